@@ -1,0 +1,83 @@
+package failure
+
+// Class names a kind of failure for machines: it stands in JSON output, in the ledger and in metrics, and never changes
+// its meaning. Each is lower-case words joined by hyphens.
+type Class string
+
+// The classes. What each means for exit code and budget is in the table below.
+const (
+	Usage         Class = "usage"              // the command line is wrong
+	Config        Class = "config"             // a file or directory of the configuration cannot be used
+	RenewalFile   Class = "renewal-file"       // a renewal file does not parse or lacks what is needed
+	BadName       Class = "bad-name"           // not a DNS name, or too many of them
+	WebrootUnset  Class = "webroot-unset"      // no document root is configured for a name
+	WebrootGone   Class = "webroot-missing"    // the document root does not exist or is no directory
+	WebrootUnsafe Class = "webroot-unsafe"     // a customer could redirect what would be written
+	WebrootLocked Class = "webroot-unwritable" // the document root cannot be written
+	LineageTaken  Class = "lineage-taken"      // archive/NAME or live/NAME exists and belongs to nobody
+	LineageBroken Class = "lineage-broken"     // the files of a lineage contradict each other
+	DNSMissing    Class = "dns-missing"        // NXDOMAIN, or no address
+	DNSBroken     Class = "dns-broken"         // SERVFAIL, or a name server that answers nonsense
+	DNSSilent     Class = "dns-silent"         // no DNS answer at all
+	HTTPWrong     Class = "http-wrong-answer"  // the name serves something else than the probe
+	HTTPUnreached Class = "http-unreachable"   // no connection to the name from this server
+	AddressRefuse Class = "address-refused"    // the name points where Orderly must not dial
+	BackOff       Class = "back-off"           // too soon after failures the CA charged for
+	RateLimited   Class = "rate-limited"       // the CA answered 429, or the ledger knows it would
+	Paused        Class = "paused"             // the CA wants a person to unpause a name
+	Validation    Class = "validation-failed"  // the CA could not validate a name
+	CARefused     Class = "ca-refused"         // the CA refused a request for another reason
+	CAUnavailable Class = "ca-unavailable"     // the CA answers with 5xx, not at all, or nonsense
+	AnswerLost    Class = "answer-lost"        // a request was sent, its answer never arrived
+	Account       Class = "account"            // the account is unknown, deactivated or has another key
+	Taken         Class = "taken"              // another holder of the account finalized the order
+	KeyLost       Class = "key-lost"           // the private key of an order is gone
+	Expired       Class = "expired"            // the order expired before it was finished
+	Released      Class = "released"           // the order was given up on purpose
+	Stopped       Class = "stopped"            // ended in time by a signal or a deadline; will be continued
+	Hook          Class = "hook"               // a hook cannot be found
+	Ledger        Class = "ledger"             // the ledger cannot be opened, read or written
+	Locked        Class = "locked"             // another program holds a lock for too long
+	Clock         Class = "clock"              // the clock cannot be right
+	Internal      Class = "internal"           // a defect of Orderly
+)
+
+type meaning struct {
+	exit    int
+	charged bool
+	local   bool
+	network bool
+}
+
+var meanings = map[Class]meaning{
+	Usage:         {exit: 2},
+	Stopped:       {exit: 75},
+	WebrootUnset:  {exit: 1, local: true},
+	WebrootGone:   {exit: 1, local: true},
+	WebrootUnsafe: {exit: 1, local: true},
+	WebrootLocked: {exit: 1, local: true},
+	LineageTaken:  {exit: 1, local: true},
+	LineageBroken: {exit: 1, local: true},
+	DNSMissing:    {exit: 1, network: true},
+	DNSBroken:     {exit: 1, network: true},
+	HTTPWrong:     {exit: 1, network: true},
+	AddressRefuse: {exit: 1, network: true},
+	Validation:    {exit: 1, charged: true},
+}
+
+// ExitCode is the process's exit code when the command ends with this class: certbot's (2 for a wrong command line, 1
+// for everything else), and 75 (EX_TEMPFAIL) for Stopped.
+func (c Class) ExitCode() int {
+	if m, ok := meanings[c]; ok {
+		return m.exit
+	}
+	return 1
+}
+
+// Charged reports whether the CA counts this failure against a limit (Boulder:
+// FailedAuthorizationsPerDomainPerAccount), so that back-off begins with it.
+func (c Class) Charged() bool { return meanings[c].charged }
+
+// Network reports whether this refusal rests on what this server sees of the network, which can be wrong (NAT, split
+// DNS), so that it may delay an order but never forbid it for good.
+func (c Class) Network() bool { return meanings[c].network }

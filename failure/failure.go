@@ -1,0 +1,93 @@
+// Package failure gives every error that reaches a person three things: a class for machines, a sentence that says what
+// is wrong and where, and the remedy where there is one. It knows what each class means (its exit code, whether the CA
+// charged for it) and nothing about how it came to pass; it must never hold text from outside that was not cleaned by Clean.
+package failure
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Error is an error with a class, a sentence and a remedy. It wraps what caused it.
+type Error struct {
+	Class    Class
+	Sentence string // what is wrong and where, without a full stop at the end
+	Remedy   string // what to do about it, as an imperative sentence; may be empty
+	Cause    error  // may be nil
+}
+
+// New makes an Error without a cause. The sentence is formatted as by fmt.Sprintf.
+func New(class Class, remedy, format string, args ...any) *Error {
+	return &Error{Class: class, Sentence: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+// Wrap makes an Error around cause. The sentence is formatted as by fmt.Sprintf and should not repeat the cause's text.
+func Wrap(cause error, class Class, remedy, format string, args ...any) *Error {
+	return &Error{Class: class, Sentence: fmt.Sprintf(format, args...), Remedy: remedy, Cause: cause}
+}
+
+// Error returns the sentence and, after a colon, the cause. The remedy is not part of it: see RemedyOf.
+func (e *Error) Error() string {
+	if e.Cause == nil {
+		return e.Sentence
+	}
+	return e.Sentence + ": " + e.Cause.Error()
+}
+
+// Unwrap returns the cause, so that errors.Is and errors.As see through.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// ClassOf returns the class of the outermost Error in err's chain, Internal for any other error, "" for nil.
+func ClassOf(err error) Class {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Class
+	}
+	return Internal
+}
+
+// RemedyOf returns the first remedy in err's chain, or "".
+func RemedyOf(err error) string {
+	for err != nil {
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
+			return ""
+		}
+		if e.Remedy != "" {
+			return e.Remedy
+		}
+		err = e.Cause
+	}
+	return ""
+}
+
+// cleanLimit is the longest text from outside that is shown to anyone, in bytes (invariant I12).
+const cleanLimit = 500
+
+// Clean makes text from outside (a CA's problem, a web page, DNS) fit to be shown in a terminal or a log: control
+// characters become blanks, invalid UTF-8 is dropped, and what exceeds 500 bytes is cut at a character's border.
+// A terminal would otherwise obey escape sequences that a customer's page smuggled into the CA's error text.
+func Clean(text string) string {
+	text = strings.ToValidUTF8(text, "")
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0):
+			return ' '
+		case r == '\u2028' || r == '\u2029' || (r >= '\u202a' && r <= '\u202e') || (r >= '\u2066' && r <= '\u2069'):
+			return ' ' // bidirectional overrides can make a line read as its opposite
+		}
+		return r
+	}, text)
+	text = strings.TrimSpace(text)
+	if len(text) <= cleanLimit {
+		return text
+	}
+	cut := cleanLimit - len("…")
+	for cut > 0 && text[cut]&0xc0 == 0x80 {
+		cut--
+	}
+	return text[:cut] + "…"
+}

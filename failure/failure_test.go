@@ -1,0 +1,65 @@
+package failure_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"orderly/failure"
+)
+
+func TestClassAndRemedyAreFoundThroughWrapping(t *testing.T) {
+	inner := failure.Wrap(io.EOF, failure.WebrootGone, "create it", "no directory /srv/a")
+	outer := fmt.Errorf("renewing a.example: %w", inner)
+	if got := failure.ClassOf(outer); got != failure.WebrootGone {
+		t.Errorf("ClassOf = %q", got)
+	}
+	if got := failure.RemedyOf(outer); got != "create it" {
+		t.Errorf("RemedyOf = %q", got)
+	}
+	if !errors.Is(outer, io.EOF) {
+		t.Error("the cause is not reachable")
+	}
+	if got, want := inner.Error(), "no directory /srv/a: EOF"; got != want {
+		t.Errorf("Error = %q, want %q", got, want)
+	}
+	again := failure.Wrap(inner, failure.Config, "", "outer")
+	if got := failure.RemedyOf(again); got != "create it" {
+		t.Errorf("a remedy below an Error without one is lost: %q", got)
+	}
+	if failure.ClassOf(nil) != "" || failure.ClassOf(io.EOF) != failure.Internal {
+		t.Error("nil has no class, a foreign error is internal")
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for class, want := range map[failure.Class]int{failure.Usage: 2, failure.Stopped: 75, failure.Validation: 1, failure.Ledger: 1} {
+		if got := class.ExitCode(); got != want {
+			t.Errorf("%s exits %d, want %d", class, got, want)
+		}
+	}
+}
+
+func TestCleanDefusesAndCuts(t *testing.T) {
+	if got, want := failure.Clean("a\x1b[31mred\r\nb\u202ec\u009bd"), "a [31mred  b c d"; got != want {
+		t.Errorf("Clean = %q, want %q", got, want)
+	}
+	long := failure.Clean(strings.Repeat("ü", 600))
+	if len(long) > 500 || !utf8.ValidString(long) || !strings.HasSuffix(long, "…") {
+		t.Errorf("cut badly: %d bytes, valid %v", len(long), utf8.ValidString(long))
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("plain")
+	f.Add("\x1b]0;title\x07")
+	f.Fuzz(func(t *testing.T, s string) {
+		got := failure.Clean(s)
+		if len(got) > 500 || !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			t.Errorf("Clean(%q) = %q", s, got)
+		}
+	})
+}

@@ -1,0 +1,99 @@
+// Package ledger is what Orderly knows: accounts, orders, their authorizations and challenges, certificates, runs, and an
+// append-only event for every step taken. It defines the records and the contract of a store; sub-packages implement it
+// for SQLite (one server) and share one conformance suite (ledgertest).
+//
+// The ledger is the account's only inventory where the CA shows none (Boulder has no `orders` list), so it must never lose
+// an answer that arrived, never hold secrets in clear (keys are files beside it; it knows path and hash), and never decide
+// anything: what to do next is package order's business.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Store is a durable ledger, shared by any number of processes.
+//
+// What every implementation guarantees:
+//   - Commit is atomic and durable when it returns nil: after a power cut the whole change is there. When it returns an
+//     error, none of it is.
+//   - At most one live order exists per account, lineage, profile and name set (invariant I2): Commit of a second one
+//     answers ErrLive.
+//   - An order that another process saved since it was read is not overwritten: Commit answers ErrStale.
+//   - Times are kept to the microsecond, in UTC; the zero time is kept as zero. The store never looks at a clock.
+//   - Events are never changed or removed.
+type Store interface {
+	// Commit writes everything in c in one transaction and fills in the ids of what is new.
+	Commit(ctx context.Context, c *Change) error
+
+	// Account returns the account with the given directory URL and account URL, or ErrNone.
+	Account(ctx context.Context, server, url string) (*Account, error)
+	// AccountByID returns an account, or ErrNone.
+	AccountByID(ctx context.Context, id int64) (*Account, error)
+
+	// Order returns an order with its authorizations, or ErrNone.
+	Order(ctx context.Context, id int64) (*Order, error)
+	// Orders returns the orders that match, oldest first, with their authorizations.
+	Orders(ctx context.Context, f OrderFilter) ([]*Order, error)
+	// Pending returns every authorization that is not final and has not expired at now, and every phantom, by expiry.
+	Pending(ctx context.Context, now time.Time) ([]Pending, error)
+	// Events returns the events of one order, or of all when order is 0, oldest first, at most limit (0: no limit).
+	Events(ctx context.Context, order int64, limit int) ([]Event, error)
+	// Certificate returns the newest certificate of a lineage, or ErrNone.
+	Certificate(ctx context.Context, lineage string) (*Certificate, error)
+
+	// Standing returns what is known about a lineage's failures; the zero Standing when nothing is.
+	Standing(ctx context.Context, lineage string) (Standing, error)
+	// Charges returns what the CA charged an account for any of the names since a moment, oldest first.
+	Charges(ctx context.Context, account int64, names []string, since time.Time) ([]Charge, error)
+	// Holds returns the holds of an account that have not ended at now.
+	Holds(ctx context.Context, account int64, now time.Time) ([]Hold, error)
+
+	// Runs returns runs, newest first, at most limit (0: no limit).
+	Runs(ctx context.Context, limit int) ([]Run, error)
+	// Debts returns hooks that are owed and not paid, oldest first.
+	Debts(ctx context.Context) ([]Debt, error)
+
+	// Close releases the store. It does not wait for other processes.
+	Close() error
+}
+
+// Errors of a Store, for errors.Is.
+var (
+	// ErrNone: there is no such record.
+	ErrNone = errors.New("no such record in the ledger")
+	// ErrLive: a live order for the same account, lineage, profile and names exists already.
+	ErrLive = errors.New("a live order for these names exists already")
+	// ErrStale: another process saved the order since it was read.
+	ErrStale = errors.New("another process changed the order meanwhile")
+)
+
+// Change is what one Commit writes. Records without an id are inserted and get one; orders with an id are updated.
+type Change struct {
+	Account     *Account     // inserted or updated, by server and URL
+	Run         *Run         // inserted (ID 0) or updated
+	Orders      []*Order     // inserted or updated with their authorizations
+	Certificate *Certificate // inserted; its OrderID is that of the first order when 0
+	Standings   []Standing   // replaced, by lineage
+	Charges     []Charge     // inserted
+	Holds       []Hold       // replaced, by account and scope
+	Debts       []*Debt      // inserted, or updated when they have an id
+	Events      []Event      // inserted; see Event.Of
+}
+
+// Empty reports whether there is nothing to write.
+func (c *Change) Empty() bool {
+	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil && len(c.Standings) == 0 &&
+		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Debts) == 0 && len(c.Events) == 0
+}
+
+// Account is an ACME account at one CA. Its key is in certbot's account directory, not here.
+type Account struct {
+	ID        int64     `json:"id"`
+	Server    string    `json:"server"` // directory URL
+	KeyID     string    `json:"key_id"` // certbot's account id: MD5 of the public key's PEM
+	URL       string    `json:"url"`
+	OrdersURL string    `json:"orders_url,omitempty"` // RFC 8555 §7.1.2.1; Boulder has none
+	CreatedAt time.Time `json:"created_at"`
+}

@@ -1,0 +1,201 @@
+package ledger
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// State says how far an order has come. It is written before and after each state-changing request, so whatever process
+// reads it next knows what may have happened at the CA.
+type State string
+
+// The states. The first five are live: the order may still become a certificate and no second one may be made for it.
+const (
+	// Creating: newOrder was about to be sent, or was sent and its answer is not known. CreateSentAt says when.
+	Creating State = "creating"
+	// PendingState: the CA has the order; authorizations are to be answered or are being validated.
+	PendingState State = "pending"
+	// Ready: every authorization is valid; the order waits for finalize. An order that was superseded rests here, settled,
+	// and is taken up again if its names are asked for once more before it expires.
+	Ready State = "ready"
+	// Processing: finalize was about to be sent, or was sent. The key and the CSR are on disk.
+	Processing State = "processing"
+	// Valid: the CA has issued. The certificate is downloaded (then it is in the order row) or not yet; it is not in place.
+	Valid State = "valid"
+
+	// Installed: the certificate is in place and its deploy hooks are done once DeployedAt is set. Final.
+	Installed State = "installed"
+	// Invalid: an authorization failed, or the CA failed at finalize. Settled once no sibling is pending any more.
+	Invalid State = "invalid"
+	// ExpiredState: it expired before it was finished. Final.
+	ExpiredState State = "expired"
+	// ReleasedState: given up on purpose; what was pending was left to expire, or handed to another order. Final.
+	ReleasedState State = "released"
+	// TakenState: another holder of the account finalized it with another key. Final.
+	TakenState State = "taken"
+	// LostState: the CA issued, but the private key is gone. Final; the certificate is worthless.
+	LostState State = "lost"
+	// RefusedState: the CA refused newOrder and certainly made nothing. Final.
+	RefusedState State = "refused"
+	// Phantom: newOrder may have made an order that nobody can find. It is counted until it has expired at the CA.
+	Phantom State = "phantom"
+)
+
+// Live reports whether the order may still become a certificate.
+func (s State) Live() bool {
+	switch s {
+	case Creating, PendingState, Ready, Processing, Valid:
+		return true
+	}
+	return false
+}
+
+// Authorization statuses (RFC 8555 §7.1.6) that the ledger itself speaks of.
+const (
+	AuthorizationPending = "pending"
+	AuthorizationValid   = "valid"
+	AuthorizationInvalid = "invalid"
+)
+
+// Order is one order with everything that is needed to finish it from another process.
+type Order struct {
+	ID        int64     `json:"id"`
+	Version   int64     `json:"-"` // counts saves; guards against overwriting what another process saved
+	AccountID int64     `json:"account_id"`
+	Lineage   string    `json:"lineage"`
+	Names     []string  `json:"names"` // lower case, sorted
+	Profile   string    `json:"profile,omitempty"`
+	State     State     `json:"state"`
+	Request   Request   `json:"request"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	// SettledAt is set once nothing remains to be done for this order, whatever its state.
+	SettledAt time.Time `json:"settled_at,omitzero"`
+	// NotBefore: no request for this order before this moment (Retry-After of an earlier run).
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// Superseded: its names are to become valid, but it is not to be finalized, since an order for a changed name set of
+	// the same lineage has taken its place.
+	Superseded bool `json:"superseded,omitempty"`
+
+	URL         string    `json:"url,omitempty"`
+	Finalize    string    `json:"finalize_url,omitempty"`
+	Certificate string    `json:"certificate_url,omitempty"`
+	CAStatus    string    `json:"ca_status,omitempty"` // as the CA last showed it
+	Expires     time.Time `json:"expires,omitzero"`    // for a phantom: the latest moment at which it can still exist
+	Replaces    string    `json:"replaces,omitempty"`  // RFC 9773 certificate id, as sent
+
+	CreateSentAt time.Time `json:"create_sent_at,omitzero"` // of the last newOrder whose answer is not known; zero once it is
+	CreateSends  int       `json:"create_sends"`            // how often newOrder was sent for this row
+
+	Key            FileRef   `json:"key,omitzero"`
+	CSR            FileRef   `json:"csr,omitzero"`
+	FinalizeSentAt time.Time `json:"finalize_sent_at,omitzero"`
+
+	Chain       []byte    `json:"-"` // the certificate as downloaded, PEM, checked against the CSR's key
+	InstalledAt time.Time `json:"installed_at,omitzero"`
+	DeployedAt  time.Time `json:"deployed_at,omitzero"` // every deploy hook has run
+
+	Class    string `json:"class,omitempty"`    // failure class of what ended or last stopped it
+	Sentence string `json:"sentence,omitempty"` // the same for people
+	Remedy   string `json:"remedy,omitempty"`
+
+	Authorizations []*Authorization `json:"authorizations"`
+}
+
+// FileRef is a file beside the ledger that must not have changed: a private key or a CSR.
+type FileRef struct {
+	Path   string `json:"path"`   // relative to the ledger's directory
+	SHA256 string `json:"sha256"` // hex, of the content
+}
+
+// Set reports whether the reference names a file.
+func (f FileRef) Set() bool { return f.Path != "" }
+
+// Authorization is one authorization of an order and its http-01 challenge.
+type Authorization struct {
+	ID       int64     `json:"id"`
+	URL      string    `json:"url"`
+	Name     string    `json:"name,omitempty"` // empty until the CA has shown the authorization
+	Wildcard bool      `json:"wildcard,omitempty"`
+	Status   string    `json:"status"` // RFC 8555 §7.1.6; pending until the CA says otherwise
+	Expires  time.Time `json:"expires,omitzero"`
+	SeenAt   time.Time `json:"seen_at,omitzero"` // when the CA last showed it
+
+	ChallengeURL    string    `json:"challenge_url,omitempty"`
+	ChallengeType   string    `json:"challenge_type,omitempty"`
+	ChallengeStatus string    `json:"challenge_status,omitempty"`
+	Token           string    `json:"token,omitempty"`
+	AnswerSentAt    time.Time `json:"answer_sent_at,omitzero"` // intent of the last challenge POST
+	Answers         int       `json:"answers"`                 // challenge POSTs intended
+	Answered        bool      `json:"answered,omitempty"`      // the CA accepted the last of them
+
+	// Placement is the solver's record of the token it put in place, JSON; empty when nothing stands.
+	Placement string `json:"placement,omitempty"`
+
+	ErrorType   string `json:"error_type,omitempty"` // problem type, without its urn prefix
+	ErrorDetail string `json:"error_detail,omitempty"`
+}
+
+// Final reports whether the authorization has left `pending` for good.
+func (a *Authorization) Final() bool { return a.Status != AuthorizationPending }
+
+// Request is everything a person or a renewal file asked for: enough for any later command to finish the order.
+type Request struct {
+	Lineage      string            `json:"lineage"`
+	Names        []string          `json:"names"` // as asked; the first one names the lineage's common name
+	Server       string            `json:"server"`
+	Account      string            `json:"account"` // certbot's account id
+	Profile      string            `json:"profile,omitempty"`
+	KeyType      string            `json:"key_type"` // ecdsa or rsa
+	RSABits      int               `json:"rsa_bits,omitempty"`
+	Curve        string            `json:"curve,omitempty"`
+	Webroots     map[string]string `json:"webroots"`                // document root of each name
+	WebrootPaths []string          `json:"webroot_paths,omitempty"` // as certbot keeps them in webroot_path
+	Hooks        Hooks             `json:"hooks,omitzero"`
+	Replaces     string            `json:"replaces,omitempty"`
+	New          bool              `json:"new,omitempty"` // the lineage did not exist when this was asked
+}
+
+// Hooks are shell commands around an issuance, as certbot runs them.
+type Hooks struct {
+	Pre    string `json:"pre,omitempty"`
+	Post   string `json:"post,omitempty"`
+	Deploy string `json:"deploy,omitempty"`
+}
+
+// OrderFilter selects orders. Fields that are set must all match.
+type OrderFilter struct {
+	Lineage   string
+	AccountID int64
+	Live      bool   // only live states
+	Unsettled bool   // only orders that still need something done
+	URL       string // only the order with this URL
+	Limit     int    // the newest N, 0 for all
+}
+
+// Pending is an authorization that is not final, or a phantom, as `orderly pending` shows it.
+type Pending struct {
+	OrderID   int64     `json:"order"`
+	Lineage   string    `json:"lineage"`
+	State     State     `json:"order_state"`
+	Names     []string  `json:"names"` // one name; for a phantom or an authorization not yet shown, those of the order
+	URL       string    `json:"authorization_url,omitempty"`
+	Answered  bool      `json:"answered"`
+	Since     time.Time `json:"since"`
+	Expires   time.Time `json:"expires,omitzero"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+}
+
+// NameKey is the canonical form of a name set: lower case, sorted, without duplicates, joined by commas.
+func NameKey(names []string) string { return strings.Join(CanonicalNames(names), ",") }
+
+// CanonicalNames returns the names in lower case, sorted, each once. Boulder compares name sets this way.
+func CanonicalNames(names []string) []string {
+	out := make([]string, 0, len(names))
+	for _, name := range names {
+		out = append(out, strings.ToLower(name))
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

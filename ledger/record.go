@@ -1,0 +1,89 @@
+package ledger
+
+import "time"
+
+// Event is one thing that happened, kept for good: an intent, its outcome, a transition.
+type Event struct {
+	ID      int64     `json:"id"`
+	At      time.Time `json:"at"`
+	RunID   int64     `json:"run"`
+	OrderID int64     `json:"order,omitempty"`
+	Lineage string    `json:"lineage,omitempty"`
+	Kind    string    `json:"kind"`
+	Detail  string    `json:"detail,omitempty"`
+
+	// Of is the order the event belongs to when it has no id yet, because the same Commit inserts it.
+	Of *Order `json:"-"`
+}
+
+// Run is one invocation of a command that may change something.
+type Run struct {
+	ID        int64     `json:"id"`
+	Command   string    `json:"command"` // the verb and what it was about; never a secret
+	PID       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
+	EndedAt   time.Time `json:"ended_at,omitzero"`
+	Outcome   string    `json:"outcome,omitempty"` // "done", "failed", "stopped"; empty while it runs or when it vanished
+	ExitCode  int       `json:"exit_code"`
+	Detail    string    `json:"detail,omitempty"`
+	LastStep  string    `json:"last_step,omitempty"` // kind of its last event
+	LastAt    time.Time `json:"last_at,omitzero"`
+}
+
+// Certificate is one that was issued to this ledger's orders.
+type Certificate struct {
+	ID          int64     `json:"id"`
+	OrderID     int64     `json:"order"`
+	AccountID   int64     `json:"account_id"`
+	Lineage     string    `json:"lineage"`
+	Names       []string  `json:"names"`
+	Serial      string    `json:"serial"` // hex
+	NotBefore   time.Time `json:"not_before"`
+	NotAfter    time.Time `json:"not_after"`
+	RenewalID   string    `json:"renewal_id,omitempty"` // RFC 9773 §4.1
+	Fingerprint string    `json:"sha256"`
+	IssuedAt    time.Time `json:"issued_at"`
+}
+
+// Standing is what is known of a lineage's failures: why it is not renewed, since when, and when it may try again.
+type Standing struct {
+	Lineage  string    `json:"lineage"`
+	Class    string    `json:"class,omitempty"`
+	Sentence string    `json:"sentence,omitempty"`
+	Remedy   string    `json:"remedy,omitempty"`
+	At       time.Time `json:"at,omitzero"` // of the last failure or refusal
+
+	Failures    int       `json:"failures"`              // charged failures in a row
+	NextAt      time.Time `json:"next_at,omitzero"`      // end of the back-off
+	Fingerprint string    `json:"fingerprint,omitempty"` // of what failed; a changed one lifts the back-off
+
+	RefusedSince time.Time `json:"refused_since,omitzero"`  // refused on network grounds alone, without a break
+	LetThroughAt time.Time `json:"let_through_at,omitzero"` // last attempt made in spite of such a refusal
+}
+
+// Charge is one failure the CA counted against account and name (Boulder: FailedAuthorizationsPerDomainPerAccount).
+type Charge struct {
+	AccountID int64     `json:"account_id"`
+	Name      string    `json:"name"`
+	OrderID   int64     `json:"order"`
+	At        time.Time `json:"at"`
+	Class     string    `json:"class"`
+}
+
+// Hold is a moment before which the CA wants no more requests of a kind from an account.
+type Hold struct {
+	AccountID int64     `json:"account_id"`
+	Scope     string    `json:"scope"` // "new-order" for the whole account, or "names:" and a NameKey
+	Until     time.Time `json:"until"`
+	Class     string    `json:"class"`
+	Detail    string    `json:"detail"`
+}
+
+// Debt is a hook that is owed: a pre-hook ran, so its post-hook must, whoever comes next.
+type Debt struct {
+	ID      int64     `json:"id"`
+	RunID   int64     `json:"run"`
+	Command string    `json:"command"`
+	OwedAt  time.Time `json:"owed_at"`
+	PaidAt  time.Time `json:"paid_at,omitzero"`
+}

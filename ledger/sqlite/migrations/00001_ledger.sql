@@ -1,0 +1,174 @@
+-- +goose Up
+-- Times are microseconds since 1970 UTC; 0 is "never". Lists and requests are JSON.
+CREATE TABLE book (
+    id         INTEGER PRIMARY KEY CHECK (id = 1),
+    host       TEXT    NOT NULL,
+    created_at BIGINT  NOT NULL
+);
+
+CREATE TABLE accounts (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    server     TEXT   NOT NULL,
+    key_id     TEXT   NOT NULL,
+    url        TEXT   NOT NULL,
+    orders_url TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    UNIQUE (server, url)
+);
+
+CREATE TABLE runs (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    command    TEXT   NOT NULL,
+    pid        BIGINT NOT NULL,
+    started_at BIGINT NOT NULL,
+    ended_at   BIGINT NOT NULL,
+    outcome    TEXT   NOT NULL,
+    exit_code  BIGINT NOT NULL,
+    detail     TEXT   NOT NULL
+);
+
+CREATE TABLE orders (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    version          BIGINT NOT NULL,
+    account_id       BIGINT NOT NULL REFERENCES accounts (id),
+    lineage          TEXT   NOT NULL,
+    name_key         TEXT   NOT NULL,
+    profile          TEXT   NOT NULL,
+    state            TEXT   NOT NULL,
+    request          TEXT   NOT NULL,
+    created_at       BIGINT NOT NULL,
+    updated_at       BIGINT NOT NULL,
+    settled_at       BIGINT NOT NULL,
+    not_before       BIGINT NOT NULL,
+    superseded       BIGINT NOT NULL,
+    url              TEXT   NOT NULL,
+    finalize_url     TEXT   NOT NULL,
+    certificate_url  TEXT   NOT NULL,
+    ca_status        TEXT   NOT NULL,
+    expires_at       BIGINT NOT NULL,
+    replaces         TEXT   NOT NULL,
+    create_sent_at   BIGINT NOT NULL,
+    create_sends     BIGINT NOT NULL,
+    key_path         TEXT   NOT NULL,
+    key_sha256       TEXT   NOT NULL,
+    csr_path         TEXT   NOT NULL,
+    csr_sha256       TEXT   NOT NULL,
+    finalize_sent_at BIGINT NOT NULL,
+    chain            TEXT   NOT NULL,
+    installed_at     BIGINT NOT NULL,
+    deployed_at      BIGINT NOT NULL,
+    class            TEXT   NOT NULL,
+    sentence         TEXT   NOT NULL,
+    remedy           TEXT   NOT NULL
+);
+-- Invariant I2. The condition is a literal wherever it is queried, so that the index serves.
+CREATE UNIQUE INDEX orders_live ON orders (account_id, lineage, profile, name_key)
+    WHERE state IN ('creating', 'pending', 'ready', 'processing', 'valid');
+CREATE INDEX orders_unsettled ON orders (id) WHERE settled_at = 0;
+CREATE INDEX orders_phantom ON orders (id) WHERE state = 'phantom';
+CREATE INDEX orders_lineage ON orders (lineage, id);
+CREATE INDEX orders_url ON orders (url) WHERE url <> '';
+
+CREATE TABLE authorizations (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    order_id         BIGINT NOT NULL REFERENCES orders (id),
+    url              TEXT   NOT NULL,
+    name             TEXT   NOT NULL,
+    wildcard         BIGINT NOT NULL,
+    status           TEXT   NOT NULL,
+    expires_at       BIGINT NOT NULL,
+    seen_at          BIGINT NOT NULL,
+    challenge_url    TEXT   NOT NULL,
+    challenge_type   TEXT   NOT NULL,
+    challenge_status TEXT   NOT NULL,
+    token            TEXT   NOT NULL,
+    answer_sent_at   BIGINT NOT NULL,
+    answers          BIGINT NOT NULL,
+    answered         BIGINT NOT NULL,
+    placement        TEXT   NOT NULL,
+    error_type       TEXT   NOT NULL,
+    error_detail     TEXT   NOT NULL
+);
+CREATE INDEX authorizations_order ON authorizations (order_id, id);
+CREATE INDEX authorizations_pending ON authorizations (order_id) WHERE status = 'pending';
+
+CREATE TABLE certificates (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    order_id    BIGINT NOT NULL REFERENCES orders (id),
+    account_id  BIGINT NOT NULL REFERENCES accounts (id),
+    lineage     TEXT   NOT NULL,
+    names       TEXT   NOT NULL,
+    serial      TEXT   NOT NULL,
+    not_before  BIGINT NOT NULL,
+    not_after   BIGINT NOT NULL,
+    renewal_id  TEXT   NOT NULL,
+    sha256      TEXT   NOT NULL,
+    issued_at   BIGINT NOT NULL
+);
+CREATE INDEX certificates_lineage ON certificates (lineage, id);
+
+CREATE TABLE events (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    at       BIGINT NOT NULL,
+    run_id   BIGINT NOT NULL,
+    order_id BIGINT NOT NULL,
+    lineage  TEXT   NOT NULL,
+    kind     TEXT   NOT NULL,
+    detail   TEXT   NOT NULL
+);
+CREATE INDEX events_order ON events (order_id, id);
+CREATE INDEX events_run ON events (run_id, id);
+
+CREATE TABLE standings (
+    lineage        TEXT PRIMARY KEY,
+    class          TEXT   NOT NULL,
+    sentence       TEXT   NOT NULL,
+    remedy         TEXT   NOT NULL,
+    at             BIGINT NOT NULL,
+    failures       BIGINT NOT NULL,
+    next_at        BIGINT NOT NULL,
+    fingerprint    TEXT   NOT NULL,
+    refused_since  BIGINT NOT NULL,
+    let_through_at BIGINT NOT NULL
+);
+
+CREATE TABLE charges (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    account_id BIGINT NOT NULL REFERENCES accounts (id),
+    name       TEXT   NOT NULL,
+    order_id   BIGINT NOT NULL,
+    at         BIGINT NOT NULL,
+    class      TEXT   NOT NULL
+);
+CREATE INDEX charges_name ON charges (account_id, name, at);
+
+CREATE TABLE holds (
+    account_id BIGINT NOT NULL REFERENCES accounts (id),
+    scope      TEXT   NOT NULL,
+    until_at   BIGINT NOT NULL,
+    class      TEXT   NOT NULL,
+    detail     TEXT   NOT NULL,
+    PRIMARY KEY (account_id, scope)
+);
+
+CREATE TABLE debts (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id  BIGINT NOT NULL,
+    command TEXT   NOT NULL,
+    owed_at BIGINT NOT NULL,
+    paid_at BIGINT NOT NULL
+);
+CREATE INDEX debts_owed ON debts (id) WHERE paid_at = 0;
+
+-- +goose Down
+DROP TABLE debts;
+DROP TABLE holds;
+DROP TABLE charges;
+DROP TABLE standings;
+DROP TABLE events;
+DROP TABLE certificates;
+DROP TABLE authorizations;
+DROP TABLE orders;
+DROP TABLE runs;
+DROP TABLE accounts;
+DROP TABLE book;

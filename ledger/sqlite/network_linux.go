@@ -1,0 +1,40 @@
+package sqlite
+
+import (
+	"golang.org/x/sys/unix"
+
+	"orderly/failure"
+)
+
+// networks are the file systems on which POSIX locks or shared memory cannot be trusted across hosts.
+func network(kind int64) string {
+	switch uint32(kind) {
+	case unix.NFS_SUPER_MAGIC:
+		return "NFS"
+	case unix.SMB_SUPER_MAGIC, unix.CIFS_SUPER_MAGIC, unix.SMB2_SUPER_MAGIC:
+		return "SMB"
+	case unix.AFS_SUPER_MAGIC, unix.AFS_FS_MAGIC:
+		return "AFS"
+	case unix.CEPH_SUPER_MAGIC:
+		return "Ceph"
+	case unix.CODA_SUPER_MAGIC:
+		return "Coda"
+	case 0x01161970:
+		return "GFS2"
+	case 0x7461636f:
+		return "OCFS2"
+	}
+	return ""
+}
+
+func refuseNetwork(dir string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return failure.Wrap(err, failure.Ledger, "", "the file system of %s cannot be asked for its kind", dir)
+	}
+	if name := network(int64(st.Type)); name != "" {
+		return failure.New(failure.Ledger, "Keep the configuration directory on a local disk (--config-dir), or let the servers use a relay.",
+			"%s lies on a network file system (%s), where a ledger cannot be kept safe", dir, name)
+	}
+	return nil
+}

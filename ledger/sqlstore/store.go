@@ -1,0 +1,128 @@
+// Package sqlstore is the ledger over database/sql: one set of hand-written SQL in the subset that SQLite and PostgreSQL
+// share. Opening, migrating and everything that only one database knows belongs to the package of that database. It never
+// looks at a clock and never leaves a transaction open across a call.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// Dialect is what the databases do differently.
+type Dialect struct {
+	// Rebind turns `?` placeholders into the database's own.
+	Rebind func(query string) string
+	// Duplicate reports whether err is the violation of a unique index.
+	Duplicate func(err error) bool
+	// Explain turns a database error into a sentence with a remedy, or returns it unchanged.
+	Explain func(err error) error
+}
+
+// Store implements ledger.Store. Make it with New.
+type Store struct {
+	db      *sql.DB
+	dialect Dialect
+	commits atomic.Int64
+}
+
+var _ ledger.Store = (*Store)(nil)
+
+// New returns a store on an open, migrated database, which Close closes.
+func New(db *sql.DB, d Dialect) *Store { return &Store{db: db, dialect: d} }
+
+// Close closes the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Commits returns how many durable commits this store has made since it was opened.
+func (s *Store) Commits() int64 { return s.commits.Load() }
+
+// Commit implements ledger.Store.
+func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return s.failed("opening a transaction", err)
+	}
+	w := &writer{ctx: ctx, tx: tx, dialect: s.dialect}
+	w.change(c)
+	if w.err == nil {
+		w.err = tx.Commit()
+	}
+	if w.err != nil {
+		_ = tx.Rollback() // after a failed Commit this only says so again
+		w.undo()
+		return s.failed("writing the ledger", w.err)
+	}
+	s.commits.Add(1)
+	return nil
+}
+
+func (s *Store) failed(doing string, err error) error {
+	switch {
+	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrNone),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return failure.Wrap(s.dialect.Explain(err), failure.Ledger, "", "%s", doing)
+}
+
+// query runs a query and calls scan for each row.
+func (s *Store) query(ctx context.Context, scan func(row) error, query string, args ...any) error {
+	rows, err := s.db.QueryContext(ctx, s.dialect.Rebind(query), args...)
+	if err != nil {
+		return s.failed("reading the ledger", err)
+	}
+	defer func() { _ = rows.Close() }() // its error is that of rows.Err
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return s.failed("reading the ledger", err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return s.failed("reading the ledger", err)
+	}
+	return nil
+}
+
+// row is what *sql.Rows and *sql.Row share.
+type row interface{ Scan(dest ...any) error }
+
+// micros is a time as it is stored: microseconds since 1970, 0 for the zero time.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// instant scans what micros wrote.
+type instant struct{ t *time.Time }
+
+func at(t *time.Time) instant { return instant{t} }
+
+// Scan implements sql.Scanner.
+func (i instant) Scan(src any) error {
+	v, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("a time is stored as %T, not as an integer", src)
+	}
+	if v == 0 {
+		*i.t = time.Time{}
+		return nil
+	}
+	*i.t = time.UnixMicro(v).UTC()
+	return nil
+}
+
+func number(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,160 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+
+	"orderly/ledger"
+)
+
+// writer carries one transaction. After the first error its methods do nothing, so that their callers read as a list.
+type writer struct {
+	ctx     context.Context
+	tx      *sql.Tx
+	dialect Dialect
+	err     error
+	undos   []func()
+}
+
+// undo takes back the ids and versions given to records, since nothing was written.
+func (w *writer) undo() {
+	for _, f := range w.undos {
+		f()
+	}
+}
+
+func (w *writer) change(c *ledger.Change) {
+	w.account(c.Account)
+	w.run(c.Run)
+	for _, o := range c.Orders {
+		if c.Account != nil && o.AccountID == 0 {
+			o.AccountID = c.Account.ID
+		}
+		w.order(o)
+	}
+	w.certificate(c)
+	for _, st := range c.Standings {
+		w.standing(st)
+	}
+	for _, ch := range c.Charges {
+		w.exec(`INSERT INTO charges (account_id, name, order_id, at, class) VALUES (?, ?, ?, ?, ?)`,
+			ch.AccountID, ch.Name, ch.OrderID, micros(ch.At), ch.Class)
+	}
+	for _, h := range c.Holds {
+		w.hold(h)
+	}
+	for _, d := range c.Debts {
+		w.debt(d, c.Run)
+	}
+	for _, e := range c.Events {
+		w.event(e, c.Run)
+	}
+}
+
+func (w *writer) exec(query string, args ...any) {
+	if w.err != nil {
+		return
+	}
+	_, w.err = w.tx.ExecContext(w.ctx, w.dialect.Rebind(query), args...)
+}
+
+// insert runs an INSERT and stores the new row's id, which is taken back if the transaction comes to nothing.
+func (w *writer) insert(id *int64, query string, args ...any) {
+	if w.err != nil {
+		return
+	}
+	w.err = w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(query+` RETURNING id`), args...).Scan(id)
+	if w.err == nil {
+		w.undos = append(w.undos, func() { *id = 0 })
+	}
+}
+
+func (w *writer) json(v any) string {
+	text, err := json.Marshal(v)
+	if err != nil && w.err == nil {
+		w.err = fmt.Errorf("encoding %T: %w", v, err)
+	}
+	return string(text)
+}
+
+func (w *writer) account(a *ledger.Account) {
+	if a == nil || w.err != nil {
+		return
+	}
+	old := a.ID
+	w.err = w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(
+		`INSERT INTO accounts (server, key_id, url, orders_url, created_at) VALUES (?, ?, ?, ?, ?)
+		 ON CONFLICT (server, url) DO UPDATE SET key_id = excluded.key_id, orders_url = excluded.orders_url
+		 RETURNING id`), a.Server, a.KeyID, a.URL, a.OrdersURL, micros(a.CreatedAt)).Scan(&a.ID)
+	w.undos = append(w.undos, func() { a.ID = old })
+}
+
+func (w *writer) run(r *ledger.Run) {
+	switch {
+	case r == nil:
+	case r.ID == 0:
+		w.insert(&r.ID, `INSERT INTO runs (command, pid, started_at, ended_at, outcome, exit_code, detail)
+			VALUES (?, ?, ?, ?, ?, ?, ?)`,
+			r.Command, r.PID, micros(r.StartedAt), micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail)
+	default:
+		w.exec(`UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, detail = ? WHERE id = ?`,
+			micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail, r.ID)
+	}
+}
+
+func (w *writer) certificate(c *ledger.Change) {
+	cert := c.Certificate
+	if cert == nil {
+		return
+	}
+	if cert.OrderID == 0 && len(c.Orders) > 0 {
+		cert.OrderID = c.Orders[0].ID
+	}
+	w.insert(&cert.ID, `INSERT INTO certificates (order_id, account_id, lineage, names, serial, not_before, not_after,
+			renewal_id, sha256, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		cert.OrderID, cert.AccountID, cert.Lineage, w.json(cert.Names), cert.Serial, micros(cert.NotBefore),
+		micros(cert.NotAfter), cert.RenewalID, cert.Fingerprint, micros(cert.IssuedAt))
+}
+
+func (w *writer) standing(s ledger.Standing) {
+	w.exec(`INSERT INTO standings (lineage, class, sentence, remedy, at, failures, next_at, fingerprint, refused_since,
+			let_through_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (lineage) DO UPDATE SET class = excluded.class, sentence = excluded.sentence,
+			remedy = excluded.remedy, at = excluded.at, failures = excluded.failures, next_at = excluded.next_at,
+			fingerprint = excluded.fingerprint, refused_since = excluded.refused_since,
+			let_through_at = excluded.let_through_at`,
+		s.Lineage, s.Class, s.Sentence, s.Remedy, micros(s.At), s.Failures, micros(s.NextAt), s.Fingerprint,
+		micros(s.RefusedSince), micros(s.LetThroughAt))
+}
+
+func (w *writer) hold(h ledger.Hold) {
+	w.exec(`INSERT INTO holds (account_id, scope, until_at, class, detail) VALUES (?, ?, ?, ?, ?)
+		ON CONFLICT (account_id, scope) DO UPDATE SET until_at = excluded.until_at, class = excluded.class,
+			detail = excluded.detail`,
+		h.AccountID, h.Scope, micros(h.Until), h.Class, h.Detail)
+}
+
+func (w *writer) debt(d *ledger.Debt, run *ledger.Run) {
+	if d.ID != 0 {
+		w.exec(`UPDATE debts SET paid_at = ? WHERE id = ?`, micros(d.PaidAt), d.ID)
+		return
+	}
+	if d.RunID == 0 && run != nil {
+		d.RunID = run.ID
+	}
+	w.insert(&d.ID, `INSERT INTO debts (run_id, command, owed_at, paid_at) VALUES (?, ?, ?, ?)`,
+		d.RunID, d.Command, micros(d.OwedAt), micros(d.PaidAt))
+}
+
+func (w *writer) event(e ledger.Event, run *ledger.Run) {
+	if e.OrderID == 0 && e.Of != nil {
+		e.OrderID, e.Lineage = e.Of.ID, e.Of.Lineage
+	}
+	if e.RunID == 0 && run != nil {
+		e.RunID = run.ID
+	}
+	w.exec(`INSERT INTO events (at, run_id, order_id, lineage, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`,
+		micros(e.At), e.RunID, e.OrderID, e.Lineage, e.Kind, e.Detail)
+}

@@ -1,0 +1,96 @@
+package sqlstore
+
+import (
+	"fmt"
+
+	"orderly/ledger"
+)
+
+func (w *writer) order(o *ledger.Order) {
+	if w.err != nil {
+		return
+	}
+	if o.ID == 0 {
+		w.insertOrder(o)
+	} else {
+		w.updateOrder(o)
+	}
+	for _, a := range o.Authorizations {
+		w.authorization(o.ID, a)
+	}
+}
+
+// orderValues are the columns that change, in the order of both statements below.
+func (w *writer) orderValues(o *ledger.Order) []any {
+	return []any{
+		string(o.State), w.json(o.Request), micros(o.UpdatedAt), micros(o.SettledAt), micros(o.NotBefore),
+		number(o.Superseded), o.URL, o.Finalize, o.Certificate, o.CAStatus, micros(o.Expires), o.Replaces,
+		micros(o.CreateSentAt), o.CreateSends, o.Key.Path, o.Key.SHA256, o.CSR.Path, o.CSR.SHA256,
+		micros(o.FinalizeSentAt), string(o.Chain), micros(o.InstalledAt), micros(o.DeployedAt), o.Class, o.Sentence,
+		o.Remedy,
+	}
+}
+
+func (w *writer) insertOrder(o *ledger.Order) {
+	o.Names = ledger.CanonicalNames(o.Names)
+	args := append(w.orderValues(o), o.AccountID, o.Lineage, ledger.NameKey(o.Names), o.Profile, micros(o.CreatedAt))
+	w.insert(&o.ID, `INSERT INTO orders (state, request, updated_at, settled_at, not_before, superseded, url,
+			finalize_url, certificate_url, ca_status, expires_at, replaces, create_sent_at, create_sends, key_path,
+			key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, installed_at, deployed_at, class, sentence, remedy,
+			version, account_id, lineage, name_key, profile, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
+	w.liveTwice()
+	if w.err == nil {
+		w.version(o, 1)
+	}
+}
+
+func (w *writer) updateOrder(o *ledger.Order) {
+	args := append(w.orderValues(o), o.ID, o.Version)
+	res, err := w.tx.ExecContext(w.ctx, w.dialect.Rebind(`UPDATE orders SET state = ?, request = ?, updated_at = ?,
+			settled_at = ?, not_before = ?, superseded = ?, url = ?, finalize_url = ?, certificate_url = ?, ca_status = ?,
+			expires_at = ?, replaces = ?, create_sent_at = ?, create_sends = ?, key_path = ?, key_sha256 = ?, csr_path = ?,
+			csr_sha256 = ?, finalize_sent_at = ?, chain = ?, installed_at = ?, deployed_at = ?, class = ?, sentence = ?,
+			remedy = ?, version = version + 1
+		WHERE id = ? AND version = ?`), args...)
+	w.err = err
+	w.liveTwice()
+	if w.err != nil {
+		return
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		w.err = fmt.Errorf("order %d: %w", o.ID, ledger.ErrStale)
+		return
+	}
+	w.version(o, o.Version+1)
+}
+
+func (w *writer) version(o *ledger.Order, next int64) {
+	old := o.Version
+	o.Version = next
+	w.undos = append(w.undos, func() { o.Version = old })
+}
+
+func (w *writer) liveTwice() {
+	if w.err != nil && w.dialect.Duplicate(w.err) {
+		w.err = ledger.ErrLive
+	}
+}
+
+func (w *writer) authorization(order int64, a *ledger.Authorization) {
+	values := []any{
+		a.URL, a.Name, number(a.Wildcard), a.Status, micros(a.Expires), micros(a.SeenAt), a.ChallengeURL,
+		a.ChallengeType, a.ChallengeStatus, a.Token, micros(a.AnswerSentAt), a.Answers, number(a.Answered), a.Placement,
+		a.ErrorType, a.ErrorDetail,
+	}
+	if a.ID == 0 {
+		w.insert(&a.ID, `INSERT INTO authorizations (url, name, wildcard, status, expires_at, seen_at, challenge_url,
+				challenge_type, challenge_status, token, answer_sent_at, answers, answered, placement, error_type,
+				error_detail, order_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append(values, order)...)
+		return
+	}
+	w.exec(`UPDATE authorizations SET url = ?, name = ?, wildcard = ?, status = ?, expires_at = ?, seen_at = ?,
+			challenge_url = ?, challenge_type = ?, challenge_status = ?, token = ?, answer_sent_at = ?, answers = ?,
+			answered = ?, placement = ?, error_type = ?, error_detail = ?
+		WHERE id = ?`, append(values, a.ID)...)
+}
