@@ -1,0 +1,265 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// create sends newOrder. The intent is durable before, the answer is durable before anything is done with it.
+func (d *driver) create(ctx context.Context) error {
+	o := d.o
+	now := d.e.Clock.Now()
+	d.unproven = o.CreateSentAt
+	o.CreateSentAt = now
+	o.CreateSends++
+	d.note("new-order intent", "attempt %d", o.CreateSends)
+	if err := d.commit(ctx, ledger.Change{}); err != nil {
+		return err
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	reply, err := d.e.ACME.NewOrder(rctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
+	if err != nil {
+		return d.notCreated(ctx, now, err)
+	}
+	return d.created(ctx, reply)
+}
+
+// created takes up the answer to newOrder.
+func (d *driver) created(ctx context.Context, reply acme.Order) error {
+	o := d.o
+	var more ledger.Change
+	if o.CreateSends > 1 {
+		if err := d.judgeEarlier(ctx, reply, &more); err != nil {
+			return err
+		}
+	}
+	if err := d.takeFrom(ctx, reply.URL, &more); err != nil {
+		return err
+	}
+	o.CreateSentAt, o.URL, o.Replaces = time.Time{}, reply.URL, reply.Replaces
+	o.State = ledger.PendingState
+	for _, url := range reply.Authorizations {
+		o.Authorizations = append(o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+	}
+	d.progress()
+	d.absorb(reply)
+	d.looked = true
+	d.note("new-order answered", "%s, %s", reply.Status, reply.URL)
+	return d.commit(ctx, more)
+}
+
+// judgeEarlier decides what became of the earlier newOrder, and records a phantom where it may have made an order that
+// nobody can find.
+func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledger.Change) error {
+	r := Resent{
+		FirstSent: d.unproven, SecondSent: d.o.CreateSentAt, Expires: reply.Expires, Listed: d.listWalked,
+		Reuses: d.e.CA.Reuses, SentReplaces: d.o.Replaces, EchoedReplaces: reply.Replaces,
+	}
+	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account.ID, Limit: 50})
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		if o.CreateSends == 1 && !o.Expires.IsZero() && o.Profile == d.o.Profile && o.ID != d.o.ID {
+			r.Lifetimes = append(r.Lifetimes, o.Expires.Sub(o.CreatedAt))
+		}
+		dead := o.State == ledger.Invalid && o.Expires.After(d.e.Clock.Now())
+		r.Shadowed = r.Shadowed || (dead && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names))
+	}
+	result := judge(r)
+	d.note("new-order resent", "the order of the earlier one: %s", result)
+	if result == Unknown {
+		more.Orders = append(more.Orders, d.phantom(d.unproven))
+	}
+	return nil
+}
+
+// phantom makes the record of an order that may exist unseen since sent.
+func (d *driver) phantom(sent time.Time) *ledger.Order {
+	now := d.e.Clock.Now()
+	return &ledger.Order{
+		AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: d.o.Names, Profile: d.o.Profile, State: ledger.Phantom,
+		Request: d.o.Request, CreatedAt: sent, UpdatedAt: now, SettledAt: now, CreateSends: 1,
+		Expires: sent.Add(d.e.CA.OrderLifetime), Class: string(failure.AnswerLost),
+		Sentence: fmt.Sprintf("newOrder of %s was never answered; the CA may hold an order that nobody can find", sent.UTC().Format(time.RFC3339)),
+	}
+}
+
+// takeFrom handles an order URL that another row of the ledger has: the CA handed back an order that another lineage, or
+// an earlier request, rests on. That row is released in the same commit, so that an order has one owner.
+func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) error {
+	others, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: url, Live: true})
+	if err != nil {
+		return err
+	}
+	for _, other := range others {
+		if other.ID == d.o.ID || other.AccountID != d.o.AccountID {
+			continue
+		}
+		other.State, other.SettledAt, other.UpdatedAt = ledger.ReleasedState, d.e.Clock.Now(), d.e.Clock.Now()
+		other.Class, other.Sentence = string(failure.Released), fmt.Sprintf("the CA handed it to order %d", d.o.ID)
+		more.Orders = append(more.Orders, other)
+	}
+	return nil
+}
+
+// notCreated handles a newOrder that did not bring an order.
+func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) error {
+	if e, ok := errors.AsType[*acme.Lost](err); ok && e.Location != "" {
+		return d.createdUnread(ctx, e.Location)
+	}
+	fate, p := judgeError(err)
+	if fate == undecided {
+		return d.trouble("new-order", err) // CreateSentAt stays: Next finds out what became of it
+	}
+	// This one certainly came to nothing; an earlier one without an answer may not have.
+	d.o.CreateSends--
+	d.o.CreateSentAt = d.unproven
+	if fate == refused && d.o.Replaces != "" && (p.IsType("alreadyReplaced") || p.IsType("unauthorized") || p.IsType("malformed")) {
+		d.note("new-order without replaces", "%s", p.Error())
+		d.o.Replaces = ""
+		return nil
+	}
+	if stop := d.accountTrouble(err); stop != nil {
+		return d.withdraw(ctx, failure.ClassOf(stop), failure.RemedyOf(stop), stop)
+	}
+	if p != nil && (fate == refused || p.Status == 429) {
+		return d.refusedOrder(ctx, sent, p)
+	}
+	if d.troubles+1 < mostTroubles && (p == nil || p.RetryAfter <= d.e.LongestWait) {
+		return d.trouble("new-order", err)
+	}
+	return d.withdraw(ctx, failure.CAUnavailable, "Nothing needs to be done: the next run tries again.", err)
+}
+
+// createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise.
+func (d *driver) createdUnread(ctx context.Context, url string) error {
+	d.o.CreateSentAt, d.o.URL, d.o.State = time.Time{}, url, ledger.PendingState
+	d.looked = false
+	d.note("new-order answered", "unreadable, at %s", url)
+	return d.commit(ctx, ledger.Change{})
+}
+
+// refusedOrder: the CA said no to newOrder. A 429 is remembered for the account or the names, and obeyed by later runs.
+func (d *driver) refusedOrder(ctx context.Context, sent time.Time, p *acme.Problem) error {
+	if p.Status != 429 {
+		return d.withdraw(ctx, failure.CARefused, "", p)
+	}
+	hold := holdOf(p, d.o, sent)
+	d.holds = append(d.holds, hold)
+	remedy := fmt.Sprintf("Nothing needs to be done: runs after %s try again.", hold.Until.UTC().Format(time.RFC3339))
+	if failure.Class(hold.Class) == failure.Paused {
+		remedy = "A person must lift this at the CA."
+		if p.Link != "" {
+			remedy = "A person must lift this at " + failure.Clean(p.Link)
+		}
+	}
+	return d.withdraw(ctx, failure.Class(hold.Class), remedy, p)
+}
+
+// withdraw settles an order that was certainly never made. If an earlier newOrder of the same row is unaccounted for, a
+// phantom remains.
+func (d *driver) withdraw(ctx context.Context, class failure.Class, remedy string, cause error) error {
+	act := Action{State: ledger.RefusedState, Class: class,
+		Why: fmt.Sprintf("%s: %s", d.o.Lineage, failure.Clean(cause.Error()))}
+	if !d.o.CreateSentAt.IsZero() {
+		act.State = ledger.Phantom
+	}
+	d.o.Remedy = remedy
+	if err := d.settle(ctx, act); err != nil {
+		return err
+	}
+	return failure.New(class, remedy, "%s", act.Why)
+}
+
+// Bounds of a walk over the account's orders list.
+const (
+	mostPages = 50
+	mostReads = 500
+)
+
+// search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
+func (d *driver) search(ctx context.Context) error {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	if d.e.Account.OrdersURL == "" {
+		object, err := d.e.ACME.Fetch(rctx)
+		if err != nil {
+			return d.trouble("account", err)
+		}
+		d.calm()
+		if object.Orders == "" {
+			d.noList = true
+			return nil
+		}
+		d.e.Account.OrdersURL, d.account = object.Orders, true
+	}
+	found, err := d.walk(rctx)
+	switch {
+	case err != nil && !gone(err):
+		return d.trouble("orders", err)
+	case err != nil: // the list itself answers 404: as good as none
+		d.noList = true
+		return nil
+	case found == nil:
+		d.calm()
+		d.listWalked = true
+		d.note("orders list walked", "no order of the unanswered newOrder is in it")
+		return nil
+	}
+	d.note("orders list walked", "found %s", found.URL)
+	d.listWalked = true // of several unanswered newOrders the list would show every one
+	return d.created(ctx, *found)
+}
+
+func gone(err error) bool {
+	p, ok := errors.AsType[*acme.Problem](err)
+	return ok && p.Status == 404
+}
+
+// walk reads the list page by page and returns the order that came of the newOrder, nil if it is not there.
+func (d *driver) walk(ctx context.Context) (*acme.Order, error) {
+	reads := 0
+	for page, url := 0, d.e.Account.OrdersURL; url != "" && page < mostPages; page++ {
+		list, err := d.e.ACME.Orders(ctx, url)
+		if err != nil {
+			return nil, err
+		}
+		for _, candidate := range slices.Backward(list.URLs) {
+			known, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: candidate})
+			if err != nil {
+				return nil, err
+			}
+			if len(known) > 0 {
+				continue
+			}
+			if reads++; reads > mostReads {
+				return nil, fmt.Errorf("more than %d orders in the account's list are unknown to the ledger", mostReads)
+			}
+			found, err := d.e.ACME.Order(ctx, candidate)
+			if err != nil && !gone(err) {
+				return nil, err
+			}
+			if err == nil && d.ours(found) {
+				return &found, nil
+			}
+		}
+		url = list.Next
+	}
+	return nil, nil
+}
+
+// ours reports whether an order of the list can be the one our newOrder made: the same names, and still open (one that
+// died or was issued meanwhile is nothing to go on with).
+func (d *driver) ours(o acme.Order) bool {
+	alive := o.Status == "pending" || o.Status == "ready"
+	return alive && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names) && (o.Profile == "" || o.Profile == d.o.Profile || d.o.Profile == "")
+}

@@ -1,0 +1,194 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// mostSteps ends a driver that goes round in circles: no order needs a tenth of it.
+const mostSteps = 5000
+
+// errInterrupted is in the chain of the error of a run that a signal or a deadline ended.
+var errInterrupted = errors.New("interrupted")
+
+// driver drives one order. What it knows beside the order row is what this process has seen.
+type driver struct {
+	e *Engine
+	o *ledger.Order
+
+	looked, admitted, checked bool
+	seen, placed, unplaceable map[string]bool
+	blocked                   error // why the first unplaceable authorization is
+	listWalked, noList        bool
+	nextPoll, giveUp          time.Time
+	polls, troubles           int
+	material                  material
+	keyReady                  bool
+	fingerprint               string
+	unproven                  time.Time // when the newOrder before the last one was sent, if its fate is not known
+
+	events  []ledger.Event
+	charges []ledger.Charge
+	holds   []ledger.Hold
+	account bool // the account row changed
+}
+
+// newDriver takes an order over. A nil order gives a driver that must not be used.
+func newDriver(e *Engine, o *ledger.Order) *driver {
+	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}}
+	d.giveUp = e.Clock.Now().Add(e.Patience)
+	if o != nil && o.Key.Set() {
+		d.material, d.keyReady = e.Keys.load(o)
+	}
+	return d
+}
+
+func (d *driver) facts() Facts {
+	return Facts{
+		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
+		Unplaceable: d.unplaceable, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
+		ShowsProcessing: d.e.Account.ShowsProcessing, NextPoll: d.nextPoll, GiveUp: d.giveUp,
+	}
+}
+
+// drive asks Next and obeys until the order is settled or nothing can be done now. A nil error means that the certificate
+// is in place, or that a superseded order has come to rest.
+func (d *driver) drive(ctx context.Context) error {
+	if wait := d.o.NotBefore; wait.After(d.e.Clock.Now()) {
+		return failure.New(failure.RateLimited, "Nothing needs to be done: a later run goes on with it.",
+			"the CA asked for no requests about the order for %s before %s", d.o.Lineage, wait.UTC().Format(time.RFC3339))
+	}
+	for range mostSteps {
+		act := Next(d.facts())
+		if act.Kind == Done {
+			return verdict(d.o)
+		}
+		if ctx.Err() != nil && act.Kind != Settle {
+			return d.interrupted(ctx)
+		}
+		if err := d.perform(ctx, act); err != nil {
+			return err
+		}
+	}
+	return d.stop(failure.Internal, "", "the order for %s does not come to an end", d.o.Lineage)
+}
+
+func (d *driver) perform(ctx context.Context, act Action) error {
+	switch act.Kind {
+	case Create:
+		return d.create(ctx)
+	case Search:
+		return d.search(ctx)
+	case Look:
+		return d.look(ctx)
+	case Show:
+		return d.show(ctx, act.Authorizations)
+	case Check:
+		return d.check(ctx, act.Authorizations)
+	case Place:
+		return d.place(ctx, act.Authorizations)
+	case Answer:
+		return d.answer(ctx, act.Authorizations)
+	case Clear:
+		return d.clear(act.Authorizations)
+	case MakeKey:
+		return d.makeKey()
+	case Finalize:
+		return d.finalize(ctx)
+	case Download:
+		return d.download(ctx)
+	case Install:
+		return d.install(ctx)
+	case Deploy:
+		return d.deploy(ctx)
+	case Wait:
+		return d.wait(ctx, act.Until)
+	case Settle:
+		return d.settle(ctx, act)
+	case Stop:
+		return d.blockedStop(act)
+	}
+	return fmt.Errorf("no such action: %s", act.Kind)
+}
+
+// note buffers an event. It becomes durable with the next commit; what it tells of is found out again by looking if the
+// process dies before.
+func (d *driver) note(kind, format string, args ...any) {
+	detail := fmt.Sprintf(format, args...)
+	d.events = append(d.events, ledger.Event{At: d.e.Clock.Now(), RunID: d.e.Run.ID, Of: d.o, Kind: kind, Detail: detail})
+	d.e.Log.Debug(kind, "order", d.o.ID, "lineage", d.o.Lineage, "detail", detail)
+}
+
+// commit makes the order and everything buffered durable. A signal does not keep it from being written.
+func (d *driver) commit(ctx context.Context, more ledger.Change) error {
+	d.o.UpdatedAt = d.e.Clock.Now()
+	more.Orders = append([]*ledger.Order{d.o}, more.Orders...)
+	more.Events = append(d.events, more.Events...)
+	more.Charges = append(d.charges, more.Charges...)
+	more.Holds = append(d.holds, more.Holds...)
+	if d.account {
+		more.Account = d.e.Account
+	}
+	for i := range more.Events {
+		if more.Events[i].OrderID == 0 && more.Events[i].Of == nil {
+			more.Events[i].Of = d.o
+		}
+	}
+	if err := d.e.Store.Commit(context.WithoutCancel(ctx), &more); err != nil {
+		return err
+	}
+	d.events, d.charges, d.holds, d.account = nil, nil, nil, false
+	return nil
+}
+
+// wait sleeps. What is buffered is made durable first if the wait is long enough for a person to look meanwhile.
+func (d *driver) wait(ctx context.Context, until time.Time) error {
+	pause := until.Sub(d.e.Clock.Now())
+	if pause > time.Second && len(d.events) > 0 {
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return err
+		}
+		pause = until.Sub(d.e.Clock.Now())
+	}
+	if err := d.e.Clock.Sleep(ctx, pause); err != nil {
+		return nil // the loop sees the context and ends at a journalled point
+	}
+	return nil
+}
+
+// interrupted leaves the order to the next run.
+func (d *driver) interrupted(ctx context.Context) error {
+	d.note("stopped", "%v", context.Cause(ctx))
+	if d.o.ID != 0 {
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return err
+		}
+	}
+	return failure.Wrap(errInterrupted, failure.Stopped, "Run the same command again, or `orderly resume`.",
+		"the order for %s was stopped in time and will be continued", d.o.Lineage)
+}
+
+// stop leaves the order as it is, with the reason, for a later run.
+func (d *driver) stop(class failure.Class, remedy, format string, args ...any) error {
+	err := failure.New(class, remedy, format, args...)
+	d.o.Class, d.o.Sentence, d.o.Remedy = string(class), failure.Clean(err.Sentence), remedy
+	d.note("left", "%s", d.o.Sentence)
+	if d.o.ID == 0 {
+		return err
+	}
+	return errors.Join(d.commit(context.Background(), d.standing(class, d.o.Sentence, remedy)), err)
+}
+
+// blockedStop explains why Next can do nothing: what kept a token from its place says it best.
+func (d *driver) blockedStop(act Action) error {
+	if act.Class != "" {
+		return d.stop(act.Class, "Run the same command again later, or `orderly resume`; the same order goes on.", "%s: %s",
+			d.o.Lineage, act.Why)
+	}
+	return d.stop(failure.ClassOf(d.blocked), failure.RemedyOf(d.blocked), "%v", d.blocked)
+}

@@ -1,0 +1,172 @@
+package order
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"orderly/acme"
+	"orderly/ledger"
+	"orderly/preflight"
+)
+
+// Engine obtains certificates for one ACME account. Its fields are set once, before the first call; it is for one
+// goroutine, and many engines in many processes may share a ledger.
+type Engine struct {
+	Store   ledger.Store
+	Account *ledger.Account // its row in the ledger
+	ACME    *acme.Account
+	Client  *acme.Client
+	Key     *acme.Key // the account's
+	CA      CA
+
+	Solver    Solver
+	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
+	Installer Installer
+	Locks     Locks
+	Keys      *Keys
+	Clock     Clock
+	Log       *slog.Logger
+
+	// Run is the run that events belong to. It is in the ledger already.
+	Run *ledger.Run
+	// Last, where set, is asked for the run's own last record when an order comes to its good end, so that both are one
+	// commit. It returns nil when the run goes on after this order.
+	Last func() *ledger.Run
+
+	// Parallel bounds the requests under way at once; 1 makes everything happen in order.
+	Parallel int
+	// Patience is how long the CA is waited for without anything changing, before the order is left to a later run.
+	Patience time.Duration
+	// LongestWait is the longest Retry-After that is waited for on the spot.
+	LongestWait time.Duration
+}
+
+// Defaults for what an Engine's owner leaves open.
+const (
+	DefaultParallel    = 4
+	DefaultPatience    = 90 * time.Second // certbot's --issuance-timeout
+	DefaultLongestWait = 65 * time.Second // Boulder asks for 60 s after its own errors
+)
+
+// Plan is what is wanted for a lineage, decided under the lineage's lock.
+type Plan struct {
+	Request ledger.Request
+	Urgent  bool // little time is left: a refusal on network grounds lets one attempt a day through
+	Force   bool // a person insists: back-off and refusals on network grounds do not hold
+}
+
+// Outcome is what became of one wish for a certificate.
+type Outcome struct {
+	Order   *ledger.Order // nil when nothing was to be done
+	Resumed bool          // the order was there before
+	Report  preflight.Report
+}
+
+// mostRounds bounds how many orders one call may go through when each dies by no fault of the names (taken, key lost,
+// expired).
+const mostRounds = 3
+
+// Obtain brings a lineage to a certificate for names. It first settles live orders of other lineages that share a name
+// (rule 8), then takes the lineage's lock and asks plan what is wanted; plan returns nil when nothing is, which is how the
+// second of two simultaneous calls finds its work done.
+func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, plan func(context.Context) (*Plan, error)) (Outcome, error) {
+	if err := e.settleOverlaps(ctx, lineage, names); err != nil {
+		return Outcome{}, err
+	}
+	unlock, err := e.Locks.Lock(ctx, lineageLock(lineage))
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { _ = unlock() }() // it cannot outlive the process, and nothing can be done about it
+	p, err := plan(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if p == nil {
+		return Outcome{}, e.finishLineage(ctx, lineage, nil)
+	}
+	return e.obtain(ctx, *p)
+}
+
+func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
+	var out Outcome
+	if err := e.finishLineage(ctx, p.Request.Lineage, &p.Request); err != nil {
+		return out, err
+	}
+	for range mostRounds {
+		o, err := e.liveOrder(ctx, p.Request)
+		if err != nil {
+			return out, err
+		}
+		out.Order, out.Resumed = o, o != nil
+		d := newDriver(e, o)
+		if o == nil {
+			out.Report, err = e.admit(ctx, p)
+			if err != nil {
+				return out, err
+			}
+			d = newDriver(e, e.newOrder(p.Request))
+			d.admitted, d.checked, d.fingerprint = true, true, out.Report.Fingerprint
+			out.Order = d.o
+		}
+		err = d.drive(ctx)
+		if err == nil || !startsAnew(d.o.State) {
+			return out, err
+		}
+	}
+	return out, verdict(out.Order)
+}
+
+// startsAnew says which ends of an order call for another order at once: those nobody here is to blame for.
+func startsAnew(s ledger.State) bool {
+	return s == ledger.TakenState || s == ledger.LostState || s == ledger.ExpiredState || s == ledger.ReleasedState
+}
+
+func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
+	now := e.Clock.Now()
+	return &ledger.Order{
+		AccountID: e.Account.ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(r.Names), Profile: r.Profile,
+		State: ledger.Creating, Request: r, CreatedAt: now, UpdatedAt: now, Replaces: r.Replaces,
+	}
+}
+
+// liveOrder returns the live order for exactly this request, with the request's newer webroots and hooks, or nil.
+func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order, error) {
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Live: true, AccountID: e.Account.ID, Lineage: r.Lineage})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range orders {
+		if ledger.NameKey(o.Names) == ledger.NameKey(r.Names) && o.Profile == r.Profile {
+			adoptRequest(o, r)
+			return o, nil
+		}
+	}
+	return nil, nil
+}
+
+// adoptRequest takes up what was mended since the order was made. What the CSR and newOrder were made of stays.
+func adoptRequest(o *ledger.Order, r ledger.Request) {
+	if !o.CSR.Set() {
+		o.Request.KeyType, o.Request.RSABits, o.Request.Curve = r.KeyType, r.RSABits, r.Curve
+	}
+	o.Request.Webroots, o.Request.WebrootPaths, o.Request.Hooks = r.Webroots, r.WebrootPaths, r.Hooks
+	o.Superseded, o.SettledAt = false, time.Time{}
+}
+
+// Resume goes on with an order that an earlier process left, unless another process holds its lineage: then that one is at
+// work on it, and nothing is done here. It reports whether it did anything.
+func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
+	unlock, ok, err := e.Locks.TryLock(lineageLock(o.Lineage))
+	if err != nil || !ok {
+		return false, err
+	}
+	defer func() { _ = unlock() }()
+	fresh, err := e.Store.Order(ctx, o.ID)
+	if err != nil || !fresh.SettledAt.IsZero() {
+		return false, err
+	}
+	*o = *fresh
+	return true, newDriver(e, o).drive(ctx)
+}

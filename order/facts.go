@@ -1,0 +1,77 @@
+package order
+
+import (
+	"time"
+
+	"orderly/ledger"
+)
+
+// Facts is all that Next may look at: the order as the ledger has it, and what this process has seen with its own eyes.
+type Facts struct {
+	Now   time.Time
+	Order *ledger.Order
+	CA    CA
+
+	// Looked: this process has seen the order at the CA since it took it over or since an answer was lost (rule 1).
+	Looked bool
+	// Seen, Placed, Unplaceable: authorization URLs that the CA has shown to this process, whose token this process has put
+	// in place, and whose token could not be put in place or must not be answered now.
+	Seen, Placed, Unplaceable map[string]bool
+	// Admitted: this process found, before it planned the order, that nothing forbids it (invariant I3).
+	Admitted bool
+	// Checked: preflight has run for the names still to be answered.
+	Checked bool
+	// KeyReady: key and CSR are on disk and are the ones the ledger speaks of.
+	KeyReady bool
+	// ListWalked: the account's orders list was searched for this name set in vain. NoList: the account has none.
+	ListWalked, NoList bool
+	// ShowsProcessing: the CA has been seen to show a challenge as `processing`.
+	ShowsProcessing bool
+
+	// NextPoll: not to look again before this moment. GiveUp: not to go on waiting after this one.
+	NextPoll, GiveUp time.Time
+}
+
+// resendPause is how long a newOrder without an answer is left alone before it is sent again. It is long enough for the
+// `expires` of the answer to show whether it is the first order or a second one (see judge).
+const resendPause = 3 * time.Second
+
+// mostSends is how often newOrder may be sent for one order where no answer arrives.
+const mostSends = 2
+
+// mostAnswers bounds the POSTs to one challenge over all processes.
+const mostAnswers = 5
+
+// unanswered reports whether a challenge POST is due: none was ever intended, or rule 4 allows another one.
+func (f *Facts) unanswered(a *ledger.Authorization) bool {
+	if a.AnswerSentAt.IsZero() {
+		return true
+	}
+	if a.Answers >= mostAnswers || a.ChallengeStatus == "processing" || !a.SeenAt.After(a.AnswerSentAt) {
+		return false
+	}
+	if !a.Answered && f.ShowsProcessing && !f.CA.HidesProcessing {
+		return true // shown after the intent, and not as processing: it never arrived
+	}
+	return a.SeenAt.Sub(a.AnswerSentAt) > f.CA.LongestValidation
+}
+
+// unfinished returns the authorizations that are not final.
+func unfinished(o *ledger.Order) []*ledger.Authorization {
+	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return !a.Final() })
+}
+
+// standing returns the authorizations whose token stands in a webroot.
+func standing(o *ledger.Order) []*ledger.Authorization {
+	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
+}
+
+func pick(list []*ledger.Authorization, want func(*ledger.Authorization) bool) []*ledger.Authorization {
+	var out []*ledger.Authorization
+	for _, a := range list {
+		if want(a) {
+			out = append(out, a)
+		}
+	}
+	return out
+}

@@ -1,0 +1,191 @@
+package order
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
+// before finalize (rule 7).
+func (d *driver) makeKey() error {
+	key, csr, err := d.e.Keys.make(d.o)
+	if err != nil {
+		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
+	d.e.Keys.remove(d.o) // of an earlier try whose files were damaged
+	d.o.Key, d.o.CSR = key, csr
+	d.material, d.keyReady = d.e.Keys.load(d.o)
+	if !d.keyReady {
+		return d.stop(failure.Config, "Look at the disk.", "the private key just written to %s cannot be read back", d.e.Keys.Dir)
+	}
+	return nil
+}
+
+// finalize sends the CSR. An order has one CSR for good, so sending it again after a look that says `ready` is harmless
+// (rule 5).
+func (d *driver) finalize(ctx context.Context) error {
+	o := d.o
+	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
+	d.note("finalize intent", "CSR %s", o.CSR.SHA256)
+	if err := d.commit(ctx, ledger.Change{}); err != nil {
+		return err
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	reply, err := d.e.ACME.Finalize(rctx, o.Finalize, d.material.csrDER)
+	if err != nil {
+		return d.notFinalized(err)
+	}
+	d.progress()
+	d.absorb(reply)
+	d.note("finalize answered", "%s", failure.Clean(reply.Status))
+	if reply.Status == "processing" {
+		d.pause(reply.Reply)
+	}
+	return nil
+}
+
+func (d *driver) notFinalized(err error) error {
+	fate, p := judgeError(err)
+	switch {
+	case fate == notDone:
+		d.o.State = ledger.Ready
+		return d.trouble("finalize", err)
+	case fate == undecided:
+		d.looked = false
+		return d.trouble("finalize", err)
+	case p.Status == 403 || p.IsType("orderNotReady"):
+		d.looked = false // it may be valid already: an earlier finalize arrived
+		d.polls++
+		if d.polls > mostTroubles {
+			return d.trouble("finalize", err)
+		}
+		return nil
+	}
+	d.o.State = ledger.Ready
+	return d.stop(failure.CARefused, "", "the CA refused to issue for %s: %s", d.o.Lineage, p.Error())
+}
+
+// download fetches the certificate and makes it durable, unless it belongs to another key: then another holder of the
+// account finalized the order (rule 6).
+func (d *driver) download(ctx context.Context) error {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	chain, err := d.e.ACME.Certificate(rctx, d.o.Certificate)
+	if err != nil {
+		if fate, p := judgeError(err); fate == refused {
+			d.looked = d.looked && p.Status != 404
+		}
+		return d.trouble("certificate", err)
+	}
+	leaf, err := leafOf(chain.PEM)
+	if err != nil {
+		return d.trouble("certificate", err)
+	}
+	if !samePublicKey(leaf.PublicKey, d.material.public) {
+		return d.settle(ctx, Action{State: ledger.TakenState, Class: failure.Taken,
+			Why: "another holder of the account finalized the order for " + d.o.Lineage + " with a key of its own"})
+	}
+	d.progress()
+	d.o.Chain = chain.PEM
+	d.note("certificate downloaded", "serial %x", leaf.SerialNumber)
+	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
+}
+
+func leafOf(chain []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(bytes.TrimSpace(chain))
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("the CA's answer is no PEM certificate")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
+	sum := sha256.Sum256(leaf.Raw)
+	return &ledger.Certificate{
+		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(leaf.DNSNames),
+		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
+		RenewalID: RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.e.Clock.Now(),
+	}
+}
+
+// RenewalID is the unique identifier of a certificate by RFC 9773 §4.1, "" for one without an authority key identifier.
+func RenewalID(leaf *x509.Certificate) string {
+	serial := leaf.SerialNumber.Bytes()
+	if len(leaf.AuthorityKeyId) == 0 || len(serial) == 0 {
+		return ""
+	}
+	if serial[0]&0x80 != 0 {
+		serial = append([]byte{0}, serial...) // as DER encodes a positive integer
+	}
+	return base64.RawURLEncoding.EncodeToString(leaf.AuthorityKeyId) + "." + base64.RawURLEncoding.EncodeToString(serial)
+}
+
+// install puts the certificate in place. It is idempotent, so its outcome needs no commit of its own.
+func (d *driver) install(ctx context.Context) error {
+	if err := d.e.Installer.Install(ctx, d.o, d.material.keyPEM, d.o.Chain); err != nil {
+		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
+	d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
+	d.note("installed", "%s", d.o.Lineage)
+	return nil
+}
+
+// deploy runs the deploy hooks, at least once per certificate (rule 14): a process that dies in between leaves the order
+// unsettled, and the next one runs them again.
+func (d *driver) deploy(ctx context.Context) error {
+	if err := d.e.Installer.Deploy(ctx, d.o); err != nil {
+		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
+	d.o.DeployedAt = d.e.Clock.Now()
+	return nil
+}
+
+// settle ends the order: nothing remains to be done for it.
+func (d *driver) settle(ctx context.Context, act Action) error {
+	o := d.o
+	o.State, o.SettledAt = act.State, d.e.Clock.Now()
+	if act.Class != "" || act.State == ledger.Installed {
+		o.Class = string(act.Class)
+	}
+	if act.Why != "" {
+		o.Sentence = failure.Clean(act.Why)
+	}
+	more := d.ending(act)
+	if act.State == ledger.Phantom {
+		o.Expires = o.CreateSentAt.Add(d.e.CA.OrderLifetime)
+		for range o.CreateSends - 1 {
+			more.Orders = append(more.Orders, d.phantom(o.CreateSentAt))
+		}
+	}
+	d.note("settled", "%s", o.State)
+	if err := d.commit(ctx, more); err != nil {
+		return err
+	}
+	d.e.Keys.remove(o)
+	return nil
+}
+
+// ending is what is written beside the order's own end: the lineage's standing and, at a good end, the run's.
+func (d *driver) ending(act Action) ledger.Change {
+	switch act.State {
+	case ledger.Installed:
+		more := ledger.Change{Standings: []ledger.Standing{{Lineage: d.o.Lineage}}}
+		if d.e.Last != nil {
+			more.Run = d.e.Last()
+		}
+		return more
+	case ledger.Invalid, ledger.RefusedState, ledger.Phantom:
+		return d.standing(failure.Class(d.o.Class), d.o.Sentence, d.o.Remedy)
+	}
+	return ledger.Change{}
+}

@@ -1,0 +1,148 @@
+package order
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// Keys is the directory beside the ledger where private keys and CSRs wait until their certificate is in place (rule 7).
+type Keys struct {
+	Dir string // made (0700) when the first key is
+}
+
+// material is a key with its CSR, read back and checked.
+type material struct {
+	keyPEM []byte
+	csrDER []byte
+	public crypto.PublicKey
+}
+
+// make makes a key and a CSR for the order and returns when both are on disk to stay. Every file has a name of its own, so
+// that a CSR that may have been sent is never overwritten.
+func (k *Keys) make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
+	signer, err := newKey(o.Request)
+	if err != nil {
+		return key, csr, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(signer)
+	if err != nil {
+		return key, csr, err
+	}
+	csrDER, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: o.Names}, signer)
+	if err != nil {
+		return key, csr, err
+	}
+	if err := os.MkdirAll(k.Dir, 0o700); err != nil {
+		return key, csr, k.failed(err)
+	}
+	stem := fmt.Sprintf("%d-%s", o.ID, rand.Text()[:8])
+	key, err = k.write(stem+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	if err == nil {
+		csr, err = k.write(stem+".csr", csrDER)
+	}
+	if err == nil {
+		err = syncDir(k.Dir)
+	}
+	if err != nil {
+		return key, csr, k.failed(err)
+	}
+	return key, csr, nil
+}
+
+func (k *Keys) failed(err error) error {
+	return failure.Wrap(err, failure.Config, "Make room and make the directory writable; the order goes on with the next run.",
+		"the private key cannot be written to %s", k.Dir)
+}
+
+func newKey(r ledger.Request) (crypto.Signer, error) {
+	if r.KeyType == "rsa" {
+		return rsa.GenerateKey(rand.Reader, max(r.RSABits, 2048))
+	}
+	curve := elliptic.P256()
+	if r.Curve == "secp384r1" {
+		curve = elliptic.P384()
+	}
+	return ecdsa.GenerateKey(curve, rand.Reader)
+}
+
+func (k *Keys) write(name string, content []byte) (ledger.FileRef, error) {
+	f, err := os.OpenFile(filepath.Join(k.Dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return ledger.FileRef{}, err
+	}
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return ledger.FileRef{}, err
+	}
+	sum := sha256.Sum256(content)
+	return ledger.FileRef{Path: name, SHA256: hex.EncodeToString(sum[:])}, nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// load reads an order's key and CSR. It reports false when either is gone or is not what the ledger speaks of.
+func (k *Keys) load(o *ledger.Order) (material, bool) {
+	keyPEM, err := k.read(o.Key)
+	if err != nil {
+		return material{}, false
+	}
+	csrDER, err := k.read(o.CSR)
+	if err != nil {
+		return material{}, false
+	}
+	csr, err := x509.ParseCertificateRequest(csrDER)
+	if err != nil {
+		return material{}, false
+	}
+	return material{keyPEM: keyPEM, csrDER: csrDER, public: csr.PublicKey}, true
+}
+
+func (k *Keys) read(ref ledger.FileRef) ([]byte, error) {
+	if !ref.Set() {
+		return nil, fs.ErrNotExist
+	}
+	content, err := os.ReadFile(filepath.Join(k.Dir, ref.Path))
+	if err != nil {
+		return nil, err
+	}
+	if sum := sha256.Sum256(content); hex.EncodeToString(sum[:]) != ref.SHA256 {
+		return nil, fs.ErrInvalid
+	}
+	return content, nil
+}
+
+// remove forgets the files of an order that is settled. What cannot be removed stays: it is harmless.
+func (k *Keys) remove(o *ledger.Order) {
+	for _, ref := range []ledger.FileRef{o.Key, o.CSR} {
+		if ref.Set() {
+			_ = os.Remove(filepath.Join(k.Dir, ref.Path)) // 0600 in a 0700 directory; the sweep tries again
+		}
+	}
+}
+
+// samePublicKey reports whether two public keys are one.
+func samePublicKey(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
+}

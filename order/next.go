@@ -1,0 +1,232 @@
+package order
+
+import (
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// Kind says what an Action is.
+type Kind string
+
+// The kinds of action. Those in the first group change something at the CA; the driver makes their intent durable first.
+const (
+	Create   Kind = "new-order" // POST newOrder
+	Answer   Kind = "answer"    // POST the challenges of Action.Authorizations
+	Finalize Kind = "finalize"  // POST the CSR
+
+	Search   Kind = "search"   // walk the account's orders list for an order whose newOrder was not answered
+	Look     Kind = "look"     // GET the order
+	Show     Kind = "show"     // GET Action.Authorizations
+	Download Kind = "download" // GET the certificate
+
+	Check   Kind = "check"    // preflight for the names of Action.Authorizations
+	Place   Kind = "place"    // put the tokens of Action.Authorizations in place
+	Clear   Kind = "clear"    // remove the tokens of Action.Authorizations
+	MakeKey Kind = "make-key" // make the private key and the CSR
+	Install Kind = "install"  // put the certificate in place
+	Deploy  Kind = "deploy"   // run the deploy hooks
+
+	Wait   Kind = "wait"   // until Action.Until
+	Settle Kind = "settle" // nothing remains to be done: the order rests in Action.State
+	Stop   Kind = "stop"   // nothing can be done now: leave the order to a later run
+	Done   Kind = "done"   // it was settled before
+)
+
+// Action is the one thing to do now.
+type Action struct {
+	Kind           Kind
+	Authorizations []*ledger.Authorization
+	Until          time.Time
+	State          ledger.State
+	Class          failure.Class
+	Why            string
+}
+
+// Next decides what to do about an order. It is pure: the same facts give the same action.
+func Next(f Facts) Action {
+	o := f.Order
+	switch {
+	case !o.SettledAt.IsZero():
+		return Action{Kind: Done}
+	case o.State == ledger.Creating:
+		return f.creating()
+	case o.State == ledger.Installed:
+		return f.installed()
+	case o.State == ledger.Valid && len(o.Chain) > 0:
+		return f.downloaded()
+	case !f.Looked:
+		return f.poll(Action{Kind: Look})
+	}
+	switch o.State {
+	case ledger.PendingState:
+		return f.pending()
+	case ledger.Ready:
+		return f.ready()
+	case ledger.Processing:
+		return f.waitFor(Action{Kind: Look})
+	case ledger.Valid:
+		return f.valid()
+	case ledger.Invalid:
+		return f.invalid()
+	}
+	return f.end(o.State, failure.Class(o.Class), o.Sentence)
+}
+
+// creating: newOrder is to be sent, or was sent without an answer (rule 2).
+func (f *Facts) creating() Action {
+	o := f.Order
+	switch {
+	case o.CreateSentAt.IsZero() && !f.Admitted:
+		return Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released, Why: "newOrder was never sent"}
+	case o.CreateSentAt.IsZero():
+		return f.poll(Action{Kind: Create})
+	case !f.NoList && !f.ListWalked:
+		return f.poll(Action{Kind: Search})
+	case f.ListWalked && o.CreateSends < 2*mostSends:
+		return f.poll(Action{Kind: Create}) // the list does not have it: it never arrived
+	case o.CreateSends < mostSends:
+		if at := o.CreateSentAt.Add(resendPause); f.Now.Before(at) {
+			return Action{Kind: Wait, Until: at}
+		}
+		return f.poll(Action{Kind: Create})
+	}
+	return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
+		Why: "newOrder was sent and never answered; the CA may hold an order that nobody can find"}
+}
+
+// pending: make every name valid (rule 9): all tokens before the first answer, all answers before the first poll.
+func (f *Facts) pending() Action {
+	if act, ok := f.authorize(); ok {
+		return act
+	}
+	return f.waitFor(f.overdue(Action{Kind: Look}))
+}
+
+// authorize returns what is to be done before authorizations can only be waited for.
+func (f *Facts) authorize() (Action, bool) {
+	open := unfinished(f.Order)
+	unseen := pick(open, func(a *ledger.Authorization) bool { return !f.Seen[a.URL] })
+	if len(unseen) > 0 {
+		return f.poll(Action{Kind: Show, Authorizations: unseen}), true
+	}
+	able := pick(open, func(a *ledger.Authorization) bool { return !f.Unplaceable[a.URL] })
+	due := pick(able, f.unanswered)
+	if len(due) > 0 && !f.Checked {
+		return Action{Kind: Check, Authorizations: due}, true
+	}
+	// Also tokens of challenges already answered are put back: the CA may look again.
+	bare := pick(able, func(a *ledger.Authorization) bool { return !f.Placed[a.URL] })
+	if len(bare) > 0 {
+		return Action{Kind: Place, Authorizations: bare}, true
+	}
+	if len(due) > 0 {
+		return f.poll(Action{Kind: Answer, Authorizations: due}), true
+	}
+	if len(open) > 0 && len(able) == 0 {
+		return Action{Kind: Stop}, true
+	}
+	return Action{}, false
+}
+
+// overdue replaces a look at the order by a look at its authorizations where only those can show what happened: a sibling
+// can never be answered, so the order will stay pending; or an answer may not have arrived (rule 4).
+func (f *Facts) overdue(look Action) Action {
+	open := unfinished(f.Order)
+	able := pick(open, func(a *ledger.Authorization) bool { return !f.Unplaceable[a.URL] })
+	late := pick(able, func(a *ledger.Authorization) bool {
+		quiet := f.Now.Sub(a.AnswerSentAt) > f.CA.LongestValidation && a.SeenAt.Sub(a.AnswerSentAt) <= f.CA.LongestValidation
+		unsure := !a.Answered && !a.SeenAt.After(a.AnswerSentAt)
+		return quiet || unsure
+	})
+	switch {
+	case len(able) < len(open):
+		return Action{Kind: Show, Authorizations: able}
+	case len(late) > 0:
+		return Action{Kind: Show, Authorizations: late}
+	}
+	return look
+}
+
+func (f *Facts) ready() Action {
+	o := f.Order
+	if left := standing(o); len(left) > 0 {
+		return Action{Kind: Clear, Authorizations: left}
+	}
+	switch {
+	case o.Superseded:
+		return Action{Kind: Settle, State: ledger.Ready, Class: failure.Released,
+			Why: "its names are valid now; an order for another name set took its place"}
+	case !f.KeyReady:
+		return Action{Kind: MakeKey}
+	}
+	return f.poll(Action{Kind: Finalize})
+}
+
+func (f *Facts) valid() Action {
+	o := f.Order
+	switch {
+	case !f.KeyReady:
+		return f.lost()
+	case o.Certificate == "":
+		return f.waitFor(Action{Kind: Look})
+	}
+	return f.poll(Action{Kind: Download})
+}
+
+func (f *Facts) downloaded() Action {
+	if !f.KeyReady {
+		return f.lost()
+	}
+	return Action{Kind: Install}
+}
+
+func (f *Facts) lost() Action {
+	return f.end(ledger.LostState, failure.KeyLost,
+		"the CA issued a certificate, but the private key that belongs to it is gone")
+}
+
+func (f *Facts) installed() Action {
+	if f.Order.DeployedAt.IsZero() {
+		return Action{Kind: Deploy}
+	}
+	return f.end(ledger.Installed, "", "")
+}
+
+// invalid: the order is dead, but its siblings are still answered, so that they become valid and reusable.
+func (f *Facts) invalid() Action {
+	open := unfinished(f.Order)
+	if len(open) > 0 {
+		act, ok := f.authorize()
+		if !ok {
+			act = f.waitFor(Action{Kind: Show, Authorizations: open})
+		}
+		return act
+	}
+	return f.end(ledger.Invalid, failure.Class(f.Order.Class), f.Order.Sentence)
+}
+
+// end settles the order once no token of it stands any more.
+func (f *Facts) end(s ledger.State, class failure.Class, why string) Action {
+	if left := standing(f.Order); len(left) > 0 {
+		return Action{Kind: Clear, Authorizations: left}
+	}
+	return Action{Kind: Settle, State: s, Class: class, Why: why}
+}
+
+// poll lets act happen no sooner than NextPoll.
+func (f *Facts) poll(act Action) Action {
+	if f.Now.Before(f.NextPoll) {
+		return Action{Kind: Wait, Until: f.NextPoll}
+	}
+	return act
+}
+
+// waitFor is poll for what depends on the CA alone: patience ends at GiveUp.
+func (f *Facts) waitFor(act Action) Action {
+	if f.Now.After(f.GiveUp) {
+		return Action{Kind: Stop, Class: failure.Stopped, Why: "the CA has not come to a result yet"}
+	}
+	return f.poll(act)
+}

@@ -1,0 +1,53 @@
+// Package order is the heart of Orderly: the state machine of one ACME order and what drives it.
+//
+// Next is a pure function from what is known to the one thing to do now. The driver writes the intent into the ledger, does
+// it (one HTTP request, a set of parallel ones of one kind, or one local effect), writes the outcome, and asks again. There
+// is no other control flow: the one-shot command, the resumption after a crash and whatever comes later all go through it.
+//
+// The package must never send a state-changing request whose intent is not durable, never repeat one whose fate it has not
+// looked at, and never give up an order because of a signal: it stops, and the next process goes on. It knows neither
+// certbot's files nor SQL.
+package order
+
+import (
+	"context"
+	"time"
+
+	"orderly/ledger"
+)
+
+// Clock is the time the engine lives by.
+type Clock interface {
+	Now() time.Time
+	// Sleep returns after d, or earlier with the context's error.
+	Sleep(ctx context.Context, d time.Duration) error
+}
+
+// Solver puts tokens where the CA's http-01 validation will look for them. A placement is its own record of what it did,
+// kept in the ledger, so that another process can undo it.
+type Solver interface {
+	// Plan says what Place will do, without doing it.
+	Plan(r ledger.Request, name, token string) (placement string, err error)
+	// Place does it. It may be called again for the same placement.
+	Place(placement, keyAuthorization string) error
+	// Remove undoes it. That nothing is there is no error.
+	Remove(placement string) error
+}
+
+// Installer puts certificates in place on this host.
+type Installer interface {
+	// Install is idempotent: called again after a crash with the same material, it ends in the same state. The private key
+	// is PEM (PKCS #8), the chain PEM with the leaf first.
+	Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error
+	// Deploy runs the deploy hooks of an installed order. A hook that fails is reported by the hook's own output, not here.
+	Deploy(ctx context.Context, o *ledger.Order) error
+}
+
+// Locks are kernel locks that die with their process (rule 11).
+type Locks interface {
+	Lock(ctx context.Context, key string) (unlock func() error, err error)
+	TryLock(key string) (unlock func() error, ok bool, err error)
+}
+
+// lineageLock is the key under which an order's lineage is locked.
+func lineageLock(lineage string) string { return "lineage:" + lineage }

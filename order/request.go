@@ -1,0 +1,200 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// fate says what is known of a request that did not succeed.
+type fate int
+
+const (
+	notDone   fate = iota // the CA certainly did nothing
+	undecided             // it may have done it
+	refused               // the CA understood and said no, for good
+)
+
+// grace is how much longer a request under way may take after a signal or a deadline: its answer is worth more than the
+// second, and the process must be gone within two.
+const grace = 1200 * time.Millisecond
+
+// outliving returns a context for one request that ends a little after ctx does.
+func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var timer *time.Timer
+	var mu sync.Mutex
+	unhook := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer = time.AfterFunc(grace, cancel)
+	})
+	return inner, func() {
+		unhook()
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Stop()
+		}
+		cancel()
+	}
+}
+
+// judgeError sorts the error of a request. Boulder's load balancer and others answer 503 before anything is looked at, and
+// 429 is a refusal; any other 5xx can come from a proxy that gave up waiting for a CA that did not.
+func judgeError(err error) (fate, *acme.Problem) {
+	if _, ok := errors.AsType[*acme.NotSent](err); ok {
+		p, _ := errors.AsType[*acme.Problem](err)
+		return notDone, p
+	}
+	p, ok := errors.AsType[*acme.Problem](err)
+	switch {
+	case !ok:
+		return undecided, nil
+	case p.Status == 429 || p.Status == 503:
+		return notDone, p
+	case p.Status >= 500:
+		return undecided, p
+	}
+	return refused, p
+}
+
+// accountTrouble turns the CA's word that the account cannot be used into the error that stops everything (rule 13).
+func (d *driver) accountTrouble(err error) error {
+	if e, ok := errors.AsType[*failure.Error](err); ok && e.Class == failure.CARefused {
+		return e // a URL of another origin: nothing was sent
+	}
+	p, ok := errors.AsType[*acme.Problem](err)
+	if !ok {
+		return nil
+	}
+	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail), "account")
+	if p.IsType("accountDoesNotExist") || p.IsType("badPublicKey") || deactivated {
+		return failure.Wrap(err, failure.Account,
+			"Look at `orderly show_account`; an account is never made anew by itself, since the orders of the old one would be lost.",
+			"the CA does not accept the account %s", d.e.Account.URL)
+	}
+	return nil
+}
+
+// mostTroubles is how many requests in a row may fail before the order is left to a later run.
+const mostTroubles = 5
+
+// trouble counts a failed request and decides when the next one may be made, or that it must be left to a later run.
+func (d *driver) trouble(kind string, err error) error {
+	if stop := d.accountTrouble(err); stop != nil {
+		return d.stop(failure.ClassOf(stop), failure.RemedyOf(stop), "%v", stop)
+	}
+	d.note(kind+" failed", "%s", failure.Clean(err.Error()))
+	d.troubles++
+	pause := time.Second << (d.troubles - 1)
+	p, _ := errors.AsType[*acme.Problem](err)
+	if p != nil && p.HasRetryAfter {
+		pause = max(p.RetryAfter, 100*time.Millisecond)
+	}
+	d.nextPoll = d.e.Clock.Now().Add(pause)
+	if d.troubles < mostTroubles && pause <= d.e.LongestWait {
+		return nil
+	}
+	class := failure.CAUnavailable
+	if p != nil && p.Status == 429 {
+		class = failure.RateLimited
+	}
+	if p != nil && p.HasRetryAfter {
+		d.o.NotBefore = d.nextPoll
+	}
+	return d.stop(class, "The order is kept and goes on with the next run.", "%s for %s: %s", kind, d.o.Lineage,
+		failure.Clean(err.Error()))
+}
+
+// calm forgets earlier trouble: a request succeeded.
+func (d *driver) calm() {
+	d.troubles, d.nextPoll = 0, time.Time{}
+	d.o.NotBefore, d.o.Class, d.o.Sentence, d.o.Remedy = time.Time{}, "", "", ""
+}
+
+// progress is calm, and patience begins anew.
+func (d *driver) progress() {
+	d.calm()
+	d.polls = 0
+	d.giveUp = d.e.Clock.Now().Add(d.e.Patience)
+}
+
+// The pauses between two looks: the first one early, since most CAs are done within a fraction of a second, then doubling.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// pause plans the next look. The CA's Retry-After is obeyed; 0 leaves it to us.
+func (d *driver) pause(r acme.Reply) {
+	pause := min(firstPause<<min(d.polls, 10), lastPause)
+	if r.HasRetryAfter {
+		pause = max(pause, r.RetryAfter)
+		if pause > firstPause && r.RetryAfter > 0 {
+			pause = r.RetryAfter
+		}
+	}
+	d.polls++
+	d.nextPoll = d.e.Clock.Now().Add(pause)
+	if limit := d.nextPoll.Add(time.Second); r.HasRetryAfter && limit.After(d.giveUp) && pause <= d.e.LongestWait {
+		d.giveUp = limit
+	}
+}
+
+// together makes one request per authorization, as many at once as nonces are at hand, and calls back in this goroutine.
+func together[T any](ctx context.Context, d *driver, list []*ledger.Authorization,
+	request func(context.Context, *ledger.Authorization) (T, error), done func(*ledger.Authorization, T, error)) {
+	type result struct {
+		value T
+		err   error
+	}
+	results := make([]result, len(list))
+	width := d.width(ctx, len(list))
+	if width == 1 {
+		for i, a := range list {
+			value, err := request(ctx, a)
+			results[i] = result{value, err}
+		}
+	} else {
+		var group sync.WaitGroup
+		turns := make(chan int)
+		for range width {
+			group.Go(func() {
+				for i := range turns {
+					value, err := request(ctx, list[i])
+					results[i] = result{value, err}
+				}
+			})
+		}
+		for i := range list {
+			turns <- i
+		}
+		close(turns)
+		group.Wait()
+	}
+	for i, a := range list {
+		done(a, results[i].value, results[i].err)
+	}
+}
+
+// namesPerNonce is how many names an order must have for each nonce fetched beforehand, so that their requests can go in
+// parallel: every nonce is a request of its own.
+const namesPerNonce = 11
+
+// width is how many requests may be under way at once.
+func (d *driver) width(ctx context.Context, n int) int {
+	most := min(max(d.e.Parallel, 1), n)
+	for d.e.Client.Nonces() < min(most, n/namesPerNonce+1) && n >= namesPerNonce {
+		if err := d.e.Client.FetchNonce(ctx); err != nil {
+			break // the requests themselves will tell
+		}
+	}
+	return min(most, max(1, d.e.Client.Nonces()))
+}

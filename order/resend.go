@@ -1,0 +1,60 @@
+package order
+
+import (
+	"time"
+)
+
+// Fate is what became of an earlier newOrder whose answer was lost, judged by the answer to the next one.
+type Fate string
+
+// The fates of a lost newOrder.
+const (
+	// Recovered: the answer is that very order.
+	Recovered Fate = "recovered"
+	// NeverMade: the CA can show that no order came of it.
+	NeverMade Fate = "never-made"
+	// Unknown: it may have made an order that nobody can find; a phantom stands for it (rule 2).
+	Unknown Fate = "unknown"
+)
+
+// Resent is what there is to judge by after a newOrder was sent again.
+type Resent struct {
+	FirstSent, SecondSent time.Time       // by the CA's clock where known
+	Expires               time.Time       // of the order in the answer
+	Lifetimes             []time.Duration // of this account's orders with a certain birth, seen earlier
+	Listed                bool            // the CA's orders list was walked and did not have the first one
+	Reuses                bool            // the CA reuses orders (CA.Reuses)
+	Shadowed              bool            // a dead, unexpired order of the same name set is known, which ends reuse at Boulder
+	SentReplaces          string          // `replaces` of the first newOrder
+	EchoedReplaces        string          // `replaces` in the answer
+}
+
+// tolerance is how far two readings of one `expires` may lie apart: CAs cut it to whole seconds.
+const tolerance = 1500 * time.Millisecond
+
+// judge decides. An order's `expires` is its birth plus a lifetime that the CA keeps constant, so it tells when the order
+// was born, unless it is tied to a reused authorization; that is why it must match a birth exactly to count. Without such
+// evidence the CA's habit decides, and without a habit the first order counts as made and lost.
+func judge(r Resent) Fate {
+	switch {
+	case r.Listed:
+		return NeverMade
+	case r.SentReplaces != "" && r.EchoedReplaces == r.SentReplaces:
+		return Recovered // rule 3
+	}
+	for _, life := range r.Lifetimes {
+		first, second := near(r.Expires, r.FirstSent.Add(life)), near(r.Expires, r.SecondSent.Add(life))
+		switch {
+		case first && !second:
+			return Recovered
+		case second && !first:
+			return Unknown
+		}
+	}
+	if r.Reuses && !r.Shadowed && r.SentReplaces == "" {
+		return Recovered
+	}
+	return Unknown
+}
+
+func near(a, b time.Time) bool { return a.Sub(b).Abs() <= tolerance }

@@ -1,0 +1,219 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/preflight"
+)
+
+// mostChargesPerHour is how many failures the CA may charge for one name within an hour before Orderly waits of itself.
+// Boulder allows five (FailedAuthorizationsPerDomainPerAccount); other clients of the account may need the rest.
+const mostChargesPerHour = 3
+
+// backOff is the schedule Let's Encrypt asks for: 1, 10 and 100 minutes after the first failures in a row, then a day.
+func backOff(failures int) time.Duration {
+	switch {
+	case failures <= 0:
+		return 0
+	case failures == 1:
+		return time.Minute
+	case failures == 2:
+		return 10 * time.Minute
+	case failures == 3:
+		return 100 * time.Minute
+	}
+	return 24 * time.Hour
+}
+
+// networkPatience is how long refusals on network grounds alone, which can be wrong, hold an order back.
+const networkPatience = 24 * time.Hour
+
+// unlockAll is the scope of a hold on every newOrder of an account.
+const holdNewOrder = "new-order"
+
+func holdNames(names []string) string { return "names:" + ledger.NameKey(names) }
+
+// unpausedIn is how long a pause is believed without a word from the CA: a person must lift it, and once a day it is
+// tried whether someone did.
+const unpausedIn = 24 * time.Hour
+
+// holdOf is what a 429 to newOrder asks for. Boulder names the limit by an anchor in its detail; only
+// #new-orders-per-account concerns every name of the account. One without Retry-After is Boulder's pause (a person must
+// lift it) or the retired limit on pending authorizations.
+func holdOf(p *acme.Problem, o *ledger.Order, now time.Time) ledger.Hold {
+	h := ledger.Hold{AccountID: o.AccountID, Scope: holdNames(o.Names), Class: string(failure.RateLimited),
+		Detail: failure.Clean(p.Detail)}
+	anchored := strings.Contains(p.Detail, "#")
+	if strings.Contains(p.Detail, "#new-orders-per-account") || strings.Contains(p.Detail, "pending authorizations") || !anchored {
+		h.Scope = holdNewOrder
+	}
+	switch {
+	case p.HasRetryAfter:
+		h.Until = now.Add(p.RetryAfter)
+	case strings.Contains(p.Detail, "unpause") || strings.Contains(p.Detail, "temporarily prevented"):
+		h.Scope, h.Class, h.Until = holdNames(o.Names), string(failure.Paused), now.Add(unpausedIn)
+	default:
+		h.Until = now.Add(time.Hour)
+	}
+	return h
+}
+
+// evidence is what admit decides by.
+type evidence struct {
+	now      time.Time
+	plan     Plan
+	standing ledger.Standing
+	holds    []ledger.Hold
+	charges  []ledger.Charge // of the last hour
+	report   preflight.Report
+}
+
+// held returns the error for a hold on the account or the names.
+func (v evidence) held() error {
+	for _, h := range v.holds {
+		if h.Scope == holdNewOrder || h.Scope == holdNames(v.plan.Request.Names) {
+			return failure.New(failure.Class(h.Class), fmt.Sprintf("Nothing needs to be done: runs after %s try again.",
+				h.Until.UTC().Format(time.RFC3339)), "the CA wants no order for %s before %s: %s", v.plan.Request.Lineage,
+				h.Until.UTC().Format(time.RFC3339), h.Detail)
+		}
+	}
+	return nil
+}
+
+// refused returns the error of a preflight that forbids the order, and whether it lets this attempt through in spite of a
+// refusal on network grounds.
+func (v evidence) refused() (err error, through bool) {
+	bad := v.report.Refusal()
+	if bad == nil {
+		return nil, false
+	}
+	err = failure.New(bad.Class, bad.Remedy, "%s", bad.Sentence)
+	if bad.Local || !bad.Class.Network() {
+		return err, false
+	}
+	if v.plan.Force {
+		return nil, true
+	}
+	long := !v.standing.RefusedSince.IsZero() && v.now.Sub(v.standing.RefusedSince) >= networkPatience
+	rested := v.now.Sub(v.standing.LetThroughAt) >= 24*time.Hour
+	if (long || v.plan.Urgent) && rested {
+		return nil, true
+	}
+	return err, false
+}
+
+// backedOff returns the error of a back-off that still holds. It is lifted when what failed has changed and preflight
+// passes; a person may insist.
+func (v evidence) backedOff() error {
+	if v.plan.Force {
+		return nil
+	}
+	count := map[string]int{}
+	for _, c := range v.charges {
+		if count[c.Name]++; count[c.Name] >= mostChargesPerHour {
+			return failure.New(failure.BackOff, "Mend it, then run the command again after that, or with --force.",
+				"the CA charged %d failures for %s within the last hour; the next attempt is after %s", count[c.Name], c.Name,
+				v.charges[0].At.Add(time.Hour).UTC().Format(time.RFC3339))
+		}
+	}
+	if !v.now.Before(v.standing.NextAt) {
+		return nil
+	}
+	changed := v.standing.Fingerprint != "" && v.report.Fingerprint != v.standing.Fingerprint
+	if changed && v.report.Refusal() == nil {
+		return nil
+	}
+	return failure.New(failure.BackOff, "Mend it and run the command again: a change lifts the back-off, and so does --force.",
+		"%s failed %d times in a row and nothing has changed since; the next attempt is after %s. Last time: %s",
+		v.plan.Request.Lineage, v.standing.Failures, v.standing.NextAt.UTC().Format(time.RFC3339), v.standing.Sentence)
+}
+
+// admit decides whether a new order may be made (invariant I3), and records why not.
+func (e *Engine) admit(ctx context.Context, p Plan) (preflight.Report, error) {
+	v, err := e.evidence(ctx, p)
+	if err != nil {
+		return v.report, err
+	}
+	if err := v.held(); err != nil && !p.Force {
+		return v.report, e.refuse(ctx, v, err)
+	}
+	v.report = e.Preflight(ctx, p.Request, p.Request.Names)
+	if ctx.Err() != nil {
+		return v.report, failure.Wrap(errInterrupted, failure.Stopped, "Run the same command again.",
+			"%s was stopped before anything was ordered", p.Request.Lineage)
+	}
+	refusal, through := v.refused()
+	if refusal != nil {
+		return v.report, e.refuse(ctx, v, refusal)
+	}
+	if err := v.backedOff(); err != nil {
+		return v.report, e.refuse(ctx, v, err)
+	}
+	if through {
+		v.standing.LetThroughAt = v.now
+		v.standing.Lineage = p.Request.Lineage
+		return v.report, e.Store.Commit(ctx, &ledger.Change{Standings: []ledger.Standing{v.standing}})
+	}
+	return v.report, nil
+}
+
+func (e *Engine) evidence(ctx context.Context, p Plan) (evidence, error) {
+	v := evidence{now: e.Clock.Now(), plan: p}
+	names := ledger.CanonicalNames(p.Request.Names)
+	var err error
+	if v.standing, err = e.Store.Standing(ctx, p.Request.Lineage); err != nil {
+		return v, err
+	}
+	if v.holds, err = e.Store.Holds(ctx, e.Account.ID, v.now); err != nil {
+		return v, err
+	}
+	v.charges, err = e.Store.Charges(ctx, e.Account.ID, names, v.now.Add(-time.Hour))
+	return v, err
+}
+
+// refuse records why no order was made. It costs the CA nothing, so it never lengthens a back-off.
+func (e *Engine) refuse(ctx context.Context, v evidence, why error) error {
+	s := v.standing
+	class := failure.ClassOf(why)
+	if class != failure.BackOff { // a back-off keeps the reason it stands for
+		s.Class, s.Sentence, s.Remedy = string(class), failure.Clean(why.Error()), failure.RemedyOf(why)
+	}
+	s.At = v.now
+	switch {
+	case !class.Network():
+		s.RefusedSince = time.Time{}
+	case s.RefusedSince.IsZero():
+		s.RefusedSince = v.now
+	}
+	event := ledger.Event{At: v.now, RunID: e.Run.ID, Lineage: v.plan.Request.Lineage, Kind: "refused",
+		Detail: string(class) + ": " + failure.Clean(why.Error())}
+	change := &ledger.Change{Standings: []ledger.Standing{s}, Events: []ledger.Event{event}}
+	if err := e.Store.Commit(context.WithoutCancel(ctx), change); err != nil {
+		return err
+	}
+	return why
+}
+
+// standing is the lineage's standing after this order came to a bad end or was left. Failures that the CA charged begin
+// or lengthen the back-off.
+func (d *driver) standing(class failure.Class, sentence, remedy string) ledger.Change {
+	s, err := d.e.Store.Standing(context.Background(), d.o.Lineage)
+	if err != nil {
+		return ledger.Change{}
+	}
+	now := d.e.Clock.Now()
+	s.Class, s.Sentence, s.Remedy, s.At = string(class), sentence, remedy, now
+	if class.Charged() && !d.o.SettledAt.IsZero() {
+		s.Failures++
+		s.NextAt = now.Add(backOff(s.Failures))
+		s.Fingerprint = d.fingerprint
+		s.RefusedSince = time.Time{}
+	}
+	return ledger.Change{Standings: []ledger.Standing{s}}
+}

@@ -1,0 +1,101 @@
+package order
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// settleOverlaps brings live orders of other lineages that share a name to their end, each under its own lock. It runs
+// before the lineage's own lock is taken: two processes that each held one lineage and waited for the other's would wait
+// for ever.
+func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []string) error {
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Live: true, Unsettled: true, AccountID: e.Account.ID})
+	if err != nil {
+		return err
+	}
+	wanted := ledger.CanonicalNames(names)
+	for _, o := range orders {
+		if o.Lineage == lineage || !share(o.Names, wanted) {
+			continue
+		}
+		if err := e.settleOther(ctx, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func share(a, b []string) bool {
+	return slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
+}
+
+func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
+	unlock, err := e.Locks.Lock(ctx, lineageLock(o.Lineage))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	fresh, err := e.Store.Order(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	if !fresh.SettledAt.IsZero() || !fresh.State.Live() {
+		return nil
+	}
+	return e.tolerate(newDriver(e, fresh).drive(ctx), fresh)
+}
+
+// finishLineage settles what earlier processes left for this lineage, except the live order for exactly the wanted names,
+// which the caller goes on with. An order that was not finalized yet and is not wanted any more is superseded: its names
+// become valid, so that nothing stays pending, but no certificate is made of it.
+func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledger.Request) error {
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account.ID})
+	if err != nil {
+		return err
+	}
+	for _, o := range orders {
+		if wanted != nil && o.State.Live() && ledger.NameKey(o.Names) == ledger.NameKey(wanted.Names) && o.Profile == wanted.Profile {
+			continue
+		}
+		if wanted != nil && (o.State == ledger.PendingState || o.State == ledger.Ready || o.State == ledger.Creating) {
+			o.Superseded = true
+		}
+		if err := e.tolerate(newDriver(e, o).drive(ctx), o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tolerate lets the caller go on although an order that it only met on its way did not come to a good end. What stops
+// everything still does.
+func (e *Engine) tolerate(err error, o *ledger.Order) error {
+	switch failure.ClassOf(err) {
+	case "":
+		return nil
+	case failure.Stopped:
+		if errors.Is(err, errInterrupted) {
+			return err
+		}
+	case failure.Account, failure.Ledger, failure.Locked, failure.Internal:
+		return err
+	}
+	e.Log.Info("an earlier order could not be finished", "order", o.ID, "lineage", o.Lineage, "why", err)
+	return nil
+}
+
+// verdict is the error that a settled order amounts to, nil when its certificate is in place or it was superseded.
+func verdict(o *ledger.Order) error {
+	if o.State == ledger.Installed || o.State == ledger.Ready {
+		return nil
+	}
+	class := failure.Class(o.Class)
+	if class == "" {
+		class = failure.CARefused
+	}
+	return failure.New(class, o.Remedy, "%s", o.Sentence)
+}
