@@ -1,0 +1,125 @@
+package acme
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+)
+
+// Registration is what newAccount asks for (RFC 8555 §7.3).
+type Registration struct {
+	Contact              []string // URLs such as mailto:a@example.com; may be empty
+	TermsOfServiceAgreed bool
+	OnlyReturnExisting   bool // make none: a key without an account gives the Problem accountDoesNotExist
+}
+
+// AccountObject is RFC 8555 §7.1.2.
+type AccountObject struct {
+	Reply   // its Status 201: the account was made; 200: the key had one already
+	URL     string
+	Status  string   // valid, deactivated or revoked
+	Contact []string // as the CA holds them
+	Orders  string   // URL of the account's list of orders; Boulder has none
+}
+
+// OrderList is one page of an account's orders (RFC 8555 §7.1.2.1).
+type OrderList struct {
+	Reply
+	URLs []string
+	Next string // the next page's URL; "" on the last
+}
+
+// Account signs requests with an account key in the name of the account with this URL.
+type Account struct {
+	client *Client
+	key    *Key
+	url    string
+}
+
+// NewAccount makes an account for the key, or finds the one it has, with one POST signed by the key itself.
+func (c *Client) NewAccount(ctx context.Context, k *Key, r Registration) (AccountObject, error) {
+	target, err := c.endpoint(ctx, KindNewAccount, func(d Directory) string { return d.NewAccount })
+	if err != nil {
+		return AccountObject{}, err
+	}
+	payload, err := json.Marshal(struct {
+		Contact              []string `json:"contact,omitempty"`
+		TermsOfServiceAgreed bool     `json:"termsOfServiceAgreed,omitempty"`
+		OnlyReturnExisting   bool     `json:"onlyReturnExisting,omitempty"`
+	}(r))
+	s := signed{kind: KindNewAccount, url: target, key: k, payload: payload}
+	if err != nil {
+		return AccountObject{}, s.notSent(err)
+	}
+	a, err := c.post(ctx, s)
+	if err != nil {
+		return AccountObject{}, err
+	}
+	location, err := a.location()
+	if err != nil {
+		return AccountObject{}, a.lost(err)
+	}
+	return parseAccount(a, location)
+}
+
+// Account makes no request. What is done through it is signed with kid url, the URL that NewAccount returned.
+func (c *Client) Account(k *Key, url string) *Account { return &Account{client: c, key: k, url: url} }
+
+// Fetch asks for the account object with one POST-as-GET. A deactivated account may also be a Problem unauthorized.
+func (a *Account) Fetch(ctx context.Context) (AccountObject, error) {
+	got, err := a.post(ctx, KindAccount, a.url, nil)
+	if err != nil {
+		return AccountObject{}, err
+	}
+	return parseAccount(got, a.url)
+}
+
+// Orders asks for one page of the account's orders: the first at AccountObject.Orders, further ones at OrderList.Next.
+func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
+	got, err := a.post(ctx, KindOrders, url, nil)
+	if err != nil {
+		return OrderList{}, err
+	}
+	var list struct {
+		Orders *[]string `json:"orders"`
+	}
+	if err := decode(got, &list); err != nil {
+		return OrderList{}, err
+	}
+	if list.Orders == nil {
+		return OrderList{}, got.lost(errors.New("it is no list of orders"))
+	}
+	page := OrderList{Reply: got.Reply, URLs: *list.Orders}
+	if next := got.links("next"); len(next) > 0 {
+		page.Next = next[0]
+	}
+	return page, nil
+}
+
+// post sends one request in the account's name; without a payload it is a POST-as-GET.
+func (a *Account) post(ctx context.Context, kind, url string, payload []byte) (answer, error) {
+	s := signed{kind: kind, url: url, key: a.key, kid: a.url, payload: payload}
+	if kind == KindCertificate {
+		s.accept = "application/pem-certificate-chain"
+	}
+	if a.url == "" {
+		// Without a kid the public key would be embedded, which is the way to make an account.
+		return answer{}, s.notSent(errors.New("the account's URL is not known"))
+	}
+	return a.client.post(ctx, s)
+}
+
+func parseAccount(a answer, url string) (AccountObject, error) {
+	var object struct {
+		Status  string   `json:"status"`
+		Contact []string `json:"contact"`
+		Orders  string   `json:"orders"`
+	}
+	if err := decode(a, &object); err != nil {
+		return AccountObject{}, err
+	}
+	if object.Status == "" {
+		return AccountObject{}, a.lost(errors.New("it is no account: it has no status"))
+	}
+	return AccountObject{Reply: a.Reply, URL: url, Status: object.Status, Contact: object.Contact, Orders: object.Orders}, nil
+}

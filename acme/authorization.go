@@ -1,0 +1,130 @@
+package acme
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"orderly/failure"
+)
+
+// Authorization is RFC 8555 §7.1.4. One that Account.Authorization returned remembers so; only such a one can be given
+// to Account.Deactivate.
+type Authorization struct {
+	Reply
+	URL        string
+	Status     string // pending, valid, invalid, deactivated, expired or revoked
+	Name       string // lower case, without the "*." of a wildcard
+	Wildcard   bool
+	Expires    time.Time
+	Challenges []Challenge
+
+	seen sighting
+}
+
+// sighting is the proof that a POST-as-GET to url, signed by this account, was answered with an authorization.
+type sighting struct {
+	client  *Client
+	account string
+	url     string
+}
+
+// Challenge is RFC 8555 §7.1.5. Types nobody here knows are kept as they are: CAs add new ones, and only a type that was
+// asked for is ever answered. Reply is set only by Account.Respond.
+type Challenge struct {
+	Reply
+	URL       string
+	Type      string // http-01, dns-01, …
+	Status    string // pending, processing, valid or invalid; Boulder never shows processing
+	Token     string // as the CA wrote it: whoever makes a file name of it must check it
+	Validated time.Time
+	Error     *Problem
+}
+
+// Authorization asks for an authorization with one POST-as-GET.
+func (a *Account) Authorization(ctx context.Context, url string) (Authorization, error) {
+	got, err := a.post(ctx, KindAuthorization, url, nil)
+	if err != nil {
+		return Authorization{}, err
+	}
+	authorization, err := parseAuthorization(got, url)
+	if err != nil {
+		return Authorization{}, err
+	}
+	authorization.seen = sighting{client: a.client, account: a.url, url: url}
+	return authorization, nil
+}
+
+// Respond tells the CA, with one POST, that the challenge at this URL can be validated. At Boulder each further POST
+// while it validates counts as one more failure if it fails.
+func (a *Account) Respond(ctx context.Context, challengeURL string) (Challenge, error) {
+	got, err := a.post(ctx, KindChallenge, challengeURL, []byte("{}"))
+	if err != nil {
+		return Challenge{}, err
+	}
+	challenge, ok := parseChallenge(got.body)
+	if !ok || challenge.Status == "" {
+		return Challenge{}, got.lost(errors.New("it is no challenge"))
+	}
+	challenge.Reply = got.Reply
+	return challenge, nil
+}
+
+// Deactivate gives up an authorization that this account got from Authorization, with one POST. Any other is refused
+// before anything is sent (invariant I11): the same payload sent to an account's URL deactivates the account.
+func (a *Account) Deactivate(ctx context.Context, authorization Authorization) (Authorization, error) {
+	url := authorization.URL
+	if url == a.url || authorization.seen != (sighting{client: a.client, account: a.url, url: url}) {
+		return Authorization{}, &NotSent{Kind: KindDeactivate, URL: url, Cause: failure.New(failure.Internal, "",
+			"%q was not seen to be an authorization of this account, so that deactivating it could hit the account itself", failure.Clean(url))}
+	}
+	got, err := a.post(ctx, KindDeactivate, url, []byte(`{"status":"deactivated"}`))
+	if err != nil {
+		return Authorization{}, err
+	}
+	return parseAuthorization(got, url)
+}
+
+func parseAuthorization(a answer, url string) (Authorization, error) {
+	var object struct {
+		Status     string            `json:"status"`
+		Identifier identifier        `json:"identifier"`
+		Wildcard   bool              `json:"wildcard"`
+		Expires    string            `json:"expires"`
+		Challenges []json.RawMessage `json:"challenges"`
+	}
+	if err := decode(a, &object); err != nil {
+		return Authorization{}, err
+	}
+	if object.Status == "" || object.Identifier.Value == "" {
+		// An account has a status too: taken for an authorization, it could be deactivated.
+		return Authorization{}, a.lost(errors.New("it is no authorization: it has no status or no identifier"))
+	}
+	authorization := Authorization{
+		Reply: a.Reply, URL: url, Status: object.Status, Name: strings.ToLower(object.Identifier.Value),
+		Wildcard: object.Wildcard, Expires: parseTime(object.Expires),
+	}
+	for _, raw := range object.Challenges {
+		if challenge, ok := parseChallenge(raw); ok {
+			authorization.Challenges = append(authorization.Challenges, challenge)
+		}
+	}
+	return authorization, nil
+}
+
+// parseChallenge takes each member by itself, so that a new type of challenge with members of another kind does no harm.
+func parseChallenge(raw []byte) (Challenge, bool) {
+	var members map[string]json.RawMessage
+	json.Unmarshal(raw, &members)
+	challenge := Challenge{
+		URL:       textOf(members["url"]),
+		Type:      textOf(members["type"]),
+		Status:    textOf(members["status"]),
+		Token:     textOf(members["token"]),
+		Validated: parseTime(textOf(members["validated"])),
+		Error:     embeddedProblem(members["error"]),
+	}
+	return challenge, challenge.Type != ""
+}

@@ -1,0 +1,104 @@
+package acme
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+)
+
+// boulderEntry is the value of the entry with a random name that Boulder puts into its directory, lest clients break
+// when an unknown one appears.
+const boulderEntry = "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417"
+
+// Directory is RFC 8555 §7.1.1. RenewalInfo is RFC 9773's, without a slash at its end, and empty where there is none.
+type Directory struct {
+	NewNonce, NewAccount, NewOrder, RevokeCert, KeyChange, RenewalInfo string
+
+	Meta    Meta
+	Boulder bool // whether this is Let's Encrypt's software, whose behaviour is known
+}
+
+// Meta is what the CA tells of itself.
+type Meta struct {
+	TermsOfService, Website string
+	CAAIdentities           []string
+	ExternalAccountRequired bool
+	Profiles                map[string]string // name to description
+}
+
+// Directory returns the CA's directory: with one GET the first time it succeeds, without a request afterwards.
+func (c *Client) Directory(ctx context.Context) (Directory, error) {
+	r := request{kind: KindDirectory, method: http.MethodGet, url: c.directoryURL}
+	if err := c.acquire(ctx); err != nil {
+		return Directory{}, r.notSent(err)
+	}
+	defer c.release()
+	if c.directory != nil {
+		return *c.directory, nil
+	}
+	a, err := c.exchange(ctx, &c.redirecting, r)
+	if err != nil {
+		return Directory{}, err
+	}
+	c.nonces.put(a.header.Get("Replay-Nonce"), c.now())
+	if !a.success() {
+		return Directory{}, a.problem()
+	}
+	if a.broken != nil {
+		return Directory{}, a.lost(a.broken)
+	}
+	d, err := parseDirectory(a.body)
+	if err != nil {
+		return Directory{}, a.lost(err)
+	}
+	c.directory = &d
+	return d, nil
+}
+
+// parseDirectory takes each member by itself, so that an oddity in one, of which Boulder has one on purpose, harms none.
+func parseDirectory(body []byte) (Directory, error) {
+	var members, meta map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return Directory{}, errors.New("what stands there is no ACME directory")
+	}
+	json.Unmarshal(members["meta"], &meta)
+	d := Directory{
+		NewNonce:    textOf(members["newNonce"]),
+		NewAccount:  textOf(members["newAccount"]),
+		NewOrder:    textOf(members["newOrder"]),
+		RevokeCert:  textOf(members["revokeCert"]),
+		KeyChange:   textOf(members["keyChange"]),
+		RenewalInfo: textOf(members["renewalInfo"]),
+		Meta:        parseMeta(meta),
+	}
+	for _, raw := range members {
+		d.Boulder = d.Boulder || textOf(raw) == boulderEntry
+	}
+	if d.NewNonce == "" || d.NewAccount == "" || d.NewOrder == "" {
+		return Directory{}, errors.New("what stands there is no ACME directory: newNonce, newAccount or newOrder is missing")
+	}
+	return d, nil
+}
+
+func parseMeta(members map[string]json.RawMessage) Meta {
+	m := Meta{TermsOfService: textOf(members["termsOfService"]), Website: textOf(members["website"])}
+	json.Unmarshal(members["caaIdentities"], &m.CAAIdentities)
+	json.Unmarshal(members["externalAccountRequired"], &m.ExternalAccountRequired)
+	json.Unmarshal(members["profiles"], &m.Profiles)
+	return m
+}
+
+// endpoint is a URL of the directory, for a request of this kind. Its error is a NotSent: whatever went wrong with the
+// directory, this request was not sent.
+func (c *Client) endpoint(ctx context.Context, kind string, pick func(Directory) string) (string, error) {
+	d, err := c.Directory(ctx)
+	if err != nil {
+		return "", beforehand(kind, c.directoryURL, "reading the directory "+c.directoryURL, err)
+	}
+	target := pick(d)
+	if err := c.permit(kind, target); err != nil {
+		return "", &NotSent{Kind: kind, URL: target, Cause: err}
+	}
+	return target, nil
+}

@@ -1,0 +1,128 @@
+package acme
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+)
+
+// OrderRequest is what newOrder asks for (RFC 8555 §7.4).
+type OrderRequest struct {
+	Names    []string // DNS names
+	Profile  string   // a name from Meta.Profiles; "" leaves the choice to the CA
+	Replaces string   // the certificate identifier of RFC 9773 §4.1; "" for none
+}
+
+// Order is RFC 8555 §7.1.3.
+type Order struct {
+	Reply
+	URL            string // the Location of newOrder and finalize ("" if finalize gave none), else what was asked
+	Status         string // pending, ready, processing, valid or invalid
+	Expires        time.Time
+	Names          []string // lower case, in the CA's order
+	Authorizations []string
+	Finalize       string
+	Certificate    string // "" before the order is valid
+	Profile        string
+	Replaces       string   // echoed; Boulder drops it silently when it hands back an order made without
+	Error          *Problem // nil if the CA gave none; Boulder gives none after a failed validation
+}
+
+type identifier struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
+// NewOrder makes an order, or is handed back one that exists, with one POST. A Lost with a Location still says where the
+// order is. Status 201 says nothing about whether the order is new: Boulder answers so for a reused one too.
+func (a *Account) NewOrder(ctx context.Context, r OrderRequest) (Order, error) {
+	target, err := a.client.endpoint(ctx, KindNewOrder, func(d Directory) string { return d.NewOrder })
+	if err != nil {
+		return Order{}, err
+	}
+	wanted := struct {
+		Identifiers []identifier `json:"identifiers"`
+		Profile     string       `json:"profile,omitempty"`
+		Replaces    string       `json:"replaces,omitempty"`
+	}{Profile: r.Profile, Replaces: r.Replaces}
+	for _, name := range r.Names {
+		wanted.Identifiers = append(wanted.Identifiers, identifier{"dns", name})
+	}
+	payload, err := json.Marshal(wanted)
+	if err != nil {
+		return Order{}, &NotSent{Kind: KindNewOrder, URL: target, Cause: err}
+	}
+	got, err := a.post(ctx, KindNewOrder, target, payload)
+	if err != nil {
+		return Order{}, err
+	}
+	location, err := got.location()
+	if err != nil {
+		return Order{}, got.lost(err)
+	}
+	return parseOrder(got, location)
+}
+
+// Order asks for an order with one POST-as-GET. Boulder answers 404 for one that has expired.
+func (a *Account) Order(ctx context.Context, url string) (Order, error) {
+	got, err := a.post(ctx, KindOrder, url, nil)
+	if err != nil {
+		return Order{}, err
+	}
+	return parseOrder(got, url)
+}
+
+// Finalize sends the CSR to an order's Finalize URL with one POST. The certificate may take longer: Order tells.
+func (a *Account) Finalize(ctx context.Context, url string, csrDER []byte) (Order, error) {
+	payload, err := json.Marshal(map[string]string{"csr": base64.RawURLEncoding.EncodeToString(csrDER)})
+	if err != nil {
+		return Order{}, &NotSent{Kind: KindFinalize, URL: url, Cause: err}
+	}
+	got, err := a.post(ctx, KindFinalize, url, payload)
+	if err != nil {
+		return Order{}, err
+	}
+	location, _ := got.location() // RFC 8555 §7.4 shows one and does not demand it
+	return parseOrder(got, location)
+}
+
+func parseOrder(a answer, url string) (Order, error) {
+	var object struct {
+		Status         string          `json:"status"`
+		Expires        string          `json:"expires"`
+		Identifiers    []identifier    `json:"identifiers"`
+		Authorizations []string        `json:"authorizations"`
+		Finalize       string          `json:"finalize"`
+		Certificate    string          `json:"certificate"`
+		Profile        string          `json:"profile"`
+		Replaces       string          `json:"replaces"`
+		Error          json.RawMessage `json:"error"`
+	}
+	if err := decode(a, &object); err != nil {
+		return Order{}, err
+	}
+	if object.Status == "" || len(object.Identifiers) == 0 {
+		return Order{}, a.lost(errors.New("it is no order: it has no status or no identifiers"))
+	}
+	o := Order{
+		Reply: a.Reply, URL: url, Status: object.Status, Expires: parseTime(object.Expires),
+		Authorizations: object.Authorizations, Finalize: object.Finalize, Certificate: object.Certificate,
+		Profile: object.Profile, Replaces: object.Replaces, Error: embeddedProblem(object.Error),
+	}
+	for _, i := range object.Identifiers {
+		o.Names = append(o.Names, strings.ToLower(i.Value))
+	}
+	return o, nil
+}
+
+// parseTime is zero for what is no RFC 3339 time, since a CA's slip in a date must not hide the object around it.
+func parseTime(s string) time.Time {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
