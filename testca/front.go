@@ -1,0 +1,226 @@
+package testca
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"math/big"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/letsencrypt/pebble/v2/acme"
+)
+
+// request is a request on its way through the front.
+type request struct {
+	*http.Request
+	signed
+	kind string
+	body []byte
+	now  time.Time
+}
+
+// url makes the URL of a path as the client reached the CA (127.0.0.1 or localhost): signed requests must not change origin.
+func (r *request) url(path string) string { return "https://" + r.Host + path }
+
+// id is what follows a prefix in the request's path.
+func (r *request) id(prefix string) string { return strings.TrimPrefix(r.URL.Path, prefix) }
+
+// bodySize bounds a request; an order of a hundred long names is far below it.
+const bodySize = 1 << 20
+
+// ServeHTTP answers one ACME request, or befalls it with a fault.
+func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !c.begin() {
+		cut(w)
+		return
+	}
+	defer c.work.Done()
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, bodySize))
+	if err != nil {
+		cut(w)
+		return
+	}
+	req := &request{Request: r, signed: peek(body), body: body}
+	req.kind = classify(r, req.signed)
+	fault := c.faults.match(req.kind)
+	entry := Request{Kind: req.kind, Method: r.Method, Path: r.URL.Path, Account: req.kid}
+	if fault != nil {
+		entry.Fault = fault.Action
+	}
+	logged := c.journal.open(entry)
+	answer, lost := c.attend(req, fault)
+	c.journal.answered(logged, answer)
+	if answer == nil || lost {
+		cut(w)
+		return
+	}
+	answer.send(w, c.now().UTC().Format(http.TimeFormat))
+}
+
+// cut ends the connection without an answer.
+func cut(w http.ResponseWriter) {
+	connection, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		panic(http.ErrAbortHandler) // ends the connection as well
+	}
+	_ = connection.Close() // it is meant to break
+}
+
+// attend answers a request under a fault. Without an answer it was never processed; lost, it was, and nobody shall know.
+func (c *CA) attend(r *request, fault *Fault) (answer *reply, lost bool) {
+	if fault == nil {
+		return c.process(r), false
+	}
+	switch fault.Action {
+	case Respond, BadNonce:
+		return fault.fabricated(func() string {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.pebble.nonce(r.Request)
+		}), false
+	case Drop:
+		return nil, false
+	case LoseAnswer:
+		return c.process(r), true
+	case BreakOrder:
+		return c.breakOrder(r), false
+	}
+	wait := func(processed bool) bool {
+		if fault.Action == Delay {
+			return pause(r.Context(), c.ctx, fault.Delay)
+		}
+		held := Held{Kind: r.kind, Account: r.kid, Path: r.URL.Path, Processed: processed}
+		return c.faults.hold(r.Context(), c.ctx, held)
+	}
+	if fault.After {
+		answer = c.process(r)
+		return answer, !wait(true)
+	}
+	if !wait(false) {
+		return nil, false
+	}
+	return c.process(r), false
+}
+
+// process answers a request, one at a time.
+func (c *CA) process(r *request) *reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r.now = c.now()
+	if r.Method == http.MethodPost && c.rejectsNonce() {
+		answer := newReply(http.StatusBadRequest)
+		answer.header.Set("Replay-Nonce", c.pebble.nonce(r.Request))
+		return answer.refuse(badNonce())
+	}
+	switch r.kind {
+	case kindDirectory:
+		return c.directory(r)
+	case kindNewAccount, kindAccount:
+		return c.account(r)
+	case kindOrders:
+		return c.listOrders(r)
+	case kindNewOrder:
+		return c.newOrder(r)
+	case kindOrder:
+		return c.showOrder(r)
+	case kindFinalize:
+		return c.finalize(r)
+	case kindAuthz:
+		return c.showAuthorization(r)
+	case kindDeactivate:
+		return c.deactivate(r)
+	case kindChallenge, kindChallengeIs:
+		return c.challenge(r)
+	}
+	return c.pebble.serve(r.Request, r.body).documented()
+}
+
+// own lets Pebble verify the request, and answers it here only if it is good.
+func (c *CA) own(r *request, answer func(*reply) *reply) *reply {
+	verified, ok := c.pebble.verify(r.Request, r.body)
+	if !ok {
+		return verified
+	}
+	return answer(verified)
+}
+
+// refuse lets Pebble verify the request, and refuses it.
+func (c *CA) refuse(r *request, p *problem) *reply {
+	return c.own(r, func(verified *reply) *reply { return verified.refuse(p) })
+}
+
+func (c *CA) rejectsNonce() bool {
+	return c.config.NonceReject > 0 && random(100) < int64(c.config.NonceReject)
+}
+
+func random(n int64) int64 {
+	value, err := rand.Int(rand.Reader, big.NewInt(n))
+	if err != nil {
+		panic(err) // crypto/rand never fails
+	}
+	return value.Int64()
+}
+
+// directory is Pebble's, with Boulder's random entry if asked for.
+func (c *CA) directory(r *request) *reply {
+	answer := c.pebble.serve(r.Request, r.body)
+	if !c.config.Boulder || answer.status != http.StatusOK {
+		return answer
+	}
+	key := strconv.FormatInt(random(1<<62), 36)
+	return answer.amend(func(members map[string]any) {
+		members[key] = "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417"
+	})
+}
+
+// account is Pebble's, without the list of orders if it is hidden.
+func (c *CA) account(r *request) *reply {
+	answer := c.pebble.serve(r.Request, r.body).documented()
+	if c.config.OrdersList || answer.status >= 300 {
+		return answer
+	}
+	return answer.amend(func(members map[string]any) { delete(members, "orders") })
+}
+
+// listOrders is Pebble's list (RFC 8555 §7.1.2.1), or nothing.
+func (c *CA) listOrders(r *request) *reply {
+	if !c.config.OrdersList {
+		return c.refuse(r, problemf(http.StatusNotFound, "malformed", "No such resource"))
+	}
+	c.age(r.now, false)
+	return c.pebble.serve(r.Request, r.body).documented()
+}
+
+// amend changes members of a JSON object in the body.
+func (r *reply) amend(change func(map[string]any)) *reply {
+	var members map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(r.body.Bytes()))
+	decoder.UseNumber()
+	if decoder.Decode(&members) != nil {
+		return r
+	}
+	change(members)
+	return r.json(r.status, members)
+}
+
+// age tells Pebble what has expired. Pebble goes by the machine's clock, which the CA's may be ahead of, so it is shown
+// expiries far in the future or in the past, and nothing in between. With hideValid it sees no valid authorization to reuse.
+func (c *CA) age(now time.Time, hideValid bool) {
+	future := time.Now().AddDate(100, 0, 0)
+	for _, o := range c.state.orders {
+		if o.frozen == "" && o.expired(now) {
+			o.frozen = o.status(now)
+			o.Error = problemf(http.StatusNotFound, "malformed", "expired").details()
+		}
+	}
+	for _, a := range c.state.authzs {
+		a.ExpiresDate = future
+		if a.expired(now) || (hideValid && a.Status == acme.StatusValid) {
+			a.ExpiresDate = time.Time{}
+		}
+	}
+}
