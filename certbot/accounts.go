@@ -1,0 +1,339 @@
+package certbot
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"orderly/failure"
+)
+
+// ErrNoAccount is in the chain of ChooseAccount's error when there is no account yet, so that one may be registered.
+var ErrNoAccount = errors.New("no account")
+
+// Account is an ACME account that is on disk.
+type Account struct {
+	Server  string // the CA's directory URL
+	ID      string // certbot's name for it: 32 hexadecimal digits made from the public key
+	Dir     string // where it is kept
+	URL     string // the account's URL at the CA
+	Key     crypto.Signer
+	Created time.Time // UTC
+	Host    string    // on which it was made
+}
+
+// label is how certbot names an account in a choice (Account.slug).
+func (a Account) label() string {
+	return fmt.Sprintf("%s@%s (%.4s)", a.Host, a.Created.UTC().Format(time.RFC3339), a.ID)
+}
+
+// predecessor names the ACMEv1 directories whose accounts certbot reuses (LE_REUSE_SERVERS in its constants.py).
+func predecessor(serverPath string) string {
+	switch serverPath {
+	case "acme-v02.api.letsencrypt.org/directory":
+		return "acme-v01.api.letsencrypt.org/directory"
+	case "acme-staging-v02.api.letsencrypt.org/directory":
+		return "acme-staging.api.letsencrypt.org/directory"
+	}
+	return ""
+}
+
+// serverPath is a CA's place below accounts/: host, port if there is one, and path of its directory URL.
+func serverPath(server string) (string, error) {
+	u, err := url.Parse(server)
+	if err != nil || u.Host == "" || !filepath.IsLocal(filepath.Join(u.Host, u.Path)) {
+		return "", failure.New(failure.Usage, "Give the CA's directory URL, as in --server https://acme-v02.api.letsencrypt.org/directory.",
+			"%q is not the URL of an ACME server", failure.Clean(server))
+	}
+	return filepath.Join(u.Host, u.Path), nil
+}
+
+func (s *Store) accounts(path string) string { return filepath.Join(s.Dirs.Config, "accounts", path) }
+
+// Accounts lists the usable accounts of a CA, sorted by id. Directories that lack one of the three files are passed
+// over, as certbot does: a killed run left them before the account was in place. What is damaged is an error, of class
+// Account, only if nothing else is usable: taken for nothing, it would let a second account be registered.
+func (s *Store) Accounts(server string) ([]Account, error) {
+	path, err := serverPath(server)
+	if err != nil {
+		return nil, err
+	}
+	var damaged error
+	for ; path != ""; path = predecessor(path) {
+		accounts, err := s.accountsIn(s.accounts(path), server)
+		if len(accounts) > 0 {
+			return accounts, nil
+		}
+		damaged = errors.Join(damaged, err)
+	}
+	return nil, damaged
+}
+
+func (s *Store) accountsIn(dir, server string) (accounts []Account, damaged error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, damagedAccount(err, dir)
+	}
+	for _, e := range entries {
+		a, err := readAccount(filepath.Join(dir, e.Name()), server)
+		switch {
+		case err == nil:
+			accounts = append(accounts, a)
+		case !errors.Is(err, fs.ErrNotExist) && damaged == nil:
+			damaged = damagedAccount(err, filepath.Join(dir, e.Name()))
+		}
+	}
+	return accounts, damaged
+}
+
+func damagedAccount(err error, dir string) error {
+	return failure.Wrap(err, failure.Account, "Restore the directory from a backup, or remove it if the account is no longer wanted.",
+		"the account in %s cannot be read", dir)
+}
+
+// readAccount reads an account's directory. The error is fs.ErrNotExist if one of its files is missing, or if dir is
+// something else than a directory.
+func readAccount(dir, server string) (Account, error) {
+	a := Account{Server: server, Dir: dir}
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return a, fs.ErrNotExist
+	}
+	var regr struct {
+		URI string `json:"uri"`
+	}
+	var meta struct {
+		Created time.Time `json:"creation_dt"`
+		Host    string    `json:"creation_host"`
+	}
+	if err := readJSON(filepath.Join(dir, "regr.json"), &regr); err != nil {
+		return a, err
+	}
+	if err := readJSON(filepath.Join(dir, "meta.json"), &meta); err != nil {
+		return a, err
+	}
+	a.URL, a.Created, a.Host = regr.URI, meta.Created, meta.Host
+	if a.URL == "" {
+		return a, fmt.Errorf("%s has no uri", filepath.Join(dir, "regr.json"))
+	}
+	var err error
+	if a.Key, err = readKey(filepath.Join(dir, "private_key.json")); err != nil {
+		return a, err
+	}
+	a.ID, err = accountID(a.Key)
+	return a, err
+}
+
+func readJSON(path string, into any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func readKey(path string) (crypto.Signer, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	key, err := parseJWK(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// Account reads one account by its id. The error is of class Account, in certbot's words.
+func (s *Store) Account(server, id string) (Account, error) {
+	path, err := serverPath(server)
+	if err != nil {
+		return Account{}, err
+	}
+	missing := failure.New(failure.Account, "Name an account that is there with --account; its id is the name of its directory.",
+		"Account at %s does not exist", filepath.Join(s.accounts(path), failure.Clean(id)))
+	if id == "" || strings.ContainsRune(id, filepath.Separator) || !filepath.IsLocal(id) {
+		return Account{}, missing
+	}
+	for ; path != ""; path = predecessor(path) {
+		dir := filepath.Join(s.accounts(path), id)
+		a, err := readAccount(dir, server)
+		if err == nil {
+			return a, nil
+		}
+		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
+			return Account{}, damagedAccount(err, dir)
+		}
+	}
+	return Account{}, missing
+}
+
+// ChooseAccount finds the account to use as certbot does without asking: the one with the id, or, if id is "", the only
+// one. Several and none are errors of class Account in certbot's words; none has ErrNoAccount in its chain.
+func (s *Store) ChooseAccount(server, id string) (Account, error) {
+	if id != "" {
+		return s.Account(server, id)
+	}
+	accounts, err := s.Accounts(server)
+	if err != nil {
+		return Account{}, err
+	}
+	switch len(accounts) {
+	case 1:
+		return accounts[0], nil
+	case 0:
+		return Account{}, failure.Wrap(ErrNoAccount, failure.Account, "Register one: add --agree-tos and -m ADDRESS or --register-unsafely-without-email.",
+			"You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.")
+	}
+	var labels []string
+	for _, a := range accounts {
+		labels = append(labels, pythonString(failure.Clean(a.label())))
+	}
+	return Account{}, failure.New(failure.Account, "Name one of them with --account.",
+		"Missing command line flag or config entry for this setting:\nPlease choose an account\nChoices: [%s]", strings.Join(labels, ", "))
+}
+
+// pythonString is Python's repr of a string without control characters.
+func pythonString(s string) string {
+	s = strings.ReplaceAll(s, `\`, `\\`)
+	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
+		return `"` + s + `"`
+	}
+	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
+}
+
+func (s *Store) pendingKey(path string) string {
+	return filepath.Join(s.Dirs.Config, "orderly", "new-accounts", path, "private_key.json")
+}
+
+// PendingKey returns the key for an account that is to be registered at a CA, making one (P-256) at the first call. It
+// is durable before it is returned, so that after a lost answer to newAccount the same key asks again and no second
+// account is made. SaveAccount removes it. Whoever registers holds a lock from before it looked for accounts until
+// after SaveAccount; of two that do not, both get the same key.
+func (s *Store) PendingKey(server string) (crypto.Signer, error) {
+	server, err := serverPath(server)
+	if err != nil {
+		return nil, err
+	}
+	path := s.pendingKey(server)
+	key, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = s.makePendingKey(path); err == nil {
+			key, err = readKey(path)
+		}
+	}
+	if err != nil {
+		return nil, failure.Wrap(err, failure.Account, "Make the file readable and its directory writable.", "the key for a new account in %s cannot be used", path)
+	}
+	return key, nil
+}
+
+func (s *Store) makePendingKey(path string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	text, err := formatJWK(key)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	if err := makeDirs(s.Dirs.Config, 0o755); err != nil {
+		return err
+	}
+	if err := makeDirs(dir, 0o700); err != nil {
+		return err
+	}
+	// The name is this process's own, and a link never replaces a file: two first runs at once end with one key.
+	temp := filepath.Join(dir, "."+rand.Text()+aside)
+	defer os.Remove(temp)
+	if err := s.do("write pending key aside", func() error { return writeSynced(temp, text, 0o600, nil) }); err != nil {
+		return err
+	}
+	return s.do("link pending key", func() error {
+		if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		return syncDir(dir)
+	})
+}
+
+// SaveAccount writes a registered account (Server, URL, Key, Created and Host are given; the rest is filled in) in
+// certbot's layout and removes the CA's pending key if it is this one. Called again, it finishes what was cut short.
+// The private key is written last, so that neither certbot nor Accounts takes a half-written account for one.
+func (s *Store) SaveAccount(a Account) (Account, error) {
+	path, err := serverPath(a.Server)
+	if err != nil {
+		return a, err
+	}
+	if a.ID, err = accountID(a.Key); err != nil {
+		return a, err
+	}
+	a.Dir = filepath.Join(s.accounts(path), a.ID)
+	if there, err := readAccount(a.Dir, a.Server); err == nil && there.URL == a.URL {
+		a = there
+	} else if err := s.saveAccount(a); err != nil {
+		return a, failure.Wrap(err, failure.Account, "Make the directory writable, then run the same command again: the account's key is kept.", "the account cannot be saved in %s", a.Dir)
+	}
+	if err := s.removePendingKey(s.pendingKey(path), a.Key); err != nil {
+		return a, failure.Wrap(err, failure.Account, "Remove the file.", "the account is in place, but its former key file %s cannot be removed", s.pendingKey(path))
+	}
+	return a, nil
+}
+
+func (s *Store) saveAccount(a Account) error {
+	key, err := formatJWK(a.Key)
+	if err != nil {
+		return err
+	}
+	if err := makeDirs(s.Dirs.Config, 0o755); err != nil {
+		return err
+	}
+	if err := s.do("make account directory", func() error { return makeDirs(a.Dir, 0o700) }); err != nil {
+		return err
+	}
+	created := a.Created.UTC().Truncate(time.Second).Format(time.RFC3339)
+	for _, f := range []newFile{
+		{path: "meta.json", mode: 0o644, data: pythonJSON(pair{"creation_dt", jsonString(created)}, pair{"creation_host", jsonString(a.Host)})},
+		{path: "regr.json", mode: 0o644, data: pythonJSON(pair{"body", "{}"}, pair{"uri", jsonString(a.URL)})},
+		{path: "private_key.json", mode: 0o400, data: key},
+	} {
+		f.path = filepath.Join(a.Dir, f.path)
+		if err := s.write(f); err != nil {
+			return err
+		}
+	}
+	return syncDir(a.Dir)
+}
+
+func (s *Store) removePendingKey(path string, saved crypto.Signer) error {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if ours, err := formatJWK(saved); err != nil || !bytes.Equal(ours, text) {
+		return err
+	}
+	return s.do("remove pending key", func() error {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return syncDir(filepath.Dir(path))
+	})
+}

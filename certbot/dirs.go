@@ -1,0 +1,102 @@
+// Package certbot keeps certificates, renewal settings and accounts on disk exactly where and how certbot keeps them
+// (2.1 to 5.x), so that either program can continue the other's work. It must never let live/NAME hold a certificate
+// and a key that do not belong together, never replace a good pair by a half-written one, never drop a setting or a
+// comment it does not know, and never talk to a CA.
+//
+// Whoever changes a lineage holds that lineage's lock, and a shared lock on Dirs.CertbotLock against certbot itself.
+// Every change can be cut short at any instruction and made again with the same arguments.
+package certbot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"orderly/failure"
+)
+
+// Dirs are certbot's three directories (--config-dir, --work-dir, --logs-dir).
+type Dirs struct{ Config, Work, Logs string }
+
+// DefaultDirs returns certbot's defaults (certbot/compat/misc.py).
+func DefaultDirs() Dirs {
+	return Dirs{Config: "/etc/letsencrypt", Work: "/var/lib/letsencrypt", Logs: "/var/log/letsencrypt"}
+}
+
+// Abs returns the directories with absolute paths: renewal files hold no others.
+func (d Dirs) Abs() (Dirs, error) {
+	for _, dir := range []*string{&d.Config, &d.Work, &d.Logs} {
+		path, err := filepath.Abs(*dir)
+		if err != nil {
+			return d, unusable(err, *dir)
+		}
+		*dir = path
+	}
+	return d, nil
+}
+
+// Prepare makes what is missing of the three directories and of renewal-hooks/{pre,deploy,post}, with certbot's modes,
+// and checks that they can be written. Modes of what exists are left alone. The error is of class Config.
+func (d Dirs) Prepare() error {
+	for _, dir := range []struct {
+		path string
+		mode os.FileMode
+	}{
+		{d.Config, 0o755},
+		{d.Work, 0o755},
+		{d.Logs, 0o700},
+		{d.hooks("pre"), 0o755},
+		{d.hooks("deploy"), 0o755},
+		{d.hooks("post"), 0o755},
+	} {
+		if err := makeDirs(dir.path, dir.mode); err != nil {
+			return unusable(err, dir.path)
+		}
+		if err := unix.Access(dir.path, unix.W_OK|unix.X_OK); err != nil {
+			return unusable(err, dir.path)
+		}
+	}
+	return nil
+}
+
+func unusable(err error, dir string) error {
+	return failure.Wrap(err, failure.Config, "Make the directory writable for the user who runs this command, or name another one with --config-dir, --work-dir or --logs-dir.",
+		"the directory %s cannot be made or written", dir)
+}
+
+// CertbotLock is the file that every certbot command locks exclusively while it runs.
+func (d Dirs) CertbotLock() string { return filepath.Join(d.Config, ".certbot.lock") }
+
+func (d Dirs) hooks(kind string) string { return filepath.Join(d.Config, "renewal-hooks", kind) }
+
+func (d Dirs) live(name string) string    { return filepath.Join(d.Config, "live", name) }
+func (d Dirs) archive(name string) string { return filepath.Join(d.Config, "archive", name) }
+
+// Renewal returns the path of a lineage's renewal file.
+func (d Dirs) Renewal(name string) string {
+	return filepath.Join(d.Config, "renewal", name+".conf")
+}
+
+// Hooks lists the directory hooks of a kind ("pre", "deploy" or "post") as certbot finds them: executable files whose
+// names do not end in "~", sorted by path. A missing directory has none.
+func (d Dirs) Hooks(kind string) ([]string, error) {
+	entries, err := os.ReadDir(d.hooks(kind))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, failure.Wrap(err, failure.Hook, "Make the directory readable.", "the hooks in %s cannot be listed", d.hooks(kind))
+	}
+	var hooks []string
+	for _, e := range entries {
+		path := filepath.Join(d.hooks(kind), e.Name())
+		info, err := os.Stat(path) // follows links, as certbot does
+		backup := path[len(path)-1] == '~'
+		if err == nil && info.Mode().IsRegular() && !backup && unix.Access(path, unix.X_OK) == nil {
+			hooks = append(hooks, path)
+		}
+	}
+	return hooks, nil
+}

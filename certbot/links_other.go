@@ -1,0 +1,9 @@
+//go:build !linux
+
+package certbot
+
+// exchangeDirs always answers errNoExchange: no other system can swap two directories.
+func exchangeDirs(a, b string) error { return errNoExchange }
+
+// copyExtended does nothing: attributes matter only to a directory that is exchanged.
+func copyExtended(from, to string) error { return nil }
