@@ -4,6 +4,7 @@
 package failure
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -38,13 +39,17 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, so that errors.Is and errors.As see through.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// ClassOf returns the class of the outermost Error in err's chain, Internal for any other error, "" for nil.
+// ClassOf returns the class of the outermost Error in err's chain, "" for nil. Without one, a cancelled context is Stopped
+// (a signal or the deadline ended whatever returned it) and anything else Internal.
 func ClassOf(err error) Class {
 	if err == nil {
 		return ""
 	}
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
+	}
+	if errors.Is(err, context.Canceled) {
+		return Stopped
 	}
 	return Internal
 }

@@ -1,6 +1,7 @@
 package failure_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,9 @@ func TestClassAndRemedyAreFoundThroughWrapping(t *testing.T) {
 	again := failure.Wrap(inner, failure.Config, "", "outer")
 	if got := failure.RemedyOf(again); got != "create it" {
 		t.Errorf("a remedy below an Error without one is lost: %q", got)
+	}
+	if failure.ClassOf(fmt.Errorf("reading: %w", context.Canceled)) != failure.Stopped {
+		t.Error("what a signal ended is stopped, not a defect")
 	}
 	if failure.ClassOf(nil) != "" || failure.ClassOf(io.EOF) != failure.Internal {
 		t.Error("nil has no class, a foreign error is internal")

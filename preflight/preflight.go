@@ -1,0 +1,190 @@
+// Package preflight finds out before an order whether the CA could validate the names: the document root of each is
+// looked at and written to, its address is asked for, and a probe file is fetched as the CA will fetch the token. Each
+// check has a name, a verdict and a remedy. It must never ask the CA anything, never connect to an address that was not
+// checked (a customer decides where his names and redirects point), and never show what a page said.
+package preflight
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"orderly/failure"
+	"orderly/solver/webroot"
+)
+
+// The checks, in the order in which they are made and reported.
+const (
+	Webroot  = "webroot"  // a document root is configured, exists, is a directory, and no customer can redirect writing
+	Writable = "writable" // a probe file was really written into it
+	DNS      = "dns"      // the name has an address
+	HTTP     = "http"     // the probe file is served under the name
+)
+
+// Checks returns the names of all checks in their order.
+func Checks() []string { return []string{Webroot, Writable, DNS, HTTP} }
+
+// Known reports whether name is the name of a check.
+func Known(name string) bool { return slices.Contains(Checks(), name) }
+
+// Verdict is what a check came to.
+type Verdict string
+
+const (
+	Pass Verdict = "pass"
+	// Warn is for what looks wrong from here but may look right from the CA: the order goes on.
+	Warn Verdict = "warn"
+	// Refuse is for what the CA would charge as a failure: there is to be no order.
+	Refuse Verdict = "refuse"
+	// Skipped is for a check that was not wanted, or that another one's refusal made pointless.
+	Skipped Verdict = "skipped"
+)
+
+// Site is a name and the document root that serves it; an empty Root means that none is configured.
+type Site struct{ Name, Root string }
+
+// Result is what one check came to for one name.
+type Result struct {
+	Check   string
+	Name    string
+	Verdict Verdict
+	Class   failure.Class // empty for Pass and Skipped
+	// Sentence says what was found, where; Remedy what to do about it. Both are fit for a terminal.
+	Sentence, Remedy string
+	// Local says that the check saw everything itself: its refusal is certain and forbids an order. Any other can be
+	// wrong (NAT, split DNS) and only delays one.
+	Local bool
+	Took  time.Duration
+}
+
+// Report is what all checks came to: for each site in the order given, one Result per check in the order of Checks.
+type Report struct {
+	Results []Result
+	// Fingerprint changes when something changes that could make a difference: a document root (path, device, inode),
+	// whether it can be written, the addresses, or how the probe is answered. Back-off is lifted by that.
+	Fingerprint string
+	Took        time.Duration
+}
+
+// Refusal returns the first refusal, a certain one before any other, or nil.
+func (r Report) Refusal() *Result {
+	var first *Result
+	for i := range r.Results {
+		result := &r.Results[i]
+		if result.Verdict != Refuse {
+			continue
+		}
+		if result.Local {
+			return result
+		}
+		if first == nil {
+			first = result
+		}
+	}
+	return first
+}
+
+// Certain reports whether there is a refusal that cannot be wrong.
+func (r Report) Certain() bool {
+	refusal := r.Refusal()
+	return refusal != nil && refusal.Local
+}
+
+// Checker makes the checks. Only Writer is required. It is not changed by Check and may be used from many goroutines.
+type Checker struct {
+	// Resolver is the HOST:PORT of the DNS server to ask; empty means those of ResolvConf. /etc/hosts is never asked:
+	// the CA does not know it.
+	Resolver   string
+	ResolvConf string // default /etc/resolv.conf
+	Port       int    // stands in for 80; default 80
+	TLSPort    int    // stands in for 443, in redirects; default 443
+	Skip       map[string]bool
+	// Allow are networks that may be connected to though they are neither global nor this host's own.
+	Allow     []netip.Prefix
+	UserAgent string
+	Writer    *webroot.Writer
+	Now       func() time.Time // default time.Now
+
+	Timeout    time.Duration // for the network checks of one name; default 10 s
+	DNSTimeout time.Duration // for one DNS query over one transport, each server being asked twice; default 3 s
+
+	// Dial connects to an address that was checked; default net.Dialer. Its address is always IP:PORT.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// OwnAddresses returns the addresses of this host's interfaces; default net.InterfaceAddrs.
+	OwnAddresses func() ([]net.Addr, error)
+}
+
+// maxParallel bounds the names checked at once.
+const maxParallel = 16
+
+// Check makes the checks for all sites. Where a local check refuses a name, its network checks are not made. It never
+// fails: when ctx ends, what was cut short warns with class Stopped, so look at ctx.Err() before acting on the report.
+func (c *Checker) Check(ctx context.Context, sites []Site) Report {
+	run := c.begin()
+	names := make([]*subject, len(sites))
+	for i, site := range sites {
+		names[i] = &subject{site: site, ground: run.ground(ctx, site.Root)}
+		names[i].judgeGround(run)
+	}
+	slots := make(chan struct{}, maxParallel)
+	var all sync.WaitGroup
+	for _, name := range names {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			name.checkNetwork(ctx, run)
+		})
+	}
+	all.Wait()
+	leftovers := run.clear()
+	report := Report{Fingerprint: fingerprint(names)}
+	for _, name := range names {
+		name.noteLeftover(leftovers[name.site.Root])
+		report.Results = append(report.Results, name.results[:]...)
+	}
+	report.Took = run.now().Sub(run.began)
+	return report
+}
+
+// round is one call of Check: the settings with their defaults, and what its names share.
+type round struct {
+	*Checker
+	fetcher fetcher
+	began   time.Time
+	grounds map[string]*ground
+}
+
+func (c *Checker) begin() *round {
+	r := &round{Checker: c, grounds: map[string]*ground{}}
+	r.began = r.now()
+	r.fetcher = fetcher{
+		resolver: newResolver(c.Resolver, c.ResolvConf, orDefault(c.DNSTimeout, 3*time.Second)),
+		policy:   newPolicy(c.Allow, c.OwnAddresses),
+		ports:    ports{http: orDefault(c.Port, 80), https: orDefault(c.TLSPort, 443)},
+		agent:    orDefault(c.UserAgent, "orderly"),
+		dial:     c.Dial,
+		patience: orDefault(c.Timeout, 10*time.Second),
+	}
+	if r.fetcher.dial == nil {
+		r.fetcher.dial = new(net.Dialer).DialContext
+	}
+	return r
+}
+
+func (r *round) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}
+
+func orDefault[T comparable](value, standard T) T {
+	var zero T
+	if value == zero {
+		return standard
+	}
+	return value
+}

@@ -1,0 +1,118 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"syscall"
+
+	"orderly/failure"
+)
+
+// troubleKind tells apart what a person would do different things about.
+type troubleKind int
+
+const (
+	unreached  troubleKind = iota // no connection, or it broke off
+	different                     // something else than the probe was served
+	padded                        // the probe, with too much behind it
+	misled                        // a redirect that no CA follows
+	forbidden                     // an address that is not connected to
+	unresolved                    // a redirect to a name without an address
+)
+
+// trouble is why a probe was not fetched. Its text never holds any of a page.
+type trouble struct {
+	kind   troubleKind
+	trail  trail
+	detail string
+	dns    Result // for unresolved
+	cause  error
+}
+
+func (t *trouble) Error() string {
+	if t.kind == unresolved {
+		return t.trail.way() + " " + t.dns.Sentence
+	}
+	return t.trail.way() + " " + t.detail
+}
+
+func (t *trouble) Unwrap() error { return t.cause }
+
+// troubleOf says what a request's error means. Errors of net/http quote what a server sent, so their text is not used.
+func troubleOf(way trail, err error) *trouble {
+	t := &trouble{kind: unreached, trail: way, cause: err}
+	errno, isErrno := errors.AsType[syscall.Errno](err)
+	_, isDial := errors.AsType[*dialError](err)
+	switch timeout, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); {
+	case ok && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		t.detail = "does not answer in time"
+	case isErrno:
+		t.detail = "cannot be reached: " + errno.Error()
+	case isDial:
+		t.detail = "cannot be reached"
+	case isNetwork(err):
+		t.detail = "breaks the connection off"
+	default:
+		t.kind, t.detail = different, "answers with something that is not HTTP"
+		if way.at.url.Scheme == "https" {
+			t.detail = "fails the TLS handshake, or answers with something that is not HTTP"
+		}
+	}
+	return t
+}
+
+// way names where the fetch got to, so that a verb can follow.
+func (t trail) way() string {
+	at := ""
+	if t.address.IsValid() {
+		at = " (" + t.address.String() + ")"
+	}
+	if t.redirects == 0 {
+		return t.start.url.String() + at
+	}
+	return t.start.url.String() + " redirects to " + short(t.at.url) + at + ", which"
+}
+
+// short is a URL that a customer chose, cut so that the sentence keeps its end.
+func short(u *url.URL) string {
+	const limit = 200
+	text := u.String()
+	if len(text) > limit {
+		return failure.Clean(text[:limit]) + "…"
+	}
+	return failure.Clean(text)
+}
+
+// result is the verdict on the trouble: what may look right from elsewhere warns, all else refuses.
+func (t *trouble) result(site Site) Result {
+	r := Result{Verdict: Refuse, Class: failure.HTTPWrong, Sentence: t.Error()}
+	serve := fmt.Sprintf("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or name the document root it really uses with -w.", site.Name, site.Root)
+	switch t.kind {
+	case unreached:
+		r.Verdict, r.Class = Warn, failure.HTTPUnreached
+		r.Remedy = "See whether port 80 is open to the Internet. Nothing need be wrong: a server behind a firewall or NAT may not reach itself, so the order goes on."
+	case different:
+		r.Remedy = serve
+	case padded:
+		r.Verdict = Warn
+		r.Remedy = "Let the web server of " + site.Name + " serve /.well-known/acme-challenge/ unchanged."
+	case misled:
+		r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or redirect to a name on port 80 or 443."
+	case forbidden:
+		r.Class = failure.AddressRefuse
+		r.Sentence = fmt.Sprintf("%s leads to %s, where only a private CA could connect, and Orderly does not", t.trail.way(), t.detail)
+		if t.trail.redirects == 0 {
+			r.Sentence = fmt.Sprintf("%s points to %s, where only a private CA could connect, and Orderly does not", site.Name, t.detail)
+		}
+		r.Remedy = "Let " + failure.Clean(t.trail.at.host) + " point to a public address of this server. If the CA is a private one, allow the network: --preflight-allow CIDR."
+	case unresolved:
+		r.Verdict, r.Class, r.Remedy = t.dns.Verdict, t.dns.Class, t.dns.Remedy
+		r.Sentence = fmt.Sprintf("%s redirects to %s: %s", t.trail.start.url, short(t.trail.at.url), t.dns.Sentence)
+	}
+	return r
+}

@@ -1,0 +1,46 @@
+package webroot
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"orderly/failure"
+)
+
+func TestEachRefusalOfTheSystemHasItsMeaningAndARemedy(t *testing.T) {
+	for errno, word := range map[unix.Errno]string{
+		unix.EROFS:  "read-only",
+		unix.ENOSPC: "no space",
+		unix.EDQUOT: "quota",
+		unix.EPERM:  "immutable",
+		unix.EACCES: "permission denied",
+		unix.ESTALE: "network file system",
+		unix.EIO:    "input/output error",
+	} {
+		err := explainBelow("/srv/a", &obstacle{kind: denied, path: "/srv/a/.well-known", cause: errno})
+		if failure.ClassOf(err) != failure.WebrootLocked || !strings.Contains(err.Error(), word) ||
+			!strings.Contains(err.Error(), "/srv/a/.well-known") || failure.RemedyOf(err) == "" {
+			t.Errorf("%v: %v (%s)", errno, err, failure.RemedyOf(err))
+		}
+	}
+}
+
+func TestAProcessThatIsNotRootTrustsItselfAndItsOwnGroup(t *testing.T) {
+	me := self{uid: 1000, gid: 1000}
+	for _, test := range []struct {
+		e    entry
+		open bool
+	}{
+		{entry{uid: 1000, gid: 1000, mode: 0o775}, false},
+		{entry{uid: 0, gid: 0, mode: 0o755}, false},
+		{entry{uid: 1000, gid: 33, mode: 0o775}, true},
+		{entry{uid: 1000, gid: 1000, mode: 0o777}, true},
+		{entry{uid: 1001, gid: 1001, mode: 0o755}, true},
+	} {
+		if got := me.openToOthers(test.e); got != test.open {
+			t.Errorf("%+v open to others: %v", test.e, got)
+		}
+	}
+}
