@@ -17,11 +17,13 @@ import (
 //
 // What every implementation guarantees:
 //   - Commit is atomic and durable when it returns nil: after a power cut the whole change is there. When it returns an
-//     error, none of it is.
+//     error, none of it is, and the ids it gave to records are taken back. A context that ends while Commit waits for
+//     another writer ends the wait; once it writes, nothing stops it half-way.
 //   - At most one live order exists per account, lineage, profile and name set (invariant I2): Commit of a second one
 //     answers ErrLive.
 //   - An order that another process saved since it was read is not overwritten: Commit answers ErrStale.
 //   - Times are kept to the microsecond, in UTC; the zero time is kept as zero. The store never looks at a clock.
+//   - What is read in one call is of one moment: an order never comes with authorizations saved earlier or later.
 //   - Events are never changed or removed.
 type Store interface {
 	// Commit writes everything in c in one transaction and fills in the ids of what is new.
@@ -69,7 +71,10 @@ var (
 	ErrStale = errors.New("another process changed the order meanwhile")
 )
 
-// Change is what one Commit writes. Records without an id are inserted and get one; orders with an id are updated.
+// Change is what one Commit writes. Records without an id are inserted and get one. Orders with an id are updated, except
+// for what an order is: account, lineage, names, profile and time of creation. Authorizations left out of an order stay as
+// they are. A run, debt or authorization with an id that is not there (or is another order's) answers ErrNone. Names must
+// not be empty or contain commas; paths in a Request must be UTF-8, or Commit refuses them.
 type Change struct {
 	Account     *Account     // inserted or updated, by server and URL
 	Run         *Run         // inserted (ID 0) or updated
@@ -79,7 +84,7 @@ type Change struct {
 	Charges     []Charge     // inserted
 	Holds       []Hold       // replaced, by account and scope
 	Debts       []*Debt      // inserted, or updated when they have an id
-	Events      []Event      // inserted; see Event.Of
+	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
 }
 
 // Empty reports whether there is nothing to write.
@@ -96,4 +101,7 @@ type Account struct {
 	URL       string    `json:"url"`
 	OrdersURL string    `json:"orders_url,omitempty"` // RFC 8555 §7.1.2.1; Boulder has none
 	CreatedAt time.Time `json:"created_at"`
+	// ShowsProcessing: this CA was once seen to show a challenge as `processing` (RFC 8555 §7.1.6), so that one it shows as
+	// `pending` was certainly not answered. Boulder never does. Once true it stays true.
+	ShowsProcessing bool `json:"shows_processing,omitempty"`
 }

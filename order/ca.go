@@ -1,9 +1,11 @@
 package order
 
 import (
+	"context"
 	"time"
 
 	"orderly/acme"
+	"orderly/failure"
 )
 
 // CA is what is known of a certificate authority's habits, where they bear on what may be sent twice.
@@ -16,6 +18,8 @@ type CA struct {
 	HidesProcessing bool
 	// LongestValidation: a challenge that is still shown `pending` so long after it may have been sent was not received.
 	LongestValidation time.Duration
+	// Replacement: the CA has renewal information, and so understands `replaces` (RFC 9773).
+	Replacement bool
 	// OrderLifetime: how long an order may exist at the CA before it expires, at the most.
 	OrderLifetime time.Duration
 }
@@ -23,9 +27,30 @@ type CA struct {
 // Habits returns the habits of the CA behind a directory: Boulder's where the directory carries Boulder's random entry,
 // otherwise cautious ones. Boulder validates within 60 s; its orders live seven days.
 func Habits(d acme.Directory) CA {
-	ca := CA{Name: "generic", LongestValidation: 60 * time.Second, OrderLifetime: 7 * 24 * time.Hour}
+	ca := CA{Name: "generic", LongestValidation: 60 * time.Second, OrderLifetime: 7 * 24 * time.Hour,
+		Replacement: d.RenewalInfo != ""}
 	if d.Boulder {
 		ca.Name, ca.Reuses, ca.HidesProcessing = "boulder", true, true
 	}
 	return ca
+}
+
+// learn finds out with whom the engine deals. It waits until something is really to be sent, so that a lineage that is
+// refused, held or in back-off costs the CA not even the directory (invariant I9).
+func (e *Engine) learn(ctx context.Context) error {
+	if e.CA.LongestValidation > 0 {
+		return nil
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	directory, err := e.Client.Directory(rctx)
+	if err != nil {
+		return failure.Wrap(err, failure.CAUnavailable, "Nothing was sent that could be left behind; the next run tries again.",
+			"the directory of %s cannot be read", e.Account.Server)
+	}
+	e.CA = Habits(directory)
+	if e.LongestValidation > 0 {
+		e.CA.LongestValidation = e.LongestValidation
+	}
+	return nil
 }

@@ -17,6 +17,9 @@ func (d *driver) create(ctx context.Context) error {
 	o := d.o
 	now := d.e.Clock.Now()
 	d.unproven = o.CreateSentAt
+	if !d.e.CA.Replacement && o.CreateSends == 0 {
+		o.Replaces = ""
+	}
 	o.CreateSentAt = now
 	o.CreateSends++
 	d.note("new-order intent", "attempt %d", o.CreateSends)

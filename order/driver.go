@@ -63,6 +63,12 @@ func (d *driver) drive(ctx context.Context) error {
 		return failure.New(failure.RateLimited, "Nothing needs to be done: a later run goes on with it.",
 			"the CA asked for no requests about the order for %s before %s", d.o.Lineage, wait.UTC().Format(time.RFC3339))
 	}
+	if err := d.e.learn(ctx); err != nil {
+		if ctx.Err() != nil {
+			return d.interrupted(ctx)
+		}
+		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
 	for range mostSteps {
 		act := Next(d.facts())
 		if act.Kind == Done {

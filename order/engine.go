@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orderly/acme"
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/preflight"
 )
@@ -18,7 +19,9 @@ type Engine struct {
 	ACME    *acme.Account
 	Client  *acme.Client
 	Key     *acme.Key // the account's
-	CA      CA
+	CA      CA        // zero: learnt from the directory before the first request
+	// LongestValidation, where not zero, is what a person knows better than the CA's habits say.
+	LongestValidation time.Duration
 
 	Solver    Solver
 	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
@@ -74,7 +77,7 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 	if err := e.settleOverlaps(ctx, lineage, names); err != nil {
 		return Outcome{}, err
 	}
-	unlock, err := e.Locks.Lock(ctx, lineageLock(lineage))
+	unlock, err := e.lock(ctx, lineage)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -87,6 +90,18 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 		return Outcome{}, e.finishLineage(ctx, lineage, nil)
 	}
 	return e.obtain(ctx, *p)
+}
+
+// lock takes a lineage's lock and waits for it: another process at work on it is no error.
+func (e *Engine) lock(ctx context.Context, lineage string) (func() error, error) {
+	unlock, err := e.Locks.Lock(ctx, LineageLock(lineage))
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, failure.Wrap(errInterrupted, failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
+	case err != nil:
+		return nil, failure.Wrap(err, failure.Locked, "Look at the disk and its permissions.", "%s cannot be locked", lineage)
+	}
+	return unlock, nil
 }
 
 func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
@@ -158,7 +173,7 @@ func adoptRequest(o *ledger.Order, r ledger.Request) {
 // Resume goes on with an order that an earlier process left, unless another process holds its lineage: then that one is at
 // work on it, and nothing is done here. It reports whether it did anything.
 func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
-	unlock, ok, err := e.Locks.TryLock(lineageLock(o.Lineage))
+	unlock, ok, err := e.Locks.TryLock(LineageLock(o.Lineage))
 	if err != nil || !ok {
 		return false, err
 	}

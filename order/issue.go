@@ -5,11 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 )
@@ -114,20 +114,8 @@ func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
 	return &ledger.Certificate{
 		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(leaf.DNSNames),
 		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
-		RenewalID: RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.e.Clock.Now(),
+		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.e.Clock.Now(),
 	}
-}
-
-// RenewalID is the unique identifier of a certificate by RFC 9773 §4.1, "" for one without an authority key identifier.
-func RenewalID(leaf *x509.Certificate) string {
-	serial := leaf.SerialNumber.Bytes()
-	if len(leaf.AuthorityKeyId) == 0 || len(serial) == 0 {
-		return ""
-	}
-	if serial[0]&0x80 != 0 {
-		serial = append([]byte{0}, serial...) // as DER encodes a positive integer
-	}
-	return base64.RawURLEncoding.EncodeToString(leaf.AuthorityKeyId) + "." + base64.RawURLEncoding.EncodeToString(serial)
 }
 
 // install puts the certificate in place. It is idempotent, so its outcome needs no commit of its own.

@@ -49,5 +49,5 @@ type Locks interface {
 	TryLock(key string) (unlock func() error, ok bool, err error)
 }
 
-// lineageLock is the key under which an order's lineage is locked.
-func lineageLock(lineage string) string { return "lineage:" + lineage }
+// LineageLock is the key under which a lineage is locked while anything is done for it, at the CA or on disk.
+func LineageLock(lineage string) string { return "lineage:" + lineage }

@@ -142,7 +142,14 @@ func (d *driver) pause(r acme.Reply) {
 		}
 	}
 	d.polls++
-	d.nextPoll = d.e.Clock.Now().Add(pause)
+	now := d.e.Clock.Now()
+	d.nextPoll = now.Add(pause)
+	for _, a := range unfinished(d.o) {
+		// Not a moment later than the CA can be asked whether an answer of unknown fate arrived (rule 4).
+		if at := a.AnswerSentAt.Add(d.e.CA.LongestValidation + firstPause); !r.HasRetryAfter && at.After(now) && at.Before(d.nextPoll) {
+			d.nextPoll = at
+		}
+	}
 	if limit := d.nextPoll.Add(time.Second); r.HasRetryAfter && limit.After(d.giveUp) && pause <= d.e.LongestWait {
 		d.giveUp = limit
 	}

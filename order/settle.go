@@ -34,7 +34,7 @@ func share(a, b []string) bool {
 }
 
 func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
-	unlock, err := e.Locks.Lock(ctx, lineageLock(o.Lineage))
+	unlock, err := e.lock(ctx, o.Lineage)
 	if err != nil {
 		return err
 	}

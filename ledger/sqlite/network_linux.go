@@ -6,7 +6,8 @@ import (
 	"orderly/failure"
 )
 
-// networks are the file systems on which POSIX locks or shared memory cannot be trusted across hosts.
+// network names the file systems on which POSIX locks or shared memory cannot be trusted across hosts; "" for all others. A kind
+// is a 32-bit number that some machines sign.
 func network(kind int64) string {
 	switch uint32(kind) {
 	case unix.NFS_SUPER_MAGIC:
@@ -19,10 +20,18 @@ func network(kind int64) string {
 		return "Ceph"
 	case unix.CODA_SUPER_MAGIC:
 		return "Coda"
+	}
+	switch uint32(kind) { // what golang.org/x/sys has no names for
 	case 0x01161970:
 		return "GFS2"
 	case 0x7461636f:
 		return "OCFS2"
+	case 0x0bd00bd0:
+		return "Lustre"
+	case 0x47504653:
+		return "GPFS"
+	case 0x19830326:
+		return "BeeGFS"
 	}
 	return ""
 }

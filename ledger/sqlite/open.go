@@ -12,11 +12,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlitelib "modernc.org/sqlite/lib"
+	_ "modernc.org/sqlite" // the driver
 
 	"orderly/failure"
 	"orderly/ledger/sqlstore"
@@ -27,6 +25,9 @@ const FileName = "ledger.db"
 
 // applicationID stands in the file's header, so that a foreign SQLite file is told from ours ("ORDY").
 const applicationID = 0x4f524459
+
+// smallestFile is the size of SQLite's smallest page. SQLite takes a shorter file for an empty database.
+const smallestFile = 512
 
 // Options say which ledger to open.
 type Options struct {
@@ -40,9 +41,8 @@ type Options struct {
 
 // Open opens the ledger in o.Dir, making or migrating it first where needed.
 func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
-			"the ledger's directory %s cannot be made", o.Dir)
+	if err := makeDir(o.Dir); err != nil {
+		return nil, failure.Wrap(err, failure.Config, writableDir, "the ledger's directory %s cannot be made", o.Dir)
 	}
 	if err := refuseNetwork(o.Dir); err != nil {
 		return nil, err
@@ -51,74 +51,40 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 	if err := ensure(ctx, path, o); err != nil {
 		return nil, err
 	}
-	db, err := connect(path, "WAL")
+	db, err := connect(path, "FULL")
 	if err != nil {
 		return nil, explainOpen(path, err)
 	}
 	if err := prepare(ctx, db, path, o); err != nil {
-		return nil, errors.Join(explainOpen(path, err), db.Close())
+		_ = db.Close() // its complaint would only be the same
+		return nil, explainOpen(path, err)
 	}
 	return sqlstore.New(db, sqlstore.Dialect{
 		Rebind:    func(query string) string { return query },
 		Duplicate: duplicate,
 		Explain:   func(err error) error { return explain(path, err) },
+		Snapshot:  sql.TxOptions{ReadOnly: true}, // begun as deferred: it takes no lock a writer would wait for
 	}), nil
 }
 
-// ensure makes the ledger if there is none. It appears under its name only when it is whole, so that an empty or short
-// file under that name is always a damaged ledger, never one that is about to be made.
-func ensure(ctx context.Context, path string, o Options) error {
-	if there, err := whole(path); there || err != nil {
-		return err
-	}
-	unlock, err := o.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unlock() }() // the kernel drops it with the process at the latest
-	if there, err := whole(path); there || err != nil {
-		return err
-	}
-	if _, err := os.Lstat(path + "-wal"); err == nil {
-		return failure.New(failure.Ledger, "Restore ledger.db from a backup, or move ledger.db-wal aside to begin anew.",
-			"%s is gone, though its ledger.db-wal is there", path)
-	}
-	return create(ctx, path, o)
-}
-
-// whole reports whether a ledger lies at path, and refuses one that was cut short.
-func whole(path string) (bool, error) {
-	info, err := os.Stat(path)
+// present reports whether something that may be a ledger lies at path. It must not open the file: closing it again would
+// drop every lock this process has on it through another handle (POSIX), and another process could then remove the -wal
+// in use. A link is refused, because one that leads nowhere (a disk not mounted) would be taken for a missing ledger.
+func present(path string) (bool, error) {
+	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
-		return false, failure.Wrap(err, failure.Ledger, "", "the ledger %s cannot be opened", path)
+		return false, failure.Wrap(err, failure.Ledger, "Orderly must run as the owner of its ledger.",
+			"the ledger %s cannot be looked at", path)
+	case info.Mode().Type() == fs.ModeSymlink:
+		return false, failure.New(failure.Ledger, "Move the file itself here, or make its directory the link.",
+			"the ledger %s is a symbolic link", path)
 	case !info.Mode().IsRegular():
 		return false, failure.New(failure.Ledger, "Move it aside.", "the ledger %s is not a file", path)
-	}
-	head := make([]byte, 100)
-	f, err := os.Open(path)
-	if err != nil {
-		return false, failure.Wrap(err, failure.Ledger, "Orderly must run as the owner of its ledger.",
-			"the ledger %s cannot be read", path)
-	}
-	defer func() { _ = f.Close() }()
-	if _, err := f.ReadAt(head, 0); err != nil {
-		return false, damaged(path, fmt.Sprintf("it has only %d bytes", info.Size()))
-	}
-	if string(head[:16]) != "SQLite format 3\x00" {
-		return false, damaged(path, "it is no SQLite file")
-	}
-	page := int64(head[16])<<8 | int64(head[17])
-	pages := int64(head[28])<<24 | int64(head[29])<<16 | int64(head[30])<<8 | int64(head[31])
-	if page == 1 {
-		page = 65536
-	}
-	// A checkpoint cut short by a crash leaves the file short too, but then its -wal still holds the missing pages.
-	wal, err := os.Stat(path + "-wal")
-	if info.Size() < page*pages && (err != nil || wal.Size() == 0) {
-		return false, damaged(path, fmt.Sprintf("it has %d bytes where its header speaks of %d", info.Size(), page*pages))
+	case info.Size() < smallestFile:
+		return false, damaged(path, fmt.Sprintf("it has only %d bytes", info.Size())) // SQLite would begin a new one in it
 	}
 	return true, nil
 }
@@ -129,59 +95,14 @@ func damaged(path, how string) error {
 		"the ledger %s is damaged: %s", path, how)
 }
 
-func create(ctx context.Context, path string, o Options) error {
-	draft := path + ".new"
-	for _, leftover := range []string{draft, draft + "-journal"} {
-		if err := os.Remove(leftover); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return failure.Wrap(err, failure.Ledger, "", "a leftover cannot be removed")
-		}
-	}
-	f, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
-			"the ledger %s cannot be made", path)
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	db, err := connect(draft, "DELETE")
-	if err != nil {
-		return explainOpen(path, err)
-	}
-	err = errors.Join(migrate(ctx, db), register(ctx, db, o), db.Close())
-	if err != nil {
-		return explainOpen(path, err)
-	}
-	return publish(draft, path)
-}
-
-// publish renames the finished draft and makes the rename durable.
-func publish(draft, path string) error {
-	if err := os.Rename(draft, path); err != nil {
-		return failure.Wrap(err, failure.Ledger, "", "the ledger cannot be put in place")
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
-
-func register(ctx context.Context, db *sql.DB, o Options) error {
-	_, err := db.ExecContext(ctx, `INSERT INTO book (id, host, created_at) VALUES (1, ?, ?)`, o.Host, o.Now().UnixMicro())
-	if err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID))
-	return err
-}
-
-// connect opens the file. A deferred transaction that reads and then writes gets SQLITE_BUSY at once, hence immediate; 5
-// seconds of patience were too few for 50 processes on a slow disk, hence 30.
-func connect(path, journal string) (*sql.DB, error) {
+// connect opens the file, which must be there. A deferred transaction that reads and then writes gets SQLITE_BUSY at once,
+// hence immediate; 5 seconds of patience were too few for 50 processes on a slow disk, hence 30. The journal mode is not
+// set here: a foreign file would be changed by it before it is known for one.
+func connect(path, synchronous string) (*sql.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
+		"mode":    {"rw"},
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(30000)", "journal_mode(" + journal + ")", "synchronous(FULL)", "foreign_keys(1)"},
+		"_pragma": {"busy_timeout(30000)", "synchronous(" + synchronous + ")", "foreign_keys(1)"},
 	}.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -201,10 +122,37 @@ func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
 		return failure.New(failure.Ledger, "Move it aside, or name another directory with --config-dir.",
 			"%s is an SQLite file of another program, not Orderly's ledger", path)
 	}
+	if err := torn(ctx, db, path); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil { // in case a person's tool changed it
+		return err
+	}
 	if err := upgrade(ctx, db, path, o); err != nil {
 		return err
 	}
 	return checkHost(ctx, db, path, o)
+}
+
+// torn refuses a file that ends within a page. SQLite itself compares the file with its header, but in whole pages, and
+// takes what is missing of the last one for zeros. With a -wal beside it the file may be one whose checkpoint was cut
+// short; the -wal still holds the missing pages.
+func torn(ctx context.Context, db *sql.DB, path string) error {
+	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
+		return nil
+	}
+	var page int64
+	if err := db.QueryRowContext(ctx, `PRAGMA page_size`).Scan(&page); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.Size()%page != 0 {
+		return damaged(path, fmt.Sprintf("its %d bytes end within a page of %d", info.Size(), page))
+	}
+	return nil
 }
 
 func checkHost(ctx context.Context, db *sql.DB, path string, o Options) error {
@@ -222,38 +170,4 @@ func checkHost(ctx context.Context, db *sql.DB, path string, o Options) error {
 	}
 	_, err := db.ExecContext(ctx, `UPDATE book SET host = ? WHERE id = 1`, o.Host)
 	return err
-}
-
-func duplicate(err error) bool {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	return ok && e.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE
-}
-
-// explain names the remedy for what SQLite complains of.
-func explain(path string, err error) error {
-	e, ok := errors.AsType[*sqlite.Error](err)
-	if !ok {
-		return err
-	}
-	switch e.Code() & 0xff {
-	case sqlitelib.SQLITE_FULL:
-		return failure.Wrap(err, failure.Ledger, "Make room; nothing was lost and the order goes on with the next run.",
-			"no space left for the ledger %s", path)
-	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED:
-		return failure.Wrap(err, failure.Ledger, "Look for a process that holds the file open; nothing was lost.",
-			"the ledger %s was locked for 30 seconds", path)
-	case sqlitelib.SQLITE_READONLY, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_PERM:
-		return failure.Wrap(err, failure.Ledger, "Make the file and its directory writable for Orderly's user.",
-			"the ledger %s cannot be written", path)
-	case sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB:
-		return damaged(path, failure.Clean(strings.TrimSpace(e.Error())))
-	}
-	return err
-}
-
-func explainOpen(path string, err error) error {
-	if failure.ClassOf(err) != failure.Internal {
-		return err
-	}
-	return failure.Wrap(explain(path, err), failure.Ledger, "", "the ledger %s cannot be opened", path)
 }

@@ -10,7 +10,7 @@ import (
 	"orderly/ledger"
 )
 
-const accountColumns = `id, server, key_id, url, orders_url, created_at`
+const accountColumns = `id, server, key_id, url, orders_url, created_at, shows_processing`
 
 // Account implements ledger.Store.
 func (s *Store) Account(ctx context.Context, server, url string) (*ledger.Account, error) {
@@ -24,9 +24,10 @@ func (s *Store) AccountByID(ctx context.Context, id int64) (*ledger.Account, err
 
 func (s *Store) account(ctx context.Context, query string, args ...any) (*ledger.Account, error) {
 	var found *ledger.Account
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		found = &ledger.Account{}
-		return r.Scan(&found.ID, &found.Server, &found.KeyID, &found.URL, &found.OrdersURL, at(&found.CreatedAt))
+		return r.Scan(&found.ID, &found.Server, &found.KeyID, &found.URL, &found.OrdersURL, at(&found.CreatedAt),
+			&found.ShowsProcessing)
 	}, query, args...)
 	if err == nil && found == nil {
 		err = fmt.Errorf("account %v: %w", args, ledger.ErrNone)
@@ -37,7 +38,7 @@ func (s *Store) account(ctx context.Context, query string, args ...any) (*ledger
 // Certificate implements ledger.Store.
 func (s *Store) Certificate(ctx context.Context, lineage string) (*ledger.Certificate, error) {
 	var found *ledger.Certificate
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		found = &ledger.Certificate{}
 		c := found
 		return r.Scan(&c.ID, &c.OrderID, &c.AccountID, &c.Lineage, list(&c.Names), &c.Serial, at(&c.NotBefore),
@@ -53,7 +54,7 @@ func (s *Store) Certificate(ctx context.Context, lineage string) (*ledger.Certif
 // Standing implements ledger.Store.
 func (s *Store) Standing(ctx context.Context, lineage string) (ledger.Standing, error) {
 	found := ledger.Standing{Lineage: lineage}
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		f := &found
 		return r.Scan(&f.Class, &f.Sentence, &f.Remedy, at(&f.At), &f.Failures, at(&f.NextAt), &f.Fingerprint,
 			at(&f.RefusedSince), at(&f.LetThroughAt))
@@ -64,12 +65,15 @@ func (s *Store) Standing(ctx context.Context, lineage string) (ledger.Standing, 
 
 // Charges implements ledger.Store.
 func (s *Store) Charges(ctx context.Context, account int64, names []string, since time.Time) ([]ledger.Charge, error) {
+	if len(names) == 0 {
+		return nil, nil // PostgreSQL has no empty IN ()
+	}
 	args := []any{account, micros(since)}
 	for _, name := range names {
 		args = append(args, name)
 	}
 	var found []ledger.Charge
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		var c ledger.Charge
 		err := r.Scan(&c.AccountID, &c.Name, &c.OrderID, at(&c.At), &c.Class)
 		found = append(found, c)
@@ -82,7 +86,7 @@ func (s *Store) Charges(ctx context.Context, account int64, names []string, sinc
 // Holds implements ledger.Store.
 func (s *Store) Holds(ctx context.Context, account int64, now time.Time) ([]ledger.Hold, error) {
 	var found []ledger.Hold
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		var h ledger.Hold
 		err := r.Scan(&h.AccountID, &h.Scope, at(&h.Until), &h.Class, &h.Detail)
 		found = append(found, h)
@@ -95,7 +99,7 @@ func (s *Store) Holds(ctx context.Context, account int64, now time.Time) ([]ledg
 // Runs implements ledger.Store.
 func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	var found []ledger.Run
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		var run ledger.Run
 		err := r.Scan(&run.ID, &run.Command, &run.PID, at(&run.StartedAt), at(&run.EndedAt), &run.Outcome,
 			&run.ExitCode, &run.Detail, &run.LastStep, at(&run.LastAt))
@@ -111,7 +115,7 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 // Debts implements ledger.Store.
 func (s *Store) Debts(ctx context.Context) ([]ledger.Debt, error) {
 	var found []ledger.Debt
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		var d ledger.Debt
 		err := r.Scan(&d.ID, &d.RunID, &d.Command, at(&d.OwedAt), at(&d.PaidAt))
 		found = append(found, d)
@@ -127,7 +131,7 @@ func (s *Store) Events(ctx context.Context, order int64, limit int) ([]ledger.Ev
 		where, args = "WHERE order_id = ?", append(args, order)
 	}
 	var found []ledger.Event
-	err := s.query(ctx, func(r row) error {
+	err := s.query(ctx, s.db, func(r row) error {
 		var e ledger.Event
 		err := r.Scan(&e.ID, at(&e.At), &e.RunID, &e.OrderID, &e.Lineage, &e.Kind, &e.Detail)
 		found = append(found, e)

@@ -30,7 +30,7 @@ func scanOrder(r row) (*ledger.Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Names = strings.Split(nameKey, ",")
+	o.Names = splitKey(nameKey)
 	if chain != "" {
 		o.Chain = []byte(chain)
 	}
@@ -40,9 +40,17 @@ func scanOrder(r row) (*ledger.Order, error) {
 	return o, nil
 }
 
+// splitKey takes a ledger.NameKey apart.
+func splitKey(key string) []string {
+	if key == "" {
+		return []string{} // strings.Split would make one empty name of it
+	}
+	return strings.Split(key, ",")
+}
+
 // Order implements ledger.Store.
 func (s *Store) Order(ctx context.Context, id int64) (*ledger.Order, error) {
-	found, err := s.orders(ctx, "id = ?", []any{id}, 0)
+	found, err := s.orders(ctx, "id = ? ORDER BY id", []any{id}, 0)
 	if err == nil && len(found) == 0 {
 		return nil, fmt.Errorf("order %d: %w", id, ledger.ErrNone)
 	}
@@ -70,77 +78,87 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 	if f.URL != "" {
 		where, args = append(where, "url <> '' AND url = ?"), append(args, f.URL)
 	}
-	return s.orders(ctx, strings.Join(where, " AND "), args, f.Limit)
+	newestFirst := " ORDER BY id DESC"
+	if f.Live {
+		newestFirst = " ORDER BY +id DESC" // else SQLite reads the whole table by id instead of the index of the live ones
+	}
+	return s.orders(ctx, strings.Join(where, " AND ")+newestFirst, args, f.Limit)
 }
 
+// orders returns the first orders, up to limit, of those that `where` selects and sorts, last one first.
 func (s *Store) orders(ctx context.Context, where string, args []any, limit int) ([]*ledger.Order, error) {
 	var found []*ledger.Order
-	err := s.query(ctx, func(r row) error {
-		o, err := scanOrder(r)
-		found = append(found, o)
-		return err
-	}, `SELECT `+orderColumns+` FROM orders WHERE `+where+` ORDER BY id DESC LIMIT ?`, append(args, cap64(limit))...)
+	byID := map[int64]*ledger.Order{}
+	selected := `FROM orders WHERE ` + where + ` LIMIT ?`
+	args = append(args, cap64(limit))
+	err := s.snapshot(ctx, func(from reader) error {
+		err := s.query(ctx, from, func(r row) error {
+			o, err := scanOrder(r)
+			if err == nil {
+				found, byID[o.ID] = append(found, o), o
+			}
+			return err
+		}, `SELECT `+orderColumns+` `+selected, args...)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		return s.query(ctx, from, func(r row) error { return scanAuthorization(r, byID) },
+			`SELECT order_id, id, url, name, wildcard, status, expires_at, seen_at, challenge_url, challenge_type,
+				challenge_status, token, answer_sent_at, answers, answered, placement, error_type, error_detail
+			FROM authorizations WHERE order_id IN (SELECT id `+selected+`) ORDER BY order_id, id`, args...)
+	})
 	if err != nil {
 		return nil, err
 	}
 	slices.Reverse(found)
-	for _, o := range found {
-		if err := s.authorizations(ctx, o); err != nil {
-			return nil, err
-		}
-	}
 	return found, nil
 }
 
-func (s *Store) authorizations(ctx context.Context, o *ledger.Order) error {
-	return s.query(ctx, func(r row) error {
-		a := &ledger.Authorization{}
-		o.Authorizations = append(o.Authorizations, a)
-		return r.Scan(&a.ID, &a.URL, &a.Name, &a.Wildcard, &a.Status, at(&a.Expires), at(&a.SeenAt), &a.ChallengeURL,
-			&a.ChallengeType, &a.ChallengeStatus, &a.Token, at(&a.AnswerSentAt), &a.Answers, &a.Answered, &a.Placement,
-			&a.ErrorType, &a.ErrorDetail)
-	}, `SELECT id, url, name, wildcard, status, expires_at, seen_at, challenge_url, challenge_type, challenge_status,
-			token, answer_sent_at, answers, answered, placement, error_type, error_detail
-		FROM authorizations WHERE order_id = ? ORDER BY id`, o.ID)
+func scanAuthorization(r row, orders map[int64]*ledger.Order) error {
+	var order int64
+	a := &ledger.Authorization{}
+	err := r.Scan(&order, &a.ID, &a.URL, &a.Name, &a.Wildcard, &a.Status, at(&a.Expires), at(&a.SeenAt), &a.ChallengeURL,
+		&a.ChallengeType, &a.ChallengeStatus, &a.Token, at(&a.AnswerSentAt), &a.Answers, &a.Answered, &a.Placement,
+		&a.ErrorType, &a.ErrorDetail)
+	if err != nil {
+		return err
+	}
+	orders[order].Authorizations = append(orders[order].Authorizations, a)
+	return nil
 }
 
-// Pending implements ledger.Store. Both halves run over partial indexes, so that the answer does not grow with the ledger.
+// pendingQuery has three parts in one statement, so that an order on its way from one to another is never missed: what is
+// pending, the phantoms, and newOrders sent by a process that died, which may have made an order: the next run finds out.
+// Each part runs over a partial index, so that the answer does not grow slower with the ledger.
+const pendingQuery = `
+	SELECT o.id AS order_id, o.lineage, o.state, o.name_key, a.name, a.url, a.answered, o.created_at,
+		CASE WHEN a.expires_at = 0 THEN o.expires_at ELSE a.expires_at END AS expires, o.not_before, a.id AS part
+	FROM authorizations a JOIN orders o ON o.id = a.order_id
+	WHERE a.status = 'pending' AND (a.expires_at > ? OR a.expires_at = 0 AND (o.expires_at > ? OR o.expires_at = 0))
+	UNION ALL
+	SELECT id, lineage, state, name_key, '', '', 0, created_at, expires_at, not_before, 0
+	FROM orders WHERE state = 'phantom' AND (expires_at > ? OR expires_at = 0)
+	UNION ALL
+	SELECT id, lineage, state, name_key, '', '', 0, create_sent_at, 0, not_before, 0
+	FROM orders WHERE ` + live + ` AND state = 'creating' AND create_sent_at > 0
+	ORDER BY expires, order_id, part`
+
+// Pending implements ledger.Store.
 func (s *Store) Pending(ctx context.Context, now time.Time) ([]ledger.Pending, error) {
 	var found []ledger.Pending
-	scan := func(r row) error {
+	t := micros(now)
+	err := s.query(ctx, s.db, func(r row) error {
 		var p ledger.Pending
 		var name, nameKey string
-		if err := r.Scan(&p.OrderID, &p.Lineage, &p.State, &nameKey, &name, &p.URL, &p.Answered, at(&p.Since),
-			at(&p.Expires), at(&p.NotBefore)); err != nil {
-			return err
-		}
+		var part int64
+		err := r.Scan(&p.OrderID, &p.Lineage, &p.State, &nameKey, &name, &p.URL, &p.Answered, at(&p.Since),
+			at(&p.Expires), at(&p.NotBefore), &part)
 		p.Names = []string{name}
 		if name == "" {
-			p.Names = strings.Split(nameKey, ",")
+			p.Names = splitKey(nameKey)
 		}
 		found = append(found, p)
-		return nil
-	}
-	t := micros(now)
-	err := s.query(ctx, scan, `SELECT o.id, o.lineage, o.state, o.name_key, a.name, a.url, a.answered, o.created_at,
-			CASE WHEN a.expires_at = 0 THEN o.expires_at ELSE a.expires_at END, o.not_before
-		FROM authorizations a JOIN orders o ON o.id = a.order_id
-		WHERE a.status = 'pending' AND (a.expires_at > ? OR a.expires_at = 0 AND (o.expires_at > ? OR o.expires_at = 0))
-		ORDER BY 9, a.id`, t, t)
-	if err != nil {
-		return nil, err
-	}
-	err = s.query(ctx, scan, `SELECT id, lineage, state, name_key, '', '', 0, created_at, expires_at, not_before
-		FROM orders WHERE state = 'phantom' AND expires_at > ? ORDER BY expires_at, id`, t)
-	if err != nil {
-		return nil, err
-	}
-	// A newOrder that was sent by a process that died may have made an order: the next run finds out.
-	err = s.query(ctx, scan, `SELECT id, lineage, state, name_key, '', '', 0, create_sent_at, 0, not_before
-		FROM orders WHERE `+live+` AND state = 'creating' AND create_sent_at > 0 ORDER BY id`)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortStableFunc(found, func(a, b ledger.Pending) int { return a.Expires.Compare(b.Expires) })
-	return found, nil
+		return err
+	}, pendingQuery, t, t, t)
+	return found, err
 }

@@ -23,6 +23,8 @@ type Dialect struct {
 	Duplicate func(err error) bool
 	// Explain turns a database error into a sentence with a remedy, or returns it unchanged.
 	Explain func(err error) error
+	// Snapshot opens a transaction that only reads and sees one moment of the ledger throughout.
+	Snapshot sql.TxOptions
 }
 
 // Store implements ledger.Store. Make it with New.
@@ -45,11 +47,15 @@ func (s *Store) Commits() int64 { return s.commits.Load() }
 
 // Commit implements ledger.Store.
 func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
-	tx, err := s.db.BeginTx(ctx, nil)
+	if c.Empty() {
+		return nil
+	}
+	tx, done, err := s.begin(ctx)
 	if err != nil {
 		return s.failed("opening a transaction", err)
 	}
-	w := &writer{ctx: ctx, tx: tx, dialect: s.dialect}
+	defer done()
+	w := &writer{ctx: context.WithoutCancel(ctx), tx: tx, dialect: s.dialect}
 	w.change(c)
 	if w.err == nil {
 		w.err = tx.Commit()
@@ -63,6 +69,27 @@ func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
 	return nil
 }
 
+// begin opens a transaction. It waits for other writers as long as ctx lasts; after that the transaction is cut loose
+// from ctx, since one cancelled around its COMMIT could be durable and yet be reported as failed. done must be called
+// after its end.
+func (s *Store) begin(ctx context.Context) (tx *sql.Tx, done func(), err error) {
+	own, done := context.WithCancel(context.WithoutCancel(ctx))
+	attached := context.AfterFunc(ctx, done)
+	tx, err = s.db.BeginTx(own, nil)
+	cut := attached()
+	if err == nil && cut {
+		return tx, done, nil
+	}
+	if err == nil {
+		_ = tx.Rollback() // nothing was written yet
+	}
+	done()
+	if !cut {
+		err = ctx.Err()
+	}
+	return nil, nil, err
+}
+
 func (s *Store) failed(doing string, err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrNone),
@@ -72,9 +99,14 @@ func (s *Store) failed(doing string, err error) error {
 	return failure.Wrap(s.dialect.Explain(err), failure.Ledger, "", "%s", doing)
 }
 
+// reader is what *sql.DB and *sql.Tx share.
+type reader interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // query runs a query and calls scan for each row.
-func (s *Store) query(ctx context.Context, scan func(row) error, query string, args ...any) error {
-	rows, err := s.db.QueryContext(ctx, s.dialect.Rebind(query), args...)
+func (s *Store) query(ctx context.Context, from reader, scan func(row) error, query string, args ...any) error {
+	rows, err := from.QueryContext(ctx, s.dialect.Rebind(query), args...)
 	if err != nil {
 		return s.failed("reading the ledger", err)
 	}
@@ -88,6 +120,16 @@ func (s *Store) query(ctx context.Context, scan func(row) error, query string, a
 		return s.failed("reading the ledger", err)
 	}
 	return nil
+}
+
+// snapshot calls read with a reader that sees one moment of the ledger, however many queries it runs.
+func (s *Store) snapshot(ctx context.Context, read func(reader) error) error {
+	tx, err := s.db.BeginTx(ctx, &s.dialect.Snapshot)
+	if err != nil {
+		return s.failed("reading the ledger", err)
+	}
+	defer func() { _ = tx.Rollback() }() // it only read
+	return read(tx)
 }
 
 // row is what *sql.Rows and *sql.Row share.

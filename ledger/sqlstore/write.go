@@ -5,7 +5,10 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
+	"orderly/failure"
 	"orderly/ledger"
 )
 
@@ -18,9 +21,17 @@ type writer struct {
 	undos   []func()
 }
 
-// undo takes back the ids and versions given to records, since nothing was written.
+// set gives a field of a record the value it has in the ledger, until undo.
+func set[T any](w *writer, field *T, value T) {
+	old := *field
+	*field = value
+	w.undos = append(w.undos, func() { *field = old })
+}
+
+// undo takes back what set gave to records, since nothing was written. It goes backwards: a record that occurs twice in
+// a change would otherwise keep what the first occurrence gave it.
 func (w *writer) undo() {
-	for _, f := range w.undos {
+	for _, f := range slices.Backward(w.undos) {
 		f()
 	}
 }
@@ -30,7 +41,7 @@ func (w *writer) change(c *ledger.Change) {
 	w.run(c.Run)
 	for _, o := range c.Orders {
 		if c.Account != nil && o.AccountID == 0 {
-			o.AccountID = c.Account.ID
+			set(w, &o.AccountID, c.Account.ID)
 		}
 		w.order(o)
 	}
@@ -48,8 +59,8 @@ func (w *writer) change(c *ledger.Change) {
 	for _, d := range c.Debts {
 		w.debt(d, c.Run)
 	}
-	for _, e := range c.Events {
-		w.event(e, c.Run)
+	for i := range c.Events {
+		w.event(&c.Events[i], c.Run)
 	}
 }
 
@@ -60,19 +71,40 @@ func (w *writer) exec(query string, args ...any) {
 	_, w.err = w.tx.ExecContext(w.ctx, w.dialect.Rebind(query), args...)
 }
 
-// insert runs an INSERT and stores the new row's id, which is taken back if the transaction comes to nothing.
+// update runs an UPDATE of the one record with this id, and complains if there is none.
+func (w *writer) update(what string, id int64, query string, args ...any) {
+	if w.err != nil {
+		return
+	}
+	res, err := w.tx.ExecContext(w.ctx, w.dialect.Rebind(query), args...)
+	if err != nil {
+		w.err = err
+		return
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		w.err = fmt.Errorf("%s %d: %w", what, id, ledger.ErrNone)
+	}
+}
+
+// insert runs an INSERT and stores the new row's id.
 func (w *writer) insert(id *int64, query string, args ...any) {
 	if w.err != nil {
 		return
 	}
-	w.err = w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(query+` RETURNING id`), args...).Scan(id)
+	var given int64
+	w.err = w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(query+` RETURNING id`), args...).Scan(&given)
 	if w.err == nil {
-		w.undos = append(w.undos, func() { *id = 0 })
+		set(w, id, given)
 	}
 }
 
+// json encodes v and refuses strings that JSON would not give back: a document root may have any bytes in its name, and
+// one that came back changed would let a later run write elsewhere than was asked.
 func (w *writer) json(v any) string {
 	text, err := json.Marshal(v)
+	if err == nil && strings.Contains(strings.ReplaceAll(string(text), `\\`, ``), `\ufffd`) {
+		err = failure.New(failure.Config, "Rename the directory or file.", "a name or path is not UTF-8: %s", text)
+	}
 	if err != nil && w.err == nil {
 		w.err = fmt.Errorf("encoding %T: %w", v, err)
 	}
@@ -80,15 +112,14 @@ func (w *writer) json(v any) string {
 }
 
 func (w *writer) account(a *ledger.Account) {
-	if a == nil || w.err != nil {
+	if a == nil {
 		return
 	}
-	old := a.ID
-	w.err = w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(
-		`INSERT INTO accounts (server, key_id, url, orders_url, created_at) VALUES (?, ?, ?, ?, ?)
-		 ON CONFLICT (server, url) DO UPDATE SET key_id = excluded.key_id, orders_url = excluded.orders_url
-		 RETURNING id`), a.Server, a.KeyID, a.URL, a.OrdersURL, micros(a.CreatedAt)).Scan(&a.ID)
-	w.undos = append(w.undos, func() { a.ID = old })
+	w.insert(&a.ID, `INSERT INTO accounts (server, key_id, url, orders_url, created_at, shows_processing)
+		VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (server, url) DO UPDATE SET key_id = excluded.key_id, orders_url = excluded.orders_url,
+			shows_processing = CASE WHEN excluded.shows_processing = 1 THEN 1 ELSE accounts.shows_processing END`,
+		a.Server, a.KeyID, a.URL, a.OrdersURL, micros(a.CreatedAt), number(a.ShowsProcessing))
 }
 
 func (w *writer) run(r *ledger.Run) {
@@ -99,18 +130,18 @@ func (w *writer) run(r *ledger.Run) {
 			VALUES (?, ?, ?, ?, ?, ?, ?)`,
 			r.Command, r.PID, micros(r.StartedAt), micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail)
 	default:
-		w.exec(`UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, detail = ? WHERE id = ?`,
+		w.update("run", r.ID, `UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, detail = ? WHERE id = ?`,
 			micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail, r.ID)
 	}
 }
 
 func (w *writer) certificate(c *ledger.Change) {
 	cert := c.Certificate
-	if cert == nil {
+	if cert == nil || w.err != nil {
 		return
 	}
 	if cert.OrderID == 0 && len(c.Orders) > 0 {
-		cert.OrderID = c.Orders[0].ID
+		set(w, &cert.OrderID, c.Orders[0].ID)
 	}
 	w.insert(&cert.ID, `INSERT INTO certificates (order_id, account_id, lineage, names, serial, not_before, not_after,
 			renewal_id, sha256, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -138,23 +169,31 @@ func (w *writer) hold(h ledger.Hold) {
 
 func (w *writer) debt(d *ledger.Debt, run *ledger.Run) {
 	if d.ID != 0 {
-		w.exec(`UPDATE debts SET paid_at = ? WHERE id = ?`, micros(d.PaidAt), d.ID)
+		w.update("hook owed", d.ID, `UPDATE debts SET paid_at = ? WHERE id = ?`, micros(d.PaidAt), d.ID)
 		return
 	}
 	if d.RunID == 0 && run != nil {
-		d.RunID = run.ID
+		set(w, &d.RunID, run.ID)
 	}
 	w.insert(&d.ID, `INSERT INTO debts (run_id, command, owed_at, paid_at) VALUES (?, ?, ?, ?)`,
 		d.RunID, d.Command, micros(d.OwedAt), micros(d.PaidAt))
 }
 
-func (w *writer) event(e ledger.Event, run *ledger.Run) {
+func (w *writer) event(e *ledger.Event, run *ledger.Run) {
+	if w.err != nil {
+		return
+	}
 	if e.OrderID == 0 && e.Of != nil {
-		e.OrderID, e.Lineage = e.Of.ID, e.Of.Lineage
+		if e.Of.ID == 0 {
+			w.err = fmt.Errorf("event %q is of an order that is not in the ledger", e.Kind)
+			return
+		}
+		set(w, &e.OrderID, e.Of.ID)
+		set(w, &e.Lineage, e.Of.Lineage)
 	}
 	if e.RunID == 0 && run != nil {
-		e.RunID = run.ID
+		set(w, &e.RunID, run.ID)
 	}
-	w.exec(`INSERT INTO events (at, run_id, order_id, lineage, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`,
+	w.insert(&e.ID, `INSERT INTO events (at, run_id, order_id, lineage, kind, detail) VALUES (?, ?, ?, ?, ?, ?)`,
 		micros(e.At), e.RunID, e.OrderID, e.Lineage, e.Kind, e.Detail)
 }

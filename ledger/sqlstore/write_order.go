@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"fmt"
+	"strings"
 
 	"orderly/ledger"
 )
@@ -32,7 +33,13 @@ func (w *writer) orderValues(o *ledger.Order) []any {
 }
 
 func (w *writer) insertOrder(o *ledger.Order) {
-	o.Names = ledger.CanonicalNames(o.Names)
+	set(w, &o.Names, ledger.CanonicalNames(o.Names))
+	for _, name := range o.Names {
+		if name == "" || strings.Contains(name, ",") {
+			w.err = fmt.Errorf("%q cannot be a name of an order", name) // a NameKey would not give it back
+			return
+		}
+	}
 	args := append(w.orderValues(o), o.AccountID, o.Lineage, ledger.NameKey(o.Names), o.Profile, micros(o.CreatedAt))
 	w.insert(&o.ID, `INSERT INTO orders (state, request, updated_at, settled_at, not_before, superseded, url,
 			finalize_url, certificate_url, ca_status, expires_at, replaces, create_sent_at, create_sends, key_path,
@@ -41,12 +48,15 @@ func (w *writer) insertOrder(o *ledger.Order) {
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
 	w.liveTwice()
 	if w.err == nil {
-		w.version(o, 1)
+		set(w, &o.Version, 1)
 	}
 }
 
 func (w *writer) updateOrder(o *ledger.Order) {
 	args := append(w.orderValues(o), o.ID, o.Version)
+	if w.err != nil {
+		return
+	}
 	res, err := w.tx.ExecContext(w.ctx, w.dialect.Rebind(`UPDATE orders SET state = ?, request = ?, updated_at = ?,
 			settled_at = ?, not_before = ?, superseded = ?, url = ?, finalize_url = ?, certificate_url = ?, ca_status = ?,
 			expires_at = ?, replaces = ?, create_sent_at = ?, create_sends = ?, key_path = ?, key_sha256 = ?, csr_path = ?,
@@ -62,13 +72,7 @@ func (w *writer) updateOrder(o *ledger.Order) {
 		w.err = fmt.Errorf("order %d: %w", o.ID, ledger.ErrStale)
 		return
 	}
-	w.version(o, o.Version+1)
-}
-
-func (w *writer) version(o *ledger.Order, next int64) {
-	old := o.Version
-	o.Version = next
-	w.undos = append(w.undos, func() { o.Version = old })
+	set(w, &o.Version, o.Version+1)
 }
 
 func (w *writer) liveTwice() {
@@ -89,8 +93,8 @@ func (w *writer) authorization(order int64, a *ledger.Authorization) {
 				error_detail, order_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append(values, order)...)
 		return
 	}
-	w.exec(`UPDATE authorizations SET url = ?, name = ?, wildcard = ?, status = ?, expires_at = ?, seen_at = ?,
+	w.update("authorization", a.ID, `UPDATE authorizations SET url = ?, name = ?, wildcard = ?, status = ?, expires_at = ?, seen_at = ?,
 			challenge_url = ?, challenge_type = ?, challenge_status = ?, token = ?, answer_sent_at = ?, answers = ?,
 			answered = ?, placement = ?, error_type = ?, error_detail = ?
-		WHERE id = ?`, append(values, a.ID)...)
+		WHERE id = ? AND order_id = ?`, append(values, a.ID, order)...)
 }

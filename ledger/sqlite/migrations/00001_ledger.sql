@@ -13,6 +13,7 @@ CREATE TABLE accounts (
     url        TEXT   NOT NULL,
     orders_url TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
+    shows_processing BIGINT NOT NULL,
     UNIQUE (server, url)
 );
 

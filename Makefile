@@ -1,0 +1,43 @@
+# Orderly: everything a developer needs. `make demo` needs Go alone; `make test` installs what it needs (Debian, as root).
+GO      ?= go
+BIN     := bin
+export CGO_ENABLED ?= 0
+
+.PHONY: all build demo test lint cross unit e2e bench torture fuzz deps clean
+
+all: build
+
+build:
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/orderly ./cmd/testca ./cmd/demo
+
+demo: build
+	$(BIN)/demo --orderly $(BIN)/orderly
+
+# What `make test` does is what CI does.
+test: deps lint cross unit demo
+
+deps:
+	./scripts/deps
+
+lint:
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+cross:
+	GOOS=linux   GOARCH=amd64 $(GO) build -o /dev/null ./cmd/orderly
+	GOOS=linux   GOARCH=arm64 $(GO) build -o /dev/null ./cmd/orderly
+	GOOS=freebsd GOARCH=amd64 $(GO) build -o /dev/null ./cmd/orderly
+
+# The race detector needs cgo; the product never does.
+unit:
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+
+bench: build
+	$(GO) run ./cmd/bench --orderly $(BIN)/orderly
+
+fuzz:
+	./scripts/fuzz 30s
+
+clean:
+	rm -rf $(BIN)

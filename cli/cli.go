@@ -1,0 +1,120 @@
+// Package cli is Orderly's command line: one file per command, and nothing in them but flags, calls and printing. It must
+// never decide anything about an order, and never show a person a stack trace or an error without a sentence.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"orderly/failure"
+)
+
+// Env is what the command line sees of the world. Everything a command reads or writes beside files goes through it.
+type Env struct {
+	Args   []string // without the program's name
+	Getenv func(string) string
+	Stdout io.Writer
+	Stderr io.Writer
+	PID    int
+}
+
+// Main runs the command line and returns the exit code: certbot's 0, 1 and 2, and 75 (EX_TEMPFAIL) for what was stopped in
+// time and will be continued. A signal ends ctx; every command then ends within two seconds.
+func Main(ctx context.Context, env Env) (code int) {
+	p := &printer{out: env.Stdout, err: env.Stderr, getenv: env.Getenv}
+	defer func() {
+		if r := recover(); r != nil {
+			// A person must never see a Go stack trace; the log has it.
+			p.log("panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			p.problem(failure.New(failure.Internal, "Run the command again: what was begun goes on. Please report this with the log.",
+				"a defect of Orderly ended the command: %v", r))
+			code = 1
+		}
+	}()
+	root := newRoot(env, p)
+	root.SetArgs(env.Args)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	command, err := root.ExecuteContextC(ctx)
+	return finish(p, command, err)
+}
+
+// finish prints an error and gives its exit code.
+func finish(p *printer, command *cobra.Command, err error) int {
+	if err == nil {
+		return 0
+	}
+	if done, ok := errors.AsType[*exitError](err); ok {
+		return done.code // everything was said
+	}
+	class := failure.ClassOf(err)
+	if class == failure.Internal && !p.started {
+		// Before a command starts, only cobra and pflag make errors without a class, and only about the command line.
+		err = failure.Wrap(err, failure.Usage, "", "%s", command.CommandPath())
+		class = failure.Usage
+	}
+	if class == failure.Usage {
+		fmt.Fprint(p.err, usageLine(command))
+	}
+	p.problem(err)
+	return class.ExitCode()
+}
+
+// usageLine is what argparse prints before its error.
+func usageLine(command *cobra.Command) string {
+	return fmt.Sprintf("usage: %s\n       %s --help lists the flags\n", command.UseLine(), command.CommandPath())
+}
+
+// exitError ends a command whose result was printed already.
+type exitError struct{ code int }
+
+// Error says the code.
+func (e *exitError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+func newRoot(env Env, p *printer) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "orderly",
+		Short: "TLS certificates without lost, vain or forgotten orders",
+		Long: "Orderly obtains and renews TLS certificates over ACME. It takes certbot's place in scripts:\n" +
+			"the same flags, the same files, the same exit codes, and 75 for a run that was stopped in\n" +
+			"time and will be continued. A run may be killed at any instant; the next one goes on with it.",
+		Version:       Version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.PersistentPreRun = func(*cobra.Command, []string) { p.started = true }
+	root.SetVersionTemplate("orderly {{.Version}}\n")
+	root.Flags().Bool("version", false, "print the version") // without cobra's -v, which means verbose everywhere else
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if failure.ClassOf(err) != failure.Internal {
+			return err
+		}
+		return failure.Wrap(err, failure.Usage, "", "%s", c.CommandPath())
+	})
+	for _, add := range []func(Env, *printer) *cobra.Command{
+		newCertonly, newRenew, newCertificates, newPending, newOrder, newRuns, newResume, newLedger, newMan,
+	} {
+		root.AddCommand(add(env, p))
+	}
+	return root
+}
+
+// Version is the module's version as the build knows it, "devel" for a build from a working tree.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
+		return release
+	}
+	return strings.TrimPrefix(info.Main.Version, "v")
+}
+
+// release is the version that CHANGELOG.md speaks of.
+const release = "0.1.0"

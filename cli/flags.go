@@ -1,0 +1,210 @@
+package cli
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/preflight"
+	"orderly/renewal"
+)
+
+// places are the flags that every command has: where things are and how it speaks.
+type places struct {
+	dirs           certbot.Dirs
+	quiet          bool
+	verbose        bool
+	json           bool
+	noninteractive bool
+}
+
+func (f *places) add(set *pflag.FlagSet) {
+	d := certbot.DefaultDirs()
+	set.StringVar(&f.dirs.Config, "config-dir", d.Config, "certbot's configuration `directory`; the ledger is in its sub-directory orderly")
+	set.StringVar(&f.dirs.Work, "work-dir", d.Work, "certbot's working `directory`")
+	set.StringVar(&f.dirs.Logs, "logs-dir", d.Logs, "`directory` of orderly.log")
+	set.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
+	set.BoolVarP(&f.verbose, "verbose", "v", false, "print every step on stderr")
+	set.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")
+	set.BoolVarP(&f.noninteractive, "non-interactive", "n", false, "never ask; Orderly never does, so this changes nothing")
+	alias(set, "noninteractive", "non-interactive")
+}
+
+// alias makes another spelling of a flag that certbot knows.
+func alias(set *pflag.FlagSet, name, of string) {
+	f := *set.Lookup(of)
+	f.Name, f.Shorthand, f.Hidden = name, "", true
+	set.AddFlag(&f)
+}
+
+// working are the flags of commands that talk to a CA.
+type working struct {
+	deadline          time.Duration
+	force             bool
+	resolver          string
+	port              int
+	allow             []string
+	skip              []string
+	longestValidation time.Duration
+	noDirectoryHooks  bool
+}
+
+func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
+	set.DurationVar(&f.deadline, "deadline", 0, "end after this `time` (such as 90s) with exit code 75; the next run goes on")
+	set.BoolVar(&f.force, "force", false, "a person insists: ignore back-off, holds and refusals on network grounds")
+	set.StringVar(&f.resolver, "resolver", getenv("ORDERLY_RESOLVER"), "DNS server, `host:port`, that preflight asks (ORDERLY_RESOLVER)")
+	set.IntVar(&f.port, "preflight-port", environmentPort(getenv), "`port` of the web server as the CA sees it (ORDERLY_PREFLIGHT_PORT)")
+	set.StringSliceVar(&f.allow, "preflight-allow", nil, "`networks` beside public ones that names may point to (CIDR)")
+	set.StringSliceVar(&f.skip, "skip-preflight", nil, "`checks` to leave out: "+strings.Join(checks(), ", "))
+	set.DurationVar(&f.longestValidation, "longest-validation", 0,
+		"how long this CA may validate a name: `time` after which an unanswered challenge is sent again (default: 60s)")
+	set.BoolVar(&f.noDirectoryHooks, "no-directory-hooks", false, "do not run the hooks in CONFIG/renewal-hooks")
+}
+
+func environmentPort(getenv func(string) string) int {
+	if port, err := strconv.Atoi(getenv("ORDERLY_PREFLIGHT_PORT")); err == nil {
+		return port
+	}
+	return 80
+}
+
+func checks() []string { return append(preflight.Checks(), renewal.LineageCheck) }
+
+// settings checks the flags and turns them into the server's.
+func (f *working) settings(getenv func(string) string) (renewal.Settings, error) {
+	s := renewal.Settings{Resolver: f.resolver, PreflightPort: f.port, SkipPreflight: map[string]bool{}, Force: f.force,
+		LongestValidation: f.longestValidation, DirectoryHooks: !f.noDirectoryHooks}
+	if f.port < 1 || f.port > 65535 {
+		return s, failure.New(failure.Usage, "", "--preflight-port %d: not a port", f.port)
+	}
+	if text := getenv("ORDERLY_PREFLIGHT_PORT"); text != "" {
+		if _, err := strconv.Atoi(text); err != nil {
+			return s, failure.New(failure.Usage, "", "ORDERLY_PREFLIGHT_PORT=%s: not a port", failure.Clean(text))
+		}
+	}
+	if _, _, err := net.SplitHostPort(f.resolver); f.resolver != "" && err != nil {
+		return s, failure.New(failure.Usage, "", "--resolver %s: not host:port", failure.Clean(f.resolver))
+	}
+	for _, text := range f.allow {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return s, failure.New(failure.Usage, "", "--preflight-allow %s: not a network such as 10.0.0.0/8", failure.Clean(text))
+		}
+		s.PreflightAllow = append(s.PreflightAllow, prefix)
+	}
+	for _, name := range f.skip {
+		if !slices.Contains(checks(), name) {
+			return s, failure.New(failure.Usage, "", "--skip-preflight %s: there is no such check, only %s", failure.Clean(name), strings.Join(checks(), ", "))
+		}
+		s.SkipPreflight[name] = true
+	}
+	if f.deadline < 0 || f.longestValidation < 0 {
+		return s, failure.New(failure.Usage, "", "--deadline and --longest-validation take a positive time such as 90s")
+	}
+	return s, nil
+}
+
+// roots collects -w and -d in the order in which they stand: as with certbot, -d belongs to the -w before it.
+type roots struct {
+	paths  []string
+	names  []string // as typed
+	mapped map[string]string
+	early  bool // a -d stood before the first -w
+}
+
+type pathValue struct{ r *roots }
+
+// Set implements pflag.Value. certbot checks the directory here, before anything else happens. A comma belongs to the
+// path: only -d takes lists.
+func (v pathValue) Set(text string) error { return v.r.addPath(text) }
+
+func (r *roots) addPath(text string) error {
+	path, err := filepath.Abs(text)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return failure.New(failure.WebrootGone, "Create it, or name another with -w.", "%s does not exist or is not a directory", path)
+	}
+	if len(r.paths) > 0 && r.early {
+		return failure.New(failure.Usage, "", "If you specify multiple webroot paths, one of them must precede all domain flags")
+	}
+	r.settle()
+	r.paths = append(r.paths, path)
+	return nil
+}
+
+// settle gives the names so far the last -w before them.
+func (r *roots) settle() {
+	if len(r.paths) == 0 {
+		r.early = len(r.names) > 0
+		return
+	}
+	for _, name := range r.names {
+		if _, ok := r.mapped[name]; !ok {
+			r.mapped[name] = r.paths[len(r.paths)-1]
+		}
+	}
+}
+
+// String implements pflag.Value.
+func (v pathValue) String() string {
+	if v.r == nil {
+		return ""
+	}
+	return strings.Join(v.r.paths, ",")
+}
+
+// Type implements pflag.Value.
+func (v pathValue) Type() string { return "directory" }
+
+type nameValue struct{ r *roots }
+
+// Set implements pflag.Value.
+func (v nameValue) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			v.r.names = append(v.r.names, part)
+		}
+	}
+	return nil
+}
+
+// String implements pflag.Value.
+func (v nameValue) String() string {
+	if v.r == nil {
+		return ""
+	}
+	return strings.Join(v.r.names, ",")
+}
+
+// Type implements pflag.Value.
+func (v nameValue) Type() string { return "name" }
+
+func (r *roots) add(set *pflag.FlagSet) {
+	r.mapped = map[string]string{}
+	set.VarP(pathValue{r}, "webroot-path", "w", "document root of the names that follow; repeat for others")
+	set.VarP(nameValue{r}, "domain", "d", "DNS `name`; repeat, or separate by commas; the first one names the certificate")
+	alias(set, "domains", "domain")
+}
+
+// webroots gives every name its document root; nothing for a name that has none.
+func (r *roots) webroots(names map[string]string) map[string]string {
+	r.settle()
+	out := map[string]string{}
+	for _, typed := range r.names {
+		if root := r.mapped[typed]; root != "" {
+			out[names[typed]] = root
+		}
+	}
+	return out
+}

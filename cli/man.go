@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"orderly/failure"
+)
+
+func newMan(_ Env, p *printer) *cobra.Command {
+	return &cobra.Command{
+		Use:   "man DIR",
+		Short: "Write the manual pages into a directory",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o755); err != nil {
+				return failure.Wrap(err, failure.Config, "Name a directory that can be made.", "no manual pages can be written to %s", args[0])
+			}
+			return writePages(p, c.Root(), args[0])
+		},
+	}
+}
+
+func writePages(p *printer, c *cobra.Command, dir string) error {
+	name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(page(c)), 0o644); err != nil {
+		return failure.Wrap(err, failure.Config, "Make room, or name another directory.", "the manual page %s cannot be written", name)
+	}
+	p.Say("%s", filepath.Join(dir, name))
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() && sub.Name() != "completion" {
+			if err := writePages(p, sub, dir); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// page is a command's manual page in man(7).
+func page(c *cobra.Command) string {
+	var b strings.Builder
+	title := strings.ToUpper(strings.ReplaceAll(c.CommandPath(), " ", "-"))
+	fmt.Fprintf(&b, ".TH %s 1 %q \"orderly %s\"\n.SH NAME\n%s \\- %s\n", title, time.Now().UTC().Format("2006-01"), Version(),
+		roff(c.CommandPath()), roff(c.Short))
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n%s\n", roff(c.UseLine()))
+	if c.Long != "" {
+		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roff(c.Long))
+	}
+	if c.HasAvailableLocalFlags() {
+		b.WriteString(".SH OPTIONS\n")
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) { b.WriteString(option(f)) })
+	}
+	b.WriteString(".SH EXIT STATUS\n0: done, or nothing to do. 1: something failed. 2: the command line is wrong. 75: stopped in time by a signal or\n" +
+		"\\-\\-deadline; the next run goes on.\n.SH ENVIRONMENT\nORDERLY_RESOLVER, ORDERLY_PREFLIGHT_PORT, ORDERLY_HOST, SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NO_COLOR.\n")
+	if subs := c.Commands(); len(subs) > 0 {
+		b.WriteString(".SH SEE ALSO\n")
+		for _, sub := range subs {
+			if sub.IsAvailableCommand() {
+				fmt.Fprintf(&b, ".BR %s (1)\n", roff(strings.ReplaceAll(sub.CommandPath(), " ", "-")))
+			}
+		}
+	}
+	return b.String()
+}
+
+func option(f *pflag.Flag) string {
+	if f.Hidden {
+		return ""
+	}
+	value, usage := pflag.UnquoteUsage(f)
+	names := "\\fB\\-\\-" + roff(f.Name) + "\\fR"
+	if f.Shorthand != "" {
+		names = "\\fB\\-" + f.Shorthand + "\\fR, " + names
+	}
+	if value != "" {
+		names += " \\fI" + roff(value) + "\\fR"
+	}
+	return ".TP\n" + names + "\n" + roff(usage) + "\n"
+}
+
+// roff escapes what man(7) would take for its own.
+func roff(s string) string {
+	s = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(s)
+	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {
+		s = `\&` + s
+	}
+	return s
+}

@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/idna"
+
+	"orderly/failure"
+)
+
+// mostNames is how many names Let's Encrypt takes in one order (profile classic).
+const mostNames = 100
+
+// dnsNames turns what a person typed into A-labels in lower case, each once, in the order typed.
+func dnsNames(typed []string) ([]string, error) {
+	var names []string
+	for _, raw := range typed {
+		name, err := dnsName(raw)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) > mostNames {
+		return nil, failure.New(failure.BadName, "Split them over several certificates.", "%d names are more than the %d that fit into one certificate",
+			len(names), mostNames)
+	}
+	return names, nil
+}
+
+func dnsName(raw string) (string, error) {
+	bad := func(why string) error {
+		return failure.New(failure.BadName, "Give DNS names such as www.example.com.", "%q is not a name for a certificate: %s", failure.Clean(raw), why)
+	}
+	name := strings.TrimSuffix(strings.TrimSpace(raw), ".")
+	switch {
+	case name == "":
+		return "", bad("it is empty")
+	case strings.HasPrefix(name, "*."):
+		return "", failure.New(failure.BadName, "List the names, or obtain it with a client for DNS challenges.",
+			"%q is a wildcard, which no web server can prove (http-01)", failure.Clean(raw))
+	case strings.Contains(name, "://") || strings.Contains(name, "/"):
+		return "", bad("it looks like a URL")
+	}
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "", bad("it is an IP address")
+	}
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil {
+		return "", bad(failure.Clean(strings.TrimPrefix(err.Error(), "idna: ")))
+	}
+	if why := badLabels(ascii); why != "" {
+		return "", bad(why)
+	}
+	return ascii, nil
+}
+
+// badLabels says what is wrong with an ASCII name by RFC 1123 and by what public CAs take.
+func badLabels(name string) string {
+	if len(name) > 253 {
+		return "it is longer than 253 characters"
+	}
+	labels := strings.Split(name, ".")
+	if len(labels) < 2 {
+		return "it has no dot"
+	}
+	for _, label := range labels {
+		switch {
+		case label == "":
+			return "two dots follow one another"
+		case len(label) > 63:
+			return "a part of it is longer than 63 characters"
+		case label[0] == '-' || label[len(label)-1] == '-':
+			return "a part of it begins or ends with a hyphen"
+		case strings.ContainsFunc(label, func(r rune) bool {
+			return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
+		}):
+			return "it has characters other than letters, digits and hyphens"
+		}
+	}
+	if last := labels[len(labels)-1]; last[0] >= '0' && last[0] <= '9' {
+		return "its last part begins with a digit"
+	}
+	return ""
+}

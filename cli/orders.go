@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+func newOrder(env Env, p *printer) *cobra.Command {
+	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(newOrderList(env, p), newOrderShow(env, p))
+	return c
+}
+
+type orderList struct {
+	places
+	filter ledger.OrderFilter
+}
+
+func newOrderList(env Env, p *printer) *cobra.Command {
+	f := &orderList{}
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List orders, the newest last",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
+	}
+	c.Flags().StringVar(&f.filter.Lineage, "cert-name", "", "only those of this certificate `name`")
+	c.Flags().BoolVar(&f.filter.Unsettled, "unfinished", false, "only those that something is still to be done for")
+	c.Flags().IntVar(&f.filter.Limit, "limit", 50, "at most so `many`, 0 for all")
+	f.places.add(c.Flags())
+	return c
+}
+
+func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
+	s, there, err := f.look(ctx, env, p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // nothing was written
+	orders := []*ledger.Order{}
+	if there {
+		found, err := s.ledger.Orders(ctx, f.filter)
+		if err != nil {
+			return err
+		}
+		orders = append(orders, found...)
+	}
+	if p.json {
+		p.print(struct {
+			Version int             `json:"version"`
+			Orders  []*ledger.Order `json:"orders"`
+		}{1, orders})
+		return nil
+	}
+	if len(orders) == 0 {
+		p.Say("No orders.")
+		return nil
+	}
+	var rows [][]string
+	for _, o := range orders {
+		rows = append(rows, []string{fmt.Sprint(o.ID), o.Lineage, stateOf(o), clock(o.CreatedAt), clock(o.Expires), fmt.Sprint(len(o.Names)), o.Sentence})
+	}
+	p.table([]string{"ORDER", "CERTIFICATE", "STATE", "CREATED (UTC)", "EXPIRES (UTC)", "NAMES", "WHY"}, rows)
+	return nil
+}
+
+func stateOf(o *ledger.Order) string {
+	switch {
+	case o.Superseded && o.State.Live():
+		return string(o.State) + ", superseded"
+	case o.SettledAt.IsZero() && !o.State.Live():
+		return string(o.State) + ", unfinished"
+	}
+	return string(o.State)
+}
+
+func newOrderShow(env Env, p *printer) *cobra.Command {
+	f := &places{}
+	c := &cobra.Command{
+		Use:   "show N",
+		Short: "Show one order and its timeline",
+		Args:  cobra.ExactArgs(1),
+		RunE:  func(c *cobra.Command, args []string) error { return f.showOrder(c.Context(), env, p, args[0]) },
+	}
+	f.add(c.Flags())
+	return c
+}
+
+func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string) error {
+	p.json = f.json
+	id, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || id < 1 {
+		return failure.New(failure.Usage, "`orderly order list` has the numbers.", "%s is not the number of an order", failure.Clean(text))
+	}
+	s, there, err := f.look(ctx, env, p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // nothing was written
+	missing := failure.New(failure.Usage, "`orderly order list` has the numbers.", "there is no order %d in this ledger", id)
+	if !there {
+		return missing
+	}
+	o, err := s.ledger.Order(ctx, id)
+	if err != nil {
+		return missing
+	}
+	events, err := s.ledger.Events(ctx, id, 0)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		p.print(struct {
+			Version int            `json:"version"`
+			Order   *ledger.Order  `json:"order"`
+			Events  []ledger.Event `json:"events"`
+		}{1, o, events})
+		return nil
+	}
+	printOrder(p, o, events)
+	return nil
+}
+
+func printOrder(p *printer, o *ledger.Order, events []ledger.Event) {
+	p.Say("Order %d for %s: %s", o.ID, o.Lineage, stateOf(o))
+	for _, line := range [][2]string{
+		{"names", strings.Join(o.Names, " ")}, {"CA's URL", o.URL}, {"CA's status", o.CAStatus}, {"created", clock(o.CreatedAt)},
+		{"expires", clock(o.Expires)}, {"settled", clock(o.SettledAt)}, {"why", o.Sentence}, {"remedy", o.Remedy},
+	} {
+		if line[1] != "" && line[1] != "-" {
+			p.Say("  %-12s %s", line[0]+":", line[1])
+		}
+	}
+	if len(o.Authorizations) > 0 {
+		p.Say("")
+		var rows [][]string
+		for _, a := range o.Authorizations {
+			rows = append(rows, []string{a.Name, a.Status, fmt.Sprint(a.Answers), clock(a.Expires), strings.TrimSpace(a.ErrorType + " " + a.ErrorDetail)})
+		}
+		p.table([]string{"NAME", "STATUS", "ANSWERS", "EXPIRES (UTC)", "ERROR"}, rows)
+	}
+	p.Say("")
+	var rows [][]string
+	for _, e := range events {
+		rows = append(rows, []string{e.At.UTC().Format("2006-01-02 15:04:05.000"), fmt.Sprint(e.RunID), e.Kind, e.Detail})
+	}
+	p.table([]string{"AT (UTC)", "RUN", "STEP", "DETAIL"}, rows)
+}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+
+	"orderly/failure"
+)
+
+// printer writes what people and programs read. Results go to out, everything else to err.
+type printer struct {
+	out, err io.Writer
+	getenv   func(string) string
+	started  bool // the command line was understood
+	quiet    bool
+	json     bool
+	logger   *slog.Logger
+}
+
+// Say implements renewal.Reporter.
+func (p *printer) Say(format string, args ...any) {
+	p.log("say", fmt.Sprintf(format, args...))
+	if !p.quiet && !p.json {
+		fmt.Fprintf(p.out, format+"\n", args...)
+	}
+}
+
+// Warn implements renewal.Reporter.
+func (p *printer) Warn(format string, args ...any) {
+	p.log("warning", fmt.Sprintf(format, args...))
+	if !p.quiet {
+		fmt.Fprintf(p.err, p.paint(yellow, "warning: ")+format+"\n", args...)
+	}
+}
+
+// fault prints a line about a failure on stderr, also when quiet.
+func (p *printer) fault(format string, args ...any) {
+	p.log("fault", fmt.Sprintf(format, args...))
+	fmt.Fprintf(p.err, format+"\n", args...)
+}
+
+func (p *printer) log(kind, text string, args ...any) {
+	if p.logger != nil {
+		p.logger.Debug(kind+": "+text, args...)
+	}
+}
+
+// problem prints an error as a sentence and its remedy.
+func (p *printer) problem(err error) {
+	p.log("error", err.Error())
+	if p.json {
+		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Sentence: err.Error(), Remedy: failure.RemedyOf(err)})
+		return
+	}
+	fmt.Fprintf(p.err, "%s%s\n", p.paint(red, "error: "), err)
+	if remedy := failure.RemedyOf(err); remedy != "" {
+		fmt.Fprintf(p.err, "%s%s\n", p.paint(bold, "remedy: "), remedy)
+	}
+}
+
+type problemView struct {
+	Version  int           `json:"version"`
+	Class    failure.Class `json:"class"`
+	Sentence string        `json:"error"`
+	Remedy   string        `json:"remedy,omitempty"`
+}
+
+// print writes v as JSON.
+func (p *printer) print(v any) {
+	e := json.NewEncoder(p.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v) // a closed pipe is the reader's wish
+}
+
+// The colours, as SGR parameters.
+const (
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	bold   = "1"
+)
+
+// paint colours text where its reader is a person at a terminal who did not say NO_COLOR.
+func (p *printer) paint(colour, text string) string {
+	if p.getenv("NO_COLOR") != "" || !isTerminal(p.err) {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// table prints rows under a heading, columns aligned.
+func (p *printer) table(heading []string, rows [][]string) {
+	widths := make([]int, len(heading))
+	for _, row := range append([][]string{heading}, rows...) {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range append([][]string{heading}, rows...) {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell)
+			if i < len(row)-1 {
+				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
+			}
+		}
+		fmt.Fprintln(p.out, strings.TrimRight(line.String(), " "))
+	}
+}
+
+// bar draws the progress of long work on a terminal, and nothing elsewhere.
+func (p *printer) bar(what string) func(done, all int) {
+	if p.quiet || p.json || !isTerminal(p.err) {
+		return func(int, int) {}
+	}
+	const width = 30
+	return func(done, all int) {
+		full := width
+		if all > 0 {
+			full = width * done / all
+		}
+		fmt.Fprintf(p.err, "\r%s [%s%s] %d of %d", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, all)
+		if done >= all {
+			fmt.Fprint(p.err, "\r\x1b[K")
+		}
+	}
+}
+
+// clock shows a moment to a person, in UTC as every time here.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05")
+}
+
+// span shows a length of time in its largest fitting unit.
+func span(d time.Duration) string {
+	switch d = d.Abs(); {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

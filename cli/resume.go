@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"orderly/renewal"
+)
+
+type resume struct {
+	places
+	working
+}
+
+func newResume(env Env, p *printer) *cobra.Command {
+	f := &resume{}
+	c := &cobra.Command{
+		Use:   "resume",
+		Short: "Continue every order that an earlier run left, and pay the post-hooks it owed",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
+	}
+	f.working.add(c.Flags(), env.Getenv)
+	f.places.add(c.Flags())
+	return c
+}
+
+func (f *resume) execute(ctx context.Context, env Env, p *printer) error {
+	p.quiet, p.json = f.quiet, f.json
+	return f.run(ctx, env, p, &f.working, "resume", func(ctx context.Context, s *session) (int, error) {
+		if err := s.server.Begin(ctx, "resume", s.env.PID, nil); err != nil {
+			return 0, err
+		}
+		results, err := s.server.ResumeAll(ctx)
+		if p.json {
+			printResults(p, results, err)
+			return renewal.Exit(results, err), nil
+		}
+		printResumed(p, results)
+		if err != nil {
+			return 0, err
+		}
+		return renewal.Exit(results, nil), nil
+	})
+}
+
+func printResumed(p *printer, results []renewal.Result) {
+	if len(results) == 0 {
+		p.Say("Nothing was left unfinished.")
+	}
+	for _, r := range results {
+		if r.Err != nil {
+			p.fault("order %d for %s:", r.Order, r.Lineage)
+			p.because(r)
+			continue
+		}
+		p.Say("order %d for %s: %s", r.Order, r.Lineage, r.Outcome)
+	}
+}

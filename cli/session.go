@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"orderly/acme"
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger/sqlite"
+	"orderly/ledger/sqlstore"
+	"orderly/lock"
+	"orderly/renewal"
+)
+
+// lockPatience is how long a lock that another program holds is waited for where no --deadline says otherwise.
+const lockPatience = 10 * time.Minute
+
+// session is one command at work: directories, locks, ledger and server, opened in this order and closed in reverse.
+type session struct {
+	env     Env
+	p       *printer
+	dirs    certbot.Dirs
+	locks   *lock.File
+	ledger  *sqlstore.Store
+	server  *renewal.Server
+	closers []func() error
+}
+
+// close closes what was opened, last first.
+func (s *session) close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
+
+func (s *session) onClose(f func() error) { s.closers = append(s.closers, f) }
+
+// look opens the ledger for a command that only reads. It reports false, without an error, where there is none yet.
+func (f *places) look(ctx context.Context, env Env, p *printer) (*session, bool, error) {
+	s, err := f.begin(env, p)
+	if err != nil {
+		return nil, false, err
+	}
+	_, err = os.Stat(filepath.Join(s.ledgerDir(), sqlite.FileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, false, nil
+	}
+	if err := s.openLedger(ctx, false); err != nil {
+		return nil, false, errors.Join(err, s.close())
+	}
+	return s, true, nil
+}
+
+// begin sets up what every command has.
+func (f *places) begin(env Env, p *printer) (*session, error) {
+	p.quiet, p.json = f.quiet, f.json
+	dirs, err := f.dirs.Abs()
+	return &session{env: env, p: p, dirs: dirs}, err
+}
+
+func (s *session) ledgerDir() string { return filepath.Join(s.dirs.Config, "orderly") }
+
+// openLedger opens the lock file beside the ledger and the ledger itself.
+func (s *session) openLedger(ctx context.Context, adopt bool) error {
+	if err := os.MkdirAll(s.ledgerDir(), 0o700); err != nil {
+		return failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
+			"the directory %s cannot be made", s.ledgerDir())
+	}
+	locks, err := lock.Open(filepath.Join(s.ledgerDir(), "lock"))
+	if err != nil {
+		return failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
+			"the directory %s cannot be used", s.ledgerDir())
+	}
+	s.locks = locks
+	s.onClose(locks.Close)
+	s.ledger, err = sqlite.Open(ctx, sqlite.Options{
+		Dir: s.ledgerDir(), Host: hostID(s.env.Getenv), Now: time.Now, Adopt: adopt,
+		Lock: func(ctx context.Context) (func() error, error) { return locks.Lock(ctx, "ledger") },
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(s.ledger.Close)
+	return nil
+}
+
+// hostID tells this host from another one to which a configuration directory may be copied: the machine id where there is
+// one, otherwise the host's name. ORDERLY_HOST overrides it, for containers whose name changes with every start.
+func hostID(getenv func(string) string) string {
+	if id := getenv("ORDERLY_HOST"); id != "" {
+		return id
+	}
+	for _, path := range []string{"/etc/machine-id", "/etc/hostid", "/var/lib/dbus/machine-id"} {
+		if text, err := os.ReadFile(path); err == nil && len(strings.TrimSpace(string(text))) > 8 {
+			return strings.TrimSpace(string(text))
+		}
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown"
+	}
+	return "name:" + name
+}
+
+// work opens everything for a command that may order something: certbot's directories and locks, the log, the ledger.
+func (f *places) work(ctx context.Context, env Env, p *printer, w *working) (*session, error) {
+	settings, err := w.settings(env.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	s, err := f.begin(env, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, f, settings); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+func (s *session) prepare(ctx context.Context, f *places, settings renewal.Settings) error {
+	if err := s.dirs.Prepare(); err != nil {
+		return err
+	}
+	if err := s.openLog(f.verbose); err != nil {
+		return err
+	}
+	if err := s.lockOutCertbot(ctx); err != nil {
+		return err
+	}
+	if err := s.openLedger(ctx, false); err != nil {
+		return err
+	}
+	client, err := acme.HTTPClient(s.env.Getenv)
+	if err != nil {
+		return err
+	}
+	s.server = &renewal.Server{
+		Disk: &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client, Agent: userAgent(),
+		Clock: renewal.Clock{}, Log: s.p.logger, Report: s.p, Settings: settings, KeyDir: filepath.Join(s.ledgerDir(), "keys"),
+	}
+	return nil
+}
+
+func userAgent() string {
+	return fmt.Sprintf("orderly/%s (%s; %s)", Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// lockOutCertbot takes certbot's own locks, shared: certbot and Orderly never run beside each other, Orderlies do.
+func (s *session) lockOutCertbot(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	for _, dir := range []string{s.dirs.Config, s.dirs.Work} {
+		held, err := lock.Shared(ctx, filepath.Join(dir, ".certbot.lock"))
+		switch {
+		case errors.Is(err, context.Canceled):
+			return failure.Wrap(err, failure.Stopped, "Run the same command again.", "stopped while certbot was at work in %s", dir)
+		case errors.Is(err, context.DeadlineExceeded):
+			return failure.Wrap(err, failure.Locked, "Look for a certbot that hangs, and end it.", "certbot has been at work in %s for too long", dir)
+		case err != nil:
+			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another one.", "certbot's lock in %s cannot be taken", dir)
+		}
+		s.onClose(held.Close)
+	}
+	return nil
+}
+
+// run is the frame of a command that works: deadline, session, record of the run, post-hooks, exit code.
+func (f *places) run(ctx context.Context, env Env, p *printer, w *working, what string,
+	work func(context.Context, *session) (int, error)) error {
+	ctx, cancel := withDeadline(ctx, w.deadline)
+	defer cancel()
+	s, err := f.work(ctx, env, p, w)
+	if err != nil {
+		return err
+	}
+	code, err := s.recorded(ctx, what, work)
+	if err = errors.Join(err, s.close()); err != nil {
+		return err
+	}
+	if code != 0 {
+		return &exitError{code}
+	}
+	return nil
+}
+
+func withDeadline(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d == 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the deadline of %s has come: %w", d, context.Canceled))
+}
+
+// recorded runs work between the first and the last record of the run. The post-hooks are paid whatever happened.
+func (s *session) recorded(ctx context.Context, what string, work func(context.Context, *session) (int, error)) (int, error) {
+	code, err := work(ctx, s)
+	err = errors.Join(err, s.server.Finish(ctx))
+	if err != nil {
+		code = failure.ClassOf(err).ExitCode()
+	}
+	outcome, detail := "done", ""
+	switch {
+	case code == failure.Stopped.ExitCode():
+		outcome = "stopped"
+	case code != 0:
+		outcome = "failed"
+	}
+	if err != nil {
+		detail = failure.Clean(err.Error())
+	} else if ctx.Err() != nil {
+		detail = failure.Clean(context.Cause(ctx).Error())
+	}
+	err = errors.Join(err, s.server.End(outcome, code, detail))
+	s.p.log("run ended", outcome, "commits", s.ledger.Commits(), "preflight", s.server.PreflightTook())
+	return code, err
+}
+
+// logLimit is the size at which orderly.log is set aside as orderly.log.1.
+const logLimit = 8 << 20
+
+// openLog opens LOGS/orderly.log for everything, and stderr for --verbose.
+func (s *session) openLog(verbose bool) error {
+	path := filepath.Join(s.dirs.Logs, "orderly.log")
+	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
+		if err := os.Rename(path, path+".1"); err != nil {
+			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another with --logs-dir.", "the log cannot be set aside")
+		}
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return failure.Wrap(err, failure.Config, "Make the directory writable, or name another with --logs-dir.", "the log cannot be opened")
+	}
+	s.onClose(file.Close)
+	options := &slog.HandlerOptions{Level: slog.LevelDebug}
+	var handler slog.Handler = slog.NewTextHandler(file, options)
+	if verbose {
+		handler = slog.NewMultiHandler(handler, slog.NewTextHandler(s.p.err, options))
+	}
+	s.p.logger = slog.New(handler).With("pid", s.env.PID)
+	return nil
+}

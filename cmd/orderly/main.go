@@ -1,0 +1,19 @@
+// Command orderly obtains and renews TLS certificates so that no order is lost, none is made in vain and none is left
+// behind. Everything is in package cli; this must stay too small to be wrong.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"orderly/cli"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	code := cli.Main(ctx, cli.Env{Args: os.Args[1:], Getenv: os.Getenv, Stdout: os.Stdout, Stderr: os.Stderr, PID: os.Getpid()})
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,183 @@
+package renewal
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"os"
+	"strings"
+
+	"orderly/acme"
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// Registration is what a command line says about making an account.
+type Registration struct {
+	AgreeTOS bool
+	Email    string
+	NoEmail  bool // --register-unsafely-without-email
+}
+
+// ChooseAccount returns the account to use without making one, nil where there is none yet and r allows to make it.
+func (s *Server) ChooseAccount(server, id string, r Registration) (*certbot.Account, error) {
+	a, err := s.Disk.ChooseAccount(server, id)
+	switch {
+	case err == nil:
+		return &a, nil
+	case !errors.Is(err, certbot.ErrNoAccount):
+		return nil, err
+	case !r.AgreeTOS || (r.Email == "" && !r.NoEmail):
+		return nil, err
+	}
+	return nil, nil
+}
+
+// Register makes an account. The key is durable before newAccount is sent, so a lost answer is found again with the same
+// key: newAccount with a known key answers with the account it has (RFC 8555 §7.3.1).
+func (s *Server) Register(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
+	unlock, err := s.Locks.Lock(ctx, "account:"+server)
+	if err != nil {
+		return nil, waited(err, "another process to make an account")
+	}
+	defer func() { _ = unlock() }()
+	if a, err := s.Disk.ChooseAccount(server, ""); err == nil {
+		return &a, nil // another process was quicker
+	}
+	signer, err := s.Disk.PendingKey(server)
+	if err != nil {
+		return nil, err
+	}
+	key, err := acme.NewKey(signer)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.client(server)
+	if err != nil {
+		return nil, err
+	}
+	object, err := client.NewAccount(ctx, key, acme.Registration{Contact: contacts(r.Email), TermsOfServiceAgreed: true})
+	if err != nil {
+		return nil, failure.Wrap(err, classOf(err), "Run the same command again; the same key is used.", "no account could be made at %s", server)
+	}
+	return s.saveAccount(server, signer, object)
+}
+
+func (s *Server) saveAccount(server string, signer crypto.Signer, object acme.AccountObject) (*certbot.Account, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	a, err := s.Disk.SaveAccount(certbot.Account{Server: server, URL: object.URL, Key: signer, Created: s.Clock.Now(), Host: host})
+	if err != nil {
+		return nil, err
+	}
+	s.Report.Say("Account registered.")
+	return &a, nil
+}
+
+func contacts(email string) []string {
+	var list []string
+	for address := range strings.SplitSeq(email, ",") {
+		if address = strings.TrimSpace(address); address != "" {
+			list = append(list, "mailto:"+address)
+		}
+	}
+	return list
+}
+
+// classOf sorts an error of the wire for a person.
+func classOf(err error) failure.Class {
+	if p, ok := errors.AsType[*acme.Problem](err); ok && p.Status < 500 {
+		if p.Status == 429 {
+			return failure.RateLimited
+		}
+		return failure.CARefused
+	}
+	if errors.Is(err, context.Canceled) {
+		return failure.Stopped
+	}
+	return failure.CAUnavailable
+}
+
+// client returns the run's client for a CA: one for all accounts, so that directory and nonces are fetched once.
+func (s *Server) client(server string) (*acme.Client, error) {
+	if c, ok := s.clients[server]; ok {
+		return c, nil
+	}
+	c, err := acme.New(server, acme.Options{HTTP: s.HTTP, UserAgent: s.Agent, Now: s.Clock.Now, Observe: s.observe})
+	if err == nil {
+		s.clients[server] = c
+	}
+	return c, err
+}
+
+// observe logs every exchange and watches the CA's clock.
+func (s *Server) observe(x acme.Exchange) {
+	s.Log.Debug("exchange", "kind", x.Kind, "method", x.Method, "url", x.URL, "status", x.Status, "took", x.Took, "error", x.Err)
+	if text := skewWarning(s.Clock.Now(), x.Date); text != "" {
+		s.skew.Do(func() { s.Report.Warn("%s", text) })
+	}
+}
+
+// Row is the ledger's record of an account, not yet written.
+func (s *Server) Row(a *certbot.Account) *ledger.Account {
+	return &ledger.Account{Server: a.Server, KeyID: a.ID, URL: a.URL, CreatedAt: s.Clock.Now()}
+}
+
+// Engine returns the order engine for an account, made once per run. It costs no request.
+func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*order.Engine, error) {
+	name := a.Server + " " + a.URL
+	if err := s.dead[name]; err != nil {
+		return nil, err
+	}
+	if e, ok := s.engines[name]; ok {
+		return e, nil
+	}
+	row, err := s.Ledger.Account(ctx, a.Server, a.URL)
+	if errors.Is(err, ledger.ErrNone) {
+		row = s.Row(a)
+		err = s.Ledger.Commit(ctx, &ledger.Change{Account: row})
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := acme.NewKey(a.Key)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.client(a.Server)
+	if err != nil {
+		return nil, err
+	}
+	e := s.engine(client, key, a, row)
+	s.engines[name] = e
+	return e, nil
+}
+
+// mourn remembers that the CA does not accept an account, so that nothing more is sent in its name (rule 13). Lineages of
+// other accounts go on.
+func (s *Server) mourn(a *certbot.Account, err error) {
+	if failure.ClassOf(err) == failure.Account {
+		s.dead[a.Server+" "+a.URL] = err
+	}
+}
+
+func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *order.Engine {
+	return &order.Engine{
+		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
+		LongestValidation: s.Settings.LongestValidation,
+		Solver:            solver{&s.writer}, Preflight: s.preflight, Installer: installer{s}, Locks: s.Locks,
+		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Run: s.run, Last: s.last,
+		Parallel: order.DefaultParallel, Patience: order.DefaultPatience, LongestWait: order.DefaultLongestWait,
+	}
+}
+
+func waited(err error, what string) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return failure.Wrap(err, failure.Stopped, "Run the same command again.", "stopped while waiting for %s", what)
+	}
+	return failure.Wrap(err, failure.Locked, "", "waiting for %s", what)
+}

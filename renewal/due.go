@@ -1,0 +1,81 @@
+package renewal
+
+import (
+	"fmt"
+	"time"
+
+	"orderly/certbot"
+	"orderly/failure"
+)
+
+// shortLived is the lifetime below which a certificate is renewed when half of it is left instead of a third.
+const shortLived = 10 * 24 * time.Hour
+
+// DueAt is the moment from which a certificate is to be renewed: renew_before_expiry before its end where the renewal file
+// says so, otherwise when a third of its lifetime is left, half for one that lives less than ten days (certbot ≥ 4.0).
+func DueAt(notBefore, notAfter time.Time, renewBefore string) (time.Time, error) {
+	if renewBefore == "" {
+		life := notAfter.Sub(notBefore)
+		if life < shortLived {
+			return notAfter.Add(-life / 2), nil
+		}
+		return notAfter.Add(-life / 3), nil
+	}
+	// The interval is counted from now in certbot; counted back from the end it is the same but for the lengths of months.
+	later, err := certbot.AddInterval(notAfter, renewBefore)
+	if err != nil {
+		return time.Time{}, failure.Wrap(err, failure.RenewalFile, "Write it as in `renew_before_expiry = 30 days`.",
+			"renew_before_expiry cannot be understood")
+	}
+	return notAfter.Add(-later.Sub(notAfter)), nil
+}
+
+// urgent reports whether so little time is left that an attempt is worth a failure: ten days or a fifth of the lifetime.
+func urgent(c *certbot.Certificate, now time.Time) bool {
+	left, life := c.NotAfter.Sub(now), c.NotAfter.Sub(c.NotBefore)
+	if life < shortLived {
+		return left < life/5
+	}
+	return left < 10*24*time.Hour || left < life/5
+}
+
+// mostSkew is the difference to the CA's clock above which a person is told.
+const mostSkew = 5 * time.Minute
+
+// floor is a moment before which this program did not exist.
+var floor = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
+
+// fewestExpired is how many lineages must have expired at once before their number says something about the clock.
+const fewestExpired = 3
+
+// clockDoubt returns an error when this host's clock cannot be believed (rule 12): it stands before the program was
+// written, or a twentieth of all certificates expired since the last look at them. A clock that jumped ahead would
+// otherwise order everything anew at once.
+func clockDoubt(now, lastRun time.Time, ends []time.Time) error {
+	const remedy = "Set the clock (and look at its source), or run the command with --force if it is right."
+	if now.Before(floor) {
+		return failure.New(failure.Clock, remedy, "this host's clock says %s, which is before Orderly was made", now.UTC().Format(time.DateOnly))
+	}
+	if lastRun.IsZero() {
+		return nil
+	}
+	expired := 0
+	for _, end := range ends {
+		if end.After(lastRun) && !end.After(now) {
+			expired++
+		}
+	}
+	if expired >= fewestExpired && expired*20 >= len(ends) {
+		return failure.New(failure.Clock, remedy, "%d of %d certificates expired since the last renewal of %s, if this host's clock is right",
+			expired, len(ends), lastRun.UTC().Format(time.DateOnly))
+	}
+	return nil
+}
+
+// skewWarning is what to say about a difference between this host's clock and the CA's, "" when it is small.
+func skewWarning(ours, theirs time.Time) string {
+	if theirs.IsZero() || ours.Sub(theirs).Abs() <= mostSkew {
+		return ""
+	}
+	return fmt.Sprintf("this host's clock is %s off the CA's", ours.Sub(theirs).Round(time.Second))
+}

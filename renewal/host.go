@@ -1,0 +1,174 @@
+package renewal
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/preflight"
+	"orderly/solver/webroot"
+)
+
+// solver adapts the webroot writer to the order engine: its placements are JSON in the ledger.
+type solver struct{ writer *webroot.Writer }
+
+// Plan implements order.Solver.
+func (s solver) Plan(r ledger.Request, name, token string) (string, error) {
+	root := r.Webroots[name]
+	if root == "" {
+		return "", unsetWebroot(r.Lineage, name)
+	}
+	p, err := s.writer.Plan(root, token)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(p)
+	return string(text), err
+}
+
+// Place implements order.Solver.
+func (s solver) Place(placement, content string) error {
+	p, err := decodePlacement(placement)
+	if err != nil {
+		return err
+	}
+	return s.writer.Place(p, content)
+}
+
+// Remove implements order.Solver.
+func (s solver) Remove(placement string) error {
+	p, err := decodePlacement(placement)
+	if err != nil {
+		return err
+	}
+	return s.writer.Remove(p)
+}
+
+func decodePlacement(text string) (webroot.Placement, error) {
+	var p webroot.Placement
+	if err := json.Unmarshal([]byte(text), &p); err != nil {
+		return p, fmt.Errorf("a recorded token has no usable place: %w", err)
+	}
+	return p, nil
+}
+
+func unsetWebroot(lineage, name string) error {
+	return failure.New(failure.WebrootUnset,
+		fmt.Sprintf("Name it once: orderly certonly --cert-name %s --webroot -w DIR -d %s …", lineage, name),
+		"no document root is configured for %s", name)
+}
+
+// preflight runs the checks for names, those of the lineage's directories included.
+func (s *Server) preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
+	var sites []preflight.Site
+	for _, name := range names {
+		sites = append(sites, preflight.Site{Name: name, Root: r.Webroots[strings.ToLower(name)]})
+	}
+	report := s.checker().Check(ctx, sites)
+	s.checking += report.Took
+	if extra := s.checkLineage(r); extra != nil {
+		report.Results = append([]preflight.Result{*extra}, report.Results...)
+	}
+	for _, result := range report.Results {
+		s.Log.Debug("preflight", "check", result.Check, "name", result.Name, "verdict", result.Verdict, "sentence", result.Sentence)
+		if result.Verdict == preflight.Warn {
+			s.Report.Warn("%s", result.Sentence)
+		}
+	}
+	return report
+}
+
+func (s *Server) checker() *preflight.Checker {
+	return &preflight.Checker{
+		Resolver: s.Settings.Resolver, Port: s.Settings.PreflightPort, Skip: s.Settings.SkipPreflight,
+		Allow: s.Settings.PreflightAllow, UserAgent: s.Agent, Writer: &s.writer, Now: s.Clock.Now,
+	}
+}
+
+// LineageCheck is the name of the check that a new lineage's directories are free.
+const LineageCheck = "lineage"
+
+// checkLineage finds what certbot finds only after the certificate was issued: directories in a new lineage's place.
+func (s *Server) checkLineage(r ledger.Request) *preflight.Result {
+	if !r.New || s.Settings.SkipPreflight[LineageCheck] {
+		return nil
+	}
+	started := s.Clock.Now()
+	result := &preflight.Result{Check: LineageCheck, Verdict: preflight.Pass, Local: true}
+	if err := s.Disk.Free(r.Lineage); err != nil {
+		result.Verdict, result.Class = preflight.Refuse, failure.ClassOf(err)
+		result.Sentence, result.Remedy = err.Error(), failure.RemedyOf(err)
+	}
+	result.Took = s.Clock.Now().Sub(started)
+	return result
+}
+
+// installer puts certificates where certbot keeps them.
+type installer struct{ s *Server }
+
+// Install implements order.Installer.
+func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error {
+	_, err := i.s.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, params(o.Request))
+	return err
+}
+
+// params are a request's settings as the renewal file keeps them.
+func params(r ledger.Request) certbot.Params {
+	p := certbot.Params{
+		Account: r.Account, Server: r.Server, Authenticator: "webroot", WebrootPath: r.WebrootPaths, KeyType: r.KeyType,
+		RSAKeySize: r.RSABits, EllipticCurve: r.Curve, PreHook: r.Hooks.Pre, PostHook: r.Hooks.Post, DeployHook: r.Hooks.Deploy,
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Webroots)) {
+		p.WebrootMap = append(p.WebrootMap, certbot.Webroot{Name: name, Path: r.Webroots[name]})
+	}
+	return p
+}
+
+// Deploy implements order.Installer: directory hooks first, then the lineage's own (certbot ≥ 5.3).
+func (i installer) Deploy(ctx context.Context, o *ledger.Order) error {
+	all, err := i.s.withDirectory("deploy", o.Request.Hooks.Deploy)
+	if err != nil {
+		return err
+	}
+	env := []string{
+		"RENEWED_LINEAGE=" + filepath.Join(i.s.Disk.Dirs.Config, "live", o.Lineage),
+		"RENEWED_DOMAINS=" + strings.Join(o.Request.Names, " "),
+	}
+	for _, command := range all {
+		i.s.runHook(ctx, "deploy-hook", command, env)
+	}
+	if ctx.Err() != nil && len(all) > 0 {
+		return failure.Wrap(ctx.Err(), failure.Stopped, "Run `orderly resume`: the deploy hooks are run again.",
+			"stopped while the deploy hooks of %s ran", o.Lineage)
+	}
+	return nil
+}
+
+// RunLock is the key of the lock that shows that a run is alive.
+func RunLock(id int64) string { return fmt.Sprintf("run:%d", id) }
+
+// Clock is the real clock.
+type Clock struct{}
+
+// Now implements order.Clock.
+func (Clock) Now() time.Time { return time.Now() }
+
+// Sleep implements order.Clock.
+func (Clock) Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(max(d, 0))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}

@@ -1,0 +1,225 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// Result is what became of one lineage.
+type Result struct {
+	Lineage string    `json:"lineage"`
+	Names   []string  `json:"names,omitempty"`
+	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "invalid"
+	Path    string    `json:"fullchain,omitempty"`
+	Key     string    `json:"private_key,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+	DueAt   time.Time `json:"due_at,omitzero"`
+	Order   int64     `json:"order,omitempty"`
+	Resumed bool      `json:"resumed,omitempty"`
+
+	Class    failure.Class `json:"class,omitempty"`
+	Sentence string        `json:"sentence,omitempty"`
+	Remedy   string        `json:"remedy,omitempty"`
+	Err      error         `json:"-"`
+}
+
+// The outcomes of a Result.
+const (
+	Issued  = "issued"
+	Kept    = "kept"
+	Failed  = "failed"
+	Stopped = "stopped"
+	Invalid = "invalid" // the renewal file cannot be used
+)
+
+// fail makes err the result's.
+func (r *Result) fail(err error) {
+	r.Err, r.Class, r.Sentence, r.Remedy = err, failure.ClassOf(err), err.Error(), failure.RemedyOf(err)
+	r.Outcome = Failed
+	if r.Class == failure.Stopped {
+		r.Outcome = Stopped
+	}
+}
+
+// errMoved says that another process changed what the decision rested on while the lock was waited for.
+var errMoved = errors.New("another process made or renamed the lineage meanwhile")
+
+// mostDecisions bounds how often a decision is made anew because of errMoved.
+const mostDecisions = 5
+
+// Only says that this wish is all the run is about, so that its end may be recorded with the order's.
+func (s *Server) Only() {
+	s.last = func() *ledger.Run {
+		if len(s.hooks.debts) > 0 {
+			return nil // post-hooks are still to run
+		}
+		s.run.EndedAt, s.run.Outcome = s.Clock.Now(), "done"
+		return s.run
+	}
+}
+
+// Obtain fulfils a wish: it keeps, makes or renews a certificate.
+func (s *Server) Obtain(ctx context.Context, w Wish) Result {
+	var result Result
+	for range mostDecisions {
+		d, err := s.decide(w, s.Clock.Now())
+		result = Result{Lineage: d.Lineage, Names: w.Names}
+		if err != nil {
+			result.fail(err)
+			return result
+		}
+		if !d.Needed && !s.unfinished(ctx, d.Lineage) {
+			s.keep(&result, d.Current)
+			return result
+		}
+		err = s.fulfil(ctx, w, d, &result)
+		if errors.Is(err, errMoved) {
+			continue
+		}
+		if err != nil {
+			result.fail(err)
+		}
+		return result
+	}
+	result.fail(failure.Wrap(errMoved, failure.Locked, "Run the same command again.", "%s changes faster than it can be looked at", result.Lineage))
+	return result
+}
+
+// unfinished reports whether the ledger holds an order for the lineage that an earlier process left.
+func (s *Server) unfinished(ctx context.Context, lineage string) bool {
+	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage})
+	return err == nil && len(orders) > 0
+}
+
+func (s *Server) keep(r *Result, l *certbot.Lineage) {
+	r.Outcome = Kept
+	r.Path, r.Key, r.Expires = l.Renewal.FullChain, l.Renewal.PrivKey, l.Certificate.NotAfter
+	if at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry); err == nil {
+		r.DueAt = at
+	}
+}
+
+// fulfil runs the engine for a decision, which is made again under the lineage's lock.
+func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result) error {
+	account, err := s.account(ctx, w)
+	if err != nil {
+		return err
+	}
+	engine, err := s.Engine(ctx, account)
+	if err != nil {
+		return err
+	}
+	outcome, err := engine.Obtain(ctx, d.Lineage, w.Names, func(ctx context.Context) (*order.Plan, error) {
+		again, err := s.decide(w, s.Clock.Now())
+		if err != nil {
+			return nil, err
+		}
+		if again.Lineage != d.Lineage {
+			return nil, errMoved
+		}
+		if !again.Needed {
+			return nil, nil
+		}
+		request := w.request(again, account.ID)
+		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: again.Current != nil && urgent(again.Current.Certificate, s.Clock.Now())}
+		return plan, s.attempt(ctx, engine, &plan.Request)
+	})
+	return s.conclude(d.Lineage, outcome, err, result)
+}
+
+func (s *Server) account(ctx context.Context, w Wish) (*certbot.Account, error) {
+	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
+	if err != nil || a != nil {
+		return a, err
+	}
+	return s.Register(ctx, w.Server, w.Registration)
+}
+
+// attempt says what begins and runs the pre-hooks, unless it is certain already that preflight will refuse: a hook that
+// stops a service must not run in vain.
+func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request) error {
+	s.addReplaces(ctx, e, r)
+	if s.hopeless(*r) {
+		return nil
+	}
+	s.announce(*r)
+	return s.begin(ctx, r.Hooks)
+}
+
+// hopeless looks at what preflight finds without the network.
+func (s *Server) hopeless(r ledger.Request) bool {
+	if result := s.checkLineage(r); result != nil && result.Class != "" {
+		return true
+	}
+	for _, name := range r.Names {
+		root := r.Webroots[name]
+		if root == "" {
+			return true
+		}
+		if _, err := s.writer.Inspect(root); err != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger knows that the same account
+// got it: a CA refuses the mention of another's.
+func (s *Server) addReplaces(ctx context.Context, e *order.Engine, r *ledger.Request) {
+	if r.New {
+		return
+	}
+	last, err := s.Ledger.Certificate(ctx, r.Lineage)
+	if err == nil && last.AccountID == e.Account.ID {
+		r.Replaces = last.RenewalID
+	}
+}
+
+func (s *Server) announce(r ledger.Request) {
+	verb := "Renewing an existing certificate"
+	if r.New {
+		verb = "Requesting a certificate"
+	}
+	s.Report.Say("%s for %s", verb, listNames(r.Names))
+}
+
+// conclude reads what was put in place.
+func (s *Server) conclude(lineage string, outcome order.Outcome, err error, result *Result) error {
+	if outcome.Order != nil {
+		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed
+	}
+	if err != nil {
+		return err
+	}
+	l, err := s.Disk.Open(lineage)
+	if err != nil {
+		return err
+	}
+	s.keep(result, l)
+	result.Names = l.Certificate.Names
+	if outcome.Order != nil {
+		result.Outcome = Issued
+	}
+	return nil
+}
+
+// lastWord is how long a post-hook may take after a signal. With the time that a request under way is given it keeps the
+// whole within two seconds; a hook that needs longer is ended and paid by the next run.
+const lastWord = 700 * time.Millisecond
+
+// Finish runs the post-hooks this run owes, also after a signal: a service that a pre-hook stopped must not stay down. It
+// is called once, after everything else.
+func (s *Server) Finish(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return s.payOwn(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	return s.payOwn(ctx)
+}

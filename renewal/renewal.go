@@ -1,0 +1,89 @@
+// Package renewal keeps the certificates of one server: it decides which are due and what is wanted, gives the order
+// engine what it needs of this host (document roots, certbot's files, hooks, accounts), and goes over all lineages. It must
+// never make a request for a lineage that is not due, and never let one broken lineage keep the others from being renewed.
+package renewal
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"orderly/acme"
+	"orderly/certbot"
+	"orderly/ledger"
+	"orderly/lock"
+	"orderly/order"
+	"orderly/solver/webroot"
+)
+
+// Settings are what a command line says about the whole run, whatever certificate it is about.
+type Settings struct {
+	Resolver          string // DNS server that preflight asks, host:port; "" for those of the system
+	PreflightPort     int    // where this host's web server listens, 80 unless the CA is told otherwise
+	PreflightAllow    []netip.Prefix
+	SkipPreflight     map[string]bool
+	Force             bool          // a person insists
+	LongestValidation time.Duration // 0: as the CA's habits say
+	DirectoryHooks    bool
+}
+
+// Server is one web server: its disk, its ledger, its accounts. It serves one command in one process.
+type Server struct {
+	Disk     *certbot.Store
+	Ledger   ledger.Store
+	Locks    *lock.File
+	HTTP     *http.Client
+	Agent    string // user agent
+	Clock    order.Clock
+	Log      *slog.Logger
+	Report   Reporter
+	Settings Settings
+	// KeyDir is where private keys wait for their certificate.
+	KeyDir string
+
+	run      *ledger.Run
+	last     func() *ledger.Run
+	hooks    hooks
+	checking time.Duration
+	skew     sync.Once // the warning about the CA's clock is given once
+	engines  map[string]*order.Engine
+	clients  map[string]*acme.Client
+	dead     map[string]error // accounts that the CA does not accept
+	writer   webroot.Writer
+}
+
+// Reporter tells a person what is going on.
+type Reporter interface {
+	// Say prints a line that belongs to the command's result.
+	Say(format string, args ...any)
+	// Warn prints a line that somebody should read although the command goes on.
+	Warn(format string, args ...any)
+}
+
+// Begin records that a command runs. The account, where it is known already, is recorded in the same commit.
+func (s *Server) Begin(ctx context.Context, command string, pid int, account *ledger.Account) error {
+	s.engines, s.clients, s.dead = map[string]*order.Engine{}, map[string]*acme.Client{}, map[string]error{}
+	s.run = &ledger.Run{Command: command, PID: pid, StartedAt: s.Clock.Now()}
+	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}
+	if err := s.Ledger.Commit(ctx, &ledger.Change{Run: s.run, Account: account, Events: []ledger.Event{event}}); err != nil {
+		return err
+	}
+	// The lock tells others that this run is alive: it dies with the process, whatever kills it.
+	_, err := s.Locks.Lock(ctx, RunLock(s.run.ID))
+	return err
+}
+
+// PreflightTook is how long this run spent on preflight, all certificates together.
+func (s *Server) PreflightTook() time.Duration { return s.checking }
+
+// End records how the run ended. It must be called once, also after an error.
+func (s *Server) End(outcome string, exit int, detail string) error {
+	if s.run == nil || (!s.run.EndedAt.IsZero() && s.run.ExitCode == exit) {
+		return nil // recorded together with the order's own end
+	}
+	s.run.EndedAt, s.run.Outcome, s.run.ExitCode, s.run.Detail = s.Clock.Now(), outcome, exit, detail
+	return s.Ledger.Commit(context.Background(), &ledger.Change{Run: s.run})
+}

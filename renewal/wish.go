@@ -1,0 +1,134 @@
+package renewal
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// Wish is what certonly was asked for.
+type Wish struct {
+	Names        []string // as asked, A-labels, each once
+	Webroots     map[string]string
+	WebrootPaths []string // every -w, in order
+	CertName     string
+	KeyType      string // "" leaves it to the lineage, ecdsa for a new one
+	Server       string
+	Account      string // id, "" for the only one
+	Registration Registration
+	Hooks        ledger.Hooks
+	Expand       bool // a lineage that holds some of the names is to hold all of them
+	Renew        bool // --force-renewal: due now
+}
+
+// Decision is what a wish comes to, given what is on disk.
+type Decision struct {
+	Lineage string
+	Current *certbot.Lineage // nil for a new one
+	Needed  bool
+	Why     string // for people
+}
+
+// mostNames is how many names an order may have at Let's Encrypt (profile classic).
+const mostNames = 100
+
+// decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules for -n: the same name set
+// is kept until it is due; --cert-name changes a lineage's names; a lineage that holds a part of the names is expanded
+// only when that is said; otherwise a new lineage is made, NAME-0001 when NAME exists.
+func (s *Server) decide(w Wish, now time.Time) (Decision, error) {
+	if w.CertName != "" {
+		return s.decideNamed(w, now)
+	}
+	if same := s.Disk.FindByNames(w.Names); same != nil {
+		return s.decideSame(w, same, now)
+	}
+	if part := s.contained(w.Names); part != nil {
+		if !w.Expand && !w.Renew {
+			return Decision{}, failure.New(failure.Config, "Add --expand to put all names into that certificate, or --cert-name for one of its own.",
+				"Missing command line flag or config entry for this setting:\nYou have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?",
+				part.Renewal.Path, strings.Join(part.Certificate.Names, ", "), strings.Join(w.Names, ", "))
+		}
+		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change"}, nil
+	}
+	name, err := s.Disk.UniqueName(certbot.NameFor(w.Names))
+	return Decision{Lineage: name, Needed: true, Why: "it is new"}, err
+}
+
+// contained returns a lineage all of whose names are wanted, with others.
+func (s *Server) contained(names []string) *certbot.Lineage {
+	for _, l := range s.Disk.Overlaps(names) {
+		all := func(name string) bool { return slices.Contains(names, strings.ToLower(name)) }
+		if !slices.ContainsFunc(l.Certificate.Names, func(name string) bool { return !all(name) }) {
+			return l
+		}
+	}
+	return nil
+}
+
+func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
+	names, err := s.Disk.Names()
+	if err != nil {
+		return Decision{}, err
+	}
+	if !slices.Contains(names, w.CertName) {
+		return Decision{Lineage: w.CertName, Needed: true, Why: "it is new"}, nil
+	}
+	current, err := s.Disk.Open(w.CertName)
+	if err != nil {
+		return Decision{}, err
+	}
+	if ledger.NameKey(current.Certificate.Names) == ledger.NameKey(w.Names) {
+		return s.decideSame(w, current, now)
+	}
+	return Decision{Lineage: w.CertName, Current: current, Needed: true, Why: "its names change"}, nil
+}
+
+func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision, error) {
+	d := Decision{Lineage: l.Name, Current: l, Needed: true, Why: "--force-renewal"}
+	if w.Renew {
+		return d, nil
+	}
+	at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
+	if err != nil {
+		return d, err
+	}
+	d.Needed, d.Why = !now.Before(at), "it is due"
+	return d, nil
+}
+
+// request makes the engine's request of a wish.
+func (w Wish) request(d Decision, account string) ledger.Request {
+	r := ledger.Request{
+		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account, KeyType: w.KeyType, Webroots: w.Webroots,
+		WebrootPaths: w.WebrootPaths, Hooks: w.Hooks, New: d.Current == nil,
+	}
+	if d.Current != nil {
+		p := d.Current.Renewal.Params
+		if r.KeyType == "" {
+			r.KeyType, r.RSABits, r.Curve = p.KeyType, p.RSAKeySize, p.EllipticCurve
+		}
+		r.Hooks = inherit(r.Hooks, p)
+	}
+	if r.KeyType == "" {
+		r.KeyType = "ecdsa"
+	}
+	return r
+}
+
+// inherit fills hooks that were not given from the renewal file.
+func inherit(h ledger.Hooks, p certbot.Params) ledger.Hooks {
+	if h.Pre == "" {
+		h.Pre = p.PreHook
+	}
+	if h.Post == "" {
+		h.Post = p.PostHook
+	}
+	if h.Deploy == "" {
+		h.Deploy = p.DeployHook
+	}
+	return h
+}
