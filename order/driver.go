@@ -27,7 +27,7 @@ type driver struct {
 	listWalked, noList        bool
 	nextPoll, giveUp          time.Time
 	polls, troubles           int
-	material                  material
+	material                  Material
 	keyReady                  bool
 	fingerprint               string
 	unproven                  time.Time // when the newOrder before the last one was sent, if its fate is not known
@@ -43,7 +43,7 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}}
 	d.giveUp = e.Clock.Now().Add(e.Patience)
 	if o != nil && o.Key.Set() {
-		d.material, d.keyReady = e.Keys.load(o)
+		d.material, d.keyReady = e.Keys.Load(o)
 	}
 	return d
 }

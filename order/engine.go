@@ -27,7 +27,7 @@ type Engine struct {
 	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
 	Installer Installer
 	Locks     Locks
-	Keys      *Keys
+	Keys      KeyStore
 	Clock     Clock
 	Log       *slog.Logger
 

@@ -17,15 +17,15 @@ import (
 // makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
 // before finalize (rule 7).
 func (d *driver) makeKey() error {
-	key, csr, err := d.e.Keys.make(d.o)
+	key, csr, err := d.e.Keys.Make(d.o)
 	if err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
-	d.e.Keys.remove(d.o) // of an earlier try whose files were damaged
+	d.e.Keys.Remove(d.o) // of an earlier try whose files were damaged
 	d.o.Key, d.o.CSR = key, csr
-	d.material, d.keyReady = d.e.Keys.load(d.o)
+	d.material, d.keyReady = d.e.Keys.Load(d.o)
 	if !d.keyReady {
-		return d.stop(failure.Config, "Look at the disk.", "the private key just written to %s cannot be read back", d.e.Keys.Dir)
+		return d.stop(failure.Config, "Look at the disk.", "the private key just written for %s cannot be read back", d.o.Lineage)
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func (d *driver) finalize(ctx context.Context) error {
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	reply, err := d.e.ACME.Finalize(rctx, o.Finalize, d.material.csrDER)
+	reply, err := d.e.ACME.Finalize(rctx, o.Finalize, d.material.CSR)
 	if err != nil {
 		return d.notFinalized(err)
 	}
@@ -91,7 +91,7 @@ func (d *driver) download(ctx context.Context) error {
 	if err != nil {
 		return d.trouble("certificate", err)
 	}
-	if !samePublicKey(leaf.PublicKey, d.material.public) {
+	if !samePublicKey(leaf.PublicKey, d.material.Public) {
 		return d.settle(ctx, Action{State: ledger.TakenState, Class: failure.Taken,
 			Why: "another holder of the account finalized the order for " + d.o.Lineage + " with a key of its own"})
 	}
@@ -120,7 +120,7 @@ func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
 
 // install puts the certificate in place. It is idempotent, so its outcome needs no commit of its own.
 func (d *driver) install(ctx context.Context) error {
-	if err := d.e.Installer.Install(ctx, d.o, d.material.keyPEM, d.o.Chain); err != nil {
+	if err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain); err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
 	d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
@@ -159,7 +159,7 @@ func (d *driver) settle(ctx context.Context, act Action) error {
 	if err := d.commit(ctx, more); err != nil {
 		return err
 	}
-	d.e.Keys.remove(o)
+	d.e.Keys.Remove(o)
 	return nil
 }
 

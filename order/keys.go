@@ -20,21 +20,31 @@ import (
 	"orderly/ledger"
 )
 
-// Keys is the directory beside the ledger where private keys and CSRs wait until their certificate is in place (rule 7).
+// KeyStore keeps private keys and CSRs from before finalize until their certificate is in place (rule 7).
+type KeyStore interface {
+	// Make makes a key and a CSR for the order and returns when both are there to stay, whatever happens to the process.
+	// It never overwrites what an earlier call made: that CSR may have been sent.
+	Make(o *ledger.Order) (key, csr ledger.FileRef, err error)
+	// Load reads an order's key and CSR. It reports false when either is gone or is not what the ledger speaks of.
+	Load(o *ledger.Order) (Material, bool)
+	// Remove forgets what belongs to an order that is settled.
+	Remove(o *ledger.Order)
+}
+
+// Material is a key with its CSR, read back and checked.
+type Material struct {
+	PrivateKey []byte // PEM, PKCS #8
+	CSR        []byte // DER
+	Public     crypto.PublicKey
+}
+
+// Keys is the KeyStore of one host: a directory beside the ledger.
 type Keys struct {
 	Dir string // made (0700) when the first key is
 }
 
-// material is a key with its CSR, read back and checked.
-type material struct {
-	keyPEM []byte
-	csrDER []byte
-	public crypto.PublicKey
-}
-
-// make makes a key and a CSR for the order and returns when both are on disk to stay. Every file has a name of its own, so
-// that a CSR that may have been sent is never overwritten.
-func (k *Keys) make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
+// Make implements KeyStore. Files and directory are synced.
+func (k *Keys) Make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
 	signer, err := newKey(o.Request)
 	if err != nil {
 		return key, csr, err
@@ -101,21 +111,21 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// load reads an order's key and CSR. It reports false when either is gone or is not what the ledger speaks of.
-func (k *Keys) load(o *ledger.Order) (material, bool) {
+// Load implements KeyStore.
+func (k *Keys) Load(o *ledger.Order) (Material, bool) {
 	keyPEM, err := k.read(o.Key)
 	if err != nil {
-		return material{}, false
+		return Material{}, false
 	}
 	csrDER, err := k.read(o.CSR)
 	if err != nil {
-		return material{}, false
+		return Material{}, false
 	}
 	csr, err := x509.ParseCertificateRequest(csrDER)
 	if err != nil {
-		return material{}, false
+		return Material{}, false
 	}
-	return material{keyPEM: keyPEM, csrDER: csrDER, public: csr.PublicKey}, true
+	return Material{PrivateKey: keyPEM, CSR: csrDER, Public: csr.PublicKey}, true
 }
 
 func (k *Keys) read(ref ledger.FileRef) ([]byte, error) {
@@ -132,8 +142,8 @@ func (k *Keys) read(ref ledger.FileRef) ([]byte, error) {
 	return content, nil
 }
 
-// remove forgets the files of an order that is settled. What cannot be removed stays: it is harmless.
-func (k *Keys) remove(o *ledger.Order) {
+// Remove implements KeyStore. What cannot be removed stays: it is harmless.
+func (k *Keys) Remove(o *ledger.Order) {
 	for _, ref := range []ledger.FileRef{o.Key, o.CSR} {
 		if ref.Set() {
 			_ = os.Remove(filepath.Join(k.Dir, ref.Path)) // 0600 in a 0700 directory; the sweep tries again
