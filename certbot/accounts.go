@@ -20,7 +20,15 @@ import (
 )
 
 // ErrNoAccount is in the chain of ChooseAccount's error when there is no account yet, so that one may be registered.
-var ErrNoAccount = errors.New("no account")
+var ErrNoAccount error = noAccount{}
+
+// noAccount says so in certbot's words, capital letter and all: scripts look for them.
+type noAccount struct{}
+
+// Error implements error.
+func (noAccount) Error() string {
+	return "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags."
+}
 
 // Account is an ACME account that is on disk.
 type Account struct {
@@ -195,8 +203,7 @@ func (s *Store) ChooseAccount(server, id string) (Account, error) {
 	case 1:
 		return accounts[0], nil
 	case 0:
-		return Account{}, failure.Wrap(ErrNoAccount, failure.Account, "Register one: add --agree-tos and -m ADDRESS or --register-unsafely-without-email.",
-			"You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.")
+		return Account{}, failure.Wrap(ErrNoAccount, failure.Account, "Register one: add --agree-tos and -m ADDRESS or --register-unsafely-without-email.", "")
 	}
 	var labels []string
 	for _, a := range accounts {

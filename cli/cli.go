@@ -94,8 +94,8 @@ func newRoot(env Env, p *printer) *cobra.Command {
 	root.SetVersionTemplate("orderly {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v, which means verbose everywhere else
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		if failure.ClassOf(err) != failure.Internal {
-			return err
+		if known, ok := errors.AsType[*failure.Error](err); ok {
+			return known // without what pflag puts before it: scripts look for certbot's sentence
 		}
 		return failure.Wrap(err, failure.Usage, "", "%s", c.CommandPath())
 	})

@@ -28,10 +28,14 @@ func Wrap(cause error, class Class, remedy, format string, args ...any) *Error {
 	return &Error{Class: class, Sentence: fmt.Sprintf(format, args...), Remedy: remedy, Cause: cause}
 }
 
-// Error returns the sentence and, after a colon, the cause. The remedy is not part of it: see RemedyOf.
+// Error returns the sentence and, after a colon, the cause; the cause alone where there is no sentence. The remedy is not
+// part of it: see RemedyOf.
 func (e *Error) Error() string {
 	if e.Cause == nil {
 		return e.Sentence
+	}
+	if e.Sentence == "" {
+		return e.Cause.Error()
 	}
 	return e.Sentence + ": " + e.Cause.Error()
 }

@@ -116,7 +116,10 @@ func (d *driver) trouble(kind string, err error) error {
 // calm forgets earlier trouble: a request succeeded.
 func (d *driver) calm() {
 	d.troubles, d.nextPoll = 0, time.Time{}
-	d.o.NotBefore, d.o.Class, d.o.Sentence, d.o.Remedy = time.Time{}, "", "", ""
+	d.o.NotBefore = time.Time{}
+	if d.o.State.Live() { // a dead order keeps what it died of
+		d.o.Class, d.o.Sentence, d.o.Remedy = "", "", ""
+	}
 }
 
 // progress is calm, and patience begins anew.
