@@ -8,7 +8,7 @@ export CGO_ENABLED ?= 0
 all: build
 
 build:
-	$(GO) build -trimpath -o $(BIN)/ ./cmd/orderly ./cmd/testca ./cmd/demo
+	$(GO) build -trimpath -ldflags "-s -w" -o $(BIN)/ ./cmd/orderly ./cmd/testca ./cmd/demo
 
 demo: build
 	$(BIN)/demo --orderly $(BIN)/orderly

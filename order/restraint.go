@@ -130,8 +130,15 @@ func (v evidence) backedOff() error {
 		return nil
 	}
 	return failure.New(failure.BackOff, "Mend it and run the command again: a change lifts the back-off, and so does --force.",
-		"%s failed %d times in a row and nothing has changed since; the next attempt is after %s. Last time: %s",
-		v.plan.Request.Lineage, v.standing.Failures, v.standing.NextAt.UTC().Format(time.RFC3339), v.standing.Sentence)
+		"%s failed %s and nothing has changed since; the next attempt is after %s. Last time: %s",
+		v.plan.Request.Lineage, inARow(v.standing.Failures), v.standing.NextAt.UTC().Format(time.RFC3339), v.standing.Sentence)
+}
+
+func inARow(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return fmt.Sprintf("%d times in a row", n)
 }
 
 // admit decides whether a new order may be made (invariant I3), and records why not.

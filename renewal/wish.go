@@ -33,9 +33,6 @@ type Decision struct {
 	Why     string // for people
 }
 
-// mostNames is how many names an order may have at Let's Encrypt (profile classic).
-const mostNames = 100
-
 // decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules for -n: the same name set
 // is kept until it is due; --cert-name changes a lineage's names; a lineage that holds a part of the names is expanded
 // only when that is said; otherwise a new lineage is made, NAME-0001 when NAME exists.
