@@ -127,7 +127,9 @@ func TestADirectoryOrALinkInTheLedgersPlaceIsRefused(t *testing.T) {
 	if err := errors.Join(os.Remove(path), os.Symlink("/nowhere/ledger.db", path)); err != nil {
 		t.Fatal(err)
 	}
-	refusal(t, dir, options(dir))
+	if said := refusal(t, dir, options(dir)); !strings.Contains(said.Sentence, "link") {
+		t.Errorf("sentence %q", said.Sentence)
+	}
 	if target, err := os.Readlink(path); err != nil || target != "/nowhere/ledger.db" {
 		t.Errorf("the link is now %q, %v", target, err)
 	}

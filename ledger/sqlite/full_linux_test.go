@@ -24,6 +24,7 @@ func init() { parts["full"] = playFull }
 // fullReport is what the process on the full file system saw.
 type fullReport struct {
 	Commit    complaint // of the commit that did not fit
+	Twice     complaint // of the next one, through the same handle
 	Committed int
 	Readable  int       // orders read through the same handle afterwards
 	Reopened  int       // orders read through a new handle
@@ -51,7 +52,7 @@ func TestAFullDiskIsNamedAndLosesNothing(t *testing.T) {
 	if err := json.Unmarshal(out, &r); err != nil {
 		t.Fatal(err)
 	}
-	for what, said := range map[string]complaint{"Commit": r.Commit, "Open": r.Open} {
+	for what, said := range map[string]complaint{"Commit": r.Commit, "second Commit": r.Twice, "Open": r.Open} {
 		checkComplaint(t, said, failure.Ledger, dir)
 		if !strings.Contains(said.Sentence, "no space left") || !strings.Contains(said.Remedy, "room") {
 			t.Errorf("%s: sentence %q, remedy %q", what, said.Sentence, said.Remedy)
@@ -96,6 +97,9 @@ func fillUp(ctx context.Context, dir string) (fullReport, error) {
 	if r.Readable, err = count(ctx, s); err != nil {
 		return r, err
 	}
+	large := oneOrder("again")
+	large.Orders[0].Chain = make([]byte, 100<<10)
+	r.Twice = complaintOf(s.Commit(ctx, large))
 	if err := s.Close(); err != nil { // its checkpoint does not fit either
 		return r, err
 	}

@@ -68,8 +68,8 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 }
 
 // present reports whether something that may be a ledger lies at path. It must not open the file: closing it again would
-// drop every lock this process has on it through another handle (POSIX), and another process could then remove the -wal
-// in use. A link is refused, because one that leads nowhere (a disk not mounted) would be taken for a missing ledger.
+// drop every lock this process has on it through another handle (POSIX), and SQLite would rely on what is gone. A link is
+// refused, because one that leads nowhere (a disk not mounted) would be taken for a missing ledger.
 func present(path string) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {

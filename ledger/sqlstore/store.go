@@ -96,7 +96,10 @@ func (s *Store) failed(doing string, err error) error {
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	return failure.Wrap(s.dialect.Explain(err), failure.Ledger, "", "%s", doing)
+	if err = s.dialect.Explain(err); failure.ClassOf(err) != failure.Internal {
+		return fmt.Errorf("%s: %w", doing, err) // it has its class, sentence and remedy already
+	}
+	return failure.Wrap(err, failure.Ledger, "", "%s", doing)
 }
 
 // reader is what *sql.DB and *sql.Tx share.
