@@ -19,6 +19,7 @@ import (
 type Env struct {
 	Args   []string // without the program's name
 	Getenv func(string) string
+	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
 	PID    int
@@ -111,10 +112,10 @@ func newRoot(env Env, p *printer) *cobra.Command {
 func Version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
-		return release
+		return unreleased
 	}
 	return strings.TrimPrefix(info.Main.Version, "v")
 }
 
-// release is the version that CHANGELOG.md speaks of.
-const release = "0.1.0"
+// unreleased is the version that CHANGELOG.md speaks of.
+const unreleased = "0.1.0"

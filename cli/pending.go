@@ -29,6 +29,7 @@ func newPending(env Env, p *printer) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.pending(c.Context(), env, p) },
 	}
 	f.add(c.Flags())
+	c.AddCommand(newDrain(env, p), newRelease(env, p))
 	return c
 }
 

@@ -28,8 +28,13 @@ func newResume(env Env, p *printer) *cobra.Command {
 
 func (f *resume) execute(ctx context.Context, env Env, p *printer) error {
 	p.quiet, p.json = f.quiet, f.json
-	return f.run(ctx, env, p, &f.working, "resume", func(ctx context.Context, s *session) (int, error) {
-		if err := s.server.Begin(ctx, "resume", s.env.PID, nil); err != nil {
+	return f.run(ctx, env, p, &f.working, "resume", resumeAll(p, "resume"))
+}
+
+// resumeAll is the work of resume and of pending drain.
+func resumeAll(p *printer, what string) func(context.Context, *session) (int, error) {
+	return func(ctx context.Context, s *session) (int, error) {
+		if err := s.server.Begin(ctx, what, s.env.PID, nil); err != nil {
 			return 0, err
 		}
 		results, err := s.server.ResumeAll(ctx)
@@ -42,7 +47,7 @@ func (f *resume) execute(ctx context.Context, env Env, p *printer) error {
 			return 0, err
 		}
 		return renewal.Exit(results, nil), nil
-	})
+	}
 }
 
 func printResumed(p *printer, results []renewal.Result) {

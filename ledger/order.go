@@ -77,6 +77,9 @@ type Order struct {
 	// Superseded: its names are to become valid, but it is not to be finalized, since an order for a changed name set of
 	// the same lineage has taken its place.
 	Superseded bool `json:"superseded,omitempty"`
+	// Releasing: its pending authorizations are to be deactivated, since it cannot go on and that is what costs least at
+	// this CA, or because the operator said so. Once set it stays: a run that is killed on the way is continued.
+	Releasing bool `json:"releasing,omitempty"`
 
 	URL         string    `json:"url,omitempty"`
 	Finalize    string    `json:"finalize_url,omitempty"`

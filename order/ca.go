@@ -20,17 +20,23 @@ type CA struct {
 	LongestValidation time.Duration
 	// Replacement: the CA has renewal information, and so understands `replaces` (RFC 9773).
 	Replacement bool
+	// ChargesDeactivation: deactivating a pending authorization counts as a failed one (Boulder), so that letting it expire
+	// costs less.
+	ChargesDeactivation bool
+	// CountsPending: no order is made while more than so many authorizations of the account are pending (older Boulders had
+	// 300); 0 where they are not counted. There an order that cannot go on is released.
+	CountsPending int
 	// OrderLifetime: how long an order may exist at the CA before it expires, at the most.
 	OrderLifetime time.Duration
 }
 
-// Habits returns the habits of the CA behind a directory: Boulder's where the directory carries Boulder's random entry,
+// HabitsOf returns the habits of the CA behind a directory: Boulder's where the directory carries Boulder's random entry,
 // otherwise cautious ones. Boulder validates within 60 s; its orders live seven days.
-func Habits(d acme.Directory) CA {
+func HabitsOf(d acme.Directory) CA {
 	ca := CA{Name: "generic", LongestValidation: 60 * time.Second, OrderLifetime: 7 * 24 * time.Hour,
 		Replacement: d.RenewalInfo != ""}
 	if d.Boulder {
-		ca.Name, ca.Reuses, ca.HidesProcessing = "boulder", true, true
+		ca.Name, ca.Reuses, ca.HidesProcessing, ca.ChargesDeactivation = "boulder", true, true, true
 	}
 	return ca
 }
@@ -48,9 +54,15 @@ func (e *Engine) learn(ctx context.Context) error {
 		return failure.Wrap(err, failure.CAUnavailable, "Nothing was sent that could be left behind; the next run tries again.",
 			"the directory of %s cannot be read", e.Account.Server)
 	}
-	e.CA = Habits(directory)
+	e.CA = HabitsOf(directory)
 	if e.LongestValidation > 0 {
 		e.CA.LongestValidation = e.LongestValidation
 	}
 	return nil
+}
+
+// Habits returns what is known of the engine's CA, reading its directory first where that has not happened yet.
+func (e *Engine) Habits(ctx context.Context) (CA, error) {
+	err := e.learn(ctx)
+	return e.CA, err
 }

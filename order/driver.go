@@ -100,6 +100,8 @@ func (d *driver) perform(ctx context.Context, act Action) error {
 		return d.place(ctx, act.Authorizations)
 	case Answer:
 		return d.answer(ctx, act.Authorizations)
+	case Release:
+		return d.release(ctx, act.Authorizations)
 	case Clear:
 		return d.clear(act.Authorizations)
 	case MakeKey:
@@ -195,6 +197,12 @@ func (d *driver) blockedStop(act Action) error {
 	if act.Class != "" {
 		return d.stop(act.Class, "Run the same command again later, or `orderly resume`; the same order goes on.", "%s: %s",
 			d.o.Lineage, act.Why)
+	}
+	if d.abandons() {
+		d.o.Releasing = true
+		d.o.Class, d.o.Sentence, d.o.Remedy = string(failure.ClassOf(d.blocked)), failure.Clean(d.blocked.Error()), failure.RemedyOf(d.blocked)
+		d.note("given up", "%s", d.o.Sentence)
+		return nil // the next action releases it, and its intent makes this durable
 	}
 	return d.stop(failure.ClassOf(d.blocked), failure.RemedyOf(d.blocked), "%v", d.blocked)
 }

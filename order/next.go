@@ -15,6 +15,7 @@ const (
 	Create   Kind = "new-order" // POST newOrder
 	Answer   Kind = "answer"    // POST the challenges of Action.Authorizations
 	Finalize Kind = "finalize"  // POST the CSR
+	Release  Kind = "release"   // deactivate Action.Authorizations
 
 	Search   Kind = "search"   // walk the account's orders list for an order whose newOrder was not answered
 	Look     Kind = "look"     // GET the order
@@ -60,6 +61,12 @@ func Next(f Facts) Action {
 		return f.poll(Action{Kind: Look})
 	}
 	switch o.State {
+	case ledger.PendingState, ledger.Ready, ledger.Invalid:
+		if o.Releasing {
+			return f.releasing()
+		}
+	}
+	switch o.State {
 	case ledger.PendingState:
 		return f.pending()
 	case ledger.Ready:
@@ -94,6 +101,23 @@ func (f *Facts) creating() Action {
 	}
 	return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
 		Why: "newOrder was sent and never answered; the CA may hold an order that nobody can find"}
+}
+
+// releasing: deactivate what is pending. Nothing is finalized any more, but what the CA has issued meanwhile is installed.
+func (f *Facts) releasing() Action {
+	open := unfinished(f.Order)
+	unseen := pick(open, func(a *ledger.Authorization) bool { return !f.Seen[a.URL] })
+	switch {
+	case len(unseen) > 0:
+		return f.poll(Action{Kind: Show, Authorizations: unseen})
+	case len(open) > 0:
+		return f.poll(Action{Kind: Release, Authorizations: open})
+	}
+	class, why := failure.Class(f.Order.Class), f.Order.Sentence
+	if class == "" {
+		class, why = failure.Released, "it was given up, and nothing of it is pending at the CA"
+	}
+	return f.end(ledger.ReleasedState, class, why)
 }
 
 // pending: make every name valid (rule 9): all tokens before the first answer, all answers before the first poll.

@@ -117,7 +117,7 @@ func (d *driver) trouble(kind string, err error) error {
 func (d *driver) calm() {
 	d.troubles, d.nextPoll = 0, time.Time{}
 	d.o.NotBefore = time.Time{}
-	if d.o.State.Live() { // a dead order keeps what it died of
+	if d.o.State.Live() && !d.o.Releasing { // a dead order keeps what it died of
 		d.o.Class, d.o.Sentence, d.o.Remedy = "", "", ""
 	}
 }

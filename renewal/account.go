@@ -159,9 +159,9 @@ func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*order.Engine,
 
 // mourn remembers that the CA does not accept an account, so that nothing more is sent in its name (rule 13). Lineages of
 // other accounts go on.
-func (s *Server) mourn(a *certbot.Account, err error) {
+func (s *Server) mourn(server, url string, err error) {
 	if failure.ClassOf(err) == failure.Account {
-		s.dead[a.Server+" "+a.URL] = err
+		s.dead[server+" "+url] = err
 	}
 }
 

@@ -197,7 +197,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: urgent(fresh.Certificate, s.Clock.Now())}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
-	s.mourn(account, err)
+	s.mourn(account.Server, account.URL, err)
 	return s.conclude(l.Name, outcome, err, result)
 }
 
@@ -273,7 +273,7 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 		return result, true
 	}
 	did, err := engine.Resume(ctx, o)
-	s.mourn(&certbot.Account{Server: engine.Account.Server, URL: engine.Account.URL}, err)
+	s.mourn(engine.Account.Server, engine.Account.URL, err)
 	switch {
 	case err != nil:
 		result.fail(err)

@@ -42,6 +42,7 @@ CREATE TABLE orders (
     settled_at       BIGINT NOT NULL,
     not_before       BIGINT NOT NULL,
     superseded       BIGINT NOT NULL,
+    releasing        BIGINT NOT NULL,
     url              TEXT   NOT NULL,
     finalize_url     TEXT   NOT NULL,
     certificate_url  TEXT   NOT NULL,
