@@ -170,11 +170,19 @@ func (f *certonly) obtain(ctx context.Context, s *session, what string) (renewal
 	if err := s.server.Begin(ctx, what, s.env.PID, row); err != nil {
 		return renewal.Result{}, err
 	}
-	if err := s.server.PayDebts(ctx); err != nil {
+	if err := s.server.Recover(ctx, f.lineage()); err != nil {
 		return renewal.Result{}, err
 	}
 	s.server.Only()
 	return s.server.Obtain(ctx, f.wish), nil
+}
+
+// lineage is the certificate this command is probably about: its own unfinished order is not others' to finish.
+func (f *certonly) lineage() string {
+	if f.wish.CertName != "" {
+		return f.wish.CertName
+	}
+	return f.wish.Names[0]
 }
 
 func (f *certonly) print(p *printer, r renewal.Result) (int, error) {

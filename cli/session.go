@@ -18,6 +18,7 @@ import (
 	"orderly/ledger/sqlite"
 	"orderly/ledger/sqlstore"
 	"orderly/lock"
+	"orderly/order"
 	"orderly/renewal"
 )
 
@@ -95,6 +96,8 @@ func (s *session) openLedger(ctx context.Context, adopt bool) error {
 	s.onClose(s.ledger.Close)
 	return nil
 }
+
+func (s *session) keys() *order.Keys { return &order.Keys{Dir: filepath.Join(s.ledgerDir(), "keys")} }
 
 // hostID tells this host from another one to which a configuration directory may be copied: the machine id where there is
 // one, otherwise the host's name. ORDERLY_HOST overrides it, for containers whose name changes with every start.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"orderly/acme"
@@ -228,36 +227,17 @@ func gone(err error) bool {
 	return ok && p.Status == 404
 }
 
-// walk reads the list page by page and returns the order that came of the newOrder, nil if it is not there.
+// walk searches the list for the order that came of the newOrder, nil if it is not there.
 func (d *driver) walk(ctx context.Context) (*acme.Order, error) {
-	reads := 0
-	for page, url := 0, d.e.Account.OrdersURL; url != "" && page < mostPages; page++ {
-		list, err := d.e.ACME.Orders(ctx, url)
-		if err != nil {
-			return nil, err
+	var hit *acme.Order
+	known := 0
+	err := d.eachUnknown(ctx, &known, func(o acme.Order) (bool, error) {
+		if d.ours(o) {
+			hit = &o
 		}
-		for _, candidate := range slices.Backward(list.URLs) {
-			known, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: candidate})
-			if err != nil {
-				return nil, err
-			}
-			if len(known) > 0 {
-				continue
-			}
-			if reads++; reads > mostReads {
-				return nil, fmt.Errorf("more than %d orders in the account's list are unknown to the ledger", mostReads)
-			}
-			found, err := d.e.ACME.Order(ctx, candidate)
-			if err != nil && !gone(err) {
-				return nil, err
-			}
-			if err == nil && d.ours(found) {
-				return &found, nil
-			}
-		}
-		url = list.Next
-	}
-	return nil, nil
+		return hit != nil, nil
+	})
+	return hit, err
 }
 
 // ours reports whether an order of the list can be the one our newOrder made: the same names, and still open (one that

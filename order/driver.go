@@ -38,7 +38,7 @@ type driver struct {
 	account bool // the account row changed
 }
 
-// newDriver takes an order over. A nil order gives a driver that must not be used.
+// newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
 func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}}
 	d.giveUp = e.Clock.Now().Add(e.Patience)
