@@ -7,7 +7,7 @@ import (
 )
 
 func newLedger(env Env, p *printer) *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	f := &places{}
 	adopt := &cobra.Command{
@@ -15,7 +15,7 @@ func newLedger(env Env, p *printer) *cobra.Command {
 		Short: "Take over a ledger that another host wrote",
 		Long: "Take over a ledger that was copied or restored from another host, when this host has taken its\n" +
 			"place. Every unfinished order in it is looked at before anything is sent for it.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.adopt(c.Context(), env, p) },
 	}
 	f.add(adopt.Flags())
