@@ -40,7 +40,7 @@ func newCertificates(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "certificates [--cert-name NAME] [-d NAME]",
 		Short: "List the certificates on this host",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(*cobra.Command, []string) error { return f.execute(env, p) },
 	}
 	c.Flags().StringVar(&f.certName, "cert-name", "", "only the certificate of this `name`")

@@ -76,7 +76,7 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 		Short: "Obtain a certificate, or keep or renew the one there is",
 		Long: "Obtain a certificate by http-01 through a document root. A certificate for the same names is\n" +
 			"kept until it is due. An order that an earlier run left is continued, not repeated.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	set := c.Flags()

@@ -72,6 +72,19 @@ func usageLine(command *cobra.Command) string {
 	return fmt.Sprintf("usage: %s\n       %s --help lists the flags\n", command.UseLine(), command.CommandPath())
 }
 
+// noArguments is cobra.NoArgs with a sentence that fits: a name without -d before it is no unknown command.
+func noArguments(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case c.HasSubCommands():
+		return failure.New(failure.Usage, fmt.Sprintf("`%s --help` lists the commands.", c.CommandPath()), "there is no command %s %s",
+			c.CommandPath(), failure.Clean(args[0]))
+	}
+	return failure.New(failure.Usage, "Write flags before values, such as -d NAME.", "%s takes no arguments, but %q was given", c.CommandPath(),
+		failure.Clean(args[0]))
+}
+
 // exitError ends a command whose result was printed already.
 type exitError struct{ code int }
 
@@ -88,13 +101,16 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentPreRun = func(*cobra.Command, []string) { p.started = true }
 	root.SetVersionTemplate("orderly {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v, which means verbose everywhere else
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if c == root && len(env.Args) > 0 && !strings.HasPrefix(env.Args[0], "-") {
+			return noArguments(c, env.Args) // the flags of a command that is none
+		}
 		if known, ok := errors.AsType[*failure.Error](err); ok {
 			return known // without what pflag puts before it: scripts look for certbot's sentence
 		}

@@ -14,19 +14,19 @@ import (
 )
 
 func newLedger(env Env, p *printer) *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(
 		ledgerCommand(env, p, "adopt", "Take over a ledger that another host wrote",
 			"Take over a ledger that was copied or restored from another host, when this host has taken its\n"+
-				"place. Every unfinished order in it is looked at before anything is sent for it.", cobra.NoArgs, (*places).adopt),
+				"place. Every unfinished order in it is looked at before anything is sent for it.", noArguments, (*places).adopt),
 		ledgerCommand(env, p, "check", "See whether the ledger is whole, and agrees with the files beside it",
 			"Check the ledger's file, its references, and that the private keys of unfinished orders are there.\n"+
-				"Exit code 1 when something is wrong.", cobra.NoArgs, (*places).check),
+				"Exit code 1 when something is wrong.", noArguments, (*places).check),
 		ledgerCommand(env, p, "backup FILE", "Write a consistent copy of the ledger, while others work",
 			"Write a consistent copy of the ledger to a new file. Private keys that wait for their certificate are\n"+
 				"not in it: they are in the directory keys beside the ledger.", cobra.ExactArgs(1), (*places).backup),
-		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line", "", cobra.NoArgs, (*places).export),
+		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line", "", noArguments, (*places).export),
 		newRebuild(env, p),
 	)
 	return c
@@ -203,7 +203,7 @@ func newRebuild(env Env, p *printer) *cobra.Command {
 		Long: "Ask the CA, for every account on this host, for the account's list of orders, and take up the\n" +
 			"open ones that the ledger does not know. Let's Encrypt has no such list: there newOrder for the\n" +
 			"same names, as the next renewal sends it, hands an open order back.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	f.working.add(c.Flags(), env.Getenv)

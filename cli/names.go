@@ -49,14 +49,21 @@ func dnsName(raw string) (string, error) {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return "", bad("it is an IP address")
 	}
-	ascii, err := idna.Lookup.ToASCII(name)
-	if err != nil {
+	ascii, err := strings.ToLower(name), error(nil)
+	if why := badLabels(ascii); why != "" && isASCII(name) {
+		return "", bad(why) // in plainer words than those of the IDNA library
+	}
+	if ascii, err = idna.Lookup.ToASCII(name); err != nil {
 		return "", bad(failure.Clean(strings.TrimPrefix(err.Error(), "idna: ")))
 	}
 	if why := badLabels(ascii); why != "" {
 		return "", bad(why)
 	}
 	return ascii, nil
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > 0x7f })
 }
 
 // badLabels says what is wrong with an ASCII name by RFC 1123 and by what public CAs take.

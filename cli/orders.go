@@ -13,7 +13,7 @@ import (
 )
 
 func newOrder(env Env, p *printer) *cobra.Command {
-	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	c.AddCommand(newOrderList(env, p), newOrderShow(env, p))
 	return c
@@ -29,7 +29,7 @@ func newOrderList(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List orders, the newest last",
-		Args:  cobra.NoArgs,
+		Args:  noArguments,
 		RunE:  func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringVar(&f.filter.Lineage, "cert-name", "", "only those of this certificate `name`")

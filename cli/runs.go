@@ -30,7 +30,7 @@ func newRuns(env Env, p *printer) *cobra.Command {
 		Short: "List runs: when, how long, the last step, and how each ended",
 		Long: "List the runs of commands that work. A run that neither lives nor recorded its end was killed\n" +
 			"(a script's time-out, the OOM killer, a reboot): its last step says where.",
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().BoolVar(&f.killed, "killed", false, "only those that were killed")

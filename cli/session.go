@@ -209,7 +209,12 @@ func withDeadline(ctx context.Context, d time.Duration) (context.Context, contex
 // recorded runs work between the first and the last record of the run. The post-hooks are paid whatever happened.
 func (s *session) recorded(ctx context.Context, what string, work func(context.Context, *session) (int, error)) (int, error) {
 	code, err := work(ctx, s)
-	err = errors.Join(err, s.server.Finish(ctx))
+	owed := s.server.Finish(ctx)
+	if failure.ClassOf(owed) == failure.Stopped && (err != nil || code != 0) {
+		s.p.Warn("%s", owed) // how the work itself ended is the code that counts
+		owed = nil
+	}
+	err = errors.Join(err, owed)
 	if err != nil {
 		code = failure.ClassOf(err).ExitCode()
 	}

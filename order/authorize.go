@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"orderly/acme"
@@ -13,29 +14,39 @@ import (
 // check runs preflight for the names still to be answered, since this process did not: an answer for a broken site would
 // be charged as a failure.
 func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error {
-	d.checked = true
-	var names []string
-	for _, a := range list {
-		names = append(names, a.Name)
+	if d.o.State == ledger.Creating {
+		return d.readmit(ctx)
 	}
-	report := d.e.Preflight(ctx, d.o.Request, names)
+	// All names are looked at, also those that are valid already: the fingerprint is compared with that of all of them.
+	report := d.e.Preflight(ctx, d.o.Request, d.o.Request.Names)
 	if ctx.Err() != nil {
-		d.checked = false
 		return nil // the loop ends here, and what was seen may be wrong
 	}
-	d.fingerprint = report.Fingerprint
+	d.checked, d.fingerprint = true, report.Fingerprint
+	through := d.letThrough(report)
 	for _, a := range list {
-		if bad := refusalOf(report, a.Name); bad != nil {
+		bad := refusalOf(report, a.Name)
+		if bad != nil && !(through && !bad.Local && bad.Class.Network()) {
 			d.block(a, failure.New(bad.Class, bad.Remedy, "%s", bad.Sentence))
 		}
 	}
 	return nil
 }
 
+// readmit finds out whether a newOrder that was not answered may be sent again. If not, its row stays for a later run.
+func (d *driver) readmit(ctx context.Context) error {
+	report, err := d.e.admit(ctx, d.plan)
+	if ctx.Err() != nil {
+		return nil // the loop ends here
+	}
+	d.admitted, d.checked, d.fingerprint = err == nil, err == nil, report.Fingerprint
+	return err
+}
+
 // refusalOf returns the first refusal that concerns a name.
 func refusalOf(r preflight.Report, name string) *preflight.Result {
 	for i, result := range r.Results {
-		if result.Verdict == preflight.Refuse && (result.Name == name || result.Name == "") {
+		if result.Verdict == preflight.Refuse && (strings.EqualFold(result.Name, name) || result.Name == "") {
 			return &r.Results[i]
 		}
 	}
@@ -50,6 +61,12 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 		case err != nil:
 			d.block(a, err)
 		case a.Placement == "":
+			a.Placement = plan
+		case !d.e.Solver.Suits(a.Placement, d.o.Request, a.Name):
+			// The document root was moved since. The old token is of no use, and is forgotten once the record changes.
+			if err := d.e.Solver.Remove(a.Placement); err != nil {
+				d.note("token left", "%s: %s", failure.Clean(a.Name), failure.Clean(err.Error()))
+			}
 			a.Placement = plan
 		}
 	}
@@ -82,6 +99,9 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 	for _, a := range list {
 		before[a] = attempt{a.AnswerSentAt, a.Answers, a.Answered}
 		a.AnswerSentAt, a.Answered = d.e.Clock.Now(), false
+		if a.SeenAt.After(a.AnswerSentAt) {
+			a.SeenAt = a.AnswerSentAt // the clock was set back: it was not seen after this intent
+		}
 		a.Answers++
 		d.note("challenge intent", "%s, attempt %d", failure.Clean(a.Name), a.Answers)
 	}
@@ -91,13 +111,14 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	var trouble error
+	accepted := false
 	var last acme.Reply
 	together(rctx, d, list, func(ctx context.Context, a *ledger.Authorization) (acme.Challenge, error) {
 		return d.e.ACME.Respond(ctx, a.ChallengeURL)
 	}, func(a *ledger.Authorization, reply acme.Challenge, err error) {
 		if err == nil {
 			d.accepted(a, reply)
-			last = reply.Reply
+			accepted, last = true, reply.Reply
 			return
 		}
 		if !d.notAccepted(a, before[a], err) && trouble == nil {
@@ -107,8 +128,10 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 	if trouble != nil {
 		return d.trouble("challenge", trouble)
 	}
-	d.progress()
-	d.pause(acme.Reply{HasRetryAfter: last.HasRetryAfter, RetryAfter: last.RetryAfter})
+	if accepted {
+		d.progress()
+	}
+	d.pause(last)
 	return nil
 }
 
@@ -136,7 +159,7 @@ func (d *driver) notAccepted(a *ledger.Authorization, before attempt, err error)
 		return true
 	}
 	// It may be under way, or the CA says that it is not pending any more: look at it before anything else.
-	delete(d.seen, a.URL)
+	d.seen[a.URL] = false
 	d.looked = false
 	return false
 }

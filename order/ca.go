@@ -30,9 +30,9 @@ type CA struct {
 	OrderLifetime time.Duration
 }
 
-// HabitsOf returns the habits of the CA behind a directory: Boulder's where the directory carries Boulder's random entry,
+// Habits returns the habits of the CA behind a directory: Boulder's where the directory carries Boulder's random entry,
 // otherwise cautious ones. Boulder validates within 60 s; its orders live seven days.
-func HabitsOf(d acme.Directory) CA {
+func Habits(d acme.Directory) CA {
 	ca := CA{Name: "generic", LongestValidation: 60 * time.Second, OrderLifetime: 7 * 24 * time.Hour,
 		Replacement: d.RenewalInfo != ""}
 	if d.Boulder {
@@ -54,7 +54,7 @@ func (e *Engine) learn(ctx context.Context) error {
 		return failure.Wrap(err, failure.CAUnavailable, "Nothing was sent that could be left behind; the next run tries again.",
 			"the directory of %s cannot be read", e.Account.Server)
 	}
-	e.CA = HabitsOf(directory)
+	e.CA = Habits(directory)
 	if e.LongestValidation > 0 {
 		e.CA.LongestValidation = e.LongestValidation
 	}

@@ -34,9 +34,9 @@ func (d *driver) create(ctx context.Context) error {
 	return d.created(ctx, reply)
 }
 
-// created takes up the answer to newOrder.
+// created takes up the answer to newOrder. A signal that came while it was waited for must not keep it from the ledger.
 func (d *driver) created(ctx context.Context, reply acme.Order) error {
-	o := d.o
+	o, ctx := d.o, context.WithoutCancel(ctx)
 	var more ledger.Change
 	if o.CreateSends > 1 {
 		if err := d.judgeEarlier(ctx, reply, &more); err != nil {
@@ -48,14 +48,17 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 	}
 	o.CreateSentAt, o.URL, o.Replaces = time.Time{}, reply.URL, reply.Replaces
 	o.State = ledger.PendingState
-	for _, url := range reply.Authorizations {
-		o.Authorizations = append(o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
-	}
 	d.progress()
 	d.absorb(reply)
 	d.looked = true
 	d.note("new-order answered", "%s, %s", reply.Status, reply.URL)
-	return d.commit(ctx, more)
+	if err := d.commit(ctx, more); err != nil {
+		return err
+	}
+	for _, other := range more.Orders {
+		d.e.Keys.Remove(other)
+	}
+	return nil
 }
 
 // judgeEarlier decides what became of the earlier newOrder, and records a phantom where it may have made an order that
@@ -96,7 +99,8 @@ func (d *driver) phantom(sent time.Time) *ledger.Order {
 }
 
 // takeFrom handles an order URL that another row of the ledger has: the CA handed back an order that another lineage, or
-// an earlier request, rests on. That row is released in the same commit, so that an order has one owner.
+// an earlier request, rests on. That row is released in the same commit, so that an order has one owner. What is known of
+// its authorizations moves with it: otherwise a challenge would be answered a second time, and a token would stay.
 func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) error {
 	others, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: url, Live: true})
 	if err != nil {
@@ -108,6 +112,12 @@ func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) 
 		}
 		other.State, other.SettledAt, other.UpdatedAt = ledger.ReleasedState, d.e.Clock.Now(), d.e.Clock.Now()
 		other.Class, other.Sentence = string(failure.Released), fmt.Sprintf("the CA handed it to order %d", d.o.ID)
+		for _, a := range other.Authorizations {
+			moved := *a
+			moved.ID = 0
+			d.o.Authorizations = append(d.o.Authorizations, &moved)
+			a.Status, a.Placement = string(ledger.ReleasedState), ""
+		}
 		more.Orders = append(more.Orders, other)
 	}
 	return nil
@@ -120,6 +130,7 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	}
 	fate, p := judgeError(err)
 	if fate == undecided {
+		d.listWalked = false               // what the list showed before says nothing about this one
 		return d.trouble("new-order", err) // CreateSentAt stays: Next finds out what became of it
 	}
 	// This one certainly came to nothing; an earlier one without an answer may not have.
@@ -136,18 +147,29 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	if p != nil && (fate == refused || p.Status == 429) {
 		return d.refusedOrder(ctx, sent, p)
 	}
-	if d.troubles+1 < mostTroubles && (p == nil || p.RetryAfter <= d.e.LongestWait) {
+	if d.troubles["new-order"]+1 < mostTroubles && (p == nil || p.RetryAfter <= d.e.LongestWait) {
 		return d.trouble("new-order", err)
 	}
 	return d.withdraw(ctx, failure.CAUnavailable, "Nothing needs to be done: the next run tries again.", err)
 }
 
-// createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise.
+// createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise. The look that comes next
+// shows the rest.
 func (d *driver) createdUnread(ctx context.Context, url string) error {
+	ctx = context.WithoutCancel(ctx)
+	var more ledger.Change
+	if d.o.CreateSends > 1 {
+		if err := d.judgeEarlier(ctx, acme.Order{URL: url}, &more); err != nil {
+			return err
+		}
+	}
+	if err := d.takeFrom(ctx, url, &more); err != nil {
+		return err
+	}
 	d.o.CreateSentAt, d.o.URL, d.o.State = time.Time{}, url, ledger.PendingState
 	d.looked = false
-	d.note("new-order answered", "unreadable, at %s", url)
-	return d.commit(ctx, ledger.Change{})
+	d.note("new-order answered", "unreadable, at %s", failure.Clean(url))
+	return d.commit(ctx, more)
 }
 
 // refusedOrder: the CA said no to newOrder. A 429 is remembered for the account or the names, and obeyed by later runs.
@@ -197,7 +219,7 @@ func (d *driver) search(ctx context.Context) error {
 		if err != nil {
 			return d.trouble("account", err)
 		}
-		d.calm()
+		d.calm("account")
 		if object.Orders == "" {
 			d.noList = true
 			return nil
@@ -206,13 +228,14 @@ func (d *driver) search(ctx context.Context) error {
 	}
 	found, err := d.walk(rctx)
 	switch {
-	case err != nil && !gone(err):
-		return d.trouble("orders", err)
-	case err != nil: // the list itself answers 404: as good as none
+	case errors.Is(err, errEndless), foreign(err), gone(err): // as good as none
+		d.note("orders list walked", "in vain: %s", failure.Clean(err.Error()))
 		d.noList = true
 		return nil
+	case err != nil:
+		return d.trouble("orders", err)
 	case found == nil:
-		d.calm()
+		d.calm("orders")
 		d.listWalked = true
 		d.note("orders list walked", "no order of the unanswered newOrder is in it")
 		return nil
@@ -226,6 +249,9 @@ func gone(err error) bool {
 	p, ok := errors.AsType[*acme.Problem](err)
 	return ok && p.Status == 404
 }
+
+// errEndless says that the list is too long to be searched to its end, so that it proves nothing.
+var errEndless = errors.New("the account's list of orders is too long")
 
 // walk searches the list for the order that came of the newOrder, nil if it is not there.
 func (d *driver) walk(ctx context.Context) (*acme.Order, error) {

@@ -16,6 +16,11 @@ const mostSteps = 5000
 // errInterrupted is in the chain of the error of a run that a signal or a deadline ended.
 var errInterrupted = errors.New("interrupted")
 
+// interruption says what ended ctx: "was it our time-out?" is asked of the run's record (rule 10).
+func interruption(ctx context.Context) error {
+	return fmt.Errorf("%w: %w", errInterrupted, context.Cause(ctx))
+}
+
 // driver drives one order. What it knows beside the order row is what this process has seen.
 type driver struct {
 	e *Engine
@@ -26,22 +31,33 @@ type driver struct {
 	blocked                   error // why the first unplaceable authorization is
 	listWalked, noList        bool
 	nextPoll, giveUp          time.Time
-	polls, troubles           int
+	polls                     int
+	troubles                  map[string]int // requests that failed since the last progress, by kind
+	extended                  bool           // giveUp was put off
+	denied                    int            // times finalize was refused as not ready
+	wished                    bool           // it is what the run is about
+	settled                   bool           // it was brought to its end, durably
 	material                  Material
 	keyReady                  bool
 	fingerprint               string
+	plan                      Plan
 	unproven                  time.Time // when the newOrder before the last one was sent, if its fate is not known
 
 	events  []ledger.Event
 	charges []ledger.Charge
+	stood   *ledger.Standing // the lineage's, where it changed
 	holds   []ledger.Hold
 	account bool // the account row changed
 }
 
 // newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
 func newDriver(e *Engine, o *ledger.Order) *driver {
-	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}}
+	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{},
+		troubles: map[string]int{}}
 	d.giveUp = e.Clock.Now().Add(e.Patience)
+	if o != nil {
+		d.plan = Plan{Request: o.Request}
+	}
 	if o != nil && o.Key.Set() {
 		d.material, d.keyReady = e.Keys.Load(o)
 	}
@@ -63,11 +79,13 @@ func (d *driver) drive(ctx context.Context) error {
 		return failure.New(failure.RateLimited, "Nothing needs to be done: a later run goes on with it.",
 			"the CA asked for no requests about the order for %s before %s", d.o.Lineage, wait.UTC().Format(time.RFC3339))
 	}
-	if err := d.e.learn(ctx); err != nil {
-		if ctx.Err() != nil {
-			return d.interrupted(ctx)
+	if !issued(d.o) {
+		if err := d.e.learn(ctx); err != nil {
+			if ctx.Err() != nil {
+				return d.interrupted(ctx)
+			}
+			return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 		}
-		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
 	for range mostSteps {
 		act := Next(d.facts())
@@ -82,6 +100,11 @@ func (d *driver) drive(ctx context.Context) error {
 		}
 	}
 	return d.stop(failure.Internal, "", "the order for %s does not come to an end", d.o.Lineage)
+}
+
+// issued reports whether nothing remains but what this host does by itself, whether or not the CA can be reached.
+func issued(o *ledger.Order) bool {
+	return o.State == ledger.Installed || o.State == ledger.Valid && len(o.Chain) > 0
 }
 
 func (d *driver) perform(ctx context.Context, act Action) error {
@@ -139,6 +162,9 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	more.Events = append(d.events, more.Events...)
 	more.Charges = append(d.charges, more.Charges...)
 	more.Holds = append(d.holds, more.Holds...)
+	if d.stood != nil {
+		more.Standings = append(more.Standings, *d.stood)
+	}
 	if d.account {
 		more.Account = d.e.Account
 	}
@@ -150,7 +176,7 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	if err := d.e.Store.Commit(context.WithoutCancel(ctx), &more); err != nil {
 		return err
 	}
-	d.events, d.charges, d.holds, d.account = nil, nil, nil, false
+	d.events, d.charges, d.holds, d.stood, d.account = nil, nil, nil, nil, false
 	return nil
 }
 
@@ -177,19 +203,26 @@ func (d *driver) interrupted(ctx context.Context) error {
 			return err
 		}
 	}
-	return failure.Wrap(errInterrupted, failure.Stopped, "Run the same command again, or `orderly resume`.",
+	return failure.Wrap(interruption(ctx), failure.Stopped, "Run the same command again, or `orderly resume`.",
 		"the order for %s was stopped in time and will be continued", d.o.Lineage)
 }
 
-// stop leaves the order as it is, with the reason, for a later run.
+// stop leaves the order as it is, with the reason, for a later run. A dead one keeps the reason of its death.
 func (d *driver) stop(class failure.Class, remedy, format string, args ...any) error {
 	err := failure.New(class, remedy, format, args...)
-	d.o.Class, d.o.Sentence, d.o.Remedy = string(class), failure.Clean(err.Sentence), remedy
-	d.note("left", "%s", d.o.Sentence)
+	return errors.Join(d.leave(err), err)
+}
+
+func (d *driver) leave(why *failure.Error) error {
+	d.note("left", "%s", failure.Clean(why.Sentence))
 	if d.o.ID == 0 {
-		return err
+		return nil
 	}
-	return errors.Join(d.commit(context.Background(), d.standing(class, d.o.Sentence, remedy)), err)
+	if d.o.State != ledger.Invalid {
+		d.o.Class, d.o.Sentence, d.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy
+		d.stand(asItStands)
+	}
+	return d.commit(context.Background(), ledger.Change{})
 }
 
 // blockedStop explains why Next can do nothing: what kept a token from its place says it best.
@@ -199,10 +232,19 @@ func (d *driver) blockedStop(act Action) error {
 			d.o.Lineage, act.Why)
 	}
 	if d.abandons() {
+		if d.o.State != ledger.Invalid { // a dead one keeps what it died of
+			d.o.Class, d.o.Sentence, d.o.Remedy = string(failure.ClassOf(d.blocked)), failure.Clean(d.blocked.Error()), failure.RemedyOf(d.blocked)
+			d.stand(asItStands)
+		}
 		d.o.Releasing = true
-		d.o.Class, d.o.Sentence, d.o.Remedy = string(failure.ClassOf(d.blocked)), failure.Clean(d.blocked.Error()), failure.RemedyOf(d.blocked)
-		d.note("given up", "%s", d.o.Sentence)
+		d.note("given up", "%s", failure.Clean(d.blocked.Error()))
 		return nil // the next action releases it, and its intent makes this durable
 	}
-	return d.stop(failure.ClassOf(d.blocked), failure.RemedyOf(d.blocked), "%v", d.blocked)
+	if d.o.State != ledger.Invalid {
+		return d.stop(failure.ClassOf(d.blocked), failure.RemedyOf(d.blocked), "%v", d.blocked)
+	}
+	if err := d.leave(failure.New(failure.ClassOf(d.blocked), "", "%v", d.blocked)); err != nil {
+		return err
+	}
+	return verdict(d.o) // what made it die says more than what keeps its siblings pending
 }

@@ -72,16 +72,22 @@ const mostRounds = 3
 
 // Obtain brings a lineage to a certificate for names. It first settles live orders of other lineages that share a name
 // (rule 8), then takes the lineage's lock and asks plan what is wanted; plan returns nil when nothing is, which is how the
-// second of two simultaneous calls finds its work done.
+// second of two simultaneous calls finds its work done. Calls for one name set take turns, whatever their lineages: a CA
+// that reuses orders would hand both the same one. Whoever has a lineage's lock never waits for that turn.
 func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, plan func(context.Context) (*Plan, error)) (Outcome, error) {
-	if err := e.settleOverlaps(ctx, lineage, names); err != nil {
-		return Outcome{}, err
-	}
-	unlock, err := e.lock(ctx, lineage)
+	endTurn, err := e.lock(ctx, namesLock(names), lineage)
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer func() { _ = unlock() }() // it cannot outlive the process, and nothing can be done about it
+	defer func() { _ = endTurn() }() // it cannot outlive the process, and nothing can be done about it
+	if err := e.settleOverlaps(ctx, lineage, names); err != nil {
+		return Outcome{}, err
+	}
+	unlock, err := e.lock(ctx, LineageLock(lineage), lineage)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { _ = unlock() }()
 	p, err := plan(ctx)
 	if err != nil {
 		return Outcome{}, err
@@ -92,12 +98,12 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 	return e.obtain(ctx, *p)
 }
 
-// lock takes a lineage's lock and waits for it: another process at work on it is no error.
-func (e *Engine) lock(ctx context.Context, lineage string) (func() error, error) {
-	unlock, err := e.Locks.Lock(ctx, LineageLock(lineage))
+// lock takes a lock about a lineage and waits for it: another process at work on it is no error.
+func (e *Engine) lock(ctx context.Context, key, lineage string) (func() error, error) {
+	unlock, err := e.Locks.Lock(ctx, key)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, failure.Wrap(errInterrupted, failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
+		return nil, failure.Wrap(interruption(ctx), failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
 	case err != nil:
 		return nil, failure.Wrap(err, failure.Locked, "Look at the disk and its permissions.", "%s cannot be locked", lineage)
 	}
@@ -125,17 +131,27 @@ func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 			d.admitted, d.checked, d.fingerprint = true, true, out.Report.Fingerprint
 			out.Order = d.o
 		}
+		d.plan, d.wished = p, true
 		err = d.drive(ctx)
-		if err == nil || !startsAnew(d.o.State) {
+		if err == nil || !d.settled || !startsAnew(d.o, out.Resumed) {
 			return out, err
 		}
 	}
 	return out, verdict(out.Order)
 }
 
-// startsAnew says which ends of an order call for another order at once: those nobody here is to blame for.
-func startsAnew(s ledger.State) bool {
-	return s == ledger.TakenState || s == ledger.LostState || s == ledger.ExpiredState || s == ledger.ReleasedState
+// startsAnew says whether an order's end calls for another order at once: one that nobody here is to blame for. An order
+// that the CA broke after an earlier run left it is among them; one that it breaks under our eyes waits for the next run.
+func startsAnew(o *ledger.Order, resumed bool) bool {
+	switch o.State {
+	case ledger.TakenState, ledger.LostState, ledger.ExpiredState:
+		return true
+	case ledger.ReleasedState:
+		return !o.Releasing // what was given up for a reason waits until the reason is gone
+	case ledger.Invalid:
+		return resumed && o.Class == string(failure.CARefused)
+	}
+	return false
 }
 
 func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
@@ -181,6 +197,9 @@ func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
 	fresh, err := e.Store.Order(ctx, o.ID)
 	if err != nil || !fresh.SettledAt.IsZero() {
 		return false, err
+	}
+	if fresh.AccountID != e.Account.ID {
+		return false, failure.New(failure.Internal, "", "order %d is another account's than %s", fresh.ID, e.Account.URL)
 	}
 	*o = *fresh
 	return true, newDriver(e, o).drive(ctx)

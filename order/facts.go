@@ -32,23 +32,35 @@ type Facts struct {
 	NextPoll, GiveUp time.Time
 }
 
-// resendPause is how long a newOrder without an answer is left alone before it is sent again. It is long enough for the
-// `expires` of the answer to show whether it is the first order or a second one (see judge).
+// resendPause is how long a newOrder without an answer is left alone before it is searched for or sent again. It is long
+// enough for the `expires` of the answer to show whether it is the first order or a second one (see judge).
 const resendPause = 3 * time.Second
 
-// mostSends is how often newOrder may be sent for one order where no answer arrives.
-const mostSends = 2
+// mostSends is how often newOrder may be sent for one order where no answer arrives: more often where a list shows before
+// each that the one before it never arrived.
+func (f *Facts) mostSends() int {
+	if f.ListWalked {
+		return 4
+	}
+	return 2
+}
 
-// mostAnswers bounds the POSTs to one challenge over all processes.
-const mostAnswers = 5
+// After mostAnswers POSTs to one challenge, over all processes, the next ones are laterAnswers apart.
+const (
+	mostAnswers  = 5
+	laterAnswers = time.Hour
+)
 
 // unanswered reports whether a challenge POST is due: none was ever intended, or rule 4 allows another one.
 func (f *Facts) unanswered(a *ledger.Authorization) bool {
 	if a.AnswerSentAt.IsZero() {
 		return true
 	}
-	if a.Answers >= mostAnswers || a.ChallengeStatus == "processing" || !a.SeenAt.After(a.AnswerSentAt) {
+	if a.ChallengeStatus == "processing" || !a.SeenAt.After(a.AnswerSentAt) {
 		return false
+	}
+	if a.Answers >= mostAnswers {
+		return a.SeenAt.Sub(a.AnswerSentAt) > max(laterAnswers, f.CA.LongestValidation)
 	}
 	if !a.Answered && f.ShowsProcessing && !f.CA.HidesProcessing {
 		return true // shown after the intent, and not as processing: it never arrived

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 
 	"orderly/acme"
 	"orderly/failure"
@@ -17,11 +18,11 @@ import (
 // makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
 // before finalize (rule 7).
 func (d *driver) makeKey() error {
+	d.e.Keys.Remove(d.o) // of an earlier try that was damaged, or that the ledger never heard of
 	key, csr, err := d.e.Keys.Make(d.o)
 	if err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
-	d.e.Keys.Remove(d.o) // of an earlier try whose files were damaged
 	d.o.Key, d.o.CSR = key, csr
 	d.material, d.keyReady = d.e.Keys.Load(d.o)
 	if !d.keyReady {
@@ -45,30 +46,35 @@ func (d *driver) finalize(ctx context.Context) error {
 	if err != nil {
 		return d.notFinalized(err)
 	}
+	d.note("finalize answered", "%s", failure.Clean(reply.Status))
+	if reply.Status == "pending" || reply.Status == "ready" {
+		d.looked = false
+		return d.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", reply.Status))
+	}
 	d.progress()
 	d.absorb(reply)
-	d.note("finalize answered", "%s", failure.Clean(reply.Status))
 	if reply.Status == "processing" {
 		d.pause(reply.Reply)
 	}
 	return nil
 }
 
+// mostDenials is how often a refusal of finalize is answered by a look at the order (rule 5). One that comes again although
+// the order is ready has another reason: Boulder refuses so when CAA forbids to issue.
+const mostDenials = 1
+
 func (d *driver) notFinalized(err error) error {
 	fate, p := judgeError(err)
 	switch {
-	case fate == notDone:
+	case fate == notDone || d.accountTrouble(err) != nil:
 		d.o.State = ledger.Ready
 		return d.trouble("finalize", err)
 	case fate == undecided:
 		d.looked = false
 		return d.trouble("finalize", err)
-	case p.Status == 403 || p.IsType("orderNotReady"):
+	case (p.Status == 403 || p.IsType("orderNotReady")) && d.denied < mostDenials:
+		d.denied++
 		d.looked = false // it may be valid already: an earlier finalize arrived
-		d.polls++
-		if d.polls > mostTroubles {
-			return d.trouble("finalize", err)
-		}
 		return nil
 	}
 	d.o.State = ledger.Ready
@@ -142,8 +148,11 @@ func (d *driver) deploy(ctx context.Context) error {
 func (d *driver) settle(ctx context.Context, act Action) error {
 	o := d.o
 	o.State, o.SettledAt = act.State, d.e.Clock.Now()
-	if act.Class != "" || act.State == ledger.Installed {
+	if act.Class != "" {
 		o.Class = string(act.Class)
+	}
+	if act.State == ledger.Installed {
+		o.Class, o.Sentence, o.Remedy = "", "", ""
 	}
 	if act.Why != "" {
 		o.Sentence = failure.Clean(act.Why)
@@ -159,6 +168,7 @@ func (d *driver) settle(ctx context.Context, act Action) error {
 	if err := d.commit(ctx, more); err != nil {
 		return err
 	}
+	d.settled = true
 	d.e.Keys.Remove(o)
 	return nil
 }
@@ -167,13 +177,12 @@ func (d *driver) settle(ctx context.Context, act Action) error {
 func (d *driver) ending(act Action) ledger.Change {
 	switch act.State {
 	case ledger.Installed:
-		more := ledger.Change{Standings: []ledger.Standing{{Lineage: d.o.Lineage}}}
-		if d.e.Last != nil {
-			more.Run = d.e.Last()
+		d.stood = &ledger.Standing{Lineage: d.o.Lineage}
+		if d.wished && d.e.Last != nil {
+			return ledger.Change{Run: d.e.Last()}
 		}
-		return more
 	case ledger.Invalid, ledger.RefusedState, ledger.Phantom:
-		return d.standing(failure.Class(d.o.Class), d.o.Sentence, d.o.Remedy)
+		d.stand(asItStands)
 	}
 	return ledger.Change{}
 }

@@ -15,6 +15,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -27,7 +30,7 @@ type KeyStore interface {
 	Make(o *ledger.Order) (key, csr ledger.FileRef, err error)
 	// Load reads an order's key and CSR. It reports false when either is gone or is not what the ledger speaks of.
 	Load(o *ledger.Order) (Material, bool)
-	// Remove forgets what belongs to an order that is settled.
+	// Remove forgets everything that was made for an order, also what the ledger never heard of.
 	Remove(o *ledger.Order)
 }
 
@@ -57,7 +60,7 @@ func (k *Keys) Make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
 	if err != nil {
 		return key, csr, err
 	}
-	if err := os.MkdirAll(k.Dir, 0o700); err != nil {
+	if err := k.makeDir(); err != nil {
 		return key, csr, k.failed(err)
 	}
 	stem := fmt.Sprintf("%d-%s", o.ID, rand.Text()[:8])
@@ -72,6 +75,17 @@ func (k *Keys) Make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
 		return key, csr, k.failed(err)
 	}
 	return key, csr, nil
+}
+
+// makeDir makes the directory durable with the first key in it.
+func (k *Keys) makeDir() error {
+	if info, err := os.Stat(k.Dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(k.Dir, 0o700); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(k.Dir))
 }
 
 func (k *Keys) failed(err error) error {
@@ -142,13 +156,34 @@ func (k *Keys) read(ref ledger.FileRef) ([]byte, error) {
 	return content, nil
 }
 
-// Remove implements KeyStore. What cannot be removed stays: it is harmless.
+// Remove implements KeyStore. What cannot be removed stays, 0600 in a 0700 directory, until a later run tries again.
 func (k *Keys) Remove(o *ledger.Order) {
-	for _, ref := range []ledger.FileRef{o.Key, o.CSR} {
-		if ref.Set() {
-			_ = os.Remove(filepath.Join(k.Dir, ref.Path)) // 0600 in a 0700 directory; the sweep tries again
+	entries, _ := os.ReadDir(k.Dir) // no directory, no keys
+	for _, entry := range entries {
+		if id, ok := orderOf(entry.Name()); ok && id == o.ID {
+			_ = os.Remove(filepath.Join(k.Dir, entry.Name()))
 		}
 	}
+}
+
+// orderOf is the order that a file belongs to by its name.
+func orderOf(file string) (int64, bool) {
+	number, _, found := strings.Cut(file, "-")
+	id, err := strconv.ParseInt(number, 10, 64)
+	return id, found && err == nil
+}
+
+// Orders lists the orders that have files here, some perhaps twice. A process that died between settling an order and
+// Remove leaves such files, and nothing of the order itself would lead anyone back to them.
+func (k *Keys) Orders() []int64 {
+	var ids []int64
+	entries, _ := os.ReadDir(k.Dir) // no directory, no keys
+	for _, entry := range entries {
+		if id, ok := orderOf(entry.Name()); ok {
+			ids = append(ids, id)
+		}
+	}
+	return slices.Compact(ids) // sorted by name, so what belongs together stands together
 }
 
 // samePublicKey reports whether two public keys are one.

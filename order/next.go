@@ -22,7 +22,7 @@ const (
 	Show     Kind = "show"     // GET Action.Authorizations
 	Download Kind = "download" // GET the certificate
 
-	Check   Kind = "check"    // preflight for the names of Action.Authorizations
+	Check   Kind = "check"    // preflight for the names of Action.Authorizations; without any, all that a new order needs
 	Place   Kind = "place"    // put the tokens of Action.Authorizations in place
 	Clear   Kind = "clear"    // remove the tokens of Action.Authorizations
 	MakeKey Kind = "make-key" // make the private key and the CSR
@@ -89,18 +89,20 @@ func (f *Facts) creating() Action {
 		return Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released, Why: "newOrder was never sent"}
 	case o.CreateSentAt.IsZero():
 		return f.poll(Action{Kind: Create})
+	case f.Now.Before(o.CreateSentAt.Add(resendPause)):
+		return Action{Kind: Wait, Until: o.CreateSentAt.Add(resendPause)} // the CA may be slow to make and list it
+	case f.Now.After(o.CreateSentAt.Add(f.CA.OrderLifetime)):
+		return Action{Kind: Settle, State: ledger.ExpiredState, Class: failure.Expired,
+			Why: "newOrder was sent and never answered; what may have come of it has expired"}
 	case !f.NoList && !f.ListWalked:
 		return f.poll(Action{Kind: Search})
-	case f.ListWalked && o.CreateSends < 2*mostSends:
-		return f.poll(Action{Kind: Create}) // the list does not have it: it never arrived
-	case o.CreateSends < mostSends:
-		if at := o.CreateSentAt.Add(resendPause); f.Now.Before(at) {
-			return Action{Kind: Wait, Until: at}
-		}
-		return f.poll(Action{Kind: Create})
+	case o.CreateSends >= f.mostSends():
+		return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
+			Why: "newOrder was sent and never answered; the CA may hold an order that nobody can find"}
+	case !f.Admitted:
+		return Action{Kind: Check} // an earlier process found nothing against it, but that may be long ago (invariant I3)
 	}
-	return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
-		Why: "newOrder was sent and never answered; the CA may hold an order that nobody can find"}
+	return f.poll(Action{Kind: Create})
 }
 
 // releasing: deactivate what is pending. Nothing is finalized any more, but what the CA has issued meanwhile is installed.
@@ -191,6 +193,8 @@ func (f *Facts) ready() Action {
 func (f *Facts) valid() Action {
 	o := f.Order
 	switch {
+	case !f.KeyReady && o.FinalizeSentAt.IsZero():
+		return f.end(ledger.TakenState, failure.Taken, "another holder of the account finalized the order for "+o.Lineage)
 	case !f.KeyReady:
 		return f.lost()
 	case o.Certificate == "":
@@ -247,9 +251,9 @@ func (f *Facts) poll(act Action) Action {
 	return act
 }
 
-// waitFor is poll for what depends on the CA alone: patience ends at GiveUp.
+// waitFor is poll for what depends on the CA alone: patience ends at GiveUp, and does not last for a Retry-After beyond it.
 func (f *Facts) waitFor(act Action) Action {
-	if f.Now.After(f.GiveUp) {
+	if f.Now.After(f.GiveUp) || f.NextPoll.After(f.GiveUp) {
 		return Action{Kind: Stop, Class: failure.Stopped, Why: "the CA has not come to a result yet"}
 	}
 	return f.poll(act)

@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,13 +24,16 @@ func (d *driver) look(ctx context.Context) error {
 	first := !d.looked
 	d.looked = true
 	if first || before != reply.Status {
+		d.note("order seen", "%s", failure.Clean(reply.Status))
+	}
+	if before != reply.Status {
 		d.progress()
-		d.note("order seen", "%s", reply.Status)
 	} else {
-		d.calm()
+		d.calm("order")
 	}
 	d.absorb(reply)
-	if before == reply.Status && (reply.Status == "pending" || reply.Status == "processing") && !(first && before == "pending") {
+	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first
+	if before == reply.Status && waits {
 		d.pause(reply.Reply)
 	}
 	return nil
@@ -39,22 +43,36 @@ func (d *driver) look(ctx context.Context) error {
 // `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
 func (d *driver) notShown(err error) error {
 	fate, p := judgeError(err)
-	if fate != refused || p.Status != 404 {
+	switch {
+	case foreign(err) && d.e.Clock.Now().After(d.end()): // nobody can ask for it, so that only time ends it
+		d.expired(err)
+		return nil
+	case fate != refused || p.Status != 404:
 		return d.trouble("order", err)
-	}
-	if !d.o.Expires.IsZero() && d.caTime(p.Reply).After(d.o.Expires) {
-		d.o.State, d.o.Class = ledger.ExpiredState, string(failure.Expired)
-		d.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", d.o.Lineage,
-			d.o.Expires.UTC().Format(time.RFC3339))
-		for _, a := range unfinished(d.o) {
-			a.Status = "expired"
-		}
-		d.looked = true
-		d.note("order expired", "%s", p.Error())
+	case d.caTime(p.Reply).After(d.end()):
+		d.expired(err)
 		return nil
 	}
 	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; `orderly order show` has its history.",
 		"the CA does not know the order for %s any more, though it has not expired: %s", d.o.Lineage, p.Error())
+}
+
+// end is when the order expires; where the CA did not say, the latest moment at which it can.
+func (d *driver) end() time.Time {
+	if d.o.Expires.IsZero() {
+		return d.o.CreatedAt.Add(d.e.CA.OrderLifetime)
+	}
+	return d.o.Expires
+}
+
+func (d *driver) expired(err error) {
+	d.o.State, d.o.Class = ledger.ExpiredState, string(failure.Expired)
+	d.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", d.o.Lineage, d.end().UTC().Format(time.RFC3339))
+	for _, a := range unfinished(d.o) {
+		a.Status = "expired"
+	}
+	d.looked = true
+	d.note("order expired", "%s", failure.Clean(err.Error()))
 }
 
 // caTime is the CA's clock as the answer shows it, ours where it does not.
@@ -78,6 +96,7 @@ func (d *driver) absorb(reply acme.Order) {
 	if reply.Certificate != "" {
 		o.Certificate = reply.Certificate
 	}
+	d.adopt(reply.Authorizations)
 	switch reply.Status {
 	case "pending":
 		o.State = ledger.PendingState
@@ -88,6 +107,17 @@ func (d *driver) absorb(reply acme.Order) {
 		}
 	default:
 		d.died(reply)
+	}
+}
+
+// adopt records authorizations that the order was not known to have, each once: one that the CA names twice would be
+// answered twice.
+func (d *driver) adopt(urls []string) {
+	for _, url := range urls {
+		known := func(a *ledger.Authorization) bool { return a.URL == url }
+		if !slices.ContainsFunc(d.o.Authorizations, known) {
+			d.o.Authorizations = append(d.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+		}
 	}
 }
 
@@ -109,7 +139,7 @@ func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	var trouble error
-	changed := false
+	changed, fell := false, len(failed(d.o)) == 0
 	var last acme.Reply
 	together(rctx, d, list, func(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
 		return d.e.ACME.Authorization(ctx, a.URL)
@@ -118,13 +148,15 @@ func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
 		case err == nil:
 			changed = d.absorbAuthorization(a, reply) || changed
 			last = reply.Reply
-		case fate == refused && p.Status == 404 && !a.Expires.IsZero() && d.caTime(p.Reply).After(a.Expires):
+		case fate == refused && p.Status == 404 && d.caTime(p.Reply).After(d.endOf(a)):
 			a.Status, changed = "expired", true
 		case trouble == nil:
 			trouble = err
 		}
 	})
-	d.blame()
+	if list := failed(d.o); len(list) > 0 {
+		d.blame(list, fell)
+	}
 	if trouble != nil {
 		d.looked = d.looked && d.o.State != ledger.PendingState
 		return d.trouble("authorization", trouble)
@@ -133,19 +165,32 @@ func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
 		d.progress()
 		return nil
 	}
-	d.calm()
+	d.calm("authorization")
 	d.pause(last)
 	return nil
 }
 
+func (d *driver) endOf(a *ledger.Authorization) time.Time {
+	if a.Expires.IsZero() {
+		return d.end()
+	}
+	return a.Expires
+}
+
 // absorbAuthorization takes up what the CA says of an authorization and reports whether that is news.
 func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authorization) bool {
-	news := !d.seen[a.URL] || a.Status != reply.Status
+	_, before := d.seen[a.URL]
+	news := !before || a.Status != reply.Status
 	d.seen[a.URL] = true
 	a.SeenAt = d.e.Clock.Now()
 	a.Name, a.Wildcard, a.Expires = strings.ToLower(reply.Name), reply.Wildcard, reply.Expires
 	if reply.Status != a.Status && reply.Status != ledger.AuthorizationPending {
 		d.note("authorization "+failure.Clean(reply.Status), "%s", failure.Clean(a.Name))
+	}
+	if reply.Status == ledger.AuthorizationInvalid && a.Status != reply.Status {
+		// The CA has charged for it (Boulder: FailedAuthorizationsPerDomainPerAccount).
+		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.Name, OrderID: d.o.ID, At: a.SeenAt,
+			Class: string(failure.Validation)})
 	}
 	a.Status = reply.Status
 	for _, c := range reply.Challenges {
@@ -179,25 +224,21 @@ func (d *driver) block(a *ledger.Authorization, why error) {
 	d.note("not answered", "%s: %s", failure.Clean(a.Name), failure.Clean(why.Error()))
 }
 
-// blame names the names that failed, once an order is dead and its authorizations are known, and books what the CA charged
-// for them (Boulder: FailedAuthorizationsPerDomainPerAccount).
-func (d *driver) blame() {
-	var failed []string
-	for _, a := range d.o.Authorizations {
-		if a.Status == ledger.AuthorizationInvalid {
-			failed = append(failed, fmt.Sprintf("%s: %s: %s", failure.Clean(a.Name), a.ErrorType, a.ErrorDetail))
-		}
-	}
-	if len(failed) == 0 || d.o.Class == string(failure.Validation) && d.o.State == ledger.Invalid {
-		return
+func failed(o *ledger.Order) []*ledger.Authorization {
+	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return a.Status == ledger.AuthorizationInvalid })
+}
+
+// blame names the names that failed and made the order die. The back-off begins with the first of them, and not only when
+// the last of their siblings is done: until then another run must not order anew.
+func (d *driver) blame(list []*ledger.Authorization, first bool) {
+	var texts []string
+	for _, a := range list {
+		texts = append(texts, fmt.Sprintf("%s: %s: %s", failure.Clean(a.Name), a.ErrorType, a.ErrorDetail))
 	}
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
-	d.o.Sentence = failure.Clean("the CA could not validate " + strings.Join(failed, "; "))
+	d.o.Sentence = failure.Clean("the CA could not validate " + strings.Join(texts, "; "))
 	d.o.Remedy = "Mend what the CA complains of, then run the command again: a change lifts the back-off."
-	for _, a := range d.o.Authorizations {
-		if a.Status == ledger.AuthorizationInvalid {
-			d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.Name, OrderID: d.o.ID,
-				At: d.e.Clock.Now(), Class: string(failure.Validation)})
-		}
+	if first {
+		d.fell()
 	}
 }

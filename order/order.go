@@ -28,6 +28,8 @@ type Clock interface {
 type Solver interface {
 	// Plan says what Place will do, without doing it.
 	Plan(r ledger.Request, name, token string) (placement string, err error)
+	// Suits reports whether a placement, an earlier process's perhaps, is where r wants the token of name.
+	Suits(placement string, r ledger.Request, name string) bool
 	// Place does it. It may be called again for the same placement.
 	Place(placement, keyAuthorization string) error
 	// Remove undoes it. That nothing is there is no error.
@@ -51,3 +53,6 @@ type Locks interface {
 
 // LineageLock is the key under which a lineage is locked while anything is done for it, at the CA or on disk.
 func LineageLock(lineage string) string { return "lineage:" + lineage }
+
+// namesLock is the key under which calls for one name set take turns.
+func namesLock(names []string) string { return "names:" + ledger.NameKey(names) }

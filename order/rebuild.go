@@ -76,7 +76,10 @@ func (d *driver) listTrouble(err error) error {
 // a page first, until the callback says that it has seen enough.
 func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) (enough bool, err error)) error {
 	reads := 0
-	for page, url := 0, d.e.Account.OrdersURL; url != "" && page < mostPages; page++ {
+	for page, url := 0, d.e.Account.OrdersURL; url != ""; page++ {
+		if page == mostPages {
+			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
+		}
 		list, err := d.e.ACME.Orders(ctx, url)
 		if err != nil {
 			return err
@@ -88,7 +91,7 @@ func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Or
 		*known += len(list.URLs) - len(unknown)
 		for _, candidate := range unknown {
 			if reads++; reads > mostReads {
-				return fmt.Errorf("more than %d orders in the account's list are unknown to the ledger", mostReads)
+				return fmt.Errorf("%w: more than %d are unknown to the ledger", errEndless, mostReads)
 			}
 			o, err := d.e.ACME.Order(ctx, candidate)
 			if gone(err) {

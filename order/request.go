@@ -65,6 +65,12 @@ func judgeError(err error) (fate, *acme.Problem) {
 	return refused, p
 }
 
+// foreign reports whether a request was not sent because its URL is not the CA's own (invariant I11).
+func foreign(err error) bool {
+	e, ok := errors.AsType[*failure.Error](err)
+	return ok && e.Class == failure.CARefused
+}
+
 // accountTrouble turns the CA's word that the account cannot be used into the error that stops everything (rule 13).
 func (d *driver) accountTrouble(err error) error {
 	if e, ok := errors.AsType[*failure.Error](err); ok && e.Class == failure.CARefused {
@@ -77,13 +83,13 @@ func (d *driver) accountTrouble(err error) error {
 	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail), "account")
 	if p.IsType("accountDoesNotExist") || p.IsType("badPublicKey") || deactivated {
 		return failure.Wrap(err, failure.Account,
-			"Look at `orderly show_account`; an account is never made anew by itself, since the orders of the old one would be lost.",
+			"Put the account's directory back as it was, or name another account with --account. None is made anew by itself: the orders of this one would be lost.",
 			"the CA does not accept the account %s", d.e.Account.URL)
 	}
 	return nil
 }
 
-// mostTroubles is how many requests in a row may fail before the order is left to a later run.
+// mostTroubles is how many requests of a kind may fail without any progress before the order is left to a later run.
 const mostTroubles = 5
 
 // trouble counts a failed request and decides when the next one may be made, or that it must be left to a later run.
@@ -92,14 +98,14 @@ func (d *driver) trouble(kind string, err error) error {
 		return d.stop(failure.ClassOf(stop), failure.RemedyOf(stop), "%v", stop)
 	}
 	d.note(kind+" failed", "%s", failure.Clean(err.Error()))
-	d.troubles++
-	pause := time.Second << (d.troubles - 1)
+	d.troubles[kind]++
+	pause := time.Second << (d.troubles[kind] - 1)
 	p, _ := errors.AsType[*acme.Problem](err)
 	if p != nil && p.HasRetryAfter {
 		pause = max(p.RetryAfter, 100*time.Millisecond)
 	}
 	d.nextPoll = d.e.Clock.Now().Add(pause)
-	if d.troubles < mostTroubles && pause <= d.e.LongestWait {
+	if d.troubles[kind] < mostTroubles && pause <= d.e.LongestWait {
 		return nil
 	}
 	class := failure.CAUnavailable
@@ -113,19 +119,22 @@ func (d *driver) trouble(kind string, err error) error {
 		failure.Clean(err.Error()))
 }
 
-// calm forgets earlier trouble: a request succeeded.
-func (d *driver) calm() {
-	d.troubles, d.nextPoll = 0, time.Time{}
+// calm forgets earlier trouble with requests of a kind: one succeeded. That with other kinds stays: two that took turns,
+// one good, one bad, would go on for ever.
+func (d *driver) calm(kind string) {
+	delete(d.troubles, kind)
+	d.nextPoll = time.Time{}
 	d.o.NotBefore = time.Time{}
 	if d.o.State.Live() && !d.o.Releasing { // a dead order keeps what it died of
 		d.o.Class, d.o.Sentence, d.o.Remedy = "", "", ""
 	}
 }
 
-// progress is calm, and patience begins anew.
+// progress forgets all trouble, and patience begins anew: the CA has done something.
 func (d *driver) progress() {
-	d.calm()
-	d.polls = 0
+	clear(d.troubles)
+	d.calm("")
+	d.polls, d.extended = 0, false
 	d.giveUp = d.e.Clock.Now().Add(d.e.Patience)
 }
 
@@ -153,8 +162,13 @@ func (d *driver) pause(r acme.Reply) {
 			d.nextPoll = at
 		}
 	}
-	if limit := d.nextPoll.Add(time.Second); r.HasRetryAfter && limit.After(d.giveUp) && pause <= d.e.LongestWait {
-		d.giveUp = limit
+	if !r.HasRetryAfter || r.RetryAfter == 0 {
+		return
+	}
+	if pause > d.e.LongestWait {
+		d.o.NotBefore = d.nextPoll // Next will not wait for it
+	} else if limit := d.nextPoll.Add(time.Second); limit.After(d.giveUp) && !d.extended {
+		d.giveUp, d.extended = limit, true // one look more, not another with each Retry-After
 	}
 }
 

@@ -114,12 +114,15 @@ func (v evidence) backedOff() error {
 	if v.plan.Force {
 		return nil
 	}
-	count := map[string]int{}
+	charges := map[string][]ledger.Charge{}
 	for _, c := range v.charges {
-		if count[c.Name]++; count[c.Name] >= mostChargesPerHour {
+		charges[c.Name] = append(charges[c.Name], c)
+	}
+	for name, list := range charges {
+		if n := len(list); n >= mostChargesPerHour {
 			return failure.New(failure.BackOff, "Mend it, then run the command again after that, or with --force.",
-				"the CA charged %d failures for %s within the last hour; the next attempt is after %s", count[c.Name], c.Name,
-				v.charges[0].At.Add(time.Hour).UTC().Format(time.RFC3339))
+				"the CA charged %d failures for %s within the last hour; the next attempt is after %s", n, name,
+				list[n-mostChargesPerHour].At.Add(time.Hour).UTC().Format(time.RFC3339))
 		}
 	}
 	if !v.now.Before(v.standing.NextAt) {
@@ -152,7 +155,7 @@ func (e *Engine) admit(ctx context.Context, p Plan) (preflight.Report, error) {
 	}
 	v.report = e.Preflight(ctx, p.Request, p.Request.Names)
 	if ctx.Err() != nil {
-		return v.report, failure.Wrap(errInterrupted, failure.Stopped, "Run the same command again.",
+		return v.report, failure.Wrap(interruption(ctx), failure.Stopped, "Run the same command again.",
 			"%s was stopped before anything was ordered", p.Request.Lineage)
 	}
 	refusal, through := v.refused()
@@ -207,20 +210,45 @@ func (e *Engine) refuse(ctx context.Context, v evidence, why error) error {
 	return why
 }
 
-// standing is the lineage's standing after this order came to a bad end or was left. Failures that the CA charged begin
-// or lengthen the back-off.
-func (d *driver) standing(class failure.Class, sentence, remedy string) ledger.Change {
-	s, err := d.e.Store.Standing(context.Background(), d.o.Lineage)
-	if err != nil {
-		return ledger.Change{}
+// stand changes the lineage's standing, with the next commit. What the order says of its end or of why it was left is in it.
+func (d *driver) stand(change func(*ledger.Standing)) {
+	if d.stood == nil {
+		s, err := d.e.Store.Standing(context.Background(), d.o.Lineage)
+		if err != nil {
+			return // the commit fails as well, and says so
+		}
+		d.stood = &s
 	}
-	now := d.e.Clock.Now()
-	s.Class, s.Sentence, s.Remedy, s.At = string(class), sentence, remedy, now
-	if class.Charged() && !d.o.SettledAt.IsZero() {
+	s := d.stood
+	s.Class, s.Sentence, s.Remedy, s.At = d.o.Class, d.o.Sentence, d.o.Remedy, d.e.Clock.Now()
+	if failure.Class(s.Class).Network() && s.RefusedSince.IsZero() {
+		s.RefusedSince = s.At
+	}
+	change(s)
+}
+
+func asItStands(*ledger.Standing) {}
+
+// fell books a failure that the CA charged for, which begins or lengthens the back-off.
+func (d *driver) fell() {
+	d.stand(func(s *ledger.Standing) {
 		s.Failures++
-		s.NextAt = now.Add(backOff(s.Failures))
+		s.NextAt = s.At.Add(backOff(s.Failures))
 		s.Fingerprint = d.fingerprint
 		s.RefusedSince = time.Time{}
+	})
+}
+
+// letThrough reports whether an order that exists is answered in spite of a refusal on network grounds, by the rule for new
+// orders: otherwise one that a process left behind would wait until it expires, however little time the certificate has.
+func (d *driver) letThrough(report preflight.Report) bool {
+	s, err := d.e.Store.Standing(context.Background(), d.o.Lineage)
+	if err != nil {
+		return false
 	}
-	return ledger.Change{Standings: []ledger.Standing{s}}
+	_, through := evidence{now: d.e.Clock.Now(), plan: d.plan, standing: s, report: report}.refused()
+	if through {
+		d.stand(func(s *ledger.Standing) { s.LetThroughAt = d.e.Clock.Now() })
+	}
+	return through
 }

@@ -34,7 +34,7 @@ func share(a, b []string) bool {
 }
 
 func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
-	unlock, err := e.lock(ctx, o.Lineage)
+	unlock, err := e.lock(ctx, LineageLock(o.Lineage), o.Lineage)
 	if err != nil {
 		return err
 	}
@@ -51,7 +51,8 @@ func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
 
 // finishLineage settles what earlier processes left for this lineage, except the live order for exactly the wanted names,
 // which the caller goes on with. An order that was not finalized yet and is not wanted any more is superseded: its names
-// become valid, so that nothing stays pending, but no certificate is made of it.
+// become valid, so that nothing stays pending, but no certificate is made of it. One that the CA has issued already is put
+// in place all the same; the lineage is then no new one any more.
 func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledger.Request) error {
 	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account.ID})
 	if err != nil {
@@ -61,11 +62,13 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 		if wanted != nil && o.State.Live() && ledger.NameKey(o.Names) == ledger.NameKey(wanted.Names) && o.Profile == wanted.Profile {
 			continue
 		}
-		if wanted != nil && (o.State == ledger.PendingState || o.State == ledger.Ready || o.State == ledger.Creating) {
-			o.Superseded = true
-		}
+		// In Processing, too: if finalize never arrived, the CA says `ready`.
+		o.Superseded = o.Superseded || (wanted != nil && o.State.Live() && o.State != ledger.Valid)
 		if err := e.tolerate(newDriver(e, o).drive(ctx), o); err != nil {
 			return err
+		}
+		if wanted != nil && o.State == ledger.Installed {
+			wanted.New = false
 		}
 	}
 	return nil

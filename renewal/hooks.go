@@ -92,14 +92,21 @@ func (s *Server) owe(ctx context.Context, post []string) error {
 	return nil
 }
 
-// payOwn runs the post-hooks that this run owes.
+// payOwn runs the post-hooks that this run owes. The end of ctx leaves them to the next run, with an error of class
+// Stopped.
 func (s *Server) payOwn(ctx context.Context) error {
 	for _, d := range s.hooks.debts {
 		if !d.PaidAt.IsZero() {
 			continue
 		}
-		if err := s.pay(ctx, d); err != nil {
-			return err
+		if ctx.Err() == nil {
+			if err := s.pay(ctx, d); err != nil {
+				return err
+			}
+		}
+		if d.PaidAt.IsZero() {
+			return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again, or `orderly resume`: the hook is run first.",
+				"stopped before the post-hook was done: %s", failure.Clean(d.Command))
 		}
 	}
 	return nil

@@ -34,6 +34,13 @@ func (s solver) Plan(r ledger.Request, name, token string) (string, error) {
 	return string(text), err
 }
 
+// Suits implements order.Solver.
+func (s solver) Suits(placement string, r ledger.Request, name string) bool {
+	p, err := decodePlacement(placement)
+	root, abs := filepath.Abs(r.Webroots[name])
+	return err == nil && abs == nil && p.Root == root
+}
+
 // Place implements order.Solver.
 func (s solver) Place(placement, content string) error {
 	p, err := decodePlacement(placement)

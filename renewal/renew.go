@@ -2,6 +2,7 @@ package renewal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -102,7 +103,11 @@ func (s *Server) openHealed(name string) (*certbot.Lineage, error) {
 }
 
 // lastRenewals is how many runs are searched for the last renewal.
-const lastRenewals = 50
+const lastRenewals = 500
+
+// clockDoubted is the last step of a run that did not believe the clock. The next one must not take it for a renewal, or it
+// would find nothing expired since, and believe the same clock.
+const clockDoubted = "clock doubted"
 
 func (s *Server) checkClock(ctx context.Context, lineages []*certbot.Lineage) error {
 	runs, err := s.Ledger.Runs(ctx, lastRenewals)
@@ -111,7 +116,7 @@ func (s *Server) checkClock(ctx context.Context, lineages []*certbot.Lineage) er
 	}
 	var last time.Time
 	for _, r := range runs {
-		if strings.HasPrefix(r.Command, "renew") && r.ID != s.run.ID && !r.EndedAt.IsZero() {
+		if strings.HasPrefix(r.Command, "renew") && r.ID != s.run.ID && !r.EndedAt.IsZero() && r.LastStep != clockDoubted {
 			last = r.EndedAt
 			break
 		}
@@ -120,7 +125,12 @@ func (s *Server) checkClock(ctx context.Context, lineages []*certbot.Lineage) er
 	for _, l := range lineages {
 		ends = append(ends, l.Certificate.NotAfter)
 	}
-	return clockDoubt(s.Clock.Now(), last, ends)
+	doubt := clockDoubt(s.Clock.Now(), last, ends)
+	if doubt == nil {
+		return nil
+	}
+	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Kind: clockDoubted, Detail: failure.Clean(doubt.Error())}
+	return errors.Join(doubt, s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: []ledger.Event{event}}))
 }
 
 // endsRound returns the error of a result that the other lineages would only repeat.

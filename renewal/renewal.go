@@ -72,8 +72,36 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 		return err
 	}
 	// The lock tells others that this run is alive: it dies with the process, whatever kills it.
-	_, err := s.Locks.Lock(ctx, RunLock(s.run.ID))
-	return err
+	if _, err := s.Locks.Lock(ctx, RunLock(s.run.ID)); err != nil {
+		return err
+	}
+	return s.sweepKeys(ctx)
+}
+
+// sweepKeys removes private keys of orders that were settled just before their process died. Keys of orders that the
+// ledger does not know stay: they may belong to a ledger that was moved aside.
+func (s *Server) sweepKeys(ctx context.Context) error {
+	keys := &order.Keys{Dir: s.KeyDir}
+	for _, id := range keys.Orders() {
+		o, err := s.Ledger.Order(ctx, id)
+		if err != nil || o.SettledAt.IsZero() {
+			continue
+		}
+		unlock, free, err := s.Locks.TryLock(order.LineageLock(o.Lineage))
+		if err != nil {
+			return err
+		}
+		if !free {
+			continue // its process is about to remove them, or has taken the order up again
+		}
+		if o, err = s.Ledger.Order(ctx, id); err == nil && !o.SettledAt.IsZero() {
+			keys.Remove(o)
+		}
+		if err := unlock(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // PreflightTook is how long this run spent on preflight, all certificates together.

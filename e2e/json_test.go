@@ -1,0 +1,84 @@
+package e2e_test
+
+import (
+	"strings"
+	"testing"
+
+	"orderly/testca"
+)
+
+// Whatever a command comes to, with --json its stdout is one JSON value with a version, and stderr needs no reading.
+func TestEveryCommandSpeaksJSON(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
+	h := w.host("one")
+	root := w.site("a.example.com", "dead.example.com")
+	for _, c := range []struct {
+		code int
+		args []string
+	}{
+		{0, []string{"pending"}}, {0, []string{"runs"}}, {0, []string{"order", "list"}}, {0, []string{"certificates"}}, // on an empty host
+		{2, []string{"order", "show", "1"}},
+		{0, []string{"renew"}},
+		{0, h.certonly(root, "a.example.com")},
+		{0, h.certonly(root, "a.example.com")},
+		{1, h.certonly(root, "dead.example.com")},
+		{1, h.certonly(root, "a_b")},
+		{2, []string{"certonly"}},
+		{0, []string{"renew", "--force-renewal"}},
+		{1, []string{"renew", "--cert-name", "none"}},
+		{0, []string{"resume"}}, {0, []string{"pending"}}, {0, []string{"runs"}}, {0, []string{"runs", "--killed"}},
+		{0, []string{"order", "list"}}, {0, []string{"order", "show", "1"}}, {0, []string{"certificates"}}, {0, []string{"ledger", "adopt"}},
+	} {
+		r := h.orderly(append(c.args, "--json")...)
+		if r.code != c.code {
+			t.Errorf("%q: %s", c.args, r)
+		}
+		value := decode[map[string]any](w, r.stdout)
+		if c.code != 0 && value["class"] == "" {
+			t.Errorf("%q: a failure without a class: %s", c.args, r)
+		}
+		if c.code != 2 && r.stderr != "" {
+			t.Errorf("%q: stderr has %q", c.args, r.stderr)
+		}
+	}
+}
+
+func TestQuietSaysNothingButErrors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
+	h := w.host("one")
+	root := w.site("a.example.com", "dead.example.com")
+	for _, args := range [][]string{h.certonly(root, "a.example.com"), h.certonly(root, "a.example.com"), {"renew"}, {"renew", "--force-renewal"}} {
+		if r := h.must(append(args, "-q")...); r.stdout+r.stderr != "" {
+			t.Errorf("%q is not quiet: %s", args, r)
+		}
+	}
+	r := h.orderly(append(h.certonly(root, "dead.example.com"), "-q")...)
+	if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "dead.example.com") {
+		t.Errorf("%s", r)
+	}
+}
+
+// Nothing is coloured that is not read at a terminal, and nothing at all with NO_COLOR; what a CA quotes is not obeyed.
+func TestNoControlCharactersReachTheReader(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	h.setenv("NO_COLOR", "1")
+	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 403, Problem: "rejectedIdentifier",
+		Detail: "\x1b[2J\x1b[31mevil\u202e\r\n" + strings.Repeat("long ", 400)})
+	r := h.orderly(h.certonly(w.site("a.example.com"), "a.example.com")...)
+	if r.code != 1 || !strings.Contains(r.stderr, "evil") {
+		t.Errorf("%s", r)
+	}
+	shown := r.stdout + r.stderr + h.must("order", "list").stdout + h.must("order", "show", "1").stdout + h.must("runs").stdout
+	if i := strings.IndexFunc(shown, func(r rune) bool { return (r < ' ' && r != '\n') || r == 0x7f || r == '\u202e' }); i >= 0 {
+		t.Errorf("a control character: %q", shown[max(0, i-20):min(len(shown), i+20)])
+	}
+	for line := range strings.Lines(shown) {
+		if len(line) > 800 {
+			t.Errorf("a line of %d bytes: %s", len(line), line)
+		}
+	}
+}

@@ -1,0 +1,49 @@
+package e2e_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// program is the orderly that TestMain built. It is written once, before the first test.
+var program string
+
+// whole says that every cell of the matrix is to run, not a choice.
+var whole = os.Getenv("ORDERLY_E2E") == "all"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code, err := buildAndRun(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func buildAndRun(m *testing.M) (int, error) {
+	// The tests wait for processes and clocks most of the time, so more of them than processors can run.
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			return 1, err
+		}
+	}
+	dir, err := os.MkdirTemp("", "orderly-e2e-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "orderly")
+	build := exec.Command("go", "build", "-o", program, "orderly/cmd/orderly")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("building orderly: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}

@@ -1,0 +1,167 @@
+package e2e_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orderly/testca"
+)
+
+// oddCAs behave in ways that RFC 8555 allows.
+func oddCAs() []character {
+	one := 1
+	return []character{
+		{"a CA that finalizes later", testca.Config{AsyncFinalize: true, FinalizeDelay: 300 * time.Millisecond}, false},
+		{"a CA that asks for patience", testca.Config{AsyncFinalize: true, ValidationDelay: 200 * time.Millisecond, PollRetryAfter: &one}, false},
+		{"a CA that answers 409 to a repetition", testca.Config{Reuse: true, HideProcessing: true, Boulder: true, RepeatConflict: true, ValidationDelay: 300 * time.Millisecond}, true},
+		{"a CA that hides what it does", testca.Config{HideProcessing: true, ValidationDelay: 200 * time.Millisecond}, false},
+		{"a CA that refuses every fourth nonce", testca.Config{NonceReject: 25, OrdersList: true}, true},
+	}
+}
+
+func TestOddCAsAreServedToo(t *testing.T) {
+	for _, ca := range oddCAs() {
+		for _, at := range []point{{}, {"authorization", 2, true}, {"challenge", 1, false}, {"challenge", 2, true}, {"order", 1, true}, {"finalize", 1, true}, {"certificate", 1, false}} {
+			t.Run(ca.name+", killed "+at.String(), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, ca.config)
+				h := w.host("one")
+				names := someNames(2)
+				command := h.certonly(w.site(names...), names...)
+				if at.kind != "" {
+					h.interrupt(at, syscall.SIGKILL, command...)
+				}
+				h.must(command...)
+				h.kept(promise{names: names})
+			})
+		}
+	}
+}
+
+// What people call their directories must survive both programs' reading of the renewal file.
+func TestDirectoriesMayHaveOddNames(t *testing.T) {
+	t.Parallel()
+	for _, odd := range []string{"with blanks", "with, comma", "with # hash", "mit Ümlaut", "with 'quote", `with "quote`, "with = sign"} {
+		t.Run(odd, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withPebbleDates())
+			h := w.host(odd)
+			name := "a.example.com"
+			root := filepath.Join(w.dir, "sites", odd)
+			w.write(filepath.Join(root, "index.html"), "x")
+			w.web.serve(name, root)
+			h.must(h.certonly(root, name)...)
+			h.must("renew", "--force-renewal")
+			h.readByCertbot(name, name)
+			h.mustCertbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+			h.must("renew", "--force-renewal")
+			h.kept(promise{names: []string{name}, certificates: 4})
+		})
+	}
+}
+
+func TestTheKeyTypeStays(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	names := someNames(1)
+	h.must(append(h.certonly(w.site(names...), names...), "--key-type", "rsa")...)
+	h.must("renew", "--force-renewal")
+	leaf := h.goodPair(names[0], names...)
+	if kind := leaf.PublicKeyAlgorithm.String(); kind != "RSA" {
+		t.Errorf("the key became %s", kind)
+	}
+	h.must(append(h.certonly(w.site(names...), names...), "--key-type", "ecdsa", "--cert-name", names[0], "--force-renewal")...)
+	if kind := h.goodPair(names[0], names...).PublicKeyAlgorithm.String(); kind != "ECDSA" {
+		t.Errorf("the key stayed %s", kind)
+	}
+}
+
+// A name server that says nothing must not keep a run from ending when it is told to.
+func TestPreflightEndsWithTheRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	asked := filepath.Join(h.config, "orderly", "ledger.db")
+	c := h.start(h.certonly(w.site("x.silent.test"), "x.silent.test")...)
+	until(t, "the run begins", func() bool { return h.logs != "" && w.requests("new-account") == 1 && exists(asked) })
+	c.signal(syscall.SIGTERM)
+	endedInTime(t, c.wait(), syscall.SIGTERM)
+	if n := w.requests("new-order"); n != 0 {
+		t.Errorf("%d newOrders were sent", n)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// A round that is stopped says so, and the next one goes on with the order it was at.
+func TestAStoppedRoundGoesOnWhereItStopped(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, characters()[2].config)
+	h := w.host("one")
+	w.ca.ClearFaults()
+	h.lineages("a.example.com", "b.example.com", "c.example.com")
+	w.ca.Advance(31 * 24 * time.Hour) // no authorization is valid any more
+	r := h.interrupt(point{"challenge", 2, true}, syscall.SIGTERM, "renew", "--force-renewal")
+	endedInTime(t, r, syscall.SIGTERM)
+	if entries := h.pending(); len(entries) > 1 {
+		t.Errorf("%+v", entries)
+	}
+	next := h.must("renew")
+	if !strings.Contains(next.stdout, "live/b.example.com/fullchain.pem (success)") {
+		t.Errorf("%s", next)
+	}
+	truth := w.ca.Truth()
+	if len(truth.Orders) != 5 || len(truth.Issued) != 5 || truth.Pending() != 0 {
+		t.Errorf("%d orders, %d certificates, %d pending", len(truth.Orders), len(truth.Issued), truth.Pending())
+	}
+}
+
+// Many rounds at once (cron on a busy day) renew what is due once.
+func TestManyRoundsAtOnceRenewOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{Lifetimes: testca.Lifetimes{Certificate: 40 * time.Second}})
+	h := w.host("one")
+	h.lineages("a.example.com", "b.example.com")
+	for _, name := range []string{"a.example.com", "b.example.com"} {
+		h.write(h.conf(name), "renew_before_expiry = 34 seconds\n"+h.read(h.conf(name)))
+	}
+	made := time.Now()
+	until(t, "the certificates are due", func() bool { return time.Since(made) > 7*time.Second })
+	h.atOnce([]string{"renew"}, []string{"renew"}, []string{"renew"}, []string{"renew"}, []string{"renew"})
+	if n := len(w.ca.Truth().Orders); n != 4 {
+		t.Errorf("%d orders were made, not 4", n)
+	}
+}
+
+// Five runs find the debt of a killed one; it is paid once.
+func TestADebtIsPaidOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, characters()[2].config)
+	h := w.host("one")
+	j := h.journal()
+	names := someNames(2)
+	command := j.withHooks(h.certonly(w.site(names...), names...))
+	h.interrupt(point{"challenge", 2, true}, syscall.SIGKILL, command...)
+	h.atOnce(command, command, command, command, command)
+	posts, deploys := 0, 0
+	for _, word := range j.words() {
+		switch word {
+		case "post":
+			posts++
+		case "deploy":
+			deploys++
+		}
+	}
+	if posts != 2 || deploys != 1 {
+		t.Errorf("the hooks ran as %q", j.words())
+	}
+	h.kept(promise{names: names})
+}

@@ -1,0 +1,315 @@
+package order_test
+
+import (
+	"testing"
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+var noon = time.Date(2026, time.November, 24, 12, 0, 0, 0, time.UTC)
+
+// facts are those of a pending order for two names whose authorizations were seen and whose tokens stand. Each row of the
+// table changes them.
+func facts() order.Facts {
+	auth := func(name string) *ledger.Authorization {
+		return &ledger.Authorization{ID: 1, URL: "https://ca.example/authz/" + name, Name: name, Status: "pending", SeenAt: noon.Add(-time.Minute),
+			ChallengeURL: "https://ca.example/chall/" + name, ChallengeType: "http-01", ChallengeStatus: "pending", Token: "t", Placement: "p"}
+	}
+	o := &ledger.Order{ID: 1, Lineage: "a", Names: []string{"a", "b"}, State: ledger.PendingState, URL: "https://ca.example/order/1",
+		CreateSends: 1, Authorizations: []*ledger.Authorization{auth("a"), auth("b")}}
+	f := order.Facts{Now: noon, Order: o, CA: order.CA{LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour}, Looked: true,
+		Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Checked: true, Admitted: true,
+		GiveUp: noon.Add(time.Minute)}
+	for _, a := range o.Authorizations {
+		f.Seen[a.URL], f.Placed[a.URL] = true, true
+	}
+	return f
+}
+
+// answered makes both challenges answered so long before now.
+func answered(f *order.Facts, ago time.Duration) {
+	for _, a := range f.Order.Authorizations {
+		a.AnswerSentAt, a.Answers, a.Answered = f.Now.Add(-ago), 1, true
+	}
+}
+
+// in makes the order one of a state, with valid authorizations and no token left.
+func in(f *order.Facts, s ledger.State) {
+	f.Order.State = s
+	for _, a := range f.Order.Authorizations {
+		a.Status, a.Placement = "valid", ""
+	}
+}
+
+// unsent makes the order one whose newOrder was sent so often, last so long ago, without an answer.
+func unsent(f *order.Facts, sends int, ago time.Duration) {
+	o := f.Order
+	o.State, o.URL, o.Authorizations, o.CreateSends = ledger.Creating, "", nil, sends
+	if sends > 0 {
+		o.CreateSentAt = f.Now.Add(-ago)
+	}
+}
+
+func TestNext(t *testing.T) {
+	const none = 0
+	for _, c := range []struct {
+		sentence string
+		change   func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization)
+		kind     order.Kind
+		state    ledger.State // of Settle
+		names    string       // of Action.Authorizations
+	}{
+		// before the order exists
+		{"a planned order that nothing forbids is created", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, none, 0) }, order.Create, "", ""},
+		{"a planned order found in the ledger is released: newOrder was never sent", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, none, 0)
+			f.Admitted = false
+		}, order.Settle, ledger.ReleasedState, ""},
+		{"newOrder waits for a Retry-After", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, none, 0)
+			f.NextPoll = noon.Add(time.Second)
+		}, order.Wait, "", ""},
+		// rule 2
+		{"an unanswered newOrder is left alone for 3 s", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 2*time.Second) }, order.Wait, "", ""},
+		{"then it is searched for in the account's list", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 3*time.Second) }, order.Search, "", ""},
+		{"without a list it is sent once more", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 1, 3*time.Second)
+			f.NoList = true
+		}, order.Create, "", ""},
+		{"not without finding out whether something forbids it now", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 1, time.Hour)
+			f.NoList, f.Admitted = true, false
+		}, order.Check, "", ""},
+		{"and not a third time: a phantom stands for it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 2, 3*time.Second)
+			f.NoList = true
+		}, order.Settle, ledger.Phantom, ""},
+		{"the list does not have it: it is sent again", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 3, 3*time.Second)
+			f.ListWalked = true
+		}, order.Create, "", ""},
+		{"but not for ever", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 4, 3*time.Second)
+			f.ListWalked = true
+		}, order.Settle, ledger.Phantom, ""},
+		{"what may have come of it has expired by now", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 169*time.Hour) }, order.Settle, ledger.ExpiredState, ""},
+		// rule 1
+		{"who takes an order over looks at it first", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { f.Looked = false }, order.Look, "", ""},
+		{"also when it is ready", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Ready)
+			f.Looked, f.KeyReady = false, true
+		}, order.Look, "", ""},
+		{"also when finalize was sent (rule 5)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Processing)
+			f.Looked, f.KeyReady = false, true
+		}, order.Look, "", ""},
+		{"also when it is dead", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Invalid)
+			f.Looked = false
+		}, order.Look, "", ""},
+		// pending
+		{"authorizations are seen before anything is done about them", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) { f.Seen[a.URL] = false }, order.Show, "", "a"},
+		{"preflight comes before answers", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			f.Checked = false
+			a.Status = "valid"
+		}, order.Check, "", "b"},
+		{"what is answered already needs no preflight", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			answered(f, time.Second)
+			f.Checked = false
+		}, order.Look, "", ""},
+		{"all tokens stand before the first answer (rule 9)", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) { f.Placed[b.URL] = false }, order.Place, "", "b"},
+		{"a token of an answered challenge is put back: the CA may look again", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+			f.Placed = map[string]bool{}
+		}, order.Place, "", "a b"},
+		{"all are answered before the first poll", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {}, order.Answer, "", "a b"},
+		{"a name that cannot be answered does not keep its siblings from it", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) { f.Unplaceable[a.URL] = true }, order.Answer, "", "b"},
+		{"then the authorizations are polled, since the order stays pending", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
+			answered(f, time.Second)
+			f.Unplaceable[a.URL] = true
+		}, order.Show, "", "b"},
+		{"none can be answered: the order is left", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			f.Unplaceable[a.URL], f.Unplaceable[b.URL] = true, true
+		}, order.Stop, "", ""},
+		{"the happy path polls the order", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+		}, order.Look, "", ""},
+		{"no sooner than the CA asked", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			answered(f, time.Second)
+			f.NextPoll = noon.Add(time.Second)
+		}, order.Wait, "", ""},
+		{"and no longer than patience lasts", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			answered(f, time.Second)
+			f.GiveUp = noon.Add(-time.Second)
+		}, order.Stop, "", ""},
+		{"a Retry-After beyond it is left to a later run", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			answered(f, time.Second)
+			f.NextPoll = noon.Add(time.Hour)
+		}, order.Stop, "", ""},
+		// rule 4
+		{"a challenge of unknown fate is looked at", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+			b.Answered = false
+		}, order.Show, "", "b"},
+		{"shown pending after the intent, it may still have arrived", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, 30*time.Second)
+			b.Answered, b.SeenAt = false, f.Now
+		}, order.Look, "", ""},
+		{"once the longest validation is over it is looked at again", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, 61*time.Second)
+			a.SeenAt, b.SeenAt = a.AnswerSentAt.Add(time.Second), b.AnswerSentAt.Add(time.Second)
+			a.Status = "valid"
+		}, order.Show, "", "b"},
+		{"still shown pending then, it is answered again", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, 61*time.Second)
+			a.SeenAt = a.AnswerSentAt.Add(time.Second)
+			b.SeenAt = f.Now
+		}, order.Answer, "", "b"},
+		{"a look before the intent says nothing", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Hour)
+			a.Status, b.SeenAt = "valid", b.AnswerSentAt.Add(-time.Second)
+		}, order.Show, "", "b"},
+		{"where the CA shows processing, pending means that it never arrived", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+			b.Answered, b.SeenAt, f.ShowsProcessing = false, f.Now, true
+		}, order.Answer, "", "b"},
+		{"not where it hides it", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+			b.Answered, b.SeenAt, f.ShowsProcessing, f.CA.HidesProcessing = false, f.Now, true, true
+		}, order.Look, "", ""},
+		{"not if it was accepted (or 409: it is being validated)", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+			b.SeenAt, f.ShowsProcessing = f.Now, true
+		}, order.Look, "", ""},
+		{"what is shown as processing is never answered again", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Hour)
+			a.SeenAt, b.SeenAt, a.ChallengeStatus, b.ChallengeStatus = f.Now, f.Now, "processing", "processing"
+		}, order.Look, "", ""},
+		{"after five answers it rests for an hour", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, 59*time.Minute)
+			a.SeenAt, b.SeenAt, a.Answers, b.Answers = f.Now, f.Now, 5, 6
+		}, order.Look, "", ""},
+		{"and is answered once more then", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, 61*time.Minute)
+			a.SeenAt, b.SeenAt, a.Answers, b.Answers = f.Now, f.Now, 5, 6
+		}, order.Answer, "", "a b"},
+		// ready
+		{"tokens are cleared before the key is made", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
+			in(f, ledger.Ready)
+			a.Placement = "p"
+		}, order.Clear, "", "a"},
+		{"the key is there before finalize (rule 7)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Ready) }, order.MakeKey, "", ""},
+		{"a ready order is finalized", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Ready)
+			f.KeyReady = true
+		}, order.Finalize, "", ""},
+		{"a superseded one rests", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Ready)
+			f.KeyReady, o.Superseded = true, true
+		}, order.Settle, ledger.Ready, ""},
+		{"not before its tokens are cleared", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
+			in(f, ledger.Ready)
+			o.Superseded, a.Placement = true, "p"
+		}, order.Clear, "", "a"},
+		// finalized
+		{"a processing order is polled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Processing) }, order.Look, "", ""},
+		{"as long as patience lasts", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Processing)
+			f.GiveUp = noon.Add(-1)
+		}, order.Stop, "", ""},
+		{"a valid order is downloaded", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			f.KeyReady, o.Certificate = true, "https://ca.example/cert"
+		}, order.Download, "", ""},
+		{"once the CA says where", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			f.KeyReady = true
+		}, order.Look, "", ""},
+		{"valid, but the key is gone: lost", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			o.FinalizeSentAt = noon
+		}, order.Settle, ledger.LostState, ""},
+		{"valid, but never finalized by us: taken (rule 6)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Valid) }, order.Settle, ledger.TakenState, ""},
+		{"not before its tokens are cleared", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			a.Placement = "p"
+		}, order.Clear, "", "a"},
+		{"a downloaded certificate is installed, without a look", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			f.KeyReady, f.Looked, o.Chain = true, false, []byte("chain")
+		}, order.Install, "", ""},
+		{"downloaded, but the key is gone: lost", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			f.Looked, o.Chain = false, []byte("chain")
+		}, order.Settle, ledger.LostState, ""},
+		{"an installed certificate is deployed, without a look (rule 14)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Installed)
+			f.Looked = false
+		}, order.Deploy, "", ""},
+		{"then the order is settled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Installed)
+			o.DeployedAt = noon
+		}, order.Settle, ledger.Installed, ""},
+		{"not before its tokens are cleared", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
+			in(f, ledger.Installed)
+			o.DeployedAt, a.Placement = noon, "p"
+		}, order.Clear, "", "a"},
+		// dead
+		{"siblings of a failed name are still answered (rule 9)", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			o.State, a.Status = ledger.Invalid, "invalid"
+		}, order.Answer, "", "b"},
+		{"and polled until none is pending", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+			o.State, a.Status = ledger.Invalid, "invalid"
+		}, order.Show, "", "b"},
+		{"with patience", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			answered(f, time.Second)
+			o.State, a.Status, f.GiveUp = ledger.Invalid, "invalid", noon.Add(-1)
+		}, order.Stop, "", ""},
+		{"one that cannot be answered is left", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			o.State, a.Status, f.Unplaceable[b.URL] = ledger.Invalid, "invalid", true
+		}, order.Stop, "", ""},
+		{"then tokens are cleared", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			in(f, ledger.Invalid)
+			b.Placement = "p"
+		}, order.Clear, "", "b"},
+		{"then it is settled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Invalid) }, order.Settle, ledger.Invalid, ""},
+		{"an expired order is settled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.ExpiredState) }, order.Settle, ledger.ExpiredState, ""},
+		{"not before its tokens are cleared", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
+			in(f, ledger.ExpiredState)
+			b.Placement = "p"
+		}, order.Clear, "", "b"},
+		{"a settled order is done", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { o.SettledAt = noon }, order.Done, "", ""},
+	} {
+		t.Run(c.sentence, func(t *testing.T) {
+			f := facts()
+			c.change(&f, f.Order, f.Order.Authorizations[0], f.Order.Authorizations[1])
+			act := order.Next(f)
+			names := ""
+			for _, a := range act.Authorizations {
+				names += " " + a.Name
+			}
+			if act.Kind != c.kind || act.State != c.state || (names != "" || c.names != "") && names != " "+c.names {
+				t.Errorf("%s %s%s, not %s %s %s", act.Kind, act.State, names, c.kind, c.state, c.names)
+			}
+			if act.Kind == order.Wait && !act.Until.After(f.Now) {
+				t.Errorf("it waits until %s, which is over", act.Until)
+			}
+			if act.Kind == order.Settle && act.State != ledger.Installed && act.State != ledger.Invalid && act.State != ledger.ExpiredState && (act.Class == "" || act.Why == "") {
+				t.Errorf("settled %s without a reason", act.State)
+			}
+		})
+	}
+}
+
+func TestASettledOrderSaysWhatItDiedOf(t *testing.T) {
+	f := facts()
+	in(&f, ledger.Invalid)
+	f.Order.Class, f.Order.Sentence = string(failure.Validation), "a could not be validated"
+	if act := order.Next(f); act.Class != failure.Validation || act.Why != f.Order.Sentence {
+		t.Errorf("%+v", act)
+	}
+}

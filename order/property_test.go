@@ -1,0 +1,237 @@
+package order_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// dice throws facts.
+type dice struct{ *rand.Rand }
+
+func (d dice) maybe() bool { return d.IntN(2) == 0 }
+
+// moment is a time around noon, often the same, sometimes none.
+func (d dice) moment() time.Time {
+	spans := []time.Duration{0, time.Second, 2900 * time.Millisecond, 3 * time.Second, 59 * time.Second, 61 * time.Second, time.Hour, 25 * time.Hour, 200 * time.Hour}
+	at := noon.Add(-spans[d.IntN(len(spans))])
+	switch d.IntN(6) {
+	case 0:
+		return time.Time{}
+	case 1:
+		return noon.Add(spans[d.IntN(len(spans))])
+	}
+	return at
+}
+
+func one[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
+
+func (d dice) facts() order.Facts {
+	o := &ledger.Order{ID: 1, Lineage: "a", State: one(d, ledger.Creating, ledger.PendingState, ledger.Ready, ledger.Processing, ledger.Valid,
+		ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState, ledger.TakenState, ledger.LostState, ledger.RefusedState, ledger.Phantom),
+		CreateSends: d.IntN(6), Superseded: d.maybe(), CreateSentAt: d.moment(), FinalizeSentAt: d.moment()}
+	if d.IntN(8) == 0 {
+		o.SettledAt = noon
+	}
+	if d.maybe() {
+		o.Certificate, o.DeployedAt = "https://ca.example/c", noon
+	}
+	if d.maybe() {
+		o.Chain = []byte("chain")
+	}
+	f := order.Facts{Now: noon, Order: o, CA: order.CA{Reuses: d.maybe(), HidesProcessing: d.maybe(), LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour},
+		Looked: d.maybe(), Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Admitted: d.maybe(), Checked: d.maybe(),
+		KeyReady: d.maybe(), ListWalked: d.maybe(), NoList: d.maybe(), ShowsProcessing: d.maybe(), NextPoll: d.moment(), GiveUp: d.moment()}
+	for i := range d.IntN(4) {
+		a := &ledger.Authorization{ID: int64(i + 1), URL: fmt.Sprint(i), Name: fmt.Sprint(i), Status: one(d, "pending", "pending", "valid", "invalid", "expired"),
+			SeenAt: d.moment(), ChallengeURL: "c", ChallengeStatus: one(d, "pending", "processing", "valid", "invalid"), AnswerSentAt: d.moment(),
+			Answers: d.IntN(7), Answered: d.maybe(), Placement: one(d, "", "p")}
+		o.Authorizations = append(o.Authorizations, a)
+		f.Seen[a.URL], f.Placed[a.URL], f.Unplaceable[a.URL] = d.maybe(), d.maybe(), d.IntN(4) == 0
+	}
+	return f
+}
+
+// mayAnswer is rule 4, said in other words than the code's.
+func mayAnswer(f order.Facts, a *ledger.Authorization) bool {
+	if a.AnswerSentAt.IsZero() {
+		return true
+	}
+	shownAfter := a.SeenAt.Sub(a.AnswerSentAt)
+	if shownAfter <= 0 || a.ChallengeStatus == "processing" {
+		return false
+	}
+	never := f.ShowsProcessing && !f.CA.HidesProcessing && !a.Answered && a.Answers < 5
+	return never || shownAfter > f.CA.LongestValidation
+}
+
+func TestNextNeverDoesWhatTheRulesForbid(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	d := dice{rand.New(rand.NewPCG(seed, 1))}
+	seen := map[order.Kind]int{}
+	for range 200_000 {
+		f := d.facts()
+		act := order.Next(f)
+		seen[act.Kind]++
+		if wrong := breach(f, act); wrong != "" {
+			t.Fatalf("seed %d: %s: %+v\nfacts %+v\norder %+v", seed, wrong, act, f, *f.Order)
+		}
+	}
+	for _, kind := range []order.Kind{order.Create, order.Answer, order.Finalize, order.Search, order.Look, order.Show, order.Download, order.Check,
+		order.Place, order.Clear, order.MakeKey, order.Install, order.Deploy, order.Wait, order.Settle, order.Stop, order.Done} {
+		if seen[kind] == 0 {
+			t.Errorf("no facts led to %s", kind)
+		}
+	}
+}
+
+func breach(f order.Facts, act order.Action) string {
+	o := f.Order
+	for _, a := range act.Authorizations {
+		switch {
+		case act.Kind == order.Answer && (!mayAnswer(f, a) || a.Final() || !f.Looked || !f.Checked || !f.Seen[a.URL] || !f.Placed[a.URL] || f.Unplaceable[a.URL]):
+			return "a challenge is answered that must not be"
+		case act.Kind == order.Clear && o.State == ledger.PendingState:
+			return "a token is removed while its authorization is pending"
+		}
+	}
+	standing := count(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
+	switch act.Kind {
+	case order.Create:
+		unresolved := !o.CreateSentAt.IsZero()
+		if unresolved && f.Now.Sub(o.CreateSentAt) < 3*time.Second || unresolved && !f.ListWalked && !f.NoList || !f.Admitted || o.State != ledger.Creating {
+			return "newOrder is sent too soon, or without having looked, or unadmitted"
+		}
+	case order.Finalize:
+		if !f.Looked || !f.KeyReady || o.State != ledger.Ready || o.Superseded || standing > 0 {
+			return "finalize is sent that must not be"
+		}
+	case order.Settle:
+		if standing > 0 && o.State != ledger.Creating { // an order that does not exist has no authorizations
+			return "an order is settled while tokens stand"
+		}
+		open := count(o.Authorizations, func(a *ledger.Authorization) bool { return !a.Final() })
+		if act.State == ledger.Invalid && open > 0 {
+			return "a dead order is settled while authorizations are pending"
+		}
+	case order.Wait:
+		if !act.Until.After(f.Now) {
+			return "it waits for what is over"
+		}
+	case order.MakeKey:
+		if o.State != ledger.Ready || f.KeyReady {
+			return "a key is made that must not be"
+		}
+	case order.Install:
+		if !f.KeyReady || len(o.Chain) == 0 {
+			return "something is installed that is not whole"
+		}
+	case order.Answer, order.Show, order.Place, order.Check, order.Clear:
+		if len(act.Authorizations) == 0 && (act.Kind != order.Check || o.State != ledger.Creating) {
+			return "nothing is to be done, again and again"
+		}
+	}
+	return ""
+}
+
+// obey does to the facts what the driver and a CA of any mood could make of an action.
+func (d dice) obey(f *order.Facts, act order.Action) {
+	o := f.Order
+	f.Now = f.Now.Add(100 * time.Millisecond)
+	switch act.Kind {
+	case order.Create:
+		o.CreateSends++
+		o.CreateSentAt = f.Now
+		if f.ListWalked = false; d.maybe() {
+			o.State, o.CreateSentAt, f.Looked = ledger.PendingState, time.Time{}, true
+		}
+	case order.Search:
+		f.ListWalked = d.maybe()
+		f.NoList = !f.ListWalked
+	case order.Look:
+		f.Looked = true
+		if d.IntN(3) == 0 {
+			o.State = d.later(o.State)
+		}
+	case order.Show:
+		for _, a := range act.Authorizations {
+			f.Seen[a.URL], a.SeenAt = true, f.Now
+			if d.IntN(3) == 0 {
+				a.Status = one(d, "valid", "invalid")
+			}
+		}
+	case order.Check:
+		f.Checked, f.Admitted = true, true
+	case order.Place:
+		for _, a := range act.Authorizations {
+			f.Placed[a.URL], a.Placement = true, "p"
+		}
+	case order.Clear:
+		for _, a := range act.Authorizations {
+			a.Placement = ""
+		}
+	case order.Answer:
+		for _, a := range act.Authorizations {
+			a.AnswerSentAt, a.Answered = f.Now, d.maybe()
+			if a.SeenAt.After(f.Now) {
+				a.SeenAt = f.Now // as the driver does
+			}
+			a.Answers++
+		}
+	case order.MakeKey:
+		f.KeyReady = true
+	case order.Finalize:
+		o.State, o.FinalizeSentAt, f.Looked = ledger.Processing, f.Now, d.maybe()
+	case order.Download:
+		o.Chain = []byte("chain")
+	case order.Install:
+		o.State = ledger.Installed
+	case order.Deploy:
+		o.DeployedAt = f.Now
+	case order.Wait:
+		f.Now = act.Until
+	case order.Settle:
+		o.State, o.SettledAt = act.State, f.Now
+	}
+}
+
+// later is a state that the CA may show next.
+func (d dice) later(s ledger.State) ledger.State {
+	switch s {
+	case ledger.PendingState:
+		return one(d, ledger.Ready, ledger.Invalid)
+	case ledger.Ready:
+		return ledger.Ready
+	case ledger.Processing:
+		return one(d, ledger.Valid, ledger.Invalid, ledger.Ready)
+	}
+	return s
+}
+
+func TestObeyingNextComesToAnEnd(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	d := dice{rand.New(rand.NewPCG(seed, 2))}
+	for range 3000 {
+		f := d.facts()
+		f.GiveUp = f.Now.Add(90 * time.Second)
+		if f.NextPoll.After(f.GiveUp) {
+			f.NextPoll = f.GiveUp
+		}
+		steps := 0
+		for act := order.Next(f); act.Kind != order.Done && act.Kind != order.Stop; act = order.Next(f) {
+			if wrong := breach(f, act); wrong != "" {
+				t.Fatalf("seed %d: %s: %+v", seed, wrong, act)
+			}
+			d.obey(&f, act)
+			if steps++; steps > 3000 {
+				t.Fatalf("seed %d: no end: %s, %+v", seed, act.Kind, *f.Order)
+			}
+		}
+	}
+}

@@ -1,0 +1,354 @@
+package renewal_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/renewal"
+	"orderly/testca"
+)
+
+const day = 24 * time.Hour
+
+func TestAWishIsFulfilledOnce(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.site("a.example", "b.example")
+	s := h.process("certonly")
+	s.Only()
+	r := s.Obtain(t.Context(), h.wish("a.example", "b.example"))
+	if r.Outcome != renewal.Issued || r.Lineage != "a.example" || r.Path == "" || r.Key == "" || r.Expires.IsZero() || r.Order == 0 {
+		t.Fatalf("%+v", r)
+	}
+	must(t, s.End("done", 0, ""))
+	requests := len(h.ca.Truth().Requests)
+	r = h.process("certonly").Obtain(t.Context(), h.wish("b.example", "a.example"))
+	if r.Outcome != renewal.Kept || r.DueAt.IsZero() || len(h.ca.Truth().Requests) != requests {
+		t.Errorf("%+v, %d requests", r, len(h.ca.Truth().Requests)-requests)
+	}
+	if left, err := os.ReadDir(h.root("a.example")); err != nil || len(left) != 0 {
+		t.Errorf("left in the document root: %v, %v", left, err)
+	}
+	runs, err := h.ledger.Runs(t.Context(), 0)
+	must(t, err)
+	if first := runs[len(runs)-1]; first.Outcome != "done" || first.EndedAt.IsZero() {
+		t.Errorf("the run's record: %+v", first)
+	}
+}
+
+// Whatever is wrong with one lineage, the others are renewed, and the CA is asked for nothing on behalf of the broken.
+func TestABrokenLineageDoesNotKeepTheOthersFromBeingRenewed(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "nomap.example", "gone.example", "parse.example", "link.example", "nginx.example", "fresh.example", "off.example", "z.example")
+	h.edit("nomap.example", "nomap.example = "+h.root("nomap.example"), "")
+	h.edit("nomap.example", "webroot_path = "+h.root("nomap.example")+",", "")
+	must(t, os.RemoveAll(h.root("gone.example")))
+	h.edit("parse.example", "[renewalparams]", "[renewalparams")
+	must(t, os.Remove(filepath.Join(h.dir, "etc/live/link.example/cert.pem")))
+	h.edit("nginx.example", "authenticator = webroot", "authenticator = nginx")
+	h.edit("fresh.example", "[renewalparams]", "[renewalparams]\nrenew_before_expiry = 10 days")
+	h.edit("off.example", "[renewalparams]", "[renewalparams]\nautorenew = False")
+	h.clock.skip(65 * day)
+	orders := len(h.ca.Truth().Orders)
+	results, err := h.renew(renewal.Round{})
+	must(t, err)
+	want := "a.example issued, fresh.example kept, gone.example failed, link.example invalid, nginx.example failed, nomap.example failed, " +
+		"off.example kept, parse.example invalid, z.example issued"
+	if got := outcomes(results); got != want {
+		t.Errorf("%s\nnot %s", got, want)
+	}
+	classes := map[string]failure.Class{"gone.example": failure.WebrootGone, "link.example": failure.LineageBroken,
+		"nginx.example": failure.RenewalFile, "nomap.example": failure.WebrootUnset, "parse.example": failure.RenewalFile}
+	for _, r := range results {
+		if r.Class != classes[r.Lineage] || r.Err != nil && (r.Sentence == "" || r.Remedy == "" || r.Path == "") {
+			t.Errorf("%s: class %q, sentence %q, remedy %q, path %q", r.Lineage, r.Class, r.Sentence, r.Remedy, r.Path)
+		}
+	}
+	if n := len(h.ca.Truth().Orders) - orders; n != 2 {
+		t.Errorf("%d orders were made", n)
+	}
+	if renewal.Exit(results, err) != 1 {
+		t.Error("the exit code is not 1")
+	}
+}
+
+func TestNothingIsSentWhenNothingIsDue(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "b.example")
+	requests := len(h.ca.Truth().Requests)
+	var progress []int
+	results, err := h.renew(renewal.Round{Progress: func(done, all int) { progress = append(progress, done, all) }})
+	must(t, err)
+	if got := outcomes(results); got != "a.example kept, b.example kept" || len(h.ca.Truth().Requests) != requests {
+		t.Errorf("%s, %d requests", got, len(h.ca.Truth().Requests)-requests)
+	}
+	if len(progress) != 4 || progress[0] != 1 || progress[2] != 2 || progress[3] != 2 {
+		t.Errorf("progress %v", progress)
+	}
+	results, err = h.renew(renewal.Round{CertName: "b.example", Renew: true})
+	must(t, err)
+	if got := outcomes(results); got != "b.example issued" {
+		t.Error(got)
+	}
+	if _, err := h.renew(renewal.Round{CertName: "no.example"}); failure.ClassOf(err) != failure.Config {
+		t.Errorf("a lineage that does not exist: %v", err)
+	}
+}
+
+func TestARenewalSaysWhatItReplaces(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example")
+	h.clock.skip(65 * day)
+	_, err := h.renew(renewal.Round{})
+	must(t, err)
+	if orders := h.ca.Truth().Orders; len(orders) != 2 || orders[1].Replaces == "" {
+		t.Errorf("orders %+v", orders)
+	}
+}
+
+// A clock that jumped makes everything look expired. It is not believed, however often it is asked.
+func TestAJumpingClockOrdersNothing(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "b.example", "c.example")
+	_, err := h.renew(renewal.Round{})
+	must(t, err)
+	h.clock.skip(400 * day)
+	requests := len(h.ca.Truth().Requests)
+	for i := range 3 {
+		if _, err := h.renew(renewal.Round{}); failure.ClassOf(err) != failure.Clock {
+			t.Fatalf("time %d: %v", i, err)
+		}
+	}
+	if n := len(h.ca.Truth().Requests) - requests; n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	h.set.Force = true
+	results, err := h.renew(renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != 3 {
+		t.Error(got)
+	}
+	h.set.Force = false
+	_, err = h.renew(renewal.Round{})
+	must(t, err)
+}
+
+func TestHooksRunOnceAroundEverythingAndDeployEach(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "b.example", "broken.example")
+	must(t, os.RemoveAll(h.root("broken.example")))
+	h.clock.skip(65 * day)
+	_, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}})
+	must(t, err)
+	if got, want := h.notes(), "pre; deploy a.example; deploy b.example; post"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+	if debts := h.debts(); len(debts) != 0 {
+		t.Errorf("still owed: %+v", debts)
+	}
+}
+
+// A hook that stops a service does not run for a lineage that cannot be renewed.
+func TestAHookDoesNotRunInVain(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("broken.example")
+	must(t, os.RemoveAll(h.root("broken.example")))
+	h.clock.skip(65 * day)
+	results, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}})
+	must(t, err)
+	if got := h.notes(); got != "" || outcomes(results) != "broken.example failed" {
+		t.Errorf("%q, %s", got, outcomes(results))
+	}
+}
+
+// Rule 14: a run died between its pre-hook and its post-hook. Whoever comes next pays, once, and not while the run lives.
+func TestAPostHookThatIsOwedIsPaidByTheNext(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.site("a.example")
+	w := h.wish("a.example")
+	w.Hooks = ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}
+	first := h.process("certonly")
+	if r := first.Obtain(t.Context(), w); r.Outcome != renewal.Issued {
+		t.Fatalf("%+v", r)
+	}
+	next := h.process("renew")
+	must(t, next.PayDebts(t.Context()))
+	if got := h.notes(); got != "pre" || len(h.debts()) != 1 {
+		t.Errorf("while the run lives: %q, %d owed", got, len(h.debts()))
+	}
+	h.openLocks() // the first run is dead
+	next = h.process("renew")
+	must(t, next.PayDebts(t.Context()))
+	must(t, next.PayDebts(t.Context()))
+	if got := h.notes(); got != "pre; post" || len(h.debts()) != 0 {
+		t.Errorf("once it is dead: %q, %d owed", got, len(h.debts()))
+	}
+}
+
+func TestAPostHookIsRunAfterASignalToo(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.site("a.example")
+	w := h.wish("a.example")
+	ctx, cancel := context.WithCancel(t.Context())
+	w.Hooks = ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}
+	s := h.process("certonly")
+	h.ca.Inject(testca.Fault{Kind: "authorization", Nth: 1, Action: testca.Hold, After: true})
+	go func() { <-h.ca.Held(); cancel() }()
+	if r := s.Obtain(ctx, w); r.Outcome != renewal.Stopped {
+		t.Fatalf("%+v", r)
+	}
+	must(t, s.Finish(ctx))
+	if got := h.notes(); got != "pre; post" || len(h.debts()) != 0 {
+		t.Errorf("%q, %d owed", got, len(h.debts()))
+	}
+	h.ca.Release()
+	r := h.process("certonly").Obtain(t.Context(), w)
+	if r.Outcome != renewal.Issued || !r.Resumed || len(h.ca.Truth().Orders) != 1 {
+		t.Errorf("%+v, %d orders", r, len(h.ca.Truth().Orders))
+	}
+}
+
+func TestAHookThatFailsIsToldAndNothingElse(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.site("a.example")
+	w := h.wish("a.example")
+	w.Hooks = ledger.Hooks{Deploy: "printf 'out\\033[31m\\n'; exit 7"}
+	if r := h.process("certonly").Obtain(t.Context(), w); r.Outcome != renewal.Issued {
+		t.Fatalf("%+v", r)
+	}
+	said := strings.Join(append(h.report.lines, h.report.warnings...), "\n")
+	if !strings.Contains(said, "reported error code 7") || strings.Contains(said, "\x1b") || !strings.Contains(said, " out") {
+		t.Errorf("said: %q", said)
+	}
+}
+
+func TestDirectoryHooksRunBeforeTheLineagesOwn(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example")
+	for _, kind := range []string{"pre", "deploy", "post"} {
+		path := filepath.Join(h.dir, "etc/renewal-hooks", kind, "1.sh")
+		must(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		must(t, os.WriteFile(path, []byte("#!/bin/sh\n"+h.note("dir-"+kind)+"\n"), 0o755))
+	}
+	h.clock.skip(65 * day)
+	h.set.DirectoryHooks = true
+	_, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}})
+	must(t, err)
+	if got, want := h.notes(), "dir-pre; pre; dir-deploy a.example; deploy a.example; dir-post; post"; got != want {
+		t.Errorf("%q, not %q", got, want)
+	}
+}
+
+func TestResumeGoesOnWithWhatAnEarlierRunLeft(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.site("a.example", "b.example")
+	for _, name := range []string{"a.example", "b.example"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		h.ca.Inject(testca.Fault{Kind: "authorization", Nth: 1, Action: testca.Hold, After: true})
+		go func() { <-h.ca.Held(); cancel() }()
+		if r := h.process("certonly").Obtain(ctx, h.wish(name)); r.Outcome != renewal.Stopped {
+			t.Fatalf("%+v", r)
+		}
+		h.ca.ClearFaults()
+		h.ca.Release()
+	}
+	results, err := h.process("resume").ResumeAll(t.Context())
+	must(t, err)
+	if got := outcomes(results); got != "a.example issued, b.example issued" {
+		t.Error(got)
+	}
+	for _, r := range results {
+		if !r.Resumed || r.Order == 0 || r.Path == "" {
+			t.Errorf("%+v", r)
+		}
+	}
+	results, err = h.process("resume").ResumeAll(t.Context())
+	if err != nil || len(results) != 0 || h.ca.Truth().Pending() != 0 || len(h.ca.Truth().Orders) != 2 {
+		t.Errorf("%v, %v, %d pending, %d orders", results, err, h.ca.Truth().Pending(), len(h.ca.Truth().Orders))
+	}
+}
+
+// The account on disk is another one than the order's: nothing is sent in its name.
+func TestAnOrderOfAnAccountThatIsGoneIsNotResumed(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.site("a.example")
+	ctx, cancel := context.WithCancel(t.Context())
+	h.ca.Inject(testca.Fault{Kind: "authorization", Nth: 1, Action: testca.Hold, After: true})
+	go func() { <-h.ca.Held(); cancel() }()
+	h.process("certonly").Obtain(ctx, h.wish("a.example"))
+	h.ca.ClearFaults()
+	h.ca.Release()
+	must(t, os.RemoveAll(filepath.Join(h.dir, "etc/accounts")))
+	requests := len(h.ca.Truth().Requests)
+	results, err := h.process("resume").ResumeAll(t.Context())
+	if err != nil || outcomes(results) != "a.example failed" || len(h.ca.Truth().Requests) != requests {
+		t.Errorf("%+v, %v", results, err)
+	}
+}
+
+func TestAnAccountThatTheCADoesNotAcceptEndsItsLineagesOnly(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "b.example")
+	h.clock.skip(65 * day)
+	h.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 400, Problem: "accountDoesNotExist", Detail: "gone"})
+	before := h.ca.Truth().RequestsByKind["new-order"]
+	results, _ := h.renew(renewal.Round{})
+	if n := h.ca.Truth().RequestsByKind["new-order"] - before; n != 1 {
+		t.Errorf("%d newOrders", n)
+	}
+	if strings.Contains(outcomes(results), "issued") || h.ca.Truth().RequestsByKind["new-account"] != 1 {
+		t.Errorf("%s, %d newAccounts", outcomes(results), h.ca.Truth().RequestsByKind["new-account"])
+	}
+}
+
+func TestAccountsAreMadeOnlyWhenThatWasSaid(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.site("a.example")
+	w := h.wish("a.example")
+	w.Registration = renewal.Registration{}
+	r := h.process("certonly").Obtain(t.Context(), w)
+	if r.Outcome != renewal.Failed || len(h.ca.Truth().Requests) != 0 {
+		t.Errorf("%+v, %d requests", r, len(h.ca.Truth().Requests))
+	}
+	// The answer to newAccount is lost: the next run uses the same key, and finds the account that was made.
+	h.ca.Inject(testca.Fault{Kind: "new-account", Nth: 1, Action: testca.LoseAnswer})
+	if r := h.process("certonly").Obtain(t.Context(), h.wish("a.example")); r.Outcome != renewal.Failed {
+		t.Errorf("%+v", r)
+	}
+	if r := h.process("certonly").Obtain(t.Context(), h.wish("a.example")); r.Outcome != renewal.Issued {
+		t.Errorf("%+v", r)
+	}
+	accounts := map[string]bool{}
+	for _, request := range h.ca.Truth().Requests {
+		if request.Kind == "new-account" {
+			accounts[request.Account] = true
+		}
+	}
+	if len(accounts) != 1 {
+		t.Errorf("accounts %v", accounts)
+	}
+}
+
+func TestALineageThatIsBrokenByADeadRunIsMended(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example")
+	h.clock.skip(65 * day)
+	_, err := h.renew(renewal.Round{})
+	must(t, err)
+	live := filepath.Join(h.dir, "etc/live/a.example")
+	must(t, os.Remove(filepath.Join(live, "privkey.pem")))
+	must(t, os.Symlink("../../archive/a.example/privkey9.pem", filepath.Join(live, "privkey.pem")))
+	results, err := h.renew(renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); got != "a.example kept" && got != "a.example invalid" {
+		t.Error(got)
+	}
+	if outcomes(results) == "a.example kept" && len(h.report.warnings) == 0 {
+		t.Error("the repair is not told")
+	}
+}

@@ -1,0 +1,227 @@
+package renewal_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orderly/certbot"
+	"orderly/ledger"
+	"orderly/ledger/sqlite"
+	"orderly/ledger/sqlstore"
+	"orderly/lock"
+	"orderly/renewal"
+	"orderly/testca"
+)
+
+// clock is the real one, set forward.
+type clock struct {
+	renewal.Clock
+	mu sync.Mutex
+	by time.Duration
+}
+
+// Now implements order.Clock.
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.by)
+}
+
+func (c *clock) skip(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.by += d
+}
+
+// report keeps what a person would read.
+type report struct{ lines, warnings []string }
+
+// Say implements renewal.Reporter.
+func (r *report) Say(format string, args ...any) { r.lines = append(r.lines, fmt.Sprintf(format, args...)) }
+
+// Warn implements renewal.Reporter.
+func (r *report) Warn(format string, args ...any) {
+	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
+}
+
+// host is one web server with its CA.
+type host struct {
+	t      *testing.T
+	ca     *testca.CA
+	clock  *clock
+	report *report
+	dir    string
+	port   int // of its web server
+	ledger *sqlstore.Store
+	locks  *lock.File
+	set    renewal.Settings
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newHost starts a CA and a host whose web server serves every name from a directory of its own.
+func newHost(t *testing.T, config testca.Config) *host {
+	t.Helper()
+	h := &host{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir()}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	h.port = listener.Addr().(*net.TCPAddr).Port
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			name = r.Host
+		}
+		http.FileServerFS(os.DirFS(h.root(name))).ServeHTTP(w, r)
+	})}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	config.HTTPPort, config.Now = h.port, h.clock.Now
+	h.ca, err = testca.Start(config)
+	must(t, err)
+	t.Cleanup(func() { must(t, h.ca.Close()) })
+	h.openLocks()
+	h.ledger, err = sqlite.Open(t.Context(), sqlite.Options{Dir: filepath.Join(h.dir, "ledger"), Host: "here", Now: h.clock.Now,
+		Lock: func(ctx context.Context) (func() error, error) { return h.locks.Lock(ctx, "ledger") }})
+	must(t, err)
+	t.Cleanup(func() { must(t, h.ledger.Close()) })
+	h.set = renewal.Settings{Resolver: h.ca.Resolver(), PreflightPort: h.port, LongestValidation: time.Second}
+	return h
+}
+
+// openLocks gives up every lock, as the death of a process does, and opens the file anew.
+func (h *host) openLocks() {
+	h.t.Helper()
+	if h.locks != nil {
+		must(h.t, h.locks.Close())
+	}
+	var err error
+	h.locks, err = lock.Open(filepath.Join(h.dir, "locks"))
+	must(h.t, err)
+	locks := h.locks
+	h.t.Cleanup(func() { _ = locks.Close() })
+}
+
+func (h *host) root(name string) string { return filepath.Join(h.dir, "srv", name) }
+
+// site makes the document roots of names.
+func (h *host) site(names ...string) {
+	h.t.Helper()
+	for _, name := range names {
+		must(h.t, os.MkdirAll(h.root(name), 0o755))
+	}
+}
+
+func (h *host) disk() *certbot.Store {
+	return &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(h.dir, "etc"), Work: filepath.Join(h.dir, "lib"), Logs: filepath.Join(h.dir, "log")}}
+}
+
+// process begins a run.
+func (h *host) process(command string) *renewal.Server {
+	h.t.Helper()
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(h.ca.RootPEM())
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}
+	h.t.Cleanup(transport.CloseIdleConnections)
+	disk := h.disk()
+	must(h.t, disk.Dirs.Prepare())
+	s := &renewal.Server{Disk: disk, Ledger: h.ledger, Locks: h.locks, HTTP: &http.Client{Transport: transport}, Clock: h.clock,
+		Log: slog.New(slog.DiscardHandler), Report: h.report, Settings: h.set, KeyDir: filepath.Join(h.dir, "keys")}
+	must(h.t, s.Begin(h.t.Context(), command, os.Getpid(), nil))
+	return s
+}
+
+// wish asks for a certificate for names, each in its own document root.
+func (h *host) wish(names ...string) renewal.Wish {
+	w := renewal.Wish{Names: names, Webroots: map[string]string{}, Server: h.ca.DirectoryURL(), Registration: renewal.Registration{AgreeTOS: true, NoEmail: true}}
+	for _, name := range names {
+		w.Webroots[name] = h.root(name)
+		w.WebrootPaths = append(w.WebrootPaths, h.root(name))
+	}
+	return w
+}
+
+// has makes a host have a certificate for each name.
+func (h *host) has(names ...string) {
+	h.t.Helper()
+	for _, name := range names {
+		h.site(name)
+		s := h.process("certonly")
+		if r := s.Obtain(h.t.Context(), h.wish(name)); r.Outcome != renewal.Issued {
+			h.t.Fatalf("%s: %+v", name, r)
+		}
+		must(h.t, s.Finish(h.t.Context()))
+		must(h.t, s.End("done", 0, ""))
+	}
+}
+
+// renew is a run of renew.
+func (h *host) renew(round renewal.Round) ([]renewal.Result, error) {
+	h.t.Helper()
+	s := h.process("renew")
+	results, err := s.RenewAll(h.t.Context(), round)
+	must(h.t, s.Finish(h.t.Context()))
+	code := renewal.Exit(results, err)
+	outcome := map[bool]string{true: "done", false: "failed"}[code == 0]
+	must(h.t, s.End(outcome, code, ""))
+	return results, err
+}
+
+// outcomes are the outcomes of results by lineage.
+func outcomes(results []renewal.Result) string {
+	var all []string
+	for _, r := range results {
+		all = append(all, r.Lineage+" "+r.Outcome)
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}
+
+// edit changes a renewal file.
+func (h *host) edit(lineage, old, replacement string) {
+	h.t.Helper()
+	path := h.disk().Dirs.Renewal(lineage)
+	text, err := os.ReadFile(path)
+	must(h.t, err)
+	if !strings.Contains(string(text), old) {
+		h.t.Fatalf("%s has no %q:\n%s", path, old, text)
+	}
+	must(h.t, os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o644))
+}
+
+// note is a hook that writes a line, and what it has written.
+func (h *host) note(word string) string {
+	return fmt.Sprintf("echo %s $RENEWED_DOMAINS >> %s", word, filepath.Join(h.dir, "notes"))
+}
+
+func (h *host) notes() string {
+	h.t.Helper()
+	text, err := os.ReadFile(filepath.Join(h.dir, "notes"))
+	if err != nil && !os.IsNotExist(err) {
+		h.t.Fatal(err)
+	}
+	return strings.TrimSpace(strings.ReplaceAll(string(text), "\n", "; "))
+}
+
+func (h *host) debts() []ledger.Debt {
+	h.t.Helper()
+	debts, err := h.ledger.Debts(h.t.Context())
+	must(h.t, err)
+	return debts
+}
