@@ -36,6 +36,10 @@ unit:
 bench: build
 	$(GO) run ./cmd/bench --orderly $(BIN)/orderly
 
+# The whole matrix of kills and faults; `make test` runs a choice of it.
+torture:
+	ORDERLY_E2E=all $(GO) test -count=1 -timeout 60m -v -run 'Kill|Fault|Mishap|Lost|Torture' ./e2e
+
 fuzz:
 	./scripts/fuzz 30s
 

@@ -65,6 +65,8 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	var err error
 	if f.round.CertName == "" {
 		left, err = s.server.ResumeAll(ctx)
+	} else {
+		err = s.server.PayDebts(ctx) // what a dead run stopped must not stay so, whatever this run is about
 	}
 	var results []renewal.Result
 	if err == nil {

@@ -237,3 +237,27 @@ func TestAnOrderSurvivesAKillAtEveryRequestInTurn(t *testing.T) {
 		})
 	}
 }
+
+// An order that a changed name set superseded rests, ready, and is taken up when its names are wanted again.
+func TestASupersededOrderIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	for _, ca := range characters() {
+		t.Run(ca.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, ca.config)
+			h := w.host("one")
+			two, three := someNames(2), someNames(3)
+			root := w.site(three...)
+			h.interrupt(point{"authorization", 2, true}, syscall.SIGKILL, h.certonly(root, two...)...)
+			h.must(h.certonly(root, three...)...)
+			noOrder(h)
+			h.must(append(h.certonly(root, two...), "--cert-name", two[0])...)
+			h.goodPair(two[0], two...)
+			noOrder(h)
+			if truth := w.ca.Truth(); len(truth.Orders) != 2 || len(truth.Issued) != 2 || truth.ValidatedTwice() != 0 {
+				t.Errorf("%d orders, %d certificates, %d validated twice", len(truth.Orders), len(truth.Issued), truth.ValidatedTwice())
+			}
+			h.tidy()
+		})
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -57,8 +56,8 @@ func TestADirectoryThatCannotBeWrittenIsNamed(t *testing.T) {
 	}
 }
 
-// An immutable directory is the nearest to a read-only disk that a test can have.
-func TestAConfigurationThatBecameReadOnlyLosesNothing(t *testing.T) {
+// The certificate is issued, and cannot be put in place: it is kept until it can.
+func TestACertificateThatCannotBePutInPlaceIsKept(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, characters()[2].config)
 	h := w.host("one")
@@ -66,21 +65,17 @@ func TestAConfigurationThatBecameReadOnlyLosesNothing(t *testing.T) {
 	command := h.certonly(w.site(names...), names...)
 	h.interrupt(point{"finalize", 1, true}, syscall.SIGKILL, command...)
 	live := filepath.Join(h.config, "live")
-	if err := os.MkdirAll(live, 0o700); err != nil {
-		t.Fatal(err)
+	unwritable(t, live)
+	for range 2 {
+		h.complains(h.orderly(command...), live)
 	}
-	if out, err := exec.Command("chattr", "+i", live).CombinedOutput(); err != nil {
-		t.Fatalf("chattr: %v %s", err, out)
-	}
-	thaw := func() { _ = exec.Command("chattr", "-i", live).Run() }
-	t.Cleanup(thaw)
-	h.complains(h.orderly(command...), live)
-	if n := len(w.ca.Truth().Issued); n != 1 {
-		t.Errorf("%d certificates", n)
-	}
-	thaw()
+	before := w.requests("")
+	h.remove(live)
 	h.must(command...)
 	h.kept(promise{names: names})
+	if n := w.requests("") - before; n > 1 {
+		t.Errorf("%d requests were made for a certificate that was downloaded before", n)
+	}
 }
 
 // damage is a ledger that cannot be used.

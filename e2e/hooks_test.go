@@ -137,7 +137,7 @@ func TestNoHookRunsForARefusedLineage(t *testing.T) {
 // A killed run owes its post-hook; whoever comes next pays it first, also when there is nothing else to do.
 func TestAKilledRunsPostHookIsPaid(t *testing.T) {
 	t.Parallel()
-	for _, next := range []string{"the same again", "renew", "resume"} {
+	for _, next := range []string{"the same again", "renew", "resume", "a certificate for another"} {
 		t.Run(next, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, characters()[2].config)
@@ -150,6 +150,10 @@ func TestAKilledRunsPostHookIsPaid(t *testing.T) {
 			switch next {
 			case "the same again":
 				h.must(command...)
+			case "a certificate for another":
+				h.lineages("other.example.com") // pays as well
+				j.is("pre", "post")
+				return
 			default:
 				h.must(next)
 			}
@@ -170,7 +174,20 @@ func TestAKilledRunsPostHookIsPaid(t *testing.T) {
 	}
 }
 
-// A run that is stopped in time pays at once, within its two seconds.
+// The next run may be about another certificate alone.
+func TestARunForOneCertificatePaysToo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, characters()[2].config)
+	h := w.host("one")
+	j := h.journal()
+	h.lineages("other.example.com")
+	names := someNames(2)
+	h.interrupt(point{"challenge", 2, true}, syscall.SIGKILL, j.withHooks(h.certonly(w.site(names...), names...))...)
+	h.must("renew", "--cert-name", "other.example.com")
+	j.is("pre", "post")
+}
+
+// A run that is stopped in time leaves the hook to the next one.
 func TestAStoppedRunStartsAgainWhatItStopped(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, characters()[2].config)

@@ -53,26 +53,55 @@ func unsent(f *order.Facts, sends int, ago time.Duration) {
 	}
 }
 
-func TestNext(t *testing.T) {
-	const none = 0
-	for _, c := range []struct {
-		sentence string
-		change   func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization)
-		kind     order.Kind
-		state    ledger.State // of Settle
-		names    string       // of Action.Authorizations
-	}{
-		// before the order exists
-		{"a planned order that nothing forbids is created", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, none, 0) }, order.Create, "", ""},
+// row is one sentence of the rules: what the facts are, and what follows.
+type row struct {
+	sentence string
+	change   func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization)
+	kind     order.Kind
+	state    ledger.State // of Settle
+	names    string       // of Action.Authorizations
+}
+
+func follow(t *testing.T, rows []row) {
+	t.Helper()
+	for _, c := range rows {
+		t.Run(c.sentence, func(t *testing.T) {
+			f := facts()
+			c.change(&f, f.Order, f.Order.Authorizations[0], f.Order.Authorizations[1])
+			act := order.Next(f)
+			names := ""
+			for _, a := range act.Authorizations {
+				names += " " + a.Name
+			}
+			if act.Kind != c.kind || act.State != c.state || (names != "" || c.names != "") && names != " "+c.names {
+				t.Errorf("%s %s%s, not %s %s %s", act.Kind, act.State, names, c.kind, c.state, c.names)
+			}
+			if act.Kind == order.Wait && !act.Until.After(f.Now) {
+				t.Errorf("it waits until %s, which is over", act.Until)
+			}
+			if act.Kind == order.Settle && act.State != ledger.Installed && act.State != ledger.Invalid && act.State != ledger.ExpiredState && (act.Class == "" || act.Why == "") {
+				t.Errorf("settled %s without a reason", act.State)
+			}
+		})
+	}
+}
+
+func TestNextBeforeTheOrderExists(t *testing.T) {
+	follow(t, []row{
+		{"a planned order that nothing forbids is created", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 0, 0) }, order.Create, "", ""},
 		{"a planned order found in the ledger is released: newOrder was never sent", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
-			unsent(f, none, 0)
+			unsent(f, 0, 0)
 			f.Admitted = false
 		}, order.Settle, ledger.ReleasedState, ""},
 		{"newOrder waits for a Retry-After", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
-			unsent(f, none, 0)
+			unsent(f, 0, 0)
 			f.NextPoll = noon.Add(time.Second)
 		}, order.Wait, "", ""},
-		// rule 2
+	})
+}
+
+func TestNextAfterANewOrderWithoutAnAnswer(t *testing.T) {
+	follow(t, []row{
 		{"an unanswered newOrder is left alone for 3 s", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 2*time.Second) }, order.Wait, "", ""},
 		{"then it is searched for in the account's list", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 3*time.Second) }, order.Search, "", ""},
 		{"without a list it is sent once more", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
@@ -96,7 +125,11 @@ func TestNext(t *testing.T) {
 			f.ListWalked = true
 		}, order.Settle, ledger.Phantom, ""},
 		{"what may have come of it has expired by now", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 169*time.Hour) }, order.Settle, ledger.ExpiredState, ""},
-		// rule 1
+	})
+}
+
+func TestNextWhenAnOrderIsTakenOver(t *testing.T) {
+	follow(t, []row{
 		{"who takes an order over looks at it first", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { f.Looked = false }, order.Look, "", ""},
 		{"also when it is ready", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Ready)
@@ -110,7 +143,11 @@ func TestNext(t *testing.T) {
 			in(f, ledger.Invalid)
 			f.Looked = false
 		}, order.Look, "", ""},
-		// pending
+	})
+}
+
+func TestNextWhileTheOrderIsPending(t *testing.T) {
+	follow(t, []row{
 		{"authorizations are seen before anything is done about them", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) { f.Seen[a.URL] = false }, order.Show, "", "a"},
 		{"preflight comes before answers", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			f.Checked = false
@@ -149,7 +186,11 @@ func TestNext(t *testing.T) {
 			answered(f, time.Second)
 			f.NextPoll = noon.Add(time.Hour)
 		}, order.Stop, "", ""},
-		// rule 4
+	})
+}
+
+func TestNextAfterAChallengeWithoutAnAnswer(t *testing.T) {
+	follow(t, []row{
 		{"a challenge of unknown fate is looked at", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			answered(f, time.Second)
 			b.Answered = false
@@ -196,7 +237,11 @@ func TestNext(t *testing.T) {
 			answered(f, 61*time.Minute)
 			a.SeenAt, b.SeenAt, a.Answers, b.Answers = f.Now, f.Now, 5, 6
 		}, order.Answer, "", "a b"},
-		// ready
+	})
+}
+
+func TestNextOnceTheOrderIsReady(t *testing.T) {
+	follow(t, []row{
 		{"tokens are cleared before the key is made", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
 			in(f, ledger.Ready)
 			a.Placement = "p"
@@ -214,7 +259,11 @@ func TestNext(t *testing.T) {
 			in(f, ledger.Ready)
 			o.Superseded, a.Placement = true, "p"
 		}, order.Clear, "", "a"},
-		// finalized
+	})
+}
+
+func TestNextOnceItIsFinalized(t *testing.T) {
+	follow(t, []row{
 		{"a processing order is polled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Processing) }, order.Look, "", ""},
 		{"as long as patience lasts", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Processing)
@@ -257,7 +306,11 @@ func TestNext(t *testing.T) {
 			in(f, ledger.Installed)
 			o.DeployedAt, a.Placement = noon, "p"
 		}, order.Clear, "", "a"},
-		// dead
+	})
+}
+
+func TestNextOnceItIsDead(t *testing.T) {
+	follow(t, []row{
 		{"siblings of a failed name are still answered (rule 9)", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			o.State, a.Status = ledger.Invalid, "invalid"
 		}, order.Answer, "", "b"},
@@ -283,26 +336,7 @@ func TestNext(t *testing.T) {
 			b.Placement = "p"
 		}, order.Clear, "", "b"},
 		{"a settled order is done", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { o.SettledAt = noon }, order.Done, "", ""},
-	} {
-		t.Run(c.sentence, func(t *testing.T) {
-			f := facts()
-			c.change(&f, f.Order, f.Order.Authorizations[0], f.Order.Authorizations[1])
-			act := order.Next(f)
-			names := ""
-			for _, a := range act.Authorizations {
-				names += " " + a.Name
-			}
-			if act.Kind != c.kind || act.State != c.state || (names != "" || c.names != "") && names != " "+c.names {
-				t.Errorf("%s %s%s, not %s %s %s", act.Kind, act.State, names, c.kind, c.state, c.names)
-			}
-			if act.Kind == order.Wait && !act.Until.After(f.Now) {
-				t.Errorf("it waits until %s, which is over", act.Until)
-			}
-			if act.Kind == order.Settle && act.State != ledger.Installed && act.State != ledger.Invalid && act.State != ledger.ExpiredState && (act.Class == "" || act.Why == "") {
-				t.Errorf("settled %s without a reason", act.State)
-			}
-		})
-	}
+	})
 }
 
 func TestASettledOrderSaysWhatItDiedOf(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -438,5 +437,3 @@ func count[T any](list []T, want func(T) bool) int {
 	}
 	return n
 }
-
-func (w *world) String() string { return fmt.Sprintf("ledger with %d commits", w.store.Commits()) }

@@ -49,7 +49,9 @@ func (c *clock) skip(d time.Duration) {
 type report struct{ lines, warnings []string }
 
 // Say implements renewal.Reporter.
-func (r *report) Say(format string, args ...any) { r.lines = append(r.lines, fmt.Sprintf(format, args...)) }
+func (r *report) Say(format string, args ...any) {
+	r.lines = append(r.lines, fmt.Sprintf(format, args...))
+}
 
 // Warn implements renewal.Reporter.
 func (r *report) Warn(format string, args ...any) {
@@ -205,6 +207,14 @@ func (h *host) edit(lineage, old, replacement string) {
 	must(h.t, os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o644))
 }
 
+// due makes lineages due now, by their renewal files.
+func (h *host) due(lineages ...string) {
+	h.t.Helper()
+	for _, lineage := range lineages {
+		h.edit(lineage, "version = ", "renew_before_expiry = 90 days\nversion = ")
+	}
+}
+
 // note is a hook that writes a line, and what it has written.
 func (h *host) note(word string) string {
 	return fmt.Sprintf("echo %s $RENEWED_DOMAINS >> %s", word, filepath.Join(h.dir, "notes"))
@@ -216,7 +226,11 @@ func (h *host) notes() string {
 	if err != nil && !os.IsNotExist(err) {
 		h.t.Fatal(err)
 	}
-	return strings.TrimSpace(strings.ReplaceAll(string(text), "\n", "; "))
+	var words []string
+	for line := range strings.Lines(string(text)) {
+		words = append(words, strings.TrimSpace(line))
+	}
+	return strings.Join(words, "; ")
 }
 
 func (h *host) debts() []ledger.Debt {
