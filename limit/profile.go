@@ -1,0 +1,217 @@
+package limit
+
+import (
+	_ "embed" // profiles.toml
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"orderly/failure"
+)
+
+//go:embed profiles.toml
+var builtIn string
+
+// Profile is what is known of one CA.
+type Profile struct {
+	Name      string
+	Directory string // "" for a kind of CA
+	Boulder   bool   // any CA that shows Boulder's random directory entry
+
+	ReusesOrders        bool
+	HidesProcessing     bool
+	ChargesDeactivation bool
+	CountsPending       int // authorizations of an account that may be pending at once; 0: not counted
+	LongestValidation   time.Duration
+	OrderLifetime       time.Duration
+	Limits              map[string]Limit // by name; none where nothing is known
+}
+
+// Profiles are the CAs that are known.
+type Profiles []Profile
+
+// written is a profile as a file has it.
+type written struct {
+	Name                string            `toml:"name"`
+	Directory           string            `toml:"directory"`
+	Boulder             bool              `toml:"boulder"`
+	ReusesOrders        *bool             `toml:"reuses_orders"`
+	HidesProcessing     *bool             `toml:"hides_processing"`
+	ChargesDeactivation *bool             `toml:"charges_deactivation"`
+	CountsPending       *int              `toml:"counts_pending"`
+	LongestValidation   string            `toml:"longest_validation"`
+	OrderLifetime       string            `toml:"order_lifetime"`
+	Share               string            `toml:"share"`
+	Limits              map[string]string `toml:"limits"`
+}
+
+// Load returns the built-in profiles with those of an operator's file laid over them; overlay may be empty, and name is
+// what errors call it. They are of class Config and name the line or the key.
+func Load(overlay, name string) (Profiles, error) {
+	profiles, err := Profiles(nil).lay(builtIn, "profiles.toml")
+	if err != nil {
+		return nil, err
+	}
+	return profiles.lay(overlay, name)
+}
+
+func (p Profiles) lay(text, name string) (Profiles, error) {
+	const remedy = "Mend the file; the comments in the built-in profiles.toml say what there is."
+	var file struct {
+		CA []written `toml:"ca"`
+	}
+	meta, err := toml.Decode(text, &file)
+	if parse, ok := errors.AsType[toml.ParseError](err); ok {
+		return nil, failure.New(failure.Config, remedy, "%s, line %d: %s", name, parse.Position.Line, failure.Clean(parse.Message))
+	}
+	if err != nil {
+		return nil, failure.New(failure.Config, remedy, "%s: %s", name, failure.Clean(err.Error()))
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return nil, failure.New(failure.Config, remedy, "%s: there is no setting %s", name, failure.Clean(unknown[0].String()))
+	}
+	for _, w := range file.CA {
+		if p, err = p.with(w); err != nil {
+			return nil, failure.Wrap(err, failure.Config, remedy, "%s", name)
+		}
+	}
+	return p, nil
+}
+
+// with lays one written profile over the one for the same directory, or over that of its kind.
+func (p Profiles) with(w written) (Profiles, error) {
+	if w.Name == "" && w.Directory == "" {
+		return nil, errors.New("a [[ca]] needs a name or a directory")
+	}
+	at := slices.IndexFunc(p, func(o Profile) bool {
+		return (w.Directory != "" && o.Directory == w.Directory) || (w.Directory == "" && o.Name == w.Name)
+	})
+	var base Profile
+	if at >= 0 {
+		base = p[at]
+	} else if len(p) > 0 && w.Directory != "" {
+		base = p.For(w.Directory, w.Boulder)
+		base.Limits = nil
+	}
+	laid, err := base.over(w)
+	if err != nil {
+		return nil, fmt.Errorf("ca %s%s: %w", w.Name, w.Directory, err)
+	}
+	if at >= 0 {
+		p = slices.Clone(p)
+		p[at] = laid
+		return p, nil
+	}
+	return append(slices.Clone(p), laid), nil
+}
+
+func (p Profile) over(w written) (Profile, error) {
+	if w.Name != "" {
+		p.Name = w.Name
+	}
+	p.Directory, p.Boulder = w.Directory, w.Boulder || p.Boulder && w.Directory == ""
+	set(&p.ReusesOrders, w.ReusesOrders)
+	set(&p.HidesProcessing, w.HidesProcessing)
+	set(&p.ChargesDeactivation, w.ChargesDeactivation)
+	set(&p.CountsPending, w.CountsPending)
+	if p.CountsPending < 0 {
+		return p, fmt.Errorf("counts_pending = %d: not a number of authorizations", p.CountsPending)
+	}
+	if err := setTime(&p.LongestValidation, "longest_validation", w.LongestValidation); err != nil {
+		return p, err
+	}
+	if err := setTime(&p.OrderLifetime, "order_lifetime", w.OrderLifetime); err != nil {
+		return p, err
+	}
+	return p.limited(w)
+}
+
+func (p Profile) limited(w written) (Profile, error) {
+	limits := map[string]Limit{}
+	for name, l := range p.Limits {
+		limits[name] = l
+	}
+	for name, text := range w.Limits {
+		if !slices.Contains(Names(), name) {
+			return p, fmt.Errorf("there is no limit %s, only %s", failure.Clean(name), strings.Join(Names(), ", "))
+		}
+		l, err := parseLimit(name, text)
+		if err != nil {
+			return p, err
+		}
+		limits[name] = l
+	}
+	if w.Share != "" {
+		part, of, err := parseShare(w.Share)
+		if err != nil {
+			return p, err
+		}
+		for name, l := range limits {
+			limits[name] = l.Share(part, of)
+		}
+	}
+	p.Limits = limits
+	return p, nil
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func setTime(to *time.Duration, key, text string) error {
+	if text == "" {
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%s = %q: not a time such as 60s", key, failure.Clean(text))
+	}
+	*to = d
+	return nil
+}
+
+// parseLimit reads "300/3h"; "off" is no limit.
+func parseLimit(name, text string) (Limit, error) {
+	if text == "off" {
+		return Limit{Name: name}, nil
+	}
+	count, period, _ := strings.Cut(text, "/")
+	n, err := strconv.ParseInt(count, 10, 64)
+	d, errPeriod := time.ParseDuration(period)
+	if err != nil || errPeriod != nil || n < 1 || d < time.Duration(n) {
+		return Limit{}, fmt.Errorf("%s = %q: not a limit such as 300/3h, or off", name, failure.Clean(text))
+	}
+	return Limit{Name: name, Count: n, Period: d}, nil
+}
+
+func parseShare(text string) (part, of int64, err error) {
+	a, b, _ := strings.Cut(text, "/")
+	part, err = strconv.ParseInt(a, 10, 64)
+	of, errOf := strconv.ParseInt(b, 10, 64)
+	if err != nil || errOf != nil || part < 1 || of < part {
+		return 0, 0, fmt.Errorf("share = %q: not a part such as 1/20", failure.Clean(text))
+	}
+	return part, of, nil
+}
+
+// For returns the profile of a CA: that of its directory, that of Boulder where it runs one, or the generic one.
+func (p Profiles) For(directory string, boulder bool) Profile {
+	for _, known := range p {
+		if known.Directory != "" && known.Directory == directory {
+			return known
+		}
+	}
+	for _, known := range p {
+		if known.Directory == "" && (known.Boulder && boulder || !known.Boulder && !boulder) {
+			return known
+		}
+	}
+	return Profile{Name: "generic", LongestValidation: time.Minute, OrderLifetime: 7 * 24 * time.Hour}
+}
