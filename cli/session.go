@@ -17,6 +17,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger/sqlite"
 	"orderly/ledger/sqlstore"
+	"orderly/limit"
 	"orderly/lock"
 	"orderly/order"
 	"orderly/renewal"
@@ -99,6 +100,16 @@ func (s *session) openLedger(ctx context.Context, adopt bool) error {
 
 func (s *session) keys() *order.Keys { return &order.Keys{Dir: filepath.Join(s.ledgerDir(), "keys")} }
 
+// profiles are the CAs that are known: the built-in ones, with CONFIG/orderly/ca.toml laid over them.
+func (s *session) profiles() (limit.Profiles, error) {
+	path := filepath.Join(s.ledgerDir(), "ca.toml")
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, failure.Wrap(err, failure.Config, "Make the file readable, or remove it.", "the CAs' profiles cannot be read")
+	}
+	return limit.Load(string(text), path)
+}
+
 // hostID tells this host from another one to which a configuration directory may be copied: the machine id where there is
 // one, otherwise the host's name. ORDERLY_HOST overrides it, for containers whose name changes with every start.
 func hostID(getenv func(string) string) string {
@@ -150,8 +161,13 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 	if err != nil {
 		return err
 	}
+	profiles, err := s.profiles()
+	if err != nil {
+		return err
+	}
 	s.server = &renewal.Server{
-		Disk: &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client, Agent: userAgent(),
+		Profiles: profiles,
+		Disk:     &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client, Agent: userAgent(),
 		Clock: renewal.Clock{}, Log: s.p.logger, Report: s.p, Settings: settings, KeyDir: filepath.Join(s.ledgerDir(), "keys"),
 	}
 	return nil

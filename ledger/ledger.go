@@ -52,6 +52,9 @@ type Store interface {
 	// Holds returns the holds of an account that have not ended at now.
 	Holds(ctx context.Context, account int64, now time.Time) ([]Hold, error)
 
+	// Buckets returns the rate-limit buckets of an account, by name and key; of all accounts when account is 0.
+	Buckets(ctx context.Context, account int64) ([]Bucket, error)
+
 	// Runs returns runs, newest first, at most limit (0: no limit).
 	Runs(ctx context.Context, limit int) ([]Run, error)
 	// Debts returns hooks that are owed and not paid, oldest first.
@@ -83,6 +86,7 @@ type Change struct {
 	Standings   []Standing   // replaced, by lineage
 	Charges     []Charge     // inserted
 	Holds       []Hold       // replaced, by account and scope
+	Spends      []Spend      // read, computed and written, one after the other
 	Debts       []*Debt      // inserted, or updated when they have an id
 	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
 }
@@ -90,7 +94,7 @@ type Change struct {
 // Empty reports whether there is nothing to write.
 func (c *Change) Empty() bool {
 	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil && len(c.Standings) == 0 &&
-		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Debts) == 0 && len(c.Events) == 0
+		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Debts) == 0 && len(c.Events) == 0
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

@@ -79,6 +79,23 @@ type Hold struct {
 	Detail    string    `json:"detail"`
 }
 
+// Bucket is one rate-limit bucket of an account: its theoretical arrival time (GCRA), the moment at which it is full again.
+type Bucket struct {
+	AccountID int64     `json:"account_id"`
+	Name      string    `json:"limit"` // the CA's name for the limit
+	Key       string    `json:"key"`   // "" for the account's own, otherwise a name, a registered domain or a name set
+	TAT       time.Time `json:"full_at"`
+}
+
+// Spend changes one bucket within the transaction of a Change, so that two processes never take the same token. Next is
+// given the bucket's TAT, zero for one that is not there yet, and returns the new one; its error undoes the whole Change and
+// is what Commit answers.
+type Spend struct {
+	AccountID int64
+	Name, Key string
+	Next      func(tat time.Time) (time.Time, error)
+}
+
 // Debt is a hook that is owed: a pre-hook ran, so its post-hook must, whoever comes next.
 type Debt struct {
 	ID      int64     `json:"id"`

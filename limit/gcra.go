@@ -41,6 +41,15 @@ func (l Limit) settled(tat, now time.Time) time.Time {
 	return tat
 }
 
+// Clamp is what a stored TAT must be replaced with when a clock that was ahead left it further in the future than an empty
+// bucket's: otherwise the bucket would stay empty for as long as that clock was ahead.
+func (l Limit) Clamp(tat, now time.Time) (clamped time.Time, changed bool) {
+	if l.Count <= 0 || !tat.After(now.Add(l.window())) {
+		return tat, false
+	}
+	return now.Add(l.window()), true
+}
+
 // Spend takes cost tokens from a bucket at now, or says how long to wait. The zero tat is a full bucket; a Limit whose
 // Count is 0 limits nothing.
 func (l Limit) Spend(tat, now time.Time, cost int64) Decision {

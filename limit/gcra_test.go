@@ -64,8 +64,12 @@ func TestAClockThatWasAheadLocksNobodyOutForLongerThanAPeriod(t *testing.T) {
 	if d := l.Spend(tat, start, 1); d.Allowed || d.RetryIn > 37*time.Second {
 		t.Errorf("%+v", d)
 	}
-	if d := l.Spend(tat, start.Add(3*time.Hour), 1); d.RetryIn > 37*time.Second {
-		t.Errorf("and it does not fill while the clock stands behind: %+v", d)
+	tat, changed := l.Clamp(tat, start)
+	if d := l.Check(tat, start.Add(3*time.Hour), 1); !changed || d.Remaining != 300 {
+		t.Errorf("once it is clamped it fills as ever: %v %+v", changed, d)
+	}
+	if same, changed := l.Clamp(start.Add(time.Minute), start); changed || !same.Equal(start.Add(time.Minute)) {
+		t.Error("what can be is left alone")
 	}
 }
 

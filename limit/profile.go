@@ -213,5 +213,14 @@ func (p Profiles) For(directory string, boulder bool) Profile {
 			return known
 		}
 	}
-	return Profile{Name: "generic", LongestValidation: time.Minute, OrderLifetime: 7 * 24 * time.Hour}
+	return cautious(boulder)
+}
+
+// cautious is what is believed of a CA where no profile was loaded.
+func cautious(boulder bool) Profile {
+	p := Profile{Name: "generic", LongestValidation: time.Minute, OrderLifetime: 7 * 24 * time.Hour}
+	if boulder {
+		p.Name, p.ReusesOrders, p.HidesProcessing, p.ChargesDeactivation = "boulder", true, true, true
+	}
+	return p
 }

@@ -6,6 +6,7 @@ import (
 
 	"orderly/acme"
 	"orderly/failure"
+	"orderly/limit"
 )
 
 // CA is what is known of a certificate authority's habits, where they bear on what may be sent twice.
@@ -28,17 +29,23 @@ type CA struct {
 	CountsPending int
 	// OrderLifetime: how long an order may exist at the CA before it expires, at the most.
 	OrderLifetime time.Duration
+	// Limits are its rate limits, by name; empty where nothing is known of them.
+	Limits map[string]limit.Limit
 }
 
-// Habits returns the habits of the CA behind a directory: Boulder's where the directory carries Boulder's random entry,
-// otherwise cautious ones. Boulder validates within 60 s; its orders live seven days.
+// Habits returns the habits of a CA of which nothing is known but its directory: Boulder's where that carries Boulder's
+// random entry, otherwise cautious ones.
 func Habits(d acme.Directory) CA {
-	ca := CA{Name: "generic", LongestValidation: 60 * time.Second, OrderLifetime: 7 * 24 * time.Hour,
-		Replacement: d.RenewalInfo != ""}
-	if d.Boulder {
-		ca.Name, ca.Reuses, ca.HidesProcessing, ca.ChargesDeactivation = "boulder", true, true, true
+	return habits(limit.Profiles(nil).For("", d.Boulder), d)
+}
+
+// habits are what a profile says of a CA.
+func habits(p limit.Profile, d acme.Directory) CA {
+	return CA{
+		Name: p.Name, Reuses: p.ReusesOrders, HidesProcessing: p.HidesProcessing, LongestValidation: p.LongestValidation,
+		Replacement: d.RenewalInfo != "", ChargesDeactivation: p.ChargesDeactivation, CountsPending: p.CountsPending,
+		OrderLifetime: p.OrderLifetime, Limits: p.Limits,
 	}
-	return ca
 }
 
 // learn finds out with whom the engine deals. It waits until something is really to be sent, so that a lineage that is
@@ -54,7 +61,7 @@ func (e *Engine) learn(ctx context.Context) error {
 		return failure.Wrap(err, failure.CAUnavailable, "Nothing was sent that could be left behind; the next run tries again.",
 			"the directory of %s cannot be read", e.Account.Server)
 	}
-	e.CA = Habits(directory)
+	e.CA = habits(e.Profiles.For(e.Account.Server, directory.Boulder), directory)
 	if e.LongestValidation > 0 {
 		e.CA.LongestValidation = e.LongestValidation
 	}

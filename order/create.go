@@ -21,6 +21,9 @@ func (d *driver) create(ctx context.Context) error {
 	}
 	o.CreateSentAt = now
 	o.CreateSends++
+	if err := d.payOrder(ctx); err != nil {
+		return err
+	}
 	d.note("new-order intent", "attempt %d", o.CreateSends)
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
 		return err
@@ -136,6 +139,7 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	// This one certainly came to nothing; an earlier one without an answer may not have.
 	d.o.CreateSends--
 	d.o.CreateSentAt = d.unproven
+	d.refund()
 	if fate == refused && d.o.Replaces != "" && (p.IsType("alreadyReplaced") || p.IsType("unauthorized") || p.IsType("malformed")) {
 		d.note("new-order without replaces", "%s", p.Error())
 		d.o.Replaces = ""
@@ -179,6 +183,7 @@ func (d *driver) refusedOrder(ctx context.Context, sent time.Time, p *acme.Probl
 	}
 	hold := holdOf(p, d.o, sent)
 	d.holds = append(d.holds, hold)
+	d.correct(p)
 	remedy := fmt.Sprintf("Nothing needs to be done: runs after %s try again.", hold.Until.UTC().Format(time.RFC3339))
 	if failure.Class(hold.Class) == failure.Paused {
 		remedy = "A person must lift this at the CA."

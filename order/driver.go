@@ -8,6 +8,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 )
 
 // mostSteps ends a driver that goes round in circles: no order needs a tenth of it.
@@ -47,7 +48,9 @@ type driver struct {
 	charges []ledger.Charge
 	stood   *ledger.Standing // the lineage's, where it changed
 	holds   []ledger.Hold
-	account bool // the account row changed
+	spends  []ledger.Spend
+	worth   limit.Order // what newOrder costs
+	account bool        // the account row changed
 }
 
 // newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
@@ -162,6 +165,7 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	more.Events = append(d.events, more.Events...)
 	more.Charges = append(d.charges, more.Charges...)
 	more.Holds = append(d.holds, more.Holds...)
+	more.Spends = append(d.spends, more.Spends...)
 	if d.stood != nil {
 		more.Standings = append(more.Standings, *d.stood)
 	}
@@ -176,7 +180,7 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	if err := d.e.Store.Commit(context.WithoutCancel(ctx), &more); err != nil {
 		return err
 	}
-	d.events, d.charges, d.holds, d.stood, d.account = nil, nil, nil, nil, false
+	d.events, d.charges, d.holds, d.spends, d.stood, d.account = nil, nil, nil, nil, nil, false
 	return nil
 }
 

@@ -8,18 +8,20 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 	"orderly/preflight"
 )
 
 // Engine obtains certificates for one ACME account. Its fields are set once, before the first call; it is for one
 // goroutine, and many engines in many processes may share a ledger.
 type Engine struct {
-	Store   ledger.Store
-	Account *ledger.Account // its row in the ledger
-	ACME    *acme.Account
-	Client  *acme.Client
-	Key     *acme.Key // the account's
-	CA      CA        // zero: learnt from the directory before the first request
+	Store    ledger.Store
+	Account  *ledger.Account // its row in the ledger
+	ACME     *acme.Account
+	Client   *acme.Client
+	Key      *acme.Key      // the account's
+	Profiles limit.Profiles // of the CAs that are known
+	CA       CA             // zero: learnt from the directory before the first request
 	// LongestValidation, where not zero, is what a person knows better than the CA's habits say.
 	LongestValidation time.Duration
 

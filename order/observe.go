@@ -10,6 +10,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 )
 
 // look GETs the order.
@@ -191,6 +192,7 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 		// The CA has charged for it (Boulder: FailedAuthorizationsPerDomainPerAccount).
 		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.Name, OrderID: d.o.ID, At: a.SeenAt,
 			Class: string(failure.Validation)})
+		d.pay([]limit.Bucket{limit.Failed(a.Name)}, false)
 	}
 	a.Status = reply.Status
 	for _, c := range reply.Challenges {

@@ -8,6 +8,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 )
 
 // release deactivates pending authorizations (RFC 8555 §7.5.2), all intents in one commit. Each is deactivated by the very
@@ -52,6 +53,7 @@ func (d *driver) charge(a *ledger.Authorization) {
 	if d.e.CA.ChargesDeactivation {
 		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.Name, OrderID: d.o.ID,
 			At: d.e.Clock.Now(), Class: string(failure.Released)})
+		d.pay([]limit.Bucket{limit.Failed(a.Name)}, false)
 	}
 }
 

@@ -153,6 +153,13 @@ func (e *Engine) admit(ctx context.Context, p Plan) (preflight.Report, error) {
 	if err := v.held(); err != nil && !p.Force {
 		return v.report, e.refuse(ctx, v, err)
 	}
+	if !p.Force {
+		if err := e.afford(ctx, p.Request); failure.ClassOf(err) == failure.RateLimited {
+			return v.report, e.refuse(ctx, v, err)
+		} else if err != nil {
+			return v.report, err
+		}
+	}
 	v.report = e.Preflight(ctx, p.Request, p.Request.Names)
 	if ctx.Err() != nil {
 		return v.report, failure.Wrap(interruption(ctx), failure.Stopped, "Run the same command again.",

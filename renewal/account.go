@@ -168,8 +168,8 @@ func (s *Server) mourn(server, url string, err error) {
 func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *order.Engine {
 	return &order.Engine{
 		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
-		LongestValidation: s.Settings.LongestValidation,
-		Solver:            solver{&s.writer}, Preflight: s.preflight, Installer: installer{s}, Locks: s.Locks,
+		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
+		Solver: solver{&s.writer}, Preflight: s.preflight, Installer: installer{s}, Locks: s.Locks,
 		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Run: s.run, Last: s.last,
 		Parallel: order.DefaultParallel, Patience: order.DefaultPatience, LongestWait: order.DefaultLongestWait,
 	}

@@ -14,6 +14,7 @@ import (
 	"orderly/acme"
 	"orderly/certbot"
 	"orderly/ledger"
+	"orderly/limit"
 	"orderly/lock"
 	"orderly/order"
 	"orderly/solver/webroot"
@@ -41,6 +42,7 @@ type Server struct {
 	Log      *slog.Logger
 	Report   Reporter
 	Settings Settings
+	Profiles limit.Profiles // of the CAs that are known
 	// KeyDir is where private keys wait for their certificate.
 	KeyDir string
 

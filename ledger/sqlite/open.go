@@ -168,6 +168,12 @@ func checkHost(ctx context.Context, db *sql.DB, path string, o Options) error {
 			"in use, move the ledger aside here, since two ledgers for the same orders undo each other's work.",
 			"the ledger %s was written on another host", path)
 	}
-	_, err := db.ExecContext(ctx, `UPDATE book SET host = ? WHERE id = 1`, o.Host)
+	// What the other host has spent since is unknown, and unknown counts as spent: 253402300799999999 is the end of the year
+	// 9999, which the next look at a bucket brings down to an empty one's time.
+	_, err := db.ExecContext(ctx, `UPDATE buckets SET tat = 253402300799999999`)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `UPDATE book SET host = ? WHERE id = 1`, o.Host)
 	return err
 }

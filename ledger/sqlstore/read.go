@@ -96,6 +96,19 @@ func (s *Store) Holds(ctx context.Context, account int64, now time.Time) ([]ledg
 	return found, err
 }
 
+// Buckets implements ledger.Store.
+func (s *Store) Buckets(ctx context.Context, account int64) ([]ledger.Bucket, error) {
+	var found []ledger.Bucket
+	err := s.query(ctx, s.db, func(r row) error {
+		var b ledger.Bucket
+		err := r.Scan(&b.AccountID, &b.Name, &b.Key, at(&b.TAT))
+		found = append(found, b)
+		return err
+	}, `SELECT account_id, name, bucket_key, tat FROM buckets WHERE account_id = ? OR ? = 0
+		ORDER BY account_id, name, bucket_key`, account, account)
+	return found, err
+}
+
 // Runs implements ledger.Store.
 func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	var found []ledger.Run

@@ -91,6 +91,9 @@ func (s *Store) begin(ctx context.Context) (tx *sql.Tx, done func(), err error) 
 }
 
 func (s *Store) failed(doing string, err error) error {
+	if r, ok := errors.AsType[refusal](err); ok {
+		return r.error
+	}
 	switch {
 	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrNone),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -55,6 +57,9 @@ func (w *writer) change(c *ledger.Change) {
 	}
 	for _, h := range c.Holds {
 		w.hold(h)
+	}
+	for _, sp := range c.Spends {
+		w.spend(sp)
 	}
 	for _, d := range c.Debts {
 		w.debt(d, c.Run)
@@ -158,6 +163,32 @@ func (w *writer) standing(s ledger.Standing) {
 			let_through_at = excluded.let_through_at`,
 		s.Lineage, s.Class, s.Sentence, s.Remedy, micros(s.At), s.Failures, micros(s.NextAt), s.Fingerprint,
 		micros(s.RefusedSince), micros(s.LetThroughAt))
+}
+
+// refusal is the error of a Spend: what Commit answers, to the letter.
+type refusal struct{ error }
+
+// Unwrap lets errors.Is and errors.As see it.
+func (r refusal) Unwrap() error { return r.error }
+
+func (w *writer) spend(sp ledger.Spend) {
+	if w.err != nil {
+		return
+	}
+	var tat time.Time
+	err := w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(
+		`SELECT tat FROM buckets WHERE account_id = ? AND name = ? AND bucket_key = ?`), sp.AccountID, sp.Name, sp.Key).Scan(at(&tat))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		w.err = err
+		return
+	}
+	next, err := sp.Next(tat)
+	if err != nil {
+		w.err = refusal{err}
+		return
+	}
+	w.exec(`INSERT INTO buckets (account_id, name, bucket_key, tat) VALUES (?, ?, ?, ?)
+		ON CONFLICT (account_id, name, bucket_key) DO UPDATE SET tat = excluded.tat`, sp.AccountID, sp.Name, sp.Key, micros(next))
 }
 
 func (w *writer) hold(h ledger.Hold) {

@@ -153,6 +153,14 @@ CREATE TABLE holds (
     PRIMARY KEY (account_id, scope)
 );
 
+CREATE TABLE buckets (
+    account_id BIGINT NOT NULL REFERENCES accounts (id),
+    name       TEXT   NOT NULL,
+    bucket_key TEXT   NOT NULL,
+    tat        BIGINT NOT NULL,
+    PRIMARY KEY (account_id, name, bucket_key)
+);
+
 CREATE TABLE debts (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     run_id  BIGINT NOT NULL,
@@ -164,6 +172,7 @@ CREATE INDEX debts_owed ON debts (id) WHERE paid_at = 0;
 
 -- +goose Down
 DROP TABLE debts;
+DROP TABLE buckets;
 DROP TABLE holds;
 DROP TABLE charges;
 DROP TABLE standings;

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderly/limit"
+)
+
+// limitView is one bucket as it stands.
+type limitView struct {
+	Account string    `json:"account"`
+	CA      string    `json:"ca"`
+	Limit   string    `json:"limit"` // the CA's name
+	Key     string    `json:"key"`   // "" for the account's own
+	Count   int64     `json:"count"`
+	Period  string    `json:"period"`
+	Used    int64     `json:"used"`
+	Left    int64     `json:"left"`
+	NextAt  time.Time `json:"next_at,omitzero"` // when there is one again, where none is left
+	FullAt  time.Time `json:"full_at"`
+}
+
+func newLimits(env Env, p *printer) *cobra.Command {
+	f := &places{}
+	c := &cobra.Command{
+		Use:   "limits",
+		Short: "Show what is left of the CA's rate limits, as this ledger counts",
+		Long: "Show every rate-limit bucket that something was spent from: used, left, and when it is full again.\n" +
+			"The limits are those of the built-in profiles; CONFIG/orderly/ca.toml changes them, and gives this\n" +
+			"server a share of an account that others use as well. What other servers spend is not seen here.",
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return f.limits(c.Context(), env, p) },
+	}
+	f.add(c.Flags())
+	return c
+}
+
+func (f *places) limits(ctx context.Context, env Env, p *printer) error {
+	s, there, err := f.look(ctx, env, p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // nothing was written
+	views := []limitView{}
+	if there {
+		if views, err = s.limitViews(ctx, time.Now()); err != nil {
+			return err
+		}
+	}
+	if p.json {
+		p.print(struct {
+			Version int         `json:"version"`
+			Limits  []limitView `json:"limits"`
+		}{1, views})
+		return nil
+	}
+	if len(views) == 0 {
+		p.Say("Nothing was spent of any limit that is known.")
+		return nil
+	}
+	var rows [][]string
+	for _, v := range views {
+		rows = append(rows, []string{v.Limit, v.Key, fmt.Sprintf("%d/%s", v.Count, v.Period), fmt.Sprint(v.Used), fmt.Sprint(v.Left),
+			clock(v.NextAt), clock(v.FullAt), v.CA})
+	}
+	p.table([]string{"LIMIT", "FOR", "ALLOWED", "USED", "LEFT", "NEXT (UTC)", "FULL (UTC)", "CA"}, rows)
+	return nil
+}
+
+func (s *session) limitViews(ctx context.Context, now time.Time) ([]limitView, error) {
+	profiles, err := s.profiles()
+	if err != nil {
+		return nil, err
+	}
+	buckets, err := s.ledger.Buckets(ctx, 0)
+	if err != nil {
+		return nil, err
+	}
+	views := []limitView{}
+	for _, b := range buckets {
+		account, err := s.ledger.AccountByID(ctx, b.AccountID)
+		if err != nil {
+			return nil, err
+		}
+		ca := profiles.For(account.Server, false)
+		if l := ca.Limits[b.Name]; l.Count > 0 {
+			views = append(views, viewLimit(l, b.TAT, now, limitView{Account: account.URL, CA: ca.Name, Limit: b.Name, Key: b.Key}))
+		}
+	}
+	return views, nil
+}
+
+func viewLimit(l limit.Limit, tat, now time.Time, v limitView) limitView {
+	tat, _ = l.Clamp(tat, now)
+	d := l.Check(tat, now, 1)
+	v.Count, v.Period, v.Left = l.Count, l.Period.String(), d.Remaining
+	v.Used, v.FullAt = l.Count-d.Remaining, now.Add(d.ResetIn).UTC()
+	if !d.Allowed {
+		v.NextAt = now.Add(d.RetryIn).UTC()
+	}
+	return v
+}
