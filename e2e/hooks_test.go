@@ -151,14 +151,14 @@ func TestAKilledRunsPostHookIsPaid(t *testing.T) {
 			case "the same again":
 				h.must(command...)
 			case "a certificate for another":
-				h.lineages("other.example.com") // pays as well
-				j.is("pre", "post")
+				h.lineages("other.example.com") // pays as well, and finishes what was left
+				j.is("pre", "post", "deploy", "post")
 				return
 			default:
 				h.must(next)
 			}
 			words := j.words()
-			if len(words) < 2 || words[1] != "post" || words[len(words)-1] != "post" && words[len(words)-1] != "deploy" {
+			if len(words) < 2 || words[1] != "post" || words[len(words)-1] != "post" {
 				t.Errorf("the hooks ran as %q: the debt was not paid first", words)
 			}
 			if !slices.Contains(words, "deploy") {

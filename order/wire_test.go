@@ -147,7 +147,7 @@ func (x *wire) check(kind, url string, payload []byte) {
 	case "finalize":
 		wrong = x.intendedFinalize(url)
 	case "deactivate":
-		wrong = "an authorization is deactivated"
+		wrong = x.intendedRelease(url)
 	}
 	if wrong != "" {
 		x.mu.Lock()
@@ -162,6 +162,18 @@ func (x *wire) stored() []*ledger.Order {
 		panic(err)
 	}
 	return orders
+}
+
+// intendedRelease wants the order of an authorization that is deactivated to say that it is being released.
+func (x *wire) intendedRelease(url string) string {
+	for _, o := range x.stored() {
+		for _, a := range o.Authorizations {
+			if a.URL == url && o.Releasing {
+				return ""
+			}
+		}
+	}
+	return "an authorization is deactivated without an intent"
 }
 
 func (x *wire) intendedOrder(payload []byte) string {

@@ -121,9 +121,17 @@ func (s *Server) checkLineage(r ledger.Request) *preflight.Result {
 // installer puts certificates where certbot keeps them.
 type installer struct{ s *Server }
 
-// Install implements order.Installer.
+// Install implements order.Installer. The post-hooks are owed from here on at the latest: for an order that an earlier run
+// left, no attempt of this run has owed them yet, and a server that is not reloaded goes on with the old certificate.
 func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error {
-	_, err := i.s.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, params(o.Request))
+	post, err := i.s.withDirectory("post", o.Request.Hooks.Post)
+	if err == nil {
+		err = i.s.owe(context.WithoutCancel(ctx), post)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = i.s.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, params(o.Request))
 	return err
 }
 
