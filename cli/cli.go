@@ -60,6 +60,9 @@ func finish(p *printer, command *cobra.Command, err error) int {
 		err = failure.Wrap(err, failure.Usage, "", "%s", command.CommandPath())
 		class = failure.Usage
 	}
+	if class == failure.Stopped && failure.RemedyOf(err) == "" {
+		err = failure.Wrap(err, failure.Stopped, "Run the same command again: it goes on where it stopped.", "stopped in time")
+	}
 	if class == failure.Usage {
 		fmt.Fprint(p.err, usageLine(command))
 	}

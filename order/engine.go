@@ -28,10 +28,12 @@ type Engine struct {
 	Solver    Solver
 	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
 	Installer Installer
-	Locks     Locks
-	Keys      KeyStore
-	Clock     Clock
-	Log       *slog.Logger
+	// Wanted reports whether a request that an earlier process left still makes sense on this host; nil: every one does.
+	Wanted func(r ledger.Request) bool
+	Locks  Locks
+	Keys   KeyStore
+	Clock  Clock
+	Log    *slog.Logger
 
 	// Run is the run that events belong to. It is in the ledger already.
 	Run *ledger.Run
@@ -204,5 +206,14 @@ func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
 		return false, failure.New(failure.Internal, "", "order %d is another account's than %s", fresh.ID, e.Account.URL)
 	}
 	*o = *fresh
+	e.unwish(o)
 	return true, newDriver(e, o).drive(ctx)
+}
+
+// unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that
+// nothing stays pending, but a lineage that was deleted meanwhile does not come back. What the CA has issued is installed.
+func (e *Engine) unwish(o *ledger.Order) {
+	if e.Wanted != nil && o.State.Live() && o.State != ledger.Valid && !e.Wanted(o.Request) {
+		o.Superseded = true
+	}
 }

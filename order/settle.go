@@ -46,6 +46,7 @@ func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
 	if !fresh.SettledAt.IsZero() || !fresh.State.Live() {
 		return nil
 	}
+	e.unwish(fresh)
 	return e.tolerate(newDriver(e, fresh).drive(ctx), fresh)
 }
 

@@ -169,7 +169,7 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 	return &order.Engine{
 		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Solver: solver{&s.writer}, Preflight: s.preflight, Installer: installer{s}, Locks: s.Locks,
+		Solver: solver{&s.writer}, Preflight: s.preflight, Installer: installer{s}, Wanted: s.wanted, Locks: s.Locks,
 		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Run: s.run, Last: s.last,
 		Parallel: order.DefaultParallel, Patience: order.DefaultPatience, LongestWait: order.DefaultLongestWait,
 	}

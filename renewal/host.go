@@ -3,8 +3,11 @@ package renewal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,6 +119,15 @@ func (s *Server) checkLineage(r ledger.Request) *preflight.Result {
 	}
 	result.Took = s.Clock.Now().Sub(started)
 	return result
+}
+
+// wanted reports whether the lineage of an unfinished order is still there, or was yet to be made.
+func (s *Server) wanted(r ledger.Request) bool {
+	if r.New {
+		return true
+	}
+	_, err := os.Lstat(s.Disk.Dirs.Renewal(r.Lineage))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // installer puts certificates where certbot keeps them.
