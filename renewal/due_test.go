@@ -166,6 +166,7 @@ func TestTheRequestOfARenewalFile(t *testing.T) {
 		{func(p *certbot.Params) { p.Authenticator = "nginx" }, failure.RenewalFile, `"nginx"`},
 		{func(p *certbot.Params) { p.Authenticator = "" }, failure.RenewalFile, `""`},
 		{func(p *certbot.Params) { p.Server = "" }, failure.RenewalFile, "no server"},
+		{func(p *certbot.Params) { p.ReuseKey = true }, failure.RenewalFile, "reuse_key"},
 		{func(p *certbot.Params) { p.WebrootMap, p.WebrootPath = nil, nil }, failure.WebrootUnset, "a.example"},
 	} {
 		_, err := renewalRequest(lineage(c.change, "a.example", "b.example"), Round{})

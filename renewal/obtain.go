@@ -126,6 +126,9 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		if !again.Needed {
 			return nil, nil
 		}
+		if err := pinned(again.Current); err != nil {
+			return nil, err
+		}
 		request := w.request(again, account.ID)
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: again.Current != nil && urgent(again.Current.Certificate, s.Clock.Now())}
 		return plan, s.attempt(ctx, engine, &plan.Request)

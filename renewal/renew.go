@@ -204,6 +204,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 			return nil, err
 		}
 		request.Account = account.ID
+		s.warnIgnored(fresh)
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: urgent(fresh.Certificate, s.Clock.Now())}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
@@ -233,13 +234,16 @@ func renewalRequest(l *certbot.Lineage, round Round) (ledger.Request, error) {
 			fmt.Sprintf("Change it once: orderly certonly --cert-name %s --webroot -w DIR -d %s", l.Name, strings.Join(l.Certificate.Names, " -d ")),
 			"%s: the authenticator %q is not supported, only webroot is", l.Renewal.Path, failure.Clean(p.Authenticator))
 	}
+	if err := pinned(l); err != nil {
+		return ledger.Request{}, err
+	}
 	w := accountWish(p, round)
 	if w.Server == "" {
 		return ledger.Request{}, failure.New(failure.RenewalFile, "Add `server = URL` to [renewalparams].", "%s names no server", l.Renewal.Path)
 	}
 	r := ledger.Request{
 		Lineage: l.Name, Server: w.Server, KeyType: p.KeyType, RSABits: p.RSAKeySize, Curve: p.EllipticCurve,
-		Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
+		Profile: p.RequiredProfile, Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
 	}
 	for _, name := range l.Certificate.Names {
 		name = strings.ToLower(name)
@@ -250,6 +254,29 @@ func renewalRequest(l *certbot.Lineage, round Round) (ledger.Request, error) {
 		r.Names, r.Webroots[name] = append(r.Names, name), root
 	}
 	return r, nil
+}
+
+// pinned refuses a lineage whose key is to stay the same: a new one could break what pins the old (DANE, an app).
+func pinned(l *certbot.Lineage) error {
+	if l == nil || !l.Renewal.Params.ReuseKey {
+		return nil
+	}
+	return failure.New(failure.RenewalFile, "Renew this lineage with certbot, or remove `reuse_key` if its key need not stay the same.",
+		"%s: reuse_key is not supported", l.Renewal.Path)
+}
+
+// warnIgnored says which settings of a renewal file have no effect. Each changes at most what the certificate is like, never
+// whether it can be used, so the renewal goes on.
+func (s *Server) warnIgnored(l *certbot.Lineage) {
+	p := l.Renewal.Params
+	for key, set := range map[string]bool{
+		"must_staple": p.MustStaple, "preferred_chain": p.PreferredChain != "", "preferred_profile": p.PreferredProfile != "",
+		"allow_subset_of_names": p.AllowSubset,
+	} {
+		if set {
+			s.Report.Warn("%s: %s has no effect here", l.Renewal.Path, key)
+		}
+	}
 }
 
 // ResumeAll goes on with every order that an earlier process left, and pays the hooks it owed. Orders that a living process

@@ -108,7 +108,7 @@ func (w Wish) request(d Decision, account string) ledger.Request {
 		if r.KeyType == "" {
 			r.KeyType, r.RSABits, r.Curve = p.KeyType, p.RSAKeySize, p.EllipticCurve
 		}
-		r.Hooks = inherit(r.Hooks, p)
+		r.Hooks, r.Profile = inherit(r.Hooks, p), p.RequiredProfile
 	}
 	if r.KeyType == "" {
 		r.KeyType = "ecdsa"
