@@ -3,6 +3,8 @@ GO      ?= go
 BIN     := bin
 export CGO_ENABLED ?= 0
 
+$(shell mkdir -p $(BIN))
+
 .PHONY: all build demo test lint cross unit e2e bench torture fuzz deps clean
 
 all: build
@@ -37,8 +39,8 @@ bench: build
 	$(GO) run ./cmd/bench --orderly $(BIN)/orderly
 
 # The whole matrix of kills and faults; `make test` runs a choice of it.
-torture:
-	ORDERLY_E2E=all $(GO) test -count=1 -timeout 60m -v -run 'Kill|Fault|Mishap|Lost|Torture' ./e2e
+torture: deps
+	$(GO) run ./cmd/torture -json $(BIN)/torture.json
 
 fuzz:
 	./scripts/fuzz 30s

@@ -120,18 +120,17 @@ func calls() []string {
 	return []string{"fsync", "fdatasync", "renameat", "renameat2", "unlinkat", "linkat", "symlinkat", "mkdirat", "openat", "pwrite64", "write", "fcntl"}
 }
 
-// With the whole matrix, the program is killed at its system calls, one after another: strace counts them in each thread.
+// The program is killed at its system calls, one after another: strace counts them in each thread.
 func TestAKillAtEverySystemCall(t *testing.T) {
-	if !whole {
-		t.Log("only with ORDERLY_E2E=all")
-		return
-	}
 	strace, err := exec.LookPath("strace")
 	if err != nil {
-		t.Fatal("the whole matrix needs strace: ", err)
+		t.Fatal("strace is missing: ", err)
 	}
-	for _, call := range calls() {
+	for i, call := range calls() {
 		for nth := 1; nth <= 40; nth++ {
+			if !whole && (nth > 20 || (nth+5*i)%20 != 1) {
+				continue // one moment of each call
+			}
 			t.Run(fmt.Sprint(call, " ", nth), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, characters()[2].config)
