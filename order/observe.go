@@ -127,6 +127,11 @@ func (d *driver) died(reply acme.Order) {
 	if d.o.State == ledger.Invalid {
 		return
 	}
+	if d.o.Releasing { // that is what deactivations do to it; it keeps the reason why it was given up
+		d.o.State = ledger.Invalid
+		d.note("order died", "its authorizations were deactivated")
+		return
+	}
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.CARefused)
 	d.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", d.o.Lineage, failure.Clean(reply.Status))
 	if reply.Error != nil {
