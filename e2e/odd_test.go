@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"orderly/testca"
+	"os/exec"
+	"slices"
 )
 
 // oddCAs behave in ways that RFC 8555 allows.
@@ -162,6 +164,30 @@ func TestADebtIsPaidOnce(t *testing.T) {
 	}
 	if posts != 2 || deploys != 1 {
 		t.Errorf("the hooks ran as %q", j.words())
+	}
+	h.kept(promise{names: names})
+}
+
+// `orderly … | head`: a reader that goes away must not end a run in the middle of an order.
+func TestAReaderThatGoesAwayDoesNotEndTheRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, characters()[0].config)
+	h := w.host("one")
+	names := someNames(2)
+	read, written, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := read.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(program, slices.Concat(h.certonly(w.site(names...), names...), h.dirs())...)
+	c.Env, c.Stdout, c.Stderr = h.env, written, written
+	if err := c.Run(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	if err := written.Close(); err != nil {
+		t.Error(err)
 	}
 	h.kept(promise{names: names})
 }
