@@ -215,11 +215,18 @@ func (f *places) run(ctx context.Context, env Env, p *printer, w *working, what 
 	return nil
 }
 
+// withDeadline ends ctx as a signal does, by cancelling it: a context's own deadline could not be told from the time-out
+// of a single request or lock.
 func withDeadline(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	if d == 0 {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, d, fmt.Errorf("the deadline of %s has come: %w", d, context.Canceled))
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(d, func() { cancel(fmt.Errorf("the deadline of %s has come: %w", d, context.Canceled)) })
+	return ctx, func() {
+		timer.Stop()
+		cancel(context.Canceled)
+	}
 }
 
 // recorded runs work between the first and the last record of the run. The post-hooks are paid whatever happened.

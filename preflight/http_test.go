@@ -55,6 +55,7 @@ func TestWhatIsServedDecides(t *testing.T) {
 		}, preflight.Refuse, failure.HTTPWrong, nil},
 		{"a header without end", func(w *world) {
 			w.raw(global+":80", func(c net.Conn) {
+				heard(c)
 				_, err := io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 				for i := 0; err == nil; i++ {
 					_, err = fmt.Fprintf(c, "X-%d: %s\r\n", i, secret)
@@ -62,7 +63,11 @@ func TestWhatIsServedDecides(t *testing.T) {
 			})
 		}, preflight.Refuse, failure.HTTPWrong, nil},
 		{"no HTTP", func(w *world) {
-			w.raw(global+":80", func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-"+secret+"\r\n"); readAll(c) })
+			w.raw(global+":80", func(c net.Conn) {
+				heard(c)
+				_, _ = io.WriteString(c, "SSH-2.0-"+secret+"\r\n")
+				readAll(c)
+			})
 		}, preflight.Refuse, failure.HTTPWrong, []string{"not HTTP"}},
 		{"nobody listens", func(w *world) { w.points("a.example", "93.184.216.99") }, preflight.Warn, failure.HTTPUnreached,
 			[]string{"93.184.216.99", "connection refused"}},
@@ -72,6 +77,7 @@ func TestWhatIsServedDecides(t *testing.T) {
 		{"an answer that stops half-way", func(w *world) {
 			w.checker.Timeout = 500 * time.Millisecond
 			w.raw(global+":80", func(c net.Conn) {
+				heard(c)
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nab")
 				readAll(c)
 			})
@@ -89,6 +95,16 @@ func TestWhatIsServedDecides(t *testing.T) {
 }
 
 // readAll holds the connection until the other side gives up.
+// heard waits for the end of a request's head: an answer that comes before is another case than one that comes after.
+func heard(c net.Conn) {
+	head := ""
+	for b := make([]byte, 1); !strings.HasSuffix(head, "\r\n\r\n"); head += string(b) {
+		if _, err := io.ReadFull(c, b); err != nil {
+			return
+		}
+	}
+}
+
 func readAll(c net.Conn) { _, _ = io.Copy(io.Discard, c) }
 
 func TestRedirectsAreFollowedAsBoulderDoes(t *testing.T) {

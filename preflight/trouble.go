@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"syscall"
 
 	"orderly/failure"
@@ -40,6 +41,10 @@ func (t *trouble) Error() string {
 
 func (t *trouble) Unwrap() error { return t.cause }
 
+// tooSoon reports whether the server closed the connection, or spoke, before it was asked. net/http has no value for that
+// error, so its text is looked for; the server's words are not in it.
+func tooSoon(err error) bool { return strings.Contains(err.Error(), "server closed idle connection") }
+
 // troubleOf says what a request's error means. Errors of net/http quote what a server sent, so their text is not used.
 func troubleOf(way trail, err error) *trouble {
 	t := &trouble{kind: unreached, trail: way, cause: err}
@@ -55,7 +60,7 @@ func troubleOf(way trail, err error) *trouble {
 		t.detail = "cannot be reached: " + errno.Error()
 	case isDial:
 		t.detail = "cannot be reached"
-	case isNetwork(err):
+	case isNetwork(err), tooSoon(err):
 		t.detail = "breaks the connection off"
 	default:
 		t.kind, t.detail = different, "answers with something that is not HTTP"
