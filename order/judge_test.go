@@ -68,7 +68,7 @@ func TestTheFateOfARequestThatDidNotSucceed(t *testing.T) {
 		{fmt.Errorf("wrapped: %w", &acme.NotSent{Cause: p(400)}), notDone, true},
 		{&acme.Lost{Cause: errors.New("reset")}, undecided, false},
 		{errors.New("anything else"), undecided, false},
-		{p(429), notDone, true}, {p(503), notDone, true},
+		{p(429), notDone, true}, {p(503), notDone, true}, {problem(400, "badNonce", "", -1), notDone, true},
 		{p(500), undecided, true}, {p(502), undecided, true}, {p(504), undecided, true},
 		{p(400), refused, true}, {p(403), refused, true}, {p(404), refused, true}, {p(409), refused, true}, {p(301), refused, true},
 	} {

@@ -57,8 +57,8 @@ func judgeError(err error) (fate, *acme.Problem) {
 	switch {
 	case !ok:
 		return undecided, nil
-	case p.Status == 429 || p.Status == 503:
-		return notDone, p
+	case p.Status == 429 || p.Status == 503 || p.IsType("badNonce"):
+		return notDone, p // a nonce that was refused again and again is the CA's trouble, not the order's
 	case p.Status >= 500:
 		return undecided, p
 	}
