@@ -233,7 +233,8 @@ func (f *rebuild) execute(ctx context.Context, env Env, p *printer) error {
 			case a.NoList:
 				p.Say("%s: the CA shows no list of orders; the next renewals find open ones again.", a.Account)
 			default:
-				p.Say("%s: %d orders in its list were known, %d open ones were found again.", a.Account, a.Known, len(a.Found))
+				p.Say("%s: %d orders in its list were known, %d open ones were found again, %d are for names that no certificate here has.",
+					a.Account, a.Known, len(a.Found), a.Others)
 			}
 		}
 		if len(accounts) == 0 {

@@ -203,7 +203,7 @@ func (f *places) run(ctx context.Context, env Env, p *printer, w *working, what 
 	defer cancel()
 	s, err := f.work(ctx, env, p, w)
 	if err != nil {
-		return err
+		return endedBy(ctx, err)
 	}
 	code, err := s.recorded(ctx, what, work)
 	if err = errors.Join(err, s.close()); err != nil {
@@ -229,9 +229,18 @@ func withDeadline(ctx context.Context, d time.Duration) (context.Context, contex
 	}
 }
 
+// endedBy says what ended ctx in place of "context canceled", which comes from wherever the run was just then.
+func endedBy(ctx context.Context, err error) error {
+	if ctx.Err() == nil || failure.ClassOf(err) != failure.Stopped || failure.RemedyOf(err) != "" {
+		return err
+	}
+	return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again: it goes on where it stopped.", "stopped in time")
+}
+
 // recorded runs work between the first and the last record of the run. The post-hooks are paid whatever happened.
 func (s *session) recorded(ctx context.Context, what string, work func(context.Context, *session) (int, error)) (int, error) {
 	code, err := work(ctx, s)
+	err = endedBy(ctx, err)
 	owed := s.server.Finish(ctx)
 	if failure.ClassOf(owed) == failure.Stopped && (err != nil || code != 0) {
 		s.p.Warn("%s", owed) // how the work itself ended is the code that counts

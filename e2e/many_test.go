@@ -236,7 +236,7 @@ func TestAnOrderHandedOverIsNotAnsweredTwice(t *testing.T) {
 		t.Run("killed "+at.String(), func(t *testing.T) {
 			t.Parallel()
 			config := characters()[2].config
-			config.ValidationDelay = time.Second
+			config.ValidationDelay = 4 * time.Second // the tokens must be in their new place by then
 			w := newWorld(t, config)
 			h := w.host("one")
 			names := someNames(2)
@@ -248,7 +248,7 @@ func TestAnOrderHandedOverIsNotAnsweredTwice(t *testing.T) {
 			if err := os.Rename(filepath.Join(w.dir, "sites", names[0]), filepath.Join(w.dir, "gone")); err != nil {
 				t.Fatal(err)
 			}
-			blue := append(h.certonly(elsewhere, names...), "--cert-name", "blue")
+			blue := append(h.certonly(elsewhere, names...), "--cert-name", "blue", "--longest-validation", "10s")
 			h.must(blue...)
 			h.kept(promise{lineage: "blue", names: names})
 			if n := len(w.ca.Truth().Orders); n != 1 {

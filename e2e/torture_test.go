@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os/exec"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -64,6 +65,34 @@ func TestAKillAtAnyTime(t *testing.T) {
 				h.endures(names)
 			})
 		}
+	}
+}
+
+// The same with an end that the program is told of: it says so by its exit code, whatever it is doing then.
+func TestADeadlineAtAnyTime(t *testing.T) {
+	step := 20 * time.Millisecond
+	if whole {
+		step = 3 * time.Millisecond
+	}
+	for d := time.Millisecond; d < 450*time.Millisecond; d += step {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, characters()[2].config)
+			h := w.host("one")
+			names := someNames(2)
+			command := h.certonly(w.site(names...), names...)
+			for range 3 {
+				r := h.orderly(append(command, "--deadline", d.String())...)
+				if r.code != 75 && r.code != 0 {
+					t.Errorf("%s", r)
+				}
+				if r.code == 75 && (!strings.Contains(r.stderr, "the deadline of "+d.String()+" has come") || !strings.Contains(r.stderr, "remedy: ")) {
+					t.Errorf("the end is not explained: %s", r)
+				}
+			}
+			h.must(command...)
+			h.endures(names)
+		})
 	}
 }
 

@@ -60,11 +60,28 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 	d.giveUp = e.Clock.Now().Add(e.Patience)
 	if o != nil {
 		d.plan = Plan{Request: o.Request}
+		noLater(o, e.Clock.Now())
 	}
 	if o != nil && o.Key.Set() {
 		d.material, d.keyReady = e.Keys.Load(o)
 	}
 	return d
+}
+
+// noLater brings stamps of a clock that was ahead down to now: a run would otherwise wait until that clock's time has come.
+func noLater(o *ledger.Order, now time.Time) {
+	stamps := []*time.Time{&o.CreateSentAt}
+	for _, a := range o.Authorizations {
+		stamps = append(stamps, &a.AnswerSentAt, &a.SeenAt)
+	}
+	for _, stamp := range stamps {
+		if stamp.After(now) {
+			*stamp = now
+		}
+	}
+	if most := now.Add(longestHold); o.NotBefore.After(most) {
+		o.NotBefore = most
+	}
 }
 
 func (d *driver) facts() Facts {

@@ -28,8 +28,8 @@ type Engine struct {
 	Solver    Solver
 	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
 	Installer Installer
-	// Wanted reports whether a request that an earlier process left still makes sense on this host; nil: every one does.
-	Wanted func(r ledger.Request) bool
+	// Wanted reports whether an order that an earlier process left still makes sense on this host; nil: every one does.
+	Wanted func(o *ledger.Order) bool
 	Locks  Locks
 	Keys   KeyStore
 	Clock  Clock
@@ -213,7 +213,8 @@ func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
 // unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that
 // nothing stays pending, but a lineage that was deleted meanwhile does not come back. What the CA has issued is installed.
 func (e *Engine) unwish(o *ledger.Order) {
-	if e.Wanted != nil && o.State.Live() && o.State != ledger.Valid && !e.Wanted(o.Request) {
+	if e.Wanted != nil && o.State.Live() && o.State != ledger.Valid && !e.Wanted(o) {
 		o.Superseded = true
+		o.Request.New = false // nothing is installed, so nothing stands in its way
 	}
 }

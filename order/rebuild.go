@@ -13,13 +13,13 @@ import (
 type Rebuilt struct {
 	Known  int             // orders of the account's list that the ledger has
 	Orders []*ledger.Order // open ones that it had lost; they are in it now, and Resume goes on with them
+	Others int             // open ones for names that no lineage here has: another server's of the account, most likely
 	NoList bool            // the CA shows no list (Boulder): newOrder for the same names finds open orders again
 }
 
 // Rebuild takes open orders from the account's `orders` list (RFC 8555 §7.1.2.1) into a ledger that lost them. request says
-// what is known on this host of a name set: a lineage's settings, or a request with nothing but names. Orders for names
-// that no lineage has are taken up as superseded: their names become valid where that is possible, nothing is issued.
-func (e *Engine) Rebuild(ctx context.Context, request func(names []string) (r ledger.Request, known bool)) (Rebuilt, error) {
+// what is known on this host of a name set; false leaves the order to whoever else uses the account.
+func (e *Engine) Rebuild(ctx context.Context, request func(names []string) (r ledger.Request, mine bool)) (Rebuilt, error) {
 	var out Rebuilt
 	d := newDriver(e, nil)
 	object, err := e.ACME.Fetch(ctx)
@@ -35,7 +35,12 @@ func (e *Engine) Rebuild(ctx context.Context, request func(names []string) (r le
 		if found.Status != "pending" && found.Status != "ready" {
 			return false, nil
 		}
-		o := e.lostOrder(found, request)
+		r, mine := request(found.Names)
+		if !mine {
+			out.Others++
+			return false, nil
+		}
+		o := e.lostOrder(found, r)
 		change := &ledger.Change{Account: e.Account, Orders: []*ledger.Order{o}, Events: []ledger.Event{{
 			At: e.Clock.Now(), RunID: e.Run.ID, Of: o, Kind: "found again", Detail: found.URL}}}
 		if err := e.Store.Commit(context.WithoutCancel(ctx), change); err != nil {
@@ -51,13 +56,12 @@ func (e *Engine) Rebuild(ctx context.Context, request func(names []string) (r le
 }
 
 // lostOrder makes the row of an order that the CA shows and the ledger does not know.
-func (e *Engine) lostOrder(found acme.Order, request func([]string) (ledger.Request, bool)) *ledger.Order {
-	r, known := request(found.Names)
+func (e *Engine) lostOrder(found acme.Order, r ledger.Request) *ledger.Order {
 	now := e.Clock.Now()
 	o := &ledger.Order{
 		AccountID: e.Account.ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(found.Names), Profile: found.Profile,
 		State: ledger.State(found.Status), Request: r, CreatedAt: now, UpdatedAt: now, CreateSends: 2, URL: found.URL,
-		Finalize: found.Finalize, CAStatus: found.Status, Expires: found.Expires, Replaces: found.Replaces, Superseded: !known,
+		Finalize: found.Finalize, CAStatus: found.Status, Expires: found.Expires, Replaces: found.Replaces,
 	}
 	for _, url := range found.Authorizations {
 		o.Authorizations = append(o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})

@@ -113,10 +113,21 @@ func (d *driver) trouble(kind string, err error) error {
 		class = failure.RateLimited
 	}
 	if p != nil && p.HasRetryAfter {
-		d.o.NotBefore = d.nextPoll
+		d.o.NotBefore = d.notBefore()
 	}
 	return d.stop(class, "The order is kept and goes on with the next run.", "%s for %s: %s", kind, d.o.Lineage,
 		failure.Clean(err.Error()))
+}
+
+// longestHold bounds what a Retry-After can ask of later runs: a mistake of the CA must not freeze a lineage for a year.
+const longestHold = 24 * time.Hour
+
+// notBefore is NextPoll as later runs obey it.
+func (d *driver) notBefore() time.Time {
+	if most := d.e.Clock.Now().Add(longestHold); d.nextPoll.After(most) {
+		return most
+	}
+	return d.nextPoll
 }
 
 // calm forgets earlier trouble with requests of a kind: one succeeded. That with other kinds stays: two that took turns,
@@ -166,7 +177,7 @@ func (d *driver) pause(r acme.Reply) {
 		return
 	}
 	if pause > d.e.LongestWait {
-		d.o.NotBefore = d.nextPoll // Next will not wait for it
+		d.o.NotBefore = d.notBefore() // Next will not wait for it
 	} else if limit := d.nextPoll.Add(time.Second); limit.After(d.giveUp) && !d.extended {
 		d.giveUp, d.extended = limit, true // one look more, not another with each Retry-After
 	}

@@ -3,6 +3,7 @@ package order
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -186,6 +187,9 @@ func (e *Engine) evidence(ctx context.Context, p Plan) (evidence, error) {
 	var err error
 	if v.standing, err = e.Store.Standing(ctx, p.Request.Lineage); err != nil {
 		return v, err
+	}
+	if most := v.now.Add(backOff(math.MaxInt)); v.standing.NextAt.After(most) {
+		v.standing.NextAt = most // written by a clock that was ahead
 	}
 	if v.holds, err = e.Store.Holds(ctx, e.Account.ID, v.now); err != nil {
 		return v, err

@@ -23,8 +23,20 @@ type hooks struct {
 // mostOutput is how much of a hook's output is shown.
 const mostOutput = 16 << 10
 
+// beginning keeps the beginning of what is written to it: a hook that never stops talking must not fill the memory.
+type beginning struct{ kept []byte }
+
+// Write implements io.Writer.
+func (b *beginning) Write(p []byte) (int, error) {
+	b.kept = append(b.kept, p[:min(len(p), mostOutput-len(b.kept))]...)
+	return len(p), nil
+}
+
 // hookPatience bounds a hook: one that hangs would hold the lineage's lock for ever.
 const hookPatience = 10 * time.Minute
+
+// lastBreath is how long a hook that was told to end may take, before it is killed.
+const lastBreath = 300 * time.Millisecond
 
 // begin runs the pre-hooks that have not been run yet. What they leave owed is durable before they are started (rule 14).
 func (s *Server) begin(ctx context.Context, h ledger.Hooks) error {
@@ -165,12 +177,11 @@ func (s *Server) runHook(ctx context.Context, kind, command string, env []string
 	cmd.Env = append(os.Environ(), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = time.Second // a grandchild that keeps the pipe open must not keep us
-	out, err := cmd.CombinedOutput()
-	if len(out) > mostOutput {
-		out = out[:mostOutput]
-	}
-	if text := strings.TrimSpace(string(out)); text != "" {
+	cmd.WaitDelay = lastBreath // a grandchild that keeps the pipe open must not keep us
+	var out beginning
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	if text := strings.TrimSpace(string(out.kept)); text != "" {
 		s.Report.Say("Hook '%s' ran with output:", kind)
 		for line := range strings.Lines(text) {
 			s.Report.Say(" %s", failure.Clean(line))

@@ -121,13 +121,32 @@ func (s *Server) checkLineage(r ledger.Request) *preflight.Result {
 	return result
 }
 
-// wanted reports whether the lineage of an unfinished order is still there, or was yet to be made.
-func (s *Server) wanted(r ledger.Request) bool {
-	if r.New {
-		return true
+// wanted reports whether an order that an earlier run left is still wanted: its lineage was not deleted meanwhile, and was
+// not given a newer certificate by certbot, by another account or at another CA.
+func (s *Server) wanted(o *ledger.Order) bool {
+	if _, err := os.Lstat(s.Disk.Dirs.Renewal(o.Lineage)); errors.Is(err, fs.ErrNotExist) {
+		return o.Request.New
 	}
-	_, err := os.Lstat(s.Disk.Dirs.Renewal(r.Lineage))
-	return !errors.Is(err, fs.ErrNotExist)
+	l, err := s.Disk.Open(o.Lineage)
+	if err != nil {
+		return true // a broken lineage is what a new certificate mends
+	}
+	info, err := os.Stat(l.Renewal.Cert)
+	return err != nil || !info.ModTime().After(o.CreatedAt)
+}
+
+// outdated reports whether another certificate was put in place after this one was asked for: by certbot, or at another CA.
+func (s *Server) outdated(o *ledger.Order, chain []byte) bool {
+	l, err := s.Disk.Open(o.Lineage)
+	if err != nil || o.FinalizeSentAt.IsZero() {
+		return false
+	}
+	ours, err := certbot.ParseCertificate(chain)
+	if err != nil || ours.Serial == l.Certificate.Serial {
+		return false // it is in place: a killed run had come so far
+	}
+	info, err := os.Stat(l.Renewal.Cert)
+	return err == nil && info.ModTime().After(o.FinalizeSentAt)
 }
 
 // installer puts certificates where certbot keeps them.
@@ -142,6 +161,10 @@ func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, cha
 	}
 	if err != nil {
 		return err
+	}
+	if i.s.outdated(o, chain) {
+		i.s.Report.Warn("a newer certificate is in place for %s; the one of order %d is left aside", o.Lineage, o.ID)
+		return nil
 	}
 	_, err = i.s.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, params(o.Request))
 	return err

@@ -214,7 +214,7 @@ func (s *Server) conclude(lineage string, outcome order.Outcome, err error, resu
 
 // lastWord is how long a post-hook may take after a signal. With the time that a request under way is given it keeps the
 // whole within two seconds; a hook that needs longer is ended and paid by the next run.
-const lastWord = 700 * time.Millisecond
+const lastWord = 400 * time.Millisecond
 
 // Finish runs the post-hooks this run owes, also after a signal: a service that a pre-hook stopped must not stay down. It
 // is called once, after everything else.

@@ -17,7 +17,8 @@ type RebuiltAccount struct {
 	Account string  `json:"account"` // its URL
 	NoList  bool    `json:"no_list"` // the CA shows none
 	Known   int     `json:"known"`
-	Found   []int64 `json:"found"` // orders that are in the ledger again
+	Others  int     `json:"others"` // open orders for names that no lineage on this host has
+	Found   []int64 `json:"found"`  // orders that are in the ledger again
 }
 
 // Rebuild asks the CA of every account on this host for open orders that the ledger does not know.
@@ -50,28 +51,22 @@ func (s *Server) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAccoun
 		return one, err
 	}
 	rebuilt, err := engine.Rebuild(ctx, func(names []string) (ledger.Request, bool) { return s.remember(names, a) })
-	one.NoList, one.Known = rebuilt.NoList, rebuilt.Known
+	one.NoList, one.Known, one.Others = rebuilt.NoList, rebuilt.Known, rebuilt.Others
 	for _, o := range rebuilt.Orders {
 		one.Found = append(one.Found, o.ID)
 	}
 	return one, err
 }
 
-// remember makes the request of an order that only the CA remembers: that of the lineage with the same names, or one that
-// says nothing but the names.
+// remember makes the request of an order that only the CA remembers: that of the lineage with the same names.
 func (s *Server) remember(names []string, a *certbot.Account) (ledger.Request, bool) {
-	bare := ledger.Request{Lineage: certbot.NameFor(names), Names: names, Server: a.Server, Account: a.ID, KeyType: "ecdsa",
-		Webroots: map[string]string{}, New: true}
 	l := s.Disk.FindByNames(names)
 	if l == nil {
-		return bare, false
+		return ledger.Request{}, false
 	}
 	r, err := renewalRequest(l, Round{})
-	if err != nil {
-		return bare, false
-	}
 	r.Account = a.ID
-	return r, true
+	return r, err == nil
 }
 
 // servers lists the directory URLs of the CAs that this host has accounts at, by certbot's layout: host and path.
@@ -95,28 +90,43 @@ func (s *Server) servers() ([]string, error) {
 	return servers, err
 }
 
-// recoverBudget bounds what a command spends on orders that others left before it turns to its own.
-const recoverBudget = 5 * time.Second
+// What a command gives to orders that others left before it turns to its own: so many of them, each with little patience.
+const (
+	mostRecovered   = 20
+	recoverPatience = 3 * time.Second
+)
 
-// Recover goes on with orders that earlier processes left for other lineages, for a little while: what it does not get done
-// is done by renew or resume. It pays what dead runs left owed. Nothing to do costs two queries.
+// Recover goes on with orders that earlier processes left for other lineages, for a little while: what does not come to an
+// end at once is left to renew or resume. It pays what dead runs left owed. Nothing to do costs two queries.
 func (s *Server) Recover(ctx context.Context, lineage string) error {
 	if err := s.PayDebts(ctx); err != nil {
 		return err
 	}
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true})
-	if err != nil || len(orders) == 0 {
+	if err != nil {
 		return err
 	}
-	short, cancel := context.WithTimeout(ctx, recoverBudget)
-	defer cancel()
+	recovered := 0
 	for _, o := range orders {
-		if o.Lineage == lineage || short.Err() != nil {
+		if o.Lineage == lineage || recovered == mostRecovered || ctx.Err() != nil {
 			continue
 		}
-		if r, did := s.resume(short, o); did && r.Err != nil {
-			s.Log.Info("an earlier order could not be finished", "order", o.ID, "lineage", o.Lineage, "why", r.Err)
-		}
+		recovered++
+		s.recoverOne(ctx, o)
 	}
 	return nil
+}
+
+// recoverOne does not hurry by ending the context: a deploy hook that takes its time would be cut short.
+func (s *Server) recoverOne(ctx context.Context, o *ledger.Order) {
+	engine, err := s.engineOf(ctx, o)
+	if err != nil {
+		return // resume says so
+	}
+	patience, wait := engine.Patience, engine.LongestWait
+	engine.Patience, engine.LongestWait = recoverPatience, recoverPatience
+	defer func() { engine.Patience, engine.LongestWait = patience, wait }()
+	if r, did := s.resume(ctx, o); did && r.Err != nil {
+		s.Log.Info("an earlier order could not be finished", "order", o.ID, "lineage", o.Lineage, "why", r.Err)
+	}
 }

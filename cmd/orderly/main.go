@@ -14,8 +14,10 @@ import (
 )
 
 func main() {
-	log.SetOutput(io.Discard)      // net/http quotes there what servers of customers send
-	signal.Ignore(syscall.SIGPIPE) // a reader that goes away (`orderly … | head`) must not kill a run in the middle of an order
+	log.SetOutput(io.Discard) // net/http quotes there what servers of customers send
+	// A reader that goes away (`orderly … | head`) must not kill a run in the middle of an order. It is caught, not ignored:
+	// hooks would inherit that, and their own pipelines would never end.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	code := cli.Main(ctx, cli.Env{Args: os.Args[1:], Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, PID: os.Getpid()})
 	stop()
