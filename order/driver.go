@@ -38,6 +38,7 @@ type driver struct {
 	denied                    int            // times finalize was refused as not ready
 	wished                    bool           // it is what the run is about
 	settled                   bool           // it was brought to its end, durably
+	inherited                 bool           // an earlier process had the certificate already
 	material                  Material
 	keyReady                  bool
 	fingerprint               string
@@ -61,6 +62,7 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 	if o != nil {
 		d.plan = Plan{Request: o.Request}
 		noLater(o, e.Clock.Now())
+		d.inherited = len(o.Chain) > 0
 	}
 	if o != nil && o.Key.Set() {
 		d.material, d.keyReady = e.Keys.Load(o)

@@ -150,13 +150,20 @@ func (s *Server) PayDebts(ctx context.Context) error {
 	return nil
 }
 
-// payIfOwed looks again under the lock: another process may have paid meanwhile.
+// payIfOwed looks again under the lock: another process may have paid meanwhile. The debt is struck out before the hook
+// runs: one that ends whoever runs it (it restarts the panel that called us, or takes longer than the script's time-out)
+// would otherwise end every run after it as well, and nothing would ever be renewed.
 func (s *Server) payIfOwed(ctx context.Context, d ledger.Debt) error {
 	debts, err := s.Ledger.Debts(ctx)
 	if err != nil || !slices.ContainsFunc(debts, func(o ledger.Debt) bool { return o.ID == d.ID }) {
 		return err
 	}
-	return s.pay(ctx, &d)
+	d.PaidAt = s.Clock.Now()
+	if err := s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Debts: []*ledger.Debt{&d}}); err != nil {
+		return err
+	}
+	s.runHook(ctx, "post-hook", d.Command, nil)
+	return nil
 }
 
 func (s *Server) pay(ctx context.Context, d *ledger.Debt) error {

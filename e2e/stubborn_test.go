@@ -1,0 +1,63 @@
+package e2e_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A hook that ends the program that runs it, as restarting the panel it was called from does, must not end every run after
+// it: at last the lineages that are due are renewed.
+func TestAHookThatKillsItsParentDoesNotStopRenewals(t *testing.T) {
+	t.Parallel()
+	for _, hook := range []string{"--post-hook", "--deploy-hook"} {
+		t.Run(hook, func(t *testing.T) {
+			t.Parallel()
+			config := characters()[0].config
+			config.Lifetimes.Certificate = time.Hour
+			w := newWorld(t, config)
+			h := w.host("one")
+			h.lineages("b.example.com")
+			names := []string{"a.example.com"}
+			h.orderly(append(h.certonly(w.site(names...), names...), hook, "kill -9 $PPID")...)
+			w.ca.Advance(40 * time.Minute)
+			before := len(h.ca.Truth().Issued)
+			done := false
+			for range 8 {
+				done = done || h.orderly("renew", "--force-renewal", "--cert-name", "b.example.com").code == 0
+				h.orderly("resume")
+			}
+			if n := len(h.ca.Truth().Issued); !done || n <= before {
+				t.Errorf("%d certificates more were issued in eight runs", n-before)
+			}
+			if r := h.must("resume"); strings.Contains(r.stdout, "a.example.com") {
+				t.Errorf("it is still at it: %s", r)
+			}
+			h.leaf("a.example.com")
+		})
+	}
+}
+
+// The same for a script's time-out that is shorter than the hook.
+func TestAHookLongerThanTheDeadlineDoesNotStopRenewals(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, characters()[0].config)
+	h := w.host("one")
+	log := filepath.Join(w.dir, "hooks")
+	h.lineages("b.example.com")
+	names := []string{"a.example.com"}
+	command := append(h.certonly(w.site(names...), names...), "--post-hook", "echo begun >> "+log+"; sleep 60")
+	h.orderly(append(command, "--deadline", "2s")...)
+	before := len(h.ca.Truth().Issued)
+	for range 3 {
+		h.orderly("renew", "--force-renewal", "--cert-name", "b.example.com", "--deadline", "2s")
+		h.orderly("resume", "--deadline", "2s")
+	}
+	if n := len(h.ca.Truth().Issued); n == before {
+		t.Error("nothing was renewed")
+	}
+	if n := strings.Count(h.read(log), "begun"); n > 3 {
+		t.Errorf("the hook was begun %d times", n)
+	}
+}
