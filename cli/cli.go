@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -28,7 +29,8 @@ type Env struct {
 // Main runs the command line and returns the exit code: certbot's 0, 1 and 2, and 75 (EX_TEMPFAIL) for what was stopped in
 // time and will be continued. A signal ends ctx; every command then ends within two seconds.
 func Main(ctx context.Context, env Env) (code int) {
-	p := &printer{out: env.Stdout, err: env.Stderr, getenv: env.Getenv}
+	out := &witness{Writer: env.Stdout}
+	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv}
 	defer func() {
 		if r := recover(); r != nil {
 			// A person must never see a Go stack trace; the log has it.
@@ -40,10 +42,35 @@ func Main(ctx context.Context, env Env) (code int) {
 	}()
 	root := newRoot(env, p)
 	root.SetArgs(env.Args)
-	root.SetOut(env.Stdout)
+	root.SetOut(out)
 	root.SetErr(env.Stderr)
 	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = out.failure()
+	}
 	return finish(p, command, err)
+}
+
+// witness remembers that something could not be written: a list that is cut short must not look like a whole one.
+type witness struct {
+	io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (w *witness) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	if err != nil && w.err == nil && !errors.Is(err, syscall.EPIPE) { // a reader that goes away wanted no more
+		w.err = err
+	}
+	return n, err
+}
+
+func (w *witness) failure() error {
+	if w.err == nil {
+		return nil
+	}
+	return failure.Wrap(w.err, failure.Config, "Make room where the output goes.", "the output could not be written whole")
 }
 
 // finish prints an error and gives its exit code.

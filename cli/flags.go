@@ -35,7 +35,7 @@ func (f *places) add(set *pflag.FlagSet) {
 	set.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 	set.BoolVarP(&f.verbose, "verbose", "v", false, "print every step on stderr")
 	set.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")
-	set.BoolVarP(&f.noninteractive, "non-interactive", "n", false, "never ask; only `pending release` ever does")
+	set.BoolVarP(&f.noninteractive, "non-interactive", "n", false, "never ask; only the command pending release ever does")
 	alias(set, "noninteractive", "non-interactive")
 }
 

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/ledger/sqlite"
 )
 
 func newLedger(env Env, p *printer) *cobra.Command {
@@ -46,6 +49,9 @@ func (f *places) adopt(ctx context.Context, env Env, p *printer, _ []string) err
 	if err != nil {
 		return err
 	}
+	if _, err := os.Stat(filepath.Join(s.ledgerDir(), sqlite.FileName)); errors.Is(err, fs.ErrNotExist) {
+		return s.noLedger()
+	}
 	if err := s.openLedger(ctx, true); err != nil {
 		return errors.Join(err, s.close())
 	}
@@ -63,10 +69,14 @@ func (f *places) adopt(ctx context.Context, env Env, p *printer, _ []string) err
 func (f *places) existing(ctx context.Context, env Env, p *printer) (*session, error) {
 	s, there, err := f.look(ctx, env, p)
 	if err == nil && !there {
-		err = failure.New(failure.Ledger, "Name the configuration directory with --config-dir; the first certonly or renew makes a ledger.",
-			"there is no ledger in %s", s.ledgerDir())
+		err = s.noLedger()
 	}
 	return s, err
+}
+
+func (s *session) noLedger() error {
+	return failure.New(failure.Ledger, "Name the configuration directory with --config-dir; the first certonly or renew makes a ledger.",
+		"there is no ledger in %s", s.ledgerDir())
 }
 
 func (f *places) check(ctx context.Context, env Env, p *printer, _ []string) error {

@@ -40,7 +40,7 @@ func newLimits(env Env, p *printer) *cobra.Command {
 }
 
 func (f *places) limits(ctx context.Context, env Env, p *printer) error {
-	s, there, err := f.look(ctx, env, p)
+	s, there, err := f.listed(ctx, env, p)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func page(c *cobra.Command) string {
 	var b strings.Builder
 	title := strings.ToUpper(strings.ReplaceAll(c.CommandPath(), " ", "-"))
 	fmt.Fprintf(&b, ".TH %s 1 %q \"orderly %s\"\n.SH NAME\n%s \\- %s\n", title, time.Now().UTC().Format("2006-01"), Version(),
-		roff(c.CommandPath()), roff(c.Short))
+		roff(strings.ReplaceAll(c.CommandPath(), " ", "-")), roff(c.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n%s\n", roff(c.UseLine()))
 	if c.Long != "" {
 		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roff(c.Long))

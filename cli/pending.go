@@ -34,7 +34,7 @@ func newPending(env Env, p *printer) *cobra.Command {
 }
 
 func (f *places) pending(ctx context.Context, env Env, p *printer) error {
-	s, there, err := f.look(ctx, env, p)
+	s, there, err := f.listed(ctx, env, p)
 	if err != nil {
 		return err
 	}

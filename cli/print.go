@@ -19,6 +19,7 @@ import (
 type printer struct {
 	out, err io.Writer
 	getenv   func(string) string
+	bars     bool // a progress bar stands on the terminal
 	started  bool // the command line was understood
 	quiet    bool
 	json     bool
@@ -29,6 +30,7 @@ type printer struct {
 func (p *printer) Say(format string, args ...any) {
 	p.log("say", fmt.Sprintf(format, args...))
 	if !p.quiet && !p.json {
+		p.unbar()
 		fmt.Fprintf(p.out, format+"\n", args...)
 	}
 }
@@ -37,6 +39,7 @@ func (p *printer) Say(format string, args ...any) {
 func (p *printer) Warn(format string, args ...any) {
 	p.log("warning", fmt.Sprintf(format, args...))
 	if !p.quiet {
+		p.unbar()
 		fmt.Fprintf(p.err, p.paint(yellow, "warning: ")+format+"\n", args...)
 	}
 }
@@ -44,6 +47,7 @@ func (p *printer) Warn(format string, args ...any) {
 // fault prints a line about a failure on stderr, also when quiet.
 func (p *printer) fault(format string, args ...any) {
 	p.log("fault", fmt.Sprintf(format, args...))
+	p.unbar()
 	fmt.Fprintf(p.err, format+"\n", args...)
 }
 
@@ -133,10 +137,19 @@ func (p *printer) bar(what string) func(done, all int) {
 		if all > 0 {
 			full = width * done / all
 		}
+		p.bars = true
 		fmt.Fprintf(p.err, "\r%s [%s%s] %d of %d", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, all)
 		if done >= all {
-			fmt.Fprint(p.err, "\r\x1b[K")
+			p.unbar()
 		}
+	}
+}
+
+// unbar takes the bar away, so that a line does not begin behind it.
+func (p *printer) unbar() {
+	if p.bars {
+		p.bars = false
+		fmt.Fprint(p.err, "\r\x1b[K")
 	}
 }
 

@@ -65,6 +65,15 @@ func (f *places) look(ctx context.Context, env Env, p *printer) (*session, bool,
 	return s, true, nil
 }
 
+// listed is look for a command that prints a list: where there is no ledger it says so, lest a mistyped directory reassures.
+func (f *places) listed(ctx context.Context, env Env, p *printer) (*session, bool, error) {
+	s, there, err := f.look(ctx, env, p)
+	if err == nil && !there && !p.json {
+		p.Warn("there is no ledger in %s yet; --config-dir names another directory", s.ledgerDir())
+	}
+	return s, there, err
+}
+
 // begin sets up what every command has.
 func (f *places) begin(env Env, p *printer) (*session, error) {
 	p.quiet, p.json = f.quiet, f.json

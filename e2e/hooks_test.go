@@ -269,3 +269,20 @@ func TestAHookThatCannotBeFoundIsSaidBeforeAnythingIsOrdered(t *testing.T) {
 		t.Errorf("%d requests were made", n)
 	}
 }
+
+// An order that a killed run left is answered only after the pre-hook has run again: it may open what the CA is to reach.
+func TestAResumedOrderHasItsPreHook(t *testing.T) {
+	t.Parallel()
+	for _, next := range []string{"resume", "renew"} {
+		t.Run(next, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, characters()[2].config)
+			h := w.host("one")
+			j := h.journal()
+			names := someNames(2)
+			h.interrupt(point{"authorization", 2, true}, syscall.SIGKILL, j.withHooks(h.certonly(w.site(names...), names...))...)
+			h.must(next)
+			j.is("pre", "post", "pre", "deploy", "post")
+		})
+	}
+}

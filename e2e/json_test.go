@@ -5,6 +5,9 @@ import (
 	"testing"
 
 	"orderly/testca"
+	"os"
+	"os/exec"
+	"slices"
 )
 
 // Whatever a command comes to, with --json its stdout is one JSON value with a version, and stderr needs no reading.
@@ -79,6 +82,26 @@ func TestNoControlCharactersReachTheReader(t *testing.T) {
 	for line := range strings.Lines(shown) {
 		if len(line) > 800 {
 			t.Errorf("a line of %d bytes: %s", len(line), line)
+		}
+	}
+}
+
+// A list that could not be written whole must not look like one that was.
+func TestAnOutputThatIsCutShortIsAFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, characters()[0].config)
+	h := w.host("one")
+	h.lineages("a.example.com")
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for _, command := range [][]string{{"ledger", "export"}, {"order", "list"}, {"pending", "--json"}} {
+		c := exec.Command(program, slices.Concat(command, h.dirs())...)
+		c.Env, c.Stdout = h.env, full
+		if err := c.Run(); c.ProcessState.ExitCode() != 1 {
+			t.Errorf("%v ended with %v", command, err)
 		}
 	}
 }

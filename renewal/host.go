@@ -76,8 +76,15 @@ func unsetWebroot(lineage, name string) error {
 		"no document root is configured for %s", name)
 }
 
-// preflight runs the checks for names, those of the lineage's directories included.
+// preflight runs the checks for names, those of the lineage's directories included. The pre-hooks come before: they may open
+// what the CA is to reach. That holds for an order that an earlier run left as well; each hook runs once in a run, and none
+// where it is certain already that the checks will refuse: a hook that stops a service must not run in vain.
 func (s *Server) preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
+	if !s.hopeless(r) {
+		if err := s.begin(ctx, r.Hooks); err != nil {
+			s.Report.Warn("the pre-hooks were not run: %v", err)
+		}
+	}
 	var sites []preflight.Site
 	for _, name := range names {
 		sites = append(sites, preflight.Site{Name: name, Root: r.Webroots[strings.ToLower(name)]})

@@ -144,15 +144,14 @@ func (s *Server) account(ctx context.Context, w Wish) (*certbot.Account, error) 
 	return s.Register(ctx, w.Server, w.Registration)
 }
 
-// attempt says what begins and runs the pre-hooks, unless it is certain already that preflight will refuse: a hook that
-// stops a service must not run in vain.
+// attempt says what begins, unless it is certain already that preflight will refuse.
 func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request) error {
 	s.addReplaces(ctx, e, r)
 	if s.hopeless(*r) {
 		return nil
 	}
 	s.announce(*r)
-	return s.begin(ctx, r.Hooks)
+	return nil
 }
 
 // hopeless looks at what preflight finds without the network.
