@@ -137,7 +137,7 @@ func newRelease(env Env, p *printer) *cobra.Command {
 	c.Flags().BoolVar(&f.all, "all", false, "every unfinished order")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be done and what it costs")
-	f.working.add(c.Flags(), env.Getenv)
+	f.addDeadline(c.Flags())
 	f.places.add(c.Flags())
 	return c
 }

@@ -58,8 +58,14 @@ type working struct {
 	noDirectoryHooks  bool
 }
 
-func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
+// addDeadline adds what a command has that talks to a CA without ordering or checking anything.
+func (f *working) addDeadline(set *pflag.FlagSet) {
+	f.port = 80
 	set.DurationVar(&f.deadline, "deadline", 0, "end after this `time` (such as 90s) with exit code 75; the next run goes on")
+}
+
+func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
+	f.addDeadline(set)
 	set.BoolVar(&f.force, "force", false, "a person insists: ignore back-off, holds and refusals on network grounds")
 	set.StringVar(&f.resolver, "resolver", getenv("ORDERLY_RESOLVER"), "DNS server, `host:port`, that preflight asks (ORDERLY_RESOLVER)")
 	set.IntVar(&f.port, "preflight-port", environmentPort(getenv), "`port` of the web server as the CA sees it (ORDERLY_PREFLIGHT_PORT)")

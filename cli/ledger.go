@@ -216,7 +216,7 @@ func newRebuild(env Env, p *printer) *cobra.Command {
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
-	f.working.add(c.Flags(), env.Getenv)
+	f.addDeadline(c.Flags())
 	f.places.add(c.Flags())
 	return c
 }
