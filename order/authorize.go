@@ -137,6 +137,7 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 
 func (d *driver) accepted(a *ledger.Authorization, reply acme.Challenge) {
 	a.Answered = true
+	d.sentBy(a)
 	d.note("challenge accepted", "%s, %s", failure.Clean(a.Name), failure.Clean(reply.Status))
 	if reply.URL == a.ChallengeURL || reply.URL == "" {
 		a.ChallengeStatus = reply.Status
@@ -145,6 +146,10 @@ func (d *driver) accepted(a *ledger.Authorization, reply acme.Challenge) {
 		d.e.Account.ShowsProcessing, d.account = true, true
 	}
 }
+
+// sentBy puts the moment of an intent off to the end of its request: those of one commit go one after another, each may take
+// as long as the time-out, and a validation that began after the others must not be taken for one that never began (rule 4).
+func (d *driver) sentBy(a *ledger.Authorization) { a.AnswerSentAt = d.e.Clock.Now() }
 
 // notAccepted sorts a failed answer and reports whether it is settled by looking alone.
 func (d *driver) notAccepted(a *ledger.Authorization, before attempt, err error) bool {
@@ -156,9 +161,11 @@ func (d *driver) notAccepted(a *ledger.Authorization, before attempt, err error)
 		return false
 	case fate == refused && p.Status == 409: // Boulder: it is being validated already (rule 4)
 		a.Answered = true
+		d.sentBy(a)
 		return true
 	}
 	// It may be under way, or the CA says that it is not pending any more: look at it before anything else.
+	d.sentBy(a)
 	d.seen[a.URL] = false
 	d.looked = false
 	return false

@@ -130,6 +130,13 @@ func (d *driver) pay(buckets []limit.Bucket, ask bool) {
 	}
 }
 
+// payIssued takes what an issuance costs.
+func (d *driver) payIssued(ctx context.Context) {
+	if worth, err := d.e.worth(context.WithoutCancel(ctx), d.o.Lineage, d.o.Names); err == nil {
+		d.pay(limit.Issued(worth), false) // a ledger that cannot be read fails the commit, and says why
+	}
+}
+
 // payOrder takes what newOrder costs, with the commit of its intent: unknown counts as spent.
 func (d *driver) payOrder(ctx context.Context) error {
 	worth, err := d.e.worth(ctx, d.o.Lineage, d.o.Names)

@@ -143,6 +143,7 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	if fate == refused && d.o.Replaces != "" && (p.IsType("alreadyReplaced") || p.IsType("unauthorized") || p.IsType("malformed")) {
 		d.note("new-order without replaces", "%s", p.Error())
 		d.o.Replaces = ""
+		d.listWalked = false // what replaces it may be the order of the unanswered newOrder, which the list did not show
 		return nil
 	}
 	if stop := d.accountTrouble(err); stop != nil {

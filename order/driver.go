@@ -86,6 +86,17 @@ func noLater(o *ledger.Order, now time.Time) {
 	}
 }
 
+// steady begins the waiting anew where the clock was set back meanwhile: by moments of the time before, a run would wait, or
+// go on asking, for as long as the clock had been ahead.
+func (d *driver) steady(now time.Time) {
+	if !d.giveUp.After(now.Add(d.e.Patience + d.e.LongestWait + time.Second)) {
+		return
+	}
+	d.note("clock set back", "")
+	d.nextPoll, d.giveUp = time.Time{}, now.Add(d.e.Patience)
+	noLater(d.o, now)
+}
+
 func (d *driver) facts() Facts {
 	return Facts{
 		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
@@ -110,6 +121,7 @@ func (d *driver) drive(ctx context.Context) error {
 		}
 	}
 	for range mostSteps {
+		d.steady(d.e.Clock.Now())
 		act := Next(d.facts())
 		if act.Kind == Done {
 			return verdict(d.o)

@@ -111,6 +111,40 @@ func TestACAThatNeverComesToAResultIsLeft(t *testing.T) {
 	}
 }
 
+// corrected is a clock that is ahead by two weeks until its host has slept for the third time.
+type corrected struct {
+	*clock
+	sleeps int
+}
+
+func (c *corrected) Now() time.Time {
+	if c.sleeps < 3 {
+		return c.clock.Now().Add(14 * 24 * time.Hour)
+	}
+	return c.clock.Now()
+}
+
+func (c *corrected) Sleep(ctx context.Context, d time.Duration) error {
+	c.sleeps++
+	return c.clock.Sleep(ctx, d)
+}
+
+// Patience counted by a clock that was ahead would otherwise last for two weeks.
+func TestAClockThatIsSetBackDoesNotKeepARun(t *testing.T) {
+	w := newWorld(t, testca.Config{AsyncFinalize: true, FinalizeDelay: 24 * time.Hour})
+	r := request("a.example", "a.example")
+	e := w.engine()
+	e.Clock = &corrected{clock: w.clock}
+	began := w.clock.Now()
+	out, err := obtain(t.Context(), e, order.Plan{Request: r})
+	if took := w.clock.Now().Sub(began); took > 5*time.Minute || took < 0 {
+		t.Errorf("it was waited for %s", took)
+	}
+	if failure.ClassOf(err) != failure.Stopped || out.Order.State != ledger.Processing {
+		t.Errorf("the order is %s: %v", out.Order.State, err)
+	}
+}
+
 func TestNothingIsSentElsewhere(t *testing.T) {
 	const elsewhere = "https://elsewhere.invalid/x"
 	for _, c := range []struct{ kind, member string }{

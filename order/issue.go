@@ -13,7 +13,6 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
-	"orderly/limit"
 )
 
 // makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
@@ -103,9 +102,7 @@ func (d *driver) download(ctx context.Context) error {
 			Why: "another holder of the account finalized the order for " + d.o.Lineage + " with a key of its own"})
 	}
 	d.progress()
-	if worth, err := d.e.worth(context.WithoutCancel(ctx), d.o.Lineage, d.o.Names); err == nil {
-		d.pay(limit.Issued(worth), false) // a ledger that cannot be read fails the commit, and says why
-	}
+	d.payIssued(ctx)
 	d.o.Chain = chain.PEM
 	d.note("certificate downloaded", "serial %x", leaf.SerialNumber)
 	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
@@ -186,6 +183,9 @@ func (d *driver) settle(ctx context.Context, act Action) error {
 	}
 	if act.Why != "" {
 		o.Sentence = failure.Clean(act.Why)
+	}
+	if (act.State == ledger.LostState || act.State == ledger.TakenState) && len(o.Chain) == 0 {
+		d.payIssued(ctx) // the CA counts what it issued, whoever has it
 	}
 	more := d.ending(act)
 	if act.State == ledger.Phantom {

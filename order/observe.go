@@ -46,12 +46,12 @@ func (d *driver) notShown(err error) error {
 	fate, p := judgeError(err)
 	switch {
 	case foreign(err) && d.e.Clock.Now().After(d.end()): // nobody can ask for it, so that only time ends it
-		d.expired(err)
+		d.expired(d.e.Clock.Now(), err)
 		return nil
 	case fate != refused || p.Status != 404:
 		return d.trouble("order", err)
 	case d.caTime(p.Reply).After(d.end()):
-		d.expired(err)
+		d.expired(d.caTime(p.Reply), err)
 		return nil
 	}
 	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; `orderly order show` has its history.",
@@ -66,11 +66,19 @@ func (d *driver) end() time.Time {
 	return d.o.Expires
 }
 
-func (d *driver) expired(err error) {
+// expired ends an order that the CA has forgotten. One that rests on authorizations of earlier orders expires with the first
+// of them, and those it brought itself may stay pending longer: such a one keeps its status until its own end is past, so
+// that it is still shown and counted.
+func (d *driver) expired(now time.Time, err error) {
 	d.o.State, d.o.Class = ledger.ExpiredState, string(failure.Expired)
 	d.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", d.o.Lineage, d.end().UTC().Format(time.RFC3339))
 	for _, a := range unfinished(d.o) {
-		a.Status = "expired"
+		if a.Expires.IsZero() { // never shown
+			a.Expires = d.o.CreatedAt.Add(d.e.CA.OrderLifetime)
+		}
+		if !a.Expires.After(now) {
+			a.Status = "expired"
+		}
 	}
 	d.looked = true
 	d.note("order expired", "%s", failure.Clean(err.Error()))

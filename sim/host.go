@@ -1,0 +1,220 @@
+package sim
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/limit"
+	"orderly/order"
+)
+
+// server is a host with its own ledger, keys, locks and clock. Its processes come and go.
+type server struct {
+	w          *world
+	name       string
+	dice       *dice
+	book       *Book
+	row        ledger.Account
+	account    int // at the CA
+	keys       *keyRing
+	locks      *locks
+	offset     time.Duration // of its clock
+	lines      []*lineage
+	marks      map[string]int64 // see newer
+	deploys    map[int64]int    // by order
+	lost       map[int64]bool   // orders whose key was lost
+	installs   map[int64]bool
+	letThrough map[string]time.Time // when a lineage was last ordered in spite of the network checks
+	jumpedAt   time.Time            // when its clock last jumped
+}
+
+// lineage is a certificate that somebody wants to have, and what is on the disk of it.
+type lineage struct {
+	name     string
+	number   int
+	s        *server
+	dice     *dice
+	names    []string
+	inPlace  *installed
+	born     time.Time
+	deleted  bool
+	changes  int
+	attempts int // undisturbed runs since its last trouble that brought nothing
+	// trouble is the last moment at which something that is not Orderly's fault kept it from its certificate.
+	trouble time.Time
+}
+
+func (s *server) time() time.Time { return s.w.time().Add(s.offset) }
+
+// engine is what a new process makes for itself. It knows what the ledger knows.
+func (p *process) engine(command string) (*order.Engine, error) {
+	run := &ledger.Run{Command: command, StartedAt: p.s.time()}
+	if err := (desk{p.s.book, p}).Commit(runContext{p}, &ledger.Change{Run: run}); err != nil {
+		return nil, err
+	}
+	client := must(acme.New(directoryURL, acme.Options{HTTP: &http.Client{Transport: wire{p}}, Now: p.s.time, Timeout: 24 * time.Hour}))
+	row := must(p.s.book.AccountByID(context.Background(), p.s.row.ID))
+	return &order.Engine{
+		Store: desk{p.s.book, p}, Account: row, ACME: client.Account(accountKey(), row.URL), Client: client, Key: accountKey(),
+		Profiles: limit.Profiles{p.w.ca.profile()}, Solver: solver{p}, Preflight: p.preflight, Installer: installer{p},
+		Wanted: p.wanted, Locks: processLocks{p}, Keys: processKeys{p}, Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
+		Parallel: 1, Patience: order.DefaultPatience, LongestWait: order.DefaultLongestWait,
+	}, nil
+}
+
+// wanted reports whether an order that an earlier process left is still wanted.
+func (p *process) wanted(o *ledger.Order) bool {
+	l := p.w.lineage(o.Lineage)
+	return l != nil && !l.deleted
+}
+
+func (w *world) lineage(name string) *lineage {
+	for _, l := range w.lineages {
+		if l.name == name {
+			return l
+		}
+	}
+	return nil
+}
+
+// due reports whether a lineage needs another certificate by its host's clock.
+func (l *lineage) due() bool {
+	if l.deleted {
+		return false
+	}
+	return l.inPlace == nil || !slices.Equal(l.inPlace.names, l.names) || !l.s.time().Before(l.inPlace.notAfter.Add(-certLife/3))
+}
+
+// unfinished reports whether an earlier process left something.
+func (l *lineage) unfinished() bool {
+	return len(l.s.book.selected(ledger.OrderFilter{Unsettled: true, Lineage: l.name})) > 0
+}
+
+// plan is what is wanted for a lineage, decided under its lock.
+func (p *process) plan(l *lineage) func(context.Context) (*order.Plan, error) {
+	return func(ctx context.Context) (*order.Plan, error) {
+		if !l.due() {
+			return nil, nil
+		}
+		names := slices.Clone(l.names)
+		r := ledger.Request{Lineage: l.name, Names: names, Server: directoryURL, Account: "a", KeyType: "ecdsa",
+			Webroots: rootsOf(names), New: l.inPlace == nil}
+		if last, err := p.s.book.Certificate(ctx, l.name); err == nil && !r.New {
+			r.Replaces = last.RenewalID
+		}
+		p.admission.urgent = false
+		left := 100 * 24 * time.Hour
+		if l.inPlace != nil {
+			left = l.inPlace.notAfter.Sub(p.s.time())
+		}
+		p.admission.urgent = left < certLife/5
+		p.log("wants", ledger.NameKey(names))
+		return &order.Plan{Request: r, Urgent: left < certLife/5, Force: p.forced}, nil
+	}
+}
+
+// obtain brings one lineage to its certificate, as certonly and renew do. It reports whether the run may go on.
+func (p *process) obtain(e *order.Engine, l *lineage) bool {
+	p.l = l
+	p.admission = admission{}
+	_, err := e.Obtain(runContext{p}, l.name, slices.Clone(l.names), p.plan(l))
+	return p.concluded(err)
+}
+
+// concluded looks at how a driver ended.
+func (p *process) concluded(err error) bool {
+	class := failure.ClassOf(err)
+	p.log("ended", string(class))
+	p.w.ended(p, err)
+	if p.l != nil && class != failure.Ledger && !p.signalled && !(class == failure.RateLimited && p.w.ca.wouldRefuse(p.l)) {
+		p.l.attempts++
+	}
+	return class != failure.Ledger && !p.signalled
+}
+
+// desk is the ledger as one process uses it: it may die around each commit, and some fail.
+type desk struct {
+	*Book
+	p *process
+}
+
+// Commit implements ledger.Store.
+func (d desk) Commit(ctx context.Context, c *ledger.Change) error {
+	if c.Empty() {
+		return nil
+	}
+	p := d.p
+	p.point("commit")
+	p.nap(p.dice().between(time.Millisecond, 12*time.Millisecond))
+	if p.dice().strikes(ledgerBroken) {
+		p.told = nil
+		return failure.New(failure.Ledger, "Make room.", "the disk is full")
+	}
+	err := d.Book.Commit(ctx, c)
+	if err != nil {
+		p.log("commit refused")
+		return err
+	}
+	p.tell(c)
+	p.w.committed(p, c)
+	p.point("committed")
+	return nil
+}
+
+// tell writes what was committed into the trace, without what differs from one play to the next.
+func (p *process) tell(c *ledger.Change) {
+	words := []string{"commits"}
+	for _, o := range c.Orders {
+		words = append(words, "order "+strconv.FormatInt(o.ID, 10)+"="+string(o.State))
+	}
+	for _, e := range c.Events {
+		words = append(words, "("+e.Kind+")")
+	}
+	if len(c.Orders)+len(c.Events) > 0 {
+		p.log(words...)
+	}
+}
+
+// installer puts certificates in place.
+type installer struct{ p *process }
+
+// Install implements order.Installer.
+func (v installer) Install(_ context.Context, o *ledger.Order, privateKey, chain []byte) error {
+	p := v.p
+	p.point("install")
+	leaf, err := p.w.installing(p, o, privateKey, chain)
+	if err != nil {
+		return failure.Wrap(err, failure.Internal, "", "the pair for %s", o.Lineage)
+	}
+	l := p.w.lineage(o.Lineage)
+	fresh := &installed{serial: leaf.SerialNumber.String(), names: ledger.CanonicalNames(leaf.DNSNames), notBefore: leaf.NotBefore, notAfter: leaf.NotAfter}
+	if l.inPlace == nil || !l.inPlace.notBefore.After(leaf.NotBefore) {
+		l.inPlace = fresh // an older one is left aside, as package renewal does
+	}
+	l.attempts = 0
+	p.log("installs", fresh.serial)
+	p.nap(3 * time.Millisecond)
+	p.point("installed")
+	return nil
+}
+
+// Deploy implements order.Installer.
+func (v installer) Deploy(ctx context.Context, o *ledger.Order) error {
+	p := v.p
+	p.point("deploy")
+	p.doze(p.dice().between(10*time.Millisecond, 3*time.Second))
+	if ctx.Err() != nil {
+		return failure.Wrap(ctx.Err(), failure.Stopped, "Run it again.", "stopped while hooks ran")
+	}
+	p.s.deploys[o.ID]++
+	p.log("deploys", strconv.FormatInt(o.ID, 10))
+	p.point("deployed")
+	return nil
+}

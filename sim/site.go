@@ -1,0 +1,159 @@
+package sim
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/preflight"
+)
+
+// site is one name: its DNS, its web server and its document root.
+type site struct {
+	name    string
+	dice    *dice
+	tokens  map[string]string // what stands in the document root
+	gone    bool              // the document root does not exist
+	dead    bool              // the name does not resolve
+	strayed bool              // it serves something else
+}
+
+// sound reports whether the CA could validate the name.
+func (s *site) sound() bool { return !s.gone && !s.dead && !s.strayed }
+
+// serve says what is wrong with a fetch of a token, "" if nothing is.
+func (s *site) serve(token, content string) string {
+	switch {
+	case s.dead:
+		return "DNS problem: NXDOMAIN looking up A for " + s.name
+	case s.gone, s.strayed, s.tokens[token] == "":
+		return "Invalid response from http://" + s.name + ": 404"
+	case s.tokens[token] != content:
+		return "The key authorization file from the server did not match"
+	}
+	return ""
+}
+
+// solver puts tokens into document roots. A placement is NAME TOKEN.
+type solver struct{ p *process }
+
+// Plan implements order.Solver.
+func (v solver) Plan(r ledger.Request, name, token string) (string, error) {
+	if r.Webroots[name] == "" {
+		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", name)
+	}
+	if v.p.w.sites[name].gone {
+		return "", failure.New(failure.WebrootGone, "Make it.", "%s does not exist", r.Webroots[name])
+	}
+	return name + " " + token, nil
+}
+
+// Suits implements order.Solver.
+func (v solver) Suits(placement string, _ ledger.Request, name string) bool {
+	of, _, _ := strings.Cut(placement, " ")
+	return of == name
+}
+
+// Place implements order.Solver.
+func (v solver) Place(placement, content string) error {
+	name, token, _ := strings.Cut(placement, " ")
+	s := v.p.w.sites[name]
+	v.p.point("place")
+	if s.gone {
+		return failure.New(failure.WebrootGone, "Make it.", "the document root of %s does not exist", name)
+	}
+	if v.p.dice().strikes(placing) {
+		return errPlace(name)
+	}
+	s.tokens[token] = content
+	v.p.log("places", placement)
+	v.p.nap(time.Millisecond)
+	v.p.point("placed")
+	return nil
+}
+
+// Remove implements order.Solver.
+func (v solver) Remove(placement string) error {
+	name, token, _ := strings.Cut(placement, " ")
+	s := v.p.w.sites[name]
+	v.p.point("remove token")
+	if s.gone {
+		return failure.New(failure.WebrootGone, "Make it.", "the document root of %s does not exist", name)
+	}
+	delete(s.tokens, token)
+	v.p.log("removes", placement)
+	v.p.point("token removed")
+	return nil
+}
+
+// preflight is what the checks report: the truth of what is local, and of the network what is seen from here.
+func (p *process) preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
+	p.look(r)
+	p.doze(p.dice().between(20*time.Millisecond, 900*time.Millisecond))
+	p.point("preflight")
+	var report preflight.Report
+	for _, name := range names {
+		result := p.check(r, name)
+		report.Results = append(report.Results, result)
+		report.Fingerprint += name + "=" + string(result.Class) + ";"
+	}
+	p.admission.report, p.admission.checked = report, slices.Clone(names)
+	if ctx.Err() == nil {
+		p.log("preflight", report.Fingerprint)
+	}
+	return report
+}
+
+func (p *process) check(r ledger.Request, name string) preflight.Result {
+	s := p.w.sites[name]
+	result := preflight.Result{Check: preflight.HTTP, Name: name, Verdict: preflight.Pass}
+	refuse := func(class failure.Class, local bool) {
+		result.Verdict, result.Class, result.Local = preflight.Refuse, class, local
+		result.Sentence, result.Remedy = name+": "+string(class), "Mend it."
+	}
+	switch lies := p.dice().strikes(lie); {
+	case r.Webroots[name] == "":
+		refuse(failure.WebrootUnset, true)
+	case s.gone:
+		refuse(failure.WebrootGone, true)
+	case lies && s.sound():
+		refuse(failure.HTTPWrong, false)
+	case lies:
+	case s.dead:
+		refuse(failure.DNSMissing, false)
+	case s.strayed:
+		refuse(failure.HTTPWrong, false)
+	}
+	return result
+}
+
+// installed is the certificate of a lineage on its host.
+type installed struct {
+	serial              string
+	names               []string
+	notBefore, notAfter time.Time
+}
+
+// root is the document root of a name.
+func root(name string) string { return "/srv/" + name }
+
+func rootsOf(names []string) map[string]string {
+	roots := map[string]string{}
+	for _, name := range names {
+		roots[name] = root(name)
+	}
+	return roots
+}
+
+// everySite lists the names in their order.
+func (w *world) everySite() []*site {
+	var list []*site
+	for _, name := range slices.Sorted(maps.Keys(w.sites)) {
+		list = append(list, w.sites[name])
+	}
+	return list
+}
