@@ -147,7 +147,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		return failure.Wrap(err, failure.Usage, "", "%s", c.CommandPath())
 	})
 	for _, add := range []func(Env, *printer) *cobra.Command{
-		newCertonly, newRenew, newCertificates, newPending, newOrder, newLimits, newRuns, newResume, newLedger, newMan,
+		newCertonly, newRenew, newCertificates, newPending, newOrder, newLimits, newUnpause, newRuns, newResume, newLedger, newMan,
 	} {
 		root.AddCommand(add(env, p))
 	}

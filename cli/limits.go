@@ -29,7 +29,8 @@ func newLimits(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "limits",
 		Short: "Show what is left of the CA's rate limits, as this ledger counts",
-		Long: "Show every rate-limit bucket that something was spent from: used, left, and when it is full again.\n" +
+		Long: "Show every rate-limit bucket that something was spent from: used, left, and when it is full again;\n" +
+			"and what the CA has said it wants no order for: names it has paused, and until when it is to be left.\n" +
 			"The limits are those of the built-in profiles; CONFIG/orderly/ca.toml changes them, and gives this\n" +
 			"server a share of an account that others use as well. What other servers spend is not seen here.",
 		Args: noArguments,
@@ -45,9 +46,12 @@ func (f *places) limits(ctx context.Context, env Env, p *printer) error {
 		return err
 	}
 	defer func() { _ = s.close() }() // nothing was written
-	views := []limitView{}
-	if there {
-		if views, err = s.limitViews(ctx, time.Now()); err != nil {
+	views, holds := []limitView{}, []holdView{}
+	if now := time.Now(); there {
+		if views, err = s.limitViews(ctx, now); err != nil {
+			return err
+		}
+		if holds, err = s.holds(ctx, now); err != nil {
 			return err
 		}
 	}
@@ -55,12 +59,22 @@ func (f *places) limits(ctx context.Context, env Env, p *printer) error {
 		p.print(struct {
 			Version int         `json:"version"`
 			Limits  []limitView `json:"limits"`
-		}{1, views})
+			Holds   []holdView  `json:"holds"`
+		}{1, views, holds})
 		return nil
 	}
+	printLimits(p, views)
+	if len(holds) > 0 {
+		p.Say("")
+		printHolds(p, holds)
+	}
+	return nil
+}
+
+func printLimits(p *printer, views []limitView) {
 	if len(views) == 0 {
 		p.Say("Nothing was spent of any limit that is known.")
-		return nil
+		return
 	}
 	var rows [][]string
 	for _, v := range views {
@@ -68,7 +82,6 @@ func (f *places) limits(ctx context.Context, env Env, p *printer) error {
 			clock(v.NextAt), clock(v.FullAt), v.CA})
 	}
 	p.table([]string{"LIMIT", "FOR", "ALLOWED", "USED", "LEFT", "NEXT (UTC)", "FULL (UTC)", "CA"}, rows)
-	return nil
 }
 
 func (s *session) limitViews(ctx context.Context, now time.Time) ([]limitView, error) {

@@ -193,6 +193,20 @@ func TestAPausedNameAsksForAPerson(t *testing.T) {
 	if n := w.requests("") - before; n != 0 {
 		t.Errorf("%d requests were made for a paused name", n)
 	}
+	if r = h.orderly("limits"); r.code != 0 || !strings.Contains(r.stdout, "a person lifts it") || !strings.Contains(r.stdout, "unpause?jwt=abc") {
+		t.Errorf("limits does not tell of the pause: %s", r)
+	}
+	if r = h.orderly("unpause", "b.example.com"); r.code != 1 || !strings.Contains(r.stderr, "b.example.com is not paused") {
+		t.Errorf("%s", r)
+	}
+	if r = h.orderly("unpause"); r.code != 2 {
+		t.Errorf("%s", r)
+	}
+	h.must("unpause", "A.example.com")
+	h.must(command...)
+	if r = h.orderly("unpause", "--all"); r.code != 0 || !strings.Contains(r.stdout, "Nothing is paused.") {
+		t.Errorf("%s", r)
+	}
 }
 
 // The historic limit on pending authorizations: whatever is killed, the account never comes near it.

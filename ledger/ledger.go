@@ -49,7 +49,8 @@ type Store interface {
 	Standing(ctx context.Context, lineage string) (Standing, error)
 	// Charges returns what the CA charged an account for any of the names since a moment, oldest first.
 	Charges(ctx context.Context, account int64, names []string, since time.Time) ([]Charge, error)
-	// Holds returns the holds of an account that have not ended at now.
+	// Holds returns the holds of an account that have not ended at now, and those that do not end by
+	// themselves; account 0 is every one.
 	Holds(ctx context.Context, account int64, now time.Time) ([]Hold, error)
 
 	// Buckets returns the rate-limit buckets of an account, by name and key; of all accounts when account is 0.

@@ -70,13 +70,14 @@ type Charge struct {
 	Class     string    `json:"class"`
 }
 
-// Hold is a moment before which the CA wants no more requests of a kind from an account.
+// Hold is what the CA wants no newOrder for: until a moment, or until a person has lifted it there.
 type Hold struct {
 	AccountID int64     `json:"account_id"`
-	Scope     string    `json:"scope"` // "new-order" for the whole account, or "names:" and a NameKey
-	Until     time.Time `json:"until"`
+	Scope     string    `json:"scope"`          // "new-order" for the whole account, "names:" and a NameKey, or "name:" and a DNS name
+	Until     time.Time `json:"until,omitzero"` // zero: it does not end by itself
 	Class     string    `json:"class"`
 	Detail    string    `json:"detail"`
+	URL       string    `json:"url,omitempty"` // the page on which a person lifts it
 }
 
 // Bucket is one rate-limit bucket of an account: its theoretical arrival time (GCRA), the moment at which it is full again.

@@ -53,6 +53,9 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 	o.State = ledger.PendingState
 	d.progress()
 	d.absorb(reply)
+	if d.plan.Force {
+		d.lifted(ctx)
+	}
 	d.looked = true
 	d.note("new-order answered", "%s, %s", reply.Status, reply.URL)
 	if err := d.commit(ctx, more); err != nil {
@@ -182,17 +185,10 @@ func (d *driver) refusedOrder(ctx context.Context, sent time.Time, p *acme.Probl
 	if p.Status != 429 {
 		return d.withdraw(ctx, failure.CARefused, "", p)
 	}
-	hold := holdOf(p, d.o, sent)
-	d.holds = append(d.holds, hold)
+	holds := holdsOf(p, d.o, sent)
+	d.holds = append(d.holds, holds...)
 	d.correct(p)
-	remedy := fmt.Sprintf("Nothing needs to be done: runs after %s try again.", hold.Until.UTC().Format(time.RFC3339))
-	if failure.Class(hold.Class) == failure.Paused {
-		remedy = "A person must lift this at the CA."
-		if p.Link != "" {
-			remedy = "A person must lift this at " + failure.Clean(p.Link)
-		}
-	}
-	return d.withdraw(ctx, failure.Class(hold.Class), remedy, p)
+	return d.withdraw(ctx, failure.Class(holds[0].Class), heldBack(holds[0]), p)
 }
 
 // withdraw settles an order that was certainly never made. If an earlier newOrder of the same row is unaccounted for, a

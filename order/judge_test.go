@@ -79,6 +79,9 @@ func TestTheFateOfARequestThatDidNotSucceed(t *testing.T) {
 	}
 }
 
+// never is the wait for what does not end by itself.
+const never = time.Duration(-1)
+
 func TestWhatA429AsksFor(t *testing.T) {
 	o := &ledger.Order{AccountID: 7, Names: []string{"a", "b"}}
 	page := "see https://letsencrypt.org/docs/rate-limits/"
@@ -94,17 +97,22 @@ func TestWhatA429AsksFor(t *testing.T) {
 		{"exact set", "too many: " + page + "#new-certificates-per-exact-set-of-identifiers", 34 * time.Hour, "names:a,b", failure.RateLimited, 34 * time.Hour},
 		{"domain", "too many: " + page + "#new-certificates-per-registered-domain", time.Hour, "names:a,b", failure.RateLimited, time.Hour},
 		{"retired limit", "too many currently pending authorizations: " + page, -1, "new-order", failure.RateLimited, time.Hour},
-		{"paused", "Your account is temporarily prevented from requesting certificates for a. Please visit: https://x/unpause?jwt=#", -1, "names:a,b", failure.Paused, 24 * time.Hour},
+		{"paused", "Your account is temporarily prevented from requesting certificates for a. Please visit: https://x/unpause?jwt=#", -1, "name:a", failure.Paused, never},
+		{"paused without a name", "Please visit: https://x/unpause?jwt=#", -1, "names:a,b", failure.Paused, never},
 		{"nginx", "Too Many Requests", 86400 * time.Second, "new-order", failure.RateLimited, 24 * time.Hour},
 		{"nginx without a word", "Too Many Requests", -1, "new-order", failure.RateLimited, time.Hour},
 		{"at once", "too many: " + page + "#new-orders-per-account", 0, "new-order", failure.RateLimited, 0},
 	} {
-		h := holdOf(problem(429, "rateLimited", c.detail, c.after), o, noon)
-		if h.Scope != c.scope || h.Class != string(c.class) || !h.Until.Equal(noon.Add(c.wait)) || h.AccountID != 7 {
-			t.Errorf("%s: %+v", c.name, h)
+		holds := holdsOf(problem(429, "rateLimited", c.detail, c.after), o, noon)
+		until := noon.Add(c.wait)
+		if c.wait == never {
+			until = time.Time{}
+		}
+		if h := holds[0]; len(holds) != 1 || h.Scope != c.scope || h.Class != string(c.class) || !h.Until.Equal(until) || h.AccountID != 7 {
+			t.Errorf("%s: %+v", c.name, holds)
 		}
 	}
-	evil := holdOf(problem(429, "", "\x1b[31m"+strings.Repeat("x", 1000), -1), o, noon)
+	evil := holdsOf(problem(429, "", "\x1b[31m"+strings.Repeat("x", 1000), -1), o, noon)[0]
 	if strings.Contains(evil.Detail, "\x1b") || len(evil.Detail) > 500 {
 		t.Errorf("the CA's text is kept as it came: %q", evil.Detail)
 	}

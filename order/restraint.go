@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
-	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/preflight"
@@ -36,36 +34,6 @@ func backOff(failures int) time.Duration {
 // networkPatience is how long refusals on network grounds alone, which can be wrong, hold an order back.
 const networkPatience = 24 * time.Hour
 
-// unlockAll is the scope of a hold on every newOrder of an account.
-const holdNewOrder = "new-order"
-
-func holdNames(names []string) string { return "names:" + ledger.NameKey(names) }
-
-// unpausedIn is how long a pause is believed without a word from the CA: a person must lift it, and once a day it is
-// tried whether someone did.
-const unpausedIn = 24 * time.Hour
-
-// holdOf is what a 429 to newOrder asks for. Boulder names the limit by an anchor in its detail; only
-// #new-orders-per-account concerns every name of the account. One without Retry-After is Boulder's pause (a person must
-// lift it) or the retired limit on pending authorizations.
-func holdOf(p *acme.Problem, o *ledger.Order, now time.Time) ledger.Hold {
-	h := ledger.Hold{AccountID: o.AccountID, Scope: holdNames(o.Names), Class: string(failure.RateLimited),
-		Detail: failure.Clean(p.Detail)}
-	anchored := strings.Contains(p.Detail, "#")
-	if strings.Contains(p.Detail, "#new-orders-per-account") || strings.Contains(p.Detail, "pending authorizations") || !anchored {
-		h.Scope = holdNewOrder
-	}
-	switch {
-	case p.HasRetryAfter:
-		h.Until = now.Add(p.RetryAfter)
-	case strings.Contains(p.Detail, "unpause") || strings.Contains(p.Detail, "temporarily prevented"):
-		h.Scope, h.Class, h.Until = holdNames(o.Names), string(failure.Paused), now.Add(unpausedIn)
-	default:
-		h.Until = now.Add(time.Hour)
-	}
-	return h
-}
-
 // evidence is what admit decides by.
 type evidence struct {
 	now      time.Time
@@ -74,18 +42,6 @@ type evidence struct {
 	holds    []ledger.Hold
 	charges  []ledger.Charge // of the last hour
 	report   preflight.Report
-}
-
-// held returns the error for a hold on the account or the names.
-func (v evidence) held() error {
-	for _, h := range v.holds {
-		if h.Scope == holdNewOrder || h.Scope == holdNames(v.plan.Request.Names) {
-			return failure.New(failure.Class(h.Class), fmt.Sprintf("Nothing needs to be done: runs after %s try again.",
-				h.Until.UTC().Format(time.RFC3339)), "the CA wants no order for %s before %s: %s", v.plan.Request.Lineage,
-				h.Until.UTC().Format(time.RFC3339), h.Detail)
-		}
-	}
-	return nil
 }
 
 // refused returns the error of a preflight that forbids the order, and whether it lets this attempt through in spite of a

@@ -37,19 +37,15 @@ func TestA429ToNewOrderHoldsLaterRunsBack(t *testing.T) {
 		{"the account's limit", orderLimit, "3600", failure.RateLimited, time.Hour, true},
 		{"a limit of the names", "too many: see https://letsencrypt.org/docs/rate-limits/#new-certificates-per-exact-set-of-identifiers", "7200", failure.RateLimited, 2 * time.Hour, false},
 		{"the retired limit", "too many currently pending authorizations: see https://letsencrypt.org/docs/rate-limits/", "", failure.RateLimited, time.Hour, true},
-		{"a paused name", "Your account is temporarily prevented from requesting certificates for a.example. Please visit: https://sfe.example/sfe/v1/unpause?jwt=x#y", "", failure.Paused, 24 * time.Hour, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, testca.Config{})
 			w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 429, Problem: "rateLimited", Detail: c.detail, RetryAfter: c.after})
 			r, other := request("a.example", "a.example"), request("b.example", "b.example")
-			_, err := w.fails(order.Plan{Request: r}, c.class)
+			w.fails(order.Plan{Request: r}, c.class)
 			if n := w.requests("new-order"); n != 1 {
 				t.Errorf("%d newOrders", n)
-			}
-			if c.class == failure.Paused && !strings.Contains(failure.RemedyOf(err), "https://sfe.example/sfe/v1/unpause") {
-				t.Errorf("the remedy is %q", failure.RemedyOf(err))
 			}
 			w.ca.ClearFaults()
 			w.clock.skip(c.wait - time.Minute)
@@ -324,4 +320,28 @@ func TestAPlanThatFailsSendsNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// A pause is a state of the name: it stays, whatever set the name is in, until a person has lifted it.
+func TestAPausedNameWaitsForAPerson(t *testing.T) {
+	const page = "https://sfe.example/sfe/v1/unpause?jwt=x"
+	w := newWorld(t, testca.Config{})
+	r, wider, other := request("a.example", "a.example", "b.example"), request("c.example", "a.example", "c.example"), request("d.example", "b.example")
+	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 429, Problem: "rateLimited",
+		Detail: "Your account is temporarily prevented from requesting certificates for a.example and possibly others. Please visit: " + page})
+	_, err := w.fails(order.Plan{Request: r}, failure.Paused)
+	if remedy := failure.RemedyOf(err); !strings.Contains(remedy, page) || !strings.Contains(remedy, "`orderly unpause a.example`") {
+		t.Errorf("the remedy is %q", remedy)
+	}
+	w.clock.skip(40 * 24 * time.Hour)
+	for _, held := range []ledger.Request{r, wider} {
+		w.silent(func() { _, err = w.fails(order.Plan{Request: held}, failure.Paused) })
+		if !strings.Contains(failure.RemedyOf(err), page) {
+			t.Errorf("the remedy is %q", failure.RemedyOf(err))
+		}
+	}
+	w.get(other)
+	_, err = obtain(t.Context(), w.engine(), order.Plan{Request: r, Force: true})
+	must(t, err)
+	w.get(wider) // the first one showed that it is lifted
 }

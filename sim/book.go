@@ -197,11 +197,13 @@ func (b *Book) Holds(ctx context.Context, account int64, now time.Time) ([]ledge
 	defer b.mu.Unlock()
 	var found []ledger.Hold
 	for _, h := range b.holds {
-		if h.AccountID == account && h.Until.After(now) {
+		if (account == 0 || h.AccountID == account) && (h.Until.After(now) || h.Until.IsZero()) {
 			found = append(found, h)
 		}
 	}
-	slices.SortFunc(found, func(a, b ledger.Hold) int { return strings.Compare(a.Scope, b.Scope) })
+	slices.SortFunc(found, func(a, b ledger.Hold) int {
+		return firstOf(int(a.AccountID-b.AccountID), strings.Compare(a.Scope, b.Scope))
+	})
 	return found, nil
 }
 

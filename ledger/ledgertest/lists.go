@@ -118,4 +118,12 @@ func holdsUntil(b *bench) {
 	b.equal("Holds after two", holds(day.Add(2*time.Hour)), "")
 	b.commit(&ledger.Change{Holds: []ledger.Hold{{AccountID: b.account.ID, Scope: "new-order", Until: day.Add(3 * time.Hour), Class: "paused"}}})
 	b.equal("Holds after a new one", holds(day.Add(2*time.Hour)), "new-order paused\n")
+	paused := ledger.Hold{AccountID: b.account.ID, Scope: "name:a.example", Class: "paused", Detail: "d", URL: "https://ca.example/unpause"}
+	b.commit(&ledger.Change{Holds: []ledger.Hold{paused}})
+	whole := func(h ledger.Hold) string { return fmt.Sprintf("%+v", h) }
+	b.equal("Holds without an end", each(must(b.store.Holds(b.ctx, b.account.ID, day.AddDate(9, 0, 0)))(b), whole), whole(paused)+"\n")
+	b.equal("Holds of every account", each(must(b.store.Holds(b.ctx, 0, day.Add(8*time.Hour)))(b), line), "name:a.example paused\nnew-order \n")
+	paused.Until = day
+	b.commit(&ledger.Change{Holds: []ledger.Hold{paused}})
+	b.equal("Holds after one was lifted", holds(day.AddDate(9, 0, 0)), "")
 }

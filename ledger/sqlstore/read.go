@@ -88,11 +88,11 @@ func (s *Store) Holds(ctx context.Context, account int64, now time.Time) ([]ledg
 	var found []ledger.Hold
 	err := s.query(ctx, s.db, func(r row) error {
 		var h ledger.Hold
-		err := r.Scan(&h.AccountID, &h.Scope, at(&h.Until), &h.Class, &h.Detail)
+		err := r.Scan(&h.AccountID, &h.Scope, at(&h.Until), &h.Class, &h.Detail, &h.URL)
 		found = append(found, h)
 		return err
-	}, `SELECT account_id, scope, until_at, class, detail FROM holds WHERE account_id = ? AND until_at > ?
-		ORDER BY scope`, account, micros(now))
+	}, `SELECT account_id, scope, until_at, class, detail, url FROM holds
+		WHERE (account_id = ? OR ? = 0) AND (until_at > ? OR until_at = 0) ORDER BY account_id, scope`, account, account, micros(now))
 	return found, err
 }
 

@@ -192,10 +192,10 @@ func (w *writer) spend(sp ledger.Spend) {
 }
 
 func (w *writer) hold(h ledger.Hold) {
-	w.exec(`INSERT INTO holds (account_id, scope, until_at, class, detail) VALUES (?, ?, ?, ?, ?)
+	w.exec(`INSERT INTO holds (account_id, scope, until_at, class, detail, url) VALUES (?, ?, ?, ?, ?, ?)
 		ON CONFLICT (account_id, scope) DO UPDATE SET until_at = excluded.until_at, class = excluded.class,
-			detail = excluded.detail`,
-		h.AccountID, h.Scope, micros(h.Until), h.Class, h.Detail)
+			detail = excluded.detail, url = excluded.url`,
+		h.AccountID, h.Scope, micros(h.Until), h.Class, h.Detail, h.URL)
 }
 
 func (w *writer) debt(d *ledger.Debt, run *ledger.Run) {

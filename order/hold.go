@@ -1,0 +1,121 @@
+package order
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// holdNewOrder is the scope of a hold on every newOrder of an account.
+const holdNewOrder = "new-order"
+
+// holdNames is the scope of a hold on one name set, holdName that on every set with a name.
+func holdNames(names []string) string { return "names:" + ledger.NameKey(names) }
+func holdName(name string) string     { return "name:" + name }
+
+// holdsOf is what a 429 to newOrder asks for. Boulder names the limit by an anchor in its detail; only
+// #new-orders-per-account concerns every name of the account. One without Retry-After is Boulder's pause or the retired
+// limit on pending authorizations.
+func holdsOf(p *acme.Problem, o *ledger.Order, now time.Time) []ledger.Hold {
+	h := ledger.Hold{AccountID: o.AccountID, Scope: holdNames(o.Names), Class: string(failure.RateLimited),
+		Detail: failure.Clean(p.Detail)}
+	if !p.HasRetryAfter && (strings.Contains(p.Detail, "unpause") || strings.Contains(p.Detail, "temporarily prevented")) {
+		return pauses(p, o, h)
+	}
+	anchored := strings.Contains(p.Detail, "#")
+	if strings.Contains(p.Detail, "#new-orders-per-account") || strings.Contains(p.Detail, "pending authorizations") || !anchored {
+		h.Scope = holdNewOrder
+	}
+	h.Until = now.Add(time.Hour)
+	if p.HasRetryAfter {
+		h.Until = now.Add(p.RetryAfter)
+	}
+	return []ledger.Hold{h}
+}
+
+// pauses are the holds on the names that a pause speaks of; they end when a person says that it is lifted. Boulder pauses an
+// account's use of single names, and refuses every order that has one of them; its detail lists those of the order. Where
+// it names none, the whole set is held.
+func pauses(p *acme.Problem, o *ledger.Order, h ledger.Hold) []ledger.Hold {
+	h.Class, h.URL = string(failure.Paused), failure.Clean(p.Link)
+	words := strings.FieldsFunc(strings.ToLower(p.Detail), func(r rune) bool { return strings.ContainsRune(" ,\"'", r) })
+	var all []ledger.Hold
+	for _, name := range o.Names {
+		if slices.ContainsFunc(words, func(w string) bool { return strings.TrimRight(w, ".;:") == name }) {
+			one := h
+			one.Scope = holdName(name)
+			all = append(all, one)
+		}
+	}
+	if len(all) == 0 {
+		all = append(all, h)
+	}
+	return all
+}
+
+// binds reports whether a hold concerns an order for names.
+func binds(h ledger.Hold, names []string) bool {
+	if h.Scope == holdNewOrder || h.Scope == holdNames(names) {
+		return true
+	}
+	name, single := strings.CutPrefix(h.Scope, "name:")
+	return single && slices.Contains(names, name)
+}
+
+// heldBack is the remedy for a hold.
+func heldBack(h ledger.Hold) string {
+	if h.Until.IsZero() {
+		page := "at the CA"
+		if h.URL != "" {
+			page = "at " + h.URL
+		}
+		return fmt.Sprintf("A person must lift this %s, and then run `orderly unpause %s`.", page, HeldNames(h))
+	}
+	return fmt.Sprintf("Nothing needs to be done: runs after %s try again.", h.Until.UTC().Format(time.RFC3339))
+}
+
+// HeldNames are the names that a hold is about, separated by blanks, "" where it is about the whole account.
+func HeldNames(h ledger.Hold) string {
+	_, names, _ := strings.Cut(h.Scope, ":")
+	return strings.ReplaceAll(names, ",", " ")
+}
+
+// held returns the error for a hold on the account or the names. What only a person can end is told before what ends by
+// itself.
+func (v evidence) held() error {
+	var found *ledger.Hold
+	for i, h := range v.holds {
+		if binds(h, ledger.CanonicalNames(v.plan.Request.Names)) && (found == nil || h.Until.IsZero()) {
+			found = &v.holds[i]
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	until := "before a person has lifted its pause"
+	if !found.Until.IsZero() {
+		until = "before " + found.Until.UTC().Format(time.RFC3339)
+	}
+	return failure.New(failure.Class(found.Class), heldBack(*found), "the CA wants no order for %s %s: %s", v.plan.Request.Lineage, until,
+		found.Detail)
+}
+
+// lifted ends the pauses of the names of an order that the CA made in spite of them, because a person insisted.
+func (d *driver) lifted(ctx context.Context) {
+	holds, err := d.e.Store.Holds(ctx, d.o.AccountID, d.e.Clock.Now())
+	if err != nil {
+		return // the commit that follows fails as well, and says so
+	}
+	for _, h := range holds {
+		if h.Until.IsZero() && binds(h, d.o.Names) {
+			h.Until = d.e.Clock.Now()
+			d.holds = append(d.holds, h)
+		}
+	}
+}
