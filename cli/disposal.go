@@ -186,7 +186,11 @@ func (f *release) release(ctx context.Context, p *printer, s *session, orders []
 		return 0, printPlan(p, "release", orders, cost)
 	}
 	if !f.yes && !f.confirmed(p, orders, cost) {
-		return 0, failure.New(failure.Usage, "Answer yes, or add --yes.", "nothing was released")
+		if f.noninteractive || f.stdin == nil || p.json {
+			return 0, failure.New(failure.Usage, "Add --yes, or --dry-run to see what it would do.", "nobody can be asked, and nothing was released")
+		}
+		p.fault("Nothing was released.")
+		return 1, nil
 	}
 	results := s.server.ReleaseAll(ctx, orders)
 	if p.json {

@@ -40,6 +40,9 @@ func newOrderList(env Env, p *printer) *cobra.Command {
 }
 
 func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
+	if f.filter.Limit < 0 {
+		return failure.New(failure.Usage, "", "--limit %d: a number, or 0 for all", f.filter.Limit)
+	}
 	s, there, err := f.listed(ctx, env, p)
 	if err != nil {
 		return err
@@ -69,6 +72,9 @@ func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
 		rows = append(rows, []string{fmt.Sprint(o.ID), o.Lineage, stateOf(o), clock(o.CreatedAt), clock(o.Expires), fmt.Sprint(len(o.Names)), o.Sentence})
 	}
 	p.table([]string{"ORDER", "CERTIFICATE", "STATE", "CREATED (UTC)", "EXPIRES (UTC)", "NAMES", "WHY"}, rows)
+	if len(orders) == f.filter.Limit {
+		p.Warn("these are the newest %d; --limit 0 lists all", f.filter.Limit)
+	}
 	return nil
 }
 
@@ -105,7 +111,7 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 		return err
 	}
 	defer func() { _ = s.close() }() // nothing was written
-	missing := failure.New(failure.Usage, "`orderly order list` has the numbers.", "there is no order %d in this ledger", id)
+	missing := failure.New(failure.Config, "`orderly order list` has the numbers.", "there is no order %d in this ledger", id)
 	if !there {
 		return missing
 	}

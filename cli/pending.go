@@ -67,8 +67,18 @@ func printPending(p *printer, views []pendingView) {
 		return
 	}
 	var rows [][]string
+	times := map[string]int{} // authorizations that the CA has not shown yet are all known by their order's names
 	for _, v := range views {
-		rows = append(rows, []string{fmt.Sprint(v.OrderID), strings.Join(v.Names, ","), string(v.State), v.Age, clock(v.Expires), v.Next})
+		row := []string{fmt.Sprint(v.OrderID), strings.Join(v.Names, ","), string(v.State), v.Age, clock(v.Expires), v.Next}
+		key := strings.Join(row, "\x00")
+		if times[key]++; times[key] == 1 {
+			rows = append(rows, row)
+		}
+	}
+	for _, row := range rows {
+		if n := times[strings.Join(row, "\x00")]; n > 1 {
+			row[1] += fmt.Sprintf(" (%d authorizations)", n)
+		}
 	}
 	p.table([]string{"ORDER", "NAME", "STATE", "AGE", "EXPIRES (UTC)", "NEXT"}, rows)
 }

@@ -24,6 +24,7 @@ type printer struct {
 	quiet    bool
 	json     bool
 	logger   *slog.Logger
+	file     *slog.Logger // without the terminal, which has the line already
 }
 
 // Say implements renewal.Reporter.
@@ -32,6 +33,15 @@ func (p *printer) Say(format string, args ...any) {
 	if !p.quiet && !p.json {
 		p.unbar()
 		fmt.Fprintf(p.out, format+"\n", args...)
+	}
+}
+
+// Tell implements renewal.Reporter.
+func (p *printer) Tell(format string, args ...any) {
+	p.log("tell", fmt.Sprintf(format, args...))
+	if !p.quiet && !p.json {
+		p.unbar()
+		fmt.Fprintf(p.err, format+"\n", args...)
 	}
 }
 
@@ -52,8 +62,8 @@ func (p *printer) fault(format string, args ...any) {
 }
 
 func (p *printer) log(kind, text string, args ...any) {
-	if p.logger != nil {
-		p.logger.Debug(kind+": "+text, args...)
+	if p.file != nil {
+		p.file.Debug(kind+": "+text, args...)
 	}
 }
 

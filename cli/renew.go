@@ -162,7 +162,11 @@ func complain(p *printer, failed, invalid []renewal.Result, all bool) {
 		p.fault("The following renewals failed:")
 	}
 	for _, r := range failed {
-		p.fault("  %s (failure)", describe(r))
+		word := "failure"
+		if r.Outcome == renewal.Stopped {
+			word = "stopped, and will be continued"
+		}
+		p.fault("  %s (%s)", describe(r), word)
 		p.because(r)
 	}
 	if len(invalid) > 0 {

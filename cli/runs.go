@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
 )
@@ -40,6 +41,9 @@ func newRuns(env Env, p *printer) *cobra.Command {
 }
 
 func (f *runs) execute(ctx context.Context, env Env, p *printer) error {
+	if f.limit < 0 {
+		return failure.New(failure.Usage, "", "--limit %d: a number, or 0 for all", f.limit)
+	}
 	s, there, err := f.listed(ctx, env, p)
 	if err != nil {
 		return err

@@ -231,12 +231,21 @@ func withDeadline(ctx context.Context, d time.Duration) (context.Context, contex
 		return context.WithCancel(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(d, func() { cancel(fmt.Errorf("the deadline of %s has come: %w", d, context.Canceled)) })
+	timer := time.AfterFunc(d, func() { cancel(&deadlineError{d}) })
 	return ctx, func() {
 		timer.Stop()
 		cancel(context.Canceled)
 	}
 }
+
+// deadlineError is the cause of a context that --deadline ended.
+type deadlineError struct{ after time.Duration }
+
+// Error says so.
+func (e *deadlineError) Error() string { return fmt.Sprintf("the deadline of %s has come", e.after) }
+
+// Is makes it a cancellation, as a signal is.
+func (e *deadlineError) Is(target error) bool { return target == context.Canceled }
 
 // endedBy says what ended ctx in place of "context canceled", which comes from wherever the run was just then.
 func endedBy(ctx context.Context, err error) error {
@@ -294,6 +303,7 @@ func (s *session) openLog(verbose bool) error {
 	s.onClose(file.Close)
 	options := &slog.HandlerOptions{Level: slog.LevelDebug}
 	var handler slog.Handler = slog.NewTextHandler(file, options)
+	s.p.file = slog.New(handler).With("pid", s.env.PID)
 	if verbose {
 		handler = slog.NewMultiHandler(handler, slog.NewTextHandler(s.p.err, options))
 	}

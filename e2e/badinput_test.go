@@ -72,7 +72,7 @@ func badFlags() []faulty {
 		{"an e-mail address that is none", named("a.example.com", "-m", "nobody"), usageCertonly, "--email nobody: not an address", ""},
 		{"a key type that is none", named("a.example.com", "--key-type", "dsa"), usageCertonly, "--key-type dsa: only ecdsa and rsa are known", ""},
 		{"an order that is none", []string{"order", "show", "one"}, usageShow, "one is not the number of an order", "`orderly order list` has the numbers."},
-		{"an order that is not there", []string{"order", "show", "7"}, usageShow, "there is no order 7 in this ledger", "`orderly order list` has the numbers."},
+		{"an order that is not there", []string{"order", "show", "7"}, "", "there is no order 7 in this ledger", "`orderly order list` has the numbers."},
 	}
 }
 

@@ -20,8 +20,8 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 		code int
 		args []string
 	}{
-		{0, []string{"pending"}}, {0, []string{"runs"}}, {0, []string{"order", "list"}}, {0, []string{"certificates"}}, // on an empty host
-		{2, []string{"order", "show", "1"}},
+		{0, []string{"pending"}}, {0, []string{"runs"}}, {0, []string{"order", "list"}}, {0, []string{"certificates"}}, {0, []string{"limits"}}, // on an empty host
+		{1, []string{"order", "show", "1"}},
 		{0, []string{"renew"}},
 		{0, h.certonly(root, "a.example.com")},
 		{0, h.certonly(root, "a.example.com")},

@@ -84,7 +84,7 @@ func overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
 	if b.Key != "" {
 		of = " of " + failure.Clean(b.Key)
 	}
-	return failure.New(failure.RateLimited, fmt.Sprintf("Nothing needs to be done: runs after %s try again. `orderly limits` shows every budget.",
+	return failure.New(failure.RateLimited, fmt.Sprintf("Runs after %s try again; until then none orders anything. `orderly limits` shows every budget.",
 		until.UTC().Format(time.RFC3339)), "the budget %s%s (%d in %s) has nothing left", b.Name, of, l.Count, l.Period)
 }
 

@@ -158,7 +158,7 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	if d.troubles["new-order"]+1 < mostTroubles && (p == nil || p.RetryAfter <= d.e.LongestWait) {
 		return d.trouble("new-order", err)
 	}
-	return d.withdraw(ctx, failure.CAUnavailable, "Nothing needs to be done: the next run tries again.", err)
+	return d.withdraw(ctx, failure.CAUnavailable, "The next run tries again; nothing was ordered.", err)
 }
 
 // createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise. The look that comes next

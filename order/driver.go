@@ -109,8 +109,11 @@ func (d *driver) facts() Facts {
 // is in place, or that a superseded order has come to rest.
 func (d *driver) drive(ctx context.Context) error {
 	if wait := d.o.NotBefore; wait.After(d.e.Clock.Now()) {
-		return failure.New(failure.RateLimited, "Nothing needs to be done: a later run goes on with it.",
+		return failure.New(failure.RateLimited, "Run it again after that: the same order goes on.",
 			"the CA asked for no requests about the order for %s before %s", d.o.Lineage, wait.UTC().Format(time.RFC3339))
+	}
+	if d.o.ID != 0 && d.o.SettledAt.IsZero() {
+		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage, d.o.CreatedAt.UTC().Format(time.RFC3339))
 	}
 	if !issued(d.o) {
 		if err := d.e.learn(ctx); err != nil {
@@ -215,6 +218,9 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	return nil
 }
 
+// longPause is a wait that a person should be told of, lest it looks like a run that hangs.
+const longPause = 8 * time.Second
+
 // wait sleeps. What is buffered is made durable first if the wait is long enough for a person to look meanwhile.
 func (d *driver) wait(ctx context.Context, until time.Time) error {
 	pause := until.Sub(d.e.Clock.Now())
@@ -223,6 +229,9 @@ func (d *driver) wait(ctx context.Context, until time.Time) error {
 			return err
 		}
 		pause = until.Sub(d.e.Clock.Now())
+	}
+	if pause >= longPause {
+		d.e.tell("Waiting %s for the CA: the order for %s is %s.", pause.Round(time.Second), d.o.Lineage, d.o.State)
 	}
 	if err := d.e.Clock.Sleep(ctx, pause); err != nil {
 		return nil // the loop sees the context and ends at a journalled point

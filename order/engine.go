@@ -34,6 +34,8 @@ type Engine struct {
 	Keys   KeyStore
 	Clock  Clock
 	Log    *slog.Logger
+	// Tell, where set, is told what a person who watches should know: which order goes on, and what is waited for.
+	Tell func(format string, args ...any)
 
 	// Run is the run that events belong to. It is in the ledger already.
 	Run *ledger.Run
@@ -55,6 +57,12 @@ const (
 	DefaultPatience    = 90 * time.Second // certbot's --issuance-timeout
 	DefaultLongestWait = 65 * time.Second // Boulder asks for 60 s after its own errors
 )
+
+func (e *Engine) tell(format string, args ...any) {
+	if e.Tell != nil {
+		e.Tell(format, args...)
+	}
+}
 
 // Plan is what is wanted for a lineage, decided under the lineage's lock.
 type Plan struct {
@@ -150,6 +158,8 @@ func startsAnew(o *ledger.Order, resumed bool) bool {
 	switch o.State {
 	case ledger.TakenState, ledger.LostState, ledger.ExpiredState:
 		return true
+	case ledger.Phantom:
+		return o.Class == string(failure.Expired)
 	case ledger.ReleasedState:
 		return !o.Releasing // what was given up for a reason waits until the reason is gone
 	case ledger.Invalid:

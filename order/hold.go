@@ -77,7 +77,7 @@ func heldBack(h ledger.Hold) string {
 		}
 		return fmt.Sprintf("A person must lift this %s, and then run `orderly unpause %s`.", page, HeldNames(h))
 	}
-	return fmt.Sprintf("Nothing needs to be done: runs after %s try again.", h.Until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("Runs after %s try again; until then none orders anything.", h.Until.UTC().Format(time.RFC3339))
 }
 
 // HeldNames are the names that a hold is about, separated by blanks, "" where it is about the whole account.

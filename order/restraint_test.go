@@ -256,7 +256,17 @@ func TestAnUnansweredNewOrderIsForgottenOnceItHasExpired(t *testing.T) {
 	w.dieAt(r, "new-order", 1, true)
 	w.clock.skip(8 * 24 * time.Hour)
 	w.get(r)
-	w.wantStates("a.example", "expired installed")
+	w.wantStates("a.example", "phantom installed")
+	pending, err := w.store.Pending(t.Context(), w.clock.Now())
+	must(t, err)
+	if len(pending) != 0 {
+		t.Errorf("pending: %+v", pending)
+	}
+	before, err := w.store.Pending(t.Context(), w.clock.Now().Add(-2*24*time.Hour)) // this host's clock may have been ahead
+	must(t, err)
+	if len(before) != 1 || before[0].State != ledger.Phantom {
+		t.Errorf("by an earlier clock: %+v", before)
+	}
 }
 
 // Rule 13: the account cannot be used, and nothing more is sent.

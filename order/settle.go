@@ -63,6 +63,9 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 		if wanted != nil && o.State.Live() && ledger.NameKey(o.Names) == ledger.NameKey(wanted.Names) && o.Profile == wanted.Profile {
 			continue
 		}
+		if wanted == nil {
+			e.unwish(o) // the lineage is as it should be: certbot may have renewed it after this order was left
+		}
 		// In Processing, too: if finalize never arrived, the CA says `ready`.
 		o.Superseded = o.Superseded || (wanted != nil && o.State.Live() && o.State != ledger.Valid)
 		if err := e.tolerate(newDriver(e, o).drive(ctx), o); err != nil {

@@ -116,7 +116,11 @@ func (s *Server) client(server string) (*acme.Client, error) {
 
 // observe logs every exchange and watches the CA's clock.
 func (s *Server) observe(x acme.Exchange) {
-	s.Log.Debug("exchange", "kind", x.Kind, "method", x.Method, "url", x.URL, "status", x.Status, "took", x.Took, "error", x.Err)
+	log := s.Log.With("kind", x.Kind, "method", x.Method, "url", x.URL, "status", x.Status, "took", x.Took)
+	if x.Err != nil {
+		log = log.With("error", x.Err)
+	}
+	log.Debug("exchange")
 	if text := skewWarning(s.Clock.Now(), x.Date); text != "" {
 		s.skew.Do(func() { s.Report.Warn("%s", text) })
 	}
@@ -170,7 +174,7 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
 		Solver: solver{&s.writer}, Preflight: s.preflight, Installer: installer{s}, Wanted: s.wanted, Locks: s.Locks,
-		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Run: s.run, Last: s.last,
+		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
 		Parallel: order.DefaultParallel, Patience: order.DefaultPatience, LongestWait: order.DefaultLongestWait,
 	}
 }

@@ -305,6 +305,12 @@ func (s *Server) ResumeAll(ctx context.Context) ([]Result, error) {
 func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	result := Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID, Resumed: true}
 	engine, err := s.engineOf(ctx, o)
+	if failure.ClassOf(err) == failure.Account && s.Clock.Now().After(o.Expires.Add(mourning)) && !o.Expires.IsZero() {
+		result.Outcome = string(ledger.ExpiredState)
+		if err = s.forget(ctx, o); err == nil {
+			return result, true
+		}
+	}
 	if err != nil {
 		result.fail(err)
 		return result, true
@@ -326,6 +332,36 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 		result.Outcome = string(o.State)
 	}
 	return result, did || err != nil
+}
+
+// mourning is how long after its end an order is kept unfinished whose account is gone from this host: nobody can ask the CA
+// about it any more, and only this host's clock tells that it has ended.
+const mourning = 7 * 24 * time.Hour
+
+// forget settles an order that has expired and whose account is gone, so that not every run fails because of it for ever.
+func (s *Server) forget(ctx context.Context, o *ledger.Order) error {
+	unlock, ok, err := s.Locks.TryLock(order.LineageLock(o.Lineage))
+	if err != nil || !ok {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	now := s.Clock.Now()
+	o.State, o.Class, o.SettledAt, o.UpdatedAt = ledger.ExpiredState, string(failure.Expired), now, now
+	o.Sentence = "it expired while its account was gone from this host"
+	for _, a := range o.Authorizations {
+		if !a.Final() {
+			a.Status = "expired"
+		}
+		if a.Placement == "" {
+			continue
+		}
+		if err := (solver{&s.writer}).Remove(a.Placement); err != nil {
+			return err
+		}
+		a.Placement = ""
+	}
+	event := ledger.Event{At: now, RunID: s.run.ID, OrderID: o.ID, Lineage: o.Lineage, Kind: "order expired", Detail: o.Sentence}
+	return s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{event}})
 }
 
 // passed reports whether an order that an earlier run left has ended in a way that is nobody's failure: whether the lineage

@@ -61,6 +61,8 @@ type Server struct {
 type Reporter interface {
 	// Say prints a line that belongs to the command's result.
 	Say(format string, args ...any)
+	// Tell prints a line for a person who watches: what goes on, what is waited for.
+	Tell(format string, args ...any)
 	// Warn prints a line that somebody should read although the command goes on.
 	Warn(format string, args ...any)
 }

@@ -289,6 +289,14 @@ func TestAnOrderOfAnAccountThatIsGoneIsNotResumed(t *testing.T) {
 	if err != nil || outcomes(results) != "a.example failed" || len(h.ca.Truth().Requests) != requests {
 		t.Errorf("%+v, %v", results, err)
 	}
+	// Nobody can ask for it ever again: long after its end it must not make every run fail.
+	h.clock.skip(15 * day)
+	for _, want := range []string{"a.example expired", ""} {
+		results, err = h.process("resume").ResumeAll(t.Context())
+		if err != nil || outcomes(results) != want || renewal.Exit(results, nil) != 0 {
+			t.Errorf("%+v, %v", results, err)
+		}
+	}
 }
 
 func TestAnAccountThatTheCADoesNotAcceptEndsItsLineagesOnly(t *testing.T) {

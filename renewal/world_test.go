@@ -53,6 +53,9 @@ func (r *report) Say(format string, args ...any) {
 	r.lines = append(r.lines, fmt.Sprintf(format, args...))
 }
 
+// Tell implements renewal.Reporter.
+func (r *report) Tell(format string, args ...any) { r.Say(format, args...) }
+
 // Warn implements renewal.Reporter.
 func (r *report) Warn(format string, args ...any) {
 	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))

@@ -91,6 +91,20 @@ func BenchmarkPendingOf10000(b *testing.B) {
 	}
 }
 
+// BenchmarkNothingToRecoverFrom10000 is all that a command asks before it begins where no run left anything.
+func BenchmarkNothingToRecoverFrom10000(b *testing.B) {
+	s := open(b, tenThousand(b))
+	for b.Loop() {
+		orders, err := s.Orders(b.Context(), ledger.OrderFilter{Unsettled: true})
+		if err != nil || len(orders) != 0 {
+			b.Fatal(len(orders), err)
+		}
+		if debts, err := s.Debts(b.Context()); err != nil || len(debts) != 0 {
+			b.Fatal(len(debts), err)
+		}
+	}
+}
+
 func BenchmarkOrdersOf10000(b *testing.B) {
 	s := open(b, tenThousand(b))
 	for b.Loop() {

@@ -91,7 +91,7 @@ func present(path string) (bool, error) {
 
 func damaged(path, how string) error {
 	return failure.New(failure.Ledger,
-		"Restore it from a backup, or move it aside (with its -wal and -shm files) to begin a new one.",
+		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run `orderly ledger rebuild`, which makes a new one from what the disk and the CA know.",
 		"the ledger %s is damaged: %s", path, how)
 }
 
