@@ -11,6 +11,8 @@ type Registration struct {
 	Contact              []string // URLs such as mailto:a@example.com; may be empty
 	TermsOfServiceAgreed bool
 	OnlyReturnExisting   bool // make none: a key without an account gives the Problem accountDoesNotExist
+	// External is the customer's key at the CA, which Meta.ExternalAccountRequired tells to be needed; nil for none.
+	External *ExternalAccount
 }
 
 // AccountObject is RFC 8555 §7.1.2.
@@ -42,11 +44,7 @@ func (c *Client) NewAccount(ctx context.Context, k *Key, r Registration) (Accoun
 	if err != nil {
 		return AccountObject{}, err
 	}
-	payload, err := json.Marshal(struct {
-		Contact              []string `json:"contact,omitempty"`
-		TermsOfServiceAgreed bool     `json:"termsOfServiceAgreed,omitempty"`
-		OnlyReturnExisting   bool     `json:"onlyReturnExisting,omitempty"`
-	}(r))
+	payload, err := r.payload(k, target)
 	s := signed{kind: KindNewAccount, url: target, key: k, payload: payload}
 	if err != nil {
 		return AccountObject{}, s.notSent(err)
@@ -62,12 +60,57 @@ func (c *Client) NewAccount(ctx context.Context, k *Key, r Registration) (Accoun
 	return parseAccount(a, location)
 }
 
+func (r Registration) payload(k *Key, target string) ([]byte, error) {
+	wanted := struct {
+		Contact                []string        `json:"contact,omitempty"`
+		TermsOfServiceAgreed   bool            `json:"termsOfServiceAgreed,omitempty"`
+		OnlyReturnExisting     bool            `json:"onlyReturnExisting,omitempty"`
+		ExternalAccountBinding json.RawMessage `json:"externalAccountBinding,omitempty"`
+	}{Contact: r.Contact, TermsOfServiceAgreed: r.TermsOfServiceAgreed, OnlyReturnExisting: r.OnlyReturnExisting}
+	if r.External != nil {
+		bound, err := r.External.bind(k, target)
+		if err != nil {
+			return nil, err
+		}
+		wanted.ExternalAccountBinding = bound
+	}
+	return json.Marshal(wanted)
+}
+
 // Account makes no request. What is done through it is signed with kid url, the URL that NewAccount returned.
 func (c *Client) Account(k *Key, url string) *Account { return &Account{client: c, key: k, url: url} }
 
 // Fetch asks for the account object with one POST-as-GET. A deactivated account may also be a Problem unauthorized.
 func (a *Account) Fetch(ctx context.Context) (AccountObject, error) {
 	got, err := a.post(ctx, KindAccount, a.url, nil)
+	if err != nil {
+		return AccountObject{}, err
+	}
+	return parseAccount(got, a.url)
+}
+
+// Update replaces the account's contacts with one POST (RFC 8555 §7.3.2); none at all removes those it has. A CA may keep
+// none: Let's Encrypt forgets them, so the answer need not hold what was sent. Sending it again does no harm.
+func (a *Account) Update(ctx context.Context, contact []string) (AccountObject, error) {
+	if contact == nil {
+		contact = []string{} // null would not be an update
+	}
+	payload, err := json.Marshal(map[string][]string{"contact": contact})
+	if err != nil {
+		return AccountObject{}, &NotSent{Kind: KindUpdateAccount, URL: a.url, Cause: err}
+	}
+	got, err := a.post(ctx, KindUpdateAccount, a.url, payload)
+	if err != nil {
+		return AccountObject{}, err
+	}
+	return parseAccount(got, a.url)
+}
+
+// DeactivateAccount gives up the account itself for ever, with one POST (RFC 8555 §7.3.6). Nothing brings it back, and its
+// key makes no new one. Certificates stay valid; its orders cannot be continued. After a Lost, Fetch tells: the
+// Problem unauthorized means that it was done.
+func (a *Account) DeactivateAccount(ctx context.Context) (AccountObject, error) {
+	got, err := a.post(ctx, KindDeactivateAccount, a.url, []byte(`{"status":"deactivated"}`))
 	if err != nil {
 		return AccountObject{}, err
 	}

@@ -30,6 +30,12 @@ const (
 	KindFinalize      = "finalize"
 	KindCertificate   = "certificate"
 	KindDeactivate    = "deactivate"
+
+	KindUpdateAccount     = "update-account"
+	KindDeactivateAccount = "deactivate-account"
+	KindKeyChange         = "key-change"
+	KindRevoke            = "revoke"
+	KindRenewalInfo       = "renewal-info"
 )
 
 // Options says how a Client reaches its CA.
@@ -56,7 +62,7 @@ type Client struct {
 	directoryURL string
 	origin       string
 	opaque       http.Client // follows no redirect
-	redirecting  http.Client // follows redirects inside the origin; for the directory alone
+	redirecting  http.Client // follows redirects inside the origin; for what is not signed: directory and renewal information
 	userAgent    string
 	timeout      time.Duration
 	now          func() time.Time

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"orderly/failure"
@@ -16,7 +15,7 @@ type Authorization struct {
 	Reply
 	URL        string
 	Status     string // pending, valid, invalid, deactivated, expired or revoked
-	Name       string // lower case, without the "*." of a wildcard
+	Name       string // lower case, without the "*." of a wildcard; or an IP address, as IdentifierOf writes it
 	Wildcard   bool
 	Expires    time.Time
 	Challenges []Challenge
@@ -103,7 +102,7 @@ func parseAuthorization(a answer, url string) (Authorization, error) {
 		return Authorization{}, a.lost(errors.New("it is no authorization: it has no status or no identifier"))
 	}
 	authorization := Authorization{
-		Reply: a.Reply, URL: url, Status: object.Status, Name: strings.ToLower(object.Identifier.Value),
+		Reply: a.Reply, URL: url, Status: object.Status, Name: object.Identifier.name(),
 		Wildcard: object.Wildcard, Expires: parseTime(object.Expires),
 	}
 	for _, raw := range object.Challenges {

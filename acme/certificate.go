@@ -2,19 +2,25 @@ package acme
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/asn1"
 	"encoding/pem"
 	"errors"
 )
+
+// alternatesKept bounds how many further requests a CA can talk a client into.
+const alternatesKept = 16
 
 // Chain is a certificate with its intermediates (RFC 8555 §7.4.2).
 type Chain struct {
 	Reply
 	PEM        []byte   // exactly as the CA served it
-	Alternates []string // URLs of other chains for the same certificate, in the CA's order
+	Alternates []string // URLs of other chains for the same certificate, in the CA's order; at most 16
 }
 
 // Certificate downloads a chain with one POST-as-GET: an order's Certificate, or one of a Chain's Alternates. That it
-// holds a PEM certificate is checked; whether it is the right one is the caller's to say.
+// holds a PEM certificate is checked; whether it is the right one is the caller's to say. An alternate of another origin is
+// a NotSent: the default chain is good without it.
 func (a *Account) Certificate(ctx context.Context, url string) (Chain, error) {
 	got, err := a.post(ctx, KindCertificate, url, nil)
 	if err != nil {
@@ -23,5 +29,48 @@ func (a *Account) Certificate(ctx context.Context, url string) (Chain, error) {
 	if block, _ := pem.Decode(got.body); block == nil || block.Type != "CERTIFICATE" {
 		return Chain{}, got.lost(errors.New("it is no PEM certificate chain"))
 	}
-	return Chain{Reply: got.Reply, PEM: got.body, Alternates: got.links("alternate")}, nil
+	alternates := got.links("alternate")
+	return Chain{Reply: got.Reply, PEM: got.body, Alternates: alternates[:min(len(alternates), alternatesKept)]}, nil
 }
+
+// PreferredChain picks the first chain whose topmost certificate was issued by this common name, as certbot's
+// --preferred-chain does: to the letter, case included. Where none was, it is the first, the CA's default, and not matched.
+func PreferredChain(chains []Chain, issuer string) (index int, matched bool) {
+	for i, c := range chains {
+		if issuer != "" && c.TopIssuer() == issuer {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// TopIssuer is the common name of the issuer of the chain's last certificate: a root's, as a rule. It is "" where there is
+// none or the certificate cannot be read, and text from outside.
+func (c Chain) TopIssuer() string {
+	var last *pem.Block
+	for rest := c.PEM; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type == "CERTIFICATE" {
+			last = block
+		}
+	}
+	if last == nil {
+		return ""
+	}
+	top, err := x509.ParseCertificate(last.Bytes)
+	if err != nil {
+		return ""
+	}
+	for _, attribute := range top.Issuer.Names { // Issuer.CommonName would be the last of several, certbot takes the first
+		if name, ok := attribute.Value.(string); ok && attribute.Type.Equal(commonName()) {
+			return name
+		}
+	}
+	return ""
+}
+
+// commonName is the attribute type id-at-commonName (RFC 5280 A.1).
+func commonName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 4, 3} }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 )
 
 // boulderEntry is the value of the entry with a random name that Boulder puts into its directory, lest clients break
@@ -69,7 +70,7 @@ func parseDirectory(body []byte) (Directory, error) {
 		NewOrder:    textOf(members["newOrder"]),
 		RevokeCert:  textOf(members["revokeCert"]),
 		KeyChange:   textOf(members["keyChange"]),
-		RenewalInfo: textOf(members["renewalInfo"]),
+		RenewalInfo: strings.TrimRight(textOf(members["renewalInfo"]), "/"),
 		Meta:        parseMeta(meta),
 	}
 	for _, raw := range members {

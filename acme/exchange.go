@@ -161,7 +161,7 @@ func (p *passage) guard(req *http.Request) {
 
 func (p *passage) failed(r request, err error) error {
 	if p.asked.Load() && !p.got.Load() {
-		return r.notSent(err)
+		return r.notSent(distrusted(r.url, err))
 	}
 	return &Lost{Kind: r.kind, URL: r.url, Cause: err}
 }

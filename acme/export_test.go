@@ -27,3 +27,12 @@ var (
 	EveryRoot    = everyRoot
 	SystemBundle = systemBundle
 )
+
+// ParseRenewalInfo is the parser of renewal information.
+var ParseRenewalInfo = parseRenewalInfo
+
+// AlternatesKept is how many alternates of a chain are told.
+const AlternatesKept = alternatesKept
+
+// MAC is the signature that a binding carries over this text.
+func (e *ExternalAccount) MAC(text string) []byte { return e.mac(text) }

@@ -13,24 +13,24 @@ import (
 	"orderly/failure"
 )
 
-// Key is an account key that can sign ACME requests.
+// Key signs ACME requests: an account key or, to revoke its certificate, a certificate's.
 type Key struct {
 	signer     jose.OpaqueSigner
 	algorithm  jose.SignatureAlgorithm
 	thumbprint string
 }
 
-// NewKey takes an ECDSA key on P-256 (ES256) or P-384 (ES384), or an RSA key of 2048 bits and more (RS256): what Boulder
-// and certbot agree on. Any other is a failure.Error of class Account.
+// NewKey takes an ECDSA key on P-256 (ES256), P-384 (ES384) or P-521 (ES512), or an RSA key of 2048 bits and more (RS256):
+// what certbot's account directories can hold and Boulder knows. Any other is a failure.Error of class Account.
 func NewKey(signer crypto.Signer) (*Key, error) {
 	algorithm, ok := algorithmOf(signer)
 	if !ok {
-		return nil, failure.New(failure.Account, "use an ECDSA P-256 or P-384 key, or RSA of 2048 bits or more",
-			"a key of this kind cannot be an account key")
+		return nil, failure.New(failure.Account, "Use an ECDSA key on P-256, P-384 or P-521, or an RSA key of 2048 bits or more.",
+			"a key of this kind cannot sign requests to a CA")
 	}
 	sum, err := (&jose.JSONWebKey{Key: signer.Public()}).Thumbprint(crypto.SHA256)
 	if err != nil {
-		return nil, failure.Wrap(err, failure.Account, "", "the account key has no thumbprint")
+		return nil, failure.Wrap(err, failure.Account, "", "the key has no thumbprint")
 	}
 	return &Key{
 		signer:     cryptosigner.Opaque(signer),
@@ -50,6 +50,8 @@ func algorithmOf(signer crypto.Signer) (jose.SignatureAlgorithm, bool) {
 			return jose.ES256, true
 		case elliptic.P384():
 			return jose.ES384, true
+		case elliptic.P521():
+			return jose.ES512, true
 		}
 	case *rsa.PublicKey:
 		return jose.RS256, public.N.BitLen() >= 2048
@@ -60,17 +62,24 @@ func algorithmOf(signer crypto.Signer) (jose.SignatureAlgorithm, bool) {
 // Thumbprint is the key's SHA-256 thumbprint in base64url (RFC 7638).
 func (k *Key) Thumbprint() string { return k.thumbprint }
 
+// public is the public key as a JWK.
+func (k *Key) public() *jose.JSONWebKey { return k.signer.Public() }
+
 // KeyAuthorization is what answers a challenge with this token (RFC 8555 §8.1).
 func (k *Key) KeyAuthorization(token string) string { return token + "." + k.thumbprint }
 
 // sign makes the flattened JWS of RFC 8555 §6.2. Without a kid the public key is embedded. An empty payload, which makes
-// a POST-as-GET, must be []byte{}: go-jose leaves the member out for nil, and the CA then rejects the request.
+// a POST-as-GET, must be []byte{}: go-jose leaves the member out for nil, and the CA then rejects the request. Without a
+// nonce it is the inner JWS of a key change, which must have none.
 func (k *Key) sign(payload []byte, target, nonce, kid string) ([]byte, error) {
 	if payload == nil {
 		payload = []byte{}
 	}
 	options := &jose.SignerOptions{EmbedJWK: kid == ""}
-	options.WithHeader("url", target).WithHeader("nonce", nonce)
+	options.WithHeader("url", target)
+	if nonce != "" {
+		options.WithHeader("nonce", nonce)
+	}
 	if kid != "" {
 		options.WithHeader("kid", kid)
 	}

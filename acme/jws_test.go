@@ -36,11 +36,12 @@ func TestEachKindOfKeySignsWhatItsPublicKeyVerifies(t *testing.T) {
 	p256, e1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	p384, e2 := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	r2048, e3 := rsa.GenerateKey(rand.Reader, 2048)
+	p521, e4 := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	for _, c := range []struct {
 		algorithm string
 		signer    crypto.Signer
 		err       error
-	}{{"ES256", p256, e1}, {"ES384", p384, e2}, {"RS256", r2048, e3}} {
+	}{{"ES256", p256, e1}, {"ES384", p384, e2}, {"RS256", r2048, e3}, {"ES512", p521, e4}} {
 		key, signer := mustKey(t, c.signer, c.err)
 		for _, payload := range [][]byte{nil, {}, []byte(`{"a":1}`)} {
 			for _, kid := range []string{"", "https://ca.example/acct/1"} {
@@ -131,11 +132,10 @@ func (signerOf) Sign(_ io.Reader, _ []byte, _ crypto.SignerOpts) ([]byte, error)
 }
 
 func TestKeysThatNoCATakesAreRefused(t *testing.T) {
-	p521, _ := ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
 	p224, _ := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
 	_, ed, _ := ed25519.GenerateKey(rand.Reader)
 	short := signerOf{&rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 1023), E: 65537}}
-	for _, signer := range []crypto.Signer{p521, p224, ed, short, nil} {
+	for _, signer := range []crypto.Signer{p224, ed, short, nil} {
 		if _, err := acme.NewKey(signer); failure.ClassOf(err) != failure.Account {
 			t.Errorf("%T: %v", signer, err)
 		}

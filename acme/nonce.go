@@ -74,7 +74,11 @@ func (p *pool) prune(now time.Time) {
 
 // validNonce keeps RFC 8555 §6.5.1: a Replay-Nonce that is not base64url must be ignored.
 func validNonce(value string) bool {
-	return value != "" && len(value) <= 1024 && !strings.ContainsFunc(value, func(r rune) bool {
+	return len(value) <= 1024 && isBase64URL(value)
+}
+
+func isBase64URL(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
 	})
 }

@@ -5,13 +5,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 )
 
 // OrderRequest is what newOrder asks for (RFC 8555 §7.4).
 type OrderRequest struct {
-	Names    []string // DNS names
+	Names    []string // DNS names and IP addresses, see IdentifierOf
 	Profile  string   // a name from Meta.Profiles; "" leaves the choice to the CA
 	Replaces string   // the certificate identifier of RFC 9773 §4.1; "" for none
 }
@@ -22,18 +21,13 @@ type Order struct {
 	URL            string // the Location of newOrder and finalize ("" if finalize gave none), else what was asked
 	Status         string // pending, ready, processing, valid or invalid
 	Expires        time.Time
-	Names          []string // lower case, in the CA's order
+	Names          []string // lower case, IP addresses as IdentifierOf writes them; in the CA's order
 	Authorizations []string
 	Finalize       string
 	Certificate    string // "" before the order is valid
 	Profile        string
 	Replaces       string   // echoed; Boulder drops it silently when it hands back an order made without
 	Error          *Problem // nil if the CA gave none; Boulder gives none after a failed validation
-}
-
-type identifier struct {
-	Type  string `json:"type"`
-	Value string `json:"value"`
 }
 
 // NewOrder makes an order, or is handed back one that exists, with one POST. A Lost with a Location still says where the
@@ -49,7 +43,8 @@ func (a *Account) NewOrder(ctx context.Context, r OrderRequest) (Order, error) {
 		Replaces    string       `json:"replaces,omitempty"`
 	}{Profile: r.Profile, Replaces: r.Replaces}
 	for _, name := range r.Names {
-		wanted.Identifiers = append(wanted.Identifiers, identifier{"dns", name})
+		kind, value := IdentifierOf(name)
+		wanted.Identifiers = append(wanted.Identifiers, identifier{kind, value})
 	}
 	payload, err := json.Marshal(wanted)
 	if err != nil {
@@ -113,7 +108,7 @@ func parseOrder(a answer, url string) (Order, error) {
 		Profile: object.Profile, Replaces: object.Replaces, Error: embeddedProblem(object.Error),
 	}
 	for _, i := range object.Identifiers {
-		o.Names = append(o.Names, strings.ToLower(i.Value))
+		o.Names = append(o.Names, i.name())
 	}
 	return o, nil
 }

@@ -18,6 +18,7 @@ type Problem struct {
 	Title       string       //
 	Detail      string       // never empty; made from the status when the CA said nothing
 	Link        string       // the first https URL in the CA's own detail, which Detail may have cut in two; "" if none
+	Location    string       // of a 409 to a key change: the account that has the key already (RFC 8555 §7.3.5); "" otherwise
 	Subproblems []Subproblem // RFC 8555 §6.7.1; at most 200
 	Document    bool         // whether the CA sent a problem document; a proxy before it sends HTML, or nothing
 }
@@ -60,6 +61,10 @@ func (a answer) problem() *Problem {
 	}
 	if p.Detail == "" {
 		p.Detail = statusText(a.Status)
+	}
+	if a.Status == http.StatusConflict && a.request.kind == KindKeyChange {
+		location, _ := a.location()
+		p.Location = presentable(location)
 	}
 	p.Reply = a.Reply
 	return p

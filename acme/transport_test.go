@@ -200,6 +200,46 @@ func TestNoWrongCertificateIsAccepted(t *testing.T) {
 	}
 }
 
+func TestACertificateThatIsNotAcceptedComesWithARemedy(t *testing.T) {
+	elsewhere, elsewhereRoot := newCertificate(t, "ca.invalid")
+	expired, expiredRoot := newCertificate(t, "127.0.0.1", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
+	unknown, _ := newCertificate(t, "127.0.0.1")
+	_, another := newCertificate(t, "127.0.0.1")
+	for remedy, c := range map[string]struct {
+		served tls.Certificate
+		root   *x509.Certificate
+	}{
+		"SSL_CERT_FILE":      {unknown, another},
+		"REQUESTS_CA_BUNDLE": {unknown, another},
+		"no --no-verify-ssl": {unknown, another},
+		"host name":          {elsewhere, elsewhereRoot},
+		"clock":              {expired, expiredRoot},
+	} {
+		s := serverWith(t, c.served)
+		ours, err := acme.HTTPClient(environment(map[string]string{"SSL_CERT_FILE": bundle(t, c.root)}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		roots := x509.NewCertPool()
+		roots.AddCert(c.root)
+		plain := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}} // as through a proxy
+		for _, hc := range []*http.Client{ours, plain} {
+			client, err := acme.New(s.URL+"/directory", acme.Options{HTTP: hc})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = client.Directory(t.Context())
+			order := second(newOrder(t.Context(), client.Account(nil, s.URL+"/1")))
+			for _, err := range []error{err, order} {
+				if !isA[*acme.NotSent](err) || !isA[*tls.CertificateVerificationError](err) || failure.ClassOf(err) != failure.CAUnavailable ||
+					!strings.Contains(failure.RemedyOf(err), remedy) || !strings.Contains(err.Error(), strings.TrimPrefix(s.URL, "https://")) {
+					t.Errorf("%s: %v (%s)", remedy, err, failure.RemedyOf(err))
+				}
+			}
+		}
+	}
+}
+
 func TestABundleThatCannotBeUsedIsNamed(t *testing.T) {
 	directory := t.TempDir()
 	empty := filepath.Join(directory, "empty.pem")

@@ -1,7 +1,10 @@
 package acme
 
 import (
+	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"net/url"
 	"os"
 	"runtime"
 	"sync"
@@ -97,4 +100,36 @@ func systemBundle() [][]byte {
 		}
 	}
 	return nil
+}
+
+// distrusted gives the refusal of a server's certificate its sentence and its remedy; any other error stays as it is. The
+// class is that of a CA that cannot be reached, since nothing tells a private CA from a captive portal.
+func distrusted(target string, err error) error {
+	refusal, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	if !ok {
+		return err
+	}
+	host := target
+	if u, err := url.Parse(target); err == nil {
+		host = u.Host
+	}
+	return failure.Wrap(harmless{refusal}, failure.CAUnavailable, trustRemedy(refusal), "the TLS certificate of %s is not accepted", failure.Clean(host))
+}
+
+// harmless is an error whose text quotes a certificate, and so whoever made it.
+type harmless struct{ error }
+
+func (h harmless) Error() string { return failure.Clean(h.error.Error()) }
+
+func (h harmless) Unwrap() error { return h.error }
+
+func trustRemedy(refusal *tls.CertificateVerificationError) string {
+	if _, ok := errors.AsType[x509.HostnameError](refusal); ok {
+		return "Check the host name of the CA's directory (--server), and that nothing intercepts the connection."
+	}
+	if invalid, ok := errors.AsType[x509.CertificateInvalidError](refusal); ok && invalid.Reason == x509.Expired {
+		return "Check this machine's clock. If it is right, whoever runs the CA must renew its TLS certificate."
+	}
+	return "For a CA of your own, let SSL_CERT_FILE or REQUESTS_CA_BUNDLE name a PEM file with its root. " +
+		"There is no --no-verify-ssl: verification cannot be turned off."
 }

@@ -1,6 +1,8 @@
 package testca
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -128,12 +130,16 @@ func (c *CA) answer(r *request, a *authorization, challenge *core.Challenge, acc
 	return nil
 }
 
-// validate fetches what the client promised. Other types than http-01 never validate.
+// validate looks for what the client promised. Other types than http-01 and dns-01 never validate.
 func (c *CA) validate(kind, name, token, want string) *problem {
-	if kind != acme.ChallengeHTTP01 {
-		return problemf(http.StatusForbidden, "unauthorized", "This test CA validates %s only, not %s", acme.ChallengeHTTP01, kind)
+	switch kind {
+	case acme.ChallengeHTTP01:
+		return c.prober.http01(c.ctx, name, token, want)
+	case acme.ChallengeDNS01:
+		sum := sha256.Sum256([]byte(want))
+		return c.prober.dns01(c.ctx, name, base64.RawURLEncoding.EncodeToString(sum[:]))
 	}
-	return c.prober.http01(c.ctx, name, token, want)
+	return problemf(http.StatusForbidden, "unauthorized", "This test CA validates %s and %s only, not %s", acme.ChallengeHTTP01, acme.ChallengeDNS01, kind)
 }
 
 // settle writes down how a validation ended. Each failure is charged, also when the authorization is final already.

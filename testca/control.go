@@ -20,19 +20,25 @@ const heldWait = 60 * time.Second
 //	GET    /held?timeout=10s     the next request that is held (a Held), or 204 when none comes; at most 60 s
 //	POST   /release?id=N         lets held requests go on, all of them without an id
 //	POST   /dead?name=N&dead=B   makes a name answer NXDOMAIN, or (dead=false) brings it back
+//	POST   /txt?name=N&value=V   adds a TXT record to the test DNS, or (remove=true) removes it
 //	POST   /advance?by=169h      puts the CA's clock forward
+//	GET    /roots                the IssuingRoots
+//	POST   /renewal-info?serial=S&start=T&end=T&explanation=URL   SetRenewalInfo, with times as in RFC 3339
 //
 // It authenticates nobody: it belongs on loopback.
 func (c *CA) Control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /truth", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, c.Truth()) })
 	mux.HandleFunc("POST /faults", c.controlInject)
+	mux.HandleFunc("GET /roots", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, c.IssuingRoots()) })
+	mux.HandleFunc("POST /renewal-info", c.controlRenewalInfo)
 	mux.HandleFunc("DELETE /faults", func(http.ResponseWriter, *http.Request) { c.ClearFaults() })
 	mux.HandleFunc("GET /held", c.controlHeld)
 	mux.HandleFunc("POST /release", c.controlRelease)
 	mux.HandleFunc("POST /dead", func(_ http.ResponseWriter, r *http.Request) {
 		c.SetDead(r.FormValue("name"), r.FormValue("dead") != "false")
 	})
+	mux.HandleFunc("POST /txt", c.controlTXT)
 	mux.HandleFunc("POST /advance", func(w http.ResponseWriter, r *http.Request) {
 		by, err := time.ParseDuration(r.FormValue("by"))
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 type dnsServer struct {
 	address string
 	dead    sync.Map // lower-case name without final dot → bool
+	txt     txtRecords
 	servers []*dns.Server
 	running sync.WaitGroup
 }
@@ -99,7 +100,12 @@ func (s *dnsServer) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 			A:   net.IPv4(127, 0, 0, 1),
 		}}
 	default:
-		answer.Ns = []dns.RR{startOfAuthority(q.Name)}
+		if q.Qtype == dns.TypeTXT {
+			answer.Answer = s.textRecords(q.Name)
+		}
+		if len(answer.Answer) == 0 {
+			answer.Ns = []dns.RR{startOfAuthority(q.Name)}
+		}
 	}
 	_ = w.WriteMsg(answer) // who asked may be gone
 }

@@ -195,7 +195,7 @@ func TestTheTruthKeepsItsNames(t *testing.T) {
 		got  []string
 		want string
 	}{
-		{"truth", keys(truth), "certificates now orders rate_limited requests requests_by_kind"},
+		{"truth", keys(truth), "accounts certificates now orders rate_limited requests requests_by_kind revoked"},
 		{"order", keys(o), "account authorizations created expired expires names profile status url"},
 		{"authorization", keys(a), "challenge_status challenge_type expired expires name status url validations"},
 		{"request", keys(truth["requests"].([]any)[3]), "account kind method path status"},

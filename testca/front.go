@@ -119,8 +119,10 @@ func (c *CA) process(r *request) *reply {
 	switch r.kind {
 	case kindDirectory:
 		return c.directory(r)
-	case kindNewAccount, kindAccount:
+	case kindNewAccount, kindAccount, kindUpdateAccount, kindDeactivateAccount:
 		return c.account(r)
+	case kindKeyChange:
+		return c.changeKey(r)
 	case kindOrders:
 		return c.listOrders(r)
 	case kindNewOrder:
@@ -180,6 +182,9 @@ func (c *CA) directory(r *request) *reply {
 // account is Pebble's, without the list of orders if it is hidden.
 func (c *CA) account(r *request) *reply {
 	answer := c.pebble.serve(r.Request, r.body).documented()
+	if answer.status == http.StatusCreated {
+		c.state.enrol(answer.header.Get("Location"), r.payload)
+	}
 	if c.config.OrdersList || answer.status >= 300 {
 		return answer
 	}

@@ -28,18 +28,22 @@ const (
 	kindKeyChange   = "key-change"
 	kindRenewalInfo = "renewal-info"
 	kindOther       = "other"
+
+	kindUpdateAccount     = "update-account"
+	kindDeactivateAccount = "deactivate-account"
 )
 
 func kinds() []string {
 	return []string{kindDirectory, kindNonce, kindNewAccount, kindAccount, kindOrders, kindNewOrder, kindOrder, kindAuthz,
 		kindDeactivate, kindChallenge, kindChallengeIs, kindFinalize, kindCertificate, kindRevoke, kindKeyChange,
-		kindRenewalInfo, kindOther}
+		kindRenewalInfo, kindUpdateAccount, kindDeactivateAccount, kindOther}
 }
 
 // Request is one request the CA received, in the order of arrival.
 type Request struct {
 	// Kind is one of directory, new-nonce, new-account, account, orders, new-order, order, authorization, deactivate,
-	// challenge, challenge-status, finalize, certificate, revoke, key-change, renewal-info, other.
+	// challenge, challenge-status, finalize, certificate, revoke, key-change, renewal-info, update-account,
+	// deactivate-account, other.
 	Kind   string `json:"kind"`
 	Method string `json:"method"`
 	Path   string `json:"path"`
@@ -135,7 +139,7 @@ func classify(r *http.Request, s signed) string {
 		return kind
 	}
 	below := []struct{ prefix, fetched, changed string }{
-		{accountPath, kindAccount, kindAccount},
+		{accountPath, kindAccount, changeOf(s.payload)},
 		{ordersPath, kindOrders, kindOrders},
 		{orderPath, kindOrder, kindOrder},
 		{finalizePath, kindFinalize, kindFinalize},

@@ -72,8 +72,14 @@ func newPebble(config Config, logger *log.Logger) (*pebble, error) {
 		return nil, errors.Join(err, restore())
 	}
 	store := db.NewMemoryStore()
-	issuer := ca.New(logger, store, "", "ecdsa", 0, 1, profiles)
-	front := wfe.New(logger, store, new(va.VAImpl), issuer, []string{"testca.invalid"}, true, false, 0, 0)
+	for id, key := range config.ExternalAccountKeys {
+		if err := store.AddExternalAccountKeyByID(id, key); err != nil {
+			return nil, errors.Join(fmt.Errorf("the external account key %q: %w", id, err), restore())
+		}
+	}
+	issuer := ca.New(logger, store, "", "ecdsa", config.AlternateChains, 1, profiles)
+	front := wfe.New(logger, store, new(va.VAImpl), issuer, []string{"testca.invalid"}, true,
+		config.ExternalAccountRequired, 0, 0)
 	return &pebble{store: store, issuer: issuer, handler: front.Handler()}, restore()
 }
 

@@ -48,7 +48,11 @@ func (p *prober) http01(ctx context.Context, name, token, want string) *problem 
 	}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport, CheckRedirect: checkRedirect}
-	address := "http://" + name + "/.well-known/acme-challenge/" + token
+	host := name
+	if strings.Contains(name, ":") {
+		host = "[" + name + "]" // an IPv6 address
+	}
+	address := "http://" + host + "/.well-known/acme-challenge/" + token
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return problemf(http.StatusBadRequest, "malformed", "the name %q makes no URL", name)
@@ -98,7 +102,7 @@ func (p *prober) dial(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	ip := name
+	ip := "127.0.0.1" // whatever address the name is: nothing here dials another
 	if net.ParseIP(name) == nil {
 		if ip, err = p.resolve(ctx, name); err != nil {
 			return nil, err

@@ -84,6 +84,16 @@ func (o *options) behaviourFlags(flags *flag.FlagSet) {
 	flags.BoolVar(&o.Boulder, "boulder", false, "show Boulder's random entry in the directory")
 	flags.BoolVar(&o.RepeatConflict, "repeat-conflict", false, "answer 409 to a challenge POSTed again while it validates")
 	flags.BoolVar(&o.AsyncFinalize, "async-finalize", false, "answer finalize with processing")
+	flags.BoolVar(&o.ExternalAccountRequired, "eab-required", false, "refuse accounts without external account binding")
+	flags.IntVar(&o.AlternateChains, "alternate-chains", 0, "`NUMBER` of chains offered beside the default one")
+	flags.Func("eab-key", "a key for external account binding, as `KID=BASE64URL`; may be repeated", func(text string) error {
+		id, key, _ := strings.Cut(text, "=")
+		if o.ExternalAccountKeys == nil {
+			o.ExternalAccountKeys = map[string]string{}
+		}
+		o.ExternalAccountKeys[id] = key
+		return nil
+	})
 	flags.IntVar(&o.NonceReject, "nonce-reject", 0, "`PERCENT` of signed requests refused with badNonce")
 	flags.BoolFunc("boulder-like", "short for --reuse --authz-reuse --hide-processing --boulder; flags after it win", func(text string) error {
 		on, err := strconv.ParseBool(text)

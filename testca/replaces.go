@@ -44,6 +44,9 @@ func (c *CA) insideWindow(replaces string, now time.Time) bool {
 	if replaces == "" || original == nil {
 		return false
 	}
+	if original.window != nil {
+		return original.window.IsWithin(now)
+	}
 	certificate := original.CertificateObject.Cert
 	return core.RenewalInfoSimple(certificate.NotBefore, certificate.NotAfter).SuggestedWindow.IsWithin(now)
 }

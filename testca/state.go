@@ -21,6 +21,7 @@ type state struct {
 	byAuthz  map[string]*authorization
 	bySerial map[string]*order
 	issued   map[string]time.Time // exact set → last issuance, by anyone
+	accounts []enrolment
 }
 
 // order is one order. Pebble's own idea of when things expire is put out of force (see CA.age), since it goes by the
@@ -34,7 +35,8 @@ type order struct {
 	authzs  []*authorization
 	shownAt time.Time // until then a finalized order is shown as processing
 	serial  string
-	frozen  string // the status it had when it was put aside as expired
+	frozen  string                // the status it had when it was put aside as expired
+	window  *core.SuggestedWindow // what SetRenewalInfo set; nil for Pebble's own
 }
 
 // authorization is one authorization; valid ones may belong to several orders.

@@ -64,6 +64,13 @@ type Config struct {
 	Lifetimes Lifetimes
 	Profiles  map[string]Lifetimes
 
+	// ExternalAccountKeys are the customers' keys for external account binding: identifier to MAC key, in base64url without
+	// padding. ExternalAccountRequired refuses a newAccount without one.
+	ExternalAccountKeys     map[string]string
+	ExternalAccountRequired bool
+	// AlternateChains is how many chains are offered beside the default one; each ends below a root of its own.
+	AlternateChains int
+
 	// DeadNames answer NXDOMAIN. SetDead changes them at run time.
 	DeadNames []string
 	// Now is the CA's clock (time.Now if nil). Certificates alone are dated by the real clock.
@@ -84,6 +91,9 @@ func (c Config) check() error {
 	}
 	if c.NonceReject < 0 || c.NonceReject > 99 {
 		return fmt.Errorf("%d %% of all nonces cannot be refused, 0 to 99 can", c.NonceReject)
+	}
+	if c.AlternateChains < 0 || c.AlternateChains > 20 {
+		return fmt.Errorf("%d alternate chains cannot be offered, 0 to 20 can", c.AlternateChains)
 	}
 	return nil
 }
@@ -224,7 +234,7 @@ func (c *CA) DirectoryURL() string { return c.base + "/dir" }
 // RootPEM is the certificate a client must trust to talk to the ACME server.
 func (c *CA) RootPEM() []byte { return c.root }
 
-// IssuingRootPEM is the root of the certificates the CA issues, another one than RootPEM.
+// IssuingRootPEM is the root of the certificates the CA issues, another one than RootPEM: the default chain's.
 func (c *CA) IssuingRootPEM() []byte { return c.pebble.issuer.GetRootCert(0).PEM() }
 
 // Resolver is the HOST:PORT, UDP and TCP, of the CA's DNS server. Every name has the address 127.0.0.1 and no other

@@ -11,6 +11,10 @@ type Truth struct {
 	Now    time.Time     `json:"now"`
 	Orders []TruthOrder  `json:"orders"`
 	Issued []Certificate `json:"certificates"`
+	// Revoked is every revocation, in the order in which the certificates were issued.
+	Revoked []Revocation `json:"revoked"`
+	// Accounts is every account that was made here, in that order.
+	Accounts []TruthAccount `json:"accounts"`
 	// Requests is every request in the order of arrival, RequestsByKind how many there were.
 	Requests       []Request      `json:"requests"`
 	RequestsByKind map[string]int `json:"requests_by_kind"`
@@ -81,12 +85,14 @@ func (c *CA) Truth() Truth {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.now()
-	t := Truth{Now: now, Orders: []TruthOrder{}, Issued: []Certificate{}, RequestsByKind: map[string]int{}}
+	t := Truth{Now: now, Orders: []TruthOrder{}, Issued: []Certificate{}, Revoked: []Revocation{}, Accounts: c.accounts(),
+		RequestsByKind: map[string]int{}}
 	for _, o := range c.state.orders {
 		truth := c.truthOf(o, now)
 		t.Orders = append(t.Orders, truth)
 		if o.serial != "" {
 			t.Issued = append(t.Issued, Certificate{Serial: o.serial, Names: truth.Names, Order: truth.URL})
+			t.Revoked = append(t.Revoked, c.revocations(o)...)
 		}
 	}
 	t.Requests, t.RateLimited = c.journal.snapshot()
