@@ -171,8 +171,7 @@ func (s *Store) Account(server, id string) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	missing := failure.New(failure.Account, "Name an account that is there with --account; its id is the name of its directory.",
-		"Account at %s does not exist", filepath.Join(s.accounts(path), failure.Clean(id)))
+	missing := noSuchAccount(filepath.Join(s.accounts(path), id))
 	if id == "" || strings.ContainsRune(id, filepath.Separator) || !filepath.IsLocal(id) {
 		return Account{}, missing
 	}

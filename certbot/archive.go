@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -107,9 +109,14 @@ func (a archive) missing(number int) []string {
 }
 
 // writeSuccessor writes what is missing of a version and makes it durable. The key takes group and mode from the one
-// before it, as certbot has it: hosts that gave a group the right to read would otherwise lose it at each renewal.
+// before it, as certbot has it: hosts that gave a group the right to read would otherwise lose it at each renewal. A key
+// that is the same as before (--reuse-key) is written again, as certbot's renew does, not linked to, as certbot once did:
+// certbot ≥ 2.3 prunes old versions without a look at what leads to them.
 func (s *Store) writeSuccessor(a archive, number int, v version, formerKey string) error {
 	former, err := os.Stat(formerKey)
+	if errors.Is(err, fs.ErrNotExist) {
+		former, err = a.lastKey()
+	}
 	if err != nil {
 		return err
 	}
@@ -117,13 +124,29 @@ func (s *Store) writeSuccessor(a archive, number int, v version, formerKey strin
 		f := newFile{path: a.path(kind, number), data: v[kind], mode: 0o666}
 		if kind == "privkey" {
 			f.mode = 0o600
-			f.last = func(file *os.File) error { return likeFormer(file, former) }
+			if former != nil {
+				f.last = func(file *os.File) error { return likeFormer(file, former) }
+			}
 		}
 		if err := s.write(f); err != nil {
 			return err
 		}
 	}
 	return s.do("sync archive", func() error { return syncDir(a.dir) })
+}
+
+// lastKey looks at the newest key in the archive; nil if there is none.
+func (a archive) lastKey() (fs.FileInfo, error) {
+	found, err := a.versions()
+	if err != nil {
+		return nil, err
+	}
+	for _, number := range slices.Backward(slices.Sorted(maps.Keys(found))) {
+		if info, err := os.Stat(a.path("privkey", number)); err == nil {
+			return info, nil
+		}
+	}
+	return nil, nil
 }
 
 // likeFormer gives a new key the group of the former one, and what group and others could do with that, except that
@@ -162,15 +185,20 @@ func (s *Store) prune(a archive, current int) {
 	}
 }
 
-// linkedKeys names the files that keys from a version on are links to.
+// linkedKeys names the files that keys from a version on are links to, directly or through others.
 func (a archive) linkedKeys(found map[int][]string, from int) map[string]bool {
 	linked := map[string]bool{}
 	for number := range found {
 		if number < from {
 			continue
 		}
-		if text, err := os.Readlink(a.path("privkey", number)); err == nil {
-			linked[filepath.Base(text)] = true
+		path := a.path("privkey", number)
+		for text, err := os.Readlink(path); err == nil; text, err = os.Readlink(path) {
+			path = filepath.Join(a.dir, filepath.Base(text))
+			if linked[filepath.Base(path)] {
+				break
+			}
+			linked[filepath.Base(path)] = true
 		}
 	}
 	return linked

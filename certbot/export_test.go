@@ -16,3 +16,16 @@ func (s *Store) ExchangeAnd(then func()) {
 
 // FormatJWK is tested against certbot.
 var FormatJWK = formatJWK
+
+// ParseRenewal reads a renewal file's content.
+func (s *Store) ParseRenewal(path string, text []byte) (*Renewal, error) {
+	return s.parseRenewal(path, text)
+}
+
+// Applied returns the content of the file with settings applied.
+func (r *Renewal) Applied(p Params) ([]byte, error) {
+	if err := r.apply(p); err != nil {
+		return nil, err
+	}
+	return r.file.Bytes(), nil
+}

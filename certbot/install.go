@@ -23,7 +23,8 @@ type Installed struct {
 // called once more after that, it changes nothing. live/NAME holds a matching pair at every instant (where neither
 // directories can be exchanged nor that can be avoided, as on FreeBSD, all but the instants between four renames, which
 // certbot and Repair can undo). An existing archive or live directory without a renewal file is an error of class
-// LineageTaken; material that does not belong together of class Internal; a disk that cannot be written of class
+// LineageTaken; with a blank one, what a killed certbot left there is taken over. Settings in the renewal file that cannot
+// be used, and links that are broken, do not keep a certificate that is paid for from its place. Material that does not belong together of class Internal; a disk that cannot be written of class
 // Config. The caller holds the lineage's lock.
 func (s *Store) Install(name string, m Material, p Params) (Installed, error) {
 	if err := checkName(name); err != nil {
@@ -40,11 +41,14 @@ func (s *Store) Install(name string, m Material, p Params) (Installed, error) {
 		p.KeyType = v.keyType()
 	}
 	var done Installed
-	_, err = os.Lstat(s.Dirs.Renewal(name))
+	there, err := present(s.Dirs.Renewal(name))
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+	case !there:
 		done, err = s.installFirst(name, v, p)
-	case err == nil:
+	case blankFile(s.Dirs.Renewal(name)):
+		done, err = s.installOver(name, v, p)
+	default:
 		done, err = s.installSuccessor(name, v, p)
 	}
 	var classed *failure.Error
@@ -65,7 +69,7 @@ func (s *Store) installFirst(name string, v version, p Params) (Installed, error
 	for _, step := range []func() error{
 		s.makeTops,
 		func() error { return s.firstArchive(archive{r.ArchiveDir}, v) },
-		func() error { return s.firstLive(r) },
+		func() error { return s.firstLive(r, 1) },
 		func() error { return s.WriteRenewal(r, p) },
 	} {
 		if err := step(); err != nil {
@@ -146,7 +150,7 @@ func (s *Store) freshDir(path string) error {
 }
 
 // firstLive makes live/NAME with its four links, aside, and gives it its name when it is durable.
-func (s *Store) firstLive(r *Renewal) error {
+func (s *Store) firstLive(r *Renewal, number int) error {
 	dir := s.Dirs.live(r.Name)
 	a := archive{r.ArchiveDir}
 	taken, err := occupied(dir)
@@ -154,14 +158,14 @@ func (s *Store) firstLive(r *Renewal) error {
 		return err
 	}
 	if taken {
-		return r.leadsTo(a, dir)
+		return r.leadsTo(a, number, dir)
 	}
 	unfinished := asideOf(dir)
 	if err := s.freshDir(unfinished); err != nil {
 		return err
 	}
 	for _, kind := range kinds {
-		text, err := linkText(unfinished, a.path(kind, 1), "")
+		text, err := linkText(unfinished, a.path(kind, number), "")
 		if err != nil {
 			return err
 		}
@@ -182,10 +186,10 @@ func (s *Store) firstLive(r *Renewal) error {
 	return s.do("name live", func() error { return moveDir(unfinished, dir) })
 }
 
-// leadsTo returns nil if the live directory's links lead to version 1 in the archive: then a killed Install left it.
-func (r *Renewal) leadsTo(a archive, dir string) error {
+// leadsTo returns nil if the live directory's links lead to that version in the archive: then a killed Install left it.
+func (r *Renewal) leadsTo(a archive, number int, dir string) error {
 	for _, l := range r.links() {
-		if !sameFile(*l.path, a.path(l.kind, 1)) {
+		if !sameFile(*l.path, a.path(l.kind, number)) {
 			return leftOver(dir)
 		}
 	}
@@ -198,21 +202,75 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
+// installOver makes a lineage of a blank renewal file and of what a killed certbot left for it: nothing, empty
+// directories, links that lead nowhere, or a whole version that only the settings are missing for. The certificate becomes
+// the next version; nothing that is there goes.
+func (s *Store) installOver(name string, v version, p Params) (Installed, error) {
+	if err := s.adoptable(name); err != nil {
+		return Installed{}, err
+	}
+	r, err := s.newRenewal(name)
+	if err != nil {
+		return Installed{}, err
+	}
+	if err := s.makeTops(); err != nil {
+		return Installed{}, err
+	}
+	a := archive{r.ArchiveDir}
+	if err := s.do("make archive", func() error { return makeDirs(a.dir, 0o755) }); err != nil {
+		return Installed{}, err
+	}
+	number, err := a.place(v)
+	if err != nil {
+		return Installed{}, err
+	}
+	done := Installed{Name: name, Version: number, Dir: s.Dirs.live(name), Renewal: r}
+	for _, step := range []func() error{
+		func() error { return s.writeSuccessor(a, number, v, r.PrivKey) },
+		func() error { return s.connect(r, a, number) },
+		func() error { return s.WriteRenewal(r, p) },
+	} {
+		if err := step(); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// connect makes the links lead to a version, whatever is left of them.
+func (s *Store) connect(r *Renewal, a archive, number int) error {
+	if err := s.settle(r); err != nil {
+		return err
+	}
+	if _, err := r.linkState(); err == nil {
+		return s.lead(r, a, number)
+	}
+	dir := s.Dirs.live(r.Name)
+	taken, err := occupied(dir)
+	if err != nil {
+		return err
+	}
+	if !taken && together(r, dir) {
+		return s.firstLive(r, number)
+	}
+	return s.relink(r, a, number)
+}
+
 // installSuccessor adds a version to a lineage: archive, renewal file, links. This is certbot's order; whoever finds it
 // cut short, certbot or Repair, can finish it from the archive alone.
 func (s *Store) installSuccessor(name string, v version, p Params) (Installed, error) {
-	r, err := s.ReadRenewal(s.Dirs.Renewal(name))
+	r, err := s.lookRenewal(s.Dirs.Renewal(name))
 	if err != nil {
 		return Installed{}, err
 	}
 	if err := s.settle(r); err != nil {
 		return Installed{}, err
 	}
-	state, err := r.linkState()
+	a := archive{r.ArchiveDir}
+	state, err := s.mended(r, a)
 	if err != nil {
 		return Installed{}, err
 	}
-	a := archive{r.ArchiveDir}
 	number, err := a.place(v)
 	if err != nil {
 		return Installed{}, err
@@ -227,47 +285,25 @@ func (s *Store) installSuccessor(name string, v version, p Params) (Installed, e
 	if err := s.WriteRenewal(r, p); err != nil {
 		return done, err
 	}
-	if err := s.lead(r, a, number); err != nil {
+	if err := s.connect(r, a, number); err != nil {
 		return done, err
 	}
 	s.prune(a, number)
 	return done, nil
 }
 
-// Repair ends what a killed run, certbot's or ours, left of a change of links: links are restored from a full set of
-// previous_*.pem (certbot's _fix_symlinks), unfinished directories go, and if the archive holds a newer complete version
-// than the links, they are led there (certbot's ensure_deployed), provided its certificate and key belong together.
-// It reports whether live/NAME now holds another version than before. The caller holds the lineage's lock.
-func (s *Store) Repair(name string) (changed bool, err error) {
-	if err := checkName(name); err != nil {
-		return false, err
-	}
-	r, err := s.ReadRenewal(s.Dirs.Renewal(name))
-	if err != nil {
-		return false, err
-	}
-	before, _ := os.Readlink(r.Cert)
-	if err := s.settle(r); err != nil {
-		return false, err
-	}
+// mended returns where the links lead. Where they are broken in a way that new ones lose nothing, it makes what a new
+// version needs, and they are made when that is there.
+func (s *Store) mended(r *Renewal, a archive) (map[string]target, error) {
 	state, err := r.linkState()
-	if err != nil {
-		return false, err
+	if err == nil {
+		return state, nil
 	}
-	a := archive{r.ArchiveDir}
-	newest, err := a.newest()
-	if least := oldest(state); err == nil && least > 0 && newest > least {
-		err = s.lead(r, a, newest)
+	if !s.replaceable(r, a) {
+		return nil, err
 	}
-	after, _ := os.Readlink(r.Cert)
-	return before != after, err
-}
-
-// oldest is the lowest version that a link leads to, 0 if one leads to a file that is none of a version.
-func oldest(state map[string]target) int {
-	least := state["cert"].version
-	for _, t := range state {
-		least = min(least, t.version)
+	if err := s.do("make archive", func() error { return makeDirs(a.dir, 0o755) }); err != nil {
+		return nil, err
 	}
-	return least
+	return nil, nil
 }

@@ -2,6 +2,7 @@ package certbot
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -9,40 +10,115 @@ import (
 	"orderly/failure"
 )
 
-// AddInterval returns t plus an interval as renewal files write it in renew_before_expiry: a sequence such as "30 days"
-// or "6 months 1 week"; a bare number is days (certbot's add_time_interval, of whose English this is the part in use).
+// intervalPart matches one part of an interval: "30 days", "a week", "twenty-one days", "1.5h".
+var intervalPart = regexp.MustCompile(`^(?:(\d{1,6})(?:\.(\d{1,6}))?|([a-z]+(?:-[a-z]+)?)\s)\s*([a-z]+)\s*`)
+
+// AddInterval returns t plus an interval as renewal files write it in renew_before_expiry: a sequence such as "30 days",
+// "three weeks" or "6 months, 1 week and 12 hours"; a bare number is days (certbot's add_time_interval, of whose English,
+// parsedatetime's, this is the part that means a length of time). What certbot does not understand it takes for nought;
+// here that is an error.
 func AddInterval(t time.Time, interval string) (time.Time, error) {
 	bad := fmt.Errorf("%q is no interval such as \"30 days\" or \"3 weeks\"", failure.Clean(interval))
-	fields := strings.Fields(strings.NewReplacer(",", " ", " and ", " ").Replace(strings.ToLower(interval)))
-	if len(fields) == 1 {
-		fields = append(fields, "days")
+	rest := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(strings.ToLower(interval)), "."))
+	if rest != "" && strings.Trim(rest, "0123456789") == "" {
+		rest += " days"
 	}
-	if len(fields) == 0 || len(fields)%2 != 0 {
-		return t, bad
-	}
-	for i := 0; i < len(fields); i += 2 {
-		n, err := strconv.Atoi(fields[i])
-		if err != nil || n < 0 || n > 100_000 {
+	rest = strings.TrimPrefix(rest, "in ")
+	for first := true; first || rest != ""; first = false {
+		m := intervalPart.FindStringSubmatch(rest)
+		if m == nil {
 			return t, bad
 		}
-		switch strings.TrimSuffix(fields[i+1], "s") {
-		case "second", "sec":
-			t = t.Add(time.Duration(n) * time.Second)
-		case "minute", "min":
-			t = t.Add(time.Duration(n) * time.Minute)
-		case "hour", "hr", "h":
-			t = t.Add(time.Duration(n) * time.Hour)
-		case "day", "d":
-			t = t.AddDate(0, 0, n)
-		case "week", "w":
-			t = t.AddDate(0, 0, 7*n)
-		case "month":
-			t = t.AddDate(0, n, 0)
-		case "year":
-			t = t.AddDate(n, 0, 0)
-		default:
+		var ok bool
+		if t, ok = addPart(t, m); !ok {
 			return t, bad
 		}
+		rest = strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(rest[len(m[0]):], ", "), "and "), " ")
 	}
 	return t, nil
+}
+
+// addPart adds one part of an interval.
+func addPart(t time.Time, m []string) (time.Time, bool) {
+	whole, fraction, word, unit := m[1], m[2], m[3], m[4]
+	n, ok := 0, false
+	if word != "" {
+		n, ok = numberWord(word)
+	} else {
+		var err error
+		n, err = strconv.Atoi(whole)
+		ok = err == nil && n <= 100_000
+	}
+	length, month := unitLength(unit)
+	switch {
+	case !ok || (length == 0 && month == 0), month > 0 && fraction != "":
+		return t, false
+	case month > 0:
+		return addMonths(t, n*month), true
+	}
+	part := 0.0
+	if fraction != "" {
+		part, _ = strconv.ParseFloat("0."+fraction, 64)
+	}
+	return t.Add(time.Duration(n)*length + time.Duration(part*float64(length))), true
+}
+
+// unitLength knows parsedatetime's names of units; months and years are counted in months.
+func unitLength(unit string) (length time.Duration, months int) {
+	const day = 24 * time.Hour
+	switch unit {
+	case "second", "seconds", "sec", "secs", "s":
+		return time.Second, 0
+	case "minute", "minutes", "min", "mins", "m":
+		return time.Minute, 0
+	case "hour", "hours", "hr", "h":
+		return time.Hour, 0
+	case "day", "days", "dy", "d":
+		return day, 0
+	case "week", "weeks", "wk", "w":
+		return 7 * day, 0
+	case "month", "months", "mth":
+		return 0, 1
+	case "year", "years", "yr", "y":
+		return 0, 12
+	}
+	return 0, 0
+}
+
+// addMonths keeps to the month that is meant: a month after 31 January is the end of February.
+func addMonths(t time.Time, n int) time.Time {
+	later := t.AddDate(0, n, 0)
+	if later.Day() != t.Day() {
+		later = later.AddDate(0, 0, -later.Day())
+	}
+	return later
+}
+
+// numberWord reads a number below a hundred.
+func numberWord(word string) (int, bool) {
+	tens, ones, both := strings.Cut(word, "-")
+	n, ok := smallNumber(tens)
+	if !both {
+		return n, ok
+	}
+	m, okOnes := smallNumber(ones)
+	return n + m, ok && okOnes && n >= 20 && m >= 1 && m <= 9
+}
+
+func smallNumber(word string) (int, bool) {
+	if word == "a" || word == "an" {
+		return 1, true
+	}
+	words := strings.Fields("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen")
+	for n, w := range words {
+		if w == word {
+			return n, true
+		}
+	}
+	for n, w := range strings.Fields("twenty thirty forty fifty sixty seventy eighty ninety") {
+		if w == word {
+			return 20 + 10*n, true
+		}
+	}
+	return 0, false
 }

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,10 +19,22 @@ type Lineage struct {
 	Renewal     *Renewal
 	Version     int          // of the current certificate: N of archive/NAME/certN.pem; 0 if the link says something else
 	Certificate *Certificate // the current one
+	// Unsettled tells that a killed run left links half changed, or a version that no link leads to. Nothing is broken, but
+	// Repair may have something to do.
+	Unsettled bool
 }
 
-// Names lists the lineages that have a renewal file, sorted.
+// Names lists the lineages that have a renewal file, sorted. An empty file that stands for nothing is none: see
+// ClearBlank.
 func (s *Store) Names() ([]string, error) {
+	names, err := s.confNames()
+	return slices.DeleteFunc(names, s.nothingBehind), err
+}
+
+// Listed is Names with the empty files that stand for nothing. It looks at no file.
+func (s *Store) Listed() ([]string, error) { return s.confNames() }
+
+func (s *Store) confNames() ([]string, error) {
 	dir := filepath.Dir(s.Dirs.Renewal("x"))
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -45,43 +56,89 @@ func (s *Store) Names() ([]string, error) {
 
 // Open reads a lineage and checks its four links as certbot does. It changes nothing: see Repair. Errors are of class
 // RenewalFile or LineageBroken.
-func (s *Store) Open(name string) (*Lineage, error) {
-	if err := checkName(name); err != nil {
-		return nil, err
-	}
-	r, err := s.ReadRenewal(s.Dirs.Renewal(name))
+func (s *Store) Open(name string) (*Lineage, error) { return s.usable(s.Look(name)) }
+
+func (s *Store) usable(l *Lineage, err error) (*Lineage, error) {
 	if err != nil {
 		return nil, err
+	}
+	if l.Renewal.Unusable != nil {
+		return nil, l.Renewal.Unusable
+	}
+	return l, nil
+}
+
+// Look is Open for one who wants the certificate and not to renew it: settings that cannot be used are no error. certbot
+// lists, finds and replaces such lineages; whoever passed them over would make a NAME-0001 beside them.
+func (s *Store) Look(name string) (*Lineage, error) {
+	l, state, err := s.look(name)
+	if err != nil {
+		return nil, err
+	}
+	l.Unsettled = l.Renewal.unsettled(state)
+	return l, nil
+}
+
+// look reads a lineage but for what Unsettled tells.
+func (s *Store) look(name string) (*Lineage, map[string]target, error) {
+	if err := checkName(name); err != nil {
+		return nil, nil, err
+	}
+	r, err := s.lookRenewal(s.Dirs.Renewal(name))
+	if err != nil {
+		return nil, nil, err
 	}
 	state, err := r.linkState()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	text, err := os.ReadFile(r.Cert)
+	text, err := readFile(r.Cert)
 	if err != nil {
-		return nil, broken(err, name, "the certificate %s cannot be read", r.Cert)
+		return nil, nil, broken(err, name, "the certificate %s cannot be read", r.Cert)
 	}
 	c, err := ParseCertificate(text)
 	if err != nil {
-		return nil, broken(err, name, "the certificate %s is damaged", r.Cert)
+		return nil, nil, broken(err, name, "the certificate %s is damaged", r.Cert)
 	}
-	return &Lineage{Name: name, Renewal: r, Version: state["cert"].version, Certificate: c}, nil
+	r.Notes = append(r.Notes, r.staleNotes(c.Names)...)
+	return &Lineage{Name: name, Renewal: r, Version: state["cert"].version, Certificate: c}, state, nil
 }
+
+// unsettled looks for the traces of a killed run that the links themselves do not show.
+func (r *Renewal) unsettled(state map[string]target) bool {
+	newest := 0
+	for _, l := range r.links() {
+		newest = max(newest, state[l.kind].version)
+		if _, err := os.Lstat(previousOf(l)); err == nil {
+			return true
+		}
+	}
+	if oldest(state) < newest {
+		return true
+	}
+	found, err := archive{r.ArchiveDir}.versions()
+	for version, present := range found {
+		if version > newest && len(present) == len(kinds) {
+			return true
+		}
+	}
+	return err != nil
+}
+
+// Usable returns nil if a renewal of the current names can be tried with the lineage's settings: see Renewal.Usable.
+func (l *Lineage) Usable() error { return l.Renewal.Usable(l.Certificate.Names) }
 
 // CheckPair tells whether the current certificate and key belong together; if not, the error is of class LineageBroken.
 func (l *Lineage) CheckPair() error {
-	chain, err := os.ReadFile(l.Renewal.FullChain)
-	if err != nil {
-		return broken(err, l.Name, "the chain %s cannot be read", l.Renewal.FullChain)
-	}
-	key, err := os.ReadFile(l.Renewal.PrivKey)
-	if err != nil {
-		return broken(err, l.Name, "the private key %s cannot be read", l.Renewal.PrivKey)
-	}
-	if err := matches(chain, key); err != nil {
+	if err := l.Renewal.pair(); err != nil {
 		return broken(err, l.Name, "the pair %s and %s cannot be used", l.Renewal.FullChain, l.Renewal.PrivKey)
 	}
 	return nil
+}
+
+// forbidden says that a lineage cannot be looked at, which says nothing about its state.
+func forbidden(err error, name string) error {
+	return failure.Wrap(err, failure.Config, "Run the command as root, or as a user who may read live/ and archive/.", "the files of %s cannot be read", name)
 }
 
 func broken(cause error, name, format string, args ...any) error {
@@ -93,37 +150,43 @@ func broken(cause error, name, format string, args ...any) error {
 // target is where a link in live/ leads.
 type target struct {
 	text    string // as it stands in the link
-	path    string // absolute
 	version int    // 0 if the name is not KINDn.pem
 }
 
-var archiveFile = regexp.MustCompile(`^(cert|privkey|chain|fullchain)([0-9]{1,9})\.pem$`)
-
-// archived tells kind and version of a file in archive/NAME apart.
+// archived tells kind and version of a file in archive/NAME apart: KINDn.pem, n of at most nine digits.
 func archived(base string) (kind string, version int, ok bool) {
-	m := archiveFile.FindStringSubmatch(base)
-	if m == nil {
+	stem, ok := strings.CutSuffix(base, ".pem")
+	kind = strings.TrimRight(stem, "0123456789")
+	digits := stem[len(kind):]
+	if !ok || !slices.Contains(kinds[:], kind) || len(digits) > 9 {
 		return "", 0, false
 	}
-	version, err := strconv.Atoi(m[2])
-	return m[1], version, err == nil
+	version, err := strconv.Atoi(digits)
+	return kind, version, err == nil
+}
+
+func absolute(dir, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
 }
 
 // linkState reads the four links; one that is no link, or leads nowhere, is an error of class LineageBroken in certbot's
 // words.
 func (r *Renewal) linkState() (map[string]target, error) {
-	state := map[string]target{}
+	state := make(map[string]target, len(kinds))
 	for _, l := range r.links() {
 		text, err := os.Readlink(*l.path)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, forbidden(err, r.Name)
+		}
 		if err != nil {
 			return nil, broken(nil, r.Name, "expected %s to be a symlink", *l.path)
 		}
-		t := target{text: text, path: text}
-		if !filepath.IsAbs(text) {
-			t.path = filepath.Join(filepath.Dir(*l.path), text)
-		}
+		t := target{text: text}
 		if _, err := os.Stat(*l.path); err != nil {
-			return nil, broken(nil, r.Name, "target %s of symlink %s does not exist", t.path, *l.path)
+			return nil, broken(nil, r.Name, "target %s of symlink %s does not exist", absolute(filepath.Dir(*l.path), text), *l.path)
 		}
 		if kind, version, ok := archived(filepath.Base(text)); ok && kind == l.kind {
 			t.version = version
@@ -131,123 +194,4 @@ func (r *Renewal) linkState() (map[string]target, error) {
 		state[l.kind] = t
 	}
 	return state, nil
-}
-
-// All opens every lineage. Those that cannot be opened are told in the errors, in the order of their names; one bad
-// file never hides the others.
-func (s *Store) All() ([]*Lineage, []error) {
-	names, err := s.Names()
-	if err != nil {
-		return nil, []error{err}
-	}
-	var all []*Lineage
-	var bad []error
-	for _, name := range names {
-		if l, err := s.Open(name); err == nil {
-			all = append(all, l)
-		} else {
-			bad = append(bad, err)
-		}
-	}
-	return all, bad
-}
-
-// FindByNames returns the lineage whose current certificate has exactly these names; of several the one that expires
-// last; nil if there is none. Lineages that cannot be opened are passed over, as certbot does.
-func (s *Store) FindByNames(names []string) *Lineage {
-	want := sorted(names)
-	var found *Lineage
-	all, _ := s.All()
-	for _, l := range all {
-		if !slices.Equal(sorted(l.Certificate.Names), want) {
-			continue
-		}
-		if found == nil || l.Certificate.NotAfter.After(found.Certificate.NotAfter) {
-			found = l
-		}
-	}
-	return found
-}
-
-// Overlaps returns the lineages whose current certificates share a name with these, sorted by name.
-func (s *Store) Overlaps(names []string) []*Lineage {
-	var shared []*Lineage
-	all, _ := s.All()
-	for _, l := range all {
-		if slices.ContainsFunc(l.Certificate.Names, func(n string) bool { return slices.Contains(names, n) }) {
-			shared = append(shared, l)
-		}
-	}
-	return shared
-}
-
-func sorted(names []string) []string {
-	return slices.Compact(slices.Sorted(slices.Values(names)))
-}
-
-// NameFor is the lineage name that certbot gives a certificate for these names: the first one, without "*.".
-func NameFor(names []string) string {
-	if len(names) == 0 {
-		return ""
-	}
-	return strings.TrimPrefix(names[0], "*.")
-}
-
-// UniqueName returns base, or the first of base-0001, base-0002 … that has no renewal file.
-func (s *Store) UniqueName(base string) (string, error) {
-	if err := checkName(base); err != nil {
-		return "", err
-	}
-	name := base
-	for n := 1; n < 10000; n++ {
-		_, err := os.Lstat(s.Dirs.Renewal(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return name, nil
-		}
-		if err != nil {
-			return "", failure.Wrap(err, failure.Config, "Make the directory readable.", "the renewal files cannot be listed")
-		}
-		name = fmt.Sprintf("%s-%04d", base, n)
-	}
-	return "", failure.New(failure.LineageTaken, "Choose another name with --cert-name.", "all names from %s to %s are taken", base, name)
-}
-
-// Free returns nil if a new lineage may have this name. A renewal file, and an archive or live directory with something
-// in it, are errors of class LineageTaken that name the path and what to do. It is asked before a certificate is
-// ordered, since certbot itself would refuse to put the certificate there.
-func (s *Store) Free(name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
-	conf := s.Dirs.Renewal(name)
-	if taken, err := occupied(conf); err != nil {
-		return unusable(err, conf)
-	} else if taken {
-		return failure.New(failure.LineageTaken, "Renew the lineage with --cert-name "+name+", or choose another name.", "the renewal file %s exists", conf)
-	}
-	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
-		taken, err := occupied(dir)
-		if err != nil {
-			return unusable(err, dir)
-		}
-		if taken {
-			return leftOver(dir)
-		}
-	}
-	return nil
-}
-
-// leftOver is the error for a directory that stands where a lineage's should go.
-func leftOver(dir string) error {
-	return failure.New(failure.LineageTaken,
-		"Move "+dir+" away if nothing uses its files any more, or choose another name with --cert-name.",
-		"%s exists and is not empty, but belongs to no lineage (there is no renewal file for it)", dir)
-}
-
-// checkName refuses names that would lead out of the directory or into our own unfinished work.
-func checkName(name string) error {
-	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00\n") || len(name) > 200 {
-		return failure.New(failure.Usage, "Choose a plain name with --cert-name.", "%q cannot be the name of a certificate", failure.Clean(name))
-	}
-	return nil
 }

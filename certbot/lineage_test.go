@@ -25,7 +25,7 @@ func TestLineagesAreFoundByTheirNames(t *testing.T) {
 	install(t, s, "b.example", issue(t, 10, "a.example", "www.a.example"))
 	install(t, s, "a.example", issue(t, 50, "a.example"))
 	install(t, s, "c.example", issue(t, 90, "www.a.example", "a.example", "a.example"))
-	write(t, s.Dirs.Renewal("bad"), "", 0o644)
+	write(t, s.Dirs.Renewal("bad"), "no renewal file", 0o644)
 	write(t, filepath.Join(s.Dirs.Config, "renewal", ".hidden.conf"), "", 0o644)
 	write(t, filepath.Join(s.Dirs.Config, "renewal", "a.example.conf.bak"), "", 0o644)
 	names, err := s.Names()
@@ -37,7 +37,7 @@ func TestLineagesAreFoundByTheirNames(t *testing.T) {
 	if len(all) != 3 || len(bad) != 1 || failure.ClassOf(bad[0]) != failure.RenewalFile {
 		t.Errorf("All = %v, %v", all, bad)
 	}
-	if l := s.FindByNames([]string{"www.a.example", "a.example"}); l == nil || l.Name != "c.example" {
+	if l := s.FindByNames([]string{"WWW.a.example", "a.example"}); l == nil || l.Name != "c.example" {
 		t.Errorf("exact: %+v", l)
 	}
 	if l := s.FindByNames([]string{"www.a.example"}); l != nil {
@@ -114,7 +114,7 @@ func TestTakenNamesAreFoundBeforeOrdering(t *testing.T) {
 	must(t, os.MkdirAll(live, 0o755))
 	must(t, s.Free("a.example"))
 	for _, path := range []string{filepath.Join(archive, "x"), filepath.Join(live, "x"), s.Dirs.Renewal("a.example")} {
-		write(t, path, "", 0o644)
+		write(t, path, "x", 0o644)
 		err := s.Free("a.example")
 		class(t, err, failure.LineageTaken)
 		named := strings.TrimSuffix(path, "/x")
@@ -136,7 +136,7 @@ func TestUniqueNameCountsAsCertbotDoes(t *testing.T) {
 		if err != nil || got != want {
 			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
-		write(t, s.Dirs.Renewal(want), "", 0o644)
+		write(t, s.Dirs.Renewal(want), "x", 0o644)
 	}
 	_, err := s.UniqueName("../x")
 	class(t, err, failure.Usage)

@@ -2,10 +2,8 @@ package certbot
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-
-	"orderly/certbot/configobj"
+	"time"
 )
 
 // The ACMEv1 directory that old renewal files name, and what certbot reads in its place.
@@ -17,53 +15,82 @@ const (
 // Webroot is one entry of [[webroot_map]].
 type Webroot struct{ Name, Path string }
 
-// Params are the settings with which a lineage is renewed. Read from a file, an absent one is zero, except KeyType,
-// which is then "rsa" as certbot has it. Applied to a file, a zero one leaves what the file says; to take a setting
-// away, name its key in Remove.
+// Setting is one key of [renewalparams] with what stands behind it.
+type Setting struct {
+	Key   string
+	Value string
+	List  []string // instead of Value where it is not nil
+}
+
+// Params are the settings with which a lineage is renewed: all that certbot restores from a renewal file
+// (certbot/_internal/renewal.py). Read from a file, an absent one and one that says None are zero, except KeyType, which
+// is then "rsa" as certbot has it. Applied to a file, a zero one leaves what the file says; to take a setting away, name
+// its key in Remove; to give it a value that is zero here (False, for instance), name it in Set.
 type Params struct {
 	Account           string // id
-	Server            string // directory URL
+	Server            string // directory URL; certbot's retired default is read as today's
 	Authenticator     string
+	Installer         string
 	WebrootPath       []string  // if this or WebrootMap is given, both are replaced
 	WebrootMap        []Webroot // in the file's order; a Path of "" is an entry that cannot be used
 	KeyType           string    // "rsa" or "ecdsa"
 	RSAKeySize        int       // bits
-	EllipticCurve     string    // "secp256r1", "secp384r1"
+	EllipticCurve     string    // "secp256r1", "secp384r1", "secp521r1"
 	PreHook           string
 	PostHook          string
 	DeployHook        string // the key is renew_hook
 	PreferredChain    string
 	PreferredProfile  string
 	RequiredProfile   string
+	Challenges        []string // pref_challs, in order of preference: "http-01", "dns-01"
+	HTTP01Port        int
+	HTTP01Address     string
+	UserAgent         string
+	ConfigDir         string
+	WorkDir           string
+	LogsDir           string
 	ReuseKey          bool
 	MustStaple        bool
-	AllowSubset       bool   // allow_subset_of_names
-	AutorenewOff      bool   // autorenew = False
-	RenewBeforeExpiry string // as written: "30 days"; "" if the file says nothing. See AddInterval
+	AllowSubset       bool      // allow_subset_of_names
+	AutorenewOff      bool      // autorenew = False
+	RenewBeforeExpiry string    // as written: "30 days"; "" if the file says nothing that can be understood. See AddInterval
+	RetryAfter        time.Time // ari_retry_after of [acme_renewal_info]: no renewal information is asked for before; local time, whole seconds
+	WebrootFrom       string    // whom to ask for the document root of a name that WebrootMap lacks: Orderly's own, above [renewalparams]
+	Plugin            []Setting // keys of the authenticator and the installer: manual_auth_hook, standalone_…, dns_…
 
-	Remove []string // keys of [renewalparams] to delete when the Params are applied; never read
+	Set    []Setting // keys of [renewalparams] to write as they are, after all others; never read
+	Remove []string  // keys of [renewalparams] (and renew_before_expiry, ari_retry_after) to delete first; never read
+	// Exactly deletes every key of [renewalparams] that the Params do not give, as certbot's certonly does: what it was
+	// not told this time does not stay. Never read.
+	Exactly bool
 }
 
-// setting ties a key of [renewalparams] to its field.
-type setting struct {
+// textKey ties a key of [renewalparams] to its field.
+type textKey struct {
 	key   string
 	field *string
 }
 
-// settings lists the fields that are plain strings, in the order in which a new file has them.
-func (p *Params) settings() []setting {
-	return []setting{
+// texts lists the fields that are plain strings, in the order in which a new file has them.
+func (p *Params) texts() []textKey {
+	return []textKey{
 		{"account", &p.Account},
 		{"pre_hook", &p.PreHook},
 		{"post_hook", &p.PostHook},
 		{"renew_hook", &p.DeployHook},
 		{"authenticator", &p.Authenticator},
+		{"installer", &p.Installer},
 		{"server", &p.Server},
 		{"key_type", &p.KeyType},
 		{"elliptic_curve", &p.EllipticCurve},
 		{"preferred_chain", &p.PreferredChain},
 		{"preferred_profile", &p.PreferredProfile},
 		{"required_profile", &p.RequiredProfile},
+		{"http01_address", &p.HTTP01Address},
+		{"user_agent", &p.UserAgent},
+		{"config_dir", &p.ConfigDir},
+		{"work_dir", &p.WorkDir},
+		{"logs_dir", &p.LogsDir},
 	}
 }
 
@@ -83,149 +110,62 @@ func (p *Params) flags() []flag {
 	}
 }
 
-// readParams fills the Params from the file. Only keys that are used are looked at: what stands behind others is
-// nobody's business.
-func (r *reader) params(root, section *configobj.Section) Params {
-	p := Params{RenewBeforeExpiry: r.text(root, "renew_before_expiry")}
-	for _, s := range p.settings() {
-		*s.field = r.text(section, s.key)
+// numberKey ties a numeric key to its field.
+type numberKey struct {
+	key   string
+	field *int
+}
+
+func (p *Params) numbers() []numberKey {
+	return []numberKey{{"rsa_key_size", &p.RSAKeySize}, {"http01_port", &p.HTTP01Port}}
+}
+
+// isHook tells hooks from other settings: a comma in one is a part of the command.
+func isHook(key string) bool { return strings.HasSuffix(key, "_hook") }
+
+// spellings are the names by which a setting goes in files. certbot writes renew_hook; deploy_hook is what it calls the
+// same setting on its command line and, since 5, reads as well.
+func spellings(key string) []string {
+	if key == "renew_hook" || key == "deploy_hook" {
+		return []string{"renew_hook", "deploy_hook"}
+	}
+	return []string{key}
+}
+
+// knownKeys are those of known; every line of every renewal file is compared with them.
+var knownKeys = known()
+
+// known lists every key of [renewalparams] that certbot restores, under all its spellings, but webroot_map.
+func known() []string {
+	var p Params
+	var keys []string
+	for _, t := range p.texts() {
+		keys = append(keys, spellings(t.key)...)
 	}
 	for _, f := range p.flags() {
-		*f.field = r.flag(section, f)
+		keys = append(keys, f.key)
 	}
-	if p.KeyType == "" {
-		p.KeyType = "rsa" // certbot before 1.25 did not write it
+	for _, n := range p.numbers() {
+		keys = append(keys, n.key)
 	}
-	if p.Server == retiredServer {
-		p.Server = defaultServer
-	}
-	if size := r.text(section, "rsa_key_size"); size != "" {
-		var err error
-		if p.RSAKeySize, err = strconv.Atoi(size); err != nil {
-			r.fail(section, "rsa_key_size", "expected a number for rsa_key_size")
-		}
-	}
-	if v, ok := r.get(section, "webroot_path"); ok {
-		p.WebrootPath = v.List() // certbot before 0.1 wrote a plain string
-	}
-	p.WebrootMap = webrootMap(section)
-	return p
+	return append(keys, "pref_challs", "webroot_path")
 }
 
-// webrootMap reads [[webroot_map]] whole. Settings that someone appended to the end of the file land in it, so an entry
-// that is no path is kept, unusable, and complained of only when its name is asked for.
-func webrootMap(section *configobj.Section) []Webroot {
-	sub, ok := section.Subsection("webroot_map")
-	if !ok {
-		return nil
-	}
-	var entries []Webroot
-	for _, name := range sub.Keys() {
-		w := Webroot{Name: name}
-		if v, _ := sub.Get(name); !v.IsList && v.Err == nil {
-			w.Path = v.String()
+// plugins lists the prefixes of the keys that belong to the authenticator and the installer.
+func (p *Params) plugins() []string {
+	var prefixes []string
+	for _, name := range []string{p.Authenticator, p.Installer} {
+		if name != "" {
+			prefixes = append(prefixes, strings.ReplaceAll(name, "-", "_")+"_")
 		}
-		entries = append(entries, w)
 	}
-	return entries
+	return prefixes
 }
 
-// apply writes the Params that are not zero into the file.
-func (r *Renewal) apply(p Params) error {
-	section, err := r.file.Root().AddSection("renewalparams", "", "Options used in the renewal process")
-	if err != nil {
-		return err
+// isPlugin tells whether a key is a plugin's and none of those that have a field.
+func (p *Params) isPlugin(key string) bool {
+	if key == "webroot_map" || slices.Contains(knownKeys, key) {
+		return false
 	}
-	for _, key := range p.Remove {
-		section.Delete(key)
-		section.DeleteSection(key)
-	}
-	current := (&reader{path: r.Path}).params(r.file.Root(), section)
-	if err := applyStrings(section, current, p); err != nil {
-		return err
-	}
-	if p.RenewBeforeExpiry != "" && p.RenewBeforeExpiry != current.RenewBeforeExpiry {
-		if err := r.file.Root().Set("renew_before_expiry", p.RenewBeforeExpiry); err != nil {
-			return err
-		}
-	}
-	for i, f := range p.flags() {
-		if !*f.field || *current.flags()[i].field {
-			continue
-		}
-		if err := section.Set(f.key, f.on); err != nil {
-			return err
-		}
-	}
-	return applyWebroots(section, current, p)
-}
-
-func applyStrings(section *configobj.Section, current, p Params) error {
-	if p.RSAKeySize != 0 && p.RSAKeySize != current.RSAKeySize {
-		if err := section.Set("rsa_key_size", strconv.Itoa(p.RSAKeySize)); err != nil {
-			return err
-		}
-	}
-	for i, s := range p.settings() {
-		_, there := section.Get(s.key)
-		same := *s.field == *current.settings()[i].field
-		if *s.field == "" || (there && same) {
-			continue // a value that reads the same may be written in another way, and keeps it
-		}
-		if err := section.Set(s.key, *s.field); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func applyWebroots(section *configobj.Section, current, p Params) error {
-	if len(p.WebrootPath) == 0 && len(p.WebrootMap) == 0 {
-		return nil
-	}
-	if len(p.WebrootPath) == 0 {
-		section.Delete("webroot_path")
-	} else if !slices.Equal(p.WebrootPath, current.WebrootPath) {
-		if err := section.SetList("webroot_path", p.WebrootPath); err != nil {
-			return err
-		}
-	}
-	if len(p.WebrootMap) == 0 {
-		section.DeleteSection("webroot_map")
-		return nil
-	}
-	section.Delete("webroot_map") // a plain value of this name would be in the section's way
-	sub, err := section.AddSection("webroot_map")
-	if err != nil {
-		return err
-	}
-	return setWebroots(sub, p.WebrootMap)
-}
-
-func setWebroots(sub *configobj.Section, wanted []Webroot) error {
-	for _, name := range sub.Keys() {
-		if !slices.ContainsFunc(wanted, func(w Webroot) bool { return w.Name == name }) {
-			sub.Delete(name)
-		}
-	}
-	for _, w := range wanted {
-		if old, ok := sub.Get(w.Name); ok && (w.Path == "" || (!old.IsList && old.Err == nil && old.String() == w.Path)) {
-			continue
-		}
-		if err := sub.Set(w.Name, w.Path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// boolean reads a value as certbot does.
-func boolean(text string) (value, ok bool) {
-	switch strings.ToLower(text) {
-	case "true":
-		return true, true
-	case "false":
-		return false, true
-	}
-	return false, false
+	return slices.ContainsFunc(p.plugins(), func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }

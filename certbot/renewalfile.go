@@ -29,32 +29,55 @@ type Renewal struct {
 	Chain      string
 	FullChain  string
 	Params     Params
+	Notes      []Note // what is odd about the file and hinders nobody
+	// Unusable says why [renewalparams] cannot be used for a renewal, nil if it can; of class RenewalFile. ReadRenewal and
+	// Store.Open return it as their error, Store.Look does not: a certificate can be listed and replaced all the same.
+	Unusable error
 
 	file *configobj.File
 	mode fs.FileMode // of the file as it was read, 0 for a new one
 }
 
 // ReadRenewal reads a renewal file. What cannot be read is an error of class RenewalFile that names file, line and
-// remedy; a missing file has fs.ErrNotExist in the chain.
+// remedy; a missing file has fs.ErrNotExist in the chain, one without content ErrBlank.
 func (s *Store) ReadRenewal(path string) (*Renewal, error) {
+	r, err := s.lookRenewal(path)
+	if err == nil {
+		err = r.Unusable
+	}
+	return r, err
+}
+
+// lookRenewal reads a renewal file, settings that cannot be used included.
+func (s *Store) lookRenewal(path string) (*Renewal, error) {
 	info, err := os.Stat(path)
 	if err != nil {
+		if _, lstatErr := os.Lstat(path); lstatErr == nil {
+			return nil, failure.Wrap(err, failure.RenewalFile, "Remove the link, or put the file back.", "the renewal file %s is a link that leads nowhere", path)
+		}
 		return nil, failure.Wrap(err, failure.RenewalFile, "", "no renewal file")
 	}
-	text, err := os.ReadFile(path)
+	text, err := readFile(path)
 	if err != nil {
-		return nil, failure.Wrap(err, failure.RenewalFile, "Make the file readable.", "the renewal file cannot be read")
+		return nil, failure.Wrap(err, failure.RenewalFile, "Make it a file that can be read.", "the renewal file cannot be read")
 	}
-	name := strings.TrimSuffix(filepath.Base(path), ".conf")
-	if len(text) == 0 {
-		return nil, failure.New(failure.RenewalFile, "Remove the file, then obtain the certificate anew with certonly.",
-			"the renewal file %s is empty: a certbot that was to make the lineage was killed", path)
+	if blank(text) {
+		return nil, s.blankFailure(path, len(text))
 	}
+	r, err := s.parseRenewal(path, text)
+	if err == nil {
+		r.mode = info.Mode().Perm()
+	}
+	return r, err
+}
+
+// parseRenewal makes a Renewal of a file's content.
+func (s *Store) parseRenewal(path string, text []byte) (*Renewal, error) {
 	file, err := configobj.Parse(text)
 	if err != nil {
 		return nil, parseFailure(err, path)
 	}
-	r := &Renewal{Path: path, Name: name, file: file, mode: info.Mode().Perm()}
+	r := &Renewal{Path: path, Name: strings.TrimSuffix(filepath.Base(path), ".conf"), file: file}
 	return r, r.read(s.Dirs)
 }
 
@@ -72,25 +95,39 @@ func (r *Renewal) read(d Dirs) error {
 	in := &reader{path: r.Path}
 	root := r.file.Root()
 	for _, l := range r.links() {
-		*l.path = in.text(root, l.kind)
-		if *l.path == "" && in.err == nil {
-			in.err = failure.New(failure.RenewalFile, fmt.Sprintf("Add the line %s = %s, as certbot writes it.", l.kind, filepath.Join(d.live(r.Name), l.kind+".pem")),
-				"the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
-		}
+		r.reference(in, l, d)
 	}
 	if r.ArchiveDir = in.text(root, "archive_dir"); r.ArchiveDir == "" {
 		r.ArchiveDir = d.archive(r.Name)
 	}
-	section, ok := r.file.Section("renewalparams")
-	switch {
-	case in.err != nil:
+	if in.err != nil {
 		return in.err
-	case !ok:
-		return failure.New(failure.RenewalFile, "Obtain the certificate anew with certonly --cert-name "+r.Name+".",
+	}
+	section, ok := r.file.Section("renewalparams")
+	if !ok {
+		r.Params, r.Notes = Params{}, nil
+		r.Unusable = failure.New(failure.RenewalFile, "Obtain the certificate anew with certonly --cert-name "+r.Name+".",
 			"the renewal file %s lacks the section [renewalparams]", r.Path)
+		return nil
 	}
 	r.Params = in.params(root, section)
-	return in.err
+	r.Notes, r.Unusable = in.notes, in.err
+	return nil
+}
+
+// reference reads the path of one of the four links.
+func (r *Renewal) reference(in *reader, l link, d Dirs) {
+	root := r.file.Root()
+	*l.path = in.text(root, l.kind)
+	if in.err != nil || filepath.IsAbs(*l.path) {
+		return
+	}
+	remedy := fmt.Sprintf("Write the line %s = %s, as certbot does.", l.kind, filepath.Join(d.live(r.Name), l.kind+".pem"))
+	if *l.path == "" {
+		in.err = failure.New(failure.RenewalFile, remedy, "the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
+		return
+	}
+	in.failWith(root, l.kind, remedy, fmt.Sprintf("%s is no absolute path: %q", l.kind, failure.Clean(*l.path)))
 }
 
 // link is one of the four references of a renewal file.
@@ -101,85 +138,6 @@ type link struct {
 
 func (r *Renewal) links() [4]link {
 	return [4]link{{"cert", &r.Cert}, {"privkey", &r.PrivKey}, {"chain", &r.Chain}, {"fullchain", &r.FullChain}}
-}
-
-// reader reads values and keeps the first error.
-type reader struct {
-	path string
-	err  error
-}
-
-func (r *reader) fail(s *configobj.Section, key, sentence string) {
-	r.failWith(s, key, "Correct the line.", sentence)
-}
-
-func (r *reader) failWith(s *configobj.Section, key, remedy, sentence string) {
-	if r.err == nil {
-		r.err = failure.New(failure.RenewalFile, remedy, "the renewal file %s, line %d: %s", r.path, s.Line(key), sentence)
-	}
-}
-
-func (r *reader) get(s *configobj.Section, key string) (configobj.Value, bool) {
-	v, ok := s.Get(key)
-	if v.Err != nil {
-		r.failWith(s, key, "Write the value without %(…)s, for example as a script of its own; certbot cannot read it either.",
-			failure.Clean("the value of "+key+" holds an interpolation: "+v.Err.Error()))
-		return v, false
-	}
-	return v, ok
-}
-
-// text reads a string; an absent one and certbot's None are "".
-func (r *reader) text(s *configobj.Section, key string) string {
-	v, ok := r.get(s, key)
-	switch {
-	case !ok:
-		return ""
-	case v.IsList:
-		r.failWith(s, key, "Put the whole value in double quotes; certbot cannot use it either.", "the comma makes a list of the value of "+key)
-		return ""
-	case v.String() == "None":
-		return ""
-	}
-	return v.String()
-}
-
-func (r *reader) flag(s *configobj.Section, f flag) bool {
-	text := r.text(s, f.key)
-	if text == "" {
-		return false
-	}
-	value, ok := boolean(text)
-	if !ok {
-		r.fail(s, f.key, fmt.Sprintf("expected True or False for %s but found %q", f.key, failure.Clean(text)))
-	}
-	return value == (f.on == "True")
-}
-
-// Webroot returns the document root for a name as certbot's webroot plugin does: the map's entry, otherwise the last
-// webroot_path. None is an error of class WebrootUnset that names the command which repairs it.
-func (r *Renewal) Webroot(name string) (string, error) {
-	remedy := fmt.Sprintf("Run: orderly certonly --webroot --cert-name %s --force-renewal, with -w DIRECTORY before the -d of each name.", r.Name)
-	for _, w := range r.Params.WebrootMap {
-		if w.Name != name {
-			continue
-		}
-		if w.Path == "" {
-			return "", failure.New(failure.WebrootUnset, remedy, "the renewal file %s, line %d: the document root of %s is empty or no path", r.Path, r.mapLine(name), name)
-		}
-		return w.Path, nil
-	}
-	if paths := r.Params.WebrootPath; len(paths) > 0 && paths[len(paths)-1] != "" {
-		return paths[len(paths)-1], nil
-	}
-	return "", failure.New(failure.WebrootUnset, remedy, "no document root is configured for %s: the renewal file %s has neither an entry in [[webroot_map]] nor a webroot_path", failure.Clean(name), r.Path)
-}
-
-func (r *Renewal) mapLine(name string) int {
-	if s, ok := r.file.Section("renewalparams", "webroot_map"); ok {
-		return s.Line(name)
-	}
-	return 0
 }
 
 // newRenewal makes the settings of a lineage that has no renewal file yet.
@@ -195,8 +153,9 @@ func (s *Store) newRenewal(name string) (*Renewal, error) {
 }
 
 // WriteRenewal applies settings to a renewal file and replaces it in one instant, with the same mode bits. Nothing is
-// written if the file says it already. What Params does not know stays as it is. An error that no disk is to blame for
-// is of class RenewalFile. After an error r is to be read again before it is used.
+// written if the file says it already. What Params does not know stays as it is; a NAME.conf.new that a killed certbot
+// left goes, as at certbot's own next save. An error that no disk is to blame for is of class RenewalFile. After an error r
+// is to be read again before it is used; afterwards r.Unusable tells whether the file can be used as it is now.
 func (s *Store) WriteRenewal(r *Renewal, p Params) error {
 	before := string(r.file.Bytes())
 	if err := r.apply(p); err != nil {
@@ -217,5 +176,29 @@ func (s *Store) WriteRenewal(r *Renewal, p Params) error {
 	if err := s.write(f); err != nil {
 		return err
 	}
+	if err := os.Remove(r.Path + ".new"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return syncDir(filepath.Dir(r.Path))
+}
+
+// Usable returns nil if a renewal can be tried with these settings for a certificate of these names, as far as the file
+// can tell: an authenticator is named, and where it is webroot, each name has a document root. Errors are of class
+// RenewalFile or WebrootUnset and name file, line and remedy; the first is returned.
+func (r *Renewal) Usable(names []string) error {
+	switch {
+	case r.Unusable != nil:
+		return r.Unusable
+	case r.Params.Authenticator == "":
+		return failure.New(failure.RenewalFile, fmt.Sprintf("Obtain the certificate anew: orderly certonly --cert-name %s --webroot -w DIRECTORY -d %s.", r.Name, strings.Join(names, " -d ")),
+			"Renewal configuration file %s does not specify an authenticator", r.Path)
+	case r.Params.Authenticator != "webroot":
+		return nil
+	}
+	for _, name := range names {
+		if _, err := r.Webroot(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }

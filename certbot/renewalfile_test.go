@@ -61,7 +61,8 @@ ari_retry_after = 2026-05-01T03:04:05
 		WebrootPath: []string{"/srv/a", "/srv/b"}, RSAKeySize: 4096, KeyType: "rsa", ReuseKey: true, AutorenewOff: true,
 		PostHook: "systemctl reload nginx, postfix", DeployHook: `/usr/local/bin/deploy "$RENEWED_LINEAGE"`,
 		PreferredChain: "ISRG Root X1", RenewBeforeExpiry: "20 days",
-		WebrootMap: []certbot.Webroot{{Name: "a.example", Path: "/srv/a"}, {Name: "*.b.example", Path: "/srv/b"}, {Name: "post_hook"}},
+		WebrootMap: []certbot.Webroot{{Name: "a.example", Path: "/srv/a"}, {Name: "*.b.example", Path: "/srv/b"}},
+		RetryAfter: time.Date(2026, 5, 1, 3, 4, 5, 0, time.Local),
 	}
 	if !reflect.DeepEqual(r.Params, want) {
 		t.Errorf("got  %+v\nwant %+v", r.Params, want)
@@ -77,9 +78,16 @@ func TestUnreadableRenewalFilesNameLineAndRemedy(t *testing.T) {
 		"empty":            {"", "a.example.conf is empty", "Remove the file"},
 		"bare word":        {head + "oops\n", "does not parse: line 7: neither", "Correct"},
 		"duplicate key":    {head + "cert = x\n", `line 7: duplicate key "cert"`, "Remove one of the two"},
-		"no link":          {strings.Replace(head, "chain =", "# chain =", 1), "missing a required file reference: chain", "Add the line chain = "},
+		"no link":          {strings.Replace(head, "chain =", "# chain =", 1), "missing a required file reference: chain", "Write the line chain = "},
 		"no params":        {head, "lacks the section [renewalparams]", "certonly --cert-name a.example"},
-		"hook with comma":  {params + "post_hook = a, b\n", "line 8: the comma makes a list of the value of post_hook", "double quotes"},
+		"comma in a word":  {params + "server = a, b\n", "line 8: the comma makes a list of the value of server", "double quotes"},
+		"relative link":    {strings.Replace(params, "/etc/letsencrypt/live/a.example/cert", "live/a.example/cert", 1), "line 3: cert is no absolute path", "Write the line cert = /"},
+		"no challenge":     {params + "pref_challs = http, tls-sni-01\n", "line 8: Unrecognized challenges: tls-sni-01", "http-01,"},
+		"small key":        {params + "rsa_key_size = 1024\n", "line 8: no CA accepts an RSA key of 1024 bits", "2048"},
+		"curve":            {params + "key_type = ecdsa\nelliptic_curve = secp256k1\n", "line 9: Unsupported elliptic curve: secp256k1", "secp256r1"},
+		"key type":         {params + "key_type = dsa\n", "line 8: Invalid key_type specified: dsa", "rsa or ecdsa"},
+		"negative port":    {params + "http01_port = -1\n", "line 8: expected a number for http01_port", "Correct"},
+		"NUL bytes":        {strings.Repeat("\x00", 600), "a.example.conf is empty but for blanks or NUL bytes", "Remove the file"},
 		"interpolation":    {params + "\npre_hook = date +%(x)s\n", "line 9: the value of pre_hook holds an interpolation", "without %(…)s"},
 		"bool":             {params + "reuse_key = yes\n", `line 8: expected True or False for reuse_key but found "yes"`, "Correct"},
 		"number":           {params + "rsa_key_size = big\n", "line 8: expected a number for rsa_key_size", "Correct"},
@@ -114,6 +122,10 @@ func TestTheWebrootIsTheMapsOtherwiseTheLastPath(t *testing.T) {
 		"neither":         {"[[webroot_map]]\n", "", "no document root is configured for a.example"},
 		"empty list":      {"webroot_path = ,\n", "", "no document root is configured for a.example"},
 		"empty entry":     {"webroot_path = /srv/x,\n[[webroot_map]]\na.example = \"\"\n", "", "line 10: the document root of a.example is empty"},
+		"relative":        {"webroot_path = srv,\n", "", `the document root of a.example is no absolute path: "srv"`},
+		"comma behind":    {"[[webroot_map]]\na.example = /srv/a,\n", "/srv/a", ""},
+		"capitals":        {"webroot_path = /srv/x,\n[[webroot_map]]\nA.Example = /srv/a\n", "/srv/a", ""},
+		"single brackets": {"[webroot_map]\na.example = /srv/a\n", "/srv/a", ""},
 		"list for a path": {"[[webroot_map]]\na.example = /srv/a, b\n", "", "line 9: the document root of a.example is empty or no path"},
 	} {
 		_, r, err := readText(t, params+c.text)
@@ -240,27 +252,5 @@ func TestARenewalFileIsReplacedInOneInstant(t *testing.T) {
 			t.Errorf("%d steps, %v", k, err)
 		}
 		return
-	}
-}
-
-func TestAddInterval(t *testing.T) {
-	from := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	for interval, want := range map[string]time.Time{
-		"30 days":              from.AddDate(0, 0, 30),
-		"30":                   from.AddDate(0, 0, 30),
-		" 3 weeks":             from.AddDate(0, 0, 21),
-		"6 Months 1 week":      from.AddDate(0, 6, 7),
-		"1 year, 2 days":       from.AddDate(1, 0, 2),
-		"9 hours and 1 minute": from.Add(9*time.Hour + time.Minute),
-		"10 seconds":           from.Add(10 * time.Second),
-	} {
-		if got, err := certbot.AddInterval(from, interval); err != nil || !got.Equal(want) {
-			t.Errorf("%q: %v, %v; want %v", interval, got, err, want)
-		}
-	}
-	for _, bad := range []string{"", "days", "x days", "-1 days", "30 fortnights", "1 day 2", "999999999 years"} {
-		if got, err := certbot.AddInterval(from, bad); err == nil {
-			t.Errorf("%q: %v", bad, got)
-		}
 	}
 }

@@ -165,3 +165,13 @@ func (v Value) equal(w Value) bool {
 	}
 	return true
 }
+
+// Raw returns what stands behind a key as it is written in the file, with its quotes and commas, without the blanks and
+// the comment behind it.
+func (s *Section) Raw(key string) (string, bool) {
+	n, ok := s.keys[key]
+	if !ok {
+		return "", false
+	}
+	return strings.TrimSuffix(strings.TrimPrefix(n.raw, n.prefix), n.suffix), true
+}

@@ -3,6 +3,8 @@ package configobj
 import (
 	"fmt"
 	"regexp"
+	"slices"
+	"strings"
 )
 
 var reference = regexp.MustCompile(`(?s)%\(([^)]*)\)s`)
@@ -14,6 +16,9 @@ const maxReferences = 100
 // interpolate replaces each %(name)s by the value of that name: looked for in the section itself, its [DEFAULT], then
 // in the sections above. ConfigObj does it whenever a value is read, and raises where nothing is found.
 func (s *Section) interpolate(n *node) Value {
+	if !slices.ContainsFunc(n.value.items, func(item string) bool { return strings.Contains(item, "%(") }) {
+		return n.value
+	}
 	r := resolver{left: maxReferences, within: map[*node]bool{}}
 	v := Value{IsList: n.value.IsList, items: make([]string, len(n.value.items))}
 	for i, item := range n.value.items {

@@ -59,6 +59,15 @@ type parser struct {
 	raw     []string // lines with their ends
 	text    []string // lines without
 	at      int      // index of the line that is being read
+	spare   []node   // one for each line, made at once
+}
+
+// node makes a node of the file.
+func (p *parser) node(n node) *node {
+	made := &p.spare[0]
+	p.spare = p.spare[1:]
+	*made = n
+	return made
 }
 
 // Parse reads a file. The error is a *ParseError; where ConfigObj would find several, it is the first.
@@ -68,18 +77,15 @@ func Parse(data []byte) (*File, error) {
 		f.bom, data = true, rest
 	}
 	p := &parser{file: f, section: f.root}
-	for len(data) > 0 {
-		end := bytes.IndexByte(data, '\n') + 1
-		if end == 0 {
-			end = len(data)
-		}
-		line := string(data[:end])
+	lines := bytes.Count(data, []byte("\n")) + 1
+	p.raw, p.text = make([]string, 0, lines), make([]string, 0, lines)
+	f.nodes, p.spare = make([]*node, 0, lines), make([]node, lines)
+	for line := range strings.Lines(string(data)) {
 		if !utf8.ValidString(line) {
 			return nil, &ParseError{len(p.raw) + 1, "not UTF-8"}
 		}
 		p.raw = append(p.raw, line)
 		p.text = append(p.text, strings.TrimRight(line, "\r\n"))
-		data = data[end:]
 	}
 	f.newline = p.lineEnd()
 	for p.at = 0; p.at < len(p.raw); p.at++ {
@@ -106,18 +112,25 @@ func (p *parser) lineEnd() string {
 func (p *parser) line() error {
 	text := p.text[p.at]
 	if bare := strip(text); bare == "" || strings.HasPrefix(bare, "#") {
-		p.add(&node{raw: p.raw[p.at], comment: true})
+		p.add(p.node(node{raw: p.raw[p.at], comment: true}))
 		return nil
 	}
-	if m := sectionLine.FindStringSubmatch(text); m != nil {
-		return p.marker(strings.Count(m[2], "["), m[3], strings.Count(m[4], "]"))
+	if depth, name, ok := plainMarker(text); ok {
+		return p.marker(depth, name, depth)
 	}
-	m := keyLine.FindStringSubmatchIndex(text)
-	if m == nil {
-		return p.fail("neither a section marker nor key = value")
+	key, at, ok := plainKey(text)
+	if !ok {
+		if m := sectionLine.FindStringSubmatch(text); m != nil {
+			return p.marker(strings.Count(m[2], "["), m[3], strings.Count(m[4], "]"))
+		}
+		m := keyLine.FindStringSubmatchIndex(text)
+		if m == nil {
+			return p.fail("neither a section marker nor key = value")
+		}
+		key, at = unquote(text[m[4]:m[5]]), m[6]
 	}
-	n := &node{key: unquote(text[m[4]:m[5]]), prefix: text[:m[6]], line: p.at + 1}
-	if err := p.value(n, text[m[6]:]); err != nil {
+	n := p.node(node{key: key, prefix: text[:at], line: p.at + 1})
+	if err := p.value(n, text[at:]); err != nil {
 		return err
 	}
 	if p.section.has(n.key) {
@@ -159,7 +172,7 @@ func (p *parser) marker(open int, name string, closed int) error {
 	if parent.has(name) {
 		return p.fail(fmt.Sprintf("duplicate section %q", name))
 	}
-	n := &node{raw: p.raw[p.at], line: p.at + 1}
+	n := p.node(node{raw: p.raw[p.at], line: p.at + 1})
 	p.section = p.file.newSection(parent, name, n)
 	p.add(n)
 	return nil
@@ -210,6 +223,9 @@ func (p *parser) multiline(n *node, quote, rest string) error {
 
 // splitValue tells value and inline comment apart and unquotes. The tail is the blanks before the comment, and it.
 func splitValue(text string) (v Value, tail string, ok bool) {
+	if v, ok := plainValue(text); ok {
+		return v, "", true
+	}
 	m := valueExp.FindStringSubmatch(text)
 	if m == nil {
 		return Value{}, "", false

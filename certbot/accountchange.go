@@ -1,0 +1,170 @@
+package certbot
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"orderly/failure"
+)
+
+// UpdateAccount writes an account's regr.json anew, as certbot's update_account does: an empty body (contacts are the CA's
+// to keep) and the account's URL. Another URL than the file names replaces it, which certbot avoids for accounts of ACMEv1;
+// what else the file held goes. The error is of class Account.
+func (s *Store) UpdateAccount(a Account) error {
+	regr := pythonJSON(pair{"body", "{}"}, pair{"uri", jsonString(a.URL)})
+	path := filepath.Join(a.Dir, "regr.json")
+	if old, err := os.ReadFile(path); err == nil && string(old) == string(regr) {
+		return nil
+	}
+	f := newFile{path: path, data: regr, mode: 0o644}
+	if info, err := os.Stat(path); err == nil {
+		f.last = func(file *os.File) error { return file.Chmod(info.Mode().Perm()) }
+	}
+	err := s.write(f)
+	if err == nil {
+		err = syncDir(a.Dir)
+	}
+	if err != nil {
+		return failure.Wrap(err, failure.Account, "Make the directory writable.", "the account in %s cannot be written", a.Dir)
+	}
+	return nil
+}
+
+// DeleteAccount removes an account from the disk, as certbot's unregister does once the CA has deactivated it: its
+// directory, the links by which ACMEv1 and ACMEv2 share it, and the CA's directory if no account is left there. Called
+// again after a kill, it ends what is left. An account that is not there is an error of class Account in certbot's words.
+func (s *Store) DeleteAccount(server, id string) error {
+	path, err := serverPath(server)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(s.accounts(path), id)
+	if id == "" || !filepath.IsLocal(id) || filepath.Base(id) != id {
+		return noSuchAccount(dir)
+	}
+	dirs := s.accountPlaces(path, id)
+	if len(dirs) == 0 {
+		return noSuchAccount(dir)
+	}
+	if err := s.deleteAccountDirs(dirs); err != nil {
+		return failure.Wrap(err, failure.Account, "Remove the directory by hand: the CA does not know the account any more.", "the account in %s cannot be removed", dir)
+	}
+	return s.forgetServer(path)
+}
+
+// accountPlaces lists where an account stands for a CA and for the one whose accounts it shares: directories and links.
+func (s *Store) accountPlaces(path, id string) []string {
+	var dirs []string
+	for _, p := range related(path) {
+		dir := filepath.Join(s.accounts(p), id)
+		if _, err := os.Lstat(dir); err == nil {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+// related lists a CA's path and those that share its accounts, the newest first.
+func related(path string) []string {
+	for _, newer := range []string{"acme-v02.api.letsencrypt.org/directory", "acme-staging-v02.api.letsencrypt.org/directory"} {
+		if path == newer || path == predecessor(newer) {
+			return []string{newer, predecessor(newer)}
+		}
+	}
+	return []string{path}
+}
+
+// deleteAccountDirs removes what leads to an account before the account. The key goes first of its files: without it
+// neither certbot nor Accounts takes the rest for an account.
+func (s *Store) deleteAccountDirs(dirs []string) error {
+	var real []string
+	for _, dir := range dirs {
+		to, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			real = append(real, to)
+		}
+		if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			if err := s.remove(dir); err != nil {
+				return err
+			}
+		}
+	}
+	for _, dir := range real {
+		if err := s.remove(filepath.Join(dir, "private_key.json")); err != nil {
+			return err
+		}
+		if err := s.do("remove account", func() error { return os.RemoveAll(dir) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetServer removes the directory of a CA's accounts, and links to it, when the last account is gone.
+func (s *Store) forgetServer(path string) error {
+	if there, _ := present(s.accounts(path)); !there {
+		path = predecessor(path)
+	}
+	entries, err := os.ReadDir(s.accounts(path))
+	if path == "" || err != nil || len(entries) > 0 {
+		return nil
+	}
+	dir, err := filepath.EvalSymlinks(s.accounts(path))
+	if err != nil {
+		return nil
+	}
+	for _, p := range related(path) {
+		link := s.accounts(p)
+		if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink != 0 && sameFile(link, dir) {
+			if err := s.remove(link); err != nil {
+				return failure.Wrap(err, failure.Account, "Remove it by hand.", "the link %s cannot be removed", link)
+			}
+		}
+	}
+	if err := s.removeEmpty(dir); err != nil {
+		return failure.Wrap(err, failure.Account, "Remove it by hand.", "the directory %s cannot be removed", dir)
+	}
+	return nil
+}
+
+func noSuchAccount(dir string) error {
+	return failure.New(failure.Account, "Name an account that is there with --account; its id is the name of its directory.",
+		"Account at %s does not exist", failure.Clean(dir))
+}
+
+// RequireAccount is ChooseAccount for commands that need an account to be there (unregister, update_account,
+// show_account): without one the error, with ErrNoAccount in its chain, is what certbot says for them.
+func (s *Store) RequireAccount(server, id string) (Account, error) {
+	accounts, err := s.Accounts(server)
+	if err == nil && len(accounts) == 0 {
+		return Account{}, &missingAccount{server}
+	}
+	if err != nil {
+		return Account{}, err
+	}
+	return s.ChooseAccount(server, id)
+}
+
+// missingAccount says in certbot's words that a CA has no account here.
+type missingAccount struct{ server string }
+
+// Error implements error. certbot's unregister says the same without the article.
+func (m *missingAccount) Error() string {
+	return "Could not find an existing account for server " + failure.Clean(m.server) + "."
+}
+
+// Unwrap makes the sentence one of class Account that ErrNoAccount is found in.
+func (m *missingAccount) Unwrap() error {
+	return failure.Wrap(ErrNoAccount, failure.Account, "Register one: orderly register --agree-tos -m ADDRESS.", "")
+}
+
+// NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no second one.
+func (s *Store) NoDuplicate(server string) error {
+	accounts, err := s.Accounts(server)
+	if err == nil && len(accounts) > 0 {
+		err = failure.New(failure.Account, "Use the account that is there.",
+			"There is an existing account; registration of a duplicate account with this command is currently unsupported.")
+	}
+	return err
+}

@@ -1,0 +1,125 @@
+package certbot
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"orderly/failure"
+)
+
+// ErrBlank is in the chain of the error for a renewal file without content. certbot makes the file empty before it writes
+// the lineage, and never looks back: killed in between, it complains of the file for ever. Here such a file counts as
+// absent where a name for a new lineage is looked for, and the new lineage takes its place.
+var ErrBlank = errors.New("it has no content")
+
+// blank tells whether a file has no content: none at all, or the NUL bytes that a power failure leaves of an unsynced one.
+func blank(text []byte) bool { return len(bytes.Trim(text, "\x00 \t\r\n")) == 0 }
+
+func blankFile(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > 1<<20 {
+		return false
+	}
+	if info.Size() == 0 {
+		return true
+	}
+	text, err := os.ReadFile(path)
+	return err == nil && blank(text)
+}
+
+// blankFailure says what is behind a blank renewal file and how to get a whole one.
+func (s *Store) blankFailure(path string, size int) error {
+	name := strings.TrimSuffix(filepath.Base(path), ".conf")
+	what := fmt.Sprintf("the renewal file %s is empty: a certbot that was to make the lineage was killed", path)
+	if size > 0 {
+		what = fmt.Sprintf("the renewal file %s is empty but for blanks or NUL bytes: the machine went down while it was written", path)
+	}
+	remedy := "Remove the file, or obtain the certificate with certonly, which replaces it."
+	if c, err := s.behind(name); err == nil {
+		remedy = fmt.Sprintf("Obtain the certificate anew, which replaces the file: orderly certonly --webroot -w DIRECTORY -d %s.", strings.Join(c.Names, " -d "))
+	}
+	return failure.Wrap(ErrBlank, failure.RenewalFile, remedy, "%s", what)
+}
+
+// behind reads the certificate that a lineage without settings has in its usual place.
+func (s *Store) behind(name string) (*Certificate, error) {
+	text, err := os.ReadFile(filepath.Join(s.Dirs.live(name), "cert.pem"))
+	if err != nil {
+		return nil, err
+	}
+	return ParseCertificate(text)
+}
+
+// nothingBehind tells whether a renewal file of no bytes stands for nothing at all: no archive, nothing live.
+func (s *Store) nothingBehind(name string) bool {
+	info, err := os.Lstat(s.Dirs.Renewal(name))
+	if err != nil || !info.Mode().IsRegular() || info.Size() != 0 {
+		return false
+	}
+	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
+		if taken, err := occupied(dir); taken || err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// ClearBlank removes the renewal files that a killed certbot left empty and that stand for nothing, and returns the names
+// of those lineages. The caller holds Dirs.CertbotLock, or it would take the file of a certbot at work for such a one.
+func (s *Store) ClearBlank() ([]string, error) {
+	names, err := s.confNames()
+	if err != nil {
+		return nil, err
+	}
+	var cleared []string
+	for _, name := range names {
+		if !s.nothingBehind(name) {
+			continue
+		}
+		if err := s.do("remove blank "+name, func() error { return os.Remove(s.Dirs.Renewal(name)) }); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return cleared, unusable(err, filepath.Dir(s.Dirs.Renewal(name)))
+		}
+		cleared = append(cleared, name)
+	}
+	if len(cleared) == 0 {
+		return nil, nil
+	}
+	return cleared, syncDir(filepath.Dir(s.Dirs.Renewal("x")))
+}
+
+// lineageFile matches what certbot and this program put into live/NAME.
+var lineageFile = regexp.MustCompile(`^(README|(previous_)?(cert|privkey|chain|fullchain)\.pem)$`)
+
+// adoptable returns nil if what stands in the place of a lineage with a blank renewal file can only be that lineage's: in
+// the archive nothing but versions, in live/ nothing but links.
+func (s *Store) adoptable(name string) error {
+	for _, place := range []struct {
+		dir  string
+		ours func(fs.DirEntry) bool
+	}{
+		{s.Dirs.archive(name), func(e fs.DirEntry) bool { _, _, ok := archived(e.Name()); return ok && !e.IsDir() }},
+		{s.Dirs.live(name), func(e fs.DirEntry) bool {
+			return lineageFile.MatchString(e.Name()) && (e.Name() == "README" || e.Type() == fs.ModeSymlink)
+		}},
+	} {
+		entries, err := os.ReadDir(place.dir)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return unusable(err, place.dir)
+		}
+		for _, e := range entries {
+			unfinished := strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), aside)
+			if !unfinished && !place.ours(e) {
+				return failure.New(failure.LineageTaken,
+					"Move "+place.dir+" away if nothing uses its files any more, or choose another name with --cert-name.",
+					"%s is not what certbot leaves of a lineage, and the renewal file %s is empty", filepath.Join(place.dir, e.Name()), s.Dirs.Renewal(name))
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,213 @@
+package certbot
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"orderly/failure"
+)
+
+// All opens every lineage. Those that cannot be opened are told in the errors, in the order of their names; one bad
+// file never hides the others.
+func (s *Store) All() ([]*Lineage, []error) { return s.each(s.Open) }
+
+// LookAll is All with Look instead of Open.
+func (s *Store) LookAll() ([]*Lineage, []error) { return s.each(s.Look) }
+
+func (s *Store) each(open func(string) (*Lineage, error)) ([]*Lineage, []error) {
+	names, err := s.Names()
+	if err != nil {
+		return nil, []error{err}
+	}
+	found, errs := make([]*Lineage, len(names)), make([]error, len(names))
+	inParallel(len(names), func() func(int) {
+		return func(i int) { found[i], errs[i] = open(names[i]) }
+	})
+	var all []*Lineage
+	var bad []error
+	for i, l := range found {
+		if l != nil {
+			all = append(all, l)
+		} else {
+			bad = append(bad, errs[i])
+		}
+	}
+	return all, bad
+}
+
+// OpenEach opens lineages, several at once, and hands each to done with its index in names. done is called from several
+// goroutines, once for each index; nobody but it keeps the lineages, of which thousands would fill the memory.
+func (s *Store) OpenEach(names []string, done func(i int, l *Lineage, err error)) {
+	inParallel(len(names), func() func(int) {
+		return func(i int) {
+			l, err := s.Open(names[i])
+			done(i, l, err)
+		}
+	})
+}
+
+// LookEach is OpenEach with Look instead of Open, but that Unsettled is not looked for and stays false.
+func (s *Store) LookEach(names []string, done func(i int, l *Lineage, err error)) {
+	inParallel(len(names), func() func(int) {
+		return func(i int) {
+			l, _, err := s.look(names[i])
+			done(i, l, err)
+		}
+	})
+}
+
+// FindByNames returns the lineage whose current certificate has exactly these names; of several the one that expires
+// last; nil if there is none. Lineages that are broken are passed over, as certbot does; those whose settings cannot be
+// used are not.
+func (s *Store) FindByNames(names []string) *Lineage {
+	same, _ := s.FindDuplicates(names)
+	return same
+}
+
+// FindDuplicates is certbot's find_duplicative_certs: the lineage whose current certificate has exactly these names (of
+// several the one that expires last), and the one that has the most of them and no other (of several the first by name).
+// Either may be nil. Letters' case does not count.
+func (s *Store) FindDuplicates(names []string) (same, subset *Lineage) {
+	want := sorted(names)
+	for _, l := range s.sharing(names) {
+		has := sorted(l.Certificate.Names)
+		switch {
+		case slices.Equal(has, want):
+			if same == nil || l.Certificate.NotAfter.After(same.Certificate.NotAfter) {
+				same = l
+			}
+		case slices.ContainsFunc(has, func(n string) bool { return !slices.Contains(want, n) }):
+		case subset == nil || len(has) > len(sorted(subset.Certificate.Names)):
+			subset = l
+		}
+	}
+	return same, subset
+}
+
+// Overlaps returns the lineages whose current certificates share a name with these, sorted by name.
+func (s *Store) Overlaps(names []string) []*Lineage {
+	want := sorted(names)
+	var shared []*Lineage
+	for _, l := range s.sharing(names) {
+		if slices.ContainsFunc(sorted(l.Certificate.Names), func(n string) bool { return slices.Contains(want, n) }) {
+			shared = append(shared, l)
+		}
+	}
+	return shared
+}
+
+func sorted(names []string) []string {
+	var all []string
+	for _, name := range names {
+		all = append(all, strings.ToLower(name))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// FindByPath returns the lineage to which a certificate's file belongs: one of live/ or any version in an archive
+// (certbot's cert_path_to_lineage). None is an error of class Config in certbot's words, several one of class LineageBroken.
+func (s *Store) FindByPath(path string) (*Lineage, error) {
+	var found []*Lineage
+	all, _ := s.LookAll()
+	for _, l := range all {
+		kind, _, ok := archived(filepath.Base(path))
+		inArchive := ok && (kind == "cert" || kind == "fullchain") && sameFile(filepath.Dir(path), l.Renewal.ArchiveDir)
+		if path == l.Renewal.Cert || path == l.Renewal.FullChain || inArchive {
+			found = append(found, l)
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, failure.New(failure.Config, "Name a file below live/ or archive/, or the certificate with --cert-name.", "No match found for cert-path %s!", failure.Clean(path))
+	}
+	return nil, failure.New(failure.LineageBroken, "Let each renewal file name an archive of its own.",
+		"%s belongs to several certificates: %s and %s", failure.Clean(path), found[0].Name, found[1].Name)
+}
+
+// NameFor is the lineage name that certbot gives a certificate for these names: the first one, without "*.".
+func NameFor(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return strings.TrimPrefix(names[0], "*.")
+}
+
+// UniqueName returns base, or the first of base-0001, base-0002 … that has no renewal file (certbot's
+// unique_lineage_name). A blank renewal file counts as none where Install can take its place: certbot would number on, and
+// leave the file for ever. Directories without a renewal file do not count, for certbot or here: see Free.
+func (s *Store) UniqueName(base string) (string, error) {
+	if err := checkName(base); err != nil {
+		return "", err
+	}
+	name := base
+	for n := 1; n < 10000; n++ {
+		there, err := present(s.Dirs.Renewal(name))
+		if err != nil {
+			return "", failure.Wrap(err, failure.Config, "Make the directory readable.", "the renewal files cannot be listed")
+		}
+		if !there || (blankFile(s.Dirs.Renewal(name)) && s.adoptable(name) == nil) {
+			return name, nil
+		}
+		name = fmt.Sprintf("%s-%04d", base, n)
+	}
+	return "", failure.New(failure.LineageTaken, "Choose another name with --cert-name.", "all names from %s to %s are taken", base, name)
+}
+
+// Free returns nil if a new lineage may have this name. A renewal file, and an archive or live directory with something
+// in it, are errors of class LineageTaken that name the path and what to do; with a blank renewal file, what a killed
+// certbot can have left there is none. It is asked before a certificate is ordered, since certbot itself would refuse to
+// put the certificate there.
+func (s *Store) Free(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	conf := s.Dirs.Renewal(name)
+	there, err := present(conf)
+	switch {
+	case err != nil:
+		return unusable(err, conf)
+	case there && blankFile(conf):
+		return s.adoptable(name)
+	case there:
+		return failure.New(failure.LineageTaken, "Renew the lineage with --cert-name "+name+", or choose another name.", "the renewal file %s exists", conf)
+	}
+	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
+		taken, err := occupied(dir)
+		if err != nil {
+			return unusable(err, dir)
+		}
+		if taken {
+			return leftOver(dir)
+		}
+	}
+	return nil
+}
+
+func present(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if os.IsNotExist(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// leftOver is the error for a directory that stands where a lineage's should go.
+func leftOver(dir string) error {
+	return failure.New(failure.LineageTaken,
+		"Move "+dir+" away if nothing uses its files any more, or choose another name with --cert-name.",
+		"%s exists and is not empty, but belongs to no lineage (there is no renewal file for it)", dir)
+}
+
+// checkName refuses names that would lead out of the directory or into our own unfinished work.
+func checkName(name string) error {
+	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00\n") || len(name) > 200 {
+		return failure.New(failure.Usage, "Choose a plain name with --cert-name.", "%q cannot be the name of a certificate", failure.Clean(name))
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package certbot
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Facts is what certbot's certificates prints of a lineage.
+type Facts struct {
+	Name      string
+	Serial    string // lower-case hexadecimal
+	KeyType   string // "RSA" or "ECDSA"
+	Names     []string
+	Expires   time.Time // UTC
+	Test      bool      // from a staging server, which browsers do not trust
+	Expired   bool
+	FullChain string
+	PrivKey   string
+	left      time.Duration
+}
+
+// Facts returns what is to be printed of the lineage at a moment. Whether the certificate is revoked is not known: nobody
+// is asked.
+func (l *Lineage) Facts(now time.Time) Facts {
+	c := l.Certificate
+	return Facts{
+		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names, Expires: c.NotAfter.UTC(), Test: l.Test(),
+		Expired: !c.NotAfter.After(now), FullChain: l.Renewal.FullChain, PrivKey: l.Renewal.PrivKey, left: c.NotAfter.Sub(now),
+	}
+}
+
+// Status is what certbot prints behind the date: "VALID: 89 days", "INVALID: TEST_CERT, EXPIRED".
+func (f Facts) Status() string {
+	var reasons []string
+	if f.Test {
+		reasons = append(reasons, "TEST_CERT")
+	}
+	if f.Expired {
+		reasons = append(reasons, "EXPIRED")
+	}
+	const day = 24 * time.Hour
+	switch {
+	case len(reasons) > 0:
+		return "INVALID: " + strings.Join(reasons, ", ")
+	case f.left < day:
+		return fmt.Sprintf("VALID: %d hour(s)", f.left/time.Hour)
+	case f.left < 2*day:
+		return "VALID: 1 day"
+	}
+	return fmt.Sprintf("VALID: %d days", f.left/day)
+}
+
+// Test tells whether the certificate is from a staging server: by the server's name, as certbot has it, or because the
+// issuer says so, whatever the renewal file names now.
+func (l *Lineage) Test() bool {
+	issuer := l.Certificate.Issuer
+	return Staging(l.Renewal.Params.Server) || strings.Contains(issuer, "(STAGING)") || strings.HasPrefix(issuer, "Fake LE ")
+}
+
+// Staging tells whether a server's URL is that of a test environment (certbot/util.py, is_staging).
+func Staging(server string) bool { return strings.Contains(server, "staging") }
+
+// Verify checks the four files as certbot's certificates does before it lists a lineage (verify_renewable_cert): the
+// certificate is signed with the first key of the chain, fullchain.pem is certificate and chain, and the private key is
+// the certificate's. Errors are of class LineageBroken.
+func (l *Lineage) Verify() error {
+	r := l.Renewal
+	v := map[string][]byte{}
+	for _, link := range r.links() {
+		text, err := os.ReadFile(*link.path)
+		if err != nil {
+			return broken(err, l.Name, "%s cannot be read", *link.path)
+		}
+		v[link.kind] = text
+	}
+	issuers, err := parseChain(v["chain"])
+	if err == nil {
+		leaf := l.Certificate.Leaf
+		err = issuers[0].CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature)
+	}
+	if err != nil {
+		return broken(err, l.Name, "verifying the signature of the certificate located at %s has failed", r.Cert)
+	}
+	if !bytes.Equal(append(bytes.Clone(v["cert"]), v["chain"]...), v["fullchain"]) {
+		return broken(nil, l.Name, "fullchain does not match cert + chain for %s!", l.Name)
+	}
+	if err := matches(v["cert"], v["privkey"]); err != nil {
+		return broken(err, l.Name, "verifying the certificate located at %s matches the private key located at %s has failed", r.Cert, r.PrivKey)
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package certbot
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// sharing looks at every lineage whose current certificate may have one of these names, sorted by name. On a host with
+// thousands of certificates most are told by a look for the names in the certificate's bytes, which costs a tenth of
+// reading it and its renewal file. What cannot be told so is read.
+func (s *Store) sharing(names []string) []*Lineage {
+	all, _ := s.confNames()
+	wanted := needles(names)
+	found := make([]*Lineage, len(all))
+	inParallel(len(all), func() func(int) {
+		r := &skimmer{store: s, wanted: wanted, buffer: make([]byte, usualSize)}
+		return func(i int) {
+			if !r.may(all[i]) {
+				return
+			}
+			if l, err := s.Look(all[i]); err == nil {
+				found[i] = l
+			}
+		}
+	})
+	return slices.DeleteFunc(found, func(l *Lineage) bool { return l == nil })
+}
+
+// needles are names as they stand in a certificate's bytes; nil where one does not stand there as text.
+func needles(names []string) [][]byte {
+	var all [][]byte
+	for _, name := range names {
+		if _, err := netip.ParseAddr(name); err == nil || name == "" {
+			return nil
+		}
+		all = append(all, []byte(strings.ToLower(name)))
+	}
+	return all
+}
+
+// skimmer looks through files without reading them whole. It is for one goroutine.
+type skimmer struct {
+	store  *Store
+	wanted [][]byte
+	buffer []byte
+}
+
+// may reports whether a lineage's certificate can have one of the names. It is in doubt rather than wrong.
+func (r *skimmer) may(name string) bool {
+	if len(r.wanted) == 0 {
+		return true
+	}
+	conf, err := r.read(r.store.Dirs.Renewal(name))
+	if err != nil {
+		return true
+	}
+	path := filepath.Join(r.store.Dirs.live(name), "cert.pem")
+	if !hasLine(conf, "cert = "+path) || bytes.Count(conf, []byte("\ncert")) > 1 {
+		return true
+	}
+	text, err := r.read(path)
+	if err != nil {
+		return true
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return true
+	}
+	der := bytes.ToLower(block.Bytes) // names are ASCII; what this does to other bytes is the same in both or makes no name
+	return slices.ContainsFunc(r.wanted, func(name []byte) bool { return bytes.Contains(der, name) })
+}
+
+// hasLine reports whether a line stands in a text exactly so.
+func hasLine(text []byte, line string) bool {
+	i := bytes.Index(text, []byte("\n"+line))
+	if i < 0 {
+		return false
+	}
+	rest := text[i+1+len(line):]
+	return len(rest) > 0 && rest[0] == '\n'
+}
+
+// read returns a file's content, which stands until the next call.
+func (r *skimmer) read(path string) ([]byte, error) {
+	text, err := readInto(r.buffer, path)
+	r.buffer = text[:cap(text)]
+	return text, err
+}
+
+// usualSize is more than nearly every renewal file and certificate has, in bytes.
+const usualSize = 6 << 10
+
+// readFile is os.ReadFile with half the system calls: a host has thousands of these files, and every command reads them.
+func readFile(path string) ([]byte, error) { return readInto(make([]byte, usualSize), path) }
+
+// readInto reads a file into a buffer, or a larger one if need be.
+func readInto(buffer []byte, path string) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) // a pipe in a file's place must not stop us
+	for errors.Is(err, unix.EINTR) {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	}
+	if err != nil {
+		return buffer[:0], &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer func() { _ = unix.Close(fd) }()
+	for n := 0; ; {
+		if n == len(buffer) {
+			buffer = append(buffer, make([]byte, len(buffer)+usualSize)...)
+		}
+		m, err := unix.Read(fd, buffer[n:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return buffer[:0], &fs.PathError{Op: "read", Path: path, Err: err}
+		case m == 0:
+			return buffer[:n], nil
+		case n+m > mostRead:
+			return buffer[:0], &fs.PathError{Op: "read", Path: path, Err: unix.EFBIG}
+		default:
+			n += m
+		}
+	}
+}
+
+// mostRead is far more than any file that is read here has, in bytes.
+const mostRead = 16 << 20
+
+// inParallel calls what begin returns with 0 to n-1, on as many processors as there are; begin is called once for each.
+func inParallel(n int, begin func() func(int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	var group sync.WaitGroup
+	for w := range workers {
+		group.Go(func() {
+			do := begin()
+			for i := w; i < n; i += workers {
+				do(i)
+			}
+		})
+	}
+	group.Wait()
+}
