@@ -1,99 +1,10 @@
 package e2e_test
 
 import (
-	"fmt"
 	"testing"
 
 	"orderly/testca"
 )
-
-// mishap is what befalls one request of a kind.
-type mishap struct {
-	name  string
-	fault testca.Fault
-}
-
-func mishaps() []mishap {
-	return []mishap{
-		{"the answer is lost", testca.Fault{Action: testca.LoseAnswer}},
-		{"the request is dropped", testca.Fault{Action: testca.Drop}},
-		{"a bad nonce", testca.Fault{Action: testca.BadNonce}},
-		{"500 in HTML", testca.Fault{Action: testca.Respond, Status: 500}},
-		{"500 as a problem", testca.Fault{Action: testca.Respond, Status: 500, Problem: "serverInternal", RetryAfter: "1"}},
-		{"502 in HTML", testca.Fault{Action: testca.Respond, Status: 502}},
-		{"503 in HTML", testca.Fault{Action: testca.Respond, Status: 503, RetryAfter: "1"}},
-		{"503 without Retry-After", testca.Fault{Action: testca.Respond, Status: 503, Problem: "rateLimited"}},
-		{"429 as a problem", testca.Fault{Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "1"}},
-		{"429 in HTML", testca.Fault{Action: testca.Respond, Status: 429}},
-	}
-}
-
-// unlucky is one issuance with one mishap.
-type unlucky struct {
-	character
-	mishap
-	kind string
-}
-
-func unluckies() []unlucky {
-	var all []unlucky
-	kinds := []string{"directory", "new-nonce", "new-account", "new-order", "authorization", "challenge", "order", "finalize", "certificate"}
-	for i, ca := range characters() {
-		for j, m := range mishaps() {
-			for k, kind := range kinds {
-				if m.fault.Action == testca.BadNonce && (kind == "directory" || kind == "new-nonce") {
-					continue // they are not signed
-				}
-				if whole || m.fault.Action == testca.LoseAnswer || (i+j+k)%4 == 0 {
-					all = append(all, unlucky{ca, m, kind})
-				}
-			}
-		}
-	}
-	return all
-}
-
-func TestOneMishapCostsAtMostAnotherRun(t *testing.T) {
-	for _, u := range unluckies() {
-		t.Run(fmt.Sprintf("%s, %s, %s", u.character.name, u.kind, u.mishap.name), func(t *testing.T) {
-			t.Parallel()
-			u.run(t)
-		})
-	}
-}
-
-func (u unlucky) run(t *testing.T) {
-	w := newWorld(t, u.config)
-	h := w.host("one")
-	names := someNames(2)
-	command := h.certonly(w.site(names...), names...)
-	fault := u.fault
-	fault.Kind, fault.Nth = u.kind, 1
-	w.ca.Inject(fault)
-	first := h.orderly(command...)
-	switch {
-	case first.code == 1 && u.kind == "new-order" && fault.Status == 429:
-		h.must(append(command, "--force")...) // the hold is obeyed by all but a person, as another test shows
-	case first.code == 1:
-		h.must(command...)
-	case first.code != 0:
-		t.Fatalf("the first run: %s", first)
-	}
-	h.kept(promise{names: names, phantom: u.phantom()})
-}
-
-// phantom is what the mishap leaves at the CA.
-func (u unlucky) phantom() phantom {
-	switch {
-	case u.finds || u.kind != "new-order":
-		return noPhantom
-	case u.fault.Action == testca.LoseAnswer:
-		return isPhantom
-	case u.fault.Action == testca.Drop || u.fault.Status == 500 || u.fault.Status == 502:
-		return mayPhantom
-	}
-	return noPhantom
-}
 
 func TestALostNewOrderIsFoundInTheSameRun(t *testing.T) {
 	t.Parallel()

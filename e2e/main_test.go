@@ -16,6 +16,12 @@ var program string
 var whole = os.Getenv("ORDERLY_E2E") == "all"
 
 func TestMain(m *testing.M) {
+	if order := os.Getenv(watchVariable); order != "" {
+		if err := watchProgram(order, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "watching:", err)
+			os.Exit(1)
+		}
+	}
 	flag.Parse()
 	code, err := buildAndRun(m)
 	if err != nil {
@@ -33,6 +39,9 @@ func buildAndRun(m *testing.M) (int, error) {
 		if err := flag.Set("test.parallel", "8"); err != nil {
 			return 1, err
 		}
+	}
+	if program = os.Getenv(apartVariable); program != "" {
+		return m.Run(), nil
 	}
 	dir, err := os.MkdirTemp("", "orderly-e2e-")
 	if err != nil {

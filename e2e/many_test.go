@@ -3,8 +3,10 @@ package e2e_test
 import (
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,8 +22,9 @@ func (h *host) atOnce(commands ...[]string) {
 		children = append(children, h.start(command...))
 	}
 	for i, c := range children {
-		if r := c.wait(); r.code != 0 {
-			h.t.Errorf("process %d: %s", i, r)
+		r := c.wait()
+		if r.code != 0 || strings.Contains(r.stdout+r.stderr, "SQLITE_BUSY") || strings.Contains(r.stdout+r.stderr, "is locked") {
+			h.t.Errorf("process %d, %v: %s", i, commands[i], r)
 		}
 	}
 }
@@ -98,6 +101,66 @@ func TestTwentyDifferentNamesAtOnce(t *testing.T) {
 		h.goodPair(fmt.Sprintf("site%d.example.com", i), fmt.Sprintf("site%d.example.com", i))
 	}
 	h.tidy()
+}
+
+// Fifty processes of every sort on a ledger that has been in use, with orders in it that killed runs left: each does its
+// work, none is told that the ledger is busy, and no set of names is ordered twice.
+func TestFiftyOfEverySortAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, characters()[2].config)
+	h := w.host("one")
+	h.lineages("first.example.com")
+	var commands [][]string
+	sets := []string{"first.example.com"}
+	add := func(times int, name string) {
+		sets = append(sets, name)
+		for range times {
+			commands = append(commands, h.certonly(w.site(name), name))
+		}
+	}
+	for i := range 5 {
+		left, twice := fmt.Sprintf("left%d.example.com", i), fmt.Sprintf("twice%d.example.com", i)
+		h.interrupt(point{"challenge", 1, i%2 == 0}, syscall.SIGKILL, h.certonly(w.site(left), left)...)
+		add(1, left)
+		add(2, twice)
+	}
+	for i := range 15 {
+		add(1, fmt.Sprintf("once%d.example.com", i))
+	}
+	for range 10 {
+		commands = append(commands, []string{"renew", "--longest-validation", "2s"}, []string{"pending", "--json"})
+	}
+	rand.New(rand.NewPCG(1, 2)).Shuffle(len(commands), func(i, j int) { commands[i], commands[j] = commands[j], commands[i] })
+	if len(commands) != 50 {
+		t.Fatalf("%d commands, not 50", len(commands))
+	}
+	h.atOnce(commands...)
+	h.issuedOnce(sets)
+	h.must("ledger", "check")
+}
+
+// issuedOnce wants exactly one order and one certificate for each name, and nothing pending.
+func (h *host) issuedOnce(names []string) {
+	h.t.Helper()
+	truth := h.ca.Truth()
+	orders, issued := map[string]int{}, map[string]int{}
+	for _, o := range truth.Orders {
+		orders[nameSet(o.Names)]++
+	}
+	for _, c := range truth.Issued {
+		issued[nameSet(c.Names)]++
+	}
+	for _, name := range names {
+		if orders[name] != 1 || issued[name] != 1 {
+			h.t.Errorf("%s: %d orders, %d certificates", name, orders[name], issued[name])
+		}
+		h.goodPair(name, name)
+	}
+	if len(truth.Issued) != len(names) || truth.ValidatedTwice() != 0 || accounts(truth) != 1 {
+		h.t.Errorf("%d certificates, %d validated twice, %d accounts", len(truth.Issued), truth.ValidatedTwice(), accounts(truth))
+	}
+	noOrder(h)
+	h.tidyButForProbes()
 }
 
 // copyAccount gives another host the account of h.

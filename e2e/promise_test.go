@@ -74,14 +74,8 @@ func (h *host) kept(p promise) {
 	if n := truth.ValidatedTwice(); n > 0 {
 		h.t.Errorf("%d authorizations were validated more than once", n)
 	}
-	accounts := map[string]bool{}
-	for _, r := range truth.Requests {
-		if r.Kind == "new-account" && r.Account != "" {
-			accounts[r.Account] = true
-		}
-	}
-	if len(accounts) > 1 {
-		h.t.Errorf("%d accounts were made", len(accounts))
+	if n := accounts(truth); n > 1 {
+		h.t.Errorf("%d accounts were made", n)
 	}
 	h.accounted(truth, p)
 	h.goodPair(p.lineage, p.names...)

@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,40 +139,5 @@ func TestAKilledRenewalLeavesAGoodPair(t *testing.T) {
 			noOrder(h)
 			h.tidyButForProbes()
 		})
-	}
-}
-
-// calls are the system calls at which something becomes true on disk or at the CA.
-func calls() []string {
-	return []string{"fsync", "fdatasync", "renameat", "renameat2", "unlinkat", "linkat", "symlinkat", "mkdirat", "openat", "pwrite64", "write", "fcntl"}
-}
-
-// The program is killed at its system calls, one after another: strace counts them in each thread.
-func TestAKillAtEverySystemCall(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Fatal("strace is missing: ", err)
-	}
-	for i, call := range calls() {
-		for nth := 1; nth <= 40; nth++ {
-			if !whole && (nth > 20 || (nth+5*i)%20 != 1) {
-				continue // one moment of each call
-			}
-			t.Run(fmt.Sprint(call, " ", nth), func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t, characters()[2].config)
-				h := w.host("one")
-				names := someNames(2)
-				command := h.certonly(w.site(names...), names...)
-				inject := fmt.Sprintf("inject=%s:signal=KILL:when=%d", call, nth)
-				args := []string{"-f", "-o", "/dev/null", "-e", "trace=" + call, "-e", inject, program}
-				r := h.spawn(strace, slices.Concat(args, command, h.dirs())...).wait()
-				if r.code > 0 {
-					t.Fatalf("%s", r)
-				}
-				h.must(command...)
-				h.endures(names)
-			})
-		}
 	}
 }

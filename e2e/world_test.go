@@ -105,7 +105,7 @@ func (w *world) host(name string) *host {
 	dir := filepath.Join(w.dir, "host", name)
 	return &host{world: w, config: filepath.Join(dir, "etc"), working: filepath.Join(dir, "lib"), logs: filepath.Join(dir, "log"), env: []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + w.dir, "TMPDIR=" + w.dir, "LC_ALL=C.UTF-8",
-		"SSL_CERT_FILE=" + w.root, "REQUESTS_CA_BUNDLE=" + w.root, "ORDERLY_HOST=" + name,
+		"SSL_CERT_FILE=" + w.root, "REQUESTS_CA_BUNDLE=" + w.root, "ORDERLY_HOST=" + name, "ORDERLY_NO_RANDOM_SLEEP=1",
 		"ORDERLY_RESOLVER=" + w.ca.Resolver(), "ORDERLY_PREFLIGHT_PORT=" + strconv.Itoa(w.web.port),
 	}}
 }

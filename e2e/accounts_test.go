@@ -1,0 +1,298 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"orderly/testca"
+)
+
+// accountIDs are the names of the account directories for the CA.
+func (h *host) accountIDs() []string {
+	h.t.Helper()
+	entries, err := os.ReadDir(filepath.Join(h.config, "accounts", strings.TrimPrefix(h.ca.DirectoryURL(), "https://")))
+	if err != nil && !os.IsNotExist(err) {
+		h.t.Fatal(err)
+	}
+	var ids []string
+	for _, e := range entries {
+		ids = append(ids, e.Name())
+	}
+	return ids
+}
+
+// onServer puts the CA's URL behind a command.
+func (h *host) onServer(args ...string) []string {
+	return append(args, "-n", "--server", h.ca.DirectoryURL())
+}
+
+// account is the only account at the CA.
+func (w *world) account() testca.TruthAccount {
+	w.t.Helper()
+	accounts := w.ca.Truth().Accounts
+	if len(accounts) != 1 {
+		w.t.Fatalf("the CA has the accounts %+v", accounts)
+	}
+	return accounts[0]
+}
+
+// says wants a text on one of a program's outputs.
+func (r result) says(t *testing.T, code int, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if r.code != code || !strings.Contains(r.stdout+r.stderr, text) {
+			t.Errorf("not %d and %q: %s", code, text, r)
+		}
+	}
+}
+
+func TestAnAccountOfCertbotsIsManagedAndGivenUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	h.mustCertbot(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--no-eff-email")...)
+	h.orderly(h.onServer("register", "--agree-tos", "-m", "b@example.com")...).says(t, 1,
+		"There is an existing account; registration of a duplicate account with this command is currently unsupported.")
+	theirs := w.account()
+	h.must(h.onServer("show_account")...).says(t, 0, "Account details for server "+w.ca.DirectoryURL()+":\n  Account URL: "+theirs.URL+"\n",
+		"  Account Thumbprint: "+theirs.Thumbprint+"\n", "  Email contact: a@example.com\n")
+	h.must(h.onServer("update_account", "-m", "b@example.com,c@example.com", "--no-eff-email")...).says(t, 0, "Your e-mail address was updated to b@example.com,c@example.com.")
+	h.mustCertbot(h.onServer("show_account")...).says(t, 0, "  Email contacts: b@example.com, c@example.com\n")
+	h.must(h.onServer("update_account", "--register-unsafely-without-email")...).says(t, 0, "Any contact information associated with this account has been removed.")
+	h.must(h.onServer("show_account")...).says(t, 0, "  Email contact: none\n")
+	h.must(h.onServer("unregister")...).says(t, 0, "Account deactivated.")
+	if a := w.account(); a.Status != "deactivated" || len(h.accountIDs()) != 0 {
+		t.Errorf("left: %+v, %v", a, h.accountIDs())
+	}
+	h.certbot(h.onServer("show_account")...).says(t, 1, "Could not find an existing account for server "+w.ca.DirectoryURL()+".")
+	h.orderly(h.onServer("unregister")...).says(t, 1, "Could not find existing account for server "+w.ca.DirectoryURL()+".")
+}
+
+func TestAnAccountOfOrderlysIsManagedAndGivenUpByCertbot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com")...).says(t, 0, "Account registered.")
+	h.certbot(h.onServer("register", "--agree-tos", "-m", "b@example.com")...).says(t, 1, "There is an existing account")
+	h.mustCertbot(h.onServer("update_account", "-m", "b@example.com", "--no-eff-email")...)
+	h.must(h.onServer("show_account")...).says(t, 0, "  Email contact: b@example.com\n")
+	h.mustCertbot(h.onServer("unregister")...).says(t, 0, "Account deactivated.")
+	h.orderly(h.onServer("show_account")...).says(t, 1, "Could not find an existing account for server "+w.ca.DirectoryURL()+".")
+}
+
+// Where several accounts are there, one must be named.
+func TestOneOfSeveralAccountsIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h, other := w.host("one"), w.host("other")
+	h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com")...)
+	other.must(h.onServer("register", "--agree-tos", "-m", "b@example.com")...)
+	first, second := h.accountIDs()[0], other.accountIDs()[0]
+	other.copyAccount(h)
+	h.orderly(h.onServer("show_account")...).says(t, 1, "Please choose an account\nChoices: ")
+	h.must(h.onServer("show_account", "--account", second)...).says(t, 0, "b@example.com")
+	h.must(h.onServer("unregister", "--account", first)...)
+	h.must(h.onServer("show_account")...).says(t, 0, "b@example.com")
+}
+
+func TestAccountCommandsSpeakJSON(t *testing.T) {
+	t.Parallel()
+	type account struct {
+		Version     int
+		ID, URL     string
+		Contact     []string
+		Thumbprint  string
+		Error       string
+		Certificate []string `json:"certificates"`
+	}
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	made := decode[account](w, h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--json")...).stdout)
+	shown := decode[account](w, h.must(h.onServer("show_account", "--json")...).stdout)
+	if made.URL != w.account().URL || shown.ID != made.ID || shown.Thumbprint != w.account().Thumbprint || len(shown.Contact) != 1 {
+		t.Errorf("%+v, %+v", made, shown)
+	}
+	changed := decode[account](w, h.must(h.onServer("update_account", "--change-account-key", "--json")...).stdout)
+	if changed.ID == made.ID || changed.ID != h.accountIDs()[0] || changed.URL != made.URL {
+		t.Errorf("%+v", changed)
+	}
+	decode[account](w, h.must(h.onServer("unregister", "--json")...).stdout)
+	if none := decode[account](w, h.orderly(h.onServer("show_account", "--json")...).stdout); none.Error == "" {
+		t.Errorf("%+v", none)
+	}
+}
+
+// EAB is what most commercial CAs want; certonly makes such an account, too.
+func TestACAThatWantsItsCustomersIsServed(t *testing.T) {
+	t.Parallel()
+	const key = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"
+	w := newWorld(t, testca.Config{ExternalAccountRequired: true, ExternalAccountKeys: map[string]string{"customer": key}})
+	h, other := w.host("one"), w.host("other")
+	name := "a.example.com"
+	command := h.certonly(w.site(name), name)
+	h.orderly(command...).says(t, 1, "Server requires external account binding. Please use --eab-kid and --eab-hmac-key.")
+	if r := h.orderly(append(command, "--eab-kid", "customer")...); r.code != 2 || !strings.Contains(r.stderr, "--eab-hmac-key") {
+		t.Errorf("without a key: %s", r)
+	}
+	r := h.must(append(command, "--eab-kid", "customer", "--eab-hmac-key", key)...)
+	other.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "customer", "--eab-hmac-key", key, "--eab-hmac-alg", "HS256")...)
+	for _, a := range w.ca.Truth().Accounts {
+		if a.Customer != "customer" {
+			t.Errorf("an account without its customer: %+v", a)
+		}
+	}
+	if strings.Contains(r.String()+w.read(filepath.Join(h.logs, "orderly.log")), key) {
+		t.Error("the key is shown")
+	}
+}
+
+// killedAt runs a command until the CA has a request, kills it there, and lets the CA go on.
+func (h *host) killedAt(kind string, after bool, args ...string) {
+	h.t.Helper()
+	r := h.interrupt(point{kind, 1, after}, syscall.SIGKILL, args...)
+	if r.signal != syscall.SIGKILL {
+		h.t.Fatalf("not killed: %s", r)
+	}
+	h.ca.Release()
+}
+
+// Wherever a run about an account is killed, the same command ends it, and certbot sees one account or none.
+func TestAKilledAccountCommandIsEndedByTheNext(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for _, one := range []struct {
+			kind    string
+			command []string
+			left    int
+			status  string
+		}{
+			{"new-account", []string{"register", "--agree-tos", "-m", "a@example.com"}, 1, "valid"},
+			{"update-account", []string{"update_account", "-m", "b@example.com"}, 1, "valid"},
+			{"key-change", []string{"update_account", "--change-account-key"}, 1, "valid"},
+			{"deactivate-account", []string{"unregister"}, 0, "deactivated"},
+		} {
+			t.Run(fmt.Sprintf("%s, processed %t", one.kind, after), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, testca.Config{})
+				h := w.host("one")
+				if one.kind != "new-account" {
+					h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com")...)
+				}
+				h.killedAt(one.kind, after, h.onServer(one.command...)...)
+				h.must(h.onServer(one.command...)...)
+				if a := w.account(); a.Status != one.status || len(h.accountIDs()) != one.left {
+					t.Errorf("%+v, %v", a, h.accountIDs())
+				}
+				if one.left > 0 {
+					h.must(h.onServer("show_account")...).says(t, 0, w.account().Thumbprint)
+					h.mustCertbot(h.onServer("show_account")...).says(t, 0, w.account().URL)
+				}
+			})
+		}
+	}
+}
+
+// Whatever run comes after a killed change of key, it works, and so does certbot after it; the provider's script need not
+// know.
+func TestACertificateIsRenewedAfterAKilledChangeOfKey(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		t.Run(fmt.Sprintf("processed %t", after), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, withPebbleDates())
+			h := w.host("one")
+			names := someNames(2)
+			h.must(h.certonly(w.site(names...), names...)...)
+			id := h.accountIDs()[0]
+			h.killedAt("key-change", after, h.onServer("update_account", "--change-account-key")...)
+			h.must("renew", "--force-renewal")
+			h.mustCertbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+			if changed := h.accountIDs()[0] != id; changed != after {
+				t.Errorf("the id changed: %t", changed)
+			}
+			h.kept(promise{names: names, certificates: 3})
+		})
+	}
+}
+
+// A run at work has the account's key in its memory: its change waits until that run has ended.
+func TestAChangeOfKeyWaitsForRunsAtWork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	names := someNames(1)
+	h.must(h.certonly(w.site(names...), names...)...)
+	h.hold("finalize", 1, false)
+	renew := h.start("renew", "--force-renewal")
+	h.held(renew)
+	timed := h.orderly(h.onServer("update_account", "--change-account-key", "--deadline", "300ms")...)
+	if timed.code != 75 {
+		t.Errorf("beside a run: %s", timed)
+	}
+	if n := w.requests("key-change"); n != 0 {
+		t.Errorf("%d changes of key were sent", n)
+	}
+	w.ca.ClearFaults()
+	w.ca.Release()
+	if r := renew.wait(); r.code != 0 {
+		t.Errorf("renew: %s", r)
+	}
+	h.must(h.onServer("update_account", "--change-account-key")...)
+	h.must("renew", "--force-renewal")
+	h.kept(promise{names: names, certificates: 3})
+}
+
+// What is open of an account's orders is finished before the account is given up.
+func TestUnregisterFinishesWhatTheAccountBegan(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	names := someNames(2)
+	h.interrupt(point{"challenge", 1, false}, syscall.SIGKILL, h.certonly(w.site(names...), names...)...)
+	w.ca.Release()
+	r := h.must(h.onServer("unregister", "--longest-validation", "2s")...)
+	r.says(t, 0, "Account deactivated.", "the renewal files of "+names[0]+" name this account")
+	h.goodPair(names[0], names...)
+	if n := w.ca.Truth().Pending(); n != 0 {
+		t.Errorf("%d authorizations stay pending", n)
+	}
+	if left := h.pending(); len(left) != 0 {
+		t.Errorf("pending: %+v", left)
+	}
+}
+
+func TestBadInputOfAccountCommandsGetsOneSentence(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	const nowhere = "https://127.0.0.1:1/dir"
+	for _, one := range []struct {
+		code int
+		says string
+		args []string
+	}{
+		{1, "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.", []string{"register"}},
+		{1, "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.", []string{"register", "-m", "a@example.com"}},
+		{2, "--email nobody: not an address", []string{"register", "--agree-tos", "-m", "nobody"}},
+		{2, "an external account needs a key identifier and a key", []string{"register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "x"}},
+		{2, "the key given with --eab-hmac-key is not base64", []string{"register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "x", "--eab-hmac-key", "?"}},
+		{2, `"HS1" is no algorithm`, []string{"register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "x", "--eab-hmac-key", "eA", "--eab-hmac-alg", "HS1"}},
+		{1, "Could not find an existing account for server " + nowhere + ".", []string{"show_account"}},
+		{1, "Could not find an existing account for server " + nowhere + ".", []string{"update_account", "-m", "a@example.com"}},
+		{1, "Could not find existing account for server " + nowhere + ".", []string{"unregister"}},
+		{2, "--server value conflicts with --staging", []string{"show_account", "--staging"}},
+	} {
+		r := h.orderly(append(one.args, "-n", "--server", nowhere)...)
+		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") || r.stdout != "" {
+			t.Errorf("%v: not %d and %q: %s", one.args, one.code, one.says, r)
+		}
+	}
+	if n := w.requests(""); n != 0 {
+		t.Errorf("%d requests were made", n)
+	}
+	h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com")...)
+	h.orderly(h.onServer("update_account")...).says(t, 1, "You should register before running non-interactively")
+	h.orderly(h.onServer("unregister", "--account", "0123")...).says(t, 1, "/0123 does not exist")
+}
