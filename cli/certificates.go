@@ -1,7 +1,8 @@
 package cli
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -9,24 +10,37 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/certbot"
+	"orderly/failure"
 	"orderly/renewal"
 )
 
 type certificateView struct {
-	Name    string    `json:"name"`
-	Serial  string    `json:"serial"`
-	KeyType string    `json:"key_type"`
-	Names   []string  `json:"identifiers"`
-	Expires time.Time `json:"expires"`
-	DueAt   time.Time `json:"due_at,omitzero"`
-	Valid   bool      `json:"valid"`
-	Path    string    `json:"fullchain"`
-	Key     string    `json:"private_key"`
+	Name          string    `json:"name"`
+	Serial        string    `json:"serial"`
+	KeyType       string    `json:"key_type"`
+	Names         []string  `json:"identifiers"`
+	NotBefore     time.Time `json:"not_before"`
+	Expires       time.Time `json:"expires"`
+	DueAt         time.Time `json:"due_at,omitzero"`
+	Valid         bool      `json:"valid"`
+	Expired       bool      `json:"expired"`
+	Test          bool      `json:"test_cert"`
+	Status        string    `json:"status"` // certbot's words
+	Issuer        string    `json:"issuer"`
+	Version       int       `json:"archive_version"`
+	Path          string    `json:"fullchain"`
+	Key           string    `json:"private_key"`
+	Renewal       string    `json:"renewal_file"`
+	Server        string    `json:"server,omitempty"`
+	Account       string    `json:"account,omitempty"`
+	Authenticator string    `json:"authenticator,omitempty"`
+	Unusable      string    `json:"not_renewable,omitempty"` // why no renewal can be tried
 }
 
 type invalidView struct {
 	Path   string `json:"renewal_file"`
 	Reason string `json:"error"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 type certificates struct {
@@ -40,11 +54,14 @@ func newCertificates(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "certificates [--cert-name NAME] [-d NAME]",
 		Short: "List the certificates on this host",
-		Args:  noArguments,
-		RunE:  func(*cobra.Command, []string) error { return f.execute(env, p) },
+		Long: "List the certificates on this host as certbot does. Whether one is revoked is not known: nobody\n" +
+			"is asked. What cannot be read is told with its reason, and keeps nothing else from the list.",
+		Args: noArguments,
+		RunE: func(*cobra.Command, []string) error { return f.execute(env, p) },
 	}
 	c.Flags().StringVar(&f.certName, "cert-name", "", "only the certificate of this `name`")
-	c.Flags().StringSliceVarP(&f.domains, "domain", "d", nil, "only certificates with one of these `names`")
+	c.Flags().StringSliceVarP(&f.domains, "domain", "d", nil, "only certificates with all of these `names`")
+	alias(c.Flags(), "domains", "domain")
 	f.places.add(c.Flags())
 	return c
 }
@@ -59,21 +76,15 @@ func (f *certificates) execute(env Env, p *printer) error {
 	if err != nil {
 		return err
 	}
-	views, invalid := []certificateView{}, []invalidView{}
-	for _, name := range names {
-		if f.certName != "" && name != f.certName {
-			continue
-		}
-		l, err := disk.Open(name)
-		if err != nil {
-			invalid = append(invalid, invalidView{s.dirs.Renewal(name), err.Error()})
-			continue
-		}
-		if len(f.domains) == 0 || slices.ContainsFunc(f.domains, func(d string) bool { return slices.Contains(l.Certificate.Names, d) }) {
+	if f.certName != "" {
+		names = slices.DeleteFunc(names, func(name string) bool { return name != f.certName })
+	}
+	found, invalid := f.list(p, disk, names)
+	if p.json {
+		views := []certificateView{}
+		for _, l := range found {
 			views = append(views, viewCertificate(l))
 		}
-	}
-	if p.json {
 		p.print(struct {
 			Version      int               `json:"version"`
 			Certificates []certificateView `json:"certificates"`
@@ -81,45 +92,97 @@ func (f *certificates) execute(env Env, p *printer) error {
 		}{1, views, invalid})
 		return nil
 	}
-	printCertificates(p, views, invalid)
+	f.print(p, found, invalid)
 	return nil
 }
 
-func viewCertificate(l *certbot.Lineage) certificateView {
-	c := l.Certificate
-	v := certificateView{
-		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names, Expires: c.NotAfter.UTC(),
-		Valid: time.Now().Before(c.NotAfter), Path: l.Renewal.FullChain, Key: l.Renewal.PrivKey,
+// list reads the lineages. One that is broken keeps no other from the list.
+func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]*certbot.Lineage, []invalidView) {
+	looked, errs := make([]*certbot.Lineage, len(names)), make([]error, len(names))
+	disk.LookEach(names, func(i int, l *certbot.Lineage, err error) {
+		if looked[i], errs[i] = l, err; err == nil {
+			errs[i] = l.Verify()
+		}
+	})
+	var found []*certbot.Lineage
+	invalid := []invalidView{}
+	for i, l := range looked {
+		err := errs[i]
+		if errors.Is(err, fs.ErrPermission) && l != nil { // who may not read the private key sees the certificate all the same
+			p.Warn("%s was not checked: %v", l.Name, err)
+			err = nil
+		}
+		if err != nil {
+			invalid = append(invalid, invalidView{disk.Dirs.Renewal(names[i]), failure.Clean(err.Error()), failure.RemedyOf(err)})
+			continue
+		}
+		if f.matches(l) {
+			found = append(found, l)
+		}
 	}
-	if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, l.Renewal.Params.RenewBeforeExpiry); err == nil {
+	return found, invalid
+}
+
+// matches reports whether a certificate has all the names that were asked for, as certbot's filter does.
+func (f *certificates) matches(l *certbot.Lineage) bool {
+	for _, typed := range f.domains {
+		name := strings.ToLower(strings.TrimSpace(typed))
+		if ascii, err := dnsName(typed); err == nil {
+			name = ascii
+		}
+		if !slices.ContainsFunc(l.Certificate.Names, func(n string) bool { return strings.EqualFold(n, name) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func viewCertificate(l *certbot.Lineage) certificateView {
+	c, r, facts := l.Certificate, l.Renewal, l.Facts(time.Now())
+	v := certificateView{
+		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names, NotBefore: c.NotBefore.UTC(), Expires: facts.Expires,
+		Valid: !facts.Expired, Expired: facts.Expired, Test: facts.Test, Status: facts.Status(), Issuer: failure.Clean(c.Issuer),
+		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path, Server: r.Params.Server, Account: r.Params.Account,
+		Authenticator: r.Params.Authenticator,
+	}
+	if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, r.Params.RenewBeforeExpiry); err == nil {
 		v.DueAt = at.UTC()
+	}
+	if err := l.Usable(); err != nil {
+		v.Unusable = err.Error()
 	}
 	return v
 }
 
-// printCertificates prints as certbot 2 does, since scripts read it.
-func printCertificates(p *printer, views []certificateView, invalid []invalidView) {
-	const frame = "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -"
-	p.Say(frame)
-	if len(views) == 0 && len(invalid) == 0 {
+// frame is the line around certbot's notifications.
+const frame = "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -"
+
+// print prints as certbot 2 and 5 do, since scripts read it: the former says Domains, the latter Identifiers.
+func (f *certificates) print(p *printer, found []*certbot.Lineage, invalid []invalidView) {
+	p.Say("\n%s", frame)
+	if len(found) == 0 && len(invalid) == 0 {
 		p.Say("No certificates found.")
 	}
-	if len(views) > 0 {
-		p.Say("Found the following certs:")
-	}
-	for _, v := range views {
-		state := "INVALID: EXPIRED"
-		if v.Valid {
-			state = fmt.Sprintf("VALID: %d days", int(time.Until(v.Expires).Hours()/24))
+	if len(found) > 0 {
+		matching := ""
+		if f.certName != "" || len(f.domains) > 0 {
+			matching = "matching "
 		}
-		p.Say("  Certificate Name: %s\n    Serial Number: %s\n    Key Type: %s\n    Domains: %s\n    Expiry Date: %s (%s)\n    Certificate Path: %s\n    Private Key Path: %s",
-			v.Name, v.Serial, v.KeyType, strings.Join(v.Names, " "), v.Expires.Format("2006-01-02 15:04:05+00:00"), state, v.Path, v.Key)
+		p.Say("Found the following %scerts:", matching)
+	}
+	for _, l := range found {
+		v, names := l.Facts(time.Now()), strings.Join(l.Certificate.Names, " ")
+		p.Say("  Certificate Name: %s\n    Serial Number: %s\n    Key Type: %s\n    Domains: %s\n    Identifiers: %s\n    Expiry Date: %s (%s)\n    Certificate Path: %s\n    Private Key Path: %s",
+			v.Name, v.Serial, v.KeyType, names, names, v.Expires.Format("2006-01-02 15:04:05+00:00"), v.Status(), v.FullChain, v.PrivKey)
 	}
 	if len(invalid) > 0 {
 		p.Say("\nThe following renewal configurations were invalid:")
 	}
 	for _, v := range invalid {
-		p.Say("  %s\n    %s", v.Path, v.Reason)
+		p.Say("  %s", v.Path)
 	}
 	p.Say(frame)
+	for _, v := range invalid {
+		p.Warn("Renewal configuration file %s produced an unexpected error: %s. Skipping.", v.Path, v.Reason)
+	}
 }

@@ -13,19 +13,26 @@ import (
 )
 
 // letsEncrypt is certbot's default --server.
-const letsEncrypt = "https://acme-v02.api.letsencrypt.org/directory"
+const letsEncrypt = renewal.Production
 
 // hookFlags are certbot's hooks.
-type hookFlags struct{ ledger.Hooks }
+type hookFlags struct {
+	ledger.Hooks
+	unchecked bool
+}
 
 func (f *hookFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.Pre, "pre-hook", "", "shell `command` before the first order; kept in the renewal file")
 	c.Flags().StringVar(&f.Post, "post-hook", "", "shell `command` afterwards, also when it failed; kept in the renewal file")
 	c.Flags().StringVar(&f.Deploy, "deploy-hook", "", "shell `command` for each certificate put in place; kept in the renewal file")
 	alias(c.Flags(), "renew-hook", "deploy-hook")
+	c.Flags().BoolVar(&f.unchecked, "disable-hook-validation", false, "take hooks whose first word is no program that can be found")
 }
 
 func (f *hookFlags) check(getenv func(string) string) error {
+	if f.unchecked {
+		return nil
+	}
 	for _, hook := range []struct{ kind, command string }{{"pre-hook", f.Pre}, {"post-hook", f.Post}, {"deploy-hook", f.Deploy}} {
 		if err := renewal.CheckHook(hook.kind, hook.command, getenv); err != nil {
 			return err
@@ -38,6 +45,7 @@ func (f *hookFlags) check(getenv func(string) string) error {
 type accountFlags struct {
 	server, account string
 	registration    renewal.Registration
+	external        externalFlags
 }
 
 func (f *accountFlags) add(c *cobra.Command, server string) {
@@ -46,6 +54,7 @@ func (f *accountFlags) add(c *cobra.Command, server string) {
 	c.Flags().BoolVar(&f.registration.AgreeTOS, "agree-tos", false, "agree to the CA's terms of service when an account is made")
 	c.Flags().StringVarP(&f.registration.Email, "email", "m", "", "`address` for an account that is made")
 	c.Flags().BoolVar(&f.registration.NoEmail, "register-unsafely-without-email", false, "make the account without an address")
+	f.external.add(c.Flags())
 }
 
 func (f *accountFlags) check() error {
@@ -55,7 +64,9 @@ func (f *accountFlags) check() error {
 			return failure.New(failure.Usage, "", "--email %s: not an address", failure.Clean(address))
 		}
 	}
-	return nil
+	var err error
+	f.registration.External, err = f.external.read()
+	return err
 }
 
 type certonly struct {
@@ -64,8 +75,12 @@ type certonly struct {
 	roots
 	hookFlags
 	accountFlags
+	choiceFlags
+	proofFlags
+	csrFlags
 	webroot bool
 	keep    bool
+	renames bool
 	wish    renewal.Wish
 }
 
@@ -74,8 +89,9 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "certonly --webroot -w DIR -d NAME [-d NAME …]",
 		Short: "Obtain a certificate, or keep or renew the one there is",
-		Long: "Obtain a certificate by http-01 through a document root. A certificate for the same names is\n" +
-			"kept until it is due. An order that an earlier run left is continued, not repeated.",
+		Long: "Obtain a certificate by http-01 through a document root (--webroot) or a web server of its own\n" +
+			"(--standalone), or by commands of yours (--manual). A certificate for the same names is kept\n" +
+			"until it is due. An order that an earlier run left is continued, not repeated.",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
@@ -83,6 +99,7 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	set.SortFlags = false
 	f.roots.add(set)
 	set.BoolVar(&f.webroot, "webroot", false, "prove the names through document roots (-w)")
+	f.proofFlags.add(set)
 	set.StringVar(&f.wish.CertName, "cert-name", "", "`name` of the certificate, its directory in live/")
 	set.BoolVar(&f.wish.Expand, "expand", false, "put all names into the certificate that holds some of them")
 	set.BoolVar(&f.wish.Renew, "force-renewal", false, "renew although it is not due")
@@ -90,7 +107,11 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	set.BoolVar(&f.keep, "keep-until-expiring", false, "keep a certificate for the same names until it is due (this is what happens anyway)")
 	alias(set, "keep", "keep-until-expiring")
 	alias(set, "reinstall", "keep-until-expiring")
-	set.StringVar(&f.wish.KeyType, "key-type", "", "`kind` of private key: ecdsa (the default for a new certificate) or rsa")
+	set.BoolVar(&f.wish.Duplicate, "duplicate", false, "make another lineage although one has the same names")
+	set.BoolVar(&f.renames, "renew-with-new-domains", false, "with --cert-name: change its names (this is what happens anyway)")
+	f.rehearsalFlags.add(set)
+	f.csrFlags.add(set)
+	f.choiceFlags.add(set, &f.wish.Choice)
 	f.accountFlags.add(c, letsEncrypt)
 	f.hookFlags.add(c)
 	f.working.add(set, env.Getenv)
@@ -104,25 +125,38 @@ func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 		return err
 	}
 	what := "certonly " + strings.Join(f.wish.Names, ",")
+	if f.wish.CertName != "" && len(f.wish.Names) == 0 {
+		what = "certonly --cert-name " + f.wish.CertName
+	}
+	if f.dryRun {
+		what += " --dry-run"
+	}
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
 		result, err := f.obtain(ctx, s, what)
 		if err != nil {
 			return 0, err
 		}
+		p.invalidNames(ctx, s, result)
 		return f.print(p, result)
 	})
 }
 
 // check refuses what can be refused without looking at anything but the command line.
 func (f *certonly) check(env Env) error {
-	if !f.webroot && len(f.paths) == 0 {
-		return failure.New(failure.Usage, "Add --webroot -w DIR.", "no way to prove the names is given, and --webroot is the only one there is")
+	if err := f.prove(env); err != nil {
+		return err
 	}
-	if len(f.names) == 0 {
+	if err := f.csrFlags.read(f); err != nil {
+		return err
+	}
+	if err := f.rehearsalFlags.choose(&f.accountFlags); err != nil {
+		return err
+	}
+	if len(f.names) == 0 && f.wish.CertName == "" {
 		return failure.New(failure.Usage, "Add -d NAME.", "no name is given")
 	}
-	if f.wish.KeyType != "" && f.wish.KeyType != "ecdsa" && f.wish.KeyType != "rsa" {
-		return failure.New(failure.Usage, "", "--key-type %s: only ecdsa and rsa are known", failure.Clean(f.wish.KeyType))
+	if err := f.choiceFlags.check(&f.wish.Choice); err != nil {
+		return err
 	}
 	if strings.ContainsAny(f.wish.CertName, "/\x00") || strings.HasPrefix(f.wish.CertName, ".") {
 		return failure.New(failure.Usage, "", "--cert-name %s: not a name for a directory", failure.Clean(f.wish.CertName))
@@ -136,22 +170,36 @@ func (f *certonly) check(env Env) error {
 	return f.resolve()
 }
 
+// prove decides how the names are proven. A document root alone says it as well.
+func (f *certonly) prove(env Env) error {
+	rooted := len(f.paths) > 0 || f.from != ""
+	p, err := f.proof(f.webroot || rooted && !f.standalone && !f.manual, &f.hookFlags, env.Getenv)
+	if err != nil {
+		return err
+	}
+	f.wish.Proof = p
+	return f.needs(p)
+}
+
 // resolve turns the names as typed into those of the wish.
 func (f *certonly) resolve() error {
-	names, err := dnsNames(f.names)
+	names, err := eachOnce(f.names, f.name)
 	if err != nil {
 		return err
 	}
 	byTyped := map[string]string{}
 	for _, typed := range f.names {
-		if byTyped[typed], err = dnsName(typed); err != nil {
+		if byTyped[typed], err = f.name(typed); err != nil {
 			return err
 		}
 	}
 	f.wish.Names, f.wish.Webroots, f.wish.WebrootPaths = names, f.webroots(byTyped), f.paths
 	f.wish.Server, f.wish.Account, f.wish.Registration = f.server, f.account, f.registration
 	f.wish.Hooks = f.Hooks
-	if len(f.paths) == 0 {
+	if err := suits(f.wish.Proof, names); err != nil {
+		return err
+	}
+	if f.wish.Proof.Solver == ledger.WebrootSolver && len(f.paths) == 0 && len(names) > 0 && len(f.wish.Webroots) < len(names) && f.from == "" {
 		return failure.New(failure.WebrootUnset, "Add -w DIR, the directory that the web server serves for these names.",
 			"Missing command line flag or config entry for this setting:\nInput the webroot for %s:", names[0])
 	}
@@ -159,6 +207,9 @@ func (f *certonly) resolve() error {
 }
 
 func (f *certonly) obtain(ctx context.Context, s *session, what string) (renewal.Result, error) {
+	if err := s.server.Complete(&f.wish); err != nil {
+		return renewal.Result{}, err
+	}
 	account, err := s.server.ChooseAccount(f.wish.Server, f.wish.Account, f.wish.Registration)
 	if err != nil {
 		return renewal.Result{}, err
@@ -174,11 +225,17 @@ func (f *certonly) obtain(ctx context.Context, s *session, what string) (renewal
 		return renewal.Result{}, err
 	}
 	s.server.Only()
+	if f.der != nil {
+		return s.server.ObtainCSR(ctx, f.wish, f.der, f.output), nil
+	}
 	return s.server.Obtain(ctx, f.wish), nil
 }
 
 // lineage is the certificate this command is probably about: its own unfinished order is not others' to finish.
 func (f *certonly) lineage() string {
+	if f.der != nil {
+		return renewal.CSRLineage(f.der)
+	}
 	if f.wish.CertName != "" {
 		return f.wish.CertName
 	}
@@ -194,13 +251,16 @@ func (f *certonly) print(p *printer, r renewal.Result) (int, error) {
 		}{1, r})
 		return code, nil
 	}
-	switch r.Outcome {
-	case renewal.Issued:
-		p.Say("\nSuccessfully received certificate.\nCertificate is saved at: %s\nKey is saved at:         %s\nThis certificate expires on %s.\nThese files will be updated when the certificate renews.",
-			r.Path, r.Key, r.Expires.UTC().Format("2006-01-02"))
-	case renewal.Kept:
-		p.Say("Certificate not yet due for renewal; no action taken.\nIt expires on %s and is due from %s on: %s",
-			r.Expires.UTC().Format("2006-01-02"), r.DueAt.UTC().Format("2006-01-02"), r.Path)
+	switch {
+	case r.Outcome == renewal.Rehearsed:
+		p.Say("The dry run was successful.")
+	case r.Outcome == renewal.Issued && r.Output.Cert != "":
+		p.Say("\nSuccessfully received certificate.\nCertificate is saved at:            %s\nIntermediate CA chain is saved at:  %s\nFull certificate chain is saved at: %s\nThis certificate expires on %s.",
+			r.Output.Cert, r.Output.Chain, r.Output.FullChain, r.Expires.UTC().Format("2006-01-02"))
+	case r.Outcome == renewal.Issued:
+		p.received(r)
+	case r.Outcome == renewal.Kept:
+		p.kept(r)
 	default:
 		return code, r.Err
 	}

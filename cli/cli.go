@@ -18,7 +18,12 @@ import (
 
 // Env is what the command line sees of the world. Everything a command reads or writes beside files goes through it.
 type Env struct {
-	Args   []string // without the program's name
+	// Program is what the program was called as; as certbot it speaks as certbot does where the two differ.
+	Program string
+	Args    []string // without the program's name
+	// ConfigFiles are read before the one that -c names; nil for certbot's places.
+	ConfigFiles []string
+
 	Getenv func(string) string
 	Stdin  io.Reader
 	Stdout io.Writer
@@ -29,8 +34,10 @@ type Env struct {
 // Main runs the command line and returns the exit code: certbot's 0, 1 and 2, and 75 (EX_TEMPFAIL) for what was stopped in
 // time and will be continued. A signal ends ctx; every command then ends within two seconds.
 func Main(ctx context.Context, env Env) (code int) {
-	out := &witness{Writer: env.Stdout}
-	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv}
+	out := &witness{Writer: env.Stdout, watched: isTerminal(env.Stdout)}
+	env.Stderr = after{env.Stderr, out}
+	defer out.flush()
+	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv, certbot: called(env.Program), tty: out.watched}
 	defer func() {
 		if r := recover(); r != nil {
 			// A person must never see a Go stack trace; the log has it.
@@ -41,9 +48,19 @@ func Main(ctx context.Context, env Env) (code int) {
 		}
 	}()
 	root := newRoot(env, p)
-	root.SetArgs(env.Args)
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
+	line, err := rewrite(env, root, readFile)
+	p.json, p.quiet = line.json, line.quiet
+	if err != nil {
+		return finish(p, line.command, err)
+	}
+	if line.version {
+		p.printVersion()
+		return finish(p, root, out.failure())
+	}
+	p.preconfigured = line.preconfigured
+	root.SetArgs(line.args)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = out.failure()
@@ -54,12 +71,18 @@ func Main(ctx context.Context, env Env) (code int) {
 // witness remembers that something could not be written: a list that is cut short must not look like a whole one.
 type witness struct {
 	io.Writer
-	err error
+	held    held
+	watched bool // by a person, at a terminal
+	err     error
 }
 
 // Write implements io.Writer.
 func (w *witness) Write(b []byte) (int, error) {
-	n, err := w.Writer.Write(b)
+	w.flush()
+	return w.note(w.Writer.Write(b))
+}
+
+func (w *witness) note(n int, err error) (int, error) {
 	if err != nil && w.err == nil && !errors.Is(err, syscall.EPIPE) { // a reader that goes away wanted no more
 		w.err = err
 	}
@@ -67,6 +90,7 @@ func (w *witness) Write(b []byte) (int, error) {
 }
 
 func (w *witness) failure() error {
+	w.flush()
 	if w.err == nil {
 		return nil
 	}
@@ -79,6 +103,9 @@ func finish(p *printer, command *cobra.Command, err error) int {
 		return 0
 	}
 	if done, ok := errors.AsType[*exitError](err); ok {
+		if done.code == 1 {
+			p.trailer()
+		}
 		return done.code // everything was said
 	}
 	class := failure.ClassOf(err)
@@ -90,10 +117,19 @@ func finish(p *printer, command *cobra.Command, err error) int {
 	if class == failure.Stopped && failure.RemedyOf(err) == "" {
 		err = failure.Wrap(err, failure.Stopped, "Run the same command again: it goes on where it stopped.", "stopped in time")
 	}
-	if class == failure.Usage {
+	switch {
+	case class == failure.Usage && p.certbot && !p.json:
+		p.certbotUsage(err)
+		return class.ExitCode()
+	case class == failure.Usage:
 		fmt.Fprint(p.err, usageLine(command))
+	case !p.json:
+		p.asCertbot(err)
 	}
 	p.problem(err)
+	if class.ExitCode() == 1 {
+		p.trailer()
+	}
 	return class.ExitCode()
 }
 
@@ -147,10 +183,13 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		return failure.Wrap(err, failure.Usage, "", "%s", c.CommandPath())
 	})
 	for _, add := range []func(Env, *printer) *cobra.Command{
-		newCertonly, newRenew, newCertificates, newPending, newOrder, newLimits, newUnpause, newRuns, newResume, newLedger, newMan,
+		newCertonly, newRenew, newCertificates, newDelete, newRevoke, newRegister, newShowAccount, newUpdateAccount, newUnregister,
+		newReconfigure, newPlugins, newPending, newOrder, newLimits, newUnpause, newRuns, newResume, newLedger, newMan,
 	} {
 		root.AddCommand(add(env, p))
 	}
+	root.AddCommand(refusals(p)...)
+	addConfigFlag(root)
 	return root
 }
 

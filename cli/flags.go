@@ -14,6 +14,7 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/order"
 	"orderly/preflight"
 	"orderly/renewal"
 )
@@ -35,7 +36,7 @@ func (f *places) add(set *pflag.FlagSet) {
 	set.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 	set.BoolVarP(&f.verbose, "verbose", "v", false, "print every step on stderr")
 	set.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")
-	set.BoolVarP(&f.noninteractive, "non-interactive", "n", false, "never ask; only the command pending release ever does")
+	set.BoolVarP(&f.noninteractive, "non-interactive", "n", false, "never ask")
 	alias(set, "noninteractive", "non-interactive")
 }
 
@@ -48,6 +49,8 @@ func alias(set *pflag.FlagSet, name, of string) {
 
 // working are the flags of commands that talk to a CA.
 type working struct {
+	rehearsalFlags
+	alone             bool // no other run may be at work
 	deadline          time.Duration
 	force             bool
 	resolver          string
@@ -55,6 +58,7 @@ type working struct {
 	allow             []string
 	skip              []string
 	longestValidation time.Duration
+	patience          int // seconds
 	noDirectoryHooks  bool
 }
 
@@ -73,6 +77,8 @@ func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
 	set.StringSliceVar(&f.skip, "skip-preflight", nil, "`checks` to leave out: "+strings.Join(checks(), ", "))
 	set.DurationVar(&f.longestValidation, "longest-validation", 0,
 		"how long this CA may validate a name: `time` after which an unanswered challenge is sent again (default: 60s)")
+	set.IntVar(&f.patience, "issuance-timeout", int(order.DefaultPatience/time.Second),
+		"`seconds` for which the CA is waited for without anything changing; the next run goes on with the order")
 	set.BoolVar(&f.noDirectoryHooks, "no-directory-hooks", false, "do not run the hooks in CONFIG/renewal-hooks")
 }
 
@@ -83,12 +89,14 @@ func environmentPort(getenv func(string) string) int {
 	return 80
 }
 
-func checks() []string { return append(preflight.Checks(), renewal.LineageCheck) }
+func checks() []string {
+	return append(preflight.Checks(), preflight.Port, renewal.SolverCheck, renewal.LineageCheck)
+}
 
 // settings checks the flags and turns them into the server's.
 func (f *working) settings(getenv func(string) string) (renewal.Settings, error) {
 	s := renewal.Settings{Resolver: f.resolver, PreflightPort: f.port, SkipPreflight: map[string]bool{}, Force: f.force,
-		LongestValidation: f.longestValidation, DirectoryHooks: !f.noDirectoryHooks}
+		LongestValidation: f.longestValidation, Patience: time.Duration(f.patience) * time.Second, DirectoryHooks: !f.noDirectoryHooks, Rehearsal: f.dryRun, RunDeployHooks: f.runDeployHooks}
 	if f.port < 1 || f.port > 65535 {
 		return s, failure.New(failure.Usage, "", "--preflight-port %d: not a port", f.port)
 	}
@@ -113,6 +121,9 @@ func (f *working) settings(getenv func(string) string) (renewal.Settings, error)
 		}
 		s.SkipPreflight[name] = true
 	}
+	if f.patience < 0 {
+		return s, failure.New(failure.Usage, "", "argument --issuance-timeout: value must be non-negative")
+	}
 	if f.deadline < 0 || f.longestValidation < 0 {
 		return s, failure.New(failure.Usage, "", "--deadline and --longest-validation take a positive time such as 90s")
 	}
@@ -122,7 +133,8 @@ func (f *working) settings(getenv func(string) string) (renewal.Settings, error)
 // roots collects -w and -d in the order in which they stand: as with certbot, -d belongs to the -w before it.
 type roots struct {
 	paths  []string
-	names  []string // as typed
+	names  []string        // as typed
+	ips    map[string]bool // those of names that came as --ip-address
 	mapped map[string]string
 	early  bool // a -d stood before the first -w
 }
@@ -134,12 +146,9 @@ type pathValue struct{ r *roots }
 func (v pathValue) Set(text string) error { return v.r.addPath(text) }
 
 func (r *roots) addPath(text string) error {
-	path, err := filepath.Abs(text)
+	path, err := documentRoot(text)
 	if err != nil {
 		return err
-	}
-	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		return failure.New(failure.WebrootGone, "Create it, or name another with -w.", "%s does not exist or is not a directory", path)
 	}
 	if len(r.paths) > 0 && r.early {
 		return failure.New(failure.Usage, "", "If you specify multiple webroot paths, one of them must precede all domain flags")
@@ -147,6 +156,18 @@ func (r *roots) addPath(text string) error {
 	r.settle()
 	r.paths = append(r.paths, path)
 	return nil
+}
+
+// documentRoot is the absolute path of a directory that must be there.
+func documentRoot(text string) (string, error) {
+	path, err := filepath.Abs(text)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return "", failure.New(failure.WebrootGone, "Create it, or name another with -w.", "%s does not exist or is not a directory", path)
+	}
+	return path, nil
 }
 
 // settle gives the names so far the last -w before them.
@@ -173,6 +194,35 @@ func (v pathValue) String() string {
 // Type implements pflag.Value.
 func (v pathValue) Type() string { return "directory" }
 
+type addressValue struct{ r *roots }
+
+// Set implements pflag.Value.
+func (v addressValue) Set(text string) error {
+	for part := range strings.SplitSeq(text, ",") {
+		address, err := netip.ParseAddr(strings.TrimSpace(part))
+		if err != nil || address.Zone() != "" {
+			return failure.New(failure.BadName, "Give an address such as 192.0.2.1 or 2001:db8::1.", "--ip-address %s: not an IP address", failure.Clean(part))
+		}
+		v.r.ips[address.String()] = true
+		v.r.names = append(v.r.names, address.String())
+	}
+	return nil
+}
+
+// String implements pflag.Value.
+func (addressValue) String() string { return "" }
+
+// Type implements pflag.Value.
+func (addressValue) Type() string { return "address" }
+
+// name is a name as it is ordered.
+func (r *roots) name(typed string) (string, error) {
+	if r.ips[typed] {
+		return typed, nil
+	}
+	return dnsName(typed)
+}
+
 type nameValue struct{ r *roots }
 
 // Set implements pflag.Value.
@@ -197,10 +247,17 @@ func (v nameValue) String() string {
 func (v nameValue) Type() string { return "name" }
 
 func (r *roots) add(set *pflag.FlagSet) {
-	r.mapped = map[string]string{}
-	set.VarP(pathValue{r}, "webroot-path", "w", "document root of the names that follow; repeat for others")
+	r.addPaths(set, "document root of the names that follow; repeat for others")
 	set.VarP(nameValue{r}, "domain", "d", "DNS `name`; repeat, or separate by commas; the first one names the certificate")
 	alias(set, "domains", "domain")
+	set.Var(addressValue{r}, "ip-address", "IP `address` to be in the certificate; repeat, or separate by commas")
+}
+
+// addPaths adds the flags for document roots.
+func (r *roots) addPaths(set *pflag.FlagSet, usage string) {
+	r.mapped, r.ips = map[string]string{}, map[string]bool{}
+	set.VarP(pathValue{r}, "webroot-path", "w", usage)
+	set.Var(mapValue{r}, "webroot-map", "document roots as `JSON`, {\"NAME,NAME\": \"DIR\"}; it counts more than -w, and its names need no -d")
 }
 
 // webroots gives every name its document root; nothing for a name that has none.

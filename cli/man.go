@@ -57,6 +57,12 @@ func page(c *cobra.Command) string {
 		b.WriteString(".SH OPTIONS\n")
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) { b.WriteString(option(f)) })
 	}
+	list(&b, "ACCEPTED WITHOUT EFFECT", c, func(k kind) bool { return k == harmless })
+	list(&b, "REFUSED", c, func(k kind) bool { return k != harmless })
+	if isVerb(c) {
+		b.WriteString(".SH FILES\n" + roff("/etc/letsencrypt/cli.ini, ~/.config/letsencrypt/cli.ini: long names of flags, one a line, as key = value;") + "\n" +
+			roff("the command line counts more. --config names another one.") + "\n")
+	}
 	b.WriteString(".SH EXIT STATUS\n0: done, or nothing to do. 1: something failed. 2: the command line is wrong. 75: stopped in time by a signal or\n" +
 		"\\-\\-deadline; the next run goes on.\n.SH ENVIRONMENT\nORDERLY_RESOLVER, ORDERLY_PREFLIGHT_PORT, ORDERLY_HOST, SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NO_COLOR.\n")
 	if subs := c.Commands(); len(subs) > 0 {
@@ -82,7 +88,33 @@ func option(f *pflag.Flag) string {
 	if value != "" {
 		names += " \\fI" + roff(value) + "\\fR"
 	}
-	return ".TP\n" + names + "\n" + roff(usage) + "\n"
+	return ".TP\n" + names + "\n" + roff(usage+defaultOf(f)) + "\n"
+}
+
+// defaultOf tells a flag's default, where it has one and its description does not tell it.
+func defaultOf(f *pflag.Flag) string {
+	switch f.DefValue {
+	case "", "0", "0s", "false", "[]":
+		return ""
+	}
+	if strings.Contains(f.Usage, "(default") {
+		return ""
+	}
+	return " (default: " + f.DefValue + ")"
+}
+
+// list writes a section about flags of certbot's that a command has not.
+func list(b *strings.Builder, title string, c *cobra.Command, is func(kind) bool) {
+	for _, o := range otherFlags(c) {
+		if !is(o.kind) {
+			continue
+		}
+		if title != "" {
+			b.WriteString(".SH " + title + "\n")
+		}
+		title = ""
+		b.WriteString(".TP\n\\fB" + roff(o.name) + "\\fR\n" + roff(o.text) + "\n")
+	}
 }
 
 // roff escapes what man(7) would take for its own.

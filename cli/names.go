@@ -13,11 +13,11 @@ import (
 // mostNames is how many names Let's Encrypt takes in one order (profile classic).
 const mostNames = 100
 
-// dnsNames turns what a person typed into A-labels in lower case, each once, in the order typed.
-func dnsNames(typed []string) ([]string, error) {
+// eachOnce turns what a person typed into names as they are ordered, each once, in the order typed.
+func eachOnce(typed []string, of func(string) (string, error)) ([]string, error) {
 	var names []string
 	for _, raw := range typed {
-		name, err := dnsName(raw)
+		name, err := of(raw)
 		if err != nil {
 			return nil, err
 		}
@@ -41,13 +41,16 @@ func dnsName(raw string) (string, error) {
 	case name == "":
 		return "", bad("it is empty")
 	case strings.HasPrefix(name, "*."):
-		return "", failure.New(failure.BadName, "List the names, or obtain it with a client for DNS challenges.",
-			"%q is a wildcard, which no web server can prove (http-01)", failure.Clean(raw))
+		rest, err := dnsName(name[2:])
+		if err != nil || strings.HasPrefix(rest, "*.") {
+			return "", bad("a wildcard has one * as its first part, and a name below it")
+		}
+		return "*." + rest, nil
 	case strings.Contains(name, "://") || strings.Contains(name, "/"):
 		return "", bad("it looks like a URL")
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
-		return "", bad("it is an IP address")
+		return "", failure.New(failure.BadName, "Give it as --ip-address.", "%q is an IP address, and no DNS name", failure.Clean(raw))
 	}
 	ascii, err := strings.ToLower(name), error(nil)
 	if why := badLabels(ascii); why != "" && isASCII(name) {

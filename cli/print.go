@@ -21,10 +21,15 @@ type printer struct {
 	getenv   func(string) string
 	bars     bool // a progress bar stands on the terminal
 	started  bool // the command line was understood
-	quiet    bool
-	json     bool
-	logger   *slog.Logger
-	file     *slog.Logger // without the terminal, which has the line already
+	certbot  bool // it is called by a name of certbot's
+	tty      bool // stdout is a terminal
+	// preconfigured says that something renews certificates in the background (--preconfigured-renewal in Debian's cli.ini).
+	preconfigured bool
+	logPath       string
+	quiet         bool
+	json          bool
+	logger        *slog.Logger
+	file          *slog.Logger // without the terminal, which has the line already
 }
 
 // Say implements renewal.Reporter.
@@ -32,6 +37,18 @@ func (p *printer) Say(format string, args ...any) {
 	p.log("say", fmt.Sprintf(format, args...))
 	if !p.quiet && !p.json {
 		p.unbar()
+		fmt.Fprintf(p.out, format+"\n", args...)
+	}
+}
+
+// say prints what need not be in the log: lines about lineages that nothing happens to.
+func (p *printer) say(format string, args ...any) {
+	if !p.quiet && !p.json {
+		p.unbar()
+		if w, ok := p.out.(*witness); ok {
+			w.hold(fmt.Sprintf(format+"\n", args...))
+			return
+		}
 		fmt.Fprintf(p.out, format+"\n", args...)
 	}
 }
@@ -74,7 +91,11 @@ func (p *printer) problem(err error) {
 		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Sentence: err.Error(), Remedy: failure.RemedyOf(err)})
 		return
 	}
-	fmt.Fprintf(p.err, "%s%s\n", p.paint(red, "error: "), err)
+	if p.certbot { // scripts may look for the sentence at the beginning of a line
+		fmt.Fprintln(p.err, p.paint(red, err.Error()))
+	} else {
+		fmt.Fprintf(p.err, "%s%s\n", p.paint(red, "error: "), err)
+	}
 	if remedy := failure.RemedyOf(err); remedy != "" {
 		fmt.Fprintf(p.err, "%s%s\n", p.paint(bold, "remedy: "), remedy)
 	}
@@ -112,6 +133,9 @@ func (p *printer) paint(colour, text string) string {
 }
 
 func isTerminal(w io.Writer) bool {
+	if inner, ok := w.(interface{ Unwrap() io.Writer }); ok {
+		w = inner.Unwrap()
+	}
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -2,11 +2,15 @@ package cli
 
 import (
 	"context"
+	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"orderly/failure"
+	"orderly/ledger"
 	"orderly/renewal"
 )
 
@@ -15,7 +19,11 @@ type renew struct {
 	working
 	hookFlags
 	accountFlags
-	round renewal.Round
+	choiceFlags
+	proofFlags
+	roots     roots
+	round     renewal.Round
+	immediate bool
 }
 
 func newRenew(env Env, p *printer) *cobra.Command {
@@ -34,8 +42,14 @@ func newRenew(env Env, p *printer) *cobra.Command {
 	set.StringVar(&f.round.CertName, "cert-name", "", "only the certificate of this `name`")
 	set.BoolVar(&f.round.Renew, "force-renewal", false, "renew although nothing is due")
 	alias(set, "renew-by-default", "force-renewal")
+	f.roots.addPaths(set, "document root of all names from now on, in place of the renewal files' own")
+	f.rehearsalFlags.add(set)
+	f.choiceFlags.add(set, &f.round.Choice)
+	f.proofFlags.add(set)
 	f.accountFlags.add(c, "")
 	f.hookFlags.add(c)
+	set.BoolVar(&f.immediate, "no-random-sleep-on-renew", env.Getenv("ORDERLY_NO_RANDOM_SLEEP") != "",
+		"do not wait a random time, up to eight minutes, before the first renewal where nobody watches (ORDERLY_NO_RANDOM_SLEEP)")
 	f.working.add(set, env.Getenv)
 	f.places.add(set)
 	return c
@@ -49,15 +63,46 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 	if err := f.hookFlags.check(env.Getenv); err != nil {
 		return err
 	}
+	if err := f.choiceFlags.check(&f.round.Choice); err != nil {
+		return err
+	}
+	if err := f.rehearsalFlags.choose(&f.accountFlags); err != nil {
+		return err
+	}
+	var err error
+	if f.round.Proof, err = f.proof(false, &f.hookFlags, env.Getenv); err != nil {
+		return err
+	}
 	f.round.Server, f.round.Account, f.round.Registration = f.server, f.account, f.registration
 	f.round.Hooks, f.round.Progress = f.Hooks, p.bar("Renewing")
+	f.round.WebrootPaths, f.round.Webroots = f.roots.paths, f.roots.mapped
+	if f.spreads(env) {
+		f.round.Spread = renewal.Spread
+	}
+	f.round.Looking, f.round.Looked = p.processing, p.looked
 	what := strings.TrimSpace("renew " + f.round.CertName)
+	if f.dryRun {
+		what += " --dry-run"
+	}
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
 		if err := s.server.Begin(ctx, what, s.env.PID, nil); err != nil {
 			return 0, err
 		}
 		return f.work(ctx, p, s)
 	})
+}
+
+// spreads reports whether the round begins with a random delay: where standard input is no terminal, as in certbot. Whoever
+// names a certificate, forces or rehearses a renewal, or sets a deadline, waits for the result.
+func (f *renew) spreads(env Env) bool {
+	watched := f.round.CertName != "" || f.round.Renew || f.force || f.dryRun || f.deadline > 0
+	return !f.immediate && !watched && !reads(env.Stdin)
+}
+
+// reads reports whether a person types what is read.
+func reads(stdin io.Reader) bool {
+	f, ok := stdin.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
@@ -77,7 +122,13 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 		printResults(p, results, err)
 		return renewal.Exit(results, err), nil
 	}
-	summary(p, results)
+	for _, r := range results {
+		p.invalidNames(ctx, s, r)
+	}
+	p.Say("\n%s", frame)
+	summary(p, results, f.dryRun, f.Hooks != ledger.Hooks{})
+	p.Say(frame)
+	tally(p, results)
 	if err != nil {
 		return 0, err
 	}
@@ -128,7 +179,7 @@ func printResults(p *printer, results []renewal.Result, err error) {
 }
 
 // summary tells in certbot's words what became of the lineages.
-func summary(p *printer, results []renewal.Result) {
+func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 	by := map[string][]renewal.Result{}
 	for _, r := range results {
 		by[r.Outcome] = append(by[r.Outcome], r)
@@ -136,30 +187,40 @@ func summary(p *printer, results []renewal.Result) {
 	if kept := by[renewal.Kept]; len(kept) > 0 {
 		p.Say("The following certificates are not due for renewal yet:")
 		for _, r := range kept {
-			p.Say("  %s expires on %s (skipped)", r.Path, r.Expires.UTC().Format("2006-01-02"))
+			p.say("  %s expires on %s (skipped)", r.Path, r.Expires.UTC().Format("2006-01-02"))
 		}
 	}
-	issued, failed := by[renewal.Issued], append(by[renewal.Failed], by[renewal.Stopped]...)
+	renewals := "renewals"
+	if dry {
+		renewals = "simulated renewals"
+	}
+	issued, failed := append(by[renewal.Issued], by[renewal.Rehearsed]...), append(by[renewal.Failed], by[renewal.Stopped]...)
 	switch {
 	case len(issued)+len(failed) == 0:
-		p.Say("No renewals were attempted.")
+		p.Say("No %s were attempted.", renewals)
+		if hooks {
+			p.Say("No hooks were run.")
+		}
 	case len(failed) == 0:
-		p.Say("Congratulations, all renewals succeeded: ")
+		p.Say("Congratulations, all %s succeeded: ", renewals)
 	case len(issued) > 0:
-		p.Say("The following renewals succeeded:")
+		p.Say("The following %s succeeded:", renewals)
 	}
 	for _, r := range issued {
 		p.Say("  %s (success)", r.Path)
 	}
-	complain(p, failed, by[renewal.Invalid], len(issued) == 0)
+	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)
 }
 
 // complain prints on stderr what failed and what to do about each.
-func complain(p *printer, failed, invalid []renewal.Result, all bool) {
+func complain(p *printer, renewals string, failed, invalid []renewal.Result, all bool) {
+	if len(failed) > 0 && all && p.certbot {
+		p.fault("All renewal attempts failed. The following certs could not be renewed:") // certbot before 1.10
+	}
 	if len(failed) > 0 && all {
-		p.fault("All renewals failed. The following certificates could not be renewed:")
+		p.fault("All %s failed. The following certificates could not be renewed:", renewals)
 	} else if len(failed) > 0 {
-		p.fault("The following renewals failed:")
+		p.fault("The following %s failed:", renewals)
 	}
 	for _, r := range failed {
 		word := "failure"
@@ -169,15 +230,37 @@ func complain(p *printer, failed, invalid []renewal.Result, all bool) {
 		p.fault("  %s (%s)", describe(r), word)
 		p.because(r)
 	}
+	unusable(p, invalid)
+}
+
+// unusable lists the renewal files that cannot be used. certbot does so on stdout, after it has said why on stderr.
+func unusable(p *printer, invalid []renewal.Result) {
+	say, why := p.fault, p.because
+	if p.certbot {
+		say, why = p.Say, func(renewal.Result) {}
+	}
 	if len(invalid) > 0 {
-		p.fault("Additionally, the following renewal configurations were invalid: ")
+		say("Additionally, the following renewal configurations were invalid: ")
 	}
 	for _, r := range invalid {
-		p.fault("  %s (parsefail)", r.Path)
-		p.because(r)
+		say("  %s (parsefail)", r.Path)
+		why(r)
 	}
-	if len(failed)+len(invalid) > 0 {
-		p.fault("%d renew failure(s), %d parse failure(s)", len(failed), len(invalid))
+}
+
+// tally is certbot's last word about a round that did not go well.
+func tally(p *printer, results []renewal.Result) {
+	failed, invalid := 0, 0
+	for _, r := range results {
+		switch r.Outcome {
+		case renewal.Failed, renewal.Stopped:
+			failed++
+		case renewal.Invalid:
+			invalid++
+		}
+	}
+	if failed+invalid > 0 {
+		p.fault("%d renew failure(s), %d parse failure(s)", failed, invalid)
 	}
 }
 

@@ -35,6 +35,7 @@ type session struct {
 	ledger  *sqlstore.Store
 	server  *renewal.Server
 	closers []func() error
+	alone   bool // no other run of Orderly may be at work
 }
 
 // close closes what was opened, last first.
@@ -77,6 +78,7 @@ func (f *places) listed(ctx context.Context, env Env, p *printer) (*session, boo
 // begin sets up what every command has.
 func (f *places) begin(env Env, p *printer) (*session, error) {
 	p.quiet, p.json = f.quiet, f.json
+	f.noninteractive = f.noninteractive || f.quiet // as certbot
 	dirs, err := f.dirs.Abs()
 	return &session{env: env, p: p, dirs: dirs}, err
 }
@@ -147,6 +149,7 @@ func (f *places) work(ctx context.Context, env Env, p *printer, w *working) (*se
 	if err != nil {
 		return nil, err
 	}
+	s.alone = w.alone
 	if err := s.prepare(ctx, f, settings); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -191,12 +194,16 @@ func (s *session) lockOutCertbot(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	for _, dir := range []string{s.dirs.Config, s.dirs.Work} {
-		held, err := lock.Shared(ctx, filepath.Join(dir, ".certbot.lock"))
+		take := lock.Shared
+		if s.alone {
+			take = lock.Exclusive
+		}
+		held, err := take(ctx, filepath.Join(dir, ".certbot.lock"))
 		switch {
 		case errors.Is(err, context.Canceled):
 			return failure.Wrap(err, failure.Stopped, "Run the same command again.", "stopped while certbot was at work in %s", dir)
 		case errors.Is(err, context.DeadlineExceeded):
-			return failure.Wrap(err, failure.Locked, "Look for a certbot that hangs, and end it.", "certbot has been at work in %s for too long", dir)
+			return failure.Wrap(err, failure.Locked, "Look for a certbot that hangs, and end it.", "Another instance of Certbot is already running. It has been at work in %s for too long", dir)
 		case err != nil:
 			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another one.", "certbot's lock in %s cannot be taken", dir)
 		}
@@ -290,7 +297,8 @@ const logLimit = 8 << 20
 
 // openLog opens LOGS/orderly.log for everything, and stderr for --verbose.
 func (s *session) openLog(verbose bool) error {
-	path := filepath.Join(s.dirs.Logs, "orderly.log")
+	path := filepath.Join(s.dirs.Logs, logName)
+	s.p.saving(path)
 	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
 		if err := os.Rename(path, path+".1"); err != nil {
 			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another with --logs-dir.", "the log cannot be set aside")

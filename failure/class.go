@@ -14,6 +14,7 @@ const (
 	WebrootGone   Class = "webroot-missing"    // the document root does not exist or is no directory
 	WebrootUnsafe Class = "webroot-unsafe"     // a customer could redirect what would be written
 	WebrootLocked Class = "webroot-unwritable" // the document root cannot be written
+	PortTaken     Class = "port-taken"         // the run's own web server cannot listen on its port
 	LineageTaken  Class = "lineage-taken"      // archive/NAME or live/NAME exists and belongs to nobody
 	LineageBroken Class = "lineage-broken"     // the files of a lineage contradict each other
 	DNSMissing    Class = "dns-missing"        // NXDOMAIN, or no address
@@ -35,7 +36,7 @@ const (
 	Expired       Class = "expired"            // the order expired before it was finished
 	Released      Class = "released"           // the order was given up on purpose
 	Stopped       Class = "stopped"            // ended in time by a signal or a deadline; will be continued
-	Hook          Class = "hook"               // a hook cannot be found
+	Hook          Class = "hook"               // a hook cannot be found, or did not do what it is for
 	Ledger        Class = "ledger"             // the ledger cannot be opened, read or written
 	Locked        Class = "locked"             // another program holds a lock for too long
 	Clock         Class = "clock"              // the clock cannot be right
@@ -56,6 +57,7 @@ var meanings = map[Class]meaning{
 	WebrootGone:   {exit: 1, local: true},
 	WebrootUnsafe: {exit: 1, local: true},
 	WebrootLocked: {exit: 1, local: true},
+	PortTaken:     {exit: 1, local: true},
 	LineageTaken:  {exit: 1, local: true},
 	LineageBroken: {exit: 1, local: true},
 	DNSMissing:    {exit: 1, network: true},

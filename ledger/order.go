@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -115,7 +116,7 @@ type FileRef struct {
 // Set reports whether the reference names a file.
 func (f FileRef) Set() bool { return f.Path != "" }
 
-// Authorization is one authorization of an order and its http-01 challenge.
+// Authorization is one authorization of an order and the challenge by which it is proven.
 type Authorization struct {
 	ID       int64     `json:"id"`
 	URL      string    `json:"url"`
@@ -158,6 +159,41 @@ type Request struct {
 	Hooks        Hooks             `json:"hooks,omitzero"`
 	Replaces     string            `json:"replaces,omitempty"`
 	New          bool              `json:"new,omitempty"` // the lineage did not exist when this was asked
+
+	Solver      string     `json:"solver,omitempty"` // how names are proven: "" or "webroot", "standalone", "manual"
+	Standalone  Standalone `json:"standalone,omitzero"`
+	Manual      Manual     `json:"manual,omitzero"`
+	WebrootFrom string     `json:"webroot_from,omitempty"` // where a document root is asked for that Webroots lacks
+
+	MustStaple       bool   `json:"must_staple,omitempty"`
+	ReuseKey         bool   `json:"reuse_key,omitempty"`
+	OldKey           string `json:"old_key,omitempty"` // the file with the private key that is used again; "" for a new one
+	PreferredChain   string `json:"preferred_chain,omitempty"`
+	PreferredProfile string `json:"preferred_profile,omitempty"` // asked for where the CA offers it; Profile is required
+	AllowSubset      bool   `json:"allow_subset,omitempty"`
+	CSR              []byte `json:"csr,omitempty"`       // DER, of a person's own; then there is no private key here
+	Output           Output `json:"output,omitzero"`     // where the certificate of a person's own CSR goes
+	Rehearsal        bool   `json:"rehearsal,omitempty"` // --dry-run: nothing is put in place
+}
+
+// Output names the files for a certificate that has no lineage. All are absolute.
+type Output struct {
+	Cert      string `json:"cert"`
+	Chain     string `json:"chain"`
+	FullChain string `json:"fullchain"`
+}
+
+// Standalone is where the web server of a run listens for the CA's validation.
+type Standalone struct {
+	Address string `json:"address,omitempty"` // "" for every one
+	Port    int    `json:"port,omitempty"`    // 0 for 80
+}
+
+// Manual are the commands that prove a name, as certbot's plugin manual runs them.
+type Manual struct {
+	Auth      string `json:"auth,omitempty"`
+	Cleanup   string `json:"cleanup,omitempty"`
+	Challenge string `json:"challenge,omitempty"` // "http-01", "dns-01", in order of preference, by commas; "" for any
 }
 
 // Hooks are shell commands around an issuance, as certbot runs them.
@@ -193,10 +229,14 @@ type Pending struct {
 // NameKey is the canonical form of a name set: lower case, sorted, without duplicates, joined by commas.
 func NameKey(names []string) string { return strings.Join(CanonicalNames(names), ",") }
 
-// CanonicalNames returns the names in lower case, sorted, each once. Boulder compares name sets this way.
+// CanonicalNames returns the names in lower case, IP addresses in their one spelling (RFC 8738 §3), sorted, each once.
+// Boulder compares name sets this way.
 func CanonicalNames(names []string) []string {
 	out := make([]string, 0, len(names))
 	for _, name := range names {
+		if address, err := netip.ParseAddr(name); err == nil {
+			name = address.String()
+		}
 		out = append(out, strings.ToLower(name))
 	}
 	slices.Sort(out)

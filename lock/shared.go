@@ -20,9 +20,18 @@ type SharedLock struct{ file *os.File }
 // until ctx ends; the error then wraps ctx's cause. A process may hold one SharedLock for a path: see the package
 // comment.
 func Shared(ctx context.Context, path string) (*SharedLock, error) {
+	return whole(ctx, path, unix.F_RDLCK)
+}
+
+// Exclusive takes the same lock for this process alone: it waits until no other program holds it in either way.
+func Exclusive(ctx context.Context, path string) (*SharedLock, error) {
+	return whole(ctx, path, unix.F_WRLCK)
+}
+
+func whole(ctx context.Context, path string, kind int16) (*SharedLock, error) {
 	var held *os.File
 	err := poll(ctx, func() (bool, error) {
-		f, ok, err := tryShared(path, held)
+		f, ok, err := try(path, held, kind)
 		if held = f; ok || err == nil {
 			return ok, nil
 		}
@@ -40,15 +49,15 @@ func Shared(ctx context.Context, path string) (*SharedLock, error) {
 	return nil, fmt.Errorf("locking %s: %w", path, err)
 }
 
-// tryShared tries once with the open file f, or opens one if f is nil. It returns the open file for the next try: nil
+// try tries once with the open file f, or opens one if f is nil. It returns the open file for the next try: nil
 // if the locked one is no longer the one at path, which certbot unlinked between our open and our lock.
-func tryShared(path string, f *os.File) (open *os.File, ok bool, err error) {
+func try(path string, f *os.File, kind int16) (open *os.File, ok bool, err error) {
 	if f == nil {
 		if f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 			return nil, false, err
 		}
 	}
-	ok, err = setLock(f, &unix.Flock_t{Type: unix.F_RDLCK, Whence: io.SeekStart})
+	ok, err = setLock(f, &unix.Flock_t{Type: kind, Whence: io.SeekStart})
 	if !ok || err != nil {
 		return f, false, err
 	}

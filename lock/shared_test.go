@@ -106,3 +106,19 @@ func TestALockFileThatIsReplacedAgainAndAgainEndsInOneLock(t *testing.T) {
 	close(stop)
 	<-stopped
 }
+
+func TestALockForOneAloneWaitsForEveryOther(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, ".certbot.lock")
+	theirs := start(t, process("shared", path))
+	if _, err := lock.Exclusive(soon(t), path); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Exclusive beside a shared lock = %v", err)
+	}
+	theirs.end()
+	ours, err := lock.Exclusive(t.Context(), path)
+	must(t, err)
+	if out, err := certbot(dir).Output(); err == nil || string(out) != "Another instance of Certbot is already running.\n" {
+		t.Errorf("certbot says %q, %v", out, err)
+	}
+	must(t, ours.Close())
+}

@@ -18,14 +18,14 @@ func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error 
 		return d.readmit(ctx)
 	}
 	// All names are looked at, also those that are valid already: the fingerprint is compared with that of all of them.
-	report := d.e.Preflight(ctx, d.o.Request, d.o.Request.Names)
+	report := d.examine(ctx, list)
 	if ctx.Err() != nil {
 		return nil // the loop ends here, and what was seen may be wrong
 	}
 	d.checked, d.fingerprint = true, report.Fingerprint
 	through := d.letThrough(report)
 	for _, a := range list {
-		bad := refusalOf(report, a.Name)
+		bad := refusalOf(report, a.FullName())
 		if bad != nil && !(through && !bad.Local && bad.Class.Network()) {
 			d.block(a, failure.New(bad.Class, bad.Remedy, "%s", bad.Sentence))
 		}
@@ -55,17 +55,20 @@ func refusalOf(r preflight.Report, name string) *preflight.Result {
 
 // place puts tokens in place. What is about to stand where is durable before, so that the next process can remove it.
 func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error {
-	for _, a := range list {
-		plan, err := d.e.Solver.Plan(d.o.Request, a.Name, a.Token)
+	for i, a := range list {
+		if d.fixed(a) {
+			continue
+		}
+		plan, err := d.e.Solver.Plan(d.o.Request, d.proof(list, i), a.Placement)
 		switch {
 		case err != nil:
 			d.block(a, err)
 		case a.Placement == "":
 			a.Placement = plan
-		case !d.e.Solver.Suits(a.Placement, d.o.Request, a.Name):
+		case !d.e.Solver.Suits(a.Placement, d.o.Request, d.proof(list, i)):
 			// The document root was moved since. The old token is of no use, and is forgotten once the record changes.
-			if err := d.e.Solver.Remove(a.Placement); err != nil {
-				d.note("token left", "%s: %s", failure.Clean(a.Name), failure.Clean(err.Error()))
+			if stands, err := d.remove(ctx, a); err != nil || stands {
+				return err
 			}
 			a.Placement = plan
 		}
@@ -73,17 +76,32 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
 		return err
 	}
-	for _, a := range list {
-		if d.unplaceable[a.URL] {
-			continue
+	for _, a := range d.unblocked(list) {
+		if done, err := d.putInPlace(ctx, a); err != nil || !done {
+			return err
 		}
-		if err := d.e.Solver.Place(a.Placement, d.e.Key.KeyAuthorization(a.Token)); err != nil {
-			d.block(a, err)
-			continue
-		}
-		d.placed[a.URL] = true
 	}
 	return nil
+}
+
+// putInPlace reports false if it was cut short by the end of ctx. What a hook's end says of itself is durable before the
+// next one begins.
+func (d *driver) putInPlace(ctx context.Context, a *ledger.Authorization) (bool, error) {
+	placement, err := d.e.Solver.Place(ctx, a.Placement, d.content(a))
+	changed := placement != a.Placement
+	a.Placement = placement
+	switch {
+	case err == nil:
+		d.placed[a.URL] = true
+	case ctx.Err() != nil:
+		return false, nil
+	default:
+		d.block(a, err)
+	}
+	if changed {
+		return true, d.commit(ctx, ledger.Change{})
+	}
+	return true, nil
 }
 
 // attempt is what a challenge's row said before an answer was intended, to be put back if it certainly was not sent.
@@ -103,7 +121,7 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 			a.SeenAt = a.AnswerSentAt // the clock was set back: it was not seen after this intent
 		}
 		a.Answers++
-		d.note("challenge intent", "%s, attempt %d", failure.Clean(a.Name), a.Answers)
+		d.note("challenge intent", "%s, attempt %d", failure.Clean(a.FullName()), a.Answers)
 	}
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
 		return err
@@ -138,7 +156,7 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 func (d *driver) accepted(a *ledger.Authorization, reply acme.Challenge) {
 	a.Answered = true
 	d.sentBy(a)
-	d.note("challenge accepted", "%s, %s", failure.Clean(a.Name), failure.Clean(reply.Status))
+	d.note("challenge accepted", "%s, %s", failure.Clean(a.FullName()), failure.Clean(reply.Status))
 	if reply.URL == a.ChallengeURL || reply.URL == "" {
 		a.ChallengeStatus = reply.Status
 	}
@@ -157,7 +175,7 @@ func (d *driver) notAccepted(a *ledger.Authorization, before attempt, err error)
 	switch {
 	case fate == notDone: // nothing was validated: the intent is taken back
 		a.AnswerSentAt, a.Answers, a.Answered = before.at, before.answers, before.answered
-		d.note("challenge not sent", "%s", failure.Clean(a.Name))
+		d.note("challenge not sent", "%s", failure.Clean(a.FullName()))
 		return false
 	case fate == refused && p.Status == 409: // Boulder: it is being validated already (rule 4)
 		a.Answered = true
@@ -172,13 +190,21 @@ func (d *driver) notAccepted(a *ledger.Authorization, before attempt, err error)
 }
 
 // clear removes tokens whose authorization is final.
-func (d *driver) clear(list []*ledger.Authorization) error {
+func (d *driver) clear(ctx context.Context, list []*ledger.Authorization) error {
 	for _, a := range list {
-		if err := d.e.Solver.Remove(a.Placement); err != nil {
-			// The document root may be gone, or read-only by now. The token is worthless; the order goes on.
-			d.note("token left", "%s: %s", failure.Clean(a.Name), failure.Clean(err.Error()))
+		before := a.Placement
+		stands, err := d.remove(ctx, a)
+		if err != nil || stands {
+			return err
 		}
+		counted := a.Placement != before
 		a.Placement = ""
+		if !counted {
+			continue
+		}
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return err
+		}
 	}
 	return nil
 }

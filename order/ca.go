@@ -29,6 +29,8 @@ type CA struct {
 	CountsPending int
 	// OrderLifetime: how long an order may exist at the CA before it expires, at the most.
 	OrderLifetime time.Duration
+	// Profiles are the certificate profiles that its directory offers.
+	Profiles map[string]string
 	// Limits are its rate limits, by name; empty where nothing is known of them.
 	Limits map[string]limit.Limit
 }
@@ -44,7 +46,7 @@ func habits(p limit.Profile, d acme.Directory) CA {
 	return CA{
 		Name: p.Name, Reuses: p.ReusesOrders, HidesProcessing: p.HidesProcessing, LongestValidation: p.LongestValidation,
 		Replacement: d.RenewalInfo != "", ChargesDeactivation: p.ChargesDeactivation, CountsPending: p.CountsPending,
-		OrderLifetime: p.OrderLifetime, Limits: p.Limits,
+		OrderLifetime: p.OrderLifetime, Limits: p.Limits, Profiles: d.Meta.Profiles,
 	}
 }
 

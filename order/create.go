@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"orderly/acme"
@@ -16,8 +19,13 @@ func (d *driver) create(ctx context.Context) error {
 	o := d.o
 	now := d.e.Clock.Now()
 	d.unproven = o.CreateSentAt
-	if !d.e.CA.Replacement && o.CreateSends == 0 {
-		o.Replaces = ""
+	if o.CreateSends == 0 {
+		if err := d.decideProfile(); err != nil {
+			return err
+		}
+		if !d.e.CA.Replacement {
+			o.Replaces = ""
+		}
 	}
 	o.CreateSentAt = now
 	o.CreateSends++
@@ -35,6 +43,20 @@ func (d *driver) create(ctx context.Context) error {
 		return d.notCreated(ctx, now, err)
 	}
 	return d.created(ctx, reply)
+}
+
+// decideProfile asks for the preferred profile where the CA offers it, and refuses a required one that it does not offer:
+// the CA would refuse it as well.
+func (d *driver) decideProfile() error {
+	o, offered := d.o, d.e.CA.Profiles
+	if _, ok := offered[o.Request.PreferredProfile]; ok && o.Profile == "" {
+		o.Profile = o.Request.PreferredProfile
+	}
+	if _, ok := offered[o.Profile]; o.Profile == "" || ok || len(offered) == 0 {
+		return nil
+	}
+	return failure.New(failure.Config, "Ask for one of those, or for none.", "%s asks for the profile %q, and the CA offers only %s",
+		o.Lineage, failure.Clean(o.Profile), failure.Clean(strings.Join(slices.Sorted(maps.Keys(offered)), ", ")))
 }
 
 // created takes up the answer to newOrder. A signal that came while it was waited for must not keep it from the ledger.
@@ -88,7 +110,9 @@ func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledge
 	result := judge(r)
 	d.note("new-order resent", "the order of the earlier one: %s", result)
 	if result == Unknown {
-		more.Orders = append(more.Orders, d.phantom(d.unproven))
+		for range d.o.CreateSends - 1 { // each that has no answer
+			more.Orders = append(more.Orders, d.phantom(d.unproven))
+		}
 	}
 	return nil
 }

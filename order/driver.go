@@ -64,7 +64,7 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 		noLater(o, e.Clock.Now())
 		d.inherited = len(o.Chain) > 0
 	}
-	if o != nil && o.Key.Set() {
+	if o != nil && o.CSR.Set() {
 		d.material, d.keyReady = e.Keys.Load(o)
 	}
 	return d
@@ -163,7 +163,7 @@ func (d *driver) perform(ctx context.Context, act Action) error {
 	case Release:
 		return d.release(ctx, act.Authorizations)
 	case Clear:
-		return d.clear(act.Authorizations)
+		return d.clear(ctx, act.Authorizations)
 	case MakeKey:
 		return d.makeKey()
 	case Finalize:

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"time"
@@ -27,6 +28,14 @@ type Engine struct {
 
 	Solver    Solver
 	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
+	// Begin, where set, does what has to be done on this host before the CA looks, such as hooks that open a port, each thing
+	// once in a run. It is called when nothing certain stands in an order's way any more, and reports whether it did anything
+	// now: then the checks are made again.
+	Begin func(ctx context.Context, r ledger.Request) bool
+	// Begins reports whether Begin would do anything; nil: it would not.
+	Begins func(r ledger.Request) bool
+	// Refresh, where set, brings up to date what a request says of this host, before an order that exists is looked at.
+	Refresh   func(ctx context.Context, r *ledger.Request)
 	Installer Installer
 	// Wanted reports whether an order that an earlier process left still makes sense on this host; nil: every one does.
 	Wanted func(o *ledger.Order) bool
@@ -183,7 +192,7 @@ func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order
 		return nil, err
 	}
 	for _, o := range orders {
-		if ledger.NameKey(o.Names) == ledger.NameKey(r.Names) && o.Profile == r.Profile {
+		if serves(o, r) {
 			adoptRequest(o, r)
 			return o, nil
 		}
@@ -191,12 +200,24 @@ func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order
 	return nil, nil
 }
 
+// serves reports whether an order is one for exactly this request. Where a profile is only preferred, the CA's directory
+// decided about it when the order was made.
+func serves(o *ledger.Order, r ledger.Request) bool {
+	return ledger.NameKey(o.Names) == ledger.NameKey(r.Names) && bytes.Equal(o.Request.CSR, r.CSR) &&
+		(o.Profile == r.Profile || r.Profile == "" && o.Profile == r.PreferredProfile)
+}
+
 // adoptRequest takes up what was mended since the order was made. What the CSR and newOrder were made of stays.
 func adoptRequest(o *ledger.Order, r ledger.Request) {
 	if !o.CSR.Set() {
-		o.Request.KeyType, o.Request.RSABits, o.Request.Curve = r.KeyType, r.RSABits, r.Curve
+		o.Request.KeyType, o.Request.RSABits, o.Request.Curve, o.Request.MustStaple = r.KeyType, r.RSABits, r.Curve, r.MustStaple
+		o.Request.OldKey = r.OldKey
 	}
+	o.Request.ReuseKey, o.Request.PreferredChain, o.Request.AllowSubset = r.ReuseKey, r.PreferredChain, r.AllowSubset
+	o.Request.PreferredProfile, o.Request.WebrootFrom = r.PreferredProfile, r.WebrootFrom
 	o.Request.Webroots, o.Request.WebrootPaths, o.Request.Hooks = r.Webroots, r.WebrootPaths, r.Hooks
+	o.Request.New = r.New // a lineage may have been deleted since, and is wanted again
+	o.Request.Solver, o.Request.Standalone, o.Request.Manual = r.Solver, r.Standalone, r.Manual
 	o.Superseded, o.SettledAt = false, time.Time{}
 }
 

@@ -37,9 +37,9 @@ type Facts struct {
 const resendPause = 3 * time.Second
 
 // mostSends is how often newOrder may be sent for one order where no answer arrives: more often where a list shows before
-// each that the one before it never arrived.
+// each that the one before it never arrived, and where the CA hands back the order that the first one made.
 func (f *Facts) mostSends() int {
-	if f.ListWalked {
+	if f.ListWalked || f.CA.Reuses {
 		return 4
 	}
 	return 2

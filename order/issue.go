@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 
 	"orderly/acme"
 	"orderly/failure"
@@ -103,9 +104,37 @@ func (d *driver) download(ctx context.Context) error {
 	}
 	d.progress()
 	d.payIssued(ctx)
-	d.o.Chain = chain.PEM
+	d.o.Chain = d.preferred(rctx, chain).PEM
 	d.note("certificate downloaded", "serial %x", leaf.SerialNumber)
 	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
+}
+
+// preferred is the chain whose topmost certificate was issued by the preferred issuer, or the default one where none was or
+// where the others cannot be had: a certificate with another chain than wished for is better than none.
+func (d *driver) preferred(ctx context.Context, chain acme.Chain) acme.Chain {
+	wanted := d.o.Request.PreferredChain
+	if wanted == "" {
+		return chain
+	}
+	chains := []acme.Chain{chain}
+	if _, matched := acme.PreferredChain(chains, wanted); matched {
+		return chain
+	}
+	for _, url := range chain.Alternates {
+		other, err := d.e.ACME.Certificate(ctx, url)
+		if err != nil {
+			d.note("alternate chain failed", "%s", failure.Clean(err.Error()))
+			continue
+		}
+		if leaf, err := leafOf(other.PEM); err == nil && samePublicKey(leaf.PublicKey, d.material.Public) {
+			chains = append(chains, other)
+		}
+	}
+	index, matched := acme.PreferredChain(chains, wanted)
+	if !matched {
+		d.e.tell("The CA offers no chain up to %q for %s; its default one is taken.", failure.Clean(wanted), d.o.Lineage)
+	}
+	return chains[index]
 }
 
 func leafOf(chain []byte) (*x509.Certificate, error) {
@@ -116,10 +145,19 @@ func leafOf(chain []byte) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
+// namesOf are the names in a certificate, of both kinds.
+func namesOf(leaf *x509.Certificate) []string {
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
 func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
 	sum := sha256.Sum256(leaf.Raw)
 	return &ledger.Certificate{
-		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(leaf.DNSNames),
+		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(namesOf(leaf)),
 		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
 		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.e.Clock.Now(),
 	}

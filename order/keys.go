@@ -8,11 +8,14 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,7 +39,7 @@ type KeyStore interface {
 
 // Material is a key with its CSR, read back and checked.
 type Material struct {
-	PrivateKey []byte // PEM, PKCS #8
+	PrivateKey []byte // PEM; nil where the CSR was a person's own
 	CSR        []byte // DER
 	Public     crypto.PublicKey
 }
@@ -48,15 +51,7 @@ type Keys struct {
 
 // Make implements KeyStore. Files and directory are synced.
 func (k *Keys) Make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
-	signer, err := newKey(o.Request)
-	if err != nil {
-		return key, csr, err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(signer)
-	if err != nil {
-		return key, csr, err
-	}
-	csrDER, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{DNSNames: o.Names}, signer)
+	keyPEM, csrDER, err := material(o)
 	if err != nil {
 		return key, csr, err
 	}
@@ -64,7 +59,9 @@ func (k *Keys) Make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
 		return key, csr, k.failed(err)
 	}
 	stem := fmt.Sprintf("%d-%s", o.ID, rand.Text()[:8])
-	key, err = k.write(stem+".key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	if keyPEM != nil {
+		key, err = k.write(stem+".key", keyPEM)
+	}
 	if err == nil {
 		csr, err = k.write(stem+".csr", csrDER)
 	}
@@ -93,13 +90,97 @@ func (k *Keys) failed(err error) error {
 		"the private key cannot be written to %s", k.Dir)
 }
 
+// material makes the key (PEM, nil where a person brought a CSR of their own) and the CSR (DER) of an order.
+func material(o *ledger.Order) (keyPEM, csrDER []byte, err error) {
+	if len(o.Request.CSR) > 0 {
+		return nil, o.Request.CSR, nil
+	}
+	signer, keyPEM, err := privateKey(o.Request)
+	if err != nil {
+		return nil, nil, err
+	}
+	csrDER, err = x509.CreateCertificateRequest(rand.Reader, template(o), signer)
+	return keyPEM, csrDER, err
+}
+
+// mustStaple is the TLS feature extension that asks for status_request (RFC 7633).
+var mustStaple = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 0x03, 0x02, 0x01, 0x05}}
+
+// template is what the CSR of an order asks for. IP addresses have a field of their own (RFC 8738 §3).
+func template(o *ledger.Order) *x509.CertificateRequest {
+	t := &x509.CertificateRequest{}
+	for _, name := range o.Names {
+		if ip := net.ParseIP(name); ip != nil {
+			t.IPAddresses = append(t.IPAddresses, ip)
+			continue
+		}
+		t.DNSNames = append(t.DNSNames, name)
+	}
+	if o.Request.MustStaple {
+		t.ExtraExtensions = append(t.ExtraExtensions, mustStaple)
+	}
+	return t
+}
+
+// privateKey is the lineage's own once more where that is wanted, byte for byte, and otherwise a new one.
+func privateKey(r ledger.Request) (crypto.Signer, []byte, error) {
+	if r.OldKey != "" {
+		return oldKey(r.OldKey)
+	}
+	signer, err := newKey(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(signer)
+	return signer, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), err
+}
+
+func oldKey(path string) (crypto.Signer, []byte, error) {
+	const remedy = "Put it back, or have a new one made with --new-key."
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, failure.Wrap(err, failure.Config, remedy, "the private key that is to stay the same cannot be read")
+	}
+	signer, err := parseKey(content)
+	if err != nil {
+		return nil, nil, failure.Wrap(err, failure.Config, remedy, "%s is not a private key that can stay the same", path)
+	}
+	return signer, content, nil
+}
+
+// parseKey reads the forms in which certbot has kept private keys.
+func parseKey(content []byte) (crypto.Signer, error) {
+	block, _ := pem.Decode(content)
+	if block == nil {
+		return nil, errors.New("it holds no PEM block")
+	}
+	switch block.Type {
+	case "EC PRIVATE KEY":
+		return x509.ParseECPrivateKey(block.Bytes)
+	case "RSA PRIVATE KEY":
+		return x509.ParsePKCS1PrivateKey(block.Bytes)
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, errors.New("it cannot sign")
+	}
+	return signer, nil
+}
+
 func newKey(r ledger.Request) (crypto.Signer, error) {
 	if r.KeyType == "rsa" {
 		return rsa.GenerateKey(rand.Reader, max(r.RSABits, 2048))
 	}
 	curve := elliptic.P256()
-	if r.Curve == "secp384r1" {
+	switch r.Curve {
+	case "secp384r1":
 		curve = elliptic.P384()
+	case "secp521r1":
+		curve = elliptic.P521()
 	}
 	return ecdsa.GenerateKey(curve, rand.Reader)
 }
@@ -127,7 +208,11 @@ func syncDir(dir string) error {
 
 // Load implements KeyStore.
 func (k *Keys) Load(o *ledger.Order) (Material, bool) {
-	keyPEM, err := k.read(o.Key)
+	var keyPEM []byte
+	var err error
+	if len(o.Request.CSR) == 0 {
+		keyPEM, err = k.read(o.Key)
+	}
 	if err != nil {
 		return Material{}, false
 	}

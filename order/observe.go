@@ -199,23 +199,25 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 	a.SeenAt = d.e.Clock.Now()
 	a.Name, a.Wildcard, a.Expires = strings.ToLower(reply.Name), reply.Wildcard, reply.Expires
 	if reply.Status != a.Status && reply.Status != ledger.AuthorizationPending {
-		d.note("authorization "+failure.Clean(reply.Status), "%s", failure.Clean(a.Name))
+		d.note("authorization "+failure.Clean(reply.Status), "%s", failure.Clean(a.FullName()))
 	}
 	if reply.Status == ledger.AuthorizationInvalid && a.Status != reply.Status {
 		// The CA has charged for it (Boulder: FailedAuthorizationsPerDomainPerAccount).
-		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.Name, OrderID: d.o.ID, At: a.SeenAt,
+		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID, At: a.SeenAt,
 			Class: string(failure.Validation)})
-		d.pay([]limit.Bucket{limit.Failed(a.Name)}, false)
+		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 	}
 	a.Status = reply.Status
+	kind := d.kindOf(a)
 	for _, c := range reply.Challenges {
-		if c.Type == "http-01" {
+		if c.Type == kind {
 			d.absorbChallenge(a, c)
+		} else if a.Final() && c.Error != nil { // another holder of the account tried it by another challenge
+			a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail
 		}
 	}
-	if !a.Final() && a.ChallengeURL == "" {
-		d.block(a, failure.New(failure.CARefused, "Order this name with another challenge.",
-			"the CA offers no http-01 challenge for %s", failure.Clean(a.Name)))
+	if !a.Final() && (a.ChallengeURL == "" || a.ChallengeType != kind) {
+		d.block(a, d.offersNone(a, kind))
 	}
 	return news
 }
@@ -236,7 +238,7 @@ func (d *driver) block(a *ledger.Authorization, why error) {
 	if d.blocked == nil {
 		d.blocked = why
 	}
-	d.note("not answered", "%s: %s", failure.Clean(a.Name), failure.Clean(why.Error()))
+	d.note("not answered", "%s: %s", failure.Clean(a.FullName()), failure.Clean(why.Error()))
 }
 
 func failed(o *ledger.Order) []*ledger.Authorization {
@@ -248,7 +250,7 @@ func failed(o *ledger.Order) []*ledger.Authorization {
 func (d *driver) blame(list []*ledger.Authorization, first bool) {
 	var texts []string
 	for _, a := range list {
-		texts = append(texts, fmt.Sprintf("%s: %s: %s", failure.Clean(a.Name), a.ErrorType, a.ErrorDetail))
+		texts = append(texts, fmt.Sprintf("%s: %s: %s", failure.Clean(a.FullName()), a.ErrorType, a.ErrorDetail))
 	}
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
 	d.o.Sentence = failure.Clean("the CA could not validate " + strings.Join(texts, "; "))

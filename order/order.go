@@ -23,17 +23,20 @@ type Clock interface {
 	Sleep(ctx context.Context, d time.Duration) error
 }
 
-// Solver puts tokens where the CA's http-01 validation will look for them. A placement is its own record of what it did,
-// kept in the ledger, so that another process can undo it.
+// Solver puts tokens where the CA's validation will look for them. A placement is its own record of what it did, kept in
+// the ledger, so that another process can undo it.
 type Solver interface {
-	// Plan says what Place will do, without doing it.
-	Plan(r ledger.Request, name, token string) (placement string, err error)
-	// Suits reports whether a placement, an earlier process's perhaps, is where r wants the token of name.
-	Suits(placement string, r ledger.Request, name string) bool
-	// Place does it. It may be called again for the same placement.
-	Place(placement, keyAuthorization string) error
+	// Plan says what Place will do, without doing it. former is what stands for the name, another process's perhaps, or "".
+	Plan(r ledger.Request, p Proof, former string) (placement string, err error)
+	// Suits reports whether a placement, an earlier process's perhaps, is where r wants the proof, so that it can stay.
+	Suits(placement string, r ledger.Request, p Proof) bool
+	// Place does it. It may be called again for the same placement. What it returns is recorded in the placement's stead,
+	// also with an error; "" says that nothing stands.
+	Place(ctx context.Context, placement, content string) (string, error)
+	// Leaving returns what a placement is recorded as before Remove is called: another text where that must be durable first.
+	Leaving(placement string) string
 	// Remove undoes it. That nothing is there is no error.
-	Remove(placement string) error
+	Remove(ctx context.Context, placement string) error
 }
 
 // Installer puts certificates in place on this host.

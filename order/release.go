@@ -16,7 +16,7 @@ import (
 // the account.
 func (d *driver) release(ctx context.Context, list []*ledger.Authorization) error {
 	for _, a := range list {
-		d.note("deactivate intent", "%s", failure.Clean(a.Name))
+		d.note("deactivate intent", "%s", failure.Clean(a.FullName()))
 	}
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
 		return err
@@ -51,9 +51,9 @@ func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.
 // charge books what the CA charges for a deactivation, unknown counted as spent.
 func (d *driver) charge(a *ledger.Authorization) {
 	if d.e.CA.ChargesDeactivation {
-		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.Name, OrderID: d.o.ID,
+		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID,
 			At: d.e.Clock.Now(), Class: string(failure.Released)})
-		d.pay([]limit.Bucket{limit.Failed(a.Name)}, false)
+		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 	}
 }
 

@@ -42,6 +42,7 @@ type evidence struct {
 	holds    []ledger.Hold
 	charges  []ledger.Charge // of the last hour
 	report   preflight.Report
+	seen     []string // fingerprints of all reports
 }
 
 // refused returns the error of a preflight that forbids the order, and whether it lets this attempt through in spite of a
@@ -66,12 +67,8 @@ func (v evidence) refused() (err error, through bool) {
 	return err, false
 }
 
-// backedOff returns the error of a back-off that still holds. It is lifted when what failed has changed and preflight
-// passes; a person may insist.
-func (v evidence) backedOff() error {
-	if v.plan.Force {
-		return nil
-	}
+// overcharged returns the error of a name that the CA charged too many failures for of late.
+func (v evidence) overcharged() error {
 	charges := map[string][]ledger.Charge{}
 	for _, c := range v.charges {
 		charges[c.Name] = append(charges[c.Name], c)
@@ -83,10 +80,22 @@ func (v evidence) backedOff() error {
 				list[n-mostChargesPerHour].At.Add(time.Hour).UTC().Format(time.RFC3339))
 		}
 	}
+	return nil
+}
+
+// backedOff returns the error of a back-off that still holds. It is lifted when what failed has changed and preflight
+// passes; a person may insist.
+func (v evidence) backedOff() error {
+	if v.plan.Force {
+		return nil
+	}
+	if err := v.overcharged(); err != nil {
+		return err
+	}
 	if !v.now.Before(v.standing.NextAt) {
 		return nil
 	}
-	changed := v.standing.Fingerprint != "" && v.report.Fingerprint != v.standing.Fingerprint
+	changed := v.changed()
 	if changed && v.report.Refusal() == nil {
 		return nil
 	}
@@ -118,18 +127,18 @@ func (e *Engine) admit(ctx context.Context, p Plan) (preflight.Report, error) {
 			return v.report, err
 		}
 	}
-	v.report = e.Preflight(ctx, p.Request, p.Request.Names)
+	refusal, through := e.inspect(ctx, &v)
+	if ctx.Err() == nil && v.mayBegin(refusal) && e.begin(ctx, p.Request) {
+		refusal, through = e.inspect(ctx, &v)
+	}
 	if ctx.Err() != nil {
 		return v.report, failure.Wrap(interruption(ctx), failure.Stopped, "Run the same command again.",
 			"%s was stopped before anything was ordered", p.Request.Lineage)
 	}
-	refusal, through := v.refused()
 	if refusal != nil {
 		return v.report, e.refuse(ctx, v, refusal)
 	}
-	if err := v.backedOff(); err != nil {
-		return v.report, e.refuse(ctx, v, err)
-	}
+	v.report.Fingerprint = allSeen(v.seen...)
 	if through {
 		v.standing.LetThroughAt = v.now
 		v.standing.Lineage = p.Request.Lineage
@@ -164,6 +173,8 @@ func (e *Engine) refuse(ctx context.Context, v evidence, why error) error {
 	class := failure.ClassOf(why)
 	if class != failure.BackOff { // a back-off keeps the reason it stands for
 		s.Class, s.Sentence, s.Remedy = string(class), failure.Clean(why.Error()), failure.RemedyOf(why)
+	} else if len(v.seen) > 1 { // lest what is seen before Begin, and lifts nothing, makes every run begin
+		s.Fingerprint = allSeen(append([]string{s.Fingerprint}, v.seen...)...)
 	}
 	s.At = v.now
 	switch {

@@ -60,7 +60,7 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 		return err
 	}
 	for _, o := range orders {
-		if wanted != nil && o.State.Live() && ledger.NameKey(o.Names) == ledger.NameKey(wanted.Names) && o.Profile == wanted.Profile {
+		if wanted != nil && o.State.Live() && serves(o, *wanted) {
 			continue
 		}
 		if wanted == nil {

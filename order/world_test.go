@@ -100,37 +100,40 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 // Plan implements order.Solver. A placement is ROOT TOKEN.
-func (w *web) Plan(r ledger.Request, name, token string) (string, error) {
-	root := r.Webroots[name]
+func (w *web) Plan(r ledger.Request, p order.Proof, _ string) (string, error) {
+	root := r.Webroots[p.Name]
 	if root == "" {
-		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", name)
+		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", p.Name)
 	}
-	return root + " " + token, nil
+	return root + " " + p.Token, nil
 }
 
 // Suits implements order.Solver.
-func (w *web) Suits(placement string, r ledger.Request, name string) bool {
+func (w *web) Suits(placement string, r ledger.Request, p order.Proof) bool {
 	root, _, _ := strings.Cut(placement, " ")
-	return root == r.Webroots[name]
+	return root == r.Webroots[p.Name]
 }
 
 // Place implements order.Solver.
-func (w *web) Place(placement, content string) error {
+func (w *web) Place(_ context.Context, placement, content string) (string, error) {
 	root, token, _ := strings.Cut(placement, " ")
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.locked[root] {
-		return failure.Wrap(errLocked, failure.WebrootLocked, "Unlock it.", "%s", root)
+		return placement, failure.Wrap(errLocked, failure.WebrootLocked, "Unlock it.", "%s", root)
 	}
 	if w.tokens[root] == nil {
 		w.tokens[root] = map[string]string{}
 	}
 	w.tokens[root][token] = content
-	return nil
+	return placement, nil
 }
 
+// Leaving implements order.Solver.
+func (w *web) Leaving(placement string) string { return placement }
+
 // Remove implements order.Solver.
-func (w *web) Remove(placement string) error {
+func (w *web) Remove(_ context.Context, placement string) error {
 	root, token, _ := strings.Cut(placement, " ")
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -214,6 +217,7 @@ type world struct {
 	run   *ledger.Run
 	wire  *wire
 
+	solver  order.Solver // w.web, unless a test says otherwise
 	report  func(names []string) preflight.Report
 	mu      sync.Mutex
 	checked [][]string // names of each preflight
@@ -225,6 +229,7 @@ func newWorld(t *testing.T, config testca.Config) *world {
 	t.Helper()
 	w := &world{t: t, clock: &clock{nap: 8 * time.Millisecond}, disk: &disk{installs: map[string]int{}, deploys: map[string]int{}}}
 	w.web = &web{roots: map[string]string{}, tokens: map[string]map[string]string{}, locked: map[string]bool{}}
+	w.solver = w.web
 	w.report = func(names []string) preflight.Report { return passing("as it was", names...) }
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -297,7 +302,7 @@ func (w *world) engine() *order.Engine {
 	must(w.t, err)
 	return &order.Engine{
 		Store: w.store, Account: row, ACME: client.Account(w.key, row.URL), Client: client, Key: w.key,
-		Solver: w.web, Installer: w.disk, Locks: w.locks, Keys: w.keys, Clock: w.clock, Log: slog.New(slog.DiscardHandler),
+		Solver: w.solver, Installer: w.disk, Locks: w.locks, Keys: w.keys, Clock: w.clock, Log: slog.New(slog.DiscardHandler),
 		Preflight: func(_ context.Context, _ ledger.Request, names []string) preflight.Report {
 			w.mu.Lock()
 			w.checked = append(w.checked, names)

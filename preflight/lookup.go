@@ -64,9 +64,16 @@ type answer struct{ v4, v6 reply }
 
 func (a answer) addresses() []netip.Addr { return slices.Concat(a.v6.addresses, a.v4.addresses) }
 
-// lookup asks for A and AAAA at once.
+// lookup asks for A and AAAA at once. An IP address is its own answer.
 func (r *resolver) lookup(ctx context.Context, name string) answer {
 	var a answer
+	if address, err := netip.ParseAddr(name); err == nil {
+		known, none := reply{heard: true, addresses: []netip.Addr{address.Unmap()}}, reply{heard: true}
+		if address.Unmap().Is4() {
+			return answer{v4: known, v6: none}
+		}
+		return answer{v4: none, v6: known}
+	}
 	var both sync.WaitGroup
 	both.Go(func() { a.v4 = r.ask(ctx, name, dns.TypeA) })
 	both.Go(func() { a.v6 = r.ask(ctx, name, dns.TypeAAAA) })

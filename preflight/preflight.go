@@ -43,8 +43,25 @@ const (
 	Skipped Verdict = "skipped"
 )
 
-// Site is a name and the document root that serves it; an empty Root means that none is configured.
-type Site struct{ Name, Root string }
+// Port is a check that is not made here, since only whoever is to serve the tokens can make it: that the port is free on
+// which a web server of the run's own listens.
+const Port = "port"
+
+// Site is a name and what proves it: the document root that serves it, or, where one of the other fields is set, something
+// else. An empty Root alone means that none is configured.
+type Site struct {
+	Name, Root string
+	// Serve serves a probe in a document root's stead: a web server of the run's own. An error is why it cannot. stop takes
+	// the probe away.
+	Serve func(probe webroot.Probe) (stop func(), err error)
+	// Elsewhere says by what else the name is proven, such as "a hook", so that there is nothing to look at or to fetch.
+	Elsewhere string
+	// Record is the name of the TXT record that proves it (RFC 8555 §8.4). It needs no address then.
+	Record string
+}
+
+// rootless reports whether no document root is used.
+func (s Site) rootless() bool { return s.Serve != nil || s.Elsewhere != "" }
 
 // Result is what one check came to for one name.
 type Result struct {
@@ -126,7 +143,7 @@ func (c *Checker) Check(ctx context.Context, sites []Site) Report {
 	run := c.begin()
 	names := make([]*subject, len(sites))
 	for i, site := range sites {
-		names[i] = &subject{site: site, ground: run.ground(ctx, site.Root)}
+		names[i] = &subject{site: site, ground: run.groundOf(ctx, site)}
 		names[i].judgeGround(run)
 	}
 	slots := make(chan struct{}, maxParallel)
@@ -155,6 +172,7 @@ type round struct {
 	fetcher fetcher
 	began   time.Time
 	grounds map[string]*ground
+	stops   []func() // take the probes away that are served by something else than a document root
 }
 
 func (c *Checker) begin() *round {

@@ -63,6 +63,9 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 
 // clear removes the probes and returns, by document root, what could not be removed.
 func (r *round) clear() map[string]error {
+	for _, stop := range r.stops {
+		stop()
+	}
 	left := map[string]error{}
 	for root, g := range r.grounds {
 		if g.probe == nil {
@@ -108,6 +111,11 @@ func (s *subject) refusedLocally() bool {
 
 // judgeGround sets the results of the local checks.
 func (s *subject) judgeGround(r *round) {
+	if s.site.rootless() {
+		s.skip(Webroot, "not looked for: no document root proves %s", s.site.Name)
+		s.skip(Writable, "not looked for: no document root proves %s", s.site.Name)
+		return
+	}
 	g := s.ground
 	switch {
 	case r.Skip[Webroot]:
@@ -190,6 +198,10 @@ func (s *subject) noteStop(r *round) {
 
 func (s *subject) checkDNS(ctx context.Context, r *round) {
 	began := r.now()
+	if s.site.Record != "" {
+		s.checkRecord(ctx, r)
+		return
+	}
 	if !r.Skip[DNS] || !r.Skip[HTTP] {
 		s.answer = r.fetcher.resolver.lookup(ctx, s.site.Name)
 	}
@@ -206,6 +218,9 @@ func (s *subject) checkHTTP(ctx context.Context, r *round) {
 	switch {
 	case r.Skip[HTTP]:
 		s.skip(HTTP, onRequest)
+		return
+	case s.site.Elsewhere != "":
+		s.skip(HTTP, "not fetched: %s proves %s", s.site.Elsewhere, s.site.Name)
 		return
 	case s.ground.probe == nil:
 		s.skip(HTTP, "not fetched: no probe file was written")

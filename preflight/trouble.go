@@ -97,6 +97,9 @@ func short(u *url.URL) string {
 func (t *trouble) result(site Site) Result {
 	r := Result{Verdict: Refuse, Class: failure.HTTPWrong, Sentence: t.Error()}
 	serve := fmt.Sprintf("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or name the document root it really uses with -w.", site.Name, site.Root)
+	if site.rootless() {
+		serve = fmt.Sprintf("Let port 80 of %s lead to the port on which Orderly listens here, or prove the name another way.", site.Name)
+	}
 	switch t.kind {
 	case unreached:
 		r.Verdict, r.Class = Warn, failure.HTTPUnreached

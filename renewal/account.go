@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"errors"
@@ -19,11 +20,14 @@ type Registration struct {
 	AgreeTOS bool
 	Email    string
 	NoEmail  bool // --register-unsafely-without-email
+	// External is the key by which the CA knows its customer, where it wants one (--eab-kid and --eab-hmac-key); nil for none.
+	External *acme.ExternalAccount
 }
 
 // ChooseAccount returns the account to use without making one, nil where there is none yet and r allows to make it.
 func (s *Server) ChooseAccount(server, id string, r Registration) (*certbot.Account, error) {
 	a, err := s.Disk.ChooseAccount(server, id)
+	r = s.agreed(server, id, r)
 	switch {
 	case err == nil:
 		return &a, nil
@@ -46,6 +50,14 @@ func (s *Server) Register(ctx context.Context, server string, r Registration) (*
 	if a, err := s.Disk.ChooseAccount(server, ""); err == nil {
 		return &a, nil // another process was quicker
 	}
+	return s.register(ctx, server, r)
+}
+
+// register makes the account. The caller holds the lock of the server's accounts.
+func (s *Server) register(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
+	if err := s.mayRegister(ctx, server, r); err != nil {
+		return nil, err
+	}
 	signer, err := s.Disk.PendingKey(server)
 	if err != nil {
 		return nil, err
@@ -58,7 +70,7 @@ func (s *Server) Register(ctx context.Context, server string, r Registration) (*
 	if err != nil {
 		return nil, err
 	}
-	object, err := client.NewAccount(ctx, key, acme.Registration{Contact: contacts(r.Email), TermsOfServiceAgreed: true})
+	object, err := client.NewAccount(ctx, key, acme.Registration{Contact: contacts(r.Email), TermsOfServiceAgreed: true, External: r.External})
 	if err != nil {
 		return nil, failure.Wrap(err, classOf(err), "Run the same command again; the same key is used.", "no account could be made at %s", server)
 	}
@@ -173,9 +185,9 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 	return &order.Engine{
 		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Solver: solver{&s.writer}, Preflight: s.preflight, Installer: installer{s}, Wanted: s.wanted, Locks: s.Locks,
+		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Locks: s.Locks,
 		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
-		Parallel: order.DefaultParallel, Patience: order.DefaultPatience, LongestWait: order.DefaultLongestWait,
+		Parallel: order.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, order.DefaultPatience), LongestWait: order.DefaultLongestWait,
 	}
 }
 

@@ -164,9 +164,7 @@ func TestTheRequestOfARenewalFile(t *testing.T) {
 		says   string
 	}{
 		{func(p *certbot.Params) { p.Authenticator = "nginx" }, failure.RenewalFile, `"nginx"`},
-		{func(p *certbot.Params) { p.Authenticator = "" }, failure.RenewalFile, `""`},
-		{func(p *certbot.Params) { p.Server = "" }, failure.RenewalFile, "no server"},
-		{func(p *certbot.Params) { p.ReuseKey = true }, failure.RenewalFile, "reuse_key"},
+		{func(p *certbot.Params) { p.Authenticator = "" }, failure.RenewalFile, "does not specify an authenticator"},
 		{func(p *certbot.Params) { p.WebrootMap, p.WebrootPath = nil, nil }, failure.WebrootUnset, "a.example"},
 	} {
 		_, err := renewalRequest(lineage(c.change, "a.example", "b.example"), Round{})

@@ -3,12 +3,8 @@ package renewal
 import (
 	"context"
 	"errors"
-	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -18,46 +14,35 @@ import (
 type hooks struct {
 	pre   []string // commands that were run
 	debts []*ledger.Debt
+
+	renewed, failed []string // names, for the post-hooks
+	round           bool     // a run over all lineages
+	deployed        []string // what the last deploy hook was told
 }
 
-// mostOutput is how much of a hook's output is shown.
-const mostOutput = 16 << 10
-
-// beginning keeps the beginning of what is written to it: a hook that never stops talking must not fill the memory.
-type beginning struct{ kept []byte }
-
-// Write implements io.Writer.
-func (b *beginning) Write(p []byte) (int, error) {
-	b.kept = append(b.kept, p[:min(len(p), mostOutput-len(b.kept))]...)
-	return len(p), nil
-}
-
-// hookPatience bounds a hook: one that hangs would hold the lineage's lock for ever.
-const hookPatience = 10 * time.Minute
-
-// lastBreath is how long a hook that was told to end may take, before it is killed.
-const lastBreath = 300 * time.Millisecond
-
-// begin runs the pre-hooks that have not been run yet. What they leave owed is durable before they are started (rule 14).
-func (s *Server) begin(ctx context.Context, h ledger.Hooks) error {
-	pre, err := s.withDirectory("pre", h.Pre)
-	if err != nil {
-		return err
-	}
-	post, err := s.withDirectory("post", h.Post)
-	if err != nil {
-		return err
-	}
-	if err := s.owe(ctx, post); err != nil {
-		return err
+// begin runs the pre-hooks that have not been run yet, and reports whether there were any. What they leave owed is durable
+// before they are started (rule 14).
+func (s *Server) begin(ctx context.Context, r ledger.Request) (ran bool) {
+	pre, errPre := s.withDirectory("pre", r.Hooks.Pre)
+	post, errPost := s.withDirectory("post", r.Hooks.Post)
+	if err := errors.Join(errPre, errPost, s.owe(ctx, post)); err != nil {
+		s.Report.Warn("the pre-hooks were not run: %v", err)
+		return false
 	}
 	for _, command := range pre {
 		if !slices.Contains(s.hooks.pre, command) {
 			s.hooks.pre = append(s.hooks.pre, command)
 			s.runHook(ctx, "pre-hook", command, nil)
+			ran = true
 		}
 	}
-	return nil
+	return ran
+}
+
+// begins reports whether there are pre-hooks that have not been run yet.
+func (s *Server) begins(r ledger.Request) bool {
+	pre, err := s.withDirectory("pre", r.Hooks.Pre)
+	return err == nil && slices.ContainsFunc(pre, func(command string) bool { return !slices.Contains(s.hooks.pre, command) })
 }
 
 // withDirectory lists the directory hooks of a kind and then command, each once.
@@ -162,62 +147,15 @@ func (s *Server) payIfOwed(ctx context.Context, d ledger.Debt) error {
 	if err := s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Debts: []*ledger.Debt{&d}}); err != nil {
 		return err
 	}
-	s.runHook(ctx, "post-hook", d.Command, nil)
+	s.runHook(ctx, "post-hook", d.Command, s.outcomeEnv(s.since(ctx, d), nil))
 	return nil
 }
 
 func (s *Server) pay(ctx context.Context, d *ledger.Debt) error {
-	s.runHook(ctx, "post-hook", d.Command, nil)
+	s.runHook(ctx, "post-hook", d.Command, s.outcomeEnv(s.hooks.renewed, s.hooks.failed))
 	if ctx.Err() != nil {
 		return nil // it may have been cut short; the next run pays
 	}
 	d.PaidAt = s.Clock.Now()
 	return s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Debts: []*ledger.Debt{d}})
-}
-
-// runHook runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the command's.
-func (s *Server) runHook(ctx context.Context, kind, command string, env []string) {
-	s.Report.Say("Running %s command: %s", kind, failure.Clean(command))
-	ctx, cancel := context.WithTimeout(ctx, hookPatience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
-	cmd.WaitDelay = lastBreath // a grandchild that keeps the pipe open must not keep us
-	var out beginning
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	if text := strings.TrimSpace(string(out.kept)); text != "" {
-		s.Report.Say("Hook '%s' ran with output:", kind)
-		for line := range strings.Lines(text) {
-			s.Report.Say(" %s", failure.Clean(line))
-		}
-	}
-	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
-			s.Report.Warn("Hook '%s' reported error code %d", kind, exit.ExitCode())
-			return
-		}
-		s.Report.Warn("Hook '%s' could not be run: %v", kind, err)
-	}
-}
-
-// CheckHook says whether a hook's first word can be executed, in certbot's words, before anything is ordered.
-func CheckHook(kind, command string, getenv func(string) string) error {
-	fields := strings.Fields(command)
-	if len(fields) == 0 {
-		return nil
-	}
-	if _, err := exec.LookPath(fields[0]); err == nil || isShellWord(fields[0]) {
-		return nil
-	}
-	return failure.New(failure.Hook, "Give the command's full path, or install it.", "Unable to find %s command %s in the PATH.\n(PATH is %s)",
-		kind, failure.Clean(fields[0]), getenv("PATH"))
-}
-
-// isShellWord reports whether a word is the shell's business: an assignment, a builtin, a group.
-func isShellWord(word string) bool {
-	return strings.ContainsAny(word, "=({") || slices.Contains([]string{":", ".", "cd", "exec", "exit", "if", "for", "while", "case", "set", "export", "trap", "true", "false", "test", "[", "echo", "printf", "command", "umask", "!"}, word)
 }

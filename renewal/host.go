@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"orderly/certbot"
@@ -23,8 +22,7 @@ import (
 // solver adapts the webroot writer to the order engine: its placements are JSON in the ledger.
 type solver struct{ writer *webroot.Writer }
 
-// Plan implements order.Solver.
-func (s solver) Plan(r ledger.Request, name, token string) (string, error) {
+func (s solver) plan(r ledger.Request, name, token string) (string, error) {
 	root := r.Webroots[name]
 	if root == "" {
 		return "", unsetWebroot(r.Lineage, name)
@@ -37,37 +35,10 @@ func (s solver) Plan(r ledger.Request, name, token string) (string, error) {
 	return string(text), err
 }
 
-// Suits implements order.Solver.
-func (s solver) Suits(placement string, r ledger.Request, name string) bool {
-	p, err := decodePlacement(placement)
-	root, abs := filepath.Abs(r.Webroots[name])
-	return err == nil && abs == nil && p.Root == root
-}
-
-// Place implements order.Solver.
-func (s solver) Place(placement, content string) error {
-	p, err := decodePlacement(placement)
-	if err != nil {
-		return err
-	}
-	return s.writer.Place(p, content)
-}
-
-// Remove implements order.Solver.
-func (s solver) Remove(placement string) error {
-	p, err := decodePlacement(placement)
-	if err != nil {
-		return err
-	}
-	return s.writer.Remove(p)
-}
-
-func decodePlacement(text string) (webroot.Placement, error) {
-	var p webroot.Placement
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
-		return p, fmt.Errorf("a recorded token has no usable place: %w", err)
-	}
-	return p, nil
+// suits reports whether a placement, an earlier process's perhaps, is in the document root that r names.
+func (s solver) suits(p webroot.Placement, r ledger.Request, name string) bool {
+	root, err := filepath.Abs(r.Webroots[name])
+	return err == nil && p.Root == root
 }
 
 func unsetWebroot(lineage, name string) error {
@@ -76,31 +47,39 @@ func unsetWebroot(lineage, name string) error {
 		"no document root is configured for %s", name)
 }
 
-// preflight runs the checks for names, those of the lineage's directories included. The pre-hooks come before: they may open
-// what the CA is to reach. That holds for an order that an earlier run left as well; each hook runs once in a run, and none
-// where it is certain already that the checks will refuse: a hook that stops a service must not run in vain.
+// preflight runs the checks for names, those of the lineage's directories included.
 func (s *Server) preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
-	if !s.hopeless(r) {
-		if err := s.begin(ctx, r.Hooks); err != nil {
-			s.Report.Warn("the pre-hooks were not run: %v", err)
-		}
-	}
 	var sites []preflight.Site
 	for _, name := range names {
-		sites = append(sites, preflight.Site{Name: name, Root: r.Webroots[strings.ToLower(name)]})
+		sites = append(sites, s.site(r, name))
 	}
+	first := s.checkSolver(ctx, r, names)
 	report := s.checker().Check(ctx, sites)
+	report.Results, report.Fingerprint = append(first, report.Results...), fingerprintOf(r, report.Fingerprint)
 	s.checking += report.Took
 	if extra := s.checkLineage(r); extra != nil {
 		report.Results = append([]preflight.Result{*extra}, report.Results...)
 	}
-	for _, result := range report.Results {
+	for i, result := range report.Results {
+		s.complete(r, &report.Results[i])
 		s.Log.Debug("preflight", "check", result.Check, "name", result.Name, "verdict", result.Verdict, "sentence", result.Sentence)
 		if result.Verdict == preflight.Warn {
-			s.Report.Warn("%s", result.Sentence)
+			s.warnOnce(result.Sentence)
 		}
 	}
 	return report
+}
+
+// warnOnce warns of what a run may find more than once: the checks are made again after the pre-hooks.
+func (s *Server) warnOnce(sentence string) {
+	if s.warned[sentence] {
+		return
+	}
+	if s.warned == nil {
+		s.warned = map[string]bool{}
+	}
+	s.warned[sentence] = true
+	s.Report.Warn("%s", sentence)
 }
 
 func (s *Server) checker() *preflight.Checker {
@@ -120,7 +99,7 @@ func (s *Server) checkLineage(r ledger.Request) *preflight.Result {
 	}
 	started := s.Clock.Now()
 	result := &preflight.Result{Check: LineageCheck, Verdict: preflight.Pass, Local: true}
-	if err := s.Disk.Free(r.Lineage); err != nil {
+	if err := s.Disk.Free(lineageOf(r.Lineage)); err != nil {
 		result.Verdict, result.Class = preflight.Refuse, failure.ClassOf(err)
 		result.Sentence, result.Remedy = err.Error(), failure.RemedyOf(err)
 	}
@@ -131,6 +110,12 @@ func (s *Server) checkLineage(r ledger.Request) *preflight.Result {
 // wanted reports whether an order that an earlier run left is still wanted: its lineage was not deleted meanwhile, and was
 // not given a newer certificate by certbot, by another account or at another CA.
 func (s *Server) wanted(o *ledger.Order) bool {
+	if o.Request.Rehearsal {
+		return false // its names become valid, so that nothing stays pending; nobody needs its certificate
+	}
+	if len(o.Request.CSR) > 0 {
+		return true // it belongs to no lineage
+	}
 	if _, err := os.Lstat(s.Disk.Dirs.Renewal(o.Lineage)); errors.Is(err, fs.ErrNotExist) {
 		return o.Request.New
 	}
@@ -162,6 +147,12 @@ type installer struct{ s *Server }
 // Install implements order.Installer. The post-hooks are owed from here on at the latest: for an order that an earlier run
 // left, no attempt of this run has owed them yet, and a server that is not reloaded goes on with the old certificate.
 func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error {
+	if o.Request.Rehearsal {
+		return nil
+	}
+	if len(o.Request.CSR) > 0 {
+		return write(o.Request.Output, chain)
+	}
 	post, err := i.s.withDirectory("post", o.Request.Hooks.Post)
 	if err == nil {
 		err = i.s.owe(context.WithoutCancel(ctx), post)
@@ -180,27 +171,32 @@ func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, cha
 // params are a request's settings as the renewal file keeps them.
 func params(r ledger.Request) certbot.Params {
 	p := certbot.Params{
-		Account: r.Account, Server: r.Server, Authenticator: "webroot", WebrootPath: r.WebrootPaths, KeyType: r.KeyType,
-		RSAKeySize: r.RSABits, EllipticCurve: r.Curve, PreHook: r.Hooks.Pre, PostHook: r.Hooks.Post, DeployHook: r.Hooks.Deploy,
+		Account: r.Account, Server: r.Server, Authenticator: "webroot", WebrootPath: r.WebrootPaths,
+		PreHook: r.Hooks.Pre, PostHook: r.Hooks.Post, DeployHook: r.Hooks.Deploy,
 	}
+	chosen(r, &p)
+	proven(r, &p)
 	for _, name := range slices.Sorted(maps.Keys(r.Webroots)) {
 		p.WebrootMap = append(p.WebrootMap, certbot.Webroot{Name: name, Path: r.Webroots[name]})
 	}
 	return p
 }
 
-// Deploy implements order.Installer: directory hooks first, then the lineage's own (certbot ≥ 5.3).
+// Deploy implements order.Installer: directory hooks first, then the lineage's own (certbot ≥ 5.3). A rehearsal runs them
+// only where that was said.
 func (i installer) Deploy(ctx context.Context, o *ledger.Order) error {
+	if o.Request.Rehearsal && !i.s.Settings.RunDeployHooks || len(o.Request.CSR) > 0 {
+		return nil
+	}
 	all, err := i.s.withDirectory("deploy", o.Request.Hooks.Deploy)
 	if err != nil {
 		return err
 	}
-	env := []string{
-		"RENEWED_LINEAGE=" + filepath.Join(i.s.Disk.Dirs.Config, "live", o.Lineage),
-		"RENEWED_DOMAINS=" + strings.Join(o.Request.Names, " "),
+	if len(all) > 0 {
+		i.s.tellHooks(lineageOf(o.Lineage), o.Request.Names)
 	}
 	for _, command := range all {
-		i.s.runHook(ctx, "deploy-hook", command, env)
+		i.s.runHook(ctx, "deploy-hook", command, nil)
 	}
 	if ctx.Err() != nil && len(all) > 0 {
 		return failure.Wrap(ctx.Err(), failure.Stopped, "Run `orderly resume`: the deploy hooks are run again.",

@@ -3,6 +3,7 @@ package renewal
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"time"
 
 	"orderly/certbot"
@@ -15,13 +16,15 @@ import (
 type Result struct {
 	Lineage string    `json:"lineage"`
 	Names   []string  `json:"names,omitempty"`
-	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "invalid"
+	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "invalid", "rehearsed"
 	Path    string    `json:"fullchain,omitempty"`
 	Key     string    `json:"private_key,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
 	DueAt   time.Time `json:"due_at,omitzero"`
 	Order   int64     `json:"order,omitempty"`
 	Resumed bool      `json:"resumed,omitempty"`
+	// Output names the files of a certificate that belongs to no lineage.
+	Output ledger.Output `json:"output,omitzero"`
 
 	Class    failure.Class `json:"class,omitempty"`
 	Sentence string        `json:"sentence,omitempty"`
@@ -74,6 +77,7 @@ func (s *Server) Obtain(ctx context.Context, w Wish) Result {
 			result.fail(err)
 			return result
 		}
+		d.Needed = d.Needed || s.Settings.Rehearsal
 		if !d.Needed && !s.unfinished(ctx, d.Lineage) {
 			s.keep(&result, d.Current)
 			return result
@@ -115,7 +119,11 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 	if err != nil {
 		return err
 	}
-	outcome, err := engine.Obtain(ctx, d.Lineage, w.Names, func(ctx context.Context) (*order.Plan, error) {
+	if err := s.reserve(ctx, w.port(d.Current), portPatience); err != nil {
+		return err
+	}
+	defer s.rest()
+	outcome, err := s.obtain(ctx, engine, s.orderName(d.Lineage), w.Names, func(ctx context.Context) (*order.Plan, error) {
 		again, err := s.decide(w, s.Clock.Now())
 		if err != nil {
 			return nil, err
@@ -123,13 +131,13 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		if again.Lineage != d.Lineage {
 			return nil, errMoved
 		}
-		if !again.Needed {
+		if !again.Needed && !s.Settings.Rehearsal {
 			return nil, nil
 		}
-		if err := pinned(again.Current); err != nil {
+		request, err := w.request(again, account.ID)
+		if err != nil {
 			return nil, err
 		}
-		request := w.request(again, account.ID)
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: again.Current != nil && urgent(again.Current.Certificate, s.Clock.Now())}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
@@ -147,6 +155,8 @@ func (s *Server) account(ctx context.Context, w Wish) (*certbot.Account, error) 
 // attempt says what begins, unless it is certain already that preflight will refuse.
 func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request) error {
 	s.addReplaces(ctx, e, r)
+	s.rehearse(r)
+	s.refreshRoots(ctx, r)
 	if s.hopeless(*r) {
 		return nil
 	}
@@ -159,7 +169,13 @@ func (s *Server) hopeless(r ledger.Request) bool {
 	if result := s.checkLineage(r); result != nil && result.Class != "" {
 		return true
 	}
+	if hopelessProof(r) {
+		return true
+	}
 	for _, name := range r.Names {
+		if !usesRoots(r) {
+			break
+		}
 		root := r.Webroots[name]
 		if root == "" {
 			return true
@@ -174,7 +190,7 @@ func (s *Server) hopeless(r ledger.Request) bool {
 // addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger knows that the same account
 // got it: a CA refuses the mention of another's.
 func (s *Server) addReplaces(ctx context.Context, e *order.Engine, r *ledger.Request) {
-	if r.New {
+	if r.New || s.Settings.Rehearsal {
 		return
 	}
 	last, err := s.Ledger.Certificate(ctx, r.Lineage)
@@ -185,7 +201,12 @@ func (s *Server) addReplaces(ctx context.Context, e *order.Engine, r *ledger.Req
 
 func (s *Server) announce(r ledger.Request) {
 	verb := "Renewing an existing certificate"
-	if r.New {
+	switch {
+	case r.New && r.Rehearsal:
+		verb = "Simulating a certificate request"
+	case r.Rehearsal:
+		verb = "Simulating renewal of an existing certificate"
+	case r.New:
 		verb = "Requesting a certificate"
 	}
 	s.Report.Say("%s for %s", verb, listNames(r.Names))
@@ -198,6 +219,13 @@ func (s *Server) conclude(lineage string, outcome order.Outcome, err error, resu
 	}
 	if err != nil {
 		return err
+	}
+	if outcome.Order != nil {
+		s.hooks.renewed = append(s.hooks.renewed, outcome.Order.Request.Names...)
+	}
+	if s.Settings.Rehearsal {
+		result.Outcome, result.Path = Rehearsed, filepath.Join(s.Disk.Dirs.Config, "live", lineage, "fullchain.pem")
+		return nil
 	}
 	l, err := s.Disk.Open(lineage)
 	if err != nil {
@@ -218,6 +246,8 @@ const lastWord = 400 * time.Millisecond
 // Finish runs the post-hooks this run owes, also after a signal: a service that a pre-hook stopped must not stay down. It
 // is called once, after everything else.
 func (s *Server) Finish(ctx context.Context) error {
+	s.stopListening() // a post-hook may start the web server whose port it was
+	defer s.freePorts()
 	if ctx.Err() == nil {
 		return s.payOwn(ctx)
 	}

@@ -108,7 +108,7 @@ func (s *Server) Recover(ctx context.Context, lineage string) error {
 	}
 	recovered := 0
 	for _, o := range orders {
-		if o.Lineage == lineage || recovered == mostRecovered || ctx.Err() != nil {
+		if o.Lineage == s.orderName(lineage) || !s.mine(o) || recovered == mostRecovered || ctx.Err() != nil {
 			continue
 		}
 		recovered++

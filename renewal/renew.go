@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,29 +22,51 @@ type Round struct {
 	Server       string // "" for each lineage's own
 	Hooks        ledger.Hooks
 	Registration Registration
+	Choice       Choice
+	Proof        Proof
 	Progress     func(done, all int) // called after each lineage; may be nil
+	// Webroots and WebrootPaths take the place of the renewal files' own, as certbot's --webroot-map and -w do: of the latter
+	// the last one is for every name that the former lacks.
+	Webroots     map[string]string
+	WebrootPaths []string
+	// Spread tells how long to wait before the first lineage that is due; nil for not at all.
+	Spread func() time.Duration
+	// Looking is called with the renewal file before anything is done for a lineage, Looked with what came of it; both may
+	// be nil.
+	Looking func(path string)
+	Looked  func(Result)
 }
 
 // RenewAll goes over the lineages and renews those that are due. A broken one does not keep the others from being renewed;
 // what concerns the account, the ledger or the clock ends the round.
 func (s *Server) RenewAll(ctx context.Context, round Round) ([]Result, error) {
-	names, err := s.Disk.Names()
+	names, err := s.Disk.Listed()
 	if err != nil {
 		return nil, err
 	}
 	if round.CertName != "" {
-		names, err = only(names, round.CertName)
-		if err != nil {
-			return nil, err
+		if !slices.Contains(names, round.CertName) {
+			return nil, s.noCertificate(round.CertName)
 		}
+		names = []string{round.CertName}
 	}
-	lineages, results := s.open(names)
-	if err := s.checkClock(ctx, lineages); err != nil && !s.Settings.Force {
+	s.hooks.round = true
+	views, results, err := s.survey(ctx, names, round)
+	if err != nil {
+		return nil, err
+	}
+	for _, broken := range results {
+		round.looking(broken.Path)
+		round.looked(broken)
+	}
+	if err := s.checkClock(ctx, views); err != nil && !s.Settings.Force {
 		return results, err
 	}
 	done := len(results)
-	for _, l := range lineages {
-		result := s.renew(ctx, l, round)
+	for _, v := range views {
+		round.looking(v.path)
+		result := s.result(ctx, v, round)
+		round.looked(result)
 		results = append(results, result)
 		if done++; round.Progress != nil {
 			round.Progress(done, len(names))
@@ -55,39 +78,35 @@ func (s *Server) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	return results, nil
 }
 
-func only(names []string, wanted string) ([]string, error) {
-	for _, name := range names {
-		if name == wanted {
-			return []string{name}, nil
-		}
+// root is a name's document root: the round's word counts before the renewal file's.
+func (r Round) root(l *certbot.Lineage, name string) (string, error) {
+	if root := r.Webroots[name]; root != "" {
+		return root, nil
 	}
-	return nil, failure.New(failure.Config, "`orderly certificates` lists the names.", "No certificate found with name %s (expected a renewal file renewal/%s.conf)",
-		failure.Clean(wanted), failure.Clean(wanted))
+	if len(r.WebrootPaths) > 0 {
+		return r.WebrootPaths[len(r.WebrootPaths)-1], nil
+	}
+	return l.Renewal.Webroot(name)
 }
 
-// open reads the lineages. What cannot be read becomes a result, and the others go on.
-func (s *Server) open(names []string) ([]*certbot.Lineage, []Result) {
-	var lineages []*certbot.Lineage
-	var broken []Result
-	for _, name := range names {
-		l, err := s.openHealed(name)
-		if err != nil {
-			r := Result{Lineage: name, Path: s.Disk.Dirs.Renewal(name)}
-			r.fail(err)
-			r.Outcome = Invalid
-			broken = append(broken, r)
-			continue
-		}
-		lineages = append(lineages, l)
+func (r Round) looking(path string) {
+	if r.Looking != nil {
+		r.Looking(path)
 	}
-	return lineages, broken
+}
+
+func (r Round) looked(result Result) {
+	if r.Looked != nil {
+		r.Looked(result)
+	}
 }
 
 // openHealed opens a lineage, after mending what a killed certbot or Orderly left half-done if that is what is wrong. A
 // lineage that another process works on is left to it.
 func (s *Server) openHealed(name string) (*certbot.Lineage, error) {
 	l, err := s.Disk.Open(name)
-	if failure.ClassOf(err) != failure.LineageBroken {
+	unsettled := err == nil && l.Unsettled // a certificate that a killed run did not link to, for instance
+	if !unsettled && failure.ClassOf(err) != failure.LineageBroken || s.Settings.Rehearsal {
 		return l, err
 	}
 	unlock, ok, lockErr := s.Locks.TryLock(order.LineageLock(name))
@@ -102,6 +121,19 @@ func (s *Server) openHealed(name string) (*certbot.Lineage, error) {
 	return s.Disk.Open(name)
 }
 
+// clearBlank removes the renewal files that a killed certbot left empty: certbot itself complains of one for ever, and makes
+// a NAME-0001 beside it. This process holds certbot's lock.
+func (s *Server) clearBlank() error {
+	if s.Settings.Rehearsal {
+		return nil
+	}
+	cleared, err := s.Disk.ClearBlank()
+	for _, name := range cleared {
+		s.Report.Warn("the renewal file of %s was empty, as a killed certbot leaves it, and stood for nothing; it was removed", name)
+	}
+	return err
+}
+
 // lastRenewals is how many runs are searched for the last renewal.
 const lastRenewals = 500
 
@@ -109,7 +141,7 @@ const lastRenewals = 500
 // would find nothing expired since, and believe the same clock.
 const clockDoubted = "clock doubted"
 
-func (s *Server) checkClock(ctx context.Context, lineages []*certbot.Lineage) error {
+func (s *Server) checkClock(ctx context.Context, views []view) error {
 	runs, err := s.Ledger.Runs(ctx, lastRenewals)
 	if err != nil {
 		return err
@@ -122,8 +154,8 @@ func (s *Server) checkClock(ctx context.Context, lineages []*certbot.Lineage) er
 		}
 	}
 	var ends []time.Time
-	for _, l := range lineages {
-		ends = append(ends, l.Certificate.NotAfter)
+	for _, v := range views {
+		ends = append(ends, v.ends)
 	}
 	doubt := clockDoubt(s.Clock.Now(), last, ends)
 	if doubt == nil {
@@ -156,17 +188,21 @@ func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 		return result
 	}
 	if err == nil {
+		err = s.spread(ctx, l, round)
+	}
+	if err == nil {
 		err = s.renewOne(ctx, l, round, &result)
 	}
 	if err != nil {
 		result.Path = l.Renewal.FullChain
 		result.fail(err)
+		s.hooks.failed = append(s.hooks.failed, l.Certificate.Names...)
 	}
 	return result
 }
 
 func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
-	if round.Renew {
+	if round.Renew || s.Settings.Rehearsal {
 		return true, nil
 	}
 	at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
@@ -174,9 +210,14 @@ func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
 }
 
 func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, result *Result) error {
-	if _, err := renewalRequest(l, round); err != nil {
+	wanted, err := renewalRequest(l, round)
+	if err != nil {
 		return err
 	}
+	if err := s.reserve(ctx, wanted, portPatience); err != nil {
+		return err
+	}
+	defer s.rest()
 	account, err := s.account(ctx, accountWish(l.Renewal.Params, round))
 	if err != nil {
 		return err
@@ -185,9 +226,11 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 	if err != nil {
 		return err
 	}
-	outcome, err := engine.Obtain(ctx, l.Name, l.Certificate.Names, func(ctx context.Context) (*order.Plan, error) {
-		if _, err := s.Disk.Repair(l.Name); err != nil {
-			return nil, err
+	outcome, err := s.obtain(ctx, engine, s.orderName(l.Name), l.Certificate.Names, func(ctx context.Context) (*order.Plan, error) {
+		if !s.Settings.Rehearsal {
+			if _, err := s.Disk.Repair(l.Name); err != nil {
+				return nil, err
+			}
 		}
 		fresh, err := s.Disk.Open(l.Name)
 		if err != nil {
@@ -204,7 +247,9 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 			return nil, err
 		}
 		request.Account = account.ID
-		s.warnIgnored(fresh)
+		for _, note := range fresh.Renewal.Notes {
+			s.Report.Warn("%s", note)
+		}
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: urgent(fresh.Certificate, s.Clock.Now())}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
@@ -222,6 +267,9 @@ func accountWish(p certbot.Params, round Round) Wish {
 	if round.Account != "" {
 		w.Account = round.Account
 	}
+	if w.Server == "" {
+		w.Server = Production // certbot's default for --server
+	}
 	return w
 }
 
@@ -229,54 +277,32 @@ func accountWish(p certbot.Params, round Round) Wish {
 // ordered.
 func renewalRequest(l *certbot.Lineage, round Round) (ledger.Request, error) {
 	p := l.Renewal.Params
-	if p.Authenticator != "webroot" {
-		return ledger.Request{}, failure.New(failure.RenewalFile,
-			fmt.Sprintf("Change it once: orderly certonly --cert-name %s --webroot -w DIR -d %s", l.Name, strings.Join(l.Certificate.Names, " -d ")),
-			"%s: the authenticator %q is not supported, only webroot is", l.Renewal.Path, failure.Clean(p.Authenticator))
-	}
-	if err := pinned(l); err != nil {
-		return ledger.Request{}, err
-	}
 	w := accountWish(p, round)
-	if w.Server == "" {
-		return ledger.Request{}, failure.New(failure.RenewalFile, "Add `server = URL` to [renewalparams].", "%s names no server", l.Renewal.Path)
-	}
 	r := ledger.Request{
-		Lineage: l.Name, Server: w.Server, KeyType: p.KeyType, RSABits: p.RSAKeySize, Curve: p.EllipticCurve,
-		Profile: p.RequiredProfile, Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
+		Lineage: l.Name, Server: w.Server, Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
+	}
+	if len(round.WebrootPaths) > 0 {
+		r.WebrootPaths = round.WebrootPaths
+	}
+	if err := round.Proof.applyFile(&r, l); err != nil {
+		return r, err
 	}
 	for _, name := range l.Certificate.Names {
 		name = strings.ToLower(name)
-		root, err := l.Renewal.Webroot(name)
+		r.Names = append(r.Names, name)
+		if !usesRoots(r) {
+			continue
+		}
+		root, err := round.root(l, name)
+		if failure.ClassOf(err) == failure.WebrootUnset && r.WebrootFrom != "" {
+			continue // it is asked for
+		}
 		if err != nil {
 			return r, err
 		}
-		r.Names, r.Webroots[name] = append(r.Names, name), root
+		r.Webroots[name] = root
 	}
-	return r, nil
-}
-
-// pinned refuses a lineage whose key is to stay the same: a new one could break what pins the old (DANE, an app).
-func pinned(l *certbot.Lineage) error {
-	if l == nil || !l.Renewal.Params.ReuseKey {
-		return nil
-	}
-	return failure.New(failure.RenewalFile, "Renew this lineage with certbot, or remove `reuse_key` if its key need not stay the same.",
-		"%s: reuse_key is not supported", l.Renewal.Path)
-}
-
-// warnIgnored says which settings of a renewal file have no effect. Each changes at most what the certificate is like, never
-// whether it can be used, so the renewal goes on.
-func (s *Server) warnIgnored(l *certbot.Lineage) {
-	p := l.Renewal.Params
-	for key, set := range map[string]bool{
-		"must_staple": p.MustStaple, "preferred_chain": p.PreferredChain != "", "preferred_profile": p.PreferredProfile != "",
-		"allow_subset_of_names": p.AllowSubset,
-	} {
-		if set {
-			s.Report.Warn("%s: %s has no effect here", l.Renewal.Path, key)
-		}
-	}
+	return r, round.Choice.apply(&r, l)
 }
 
 // ResumeAll goes on with every order that an earlier process left, and pays the hooks it owed. Orders that a living process
@@ -291,6 +317,9 @@ func (s *Server) ResumeAll(ctx context.Context) ([]Result, error) {
 	}
 	var results []Result
 	for _, o := range orders {
+		if !s.mine(o) {
+			continue
+		}
 		result, did := s.resume(ctx, o)
 		if did {
 			results = append(results, result)
@@ -315,6 +344,13 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 		result.fail(err)
 		return result, true
 	}
+	if free, err := s.reserved(o); err != nil {
+		result.fail(err)
+		return result, true
+	} else if !free {
+		return result, false // the run that has the port is at work on it, or a later one will be
+	}
+	defer s.rest()
 	did, err := engine.Resume(ctx, o)
 	s.mourn(engine.Account.Server, engine.Account.URL, err)
 	switch {
@@ -323,6 +359,10 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 		result.Class, result.Sentence = failure.ClassOf(err), err.Error()
 	case err != nil:
 		result.fail(err)
+	case did && o.State == ledger.Installed && o.Request.Rehearsal:
+		result.Outcome = Rehearsed
+	case did && o.State == ledger.Installed && len(o.Request.CSR) > 0:
+		result.Outcome, result.Output, result.Path = Issued, o.Request.Output, o.Request.Output.FullChain
 	case did && o.State == ledger.Installed:
 		err = s.conclude(o.Lineage, order.Outcome{Order: o, Resumed: true}, nil, &result)
 		if err != nil {
@@ -355,7 +395,7 @@ func (s *Server) forget(ctx context.Context, o *ledger.Order) error {
 		if a.Placement == "" {
 			continue
 		}
-		if err := (solver{&s.writer}).Remove(a.Placement); err != nil {
+		if err := (solvers{s}).Remove(ctx, a.Placement); err != nil {
 			return err
 		}
 		a.Placement = ""

@@ -28,7 +28,10 @@ type Settings struct {
 	SkipPreflight     map[string]bool
 	Force             bool          // a person insists
 	LongestValidation time.Duration // 0: as the CA's habits say
+	Patience          time.Duration // how long the CA is waited for without anything changing; 0: order.DefaultPatience
 	DirectoryHooks    bool
+	RunDeployHooks    bool // in a rehearsal, too
+	Rehearsal         bool // --dry-run: orders are made and finished, and nothing on disk changes
 }
 
 // Server is one web server: its disk, its ledger, its accounts. It serves one command in one process.
@@ -50,11 +53,15 @@ type Server struct {
 	last     func() *ledger.Run
 	hooks    hooks
 	checking time.Duration
-	skew     sync.Once // the warning about the CA's clock is given once
+	warned   map[string]bool
+	answers  map[string]answer // to questions for document roots
+	delayed  bool              // the pause of Round.Spread was made
+	skew     sync.Once         // the warning about the CA's clock is given once
 	engines  map[string]*order.Engine
 	clients  map[string]*acme.Client
 	dead     map[string]error // accounts that the CA does not accept
 	writer   webroot.Writer
+	ports
 }
 
 // Reporter tells a person what is going on.
@@ -79,6 +86,7 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 	if _, err := s.Locks.Lock(ctx, RunLock(s.run.ID)); err != nil {
 		return err
 	}
+	s.finishKeyChanges(ctx)
 	return s.sweepKeys(ctx)
 }
 

@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -16,11 +17,13 @@ type Wish struct {
 	Webroots     map[string]string
 	WebrootPaths []string // every -w, in order
 	CertName     string
-	KeyType      string // "" leaves it to the lineage, ecdsa for a new one
+	Choice       Choice
+	Proof        Proof
 	Server       string
 	Account      string // id, "" for the only one
 	Registration Registration
 	Hooks        ledger.Hooks
+	Duplicate    bool // another lineage although one has the same names
 	Expand       bool // a lineage that holds some of the names is to hold all of them
 	Renew        bool // --force-renewal: due now
 }
@@ -40,19 +43,49 @@ func (s *Server) decide(w Wish, now time.Time) (Decision, error) {
 	if w.CertName != "" {
 		return s.decideNamed(w, now)
 	}
-	if same := s.Disk.FindByNames(w.Names); same != nil {
+	if same := s.Disk.FindByNames(w.Names); same != nil && !w.Duplicate {
 		return s.decideSame(w, same, now)
 	}
-	if part := s.contained(w.Names); part != nil {
+	if part := s.contained(w.Names); part != nil && !w.Duplicate {
 		if !w.Expand && !w.Renew {
 			return Decision{}, failure.New(failure.Config, "Add --expand to put all names into that certificate, or --cert-name for one of its own.",
-				"Missing command line flag or config entry for this setting:\nYou have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?",
+				"Missing command line flag or config entry for this setting:\nYou have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?\n\n(You can set this with the --expand flag)",
 				part.Renewal.Path, strings.Join(part.Certificate.Names, ", "), strings.Join(w.Names, ", "))
 		}
 		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change"}, nil
 	}
 	name, err := s.Disk.UniqueName(certbot.NameFor(w.Names))
 	return Decision{Lineage: name, Needed: true, Why: "it is new"}, err
+}
+
+// Complete gives a wish without names those of the lineage that it names, and the document roots of its renewal file.
+func (s *Server) Complete(w *Wish) error {
+	if len(w.Names) > 0 {
+		return nil
+	}
+	l, err := s.Disk.Open(w.CertName)
+	if err != nil {
+		return err
+	}
+	for _, name := range l.Certificate.Names {
+		name = strings.ToLower(name)
+		w.Names = append(w.Names, name)
+		if w.Proof.rootless() {
+			continue
+		}
+		if len(w.WebrootPaths) > 0 {
+			w.Webroots[name] = w.WebrootPaths[len(w.WebrootPaths)-1]
+			continue
+		}
+		root, err := l.Renewal.Webroot(name)
+		if err != nil && first(w.Proof.WebrootFrom, l.Renewal.Params.WebrootFrom) == "" {
+			return err
+		}
+		if err == nil {
+			w.Webroots[name] = root
+		}
+	}
+	return nil
 }
 
 // contained returns a lineage all of whose names are wanted, with others.
@@ -75,6 +108,9 @@ func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
 		return Decision{Lineage: w.CertName, Needed: true, Why: "it is new"}, nil
 	}
 	current, err := s.Disk.Open(w.CertName)
+	if errors.Is(err, certbot.ErrBlank) {
+		return Decision{Lineage: w.CertName, Needed: true, Why: "a killed certbot left nothing of it"}, nil
+	}
 	if err != nil {
 		return Decision{}, err
 	}
@@ -93,27 +129,26 @@ func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 	if err != nil {
 		return d, err
 	}
-	d.Needed, d.Why = !now.Before(at), "it is due"
+	d.Needed, d.Why = !now.Before(at) && !l.Renewal.Params.AutorenewOff, "it is due" // as certbot's should_renew has it
 	return d, nil
 }
 
 // request makes the engine's request of a wish.
-func (w Wish) request(d Decision, account string) ledger.Request {
+func (w Wish) request(d Decision, account string) (ledger.Request, error) {
 	r := ledger.Request{
-		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account, KeyType: w.KeyType, Webroots: w.Webroots,
+		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account, Webroots: w.Webroots,
 		WebrootPaths: w.WebrootPaths, Hooks: w.Hooks, New: d.Current == nil,
 	}
 	if d.Current != nil {
-		p := d.Current.Renewal.Params
-		if r.KeyType == "" {
-			r.KeyType, r.RSABits, r.Curve = p.KeyType, p.RSAKeySize, p.EllipticCurve
-		}
-		r.Hooks, r.Profile = inherit(r.Hooks, p), p.RequiredProfile
+		r.Hooks = inherit(r.Hooks, d.Current.Renewal.Params)
 	}
-	if r.KeyType == "" {
-		r.KeyType = "ecdsa"
+	if err := w.confirms(d.Current); err != nil {
+		return r, err
 	}
-	return r
+	if err := w.Proof.apply(&r, d.Current); err != nil {
+		return r, err
+	}
+	return r, w.Choice.apply(&r, d.Current)
 }
 
 // inherit fills hooks that were not given from the renewal file.

@@ -15,6 +15,7 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/ledger"
 )
 
 // issue makes a certificate that ends at a moment after 90 days.
@@ -106,15 +107,27 @@ func TestTheRequestOfAWish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := w.request(d, "id"); r.KeyType != "rsa" || r.RSABits != 4096 || r.Hooks.Post != "post" || r.New || r.Account != "id" {
+	request := func(d Decision) ledger.Request {
+		t.Helper()
+		r, err := w.request(d, "id")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := request(d); r.KeyType != "rsa" || r.RSABits != 4096 || r.Hooks.Post != "post" || r.New || r.Account != "id" {
 		t.Errorf("an existing lineage keeps its kind of key and its hooks: %+v", r)
 	}
-	w.KeyType = "ecdsa"
-	if r := w.request(d, "id"); r.KeyType != "ecdsa" || r.RSABits != 0 {
+	w.Choice.KeyType = "ecdsa"
+	if _, err := w.request(d, "id"); failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), "from RSA to ECDSA") {
+		t.Errorf("another kind of key without --cert-name: %v", err)
+	}
+	w.CertName = "a.example"
+	if r := request(d); r.KeyType != "ecdsa" || r.RSABits != 0 {
 		t.Errorf("another kind is asked for: %+v", r)
 	}
-	w.KeyType = ""
-	if r := w.request(Decision{Lineage: "n"}, "id"); r.KeyType != "ecdsa" || !r.New {
+	w.Choice.KeyType = ""
+	if r := request(Decision{Lineage: "n"}); r.KeyType != "ecdsa" || !r.New {
 		t.Errorf("a new lineage: %+v", r)
 	}
 }

@@ -81,10 +81,10 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// newHost starts a CA and a host whose web server serves every name from a directory of its own.
-func newHost(t *testing.T, config testca.Config) *host {
+// serveSites starts the host's web server.
+func (h *host) serveSites() {
+	t := h.t
 	t.Helper()
-	h := &host{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir()}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	h.port = listener.Addr().(*net.TCPAddr).Port
@@ -97,6 +97,17 @@ func newHost(t *testing.T, config testca.Config) *host {
 	})}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
+}
+
+// newHost starts a CA and a host whose web server serves every name from a directory of its own. Where the CA is told a port,
+// the host has no web server.
+func newHost(t *testing.T, config testca.Config) *host {
+	t.Helper()
+	h := &host{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir(), port: config.HTTPPort}
+	if h.port == 0 {
+		h.serveSites()
+	}
+	var err error
 	config.HTTPPort, config.Now = h.port, h.clock.Now
 	h.ca, err = testca.Start(config)
 	must(t, err)

@@ -62,6 +62,7 @@ func (w *world) sending(p *process, kind string, id int, payload []byte) {
 	if again {
 		return
 	}
+	w.witnessed(p, kind, id, payload)
 	switch kind {
 	case "new-order":
 		w.sendingOrder(p, payload)
@@ -71,7 +72,7 @@ func (w *world) sending(p *process, kind string, id int, payload []byte) {
 		})
 	case "authorization":
 		if len(payload) > 0 {
-			w.intended(p, kind, origin+"/authorization/"+strconv.Itoa(id), func(o *ledger.Order, _ *ledger.Authorization) bool { return o.Releasing })
+			w.intended(p, kind, origin+"/authorization/"+strconv.Itoa(id), releasable)
 		}
 	case "finalize":
 		w.sendingCSR(p, id, payload)
@@ -118,6 +119,7 @@ func (w *world) sendingOrder(p *process, payload []byte) {
 			w.abandoned(p, row, o)
 		}
 	}
+	w.alone(p, row)
 	if why := p.forbidden(row); why != "" {
 		w.fail("I3", row.Lineage, "newOrder for %s is sent though %s", set, why)
 	}
@@ -201,6 +203,9 @@ func (w *world) answered(p *process, kind string, id int, r reply) {
 	if r.denied != "" {
 		w.denied(p, r)
 	}
+	if r.order != nil {
+		w.reckoned(p, r.order)
+	}
 	if kind != "finalize" || id < 1 || id > len(w.ca.orders) {
 		return
 	}
@@ -280,6 +285,7 @@ func (w *world) received(p *process, kind string, id int, r reply) {
 	if r.order != nil && r.status == 201 {
 		p.told = r.order
 	}
+	w.heard(p, kind, id, r)
 }
 
 // remembered wants an order that the process was told of to be in the ledger before anything else is done (I4).
@@ -293,6 +299,7 @@ func (w *world) remembered(p *process) {
 
 // committed is called after every commit.
 func (w *world) committed(p *process, c *ledger.Change) {
+	w.written(p, c)
 	for _, saved := range c.Orders {
 		o := p.s.book.orders[saved.ID]
 		w.truthful(o)

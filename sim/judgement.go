@@ -29,6 +29,7 @@ func (w *world) watch() {
 		w.served(l)
 	}
 	w.accounted()
+	w.mourn()
 }
 
 // settling is how long after newOrder the run that sent it may still be about to write the answer down.

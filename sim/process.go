@@ -33,6 +33,7 @@ type process struct {
 	admission admission
 	told      *caOrder // an order that the CA told it of, and that must be in the ledger before the next request
 	resent    resending
+	saw       witness
 }
 
 // killed is what a process that dies panics with. Nothing recovers it but the coroutine's end.

@@ -9,6 +9,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 	"orderly/preflight"
 )
 
@@ -42,42 +43,46 @@ func (s *site) serve(token, content string) string {
 type solver struct{ p *process }
 
 // Plan implements order.Solver.
-func (v solver) Plan(r ledger.Request, name, token string) (string, error) {
+func (v solver) Plan(r ledger.Request, proof order.Proof, _ string) (string, error) {
+	name := proof.Name
 	if r.Webroots[name] == "" {
 		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", name)
 	}
 	if v.p.w.sites[name].gone {
 		return "", failure.New(failure.WebrootGone, "Make it.", "%s does not exist", r.Webroots[name])
 	}
-	return name + " " + token, nil
+	return name + " " + proof.Token, nil
 }
 
 // Suits implements order.Solver.
-func (v solver) Suits(placement string, _ ledger.Request, name string) bool {
+func (v solver) Suits(placement string, _ ledger.Request, proof order.Proof) bool {
 	of, _, _ := strings.Cut(placement, " ")
-	return of == name
+	return of == proof.Name
 }
 
 // Place implements order.Solver.
-func (v solver) Place(placement, content string) error {
+func (v solver) Place(_ context.Context, placement, content string) (string, error) {
 	name, token, _ := strings.Cut(placement, " ")
 	s := v.p.w.sites[name]
 	v.p.point("place")
 	if s.gone {
-		return failure.New(failure.WebrootGone, "Make it.", "the document root of %s does not exist", name)
+		return placement, failure.New(failure.WebrootGone, "Make it.", "the document root of %s does not exist", name)
 	}
 	if v.p.dice().strikes(placing) {
-		return errPlace(name)
+		return placement, errPlace(name)
 	}
 	s.tokens[token] = content
 	v.p.log("places", placement)
 	v.p.nap(time.Millisecond)
 	v.p.point("placed")
-	return nil
+	return placement, nil
 }
 
+// Leaving implements order.Solver.
+func (v solver) Leaving(placement string) string { return placement }
+
 // Remove implements order.Solver.
-func (v solver) Remove(placement string) error {
+func (v solver) Remove(_ context.Context, placement string) error {
 	name, token, _ := strings.Cut(placement, " ")
 	s := v.p.w.sites[name]
 	v.p.point("remove token")

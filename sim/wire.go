@@ -64,6 +64,7 @@ func (v wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	p.w.sending(p, kind, id, payload)
 	if err := v.connect(kind); err != nil {
+		p.w.unsent(p, kind, id)
 		return nil, err
 	}
 	trace.GotConn(httptrace.GotConnInfo{})

@@ -29,15 +29,21 @@ type Probe struct {
 	Content string
 }
 
+// NewProbe makes up a probe that stands nowhere yet.
+func NewProbe() Probe {
+	token := probePrefix + random(26)
+	return Probe{Placement: Placement{Token: token}, Content: token + "." + random(32)}
+}
+
 // WriteProbe writes a probe file into root as a token would be. Remove(probe.Placement) takes it away. If it fails, what
 // it made is removed again; the errors are those of Check.
 func (w *Writer) WriteProbe(root string) (Probe, error) {
-	token := probePrefix + random(26)
-	p, err := w.Plan(root, token)
+	probe := NewProbe()
+	p, err := w.Plan(root, probe.Token)
 	if err != nil {
 		return Probe{}, err
 	}
-	probe := Probe{Placement: p, Content: token + "." + random(32)}
+	probe.Placement = p
 	if err := w.Place(p, probe.Content); err != nil {
 		_ = w.Remove(p) // the reason that matters is err
 		return Probe{}, err

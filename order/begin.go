@@ -1,0 +1,103 @@
+package order
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/preflight"
+)
+
+// begin does once what has to be done on this host before the CA looks. It reports whether anything was done now.
+func (e *Engine) begin(ctx context.Context, r ledger.Request) bool {
+	return e.Begin != nil && e.Begin(ctx, r)
+}
+
+// inspect makes the checks and judges them. through says that the order is let through in spite of a refusal.
+func (e *Engine) inspect(ctx context.Context, v *evidence) (refusal error, through bool) {
+	v.report = e.Preflight(ctx, v.plan.Request, v.plan.Request.Names)
+	v.seen = append(v.seen, v.report.Fingerprint)
+	refusal, through = v.refused()
+	if refusal == nil || e.mayOpen(*v) {
+		if held := v.backedOff(); held != nil {
+			return held, through
+		}
+	}
+	return refusal, through
+}
+
+// mayOpen reports whether nothing refuses an order but what Begin may change, and that is yet to be done.
+func (e *Engine) mayOpen(v evidence) bool {
+	return e.Begins != nil && e.Begins(v.plan.Request) && !v.plan.Force && v.now.Before(v.standing.NextAt) && !v.changed() && !v.forbidden()
+}
+
+// forbidden reports whether something refuses an order that no hook changes.
+func (v evidence) forbidden() bool {
+	return slices.ContainsFunc(v.report.Results, func(r preflight.Result) bool { return closed(&r) })
+}
+
+// mayBegin reports whether what Begin does can lead to an order: nothing refuses one, or only what is fetched under the
+// names, which Begin may be about to open. What is certain is decided before: a hook that stops a service must not run in
+// vain.
+func (v evidence) mayBegin(refusal error) bool {
+	switch {
+	case refusal == nil:
+		return true
+	case v.plan.Force: // no back-off holds
+	case failure.ClassOf(refusal) == failure.BackOff || v.overcharged() != nil:
+		return false
+	case v.now.Before(v.standing.NextAt) && !v.changed():
+		return false
+	}
+	return !v.forbidden()
+}
+
+// closed reports whether a result refuses a name on grounds that no hook changes.
+func closed(r *preflight.Result) bool {
+	return r.Verdict == preflight.Refuse && r.Check != preflight.HTTP && r.Check != preflight.Port
+}
+
+// changed reports whether something is different from all that was seen when the lineage failed. There are two of these
+// where Begin changes what is served: what was seen before it and what was seen after it.
+func (v evidence) changed() bool {
+	return v.standing.Fingerprint != "" && !slices.Contains(strings.Split(v.standing.Fingerprint, apart), v.report.Fingerprint)
+}
+
+// apart stands between the fingerprints of a standing.
+const apart = "\n"
+
+// mostSeen bounds what is remembered of a failed lineage.
+const mostSeen = 4
+
+// allSeen joins fingerprints to what a standing keeps.
+func allSeen(prints ...string) string {
+	var all []string
+	for print := range strings.SplitSeq(strings.Join(prints, apart), apart) {
+		if print != "" && !slices.Contains(all, print) {
+			all = append(all, print)
+		}
+	}
+	return strings.Join(all[:min(len(all), mostSeen)], apart)
+}
+
+// examine makes the checks for an order that exists, before and, where there is hope for one of its names, after what has to
+// be done before the CA looks. The report's fingerprint is that of both.
+func (d *driver) examine(ctx context.Context, list []*ledger.Authorization) preflight.Report {
+	if d.e.Refresh != nil {
+		d.e.Refresh(ctx, &d.o.Request)
+	}
+	report := d.e.Preflight(ctx, d.o.Request, d.o.Request.Names)
+	hope := slices.ContainsFunc(list, func(a *ledger.Authorization) bool {
+		bad := refusalOf(report, a.FullName())
+		return bad == nil || !closed(bad)
+	})
+	if ctx.Err() != nil || !hope || !d.e.begin(ctx, d.o.Request) {
+		return report
+	}
+	before := report.Fingerprint
+	report = d.e.Preflight(ctx, d.o.Request, d.o.Request.Names)
+	report.Fingerprint = allSeen(before, report.Fingerprint)
+	return report
+}

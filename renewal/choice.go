@@ -1,0 +1,120 @@
+package renewal
+
+import (
+	"fmt"
+	"strings"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// Choice is what a command line says about the certificate itself. What is zero is left to the renewal file, and to
+// certbot's defaults for a new lineage.
+type Choice struct {
+	KeyType          string // "ecdsa" or "rsa"
+	RSABits          int
+	Curve            string // "secp256r1", "secp384r1", "secp521r1"
+	ReuseKey         bool   // the next certificates have the same key
+	NoReuseKey       bool
+	NewKey           bool // this time another one, whatever is said of reuse
+	MustStaple       bool
+	PreferredChain   string // common name of the issuer of the topmost certificate
+	PreferredProfile string
+	RequiredProfile  string
+	AllowSubset      bool // names that fail are left out
+}
+
+// apply completes a request: the command line's word counts before the renewal file's. current is nil for a new lineage.
+func (c Choice) apply(r *ledger.Request, current *certbot.Lineage) error {
+	var p certbot.Params
+	if current != nil {
+		p = current.Renewal.Params
+	}
+	r.ReuseKey = (c.ReuseKey || p.ReuseKey) && !c.NoReuseKey
+	r.MustStaple = c.MustStaple || p.MustStaple
+	r.AllowSubset = c.AllowSubset || p.AllowSubset
+	r.PreferredChain = first(c.PreferredChain, p.PreferredChain)
+	r.Profile, r.PreferredProfile = c.RequiredProfile, c.PreferredProfile
+	if r.Profile == "" && r.PreferredProfile == "" {
+		r.Profile, r.PreferredProfile = p.RequiredProfile, p.PreferredProfile
+	}
+	if r.Profile != "" {
+		r.PreferredProfile = ""
+	}
+	if current != nil && r.ReuseKey && !c.NewKey {
+		if err := c.agreesWith(current); err != nil {
+			return err
+		}
+		r.OldKey = current.Renewal.PrivKey
+	}
+	c.key(r, p)
+	return nil
+}
+
+// key decides what a new private key is like. A renewal file without key_type means rsa, as in certbot.
+func (c Choice) key(r *ledger.Request, p certbot.Params) {
+	r.KeyType, r.RSABits, r.Curve = p.KeyType, p.RSAKeySize, p.EllipticCurve
+	if c.KeyType != "" && c.KeyType != r.KeyType {
+		r.KeyType, r.RSABits, r.Curve = c.KeyType, 0, ""
+	}
+	if r.KeyType == "" {
+		r.KeyType = "ecdsa"
+	}
+	if c.RSABits != 0 {
+		r.RSABits = c.RSABits
+	}
+	r.Curve = first(c.Curve, r.Curve)
+}
+
+// agreesWith refuses, in certbot's words, a wish for another kind of key where the key is to stay the same.
+func (c Choice) agreesWith(l *certbot.Lineage) error {
+	p := l.Renewal.Params
+	for _, one := range []struct{ flag, now, wanted string }{
+		{"key-type", p.KeyType, c.KeyType}, {"rsa-key-size", number(p.RSAKeySize), number(c.RSABits)}, {"elliptic-curve", p.EllipticCurve, c.Curve},
+	} {
+		if one.wanted != "" && !strings.EqualFold(one.wanted, one.now) {
+			return failure.New(failure.Config, "Add --new-key for another key this once, or --no-reuse-key for a new one from now on.",
+				"Unable to change the --%s of this certificate because --reuse-key is set. Please stop reusing the private key by specifying --no-reuse-key, then change the private key options.",
+				one.flag)
+		}
+	}
+	return nil
+}
+
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+func first(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// confirms refuses, as certbot does, to change the kind of key of a certificate that was not named: a certificate that a
+// device needs as RSA would otherwise change with the first script that has another default.
+func (w Wish) confirms(current *certbot.Lineage) error {
+	if current == nil || w.CertName != "" || w.Choice.KeyType == "" || strings.EqualFold(w.Choice.KeyType, current.Renewal.Params.KeyType) {
+		return nil
+	}
+	return failure.New(failure.Config, fmt.Sprintf("Add --cert-name %s to confirm it.", current.Name),
+		"Are you trying to change the key type of the certificate named %s from %s to %s? Please provide both --cert-name and --key-type on the command line to confirm the change you are trying to make.",
+		current.Name, strings.ToUpper(current.Renewal.Params.KeyType), strings.ToUpper(w.Choice.KeyType))
+}
+
+// chosen writes what a request says of the certificate into the settings of a renewal file.
+func chosen(r ledger.Request, p *certbot.Params) {
+	p.KeyType, p.RSAKeySize, p.EllipticCurve = r.KeyType, r.RSABits, r.Curve
+	p.ReuseKey, p.MustStaple, p.AllowSubset = r.ReuseKey, r.MustStaple, r.AllowSubset
+	p.PreferredChain, p.PreferredProfile, p.RequiredProfile = r.PreferredChain, r.PreferredProfile, r.Profile
+	for key, stays := range map[string]bool{"reuse_key": r.ReuseKey, "required_profile": r.Profile != "", "preferred_profile": r.PreferredProfile != ""} {
+		if !stays {
+			p.Remove = append(p.Remove, key)
+		}
+	}
+}

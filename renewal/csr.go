@@ -1,0 +1,192 @@
+package renewal
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// ownCSR prefixes the lineage of an order with a person's own CSR: the certificate belongs to no lineage on disk.
+const ownCSR = "csr/"
+
+// ReadCSR reads a certificate signing request, PEM or DER, and the names it is for: those of the subjectAltName and the
+// common name, as certbot has it.
+func ReadCSR(path string) (der []byte, names []string, err error) {
+	const remedy = "Name a file with a certificate signing request, PEM or DER."
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, failure.Wrap(err, failure.Config, remedy, "--csr")
+	}
+	der = content
+	if block, _ := pem.Decode(content); block != nil {
+		der = block.Bytes
+	}
+	csr, err := x509.ParseCertificateRequest(der)
+	if err == nil {
+		err = csr.CheckSignature()
+	}
+	if err != nil {
+		return nil, nil, failure.Wrap(err, failure.Config, remedy, "--csr %s", path)
+	}
+	if csr.Subject.CommonName != "" {
+		names = append(names, csr.Subject.CommonName)
+	}
+	names = append(names, csr.DNSNames...)
+	for _, ip := range csr.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		return nil, nil, failure.New(failure.Config, "Make a CSR with a subjectAltName for every name.", "--csr %s: it has no names", path)
+	}
+	return der, ledger.CanonicalNames(names), nil
+}
+
+// outputs are the names of the files for a certificate without a lineage that were not chosen: the first that are free.
+func outputs(o ledger.Output) (ledger.Output, error) {
+	for _, file := range []struct {
+		path *string
+		name string
+	}{{&o.Cert, "cert.pem"}, {&o.Chain, "chain.pem"}, {&o.FullChain, "fullchain.pem"}} {
+		path, err := outputPath(*file.path, file.name)
+		if err != nil {
+			return o, err
+		}
+		*file.path = path
+	}
+	return o, nil
+}
+
+// mostOutputs is how many certificates a directory takes under names that were not chosen, as with certbot.
+const mostOutputs = 10000
+
+func outputPath(chosen, name string) (string, error) {
+	if chosen == "" {
+		for i := range mostOutputs {
+			path := fmt.Sprintf("%04d_%s", i, name)
+			if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+				return filepath.Abs(path)
+			}
+		}
+		return "", failure.New(failure.Config, "Choose one with --cert-path, --chain-path, --fullchain-path.", "there is no free name for %s", name)
+	}
+	path, err := filepath.Abs(chosen)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return "", failure.New(failure.Config, "Make the directory.", "%s cannot be written: its directory does not exist", path)
+	}
+	if _, err := os.Lstat(path); err == nil { // certbot finds this out when the certificate has been issued
+		return "", failure.New(failure.Config, "Move it away, or choose another name.", "%s exists already", path)
+	}
+	return path, nil
+}
+
+// CSRLineage is the lineage under which the ledger keeps the order for a CSR.
+func CSRLineage(der []byte) string {
+	sum := sha256.Sum256(der)
+	return ownCSR + hex.EncodeToString(sum[:8])
+}
+
+// ObtainCSR gets a certificate for a person's own CSR. It is written to files of its own, and no lineage is made.
+func (s *Server) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output) Result {
+	result := Result{Lineage: CSRLineage(csr), Names: w.Names}
+	err := s.fulfilCSR(ctx, w, csr, files, &result)
+	if err != nil {
+		result.fail(err)
+	}
+	return result
+}
+
+func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output, result *Result) error {
+	account, err := s.account(ctx, w)
+	if err != nil {
+		return err
+	}
+	engine, err := s.Engine(ctx, account)
+	if err != nil {
+		return err
+	}
+	if err := s.reserve(ctx, w.port(nil), portPatience); err != nil {
+		return err
+	}
+	defer s.rest()
+	outcome, err := engine.Obtain(ctx, s.orderName(result.Lineage), w.Names, func(ctx context.Context) (*order.Plan, error) {
+		request, err := w.request(Decision{Lineage: result.Lineage}, account.ID)
+		if err != nil {
+			return nil, err
+		}
+		request.New, request.CSR = false, csr
+		if request.Output, err = outputs(files); err != nil {
+			return nil, err
+		}
+		plan := &order.Plan{Request: request, Force: s.Settings.Force}
+		return plan, s.attempt(ctx, engine, &plan.Request)
+	})
+	s.mourn(account.Server, account.URL, err)
+	if outcome.Order != nil {
+		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed
+	}
+	if err != nil {
+		return err
+	}
+	leaf, err := certbot.ParseCertificate(outcome.Order.Chain)
+	if err != nil {
+		return err
+	}
+	result.Outcome, result.Expires = Issued, leaf.NotAfter
+	result.Output = outcome.Order.Request.Output
+	result.Path = result.Output.FullChain
+	if s.Settings.Rehearsal {
+		result.Outcome, result.Path, result.Output = Rehearsed, "", ledger.Output{}
+	}
+	return nil
+}
+
+// write puts the certificate of a person's own CSR in place. Each file appears whole; called again it writes the same.
+func write(o ledger.Output, chain []byte) error {
+	block, rest := pem.Decode(chain)
+	if block == nil {
+		return errors.New("the chain holds no certificate")
+	}
+	leaf := pem.EncodeToMemory(block)
+	for _, file := range []struct {
+		path    string
+		content []byte
+	}{{o.Cert, leaf}, {o.Chain, []byte(strings.TrimLeft(string(rest), "\n"))}, {o.FullChain, chain}} {
+		if err := replace(file.path, file.content); err != nil {
+			return failure.Wrap(err, failure.Config, "Make room and make the directory writable; `orderly resume` goes on with it.",
+				"the certificate cannot be written")
+		}
+	}
+	return nil
+}
+
+// replace writes a file beside its place, syncs it and moves it there.
+func replace(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".orderly-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package renewal
+
+import (
+	"context"
+	"os"
+	"slices"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// Reconfiguration is what reconfigure was asked for: a round of the one lineage CertName with the settings that it is to
+// have from now on.
+type Reconfiguration struct {
+	Round
+	Forget []string // keys of [renewalparams] to take away: "pre_hook", "post_hook", "renew_hook"
+	Only   bool     // rehearse, and change nothing
+}
+
+// Reconfigured is what became of it.
+type Reconfigured struct {
+	Lineage string `json:"lineage"`
+	Path    string `json:"renewal_file"`
+	Changed bool   `json:"changed"`
+}
+
+// Reconfigure changes a lineage's renewal settings once a rehearsal with them has come to a certificate, preflight included.
+// Let's Encrypt's lineages are rehearsed at its staging server, others at their own. The renewal file is replaced in one
+// instant; a run that dies before has changed nothing.
+func (s *Server) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigured, error) {
+	done := Reconfigured{Lineage: w.CertName, Path: s.Disk.Dirs.Renewal(w.CertName)}
+	l, err := s.reconfigurable(w)
+	if err != nil {
+		return done, err
+	}
+	if err := s.rehearsed(ctx, l, w.Round); err != nil {
+		return done, err
+	}
+	if w.Only {
+		return done, nil
+	}
+	unlock, err := s.Locks.Lock(ctx, order.LineageLock(l.Name))
+	if err != nil {
+		return done, waited(err, "another process to finish with "+l.Name)
+	}
+	defer func() { _ = unlock() }()
+	done.Changed, err = s.rewrite(w)
+	if err == nil && done.Changed {
+		err = s.note(ctx, ledger.Event{Lineage: l.Name, Kind: "reconfigured"})
+	}
+	return done, err
+}
+
+// reconfigurable opens the lineage and refuses what certbot's reconfigure refuses.
+func (s *Server) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
+	if names, err := s.Disk.Names(); err != nil || !slices.Contains(names, w.CertName) {
+		return nil, failure.Wrap(err, failure.Config, "`orderly certificates` lists the names.",
+			"An existing certificate with name %s could not be found. Run `certbot certificates` to list available certificates.", failure.Clean(w.CertName))
+	}
+	l, err := s.openHealed(w.CertName)
+	if err != nil {
+		return nil, failure.Wrap(err, failure.ClassOf(err), "", "Renewal configuration file %s (cert: %s) produced an unexpected error",
+			s.Disk.Dirs.Renewal(w.CertName), w.CertName)
+	}
+	p := l.Renewal.Params
+	if (w.Server != "" && w.Server != p.Server) || (w.Account != "" && w.Account != p.Account) {
+		return nil, failure.New(failure.Config, "",
+			"Using reconfigure to change the ACME account or server is not supported. If you would like to do so, use renew with the --force-renewal flag instead of reconfigure. Note that doing so will count against any rate limits. For more information on this method, see https://certbot.org/renew-reconfiguration")
+	}
+	return l, nil
+}
+
+// rehearsed renews the lineage, as it would be from now on, without putting anything in place.
+func (s *Server) rehearsed(ctx context.Context, l *certbot.Lineage, round Round) error {
+	round.Renew, round.Server, round.Account = false, "", ""
+	if l.Renewal.Params.Server == Production {
+		round.Server = Staging
+	}
+	before := s.Settings.Rehearsal
+	s.Settings.Rehearsal = true
+	defer func() { s.Settings.Rehearsal = before }()
+	result := s.renew(ctx, l, round)
+	if result.Err != nil {
+		return failure.Wrap(result.Err, result.Class, "", "%s was not reconfigured, since a renewal with the new settings would fail", l.Name)
+	}
+	return nil
+}
+
+// rewrite applies what was asked to the renewal file and reports whether that changed it. The caller holds the lineage's lock.
+func (s *Server) rewrite(w Reconfiguration) (bool, error) {
+	l, err := s.Disk.Open(w.CertName)
+	if err != nil {
+		return false, err
+	}
+	r, err := renewalRequest(l, Round{Hooks: w.Hooks, Choice: w.Choice, Proof: w.Proof, Webroots: w.Webroots, WebrootPaths: w.WebrootPaths})
+	if err != nil {
+		return false, err
+	}
+	before, err := os.ReadFile(l.Renewal.Path)
+	if err != nil {
+		return false, err
+	}
+	if err := s.Disk.WriteRenewal(l.Renewal, w.settings(r)); err != nil {
+		return false, err
+	}
+	after, err := os.ReadFile(l.Renewal.Path)
+	return string(before) != string(after), err
+}
+
+// settings are those that were asked for, of all that the request would bring about. What was not mentioned stays as it is.
+func (w Reconfiguration) settings(r ledger.Request) certbot.Params {
+	p := certbot.Params{PreHook: w.Hooks.Pre, PostHook: w.Hooks.Post, DeployHook: w.Hooks.Deploy, Remove: slices.Clone(w.Forget)}
+	if w.Choice != (Choice{}) {
+		chosen(r, &p)
+	}
+	if w.Proof != (Proof{}) || len(w.Webroots)+len(w.WebrootPaths) > 0 {
+		all := params(r)
+		p.WebrootPath, p.WebrootMap = all.WebrootPath, all.WebrootMap
+		proven(r, &p)
+		if r.Solver != ledger.ManualSolver {
+			p.Remove = append(p.Remove, "manual_auth_hook", "manual_cleanup_hook")
+		}
+	}
+	return p
+}

@@ -1,0 +1,152 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"orderly/failure"
+	"orderly/hook"
+	"orderly/ledger"
+)
+
+// runHook runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the command's.
+func (s *Server) runHook(ctx context.Context, kind, command string, env []string) {
+	s.Report.Tell("Running %s command: %s", kind, failure.Clean(command))
+	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, s.hooks.deployed, env)
+	var out, complaints hook.Output
+	err := hook.Run(ctx, command, env, &out, &complaints)
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		s.Report.Warn("Hook '%s' reported error code %d", kind, exitCode(exit))
+	case err != nil:
+		s.Report.Warn("Hook '%s' could not be run: %v", kind, err)
+	}
+	if text := indented(out.String()); text != "" {
+		s.Report.Say("Hook '%s' ran with output:\n%s", kind, text)
+	}
+	if text := indented(complaints.String()); text != "" {
+		s.Report.Warn("Hook '%s' ran with error output:\n%s", kind, text)
+	}
+}
+
+// exitCode is a hook's exit code as certbot tells it: a signal is a negative one.
+func exitCode(exit *exec.ExitError) int {
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return -int(status.Signal())
+	}
+	return exit.ExitCode()
+}
+
+// indented is a hook's output as certbot shows it: each line after a blank.
+func indented(text string) string {
+	var lines []string
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		lines = append(lines, " "+failure.Clean(line))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// hookPath is the search path with the directories that certbot adds where they are missing: under cron, service and
+// nginx would not be found otherwise (certbot/plugins/util.py, path_surgery).
+func hookPath(path string) string {
+	all := filepath.SplitList(path)
+	for _, dir := range []string{"/usr/sbin", "/usr/local/bin", "/usr/local/sbin"} {
+		if !slices.Contains(all, dir) {
+			all = append(all, dir)
+		}
+	}
+	return strings.Join(all, string(filepath.ListSeparator))
+}
+
+// CheckHook says whether a hook's first word can be executed, in certbot's words, before anything is ordered.
+func CheckHook(kind, command string, getenv func(string) string) error {
+	fields := strings.Fields(command)
+	if len(fields) == 0 {
+		return nil
+	}
+	word := fields[0]
+	if isShellWord(word) || executable(word, getenv("PATH")) {
+		return nil
+	}
+	remedy := "Give the command's full path, install it, or add --disable-hook-validation."
+	if info, err := os.Stat(word); err == nil && !info.IsDir() {
+		return failure.New(failure.Hook, "Make it executable, or add --disable-hook-validation.", "%s command %s exists, but is not executable.", kind, failure.Clean(word))
+	}
+	return failure.New(failure.Hook, remedy, "Unable to find %s command %s in the PATH.\n(PATH is %s)\nSee also the --disable-hook-validation option.",
+		kind, failure.Clean(word), hookPath(getenv("PATH")))
+}
+
+// executable reports whether a command can be run, by its path or through the search path.
+func executable(word, path string) bool {
+	if strings.Contains(word, "/") {
+		_, err := exec.LookPath(word)
+		return err == nil
+	}
+	return slices.ContainsFunc(filepath.SplitList(hookPath(path)), func(dir string) bool {
+		_, err := exec.LookPath(filepath.Join(dir, word))
+		return err == nil && filepath.IsAbs(dir)
+	})
+}
+
+// isShellWord reports whether a word is the shell's business: an assignment, a builtin, a group.
+func isShellWord(word string) bool {
+	return strings.ContainsAny(word, "=({") || slices.Contains([]string{":", ".", "cd", "exec", "exit", "if", "for", "while", "case", "set", "export", "trap", "true", "false", "test", "[", "echo", "printf", "command", "umask", "!"}, word)
+}
+
+// The most characters of the names that a post-hook gets: an environment has bounds (certbot/_internal/hooks.py). After a
+// round there are two such lists.
+const (
+	mostRoundNames = 16_000
+	mostNames      = 32_000
+)
+
+// outcomeEnv are the names that were renewed and those that were not, for post-hooks (certbot ≥ 4.2).
+func (s *Server) outcomeEnv(renewed, failed []string) []string {
+	most := mostNames
+	if s.hooks.round {
+		most = mostRoundNames
+	}
+	return []string{s.namesVariable("RENEWED_DOMAINS", renewed, most), s.namesVariable("FAILED_DOMAINS", failed, most)}
+}
+
+func (s *Server) namesVariable(variable string, names []string, most int) string {
+	text := strings.Join(names, " ")
+	if len(text) > most {
+		s.Report.Warn("Limiting %s environment variable to %dk characters", variable, most/1000)
+		text = text[:most+1] // the blank after a name that just fits is its end
+		text = text[:strings.LastIndexByte(text, ' ')]
+	}
+	return variable + "=" + text
+}
+
+// tellHooks sets what a deploy hook is told. Every later hook of the run sees it as well, as with certbot, which puts it into
+// its own environment.
+func (s *Server) tellHooks(lineage string, names []string) {
+	s.hooks.deployed = []string{
+		"RENEWED_LINEAGE=" + filepath.Join(s.Disk.Dirs.Config, "live", lineage), "RENEWED_DOMAINS=" + strings.Join(names, " "),
+	}
+}
+
+// since are the names whose certificates were put in place since a post-hook was owed: what it would have been told by the
+// run that died.
+func (s *Server) since(ctx context.Context, d ledger.Debt) []string {
+	const newest = 500
+	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Limit: newest})
+	if err != nil {
+		return nil // the hook is worth more than what it is told
+	}
+	var names []string
+	for _, o := range orders {
+		if o.State == ledger.Installed && !o.Request.Rehearsal && o.UpdatedAt.After(d.OwedAt) {
+			names = append(names, o.Request.Names...)
+		}
+	}
+	return names
+}

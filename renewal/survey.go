@@ -1,0 +1,105 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"orderly/certbot"
+	"orderly/ledger"
+)
+
+// view is what a round keeps of a lineage after a first look. Only one that something may be done for is kept whole: a host
+// has thousands, and nearly all of them are not due.
+type view struct {
+	path    string    // of the renewal file
+	ends    time.Time // of the current certificate
+	lineage *certbot.Lineage
+	kept    Result // where lineage is nil
+}
+
+// survey reads the lineages. What cannot be read becomes a result, and the others go on.
+func (s *Server) survey(ctx context.Context, names []string, round Round) ([]view, []Result, error) {
+	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	unfinished := map[string]bool{}
+	for _, o := range orders {
+		unfinished[o.Lineage] = true
+	}
+	views := make([]view, len(names))
+	var odd atomic.Bool
+	s.Disk.OpenEach(names, func(i int, l *certbot.Lineage, err error) {
+		if err != nil || l.Unsettled {
+			odd.Store(true) // mended or complained of below, one after the other
+			return
+		}
+		views[i] = s.viewOf(l, round, unfinished[l.Name])
+	})
+	if !odd.Load() {
+		return views, nil, nil
+	}
+	return s.mend(names, views, round, unfinished)
+}
+
+// mend takes up those that a first look passed over: what can be mended is, and the others become results.
+func (s *Server) mend(names []string, views []view, round Round, unfinished map[string]bool) (good []view, broken []Result, err error) {
+	var standing []string // but for empty files, which are looked for when the first is met
+	for i, v := range views {
+		if v.path != "" {
+			good = append(good, v)
+			continue
+		}
+		l, openErr := s.openHealed(names[i])
+		if errors.Is(openErr, certbot.ErrBlank) && standing == nil {
+			if standing, err = s.withoutBlank(); err != nil {
+				return nil, nil, err
+			}
+		}
+		switch {
+		case openErr == nil:
+			good = append(good, s.viewOf(l, round, unfinished[l.Name]))
+		case !errors.Is(openErr, certbot.ErrBlank) || slices.Contains(standing, names[i]):
+			broken = append(broken, s.invalid(names[i], openErr))
+		}
+	}
+	return good, broken, nil
+}
+
+// withoutBlank removes empty renewal files that stand for nothing, and returns the names that are left.
+func (s *Server) withoutBlank() ([]string, error) {
+	if err := s.clearBlank(); err != nil {
+		return nil, err
+	}
+	names, err := s.Disk.Names()
+	return append([]string{""}, names...), err
+}
+
+func (s *Server) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
+	v := view{path: l.Renewal.Path, ends: l.Certificate.NotAfter}
+	if needed, err := s.due(l, round); needed || err != nil || unfinished {
+		v.lineage = l
+		return v
+	}
+	v.kept = Result{Lineage: l.Name, Names: l.Certificate.Names}
+	s.keep(&v.kept, l)
+	return v
+}
+
+func (s *Server) invalid(name string, err error) Result {
+	r := Result{Lineage: name, Path: s.Disk.Dirs.Renewal(name)}
+	r.fail(err)
+	r.Outcome = Invalid
+	return r
+}
+
+// result is what comes of a lineage in a round.
+func (s *Server) result(ctx context.Context, v view, round Round) Result {
+	if v.lineage == nil {
+		return v.kept
+	}
+	return s.renew(ctx, v.lineage, round)
+}
