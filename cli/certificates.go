@@ -83,7 +83,7 @@ func (f *certificates) execute(env Env, p *printer) error {
 	if p.json {
 		views := []certificateView{}
 		for _, l := range found {
-			views = append(views, viewCertificate(l))
+			views = append(views, l.view)
 		}
 		p.print(struct {
 			Version      int               `json:"version"`
@@ -96,28 +96,44 @@ func (f *certificates) execute(env Env, p *printer) error {
 	return nil
 }
 
+// listed is what is kept of a lineage: of thousands, whole, the memory would be full.
+type listed struct {
+	name   string
+	facts  certbot.Facts
+	view   certificateView // for --json
+	wanted bool
+	err    error
+}
+
 // list reads the lineages. One that is broken keeps no other from the list.
-func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]*certbot.Lineage, []invalidView) {
-	looked, errs := make([]*certbot.Lineage, len(names)), make([]error, len(names))
+func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]listed, []invalidView) {
+	looked := make([]listed, len(names))
+	var verifier certbot.Verifier
+	now := time.Now()
 	disk.LookEach(names, func(i int, l *certbot.Lineage, err error) {
-		if looked[i], errs[i] = l, err; err == nil {
-			errs[i] = l.Verify()
+		one := listed{name: names[i], err: err}
+		if err == nil {
+			one.err, one.facts, one.wanted = verifier.Verify(l), l.Facts(now), f.matches(l)
+			if p.json {
+				one.view = viewCertificate(l)
+			}
 		}
+		looked[i] = one
 	})
-	var found []*certbot.Lineage
+	var found []listed
 	invalid := []invalidView{}
-	for i, l := range looked {
-		err := errs[i]
-		if errors.Is(err, fs.ErrPermission) && l != nil { // who may not read the private key sees the certificate all the same
-			p.Warn("%s was not checked: %v", l.Name, err)
+	for _, one := range looked {
+		err := one.err
+		if errors.Is(err, fs.ErrPermission) && one.facts.Name != "" { // who may not read the private key sees the certificate all the same
+			p.Warn("%s was not checked: %v", one.name, err)
 			err = nil
 		}
 		if err != nil {
-			invalid = append(invalid, invalidView{disk.Dirs.Renewal(names[i]), failure.Clean(err.Error()), failure.RemedyOf(err)})
+			invalid = append(invalid, invalidView{disk.Dirs.Renewal(one.name), failure.Clean(err.Error()), failure.RemedyOf(err)})
 			continue
 		}
-		if f.matches(l) {
-			found = append(found, l)
+		if one.wanted {
+			found = append(found, one)
 		}
 	}
 	return found, invalid
@@ -158,7 +174,7 @@ func viewCertificate(l *certbot.Lineage) certificateView {
 const frame = "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -"
 
 // print prints as certbot 2 and 5 do, since scripts read it: the former says Domains, the latter Identifiers.
-func (f *certificates) print(p *printer, found []*certbot.Lineage, invalid []invalidView) {
+func (f *certificates) print(p *printer, found []listed, invalid []invalidView) {
 	p.Say("\n%s", frame)
 	if len(found) == 0 && len(invalid) == 0 {
 		p.Say("No certificates found.")
@@ -171,8 +187,8 @@ func (f *certificates) print(p *printer, found []*certbot.Lineage, invalid []inv
 		p.Say("Found the following %scerts:", matching)
 	}
 	for _, l := range found {
-		v, names := l.Facts(time.Now()), strings.Join(l.Certificate.Names, " ")
-		p.Say("  Certificate Name: %s\n    Serial Number: %s\n    Key Type: %s\n    Domains: %s\n    Identifiers: %s\n    Expiry Date: %s (%s)\n    Certificate Path: %s\n    Private Key Path: %s",
+		v, names := l.facts, strings.Join(l.facts.Names, " ")
+		p.say("  Certificate Name: %s\n    Serial Number: %s\n    Key Type: %s\n    Domains: %s\n    Identifiers: %s\n    Expiry Date: %s (%s)\n    Certificate Path: %s\n    Private Key Path: %s",
 			v.Name, v.Serial, v.KeyType, names, names, v.Expires.Format("2006-01-02 15:04:05+00:00"), v.Status(), v.FullChain, v.PrivKey)
 	}
 	if len(invalid) > 0 {

@@ -153,7 +153,8 @@ func (f *certonly) check(env Env) error {
 		return err
 	}
 	if len(f.names) == 0 && f.wish.CertName == "" {
-		return failure.New(failure.Usage, "Add -d NAME.", "no name is given")
+		return failure.New(failure.Config, "Add -d NAME.",
+			"Missing command line flag or config entry for this setting:\nPlease enter the domain name(s) you would like on your certificate (comma and/or space separated)\n\n(You can set this with the --domains flag)")
 	}
 	if err := f.choiceFlags.check(&f.wish.Choice); err != nil {
 		return err

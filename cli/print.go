@@ -67,7 +67,11 @@ func (p *printer) Warn(format string, args ...any) {
 	p.log("warning", fmt.Sprintf(format, args...))
 	if !p.quiet {
 		p.unbar()
-		fmt.Fprintf(p.err, p.paint(yellow, "warning: ")+format+"\n", args...)
+		prefix := p.paint(yellow, "warning: ")
+		if p.certbot {
+			prefix = "" // scripts look for certbot's sentences at the beginning of a line
+		}
+		fmt.Fprintf(p.err, prefix+format+"\n", args...)
 	}
 }
 

@@ -122,6 +122,9 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 		printResults(p, results, err)
 		return renewal.Exit(results, err), nil
 	}
+	if err != nil && len(results) == 0 {
+		return 0, err
+	}
 	for _, r := range results {
 		p.invalidNames(ctx, s, r)
 	}

