@@ -5,7 +5,7 @@ export CGO_ENABLED ?= 0
 
 $(shell mkdir -p $(BIN))
 
-.PHONY: all build demo test lint cross unit bench torture simulate fuzz deps clean
+.PHONY: all build demo test lint cross unit bench bench-renew torture simulate planted fuzz deps clean
 
 all: build
 
@@ -40,6 +40,10 @@ unit:
 bench: build
 	$(GO) run ./cmd/bench --orderly $(BIN)/orderly
 
+# 1,500 certificates of which none is due, beside certbot: the ratios, wall and CPU time, and memory.
+bench-renew: build
+	$(GO) run ./cmd/bench-renew --orderly $(BIN)/orderly
+
 # The whole matrix of kills and faults; `make test` runs a choice of it.
 torture: deps
 	$(GO) run ./cmd/torture -json $(BIN)/torture.json
@@ -48,6 +52,10 @@ torture: deps
 SEEDS ?= 1000
 simulate:
 	$(GO) run ./cmd/simulate -seeds $(SEEDS)
+
+# Each planted bug by itself, from seed 1 on until one finds it; docs/planted-bugs.md is written anew. Takes long.
+planted:
+	$(GO) run ./sim/planted/hunt -write
 
 fuzz:
 	./scripts/fuzz 30s

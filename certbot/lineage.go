@@ -109,7 +109,7 @@ func (r *Renewal) unsettled(state map[string]target) bool {
 	newest := 0
 	for _, l := range r.links() {
 		newest = max(newest, state[l.kind].version)
-		if _, err := os.Lstat(previousOf(l)); err == nil {
+		if exists(previousOf(l)) {
 			return true
 		}
 	}
@@ -177,7 +177,7 @@ func absolute(dir, path string) string {
 func (r *Renewal) linkState() (map[string]target, error) {
 	state := make(map[string]target, len(kinds))
 	for _, l := range r.links() {
-		text, err := os.Readlink(*l.path)
+		text, err := readlink(*l.path)
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, forbidden(err, r.Name)
 		}
@@ -185,7 +185,11 @@ func (r *Renewal) linkState() (map[string]target, error) {
 			return nil, broken(nil, r.Name, "expected %s to be a symlink", *l.path)
 		}
 		t := target{text: text}
-		if _, err := os.Stat(*l.path); err != nil {
+		err = leads(*l.path)
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, forbidden(err, r.Name)
+		}
+		if err != nil {
 			return nil, broken(nil, r.Name, "target %s of symlink %s does not exist", absolute(filepath.Dir(*l.path), text), *l.path)
 		}
 		if kind, version, ok := archived(filepath.Base(text)); ok && kind == l.kind {

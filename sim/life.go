@@ -17,10 +17,10 @@ func (w *world) build() {
 	w.temper()
 	w.ca = w.newAuthority()
 	w.end = int64(time.Duration(w.o.Days+quietDays) * day / time.Microsecond)
-	shared := w.dice.one(3)
+	w.shared = w.dice.one(3)
 	for i := range 1 + w.dice.IntN(3) {
 		account := 1
-		if !shared {
+		if !w.shared {
 			account = i + 1
 		}
 		w.servers = append(w.servers, w.newServer(i, account))
@@ -51,8 +51,12 @@ func (w *world) birth(i int) {
 	l := &lineage{name: name, number: i, s: w.servers[i%len(w.servers)], dice: w.newDice(name)}
 	own := "n" + strconv.Itoa(i) + ".example"
 	l.names = [][]string{{own}, {own}, {own, "www." + own}, {own, "shop." + own, "www." + own}}[l.dice.IntN(4)]
-	if twin := w.lineage("l" + strconv.Itoa(i-1)); twin != nil && l.dice.one(8) {
-		if l.s = twin.s; l.dice.one(4) {
+	alike, elsewhere := 8, 4
+	if w.shared && len(w.servers) > 1 { // where two hosts may be handed one order
+		alike, elsewhere = 3, 2
+	}
+	if twin := w.lineage("l" + strconv.Itoa(i-1)); twin != nil && l.dice.one(alike) {
+		if l.s = twin.s; l.dice.one(elsewhere) {
 			l.s = w.servers[l.dice.IntN(len(w.servers))]
 		}
 		l.names = append(l.names, twin.names[0])

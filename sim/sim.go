@@ -79,9 +79,10 @@ const quietDays = 5
 
 // world is one simulated year.
 type world struct {
-	o     Options
-	rates [faults]int // per ten thousand chances
-	quiet bool        // nothing goes wrong any more
+	o      Options
+	rates  [faults]int // per ten thousand chances
+	quiet  bool        // nothing goes wrong any more
+	shared bool        // the servers share an account
 
 	now   int64 // microseconds since start
 	seq   uint64

@@ -20,7 +20,9 @@ type witness struct {
 	vain  map[string]int   // how often a request failed since it last succeeded
 	looks map[string]int   // how often it was shown an order
 	csr   int64            // that was known for the order before the last finalize
-	paid  []string         // names of authorizations that the CA has charged it for deactivating
+	turn  *lineage         // the one that it last ordered for, and the names
+	set   string
+	paid  []string // names of authorizations that the CA has charged it for deactivating
 }
 
 // refusal429 is a 429 to newOrder with a Retry-After.
@@ -145,6 +147,12 @@ func (w *world) alone(p *process, row *ledger.Order) {
 	names := row.Names
 	if row.CreateSends > 1 {
 		return
+	}
+	p.saw.turn, p.saw.set = p.l, ledger.NameKey(names)
+	for _, q := range w.order {
+		if q.s == p.s && q.saw.set == p.saw.set && q.saw.turn == q.l && q.l != p.l {
+			w.fail("rule 8", p.lineage(), "newOrder for %s is sent while %s is at work on an order for the same names", p.saw.set, q.name)
+		}
 	}
 	for _, o := range p.s.book.selected(ledger.OrderFilter{Unsettled: true}) {
 		older := o.State == ledger.PendingState && o.UpdatedAt.Before(start.Add(time.Duration(p.born)*time.Microsecond))
