@@ -24,13 +24,13 @@ func (a archive) path(kind string, version int) string {
 
 // versions tells which kinds exist of each version. A missing directory has none.
 func (a archive) versions() (map[int][]string, error) {
-	entries, err := os.ReadDir(a.dir)
+	names, err := namesIn(a.dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	found := map[int][]string{}
-	for _, e := range entries {
-		if kind, version, ok := archived(e.Name()); ok {
+	for _, name := range names {
+		if kind, version, ok := archived(name); ok {
 			found[version] = append(found[version], kind)
 		}
 	}

@@ -132,15 +132,28 @@ func matches(chain, key []byte) error {
 	if err != nil {
 		return err
 	}
+	return fits(parsed[0], key)
+}
+
+func fits(leaf *x509.Certificate, key []byte) error {
 	signer, err := parseKey(key)
 	if err != nil {
 		return err
 	}
 	public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !public.Equal(parsed[0].PublicKey) {
+	if !ok || !public.Equal(leaf.PublicKey) {
 		return fmt.Errorf("certificate and private key do not belong together")
 	}
 	return nil
+}
+
+// matches is the function of this name for the PEM text that c was read from, most likely, which is then not parsed again.
+func (c *Certificate) matches(text, key []byte) error {
+	block, _ := pem.Decode(text)
+	if block == nil || !bytes.Equal(block.Bytes, c.Leaf.Raw) {
+		return matches(text, key)
+	}
+	return fits(c.Leaf, key)
 }
 
 func parseKey(text []byte) (crypto.Signer, error) {

@@ -2,9 +2,10 @@ package certbot
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
-	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -66,17 +67,49 @@ func Staging(server string) bool { return strings.Contains(server, "staging") }
 // Verify checks the four files as certbot's certificates does before it lists a lineage (verify_renewable_cert): the
 // certificate is signed with the first key of the chain, fullchain.pem is certificate and chain, and the private key is
 // the certificate's. Errors are of class LineageBroken.
-func (l *Lineage) Verify() error {
+func (l *Lineage) Verify() error { return new(Verifier).Verify(l) }
+
+// Verifier verifies many lineages: thousands have the same issuers. Its zero value is ready; it may be used from many
+// goroutines.
+type Verifier struct {
+	mu      sync.Mutex
+	issuers map[string][]*x509.Certificate // by the text of their chain
+}
+
+// chain is parseChain for a text that comes again and again.
+func (v *Verifier) chain(text []byte) ([]*x509.Certificate, error) {
+	v.mu.Lock()
+	known := v.issuers[string(text)]
+	v.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	chain, err := parseChain(text)
+	if err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	const most = 100 // issuers change over the years, but not for each certificate
+	if v.issuers == nil || len(v.issuers) >= most {
+		v.issuers = map[string][]*x509.Certificate{}
+	}
+	v.issuers[string(text)] = chain
+	return chain, nil
+}
+
+// Verify is Lineage.Verify.
+func (v *Verifier) Verify(l *Lineage) error {
 	r := l.Renewal
-	v := map[string][]byte{}
+	text := map[string][]byte{}
 	for _, link := range r.links() {
-		text, err := os.ReadFile(*link.path)
+		content, err := readFile(*link.path)
 		if err != nil {
 			return broken(err, l.Name, "%s cannot be read", *link.path)
 		}
-		v[link.kind] = text
+		text[link.kind] = content
 	}
-	issuers, err := parseChain(v["chain"])
+	issuers, err := v.chain(text["chain"])
 	if err == nil {
 		leaf := l.Certificate.Leaf
 		err = issuers[0].CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature)
@@ -84,10 +117,10 @@ func (l *Lineage) Verify() error {
 	if err != nil {
 		return broken(err, l.Name, "verifying the signature of the certificate located at %s has failed", r.Cert)
 	}
-	if !bytes.Equal(append(bytes.Clone(v["cert"]), v["chain"]...), v["fullchain"]) {
+	if rest, ok := bytes.CutPrefix(text["fullchain"], text["cert"]); !ok || !bytes.Equal(rest, text["chain"]) {
 		return broken(nil, l.Name, "fullchain does not match cert + chain for %s!", l.Name)
 	}
-	if err := matches(v["cert"], v["privkey"]); err != nil {
+	if err := l.Certificate.matches(text["cert"], text["privkey"]); err != nil {
 		return broken(err, l.Name, "verifying the certificate located at %s matches the private key located at %s has failed", r.Cert, r.PrivKey)
 	}
 	return nil

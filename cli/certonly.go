@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -30,10 +31,14 @@ func (f *hookFlags) add(c *cobra.Command) {
 }
 
 func (f *hookFlags) check(getenv func(string) string) error {
-	if f.unchecked {
-		return nil
-	}
 	for _, hook := range []struct{ kind, command string }{{"pre-hook", f.Pre}, {"post-hook", f.Post}, {"deploy-hook", f.Deploy}} {
+		// certbot would keep it, and could not read the renewal file from then on.
+		if err := certbot.CanHold(hook.command); err != nil {
+			return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.", "--%s cannot be kept in a renewal file", hook.kind)
+		}
+		if f.unchecked {
+			continue
+		}
 		if err := renewal.CheckHook(hook.kind, hook.command, getenv); err != nil {
 			return err
 		}

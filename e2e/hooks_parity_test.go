@@ -168,6 +168,17 @@ func TestNoHookRunsWhereNothingIsAttempted(t *testing.T) {
 	j.is()
 }
 
+// certbot keeps such a hook, and cannot read the renewal file from then on.
+func TestAHookThatNoRenewalFileCanHoldIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	r := h.orderly(append(h.certonly(w.site("a.example.com"), "a.example.com"), "--post-hook", "date '+%(x)s'")...)
+	if r.code == 0 || !strings.Contains(r.stderr, "--post-hook cannot be kept in a renewal file") || w.requests("") != 0 {
+		t.Errorf("%s", r)
+	}
+}
+
 // A hook that cannot be found is refused, but for who knows better.
 func TestAHookIsTakenUnseenWhereThatIsSaid(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A short form of the benchmark: both programs find nothing to do among the certificates it makes, and the figures come out
+// in both forms. How good they are is for the long form.
+func TestBothProgramsFindNothingToDo(t *testing.T) {
+	orderly := filepath.Join(t.TempDir(), "orderly")
+	build := exec.Command("go", "build", "-o", orderly, "orderly/cmd/orderly")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b := bench{orderly: orderly, certbot: "certbot", lineages: 100, runs: 1}
+	rows, err := b.measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rows) != 3 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for _, r := range rows {
+		if r.Certbot == nil || r.WallRatio <= 0 || r.CPURatio <= 0 || r.Orderly.Wall <= 0 || r.Orderly.CPU <= 0 || r.Orderly.Memory <= 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	var table, machine bytes.Buffer
+	if err := show(&table, b, rows, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"100 certificates, none due", "\nrenew ", "\ncertificates ", "\ncertonly ", "certbot "} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, &table)
+		}
+	}
+	if err := show(&machine, b, rows, true); err != nil {
+		t.Fatal(err)
+	}
+	var back struct {
+		Lineages int   `json:"lineages"`
+		Rows     []row `json:"rows"`
+	}
+	if err := json.Unmarshal(machine.Bytes(), &back); err != nil || back.Lineages != 100 || len(back.Rows) != 3 {
+		t.Errorf("%v: %s", err, &machine)
+	}
+}
+
+// A program that is not what it should be is no figure.
+func TestAProgramThatFailsIsNotMeasured(t *testing.T) {
+	for program, want := range map[string]string{"/bin/false": "exit status 1", "/bin/true": "did not say"} {
+		b := bench{orderly: program, certbot: "no-such-program", lineages: 2, runs: 1}
+		if _, err := b.measure(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", program, err)
+		}
+	}
+}
