@@ -70,9 +70,22 @@ func (s *Store) nothingBehind(name string) bool {
 	return true
 }
 
+// clearOne removes a blank renewal file, if it still is one.
+func (s *Store) clearOne(name string) (bool, error) {
+	if !s.nothingBehind(name) {
+		return false, nil
+	}
+	err := s.do("remove blank "+name, func() error { return os.Remove(s.Dirs.Renewal(name)) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, unusable(err, filepath.Dir(s.Dirs.Renewal(name)))
+	}
+	return true, nil
+}
+
 // ClearBlank removes the renewal files that a killed certbot left empty and that stand for nothing, and returns the names
-// of those lineages. The caller holds Dirs.CertbotLock, or it would take the file of a certbot at work for such a one.
-func (s *Store) ClearBlank() ([]string, error) {
+// of those lineages. The caller holds Dirs.CertbotLock, or it would take the file of a certbot at work for such a one; lock
+// keeps other processes of ours from a lineage, or reports that one is at work on it.
+func (s *Store) ClearBlank(lock func(name string) (unlock func() error, free bool, err error)) ([]string, error) {
 	names, err := s.confNames()
 	if err != nil {
 		return nil, err
@@ -82,10 +95,20 @@ func (s *Store) ClearBlank() ([]string, error) {
 		if !s.nothingBehind(name) {
 			continue
 		}
-		if err := s.do("remove blank "+name, func() error { return os.Remove(s.Dirs.Renewal(name)) }); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return cleared, unusable(err, filepath.Dir(s.Dirs.Renewal(name)))
+		unlock, free, err := lock(name)
+		if err != nil {
+			return cleared, err
 		}
-		cleared = append(cleared, name)
+		if !free {
+			continue
+		}
+		removed, err := s.clearOne(name)
+		if err = errors.Join(err, unlock()); err != nil {
+			return cleared, err
+		}
+		if removed {
+			cleared = append(cleared, name)
+		}
 	}
 	if len(cleared) == 0 {
 		return nil, nil

@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"orderly/failure"
 )
@@ -47,6 +49,7 @@ func Main(ctx context.Context, env Env) (code int) {
 			code = 1
 		}
 	}()
+	p.json = slices.Contains(env.Args, "--json") // also for an error that is found before any flag is read
 	root := newRoot(env, p)
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
@@ -151,6 +154,30 @@ func noArguments(c *cobra.Command, args []string) error {
 		failure.Clean(args[0]))
 }
 
+// oneArgument is cobra.ExactArgs(1) with a sentence that says what is missing.
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return failure.New(failure.Usage, "", "%s takes %s, and nothing else", c.CommandPath(), what)
+	}
+}
+
+// wrongValue says in plain words what is wrong with a flag's value, where pflag quotes Go's own.
+func wrongValue(err error) error {
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	wanted := map[string]string{"int": "a whole number", "int64": "a whole number", "duration": "a time such as 90s or 10m", "bool": "true or false"}
+	kind, known := wanted[bad.GetFlag().Value.Type()]
+	if !known {
+		return err
+	}
+	return failure.New(failure.Usage, "", "--%s %s: not %s", bad.GetFlag().Name, failure.Clean(bad.GetValue()), kind)
+}
+
 // exitError ends a command whose result was printed already.
 type exitError struct{ code int }
 
@@ -179,6 +206,9 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		}
 		if known, ok := errors.AsType[*failure.Error](err); ok {
 			return known // without what pflag puts before it: scripts look for certbot's sentence
+		}
+		if plain := wrongValue(err); plain != err {
+			return plain
 		}
 		return failure.Wrap(err, failure.Usage, "", "%s", c.CommandPath())
 	})

@@ -175,9 +175,24 @@ func (f *release) orders(ctx context.Context, s *session) ([]*ledger.Order, erro
 		return (f.order != 0 && o.ID != f.order) || (f.name != "" && !slices.Contains(o.Names, strings.ToLower(f.name))) || o.URL == ""
 	})
 	if f.order != 0 && len(chosen) == 0 {
-		return nil, failure.New(failure.Usage, "`orderly pending` lists what is open.", "order %d is not one that could be released", f.order)
+		return nil, f.unreleasable(ctx, s)
 	}
 	return chosen, nil
+}
+
+// unreleasable says why the chosen order cannot be given up.
+func (f *release) unreleasable(ctx context.Context, s *session) error {
+	o, err := s.ledger.Order(ctx, f.order)
+	switch {
+	case err != nil:
+		return failure.New(failure.Config, "`orderly pending` lists what is open.", "there is no order %d in this ledger", f.order)
+	case o.State == ledger.Phantom:
+		return failure.New(failure.Config, "It expires by itself; until then it is counted.",
+			"order %d is a phantom: nobody knows its URL, so nothing of it can be deactivated", f.order)
+	case o.State == ledger.Creating:
+		return failure.New(failure.Config, "Run `orderly resume`, which asks the CA.", "nobody knows yet what became of order %d", f.order)
+	}
+	return failure.New(failure.Config, "", "order %d is %s, and nothing of it is left to release", f.order, o.State)
 }
 
 func (f *release) release(ctx context.Context, p *printer, s *session, orders []*ledger.Order) (int, error) {

@@ -28,7 +28,7 @@ func newLedger(env Env, p *printer) *cobra.Command {
 				"Exit code 1 when something is wrong.", noArguments, (*places).check),
 		ledgerCommand(env, p, "backup FILE", "Write a consistent copy of the ledger, while others work",
 			"Write a consistent copy of the ledger to a new file. Private keys that wait for their certificate are\n"+
-				"not in it: they are in the directory keys beside the ledger.", cobra.ExactArgs(1), (*places).backup),
+				"not in it: they are in the directory keys beside the ledger.", oneArgument("a new file"), (*places).backup),
 		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line", "", noArguments, (*places).export),
 		newRebuild(env, p),
 	)

@@ -17,7 +17,7 @@ func newMan(_ Env, p *printer) *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages into a directory",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArgument("a directory for the pages"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return failure.Wrap(err, failure.Config, "Name a directory that can be made.", "no manual pages can be written to %s", args[0])

@@ -80,6 +80,8 @@ func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
 
 func stateOf(o *ledger.Order) string {
 	switch {
+	case o.Request.Rehearsal && o.State == ledger.Installed:
+		return "rehearsed"
 	case o.Superseded && o.State.Live():
 		return string(o.State) + ", superseded"
 	case o.SettledAt.IsZero() && !o.State.Live():
@@ -93,7 +95,7 @@ func newOrderShow(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show N",
 		Short: "Show one order and its timeline",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArgument("the number of an order"),
 		RunE:  func(c *cobra.Command, args []string) error { return f.showOrder(c.Context(), env, p, args[0]) },
 	}
 	f.add(c.Flags())

@@ -35,7 +35,7 @@ func (f *rehearsalFlags) choose(a *accountFlags) error {
 	case plain:
 		a.server, a.account = renewal.Staging, ""
 	case f.staging && a.server != renewal.Staging:
-		return failure.New(failure.Usage, "Leave one of them out.", "--server value conflicts with --staging")
+		return failure.New(failure.Config, "Leave one of them out.", "--server value conflicts with --staging")
 	}
 	return nil
 }

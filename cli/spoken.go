@@ -117,12 +117,12 @@ func (p *printer) trailer() {
 // received is certbot's block about a new certificate, and what is to be done next.
 func (p *printer) received(r renewal.Result) {
 	automatic := ""
-	if p.preconfigured {
+	if p.preconfigured && p.certbot { // said by what Debian's packages set up for certbot; who calls orderly knows better
 		automatic = "\nCertbot has set up a scheduled task to automatically renew this certificate in the background."
 	}
 	p.Say("\nSuccessfully received certificate.\nCertificate is saved at: %s\nKey is saved at:         %s\nThis certificate expires on %s.\nThese files will be updated when the certificate renews.%s",
 		r.Path, r.Key, r.Expires.UTC().Format("2006-01-02"), automatic)
-	if p.preconfigured {
+	if p.preconfigured && p.certbot {
 		return
 	}
 	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. Let a timer run `%s renew` twice a day.", p.name())

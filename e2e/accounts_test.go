@@ -282,7 +282,7 @@ func TestBadInputOfAccountCommandsGetsOneSentence(t *testing.T) {
 		{1, "Could not find an existing account for server " + nowhere + ".", []string{"show_account"}},
 		{1, "Could not find an existing account for server " + nowhere + ".", []string{"update_account", "-m", "a@example.com"}},
 		{1, "Could not find existing account for server " + nowhere + ".", []string{"unregister"}},
-		{2, "--server value conflicts with --staging", []string{"show_account", "--staging"}},
+		{1, "--server value conflicts with --staging", []string{"show_account", "--staging"}},
 	} {
 		r := h.orderly(append(one.args, "-n", "--server", nowhere)...)
 		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") || r.stdout != "" {

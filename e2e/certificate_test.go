@@ -214,3 +214,58 @@ func TestACertificateForAnIPAddress(t *testing.T) {
 		t.Errorf("%d issued, %d pending", len(truth.Issued), truth.Pending())
 	}
 }
+
+// What passes by itself must not shrink a certificate for good, and a name that is dead must not cost an order each day.
+func TestASubsetDoesNotLoseWhatTheCertificateHas(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
+	h := w.host("one")
+	root := w.site("a.example.com", "dead.example.com")
+	other := w.site("b.example.com")
+	command := append(h.certonly(root, "a.example.com", "dead.example.com"), "-w", other, "-d", "b.example.com", "--allow-subset-of-names", "--cert-name", "site")
+	for range 3 {
+		if r := h.orderly(command...); r.code != 0 {
+			t.Fatalf("%s", r)
+		}
+	}
+	h.goodPair("site", "a.example.com", "b.example.com")
+	if n := len(w.ca.Truth().Issued); n != 1 {
+		t.Errorf("%d certificates for one set of names", n)
+	}
+	if err := os.Rename(other, other+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.orderly("renew", "--force-renewal"); r.code != 1 || !strings.Contains(r.stderr, "b.example.com") {
+		t.Errorf("%s", r)
+	}
+	h.goodPair("site", "a.example.com", "b.example.com")
+	if err := os.Rename(other+".away", other); err != nil {
+		t.Fatal(err)
+	}
+	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "3600", Detail: "too many: see https://letsencrypt.org/docs/rate-limits/#new-orders-per-account"})
+	if r := h.orderly("renew", "--force-renewal"); r.code != 1 {
+		t.Errorf("a limit is no name's fault: %s", r)
+	}
+	h.goodPair("site", "a.example.com", "b.example.com")
+}
+
+// A killed run must not keep a person from another key: the old one may be known to others.
+func TestAnotherKeyAfterAKill(t *testing.T) {
+	t.Parallel()
+	for _, at := range []point{{"finalize", 1, false}, {"finalize", 1, true}} {
+		w := newWorld(t, testca.Config{})
+		h := w.host("one")
+		command := append(h.certonly(w.site("a.example.com"), "a.example.com"), "--reuse-key")
+		h.must(command...)
+		key := h.read(h.live("a.example.com", "privkey.pem"))
+		h.interrupt(at, 9, append([]string{"renew", "--force-renewal"}, []string{}...)...)
+		h.must("renew", "--force-renewal", "--cert-name", "a.example.com", "--new-key")
+		if h.read(h.live("a.example.com", "privkey.pem")) == key {
+			t.Errorf("%s: the key is the old one", at)
+		}
+		h.goodPair("a.example.com", "a.example.com")
+		if truth := w.ca.Truth(); truth.Pending() != 0 || len(h.pending()) != 0 {
+			t.Errorf("%s: %d pending", at, truth.Pending())
+		}
+	}
+}

@@ -145,3 +145,28 @@ func TestADryRunOverFiftyLineagesLeavesNothingPending(t *testing.T) {
 		t.Error("the rehearsals changed the disk")
 	}
 }
+
+// A rehearsal on the server of an unfinished order neither goes on with it nor takes it over.
+func TestADryRunLeavesAnUnfinishedOrderAlone(t *testing.T) {
+	t.Parallel()
+	for _, ca := range []testca.Config{{}, {Reuse: true, HideProcessing: true, Boulder: true}} {
+		w := newWorld(t, ca)
+		h := w.host("one")
+		names := someNames(2)
+		command := h.certonly(w.site(names...), names...)
+		h.interrupt(point{"authorization", 1, true}, 9, command...)
+		r := h.orderly(append(command, "--dry-run")...)
+		if r.code != 1 || !strings.Contains(r.stderr, "order 1 for a.example.com shares a name and is unfinished") || !strings.Contains(r.stderr, "`orderly resume`") {
+			t.Errorf("%s", r)
+		}
+		if _, err := os.Stat(filepath.Join(h.config, "live")); err == nil {
+			t.Error("the rehearsal installed something")
+		}
+		h.must("resume")
+		h.goodPair(names[0], names...)
+		h.must(append(command, "--dry-run")...)
+		if truth := w.ca.Truth(); truth.Pending() != 0 || len(truth.Issued) != 2 || truth.ValidatedTwice() != 0 {
+			t.Errorf("%d pending, %d issued", truth.Pending(), len(truth.Issued))
+		}
+	}
+}

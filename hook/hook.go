@@ -45,6 +45,9 @@ func Run(ctx context.Context, command string, env []string, stdout, stderr io.Wr
 	cmd.WaitDelay = lastBreath // a grandchild that keeps the pipe open must not keep us
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	err := cmd.Run()
+	if ctx.Err() != nil && cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what the shell started may be deaf to SIGTERM
+	}
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		return nil // the hook itself ended well; what it started in the background speaks to nobody from now on
 	}

@@ -84,7 +84,7 @@ func overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
 	if b.Key != "" {
 		of = " of " + failure.Clean(b.Key)
 	}
-	return failure.New(failure.RateLimited, fmt.Sprintf("Runs after %s try again; until then none orders anything. `orderly limits` shows every budget.",
+	return failure.New(failure.RateLimited, fmt.Sprintf("Runs after %s try again. `orderly limits` shows every budget.",
 		until.UTC().Format(time.RFC3339)), "the budget %s%s (%d in %s) has nothing left", b.Name, of, l.Count, l.Period)
 }
 
@@ -93,19 +93,29 @@ func (e *Engine) affordPending(ctx context.Context, ca CA, r ledger.Request) err
 	if ca.CountsPending == 0 {
 		return nil
 	}
-	open := 0
+	open, ghosts := 0, 0
 	pending, err := e.Store.Pending(ctx, e.Clock.Now())
 	if err != nil {
 		return err
 	}
 	for _, p := range pending {
 		open += max(1, len(p.Names))
+		if p.State == ledger.Phantom {
+			ghosts += max(1, len(p.Names))
+		}
 	}
 	if open+len(r.Names) <= ca.CountsPending {
 		return nil
 	}
-	return failure.New(failure.RateLimited, "Run `orderly pending drain`, then `orderly pending release` for what cannot be finished.",
-		"%d authorizations are pending, and the CA allows %d", open, ca.CountsPending)
+	remedy := "Run `orderly pending drain`, then `orderly pending release` for what cannot be finished."
+	switch {
+	case len(r.Names) > ca.CountsPending:
+		remedy = "Split the names over several certificates."
+	case open == ghosts:
+		remedy = "`orderly pending` says until when the phantoms last; run it again after that, or order fewer names at once."
+	}
+	return failure.New(failure.RateLimited, remedy, "%d authorizations are or may be pending (%d of them phantoms), %d more are wanted, and the CA allows %d",
+		open, ghosts, len(r.Names), ca.CountsPending)
 }
 
 func (e *Engine) spend(b limit.Bucket, next func(time.Time) (time.Time, error)) ledger.Spend {

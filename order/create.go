@@ -104,7 +104,8 @@ func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledge
 		if o.CreateSends == 1 && !o.Expires.IsZero() && o.Profile == d.o.Profile && o.ID != d.o.ID {
 			r.Lifetimes = append(r.Lifetimes, o.Expires.Sub(o.CreatedAt))
 		}
-		dead := o.State == ledger.Invalid && o.Expires.After(d.e.Clock.Now())
+		// One that was deactivated is as dead at Boulder as one that failed.
+		dead := (o.State == ledger.Invalid || o.State == ledger.ReleasedState && o.Releasing) && o.Expires.After(d.e.Clock.Now())
 		r.Shadowed = r.Shadowed || (dead && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names))
 	}
 	result := judge(r)

@@ -112,7 +112,7 @@ func (d *driver) drive(ctx context.Context) error {
 		return failure.New(failure.RateLimited, "Run it again after that: the same order goes on.",
 			"the CA asked for no requests about the order for %s before %s", d.o.Lineage, wait.UTC().Format(time.RFC3339))
 	}
-	if d.o.ID != 0 && d.o.SettledAt.IsZero() {
+	if d.o.ID != 0 && d.o.SettledAt.IsZero() && !d.o.Releasing {
 		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage, d.o.CreatedAt.UTC().Format(time.RFC3339))
 	}
 	if !issued(d.o) {

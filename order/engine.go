@@ -39,10 +39,12 @@ type Engine struct {
 	Installer Installer
 	// Wanted reports whether an order that an earlier process left still makes sense on this host; nil: every one does.
 	Wanted func(o *ledger.Order) bool
-	Locks  Locks
-	Keys   KeyStore
-	Clock  Clock
-	Log    *slog.Logger
+	// Mine reports whether an order is this run's to go on with; nil: every one is. A rehearsal leaves the others alone.
+	Mine  func(o *ledger.Order) bool
+	Locks Locks
+	Keys  KeyStore
+	Clock Clock
+	Log   *slog.Logger
 	// Tell, where set, is told what a person who watches should know: which order goes on, and what is waited for.
 	Tell func(format string, args ...any)
 
@@ -154,6 +156,9 @@ func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 		}
 		d.plan, d.wished = p, true
 		err = d.drive(ctx)
+		if err == nil && out.Resumed && d.o.State == ledger.Installed && !sameKey(d.o.Request, p.Request) {
+			continue // it was finalized with the key of an earlier wish
+		}
 		if err == nil || !d.settled || !startsAnew(d.o, out.Resumed) {
 			return out, err
 		}
@@ -207,11 +212,24 @@ func serves(o *ledger.Order, r ledger.Request) bool {
 		(o.Profile == r.Profile || r.Profile == "" && o.Profile == r.PreferredProfile)
 }
 
-// adoptRequest takes up what was mended since the order was made. What the CSR and newOrder were made of stays.
+// sameKey reports whether two requests are content with one key and CSR.
+func sameKey(a, b ledger.Request) bool {
+	return a.KeyType == b.KeyType && a.RSABits == b.RSABits && a.Curve == b.Curve && a.OldKey == b.OldKey && a.MustStaple == b.MustStaple
+}
+
+// takeKey takes up what is wanted of key and CSR.
+func takeKey(o *ledger.Request, r ledger.Request) {
+	o.KeyType, o.RSABits, o.Curve, o.MustStaple, o.OldKey = r.KeyType, r.RSABits, r.Curve, r.MustStaple, r.OldKey
+}
+
+// adoptRequest takes up what was mended since the order was made. What newOrder was made of stays, and so does a CSR, unless
+// another kind of key is wanted now (a person may have a reason: the old one became known) and the CSR was never sent.
 func adoptRequest(o *ledger.Order, r ledger.Request) {
+	if !sameKey(o.Request, r) && o.FinalizeSentAt.IsZero() {
+		o.Key, o.CSR = ledger.FileRef{}, ledger.FileRef{}
+	}
 	if !o.CSR.Set() {
-		o.Request.KeyType, o.Request.RSABits, o.Request.Curve, o.Request.MustStaple = r.KeyType, r.RSABits, r.Curve, r.MustStaple
-		o.Request.OldKey = r.OldKey
+		takeKey(&o.Request, r)
 	}
 	o.Request.ReuseKey, o.Request.PreferredChain, o.Request.AllowSubset = r.ReuseKey, r.PreferredChain, r.AllowSubset
 	o.Request.PreferredProfile, o.Request.WebrootFrom = r.PreferredProfile, r.WebrootFrom

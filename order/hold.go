@@ -77,7 +77,11 @@ func heldBack(h ledger.Hold) string {
 		}
 		return fmt.Sprintf("A person must lift this %s, and then run `orderly unpause %s`.", page, HeldNames(h))
 	}
-	return fmt.Sprintf("Runs after %s try again; until then none orders anything.", h.Until.UTC().Format(time.RFC3339))
+	what := HeldNames(h)
+	if what == "" {
+		what = "any name of this account"
+	}
+	return fmt.Sprintf("Runs after %s try again; until then nothing is ordered for %s.", h.Until.UTC().Format(time.RFC3339), what)
 }
 
 // HeldNames are the names that a hold is about, separated by blanks, "" where it is about the whole account.

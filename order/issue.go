@@ -36,6 +36,14 @@ func (d *driver) makeKey() error {
 // (rule 5).
 func (d *driver) finalize(ctx context.Context) error {
 	o := d.o
+	if d.wished && !sameKey(o.Request, d.plan.Request) {
+		// A person wants another key by now. The CA was seen to call the order ready, so the finalize of an earlier run with
+		// the other CSR never arrived.
+		takeKey(&o.Request, d.plan.Request)
+		o.Key, o.CSR, d.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
+		d.note("another key", "another kind of key is wanted than that of the CSR")
+		return nil
+	}
 	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
 	d.note("finalize intent", "CSR %s", o.CSR.SHA256)
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
@@ -222,7 +230,8 @@ func (d *driver) settle(ctx context.Context, act Action) error {
 	if act.Why != "" {
 		o.Sentence = failure.Clean(act.Why)
 	}
-	if (act.State == ledger.LostState || act.State == ledger.TakenState) && len(o.Chain) == 0 {
+	mayBeIssued := act.State == ledger.LostState || act.State == ledger.TakenState || act.State == ledger.ExpiredState && !o.FinalizeSentAt.IsZero()
+	if mayBeIssued && len(o.Chain) == 0 {
 		d.payIssued(ctx) // the CA counts what it issued, whoever has it
 	}
 	more := d.ending(act)

@@ -163,9 +163,12 @@ func oldKey(path string) (crypto.Signer, []byte, error) {
 
 // parseKey reads the forms in which certbot has kept private keys.
 func parseKey(content []byte) (crypto.Signer, error) {
-	block, _ := pem.Decode(content)
+	block, rest := pem.Decode(content)
+	for block != nil && !strings.HasSuffix(block.Type, "PRIVATE KEY") { // openssl writes EC PARAMETERS before it
+		block, rest = pem.Decode(rest)
+	}
 	if block == nil {
-		return nil, errors.New("it holds no PEM block")
+		return nil, errors.New("it holds no private key in PEM")
 	}
 	switch block.Type {
 	case "EC PRIVATE KEY":

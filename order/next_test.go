@@ -124,6 +124,18 @@ func TestNextAfterANewOrderWithoutAnAnswer(t *testing.T) {
 			unsent(f, 4, 3*time.Second)
 			f.ListWalked = true
 		}, order.Settle, ledger.Phantom, ""},
+		{"nobody wants it any more, and the list shows that it was never made", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 1, 3*time.Second)
+			o.Superseded, f.ListWalked = true, true
+		}, order.Settle, ledger.ReleasedState, ""},
+		{"nobody wants it any more, and there is no list: a phantom stands for it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 1, 3*time.Second)
+			o.Superseded, f.NoList = true, true
+		}, order.Settle, ledger.Phantom, ""},
+		{"nobody wants it any more, and the CA would hand it back: it is sent to be found", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 1, 3*time.Second)
+			o.Superseded, f.NoList, f.CA.Reuses = true, true, true
+		}, order.Create, "", ""},
 		{"what may have come of it has expired by now", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 169*time.Hour) }, order.Settle, ledger.Phantom, ""},
 	})
 }

@@ -22,6 +22,10 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 		if o.Lineage == lineage || !share(o.Names, wanted) {
 			continue
 		}
+		if e.Mine != nil && !e.Mine(o) {
+			return failure.New(failure.Config, "Run `orderly resume`, which finishes that order, and then this again.",
+				"order %d for %s shares a name and is unfinished; a rehearsal does not go on with it", o.ID, o.Lineage)
+		}
 		if err := e.settleOther(ctx, o); err != nil {
 			return err
 		}

@@ -185,7 +185,7 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 	return &order.Engine{
 		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Locks: s.Locks,
+		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mine: s.mine, Locks: s.Locks,
 		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
 		Parallel: order.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, order.DefaultPatience), LongestWait: order.DefaultLongestWait,
 	}

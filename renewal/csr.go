@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"orderly/certbot"
@@ -31,6 +33,9 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 	}
 	der = content
 	if block, _ := pem.Decode(content); block != nil {
+		if !strings.HasSuffix(block.Type, "CERTIFICATE REQUEST") {
+			return nil, nil, failure.New(failure.Config, remedy, "--csr %s: it holds a %s, and no signing request", path, failure.Clean(strings.ToLower(block.Type)))
+		}
 		der = block.Bytes
 	}
 	csr, err := x509.ParseCertificateRequest(der)
@@ -38,7 +43,7 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 		err = csr.CheckSignature()
 	}
 	if err != nil {
-		return nil, nil, failure.Wrap(err, failure.Config, remedy, "--csr %s", path)
+		return nil, nil, failure.New(failure.Config, remedy, "--csr %s: it is no signing request that can be read", path)
 	}
 	if csr.Subject.CommonName != "" {
 		names = append(names, csr.Subject.CommonName)
@@ -64,6 +69,9 @@ func outputs(o ledger.Output) (ledger.Output, error) {
 			return o, err
 		}
 		*file.path = path
+	}
+	if o.Cert == o.Chain || o.Cert == o.FullChain || o.Chain == o.FullChain {
+		return o, failure.New(failure.Config, "Name three files.", "--cert-path, --chain-path and --fullchain-path name one file twice")
 	}
 	return o, nil
 }
@@ -162,6 +170,11 @@ func write(o ledger.Output, chain []byte) error {
 		return errors.New("the chain holds no certificate")
 	}
 	leaf := pem.EncodeToMemory(block)
+	for _, path := range []string{o.Cert, o.Chain, o.FullChain} {
+		if foreign(path, leaf, rest, chain) {
+			return failure.New(failure.Config, "Move it away, and run `orderly resume`.", "%s is there by now, and is not replaced", path)
+		}
+	}
 	for _, file := range []struct {
 		path    string
 		content []byte
@@ -172,6 +185,15 @@ func write(o ledger.Output, chain []byte) error {
 		}
 	}
 	return nil
+}
+
+// foreign reports whether a file is there that this certificate did not bring.
+func foreign(path string, ours ...[]byte) bool {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return !errors.Is(err, os.ErrNotExist)
+	}
+	return !slices.ContainsFunc(ours, func(own []byte) bool { return bytes.Equal(bytes.TrimSpace(own), bytes.TrimSpace(content)) })
 }
 
 // replace writes a file beside its place, syncs it and moves it there.

@@ -123,7 +123,7 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		return err
 	}
 	defer s.rest()
-	outcome, err := s.obtain(ctx, engine, s.orderName(d.Lineage), w.Names, func(ctx context.Context) (*order.Plan, error) {
+	outcome, err := s.obtain(ctx, engine, s.orderName(d.Lineage), w.Names, d.Current, s.enough(w, d), func(ctx context.Context) (*order.Plan, error) {
 		again, err := s.decide(w, s.Clock.Now())
 		if err != nil {
 			return nil, err
@@ -156,6 +156,9 @@ func (s *Server) account(ctx context.Context, w Wish) (*certbot.Account, error) 
 func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request) error {
 	s.addReplaces(ctx, e, r)
 	s.rehearse(r)
+	if s.left != nil {
+		restrict(r, s.left)
+	}
 	s.refreshRoots(ctx, r)
 	if s.hopeless(*r) {
 		return nil
@@ -202,7 +205,9 @@ func (s *Server) addReplaces(ctx context.Context, e *order.Engine, r *ledger.Req
 func (s *Server) announce(r ledger.Request) {
 	verb := "Renewing an existing certificate"
 	switch {
-	case r.New && r.Rehearsal:
+	case len(r.CSR) > 0 && !r.Rehearsal:
+		verb = "Requesting a certificate"
+	case (r.New || len(r.CSR) > 0) && r.Rehearsal:
 		verb = "Simulating a certificate request"
 	case r.Rehearsal:
 		verb = "Simulating renewal of an existing certificate"

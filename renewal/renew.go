@@ -127,7 +127,9 @@ func (s *Server) clearBlank() error {
 	if s.Settings.Rehearsal {
 		return nil
 	}
-	cleared, err := s.Disk.ClearBlank()
+	cleared, err := s.Disk.ClearBlank(func(name string) (func() error, bool, error) {
+		return s.Locks.TryLock(order.LineageLock(name))
+	})
 	for _, name := range cleared {
 		s.Report.Warn("the renewal file of %s was empty, as a killed certbot leaves it, and stood for nothing; it was removed", name)
 	}
@@ -226,7 +228,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 	if err != nil {
 		return err
 	}
-	outcome, err := s.obtain(ctx, engine, s.orderName(l.Name), l.Certificate.Names, func(ctx context.Context) (*order.Plan, error) {
+	outcome, err := s.obtain(ctx, engine, s.orderName(l.Name), l.Certificate.Names, l, never, func(ctx context.Context) (*order.Plan, error) {
 		if !s.Settings.Rehearsal {
 			if _, err := s.Disk.Repair(l.Name); err != nil {
 				return nil, err
@@ -334,7 +336,7 @@ func (s *Server) ResumeAll(ctx context.Context) ([]Result, error) {
 func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	result := Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID, Resumed: true}
 	engine, err := s.engineOf(ctx, o)
-	if failure.ClassOf(err) == failure.Account && s.Clock.Now().After(o.Expires.Add(mourning)) && !o.Expires.IsZero() {
+	if failure.ClassOf(err) == failure.Account && s.Clock.Now().After(o.Expires.Add(mourning)) && !o.Expires.IsZero() && len(o.Chain) == 0 {
 		result.Outcome = string(ledger.ExpiredState)
 		if err = s.forget(ctx, o); err == nil {
 			return result, true

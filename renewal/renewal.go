@@ -56,6 +56,7 @@ type Server struct {
 	warned   map[string]bool
 	answers  map[string]answer // to questions for document roots
 	delayed  bool              // the pause of Round.Spread was made
+	left     []string          // the names that a subset has come down to, nil for all
 	skew     sync.Once         // the warning about the CA's clock is given once
 	engines  map[string]*order.Engine
 	clients  map[string]*acme.Client

@@ -8,6 +8,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
 	"orderly/acme"
 	"orderly/certbot"
@@ -53,8 +56,13 @@ func Revoking(w Revocation) string { return "revoke " + first(w.CertName, w.Cert
 func (s *Server) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 	l, err := s.revokedLineage(w)
 	if err != nil {
-		if run, look := s.broken(ctx, Revoking(w), certificateRevoked); w.CertName == "" || look != nil || run == nil {
+		run, look := s.broken(ctx, Revoking(w), certificateRevoked)
+		if w.CertName == "" || look != nil || run == nil {
 			return Revoked{}, err
+		}
+		if other := s.otherThanRevoked(ctx, w.CertName, run.ID); other != "" {
+			return Revoked{}, errors.Join(err, failure.New(failure.LineageBroken, "Mend the lineage first, or name the file with --cert-path.",
+				"%s has a certificate that was not revoked: %s", w.CertName, other))
 		}
 		// An earlier run had revoked it and was killed while it deleted the files.
 		done := Revoked{Path: filepath.Join(s.Disk.Dirs.Config, "live", w.CertName, "cert.pem"), Already: true, Lineage: w.CertName}
@@ -76,6 +84,46 @@ func (s *Server) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 		return done, err
 	}
 	return done, s.deleteRevoked(context.WithoutCancel(ctx), w, &done)
+}
+
+// otherThanRevoked is a certificate of a lineage that cannot be opened that an earlier run did not revoke, "" if there is none
+// that can be read.
+func (s *Server) otherThanRevoked(ctx context.Context, name string, run int64) string {
+	events, err := s.Ledger.Events(ctx, 0, 0)
+	if err != nil {
+		return err.Error()
+	}
+	revoked := ""
+	for _, e := range events {
+		if e.RunID == run && e.Kind == certificateRevoked {
+			revoked, _, _ = strings.Cut(e.Detail, ",")
+		}
+	}
+	for _, dir := range []string{"live", "archive"} {
+		files, _ := filepath.Glob(filepath.Join(s.Disk.Dirs.Config, dir, name, "cert*.pem")) // the pattern is well formed
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				continue
+			}
+			if c, err := certbot.ParseCertificate(text); err == nil && c.Serial != revoked && s.Clock.Now().Before(c.NotAfter) && newest(files, file) {
+				return file
+			}
+		}
+	}
+	return ""
+}
+
+// newest reports whether a file is the one with the highest number of its kind: older versions were replaced long ago.
+func newest(files []string, file string) bool {
+	number := func(path string) int {
+		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "cert"), ".pem"))
+		if err != nil {
+			return 0
+		}
+		return n
+	}
+	return !slices.ContainsFunc(files, func(other string) bool { return number(other) > number(file) })
 }
 
 // revokedLineage finds the lineage that a revocation is about; nil, without an error, for a certificate that is no lineage's.

@@ -144,7 +144,7 @@ func (s *Solver) Remove(ctx context.Context, p Placement) error {
 		return failure.New(failure.Hook, "Run it by hand to see what it does, and change --manual-cleanup-hook.",
 			"%d runs ended while the cleanup hook for %s ran, which is given up: %s", p.Cleaning-1, failure.Clean(p.Domain), failure.Clean(p.Cleanup))
 	}
-	_, err := s.run(ctx, "cleanup-hook", p.Cleanup, p, "CERTBOT_AUTH_OUTPUT="+p.Output)
+	_, err := s.run(ctx, "cleanup-hook", p.Cleanup, p, "CERTBOT_AUTH_OUTPUT="+strings.ReplaceAll(p.Output, "\x00", "")) // no environment can hold NUL
 	return err
 }
 

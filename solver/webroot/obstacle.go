@@ -39,7 +39,7 @@ func (o *obstacle) Error() string {
 func (o *obstacle) Unwrap() error { return o.cause }
 
 const (
-	nameAnother = "name the right one: orderly certonly --webroot -w DIR -d NAME (a renewal file keeps it as webroot_path and under [[webroot_map]])"
+	nameAnother = "name the right one: orderly reconfigure --cert-name NAME --webroot -w DIR for a certificate that exists, -w DIR for a new one"
 	ownLink     = "Name the directory itself with -w instead of a link, or let root own the link in a directory that only root can write."
 )
 
