@@ -65,9 +65,9 @@ func budgets() []Bug {
 		}
 		d.pay(limit.Issued(worth), false) // a ledger`)}},
 		{"taken-not-booked", "a certificate that another holder took is not counted against the limit of its name set", "I6", []Patch{on("order/issue.go",
-			`	if (act.State == ledger.LostState || act.State == ledger.TakenState) && len(o.Chain) == 0 {
+			`	if mayBeIssued && len(o.Chain) == 0 {
 `,
-			`	if (act.State == ledger.LostState || act.State == ledger.TakenState) && len(o.Chain) == 0 && !planted("taken-not-booked") {
+			`	if mayBeIssued && len(o.Chain) == 0 && !planted("taken-not-booked") {
 `)}},
 		{"failure-not-booked", "a failed validation is not counted against the limit of its name", "I6", []Patch{on("order/observe.go",
 			`			Class: string(failure.Validation)})

@@ -4,11 +4,9 @@ package planted
 func certificates() []Bug {
 	return []Bug{
 		{"finalize-with-new-csr", "finalize is repeated with a new key and CSR", "rule 5, I5", []Patch{on("order/issue.go",
-			`	o := d.o
-	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
+			`	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
 `,
-			`	o := d.o
-	if planted("finalize-with-new-csr") && !o.FinalizeSentAt.IsZero() {
+			`	if planted("finalize-with-new-csr") && !o.FinalizeSentAt.IsZero() {
 		if err := d.makeKey(); err != nil {
 			return err
 		}
