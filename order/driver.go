@@ -32,6 +32,7 @@ type driver struct {
 	blocked                   error // why the first unplaceable authorization is
 	listWalked, noList        bool
 	nextPoll, giveUp          time.Time
+	asked                     bool // the CA asked for nextPoll
 	polls                     int
 	troubles                  map[string]int // requests that failed since the last progress, by kind
 	extended                  bool           // giveUp was put off
@@ -272,6 +273,9 @@ func (d *driver) leave(why *failure.Error) error {
 // blockedStop explains why Next can do nothing: what kept a token from its place says it best.
 func (d *driver) blockedStop(act Action) error {
 	if act.Class != "" {
+		if d.asked && d.nextPoll.After(d.e.Clock.Now()) {
+			d.o.NotBefore = d.notBefore() // patience ends before; whoever drives this order next must know
+		}
 		return d.stop(act.Class, "Run the same command again later, or `orderly resume`; the same order goes on.", "%s: %s",
 			d.o.Lineage, act.Why)
 	}

@@ -105,15 +105,16 @@ func (d *driver) trouble(kind string, err error) error {
 		pause = max(p.RetryAfter, 100*time.Millisecond)
 	}
 	d.nextPoll = d.e.Clock.Now().Add(pause)
-	if p != nil && p.HasRetryAfter {
-		d.o.NotBefore = d.notBefore() // patience may end before; the next one that drives this order must know
-	}
+	d.asked = p != nil && p.HasRetryAfter
 	if d.troubles[kind] < mostTroubles && pause <= d.e.LongestWait {
 		return nil
 	}
 	class := failure.CAUnavailable
 	if p != nil && p.Status == 429 {
 		class = failure.RateLimited
+	}
+	if d.asked {
+		d.o.NotBefore = d.notBefore()
 	}
 	return d.stop(class, "The order is kept and goes on with the next run.", "%s for %s: %s", kind, d.o.Lineage,
 		failure.Clean(err.Error()))
