@@ -122,15 +122,10 @@ func (c cell) phantoms() (made, most int) {
 	return made, most
 }
 
-// lostTwice is phantoms where the CA would hand the lost order back, but the second newOrder was not answered with it either:
-// the ledger gives it up, and only a later newOrder for the same names comes upon it.
+// lostTwice is phantoms where the CA would hand the lost order back, but the second newOrder was not answered with it either.
+// It is sent again, and handed the order; only a limit makes the ledger give it up.
 func (c cell) lostTwice(hit bool) (made, most int) {
-	switch {
-	case c.kind != "new-order":
-		return 0, 0
-	case hit:
-		most = 2
-	case c.fault.Status == 429:
+	if c.kind == "new-order" && !hit && c.fault.Status == 429 {
 		most = 1
 	}
 	if most > 0 && c.between == betweenMore {
