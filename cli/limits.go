@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,11 @@ func newLimits(env Env, p *printer) *cobra.Command {
 		Long: "Show every rate-limit bucket that something was spent from: used, left, and when it is full again;\n" +
 			"and what the CA has said it wants no order for: names it has paused, and until when it is to be left.\n" +
 			"The limits are those of the built-in profiles; CONFIG/orderly/ca.toml changes them, and gives this\n" +
-			"server a share of an account that others use as well. What other servers spend is not seen here.",
+			"server a share of an account that others use as well. What other servers spend is not seen here.\n\n" +
+			"ca.toml has a [[ca]] for each CA, with a name or a directory, and any of boulder, reuses_orders,\n" +
+			"hides_processing, charges_deactivation, domains_spread (true or false), counts_pending (a number),\n" +
+			"longest_validation, order_lifetime (\"60s\", \"168h\"), share (\"1/20\"), and below [ca.limits]\n" +
+			strings.Join(limit.Names(), ",\n") + "\n(\"300/3h\", or \"off\").",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.limits(c.Context(), env, p) },
 	}

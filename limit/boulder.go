@@ -24,6 +24,13 @@ func Names() []string {
 	return []string{NewOrdersPerAccount, CertificatesPerDomain, CertificatesPerFQDNSet, FailedAuthorizationsPerDomainPerAccount}
 }
 
+// Shared reports whether several servers of one account spend from the same bucket of a limit: always from the account's
+// own, and from a registered domain's where its names are spread over servers. A name set, and the failures of a name,
+// belong to the one server that has the certificate: a part of 5 in a week would forbid its second renewal.
+func Shared(name string, spread bool) bool {
+	return name == NewOrdersPerAccount || name == CertificatesPerDomain && spread
+}
+
 // Bucket names one bucket of a limit. Key is "" for the account's, otherwise the registered domain, the canonical name
 // set, or the name.
 type Bucket struct{ Name, Key string }

@@ -3,13 +3,19 @@
 // or the network.
 package limit
 
-import "time"
+import (
+	"fmt"
+	"strings"
+	"time"
+)
 
 // Limit is a token bucket of Count tokens that takes Period to fill.
 type Limit struct {
 	Name   string // Boulder's
 	Count  int64
 	Period time.Duration
+	// Part of Of is the share of the account's Whole that Count is; all are 0 where Count is the whole.
+	Part, Of, Whole int64
 }
 
 // Decision is what a bucket says to a wish for tokens.
@@ -112,7 +118,29 @@ func (l Limit) Corrected(now time.Time, retryAfter time.Duration) time.Time {
 // Share is the part of an account-wide limit that one of several ledgers may use, at least one token.
 func (l Limit) Share(part, of int64) Limit {
 	if of > 0 && part > 0 && part < of && l.Count > 0 {
-		l.Count = max(1, l.Count*part/of)
+		l.Part, l.Of, l.Whole = part, of, l.Count
+		l.Count = max(1, int64(float64(l.Count)*float64(part)/float64(of))) // a product of integers could overflow
 	}
 	return l
+}
+
+// Says is the limit in words: "15 in 3h, which is share = 1/20 of the account's 300".
+func (l Limit) Says() string {
+	text := fmt.Sprintf("%d in %s", l.Count, period(l.Period))
+	if l.Of > 0 {
+		text += fmt.Sprintf(", which is share = %d/%d of the account's %d", l.Part, l.Of, l.Whole)
+	}
+	return text
+}
+
+// period is a length of time as people write it, "168h" for 168h0m0s.
+func period(d time.Duration) string {
+	text := d.String()
+	if d%time.Minute == 0 {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if d%time.Hour == 0 {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

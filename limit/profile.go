@@ -47,6 +47,7 @@ type written struct {
 	LongestValidation   string            `toml:"longest_validation"`
 	OrderLifetime       string            `toml:"order_lifetime"`
 	Share               string            `toml:"share"`
+	DomainsSpread       *bool             `toml:"domains_spread"`
 	Limits              map[string]string `toml:"limits"`
 }
 
@@ -61,7 +62,7 @@ func Load(overlay, name string) (Profiles, error) {
 }
 
 func (p Profiles) lay(text, name string) (Profiles, error) {
-	const remedy = "Mend the file; the comments in the built-in profiles.toml say what there is."
+	const remedy = "Mend that line; README.md has an example, and the man page of `orderly limits` every setting."
 	var file struct {
 		CA []written `toml:"ca"`
 	}
@@ -69,18 +70,49 @@ func (p Profiles) lay(text, name string) (Profiles, error) {
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
 		return nil, failure.New(failure.Config, remedy, "%s, line %d: %s", name, parse.Position.Line, failure.Clean(parse.Message))
 	}
-	if err != nil {
-		return nil, failure.New(failure.Config, remedy, "%s: %s", name, failure.Clean(err.Error()))
+	if err != nil { // of a wrong type: the text has the line
+		return nil, failure.New(failure.Config, remedy, "%s, %s", name, failure.Clean(strings.TrimPrefix(err.Error(), "toml: ")))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		return nil, failure.New(failure.Config, remedy, "%s: there is no setting %s", name, failure.Clean(unknown[0].String()))
+		key := unknown[0][len(unknown[0])-1]
+		return nil, failure.New(failure.Config, remedy, "%s%s: there is no setting %s", name, line(text, -1, key),
+			failure.Clean(unknown[0].String()))
 	}
-	for _, w := range file.CA {
+	for i, w := range file.CA {
 		if p, err = p.with(w); err != nil {
-			return nil, failure.Wrap(err, failure.Config, remedy, "%s", name)
+			key, _, _ := strings.Cut(err.Error(), " = ")
+			if of := failure.Clean(w.Name + w.Directory); of != "" {
+				err = fmt.Errorf("ca %s: %w", of, err)
+			}
+			return nil, failure.Wrap(err, failure.Config, remedy, "%s%s", name, line(text, i, key))
 		}
 	}
 	return p, nil
+}
+
+// line names the line that gives a key in the block'th [[ca]], -1 for any, and the block's own where none does; "" where
+// the file is written in a way (inline tables) that only a parser finds its way through.
+func line(text string, block int, key string) string {
+	now, heading := -1, 0
+	for n, written := range strings.Split(text, "\n") {
+		written = strings.TrimSpace(written)
+		if strings.HasPrefix(strings.ReplaceAll(written, " ", ""), "[[ca]]") {
+			if now++; now == block {
+				heading = n + 1
+			}
+		}
+		name, _, is := strings.Cut(written, "=")
+		name = strings.Trim(name[strings.LastIndexByte(name, '.')+1:], " \t\"'")
+		if table := strings.Trim(written, "[] "); is && name == key || !is && strings.HasSuffix(table, "."+key) {
+			if block < 0 || now == block {
+				return fmt.Sprintf(", line %d", n+1)
+			}
+		}
+	}
+	if heading > 0 {
+		return fmt.Sprintf(", line %d", heading)
+	}
+	return ""
 }
 
 // with lays one written profile over the one for the same directory, or over that of its kind.
@@ -100,7 +132,7 @@ func (p Profiles) with(w written) (Profiles, error) {
 	}
 	laid, err := base.over(w)
 	if err != nil {
-		return nil, fmt.Errorf("ca %s%s: %w", w.Name, w.Directory, err)
+		return nil, err
 	}
 	if at >= 0 {
 		p = slices.Clone(p)
@@ -138,7 +170,8 @@ func (p Profile) limited(w written) (Profile, error) {
 	}
 	for name, text := range w.Limits {
 		if !slices.Contains(Names(), name) {
-			return p, fmt.Errorf("there is no limit %s, only %s", failure.Clean(name), strings.Join(Names(), ", "))
+			return p, fmt.Errorf("%s = %q: there is no such limit, only %s", failure.Clean(name), failure.Clean(text),
+				strings.Join(Names(), ", "))
 		}
 		l, err := parseLimit(name, text)
 		if err != nil {
@@ -151,8 +184,11 @@ func (p Profile) limited(w written) (Profile, error) {
 		if err != nil {
 			return p, err
 		}
+		spread := w.DomainsSpread == nil || *w.DomainsSpread
 		for name, l := range limits {
-			limits[name] = l.Share(part, of)
+			if Shared(name, spread) {
+				limits[name] = l.Share(part, of)
+			}
 		}
 	}
 	p.Limits = limits

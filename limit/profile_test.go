@@ -95,7 +95,7 @@ order_lifetime = "24h"
 		t.Fatal(err)
 	}
 	le := p.For("https://acme-v02.api.letsencrypt.org/directory", true)
-	if le.Limits[limit.NewOrdersPerAccount].Count != 150 || le.Limits[limit.CertificatesPerDomain].Count != 2 || le.Name != "letsencrypt" {
+	if le.Limits[limit.NewOrdersPerAccount].Count != 150 || le.Name != "letsencrypt" {
 		t.Errorf("%+v", le)
 	}
 	old := p.For("https://old.example/dir", false)
@@ -104,7 +104,64 @@ order_lifetime = "24h"
 	}
 }
 
-func TestAFileThatIsWrongNamesTheLineOrTheKey(t *testing.T) {
+// A part of 5 duplicates in a week is less than one: a divided limit of a name set forbids its second renewal.
+func TestAShareDividesWhatIsShared(t *testing.T) {
+	for _, test := range []struct {
+		settings string
+		want     map[string]int64
+	}{
+		{`share = "1/20"`, map[string]int64{limit.NewOrdersPerAccount: 15, limit.CertificatesPerDomain: 2,
+			limit.CertificatesPerFQDNSet: 5, limit.FailedAuthorizationsPerDomainPerAccount: 5}},
+		{"share = \"1/20\"\ndomains_spread = false", map[string]int64{limit.NewOrdersPerAccount: 15, limit.CertificatesPerDomain: 50,
+			limit.CertificatesPerFQDNSet: 5, limit.FailedAuthorizationsPerDomainPerAccount: 5}},
+		{`share = "1/1"`, map[string]int64{limit.NewOrdersPerAccount: 300, limit.CertificatesPerDomain: 50}},
+		{`share = "1/9223372036854775807"`, map[string]int64{limit.NewOrdersPerAccount: 1}},
+		{`share = "9223372036854775806/9223372036854775807"`, map[string]int64{limit.NewOrdersPerAccount: 300}},
+	} {
+		p, err := limit.Load("[[ca]]\ndirectory = \"https://acme-v02.api.letsencrypt.org/directory\"\n"+test.settings, "ca.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range test.want {
+			if got := p.For("https://acme-v02.api.letsencrypt.org/directory", true).Limits[name]; got.Count != want {
+				t.Errorf("%s: %s is %d, not %d", test.settings, name, got.Count, want)
+			}
+		}
+	}
+}
+
+func TestALimitSaysWhatItIsAShareOf(t *testing.T) {
+	l := limit.Limit{Name: limit.NewOrdersPerAccount, Count: 300, Period: 3 * time.Hour}
+	if got := l.Says(); got != "300 in 3h" {
+		t.Errorf("%s", got)
+	}
+	if got := l.Share(1, 20).Says(); got != "15 in 3h, which is share = 1/20 of the account's 300" {
+		t.Errorf("%s", got)
+	}
+	if got := (limit.Limit{Count: 1, Period: 90 * time.Second}).Says(); got != "1 in 1m30s" {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestAFileThatIsWrongNamesTheLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"[[ca]]\nname = \"x\"\n\n[[ca]]\nname = \"y\"\nshare = \"half\"\n":                "ca.toml, line 6: ca y: share",
+		"[[ca]]\nname = \"x\"\nshare = \"1/2\"\n[[ca]]\nname = \"y\"\n share = \"2/1\"\n": "line 6: ca y: share",
+		"[[ca]]\nname = \"x\"\n# colour = 1\ncolour = \"red\"\n":                          "line 4: there is no setting ca.colour",
+		"[[ca]]\nname = \"x\"\n[[ca]]\nboulder = true\n":                                  "line 3",
+		"[[ca]]\nname = \"x\"\nboulder = \"yes\"\n":                                       "line 3",
+		"[[ca]]\nname = \"x\"\n[ca.limits]\nNewOrders = \"1/1h\"\n":                       "line 4: ca x: NewOrders",
+		"[[ca]]\nname = \"x\"\nlimits.NewOrdersPerAccount = \"-3/1h\"\n":                  "line 3: ca x: NewOrdersPerAccount",
+		"[[ca]]\nname = \"x\"\n[ca.limits]\n\"CertificatesPerDomain\" = \"5 a week\"\n":   "line 4: ca x: CertificatesPerDomain",
+		"ca = [{name = \"x\", share = \"2/1\"}]\n":                                        "ca x: share",
+	} {
+		if _, err := limit.Load(text, "ca.toml"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestAFileThatIsWrongNamesTheKey(t *testing.T) {
 	for text, want := range map[string]string{
 		"[[ca]]\nname = ":                                                           "line 2",
 		"[[ca]]\nname = \"x\"\ncolour = \"red\"\n":                                  "ca.colour",

@@ -2,7 +2,6 @@ package order
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"orderly/acme"
@@ -84,8 +83,12 @@ func overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
 	if b.Key != "" {
 		of = " of " + failure.Clean(b.Key)
 	}
-	return failure.New(failure.RateLimited, fmt.Sprintf("Runs after %s try again. `orderly limits` shows every budget.",
-		until.UTC().Format(time.RFC3339)), "the budget %s%s (%d in %s) has nothing left", b.Name, of, l.Count, l.Period)
+	remedy := "Wait for that date; the next run after it orders. `orderly limits` shows every budget."
+	if l.Of > 0 {
+		remedy = "Wait for that date, or give this server a larger share in ca.toml beside the ledger. `orderly limits` shows every budget."
+	}
+	return failure.New(failure.RateLimited, remedy, "the budget %s%s (%s) has nothing left before %s", b.Name, of, l.Says(),
+		until.UTC().Truncate(time.Second).Add(time.Second).Format(time.RFC3339)) // a second that has begun is not over
 }
 
 // affordPending keeps the account below the number of pending authorizations that its CA allows, where it counts them.

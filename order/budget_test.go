@@ -3,6 +3,7 @@ package order_test
 import (
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,28 @@ func TestABudgetThatIsSpentKeepsOrdersFromBeingRefused(t *testing.T) {
 	}
 	if n := w.ca.Truth().RateLimited; n != 0 {
 		t.Errorf("the CA refused %d", n)
+	}
+}
+
+// What one server alone spends, a name set's certificates and a name's failures, is not divided by a share of the account;
+// and what is divided says so, with the date.
+func TestAShareIsOfTheAccountAlone(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	const settings = "share = \"1/20\"\n[ca.limits]\nNewOrdersPerAccount = \"20/3h\"\nCertificatesPerFQDNSet = \"5/168h\"\n" +
+		"FailedAuthorizationsPerDomainPerAccount = \"5/1h\"\n"
+	for i := range 3 {
+		if _, err := obtain(t.Context(), w.profiled(w.engine(), settings), order.Plan{Request: request("a", "a.example.com")}); err != nil {
+			t.Fatalf("certificate %d of the set: %v", i+1, err)
+		}
+	}
+	_, err := obtain(t.Context(), w.profiled(w.engine(), settings), order.Plan{Request: request("b", "b.example.com")})
+	if failure.ClassOf(err) != failure.RateLimited {
+		t.Fatalf("the account's second new order: %v", err)
+	}
+	want := fmt.Sprintf("the budget NewOrdersPerAccount (1 in 3h, which is share = 1/20 of the account's 20) has nothing left before %s",
+		w.clock.Now().UTC().Add(3*time.Hour).Format("2006-01-02T15"))
+	if !strings.HasPrefix(err.Error(), want) || !strings.Contains(failure.RemedyOf(err), "larger share") {
+		t.Errorf("%v\n%s\nwanted %s", err, failure.RemedyOf(err), want)
 	}
 }
 
