@@ -33,7 +33,7 @@ func (f *proofFlags) add(set *pflag.FlagSet) {
 	set.BoolVar(&f.manual, "manual", false, "prove the names by commands of your own: --manual-auth-hook")
 	set.StringVar(&f.auth, "manual-auth-hook", "", "shell `command` that puts in place what the CA looks for, told by CERTBOT_DOMAIN, CERTBOT_VALIDATION, CERTBOT_TOKEN (http-01)")
 	set.StringVar(&f.cleanup, "manual-cleanup-hook", "", "shell `command` that takes it away, told the same and CERTBOT_AUTH_OUTPUT")
-	set.StringVar(&f.from, "webroot-from", "", "shell `command` that prints the document root of the name it is given, or a path with {domain} in it: asked where none is known or it is gone; kept in the renewal file")
+	set.StringVar(&f.from, "webroot-from", "", "shell `command` that prints the document root of the name it is given, or a path with {domain} in it: asked with every order, what is known otherwise (-w, the renewal file) serves only when it fails; kept in the renewal file")
 	set.StringVar(&f.challenges, "preferred-challenges", "", "`list` of http, dns: how names are proven; --manual can do both, and a wildcard takes dns")
 }
 

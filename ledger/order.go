@@ -163,7 +163,7 @@ type Request struct {
 	Solver      string     `json:"solver,omitempty"` // how names are proven: "" or "webroot", "standalone", "manual"
 	Standalone  Standalone `json:"standalone,omitzero"`
 	Manual      Manual     `json:"manual,omitzero"`
-	WebrootFrom string     `json:"webroot_from,omitempty"` // where a document root is asked for that Webroots lacks
+	WebrootFrom string     `json:"webroot_from,omitempty"` // where each document root is asked for; Webroots serves when that fails
 
 	MustStaple       bool   `json:"must_staple,omitempty"`
 	ReuseKey         bool   `json:"reuse_key,omitempty"`

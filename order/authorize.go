@@ -35,6 +35,10 @@ func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error 
 
 // readmit finds out whether a newOrder that was not answered may be sent again. If not, its row stays for a later run.
 func (d *driver) readmit(ctx context.Context) error {
+	if d.e.Refresh != nil { // the row may be an earlier run's, and its document roots of that time
+		d.e.Refresh(ctx, &d.plan.Request)
+		d.o.Request.Webroots, d.o.Request.WebrootPaths = d.plan.Request.Webroots, d.plan.Request.WebrootPaths
+	}
 	report, err := d.e.admit(ctx, d.plan)
 	if ctx.Err() != nil {
 		return nil // the loop ends here

@@ -250,6 +250,25 @@ func TestAnUnansweredNewOrderIsNotSentAgainAgainstARefusal(t *testing.T) {
 	w.kept(r, 1)
 }
 
+// A newOrder that a killed run sent is sent again for the document roots of now, not for those of that time.
+func TestAnUnansweredNewOrderIsCheckedWhereTheSiteIsNow(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	r := request("a.example", "a.example")
+	w.dieAt(r, "new-order", 1, false)
+	orders, err := w.store.Orders(t.Context(), ledger.OrderFilter{Unsettled: true})
+	must(t, err)
+	e, seen := w.engine(), ""
+	e.Refresh = func(_ context.Context, r *ledger.Request) { r.Webroots = map[string]string{"a.example": "/moved"} }
+	e.Preflight = func(_ context.Context, r ledger.Request, names []string) preflight.Report {
+		seen = r.Webroots["a.example"]
+		return refusing("bad", names[0], failure.HTTPWrong, false)
+	}
+	did, err := e.Resume(t.Context(), orders[0])
+	if !did || failure.ClassOf(err) != failure.HTTPWrong || seen != "/moved" || orders[0].Request.Webroots["a.example"] != "/moved" {
+		t.Errorf("%v, %v, looked at %q", did, err, seen)
+	}
+}
+
 func TestAnUnansweredNewOrderIsForgottenOnceItHasExpired(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	r := request("a.example", "a.example")

@@ -20,8 +20,7 @@ type Proof struct {
 	Solver     string // ledger.WebrootSolver, ledger.StandaloneSolver, ledger.ManualSolver
 	Standalone ledger.Standalone
 	Manual     ledger.Manual
-	// WebrootFrom is whom to ask for the document root of a name that has none, or whose own is gone: a shell command, or a
-	// path with {domain} in it.
+	// WebrootFrom is whom to ask for the document root of each name: a shell command, or a path with {domain} in it.
 	WebrootFrom string
 }
 

@@ -46,7 +46,7 @@ func (s *Server) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigur
 		return done, waited(err, "another process to finish with "+l.Name)
 	}
 	defer func() { _ = unlock() }()
-	done.Changed, err = s.rewrite(w)
+	done.Changed, err = s.rewrite(ctx, w)
 	if err == nil && done.Changed {
 		err = s.note(ctx, ledger.Event{Lineage: l.Name, Kind: "reconfigured"})
 	}
@@ -89,7 +89,7 @@ func (s *Server) rehearsed(ctx context.Context, l *certbot.Lineage, round Round)
 }
 
 // rewrite applies what was asked to the renewal file and reports whether that changed it. The caller holds the lineage's lock.
-func (s *Server) rewrite(w Reconfiguration) (bool, error) {
+func (s *Server) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
 	l, err := s.Disk.Open(w.CertName)
 	if err != nil {
 		return false, err
@@ -98,6 +98,7 @@ func (s *Server) rewrite(w Reconfiguration) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	s.refreshRoots(ctx, &r) // what the rehearsal was told, not what the file knew before
 	before, err := os.ReadFile(l.Renewal.Path)
 	if err != nil {
 		return false, err

@@ -29,6 +29,7 @@ type Settings struct {
 	Force             bool          // a person insists
 	LongestValidation time.Duration // 0: as the CA's habits say
 	Patience          time.Duration // how long the CA is waited for without anything changing; 0: order.DefaultPatience
+	RootPatience      time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
 	DirectoryHooks    bool
 	RunDeployHooks    bool // in a rehearsal, too
 	Rehearsal         bool // --dry-run: orders are made and finished, and nothing on disk changes
@@ -55,6 +56,7 @@ type Server struct {
 	checking time.Duration
 	warned   map[string]bool
 	answers  map[string]answer // to questions for document roots
+	silent   int               // how often in a row --webroot-from did not answer in time
 	delayed  bool              // the pause of Round.Spread was made
 	left     []string          // the names that a subset has come down to, nil for all
 	skew     sync.Once         // the warning about the CA's clock is given once
