@@ -21,10 +21,12 @@ func (choiceFlags) add(set *pflag.FlagSet, c *renewal.Choice) {
 	set.BoolVar(&c.NoReuseKey, "no-reuse-key", false, "each certificate has a key of its own again")
 	set.BoolVar(&c.NewKey, "new-key", false, "another private key this time, although the lineage reuses its key")
 	set.BoolVar(&c.MustStaple, "must-staple", false, "ask for the OCSP Must Staple extension; kept in the renewal file")
+	set.BoolVar(&c.NoMustStaple, "no-must-staple", false, "ask for it no longer")
 	set.StringVar(&c.PreferredChain, "preferred-chain", "", "the chain whose topmost certificate was issued by this common `name`, where the CA offers several")
 	set.StringVar(&c.PreferredProfile, "preferred-profile", "", "the certificate `profile` to ask for where the CA offers it")
 	set.StringVar(&c.RequiredProfile, "required-profile", "", "the certificate `profile` without which there is to be no order")
 	set.BoolVar(&c.AllowSubset, "allow-subset-of-names", false, "leave out names that cannot be validated, if others can")
+	set.BoolVar(&c.NoAllowSubset, "no-allow-subset-of-names", false, "leave none out any longer")
 }
 
 func (choiceFlags) check(c *renewal.Choice) error {
@@ -38,6 +40,10 @@ func (choiceFlags) check(c *renewal.Choice) error {
 		return failure.New(failure.Usage, "", "--rsa-key-size %d: between 2048 and 8192 bits", c.RSABits)
 	case c.ReuseKey && c.NoReuseKey:
 		return failure.New(failure.Usage, "", "--reuse-key and --no-reuse-key contradict each other")
+	case c.MustStaple && c.NoMustStaple:
+		return failure.New(failure.Usage, "", "--must-staple and --no-must-staple contradict each other")
+	case c.AllowSubset && c.NoAllowSubset:
+		return failure.New(failure.Usage, "", "--allow-subset-of-names and --no-allow-subset-of-names contradict each other")
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ const (
 	RateLimited   Class = "rate-limited"       // the CA answered 429, or the ledger knows it would
 	Paused        Class = "paused"             // the CA wants a person to unpause a name
 	Validation    Class = "validation-failed"  // the CA could not validate a name
+	CAAForbids    Class = "caa-forbids"        // a CAA record forbids this CA to issue
+	BadCSR        Class = "bad-csr"            // the CA refuses the certificate's key or CSR
 	CARefused     Class = "ca-refused"         // the CA refused a request for another reason
 	CAUnavailable Class = "ca-unavailable"     // the CA answers with 5xx, not at all, or nonsense
 	AnswerLost    Class = "answer-lost"        // a request was sent, its answer never arrived

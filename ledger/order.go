@@ -174,6 +174,9 @@ type Request struct {
 	CSR              []byte `json:"csr,omitempty"`       // DER, of a person's own; then there is no private key here
 	Output           Output `json:"output,omitzero"`     // where the certificate of a person's own CSR goes
 	Rehearsal        bool   `json:"rehearsal,omitempty"` // --dry-run: nothing is put in place
+
+	// Filed is what the renewal file said when this was asked, by setting: what differs later was mended by a person.
+	Filed map[string]string `json:"filed,omitempty"`
 }
 
 // Output names the files for a certificate that has no lineage. All are absolute.

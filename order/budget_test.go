@@ -99,7 +99,7 @@ func TestWhatTheCARefusedIsGivenBack(t *testing.T) {
 	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 403, Problem: "rejectedIdentifier", Detail: "no"})
 	r := request("a", "a.example.com")
 	_, err := obtain(t.Context(), w.profiled(w.engine(), threeOrders), order.Plan{Request: r})
-	if failure.ClassOf(err) != failure.CARefused {
+	if failure.ClassOf(err) != failure.BadName {
 		t.Fatal(err)
 	}
 	if n := w.left(limit.NewOrdersPerAccount, "", l); n != 3 {

@@ -208,7 +208,8 @@ func (d *driver) createdUnread(ctx context.Context, url string) error {
 // refusedOrder: the CA said no to newOrder. A 429 is remembered for the account or the names, and obeyed by later runs.
 func (d *driver) refusedOrder(ctx context.Context, sent time.Time, p *acme.Problem) error {
 	if p.Status != 429 {
-		return d.withdraw(ctx, failure.CARefused, "", p)
+		class, remedy := refusalOfType(d.o, p)
+		return d.withdraw(ctx, class, remedy, p)
 	}
 	holds := holdsOf(p, d.o, sent)
 	d.holds = append(d.holds, holds...)

@@ -39,6 +39,9 @@ type Engine struct {
 	Installer Installer
 	// Wanted reports whether an order that an earlier process left still makes sense on this host; nil: every one does.
 	Wanted func(o *ledger.Order) bool
+	// Mended, where set, is what is wanted of an order that an earlier process left: its request, and what a person changed in
+	// the renewal file since it was made.
+	Mended func(o *ledger.Order) ledger.Request
 	// Mine reports whether an order is this run's to go on with; nil: every one is. A rehearsal leaves the others alone.
 	Mine  func(o *ledger.Order) bool
 	Locks Locks
@@ -177,7 +180,7 @@ func startsAnew(o *ledger.Order, resumed bool) bool {
 	case ledger.ReleasedState:
 		return !o.Releasing // what was given up for a reason waits until the reason is gone
 	case ledger.Invalid:
-		return resumed && o.Class == string(failure.CARefused)
+		return resumed && refusedByCA(failure.Class(o.Class))
 	}
 	return false
 }
@@ -225,6 +228,14 @@ func takeKey(o *ledger.Request, r ledger.Request) {
 // adoptRequest takes up what was mended since the order was made. What newOrder was made of stays, and so does a CSR, unless
 // another kind of key is wanted now (a person may have a reason: the old one became known) and the CSR was never sent.
 func adoptRequest(o *ledger.Order, r ledger.Request) {
+	adoptSettings(o, r)
+	o.Request.PreferredProfile = r.PreferredProfile
+	o.Request.New = r.New // a lineage may have been deleted since, and is wanted again
+	o.Superseded, o.SettledAt = false, time.Time{}
+}
+
+// adoptSettings takes up what may change while an order lives.
+func adoptSettings(o *ledger.Order, r ledger.Request) {
 	if !sameKey(o.Request, r) && o.FinalizeSentAt.IsZero() {
 		o.Key, o.CSR = ledger.FileRef{}, ledger.FileRef{}
 	}
@@ -232,11 +243,23 @@ func adoptRequest(o *ledger.Order, r ledger.Request) {
 		takeKey(&o.Request, r)
 	}
 	o.Request.ReuseKey, o.Request.PreferredChain, o.Request.AllowSubset = r.ReuseKey, r.PreferredChain, r.AllowSubset
-	o.Request.PreferredProfile, o.Request.WebrootFrom = r.PreferredProfile, r.WebrootFrom
 	o.Request.Webroots, o.Request.WebrootPaths, o.Request.Hooks = r.Webroots, r.WebrootPaths, r.Hooks
-	o.Request.New = r.New // a lineage may have been deleted since, and is wanted again
+	o.Request.WebrootFrom, o.Request.Filed = r.WebrootFrom, r.Filed
 	o.Request.Solver, o.Request.Standalone, o.Request.Manual = r.Solver, r.Standalone, r.Manual
-	o.Superseded, o.SettledAt = false, time.Time{}
+}
+
+// takeOver returns the driver for an order that an earlier process left and that this run is not about. What a person
+// mended in the renewal file since then counts: the settings that the order was made with would be issued, and written
+// back over the mended ones. What the CA has issued is issued.
+func (e *Engine) takeOver(o *ledger.Order) *driver {
+	if e.Mended == nil || !o.State.Live() || o.State == ledger.Valid {
+		return newDriver(e, o)
+	}
+	r := e.Mended(o)
+	adoptSettings(o, r)
+	d := newDriver(e, o)
+	d.plan.Request = r
+	return d
 }
 
 // Resume goes on with an order that an earlier process left, unless another process holds its lineage: then that one is at
@@ -256,7 +279,7 @@ func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
 	}
 	*o = *fresh
 	e.unwish(o)
-	return true, newDriver(e, o).drive(ctx)
+	return true, e.takeOver(o).drive(ctx)
 }
 
 // unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that

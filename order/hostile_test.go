@@ -274,7 +274,7 @@ func TestABrokenFinalizeIsNotRepeatedWithoutEnd(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	w.ca.Inject(testca.Fault{Kind: "finalize", Action: testca.Respond, Status: 403, Problem: "caa", Detail: "CAA forbids it"})
 	r := request("a.example", "a.example")
-	_, err := w.fails(order.Plan{Request: r}, failure.CARefused)
+	_, err := w.fails(order.Plan{Request: r}, failure.CAAForbids)
 	if n := w.requests("finalize"); n > 5 || !strings.Contains(err.Error(), "CAA forbids it") {
 		t.Errorf("finalize was sent %d times: %v", n, err)
 	}

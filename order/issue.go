@@ -36,8 +36,8 @@ func (d *driver) makeKey() error {
 // (rule 5).
 func (d *driver) finalize(ctx context.Context) error {
 	o := d.o
-	if d.wished && !sameKey(o.Request, d.plan.Request) {
-		// A person wants another key by now. The CA was seen to call the order ready, so the finalize of an earlier run with
+	if !sameKey(o.Request, d.plan.Request) {
+		// A person wants another key by now, by a flag or in the renewal file. The CA was seen to call the order ready, so the finalize of an earlier run with
 		// the other CSR never arrived.
 		takeKey(&o.Request, d.plan.Request)
 		o.Key, o.CSR, d.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
@@ -75,7 +75,7 @@ const mostDenials = 1
 func (d *driver) notFinalized(err error) error {
 	fate, p := judgeError(err)
 	switch {
-	case fate == notDone || d.accountTrouble(err) != nil:
+	case fate == notDone || d.accountTrouble(err) != nil && !p.IsType("badPublicKey"): // that is about the CSR's key here
 		d.o.State = ledger.Ready
 		return d.trouble("finalize", err)
 	case fate == undecided:
@@ -87,7 +87,8 @@ func (d *driver) notFinalized(err error) error {
 		return nil
 	}
 	d.o.State = ledger.Ready
-	return d.stop(failure.CARefused, "", "the CA refused to issue for %s: %s", d.o.Lineage, p.Error())
+	why := notIssued(d.o, p)
+	return d.stop(why.Class, why.Remedy, "%s", why.Sentence)
 }
 
 // download fetches the certificate and makes it durable, unless it belongs to another key: then another holder of the

@@ -143,7 +143,8 @@ func (d *driver) died(reply acme.Order) {
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.CARefused)
 	d.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", d.o.Lineage, failure.Clean(reply.Status))
 	if reply.Error != nil {
-		d.o.Sentence += ": " + reply.Error.Error()
+		class, _ := refusalOfType(d.o, reply.Error)
+		d.o.Class, d.o.Sentence = string(class), d.o.Sentence+": "+reply.Error.Error()
 	}
 	d.note("order died", "%s", d.o.Sentence)
 }

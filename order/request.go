@@ -81,7 +81,12 @@ func (d *driver) accountTrouble(err error) error {
 		return nil
 	}
 	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail), "account")
-	if p.IsType("accountDoesNotExist") || p.IsType("badPublicKey") || deactivated {
+	if p.IsType("badPublicKey") {
+		return failure.Wrap(err, failure.Account,
+			"Give the account another key: orderly update_account --change-account-key --server "+d.e.Account.Server+" --account "+d.e.Account.KeyID,
+			"the CA does not accept the key of the account %s", d.e.Account.URL)
+	}
+	if p.IsType("accountDoesNotExist") || deactivated {
 		return failure.Wrap(err, failure.Account,
 			"Put the account's directory back as it was, or name another account with --account. None is made anew by itself: the orders of this one would be lost.",
 			"the CA does not accept the account %s", d.e.Account.URL)

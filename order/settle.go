@@ -51,7 +51,7 @@ func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
 		return nil
 	}
 	e.unwish(fresh)
-	return e.tolerate(newDriver(e, fresh).drive(ctx), fresh)
+	return e.tolerate(e.takeOver(fresh).drive(ctx), fresh)
 }
 
 // finishLineage settles what earlier processes left for this lineage, except the live order for exactly the wanted names,
@@ -72,7 +72,11 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 		}
 		// In Processing, too: if finalize never arrived, the CA says `ready`.
 		o.Superseded = o.Superseded || (wanted != nil && o.State.Live() && o.State != ledger.Valid)
-		if err := e.tolerate(newDriver(e, o).drive(ctx), o); err != nil {
+		d := newDriver(e, o)
+		if wanted == nil {
+			d = e.takeOver(o)
+		}
+		if err := e.tolerate(d.drive(ctx), o); err != nil {
 			return err
 		}
 		if wanted != nil && o.State == ledger.Installed {

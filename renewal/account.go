@@ -72,7 +72,11 @@ func (s *Server) register(ctx context.Context, server string, r Registration) (*
 	}
 	object, err := client.NewAccount(ctx, key, acme.Registration{Contact: contacts(r.Email), TermsOfServiceAgreed: true, External: r.External})
 	if err != nil {
-		return nil, failure.Wrap(err, classOf(err), "Run the same command again; the same key is used.", "no account could be made at %s", server)
+		class, remedy := classOf(err), "Run the same command again; the same key is used."
+		if p, ok := errors.AsType[*acme.Problem](err); ok && class == failure.CARefused {
+			remedy = registrationRemedy(p.Type)
+		}
+		return nil, failure.Wrap(err, class, remedy, "no account could be made at %s", server)
 	}
 	return s.saveAccount(server, signer, object)
 }
@@ -88,6 +92,19 @@ func (s *Server) saveAccount(server string, signer crypto.Signer, object acme.Ac
 	}
 	s.Report.Say("Account registered.")
 	return &a, nil
+}
+
+// registrationRemedy is what to do where a CA makes no account, by the type of its problem; "" where its words say it.
+func registrationRemedy(kind string) string {
+	switch kind {
+	case "invalidContact", "unsupportedContact":
+		return "Give another address with -m, or none: --register-unsafely-without-email."
+	case "externalAccountRequired":
+		return "Give the key by which this CA knows its customer: --eab-kid ID --eab-hmac-key KEY."
+	case "unauthorized":
+		return "Compare --eab-kid and --eab-hmac-key with what the CA shows."
+	}
+	return ""
 }
 
 func contacts(email string) []string {
@@ -185,7 +202,7 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 	return &order.Engine{
 		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mine: s.mine, Locks: s.Locks,
+		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mended: s.mended, Mine: s.mine, Locks: s.Locks,
 		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
 		Parallel: order.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, order.DefaultPatience), LongestWait: order.DefaultLongestWait,
 	}

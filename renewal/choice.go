@@ -19,10 +19,12 @@ type Choice struct {
 	NoReuseKey       bool
 	NewKey           bool // this time another one, whatever is said of reuse
 	MustStaple       bool
+	NoMustStaple     bool   // takes it away again
 	PreferredChain   string // common name of the issuer of the topmost certificate
 	PreferredProfile string
 	RequiredProfile  string
 	AllowSubset      bool // names that fail are left out
+	NoAllowSubset    bool
 }
 
 // apply completes a request: the command line's word counts before the renewal file's. current is nil for a new lineage.
@@ -32,8 +34,8 @@ func (c Choice) apply(r *ledger.Request, current *certbot.Lineage) error {
 		p = current.Renewal.Params
 	}
 	r.ReuseKey = (c.ReuseKey || p.ReuseKey) && !c.NoReuseKey
-	r.MustStaple = c.MustStaple || p.MustStaple
-	r.AllowSubset = c.AllowSubset || p.AllowSubset
+	r.MustStaple = (c.MustStaple || p.MustStaple) && !c.NoMustStaple
+	r.AllowSubset = (c.AllowSubset || p.AllowSubset) && !c.NoAllowSubset
 	r.PreferredChain = first(c.PreferredChain, p.PreferredChain)
 	r.Profile, r.PreferredProfile = c.RequiredProfile, c.PreferredProfile
 	if r.Profile == "" && r.PreferredProfile == "" {
@@ -96,15 +98,20 @@ func first(a, b string) string {
 	return b
 }
 
-// confirms refuses, as certbot does, to change the kind of key of a certificate that was not named: a certificate that a
+// changesKeyType reports whether another type of key is asked for than the certificate has, whatever its renewal file says.
+func (c Choice) changesKeyType(l *certbot.Lineage) bool {
+	return c.KeyType != "" && l.Certificate.KeyType != "" && !strings.EqualFold(c.KeyType, l.Certificate.KeyType)
+}
+
+// confirms refuses, as certbot does, to change the type of key of a certificate that was not named: a certificate that a
 // device needs as RSA would otherwise change with the first script that has another default.
-func (w Wish) confirms(current *certbot.Lineage) error {
-	if current == nil || w.CertName != "" || w.Choice.KeyType == "" || strings.EqualFold(w.Choice.KeyType, current.Renewal.Params.KeyType) {
+func (w Wish) confirms(l *certbot.Lineage) error {
+	if w.CertName != "" || !w.Choice.changesKeyType(l) {
 		return nil
 	}
-	return failure.New(failure.Config, fmt.Sprintf("Add --cert-name %s to confirm it.", current.Name),
+	return failure.New(failure.Config, fmt.Sprintf("Add --cert-name %s to confirm it.", l.Name),
 		"Are you trying to change the key type of the certificate named %s from %s to %s? Please provide both --cert-name and --key-type on the command line to confirm the change you are trying to make.",
-		current.Name, strings.ToUpper(current.Renewal.Params.KeyType), strings.ToUpper(w.Choice.KeyType))
+		l.Name, strings.ToUpper(l.Certificate.KeyType), strings.ToUpper(w.Choice.KeyType))
 }
 
 // chosen writes what a request says of the certificate into the settings of a renewal file.
@@ -112,7 +119,8 @@ func chosen(r ledger.Request, p *certbot.Params) {
 	p.KeyType, p.RSAKeySize, p.EllipticCurve = r.KeyType, r.RSABits, r.Curve
 	p.ReuseKey, p.MustStaple, p.AllowSubset = r.ReuseKey, r.MustStaple, r.AllowSubset
 	p.PreferredChain, p.PreferredProfile, p.RequiredProfile = r.PreferredChain, r.PreferredProfile, r.Profile
-	for key, stays := range map[string]bool{"reuse_key": r.ReuseKey, "required_profile": r.Profile != "", "preferred_profile": r.PreferredProfile != ""} {
+	for key, stays := range map[string]bool{"reuse_key": r.ReuseKey, "must_staple": r.MustStaple, "allow_subset_of_names": r.AllowSubset,
+		"required_profile": r.Profile != "", "preferred_profile": r.PreferredProfile != ""} {
 		if !stays {
 			p.Remove = append(p.Remove, key)
 		}

@@ -123,6 +123,9 @@ func (s *Server) wanted(o *ledger.Order) bool {
 	if err != nil {
 		return true // a broken lineage is what a new certificate mends
 	}
+	if s.elsewhere(o) {
+		return false
+	}
 	info, err := os.Stat(l.Renewal.Cert)
 	return err != nil || !info.ModTime().After(o.CreatedAt)
 }

@@ -282,6 +282,7 @@ func renewalRequest(l *certbot.Lineage, round Round) (ledger.Request, error) {
 	w := accountWish(p, round)
 	r := ledger.Request{
 		Lineage: l.Name, Server: w.Server, Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
+		Filed: filed(p),
 	}
 	if len(round.WebrootPaths) > 0 {
 		r.WebrootPaths = round.WebrootPaths

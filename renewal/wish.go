@@ -47,6 +47,9 @@ func (s *Server) decide(w Wish, now time.Time) (Decision, error) {
 		return s.decideSame(w, same, now)
 	}
 	if part := s.contained(w.Names); part != nil && !w.Duplicate {
+		if err := w.confirms(part); err != nil {
+			return Decision{}, err
+		}
 		if !w.Expand && !w.Renew {
 			return Decision{}, failure.New(failure.Config, "Add --expand to put all names into that certificate, or --cert-name for one of its own.",
 				"Missing command line flag or config entry for this setting:\nYou have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?\n\n(You can set this with the --expand flag)",
@@ -122,7 +125,11 @@ func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
 
 func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision, error) {
 	d := Decision{Lineage: l.Name, Current: l, Needed: true, Why: "--force-renewal"}
-	if w.Renew {
+	if err := w.confirms(l); err != nil || w.Renew {
+		return d, err
+	}
+	if w.Choice.changesKeyType(l) {
+		d.Why = "its key changes"
 		return d, nil
 	}
 	at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
@@ -140,10 +147,7 @@ func (w Wish) request(d Decision, account string) (ledger.Request, error) {
 		WebrootPaths: w.WebrootPaths, Hooks: w.Hooks, New: d.Current == nil,
 	}
 	if d.Current != nil {
-		r.Hooks = inherit(r.Hooks, d.Current.Renewal.Params)
-	}
-	if err := w.confirms(d.Current); err != nil {
-		return r, err
+		r.Hooks, r.Filed = inherit(r.Hooks, d.Current.Renewal.Params), filed(d.Current.Renewal.Params)
 	}
 	if err := w.Proof.apply(&r, d.Current); err != nil {
 		return r, err

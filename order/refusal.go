@@ -1,0 +1,82 @@
+package order
+
+import (
+	"cmp"
+	"fmt"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// refusalOfType says what a problem's type means for an order, whichever request it answers: the class, and what mends it.
+// A type that says nothing about the order itself is the CA's refusal, with its words and no remedy.
+func refusalOfType(o *ledger.Order, p *acme.Problem) (failure.Class, string) {
+	switch p.Type {
+	case "badCSR", "badPublicKey":
+		return failure.BadCSR, anotherCSR(o)
+	case "rejectedIdentifier", "unsupportedIdentifier":
+		return failure.BadName, "Leave out the name that the CA refuses, or ask another CA with --server."
+	case "caa":
+		return failure.CAAForbids, "Let the CAA record of the domain name this CA (issue, and issuewild for a wildcard), or remove the record."
+	}
+	return failure.CARefused, ""
+}
+
+// refusedByCA reports whether an order that died of this class did so by the CA's word, and not by a name that failed.
+func refusedByCA(class failure.Class) bool {
+	switch class {
+	case failure.CARefused, failure.BadCSR, failure.BadName, failure.CAAForbids:
+		return true
+	}
+	return false
+}
+
+// notIssued explains a finalize that the CA refused.
+func notIssued(o *ledger.Order, p *acme.Problem) *failure.Error {
+	class, remedy := refusalOfType(o, p)
+	if class == failure.BadCSR {
+		return failure.New(class, remedy, "the CA refuses the key or the CSR of the certificate for %s (%s): %s", o.Lineage, asked(o.Request), p.Error())
+	}
+	return failure.New(class, remedy, "the CA refused to issue for %s: %s", o.Lineage, p.Error())
+}
+
+// asked says what a CSR asks for, in a few words.
+func asked(r ledger.Request) string {
+	if len(r.CSR) > 0 {
+		return "a CSR of your own"
+	}
+	words := "ecdsa, " + cmp.Or(r.Curve, "secp256r1")
+	if r.KeyType == "rsa" {
+		words = fmt.Sprintf("rsa, %d bits", max(r.RSABits, 2048))
+	}
+	if r.OldKey != "" {
+		words += ", the private key that the lineage has"
+	}
+	if r.MustStaple {
+		words += ", OCSP Must Staple"
+	}
+	return words
+}
+
+// anotherCSR is what to do where a CA refuses a key or a CSR.
+func anotherCSR(o *ledger.Order) string {
+	if len(o.Request.CSR) > 0 {
+		return "Make another key and CSR, and run the command again with that."
+	}
+	again := "Run the same command again with "
+	if !o.Request.New && !o.Request.Rehearsal {
+		again = "Ask for another key: orderly renew --cert-name " + o.Lineage + " --force-renewal "
+	}
+	flags := "--key-type ecdsa --elliptic-curve secp256r1"
+	if o.Request.KeyType != "rsa" && cmp.Or(o.Request.Curve, "secp256r1") == "secp256r1" {
+		flags = "--key-type rsa --rsa-key-size 2048"
+	}
+	if o.Request.OldKey != "" {
+		flags = "--new-key"
+	}
+	if o.Request.MustStaple {
+		flags += " --no-must-staple"
+	}
+	return again + flags
+}

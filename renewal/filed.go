@@ -1,0 +1,113 @@
+package renewal
+
+import (
+	"encoding/json"
+
+	"orderly/certbot"
+	"orderly/ledger"
+)
+
+// The groups of settings of a renewal file that mean something to an order: those of one group are mended together.
+const (
+	filedCA      = "ca" // server, account and profile: what newOrder was made of
+	filedKey     = "key"
+	filedReuse   = "reuse_key"
+	filedStaple  = "must_staple"
+	filedSubset  = "allow_subset_of_names"
+	filedChain   = "preferred_chain"
+	filedPre     = "pre_hook"
+	filedPost    = "post_hook"
+	filedDeploy  = "renew_hook"
+	filedWebroot = "webroot"
+	filedProof   = "authenticator"
+)
+
+// filed is what a renewal file says, by group, as ledger.Request.Filed keeps it.
+func filed(p certbot.Params) map[string]string {
+	said := map[string]string{}
+	for group, values := range map[string][]any{
+		filedCA:      {p.Server, p.Account, p.RequiredProfile, p.PreferredProfile},
+		filedKey:     {p.KeyType, p.RSAKeySize, p.EllipticCurve},
+		filedReuse:   {p.ReuseKey},
+		filedStaple:  {p.MustStaple},
+		filedSubset:  {p.AllowSubset},
+		filedChain:   {p.PreferredChain},
+		filedPre:     {p.PreHook},
+		filedPost:    {p.PostHook},
+		filedDeploy:  {p.DeployHook},
+		filedWebroot: {p.WebrootPath, p.WebrootMap, p.WebrootFrom},
+		filedProof:   {p.Authenticator, p.Challenges, p.HTTP01Port, p.HTTP01Address, p.Plugin},
+	} {
+		text, err := json.Marshal(values)
+		if err == nil {
+			said[group] = string(text)
+		}
+	}
+	return said
+}
+
+// mended says which groups a person has changed since an order was made; none where that is not known.
+func mended(o *ledger.Order, now certbot.Params) map[string]bool {
+	changed := map[string]bool{}
+	for group, said := range filed(now) {
+		changed[group] = o.Request.Filed != nil && o.Request.Filed[group] != said
+	}
+	return changed
+}
+
+// lineageOfOrder opens the lineage that an order is for, nil where its renewal file has no say: there is none, or it cannot
+// be read.
+func (s *Server) lineageOfOrder(o *ledger.Order) *certbot.Lineage {
+	if o.Request.Rehearsal || len(o.Request.CSR) > 0 || o.Request.Filed == nil {
+		return nil
+	}
+	l, err := s.Disk.Open(o.Lineage)
+	if err != nil {
+		return nil
+	}
+	return l
+}
+
+// mended is what is wanted of an order that an earlier run left: what was asked for then, by flags perhaps, and what was
+// changed in the renewal file since.
+func (s *Server) mended(o *ledger.Order) ledger.Request {
+	r := o.Request
+	l := s.lineageOfOrder(o)
+	if l == nil {
+		return r
+	}
+	now, err := renewalRequest(l, Round{})
+	if err != nil {
+		return r // it is said where the lineage is renewed
+	}
+	changed := mended(o, l.Renewal.Params)
+	if changed[filedKey] || changed[filedReuse] {
+		r.KeyType, r.RSABits, r.Curve = now.KeyType, now.RSABits, now.Curve
+		r.ReuseKey, r.OldKey = now.ReuseKey, now.OldKey
+	}
+	for group, take := range map[string]func(){
+		filedStaple: func() { r.MustStaple = now.MustStaple },
+		filedSubset: func() { r.AllowSubset = now.AllowSubset },
+		filedChain:  func() { r.PreferredChain = now.PreferredChain },
+		filedPre:    func() { r.Hooks.Pre = now.Hooks.Pre },
+		filedPost:   func() { r.Hooks.Post = now.Hooks.Post },
+		filedDeploy: func() { r.Hooks.Deploy = now.Hooks.Deploy },
+	} {
+		if changed[group] {
+			take()
+		}
+	}
+	if (changed[filedProof] || changed[filedWebroot]) && ledger.NameKey(r.Names) == ledger.NameKey(now.Names) {
+		r.Solver, r.Standalone, r.Manual = now.Solver, now.Standalone, now.Manual
+		r.Webroots, r.WebrootPaths, r.WebrootFrom = now.Webroots, now.WebrootPaths, now.WebrootFrom
+	}
+	r.Filed = now.Filed
+	return r
+}
+
+// elsewhere reports whether the renewal file names another CA, account or profile by now than when the order was made: its
+// certificate would bring the old ones back.
+func (s *Server) elsewhere(o *ledger.Order) bool {
+	l := s.lineageOfOrder(o)
+	return l != nil && mended(o, l.Renewal.Params)[filedCA]
+}
