@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+
+	"orderly/outside"
 )
 
 // Registration is what newAccount asks for (RFC 8555 §7.3).
@@ -19,9 +21,9 @@ type Registration struct {
 type AccountObject struct {
 	Reply   // its Status 201: the account was made; 200: the key had one already
 	URL     string
-	Status  string   // valid, deactivated or revoked
-	Contact []string // as the CA holds them
-	Orders  string   // URL of the account's list of orders; Boulder has none
+	Status  string         // valid, deactivated or revoked; otherwise outside.Odd
+	Contact []outside.Text // as the CA holds them; at most 100
+	Orders  string         // URL of the account's list of orders; Boulder has none
 }
 
 // OrderList is one page of an account's orders (RFC 8555 §7.1.2.1).
@@ -132,7 +134,7 @@ func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
 	if list.Orders == nil {
 		return OrderList{}, got.lost(errors.New("it is no list of orders"))
 	}
-	page := OrderList{Reply: got.Reply, URLs: *list.Orders}
+	page := OrderList{Reply: got.Reply, URLs: addressesOf(*list.Orders)}
 	if next := got.links("next"); len(next) > 0 {
 		page.Next = next[0]
 	}
@@ -154,9 +156,9 @@ func (a *Account) post(ctx context.Context, kind, url string, payload []byte) (a
 
 func parseAccount(a answer, url string) (AccountObject, error) {
 	var object struct {
-		Status  string   `json:"status"`
-		Contact []string `json:"contact"`
-		Orders  string   `json:"orders"`
+		Status  string          `json:"status"`
+		Contact json.RawMessage `json:"contact"`
+		Orders  string          `json:"orders"`
 	}
 	if err := decode(a, &object); err != nil {
 		return AccountObject{}, err
@@ -164,5 +166,6 @@ func parseAccount(a answer, url string) (AccountObject, error) {
 	if object.Status == "" {
 		return AccountObject{}, a.lost(errors.New("it is no account: it has no status"))
 	}
-	return AccountObject{Reply: a.Reply, URL: url, Status: object.Status, Contact: object.Contact, Orders: object.Orders}, nil
+	return AccountObject{Reply: a.Reply, URL: url, Status: accountStatus(object.Status),
+		Contact: textsOf(object.Contact, contactsKept), Orders: addressOf(object.Orders)}, nil
 }

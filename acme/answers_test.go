@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"orderly/acme"
+	"orderly/outside"
 )
 
 // problemFrom is the Problem that an answer of this kind to newOrder becomes.
@@ -45,13 +46,13 @@ func TestAProblemDocumentIsTold(t *testing.T) {
 	if got := p.Error(); got != "429 rateLimited: too many new orders (300) from this account in the last 3h0m0s: see https://letsencrypt.org/docs/rate-limits/#new-orders-per-account." {
 		t.Errorf("Error: %s", got)
 	}
-	if !p.Document || !p.IsType("rateLimited") || p.IsType("malformed") || p.Title != "slow [2J" || p.Undecided() {
+	if !p.Document || !p.IsType("rateLimited") || p.IsType("malformed") || p.Title.String() != "slow [2J" || p.Undecided() {
 		t.Errorf("got %+v", p)
 	}
 	if p.Link != "https://letsencrypt.org/docs/rate-limits/#new-orders-per-account" {
 		t.Errorf("link %q", p.Link)
 	}
-	want := []acme.Subproblem{{Type: "caa", Detail: "no way", Name: "a.example"}, {Type: "dns"}, {}}
+	want := []acme.Subproblem{{Type: "caa", Detail: outside.Of("no\nway"), Name: "a.example"}, {Type: "dns"}, {}}
 	if !slices.Equal(p.Subproblems, want) {
 		t.Errorf("subproblems %+v", p.Subproblems)
 	}
@@ -60,8 +61,8 @@ func TestAProblemDocumentIsTold(t *testing.T) {
 func TestTheLinkToUnpauseIsKeptWhole(t *testing.T) {
 	link := "https://ca.example/sfe/v1/unpause?jwt=" + strings.Repeat("aB-_.9", 150)
 	p := problemFrom(t, 429, "application/problem+json", `{"type":"urn:ietf:params:acme:error:rateLimited","detail":"Your account is temporarily prevented. Please visit: `+link+`"}`)
-	if p.Link != link || len(p.Detail) > 500 {
-		t.Errorf("link %q, detail of %d bytes", p.Link, len(p.Detail))
+	if p.Link != link || len(p.Detail.String()) > 500 {
+		t.Errorf("link %q, detail of %d bytes", p.Link, len(p.Detail.String()))
 	}
 }
 
@@ -209,9 +210,9 @@ func FuzzProblem(f *testing.F) {
 	f.Add([]byte("<html>"))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		p := acme.ParseProblem(body)
-		texts := []string{p.Type, p.Title, p.Detail, p.Error()}
+		texts := []string{p.Type, p.Title.String(), p.Detail.String(), p.Error()}
 		for _, s := range p.Subproblems {
-			texts = append(texts, s.Type, s.Detail, s.Name)
+			texts = append(texts, s.Type, s.Detail.String(), s.Name)
 		}
 		for _, text := range texts {
 			if !utf8.ValidString(text) || len(text) > 1100 || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {

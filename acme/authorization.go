@@ -14,8 +14,8 @@ import (
 type Authorization struct {
 	Reply
 	URL        string
-	Status     string // pending, valid, invalid, deactivated, expired or revoked
-	Name       string // lower case, without the "*." of a wildcard; or an IP address, as IdentifierOf writes it
+	Status     string // pending, valid, invalid, deactivated, expired or revoked; otherwise outside.Odd
+	Name       string // as names are compared, without the "*." of a wildcard
 	Wildcard   bool
 	Expires    time.Time
 	Challenges []Challenge
@@ -37,7 +37,7 @@ type Challenge struct {
 	URL       string
 	Type      string // http-01, dns-01, …
 	Status    string // pending, processing, valid or invalid; Boulder never shows processing
-	Token     string // as the CA wrote it: whoever makes a file name of it must check it
+	Token     string // in printable ASCII: whoever makes a file name of it must check it
 	Validated time.Time
 	Error     *Problem
 }
@@ -102,10 +102,10 @@ func parseAuthorization(a answer, url string) (Authorization, error) {
 		return Authorization{}, a.lost(errors.New("it is no authorization: it has no status or no identifier"))
 	}
 	authorization := Authorization{
-		Reply: a.Reply, URL: url, Status: object.Status, Name: object.Identifier.name(),
+		Reply: a.Reply, URL: url, Status: authorizationStatus(object.Status), Name: nameOf(object.Identifier.Value),
 		Wildcard: object.Wildcard, Expires: parseTime(object.Expires),
 	}
-	for _, raw := range object.Challenges {
+	for _, raw := range object.Challenges[:min(len(object.Challenges), challengesKept)] {
 		if challenge, ok := parseChallenge(raw); ok {
 			authorization.Challenges = append(authorization.Challenges, challenge)
 		}
@@ -118,10 +118,10 @@ func parseChallenge(raw []byte) (Challenge, bool) {
 	var members map[string]json.RawMessage
 	json.Unmarshal(raw, &members)
 	challenge := Challenge{
-		URL:       textOf(members["url"]),
-		Type:      textOf(members["type"]),
-		Status:    textOf(members["status"]),
-		Token:     textOf(members["token"]),
+		URL:       addressOf(textOf(members["url"])),
+		Type:      wordOf("type of challenge", textOf(members["type"])),
+		Status:    challengeStatus(textOf(members["status"])),
+		Token:     wordOf("token", textOf(members["token"])),
 		Validated: parseTime(textOf(members["validated"])),
 		Error:     embeddedProblem(members["error"]),
 	}

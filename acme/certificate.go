@@ -6,6 +6,8 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+
+	"orderly/outside"
 )
 
 // alternatesKept bounds how many further requests a CA can talk a client into.
@@ -37,7 +39,7 @@ func (a *Account) Certificate(ctx context.Context, url string) (Chain, error) {
 // --preferred-chain does: to the letter, case included. Where none was, it is the first, the CA's default, and not matched.
 func PreferredChain(chains []Chain, issuer string) (index int, matched bool) {
 	for i, c := range chains {
-		if issuer != "" && c.TopIssuer() == issuer {
+		if issuer != "" && c.TopIssuer().Is(issuer) {
 			return i, true
 		}
 	}
@@ -45,8 +47,8 @@ func PreferredChain(chains []Chain, issuer string) (index int, matched bool) {
 }
 
 // TopIssuer is the common name of the issuer of the chain's last certificate: a root's, as a rule. It is "" where there is
-// none or the certificate cannot be read, and text from outside.
-func (c Chain) TopIssuer() string {
+// none or the certificate cannot be read.
+func (c Chain) TopIssuer() outside.Text {
 	var last *pem.Block
 	for rest := c.PEM; ; {
 		var block *pem.Block
@@ -58,18 +60,18 @@ func (c Chain) TopIssuer() string {
 		}
 	}
 	if last == nil {
-		return ""
+		return outside.Text{}
 	}
 	top, err := x509.ParseCertificate(last.Bytes)
 	if err != nil {
-		return ""
+		return outside.Text{}
 	}
 	for _, attribute := range top.Issuer.Names { // Issuer.CommonName would be the last of several, certbot takes the first
 		if name, ok := attribute.Value.(string); ok && attribute.Type.Equal(commonName()) {
-			return name
+			return outside.Of(name)
 		}
 	}
-	return ""
+	return outside.Text{}
 }
 
 // commonName is the attribute type id-at-commonName (RFC 5280 A.1).

@@ -67,7 +67,7 @@ func TestTheTopIssuerSurvivesWhatElseStandsInTheFile(t *testing.T) {
 	chain := chainUnder(t, pkix.Name{CommonName: "Root X1"}).PEM
 	key := pem.EncodeToMemory(&pem.Block{Type: "PARAMETERS", Bytes: []byte{1}})
 	text := bytes.ReplaceAll(bytes.Join([][]byte{[]byte("# words"), chain, key, []byte("more words\n")}, []byte("\n")), []byte("\n"), []byte("\r\n"))
-	if got := (acme.Chain{PEM: text}).TopIssuer(); got != "Root X1" {
+	if got := (acme.Chain{PEM: text}).TopIssuer(); !got.Is("Root X1") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -92,7 +92,7 @@ func FuzzTopIssuer(f *testing.F) {
 	f.Add([]byte("-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c := acme.Chain{PEM: text}
-		name := c.TopIssuer()
+		name := c.TopIssuer().Arrived()
 		if index, matched := acme.PreferredChain([]acme.Chain{{}, c}, name); matched != (name != "") || matched != (index == 1) {
 			t.Errorf("%q: %d, %v", name, index, matched)
 		}

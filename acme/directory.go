@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+
+	"orderly/outside"
 )
 
 // boulderEntry is the value of the entry with a random name that Boulder puts into its directory, lest clients break
@@ -22,10 +26,10 @@ type Directory struct {
 
 // Meta is what the CA tells of itself.
 type Meta struct {
-	TermsOfService, Website string
-	CAAIdentities           []string
+	TermsOfService, Website outside.Text
+	CAAIdentities           []outside.Text
 	ExternalAccountRequired bool
-	Profiles                map[string]string // name to description
+	Profiles                map[string]outside.Text // name to description; at most 100
 }
 
 // Directory returns the CA's directory: with one GET the first time it succeeds, without a request afterwards.
@@ -65,12 +69,12 @@ func parseDirectory(body []byte) (Directory, error) {
 	}
 	json.Unmarshal(members["meta"], &meta)
 	d := Directory{
-		NewNonce:    textOf(members["newNonce"]),
-		NewAccount:  textOf(members["newAccount"]),
-		NewOrder:    textOf(members["newOrder"]),
-		RevokeCert:  textOf(members["revokeCert"]),
-		KeyChange:   textOf(members["keyChange"]),
-		RenewalInfo: strings.TrimRight(textOf(members["renewalInfo"]), "/"),
+		NewNonce:    addressOf(textOf(members["newNonce"])),
+		NewAccount:  addressOf(textOf(members["newAccount"])),
+		NewOrder:    addressOf(textOf(members["newOrder"])),
+		RevokeCert:  addressOf(textOf(members["revokeCert"])),
+		KeyChange:   addressOf(textOf(members["keyChange"])),
+		RenewalInfo: strings.TrimRight(addressOf(textOf(members["renewalInfo"])), "/"),
 		Meta:        parseMeta(meta),
 	}
 	for _, raw := range members {
@@ -83,10 +87,25 @@ func parseDirectory(body []byte) (Directory, error) {
 }
 
 func parseMeta(members map[string]json.RawMessage) Meta {
-	m := Meta{TermsOfService: textOf(members["termsOfService"]), Website: textOf(members["website"])}
-	json.Unmarshal(members["caaIdentities"], &m.CAAIdentities)
+	m := Meta{
+		TermsOfService: outside.Of(textOf(members["termsOfService"])), Website: outside.Of(textOf(members["website"])),
+		CAAIdentities: textsOf(members["caaIdentities"], contactsKept),
+	}
 	json.Unmarshal(members["externalAccountRequired"], &m.ExternalAccountRequired)
-	json.Unmarshal(members["profiles"], &m.Profiles)
+	var profiles map[string]json.RawMessage
+	json.Unmarshal(members["profiles"], &profiles)
+	for _, name := range slices.Sorted(maps.Keys(profiles)) {
+		if len(m.Profiles) == profilesKept {
+			break
+		}
+		if wordOf("profile", name) != name {
+			continue // nobody could ask for it
+		}
+		if m.Profiles == nil {
+			m.Profiles = map[string]outside.Text{}
+		}
+		m.Profiles[name] = outside.Of(textOf(profiles[name]))
+	}
 	return m
 }
 

@@ -36,3 +36,17 @@ const AlternatesKept = alternatesKept
 
 // MAC is the signature that a binding carries over this text.
 func (e *ExternalAccount) MAC(text string) []byte { return e.mac(text) }
+
+// NameOf is the one spelling of a name.
+var NameOf = nameOf
+
+// Parsers are the parsers of objects, by name.
+var Parsers = map[string]func(body []byte) (any, error){
+	"problem":       func(body []byte) (any, error) { return parseProblem(body), nil },
+	"challenge":     func(body []byte) (any, error) { c, _ := parseChallenge(body); return c, nil },
+	"order":         func(body []byte) (any, error) { return parseOrder(answer{body: body}, "") },
+	"authorization": func(body []byte) (any, error) { return parseAuthorization(answer{body: body}, "") },
+	"account":       func(body []byte) (any, error) { return parseAccount(answer{body: body}, "") },
+	"directory":     func(body []byte) (any, error) { return parseDirectory(body) },
+	"renewal info":  func(body []byte) (any, error) { return parseRenewalInfo(body) },
+}

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"orderly/outside"
 )
 
 // longestWait bounds Retry-After, so that an absurd one can neither overflow nor stop a lineage for good.
@@ -48,7 +50,7 @@ func (a answer) location() (string, error) {
 	}
 	target, ok := resolve(a.request.url, value)
 	if !ok {
-		return "", fmt.Errorf("the Location %q is no URL", value)
+		return "", fmt.Errorf("the Location %q is no URL", outside.Of(value))
 	}
 	return target, nil
 }
@@ -65,15 +67,16 @@ func (a answer) links(relation string) []string {
 }
 
 func resolve(base, reference string) (string, bool) {
+	reference = addressOf(reference)
 	b, err := url.Parse(base)
 	if err != nil {
 		return "", false
 	}
 	u, err := b.Parse(reference)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+	if err != nil || reference == "" || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
 		return "", false
 	}
-	return u.String(), true
+	return addressOf(u.String()), true
 }
 
 func parseLinks(values []string, relation string) []string {

@@ -1,9 +1,6 @@
 package acme
 
-import (
-	"net/netip"
-	"strings"
-)
+import "net/netip"
 
 // The types of identifier this package orders (RFC 8555 §9.7.7, RFC 8738).
 const (
@@ -23,14 +20,4 @@ func IdentifierOf(name string) (kind, value string) {
 		return TypeIP, address.String()
 	}
 	return TypeDNS, name
-}
-
-// name is the identifier as names are compared.
-func (i identifier) name() string {
-	if i.Type == TypeIP {
-		if kind, value := IdentifierOf(i.Value); kind == TypeIP {
-			return value
-		}
-	}
-	return strings.ToLower(i.Value)
 }

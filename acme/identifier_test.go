@@ -35,7 +35,7 @@ func TestAnOrderForAddressesSaysSo(t *testing.T) {
 		`{"type":"dns","value":"A.example.com"},{"type":"ip","value":"No address"}]}`))
 	ca.on("/authz/1", ca.located(200, "", `{"status":"pending","identifier":{"type":"ip","value":"2001:0db8::0001"}}`))
 	o, err := a.NewOrder(t.Context(), acme.OrderRequest{Names: []string{"a.example.com", "2001:DB8::1", "192.0.2.1"}})
-	if err != nil || !slices.Equal(o.Names, []string{"2001:db8::1", "a.example.com", "no address"}) {
+	if err != nil || !slices.Equal(o.Names, []string{"2001:db8::1", "a.example.com", `not a name: "No address"`}) {
 		t.Errorf("%q, %v", o.Names, err)
 	}
 	if got := string(ca.lastPost().payload); got != `{"identifiers":[{"type":"dns","value":"a.example.com"},{"type":"ip","value":"2001:db8::1"},{"type":"ip","value":"192.0.2.1"}]}` {

@@ -124,7 +124,7 @@ func TestAKeyThatIsTakenTellsWhoseItIs(t *testing.T) {
 			w.WriteHeader(http.StatusConflict)
 		})
 		_, err := a.ChangeKey(t.Context(), next)
-		if p, ok := errors.AsType[*acme.Problem](err); !ok || p.Status != 409 || p.Location != want || p.Detail != "Conflict" {
+		if p, ok := errors.AsType[*acme.Problem](err); !ok || p.Status != 409 || p.Location != want || !p.Detail.Is("Conflict") {
 			t.Errorf("%q: %+v", location, p)
 		}
 	}

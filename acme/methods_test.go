@@ -13,6 +13,7 @@ import (
 
 	"orderly/acme"
 	"orderly/failure"
+	"orderly/outside"
 )
 
 func TestTheDirectoryIsReadOnceAndWholly(t *testing.T) {
@@ -32,8 +33,8 @@ func TestTheDirectoryIsReadOnceAndWholly(t *testing.T) {
 		NewNonce: ca.URL + "/nonce", NewAccount: ca.URL + "/new-account", NewOrder: ca.URL + "/new-order",
 		RevokeCert: ca.URL + "/revoke", KeyChange: ca.URL + "/key", RenewalInfo: ca.URL + "/ari", Boulder: true,
 		Meta: acme.Meta{
-			TermsOfService: "https://t.example/", Website: "https://w.example/", CAAIdentities: []string{"ca.example"},
-			ExternalAccountRequired: true, Profiles: map[string]string{"classic": "as ever"},
+			TermsOfService: outside.Of("https://t.example/"), Website: outside.Of("https://w.example/"), CAAIdentities: outside.All([]string{"ca.example"}),
+			ExternalAccountRequired: true, Profiles: map[string]outside.Text{"classic": outside.Of("as ever")},
 		},
 	}
 	if err != nil || !reflect.DeepEqual(d, want) {
@@ -84,7 +85,7 @@ func TestAnAccountIsMadeFoundFetchedAndItsOrdersPaged(t *testing.T) {
 		t.Errorf("payload %s", got)
 	}
 	a := c.Account(ca.key, made.URL)
-	if got, err := a.Fetch(t.Context()); err != nil || got.URL != made.URL || !slices.Equal(got.Contact, []string{"mailto:a@example.com"}) {
+	if got, err := a.Fetch(t.Context()); err != nil || got.URL != made.URL || !slices.Equal(got.Contact, outside.All([]string{"mailto:a@example.com"})) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	ca.on("/orders", func(w http.ResponseWriter, r *http.Request) {

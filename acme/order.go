@@ -19,9 +19,9 @@ type OrderRequest struct {
 type Order struct {
 	Reply
 	URL            string // the Location of newOrder and finalize ("" if finalize gave none), else what was asked
-	Status         string // pending, ready, processing, valid or invalid
+	Status         string // pending, ready, processing, valid or invalid; otherwise outside.Odd
 	Expires        time.Time
-	Names          []string // lower case, IP addresses as IdentifierOf writes them; in the CA's order
+	Names          []string // as names are compared (nameOf); in the CA's order
 	Authorizations []string
 	Finalize       string
 	Certificate    string // "" before the order is valid
@@ -103,12 +103,13 @@ func parseOrder(a answer, url string) (Order, error) {
 		return Order{}, a.lost(errors.New("it is no order: it has no status or no identifiers"))
 	}
 	o := Order{
-		Reply: a.Reply, URL: url, Status: object.Status, Expires: parseTime(object.Expires),
-		Authorizations: object.Authorizations, Finalize: object.Finalize, Certificate: object.Certificate,
-		Profile: object.Profile, Replaces: object.Replaces, Error: embeddedProblem(object.Error),
+		Reply: a.Reply, URL: url, Status: orderStatus(object.Status), Expires: parseTime(object.Expires),
+		Authorizations: addressesOf(object.Authorizations), Finalize: addressOf(object.Finalize),
+		Certificate: addressOf(object.Certificate), Profile: wordOf("profile", object.Profile),
+		Replaces: wordOf("certificate", object.Replaces), Error: embeddedProblem(object.Error),
 	}
 	for _, i := range object.Identifiers {
-		o.Names = append(o.Names, i.name())
+		o.Names = append(o.Names, nameOf(i.Value))
 	}
 	return o, nil
 }

@@ -7,16 +7,16 @@ import (
 	"net/http"
 	"strings"
 
-	"orderly/failure"
+	"orderly/outside"
 )
 
 // Problem is an answer that is no success: status 400 and above, or a redirect, none of which is followed. It also stands
-// for the error of a challenge or an order, with the status the CA wrote into it. All text is fit to be shown.
+// for the error of a challenge or an order, with the status the CA wrote into it.
 type Problem struct {
 	Reply
 	Type        string       // without "urn:ietf:params:acme:error:"; "" if there was none
-	Title       string       //
-	Detail      string       // never empty; made from the status when the CA said nothing
+	Title       outside.Text //
+	Detail      outside.Text // never empty; made from the status when the CA said nothing
 	Link        string       // the first https URL in the CA's own detail, which Detail may have cut in two; "" if none
 	Location    string       // of a 409 to a key change: the account that has the key already (RFC 8555 §7.3.5); "" otherwise
 	Subproblems []Subproblem // RFC 8555 §6.7.1; at most 200
@@ -25,15 +25,16 @@ type Problem struct {
 
 // Subproblem is what is wrong with one of several names.
 type Subproblem struct {
-	Type, Detail string
-	Name         string // lower case; "" when the CA named none
+	Type   string
+	Detail outside.Text
+	Name   string // as names are compared; "" when the CA named none
 }
 
 // Error is the status, the type and the detail: "429 rateLimited: too many …".
 func (p *Problem) Error() string {
 	switch {
 	case p.Type == "" && p.Status == 0:
-		return p.Detail
+		return p.Detail.String()
 	case p.Type == "":
 		return fmt.Sprintf("%d: %s", p.Status, p.Detail)
 	case p.Status == 0:
@@ -59,8 +60,8 @@ func (a answer) problem() *Problem {
 	if a.broken == nil && mayBeDocument(a.header.Get("Content-Type")) {
 		p = parseProblem(a.body)
 	}
-	if p.Detail == "" {
-		p.Detail = statusText(a.Status)
+	if p.Detail.Empty() {
+		p.Detail = outside.Of(statusText(a.Status))
 	}
 	if a.Status == http.StatusConflict && a.request.kind == KindKeyChange {
 		location, _ := a.location()
@@ -95,12 +96,12 @@ func parseProblem(body []byte) *Problem {
 	detail := textOf(members["detail"])
 	p := &Problem{
 		Type:   shortType(textOf(members["type"])),
-		Title:  failure.Clean(textOf(members["title"])),
-		Detail: failure.Clean(detail),
+		Title:  outside.Of(textOf(members["title"])),
+		Detail: outside.Of(detail),
 		Link:   firstLink(detail),
 	}
-	p.Document = p.Type != "" || p.Title != "" || p.Detail != ""
-	if p.Detail == "" {
+	p.Document = p.Type != "" || !p.Title.Empty() || !p.Detail.Empty()
+	if p.Detail.Empty() {
 		p.Detail = p.Title
 	}
 	json.Unmarshal(members["status"], &p.Status) // of another kind: stays 0
@@ -116,10 +117,14 @@ func parseSubproblem(raw json.RawMessage) Subproblem {
 	var members, identifier map[string]json.RawMessage
 	json.Unmarshal(raw, &members)
 	json.Unmarshal(members["identifier"], &identifier)
+	name := textOf(identifier["value"])
+	if name != "" {
+		name = nameOf(name)
+	}
 	return Subproblem{
 		Type:   shortType(textOf(members["type"])),
-		Detail: failure.Clean(textOf(members["detail"])),
-		Name:   failure.Clean(strings.ToLower(textOf(identifier["value"]))),
+		Detail: outside.Of(textOf(members["detail"])),
+		Name:   name,
 	}
 }
 
@@ -129,8 +134,8 @@ func embeddedProblem(raw json.RawMessage) *Problem {
 		return nil
 	}
 	p := parseProblem(raw)
-	if p.Detail == "" {
-		p.Detail = "the CA gives no reason"
+	if p.Detail.Empty() {
+		p.Detail = outside.Of("the CA gives no reason")
 	}
 	return p
 }
@@ -145,11 +150,10 @@ func textOf(raw json.RawMessage) string {
 }
 
 func shortType(t string) string {
-	t = failure.Clean(t)
 	if t == "about:blank" {
 		return ""
 	}
-	return strings.TrimPrefix(t, "urn:ietf:params:acme:error:")
+	return wordOf("type", strings.TrimPrefix(t, "urn:ietf:params:acme:error:"))
 }
 
 // firstLink finds the page a person is sent to: the limit that was reached, or Boulder's page to unpause a name, whose

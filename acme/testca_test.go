@@ -358,7 +358,7 @@ func TestAnAlternateChainIsChosenByItsRoot(t *testing.T) {
 func TestAddressesAreIssuedFor(t *testing.T) {
 	w := newTown(t, testca.Config{Profiles: map[string]testca.Lifetimes{"shortlived": {Certificate: 160 * time.Hour}}})
 	c := w.client()
-	if d, err := c.Directory(t.Context()); err != nil || d.Meta.Profiles["shortlived"] == "" {
+	if d, err := c.Directory(t.Context()); err != nil || d.Meta.Profiles["shortlived"].Empty() {
 		t.Errorf("%+v, %v", d.Meta, err)
 	}
 	account := p256(t)

@@ -7,7 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+
+	"orderly/outside"
 )
 
 // Error is an error with a class, a sentence and a remedy. It wraps what caused it.
@@ -73,30 +74,5 @@ func RemedyOf(err error) string {
 	return ""
 }
 
-// cleanLimit is the longest text from outside that is shown to anyone, in bytes (invariant I12).
-const cleanLimit = 500
-
-// Clean makes text from outside (a CA's problem, a web page, DNS) fit to be shown in a terminal or a log: control
-// characters become blanks, invalid UTF-8 is dropped, and what exceeds 500 bytes is cut at a character's border.
-// A terminal would otherwise obey escape sequences that a customer's page smuggled into the CA's error text.
-func Clean(text string) string {
-	text = strings.ToValidUTF8(text, "")
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case r < ' ' || r == 0x7f || (r >= 0x80 && r < 0xa0):
-			return ' '
-		case r == '\u2028' || r == '\u2029' || (r >= '\u202a' && r <= '\u202e') || (r >= '\u2066' && r <= '\u2069'):
-			return ' ' // bidirectional overrides can make a line read as its opposite
-		}
-		return r
-	}, text)
-	text = strings.TrimSpace(text)
-	if len(text) <= cleanLimit {
-		return text
-	}
-	cut := cleanLimit - len("…")
-	for cut > 0 && text[cut]&0xc0 == 0x80 {
-		cut--
-	}
-	return text[:cut] + "…"
-}
+// Clean makes text from outside fit to be shown; see outside.Clean.
+func Clean(text string) string { return outside.Clean(text) }

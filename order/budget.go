@@ -174,7 +174,7 @@ func (d *driver) refund() {
 
 // correct sets the bucket that a 429 speaks of to what the CA says, where it is clear which one that is.
 func (d *driver) correct(p *acme.Problem) {
-	b := limit.Bucket{Name: limit.FromProblem(p.Detail)}
+	b := limit.Bucket{Name: limit.FromProblem(p.Detail.Arrived())}
 	switch {
 	case !p.HasRetryAfter:
 		return

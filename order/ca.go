@@ -7,6 +7,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/limit"
+	"orderly/outside"
 )
 
 // CA is what is known of a certificate authority's habits, where they bear on what may be sent twice.
@@ -30,7 +31,7 @@ type CA struct {
 	// OrderLifetime: how long an order may exist at the CA before it expires, at the most.
 	OrderLifetime time.Duration
 	// Profiles are the certificate profiles that its directory offers.
-	Profiles map[string]string
+	Profiles map[string]outside.Text
 	// Limits are its rate limits, by name; empty where nothing is known of them.
 	Limits map[string]limit.Limit
 }

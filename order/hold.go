@@ -24,12 +24,12 @@ func holdName(name string) string     { return "name:" + name }
 // limit on pending authorizations.
 func holdsOf(p *acme.Problem, o *ledger.Order, now time.Time) []ledger.Hold {
 	h := ledger.Hold{AccountID: o.AccountID, Scope: holdNames(o.Names), Class: string(failure.RateLimited),
-		Detail: failure.Clean(p.Detail)}
-	if !p.HasRetryAfter && (strings.Contains(p.Detail, "unpause") || strings.Contains(p.Detail, "temporarily prevented")) {
+		Detail: p.Detail.String()}
+	if !p.HasRetryAfter && (p.Detail.Contains("unpause") || p.Detail.Contains("temporarily prevented")) {
 		return pauses(p, o, h)
 	}
-	anchored := strings.Contains(p.Detail, "#")
-	if strings.Contains(p.Detail, "#new-orders-per-account") || strings.Contains(p.Detail, "pending authorizations") || !anchored {
+	anchored := p.Detail.Contains("#")
+	if p.Detail.Contains("#new-orders-per-account") || p.Detail.Contains("pending authorizations") || !anchored {
 		h.Scope = holdNewOrder
 	}
 	h.Until = now.Add(time.Hour)
@@ -43,8 +43,8 @@ func holdsOf(p *acme.Problem, o *ledger.Order, now time.Time) []ledger.Hold {
 // account's use of single names, and refuses every order that has one of them; its detail lists those of the order. Where
 // it names none, the whole set is held.
 func pauses(p *acme.Problem, o *ledger.Order, h ledger.Hold) []ledger.Hold {
-	h.Class, h.URL = string(failure.Paused), failure.Clean(p.Link)
-	words := strings.FieldsFunc(strings.ToLower(p.Detail), func(r rune) bool { return strings.ContainsRune(" ,\"'", r) })
+	h.Class, h.URL = string(failure.Paused), p.Link
+	words := strings.FieldsFunc(strings.ToLower(p.Detail.Arrived()), func(r rune) bool { return strings.ContainsRune(" ,\"'", r) })
 	var all []ledger.Hold
 	for _, name := range o.Names {
 		if slices.ContainsFunc(words, func(w string) bool { return strings.TrimRight(w, ".;:") == name }) {

@@ -218,6 +218,22 @@ func TestOddAuthorizations(t *testing.T) {
 		}
 		w.fails(order.Plan{Request: request("b.example", "b.example")}, failure.Stopped)
 	})
+	t.Run("ten thousand", func(t *testing.T) {
+		w := newWorld(t, testca.Config{})
+		more := func(_ http.Header, object map[string]any) {
+			urls := object["authorizations"].([]any)
+			for i := range 10_000 {
+				urls = append(urls, fmt.Sprintf("%s/%d", urls[0], i))
+			}
+			object["authorizations"] = urls
+		}
+		w.rewrite("new-order", more)
+		r := request("a.example", "a.example")
+		out, _ := w.fails(order.Plan{Request: r}, failure.CAUnavailable)
+		if sent := len(w.wire.kinds()); sent > 60 || len(out.Order.Authorizations) > 4 {
+			t.Errorf("%d requests for %d authorizations", sent, len(out.Order.Authorizations))
+		}
+	})
 	t.Run("in upper case", func(t *testing.T) {
 		w := newWorld(t, testca.Config{})
 		w.rewrite("authorization", func(_ http.Header, object map[string]any) {

@@ -10,6 +10,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/outside"
 	"orderly/preflight"
 )
 
@@ -53,7 +54,7 @@ func TestWhatBecameOfALostNewOrder(t *testing.T) {
 }
 
 func problem(status int, kind, detail string, after time.Duration) *acme.Problem {
-	return &acme.Problem{Type: kind, Detail: detail, Reply: acme.Reply{Status: status, RetryAfter: max(after, 0), HasRetryAfter: after >= 0}}
+	return &acme.Problem{Type: kind, Detail: outside.Of(detail), Reply: acme.Reply{Status: status, RetryAfter: max(after, 0), HasRetryAfter: after >= 0}}
 }
 
 func TestTheFateOfARequestThatDidNotSucceed(t *testing.T) {

@@ -119,14 +119,23 @@ func (d *driver) absorb(reply acme.Order) {
 	}
 }
 
+// mostPerName is how many authorizations an order may come to have for each of its names. It has one by every CA that is
+// known; a few more leave room for a CA that changes the form of its URLs.
+const mostPerName = 4
+
 // adopt records authorizations that the order was not known to have, each once: one that the CA names twice would be
-// answered twice.
+// answered twice. A CA that names thousands, or others with each look, must not have them all asked for, again and again.
 func (d *driver) adopt(urls []string) {
 	for _, url := range urls {
 		known := func(a *ledger.Authorization) bool { return a.URL == url }
-		if !slices.ContainsFunc(d.o.Authorizations, known) {
-			d.o.Authorizations = append(d.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+		if slices.ContainsFunc(d.o.Authorizations, known) {
+			continue
 		}
+		if len(d.o.Authorizations) >= mostPerName*len(d.o.Names) {
+			d.note("authorizations left out", "the CA names more than %d for each name, %d in all", mostPerName, len(urls))
+			return
+		}
+		d.o.Authorizations = append(d.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
 	}
 }
 
@@ -214,7 +223,7 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 		if c.Type == kind {
 			d.absorbChallenge(a, c)
 		} else if a.Final() && c.Error != nil { // another holder of the account tried it by another challenge
-			a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail
+			a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
 		}
 	}
 	if !a.Final() && (a.ChallengeURL == "" || a.ChallengeType != kind) {
@@ -229,7 +238,7 @@ func (d *driver) absorbChallenge(a *ledger.Authorization, c acme.Challenge) {
 		d.e.Account.ShowsProcessing, d.account = true, true
 	}
 	if c.Error != nil {
-		a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail
+		a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
 	}
 }
 

@@ -80,7 +80,7 @@ func (d *driver) accountTrouble(err error) error {
 	if !ok {
 		return nil
 	}
-	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail), "account")
+	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail.Arrived()), "account")
 	if p.IsType("badPublicKey") {
 		return failure.Wrap(err, failure.Account,
 			"Give the account another key: orderly update_account --change-account-key --server "+d.e.Account.Server+" --account "+d.e.Account.KeyID,

@@ -10,23 +10,24 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/outside"
 )
 
 // AccountDetails is an account as its CA shows it.
 type AccountDetails struct {
-	Server     string   `json:"server"`
-	ID         string   `json:"id"` // certbot's, the name of its directory
-	URL        string   `json:"url"`
-	Thumbprint string   `json:"thumbprint"` // of its key (RFC 7638)
-	Status     string   `json:"status"`
-	Contact    []string `json:"contact"` // as the CA holds them
+	Server     string         `json:"server"`
+	ID         string         `json:"id"` // certbot's, the name of its directory
+	URL        string         `json:"url"`
+	Thumbprint string         `json:"thumbprint"` // of its key (RFC 7638)
+	Status     string         `json:"status"`
+	Contact    []outside.Text `json:"contact"` // as the CA holds them
 }
 
 // Emails are the addresses among the contacts.
 func (d AccountDetails) Emails() []string {
 	var emails []string
 	for _, contact := range d.Contact {
-		if address, ok := strings.CutPrefix(contact, "mailto:"); ok {
+		if address, ok := strings.CutPrefix(contact.Arrived(), "mailto:"); ok {
 			emails = append(emails, failure.Clean(address))
 		}
 	}
@@ -85,7 +86,7 @@ func (s *Server) ShowAccount(ctx context.Context, a *certbot.Account) (AccountDe
 		return AccountDetails{}, accountFailure(err, "the account %s cannot be shown", a.URL)
 	}
 	return AccountDetails{Server: a.Server, ID: a.ID, URL: a.URL, Thumbprint: key.Thumbprint(), Status: object.Status,
-		Contact: append([]string{}, object.Contact...)}, nil
+		Contact: append([]outside.Text{}, object.Contact...)}, nil
 }
 
 // UpdateContact replaces an account's addresses, separated by commas; "" removes all. Sent again after a lost answer it does
