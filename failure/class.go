@@ -64,7 +64,9 @@ var meanings = map[Class]meaning{
 	LineageBroken: {exit: 1, local: true},
 	DNSMissing:    {exit: 1, network: true},
 	DNSBroken:     {exit: 1, network: true},
+	DNSSilent:     {exit: 1, network: true},
 	HTTPWrong:     {exit: 1, network: true},
+	HTTPUnreached: {exit: 1, network: true},
 	AddressRefuse: {exit: 1, network: true},
 	Validation:    {exit: 1, charged: true},
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -13,6 +14,24 @@ import (
 // begin does once what has to be done on this host before the CA looks. It reports whether anything was done now.
 func (e *Engine) begin(ctx context.Context, r ledger.Request) bool {
 	return e.Begin != nil && e.Begin(ctx, r)
+}
+
+// mostOpenings is how often the checks are made, a second apart, while a port stays closed that Begin was to open: hooks
+// return before what they started listens.
+const mostOpenings = 4
+
+// untilOpen makes the checks again after Begin, until nothing stands in an order's way that time alone may change.
+func (e *Engine) untilOpen(ctx context.Context, check func() *preflight.Result) {
+	for i := range mostOpenings {
+		bad := check()
+		if bad == nil || bad.Class != failure.HTTPUnreached || i == mostOpenings-1 || ctx.Err() != nil {
+			return
+		}
+		e.tell("Waiting a second for what the pre-hook started: %s", bad.Sentence)
+		if e.Clock.Sleep(ctx, time.Second) != nil {
+			return
+		}
+	}
 }
 
 // inspect makes the checks and judges them. through says that the order is let through in spite of a refusal.
@@ -97,7 +116,10 @@ func (d *driver) examine(ctx context.Context, list []*ledger.Authorization) pref
 		return report
 	}
 	before := report.Fingerprint
-	report = d.e.Preflight(ctx, d.o.Request, d.o.Request.Names)
+	d.e.untilOpen(ctx, func() *preflight.Result {
+		report = d.e.Preflight(ctx, d.o.Request, d.o.Request.Names)
+		return report.Refusal()
+	})
 	report.Fingerprint = allSeen(before, report.Fingerprint)
 	return report
 }

@@ -151,6 +151,10 @@ func TestWhenARefusalLetsAnAttemptThrough(t *testing.T) {
 		{"network and urgent", network, Plan{Urgent: true}, -1, -1, false, true},
 		{"network and urgent, but tried today", network, Plan{Urgent: true}, -1, time.Hour, true, false},
 		{"network, and a person insists", network, Plan{Force: true}, -1, time.Hour, false, true},
+		{"this host's own port is shut", refusal(failure.HTTPUnreached, false), Plan{}, -1, -1, true, false},
+		{"this host's own port is shut, for a day", refusal(failure.HTTPUnreached, false), Plan{}, day, -1, false, true},
+		{"no resolver answers", refusal(failure.DNSSilent, false), Plan{}, day - time.Second, -1, true, false},
+		{"no resolver answers, and it is urgent", refusal(failure.DNSSilent, false), Plan{Urgent: true}, -1, -1, false, true},
 		{"local, whatever else", refusal(failure.WebrootGone, true), Plan{Force: true, Urgent: true}, 9 * day, -1, true, false},
 		{"network first, but one is local", preflight.Report{Results: append(network.Results, refusal(failure.WebrootGone, true).Results...)}, Plan{Urgent: true}, 9 * day, -1, true, false},
 	} {

@@ -129,7 +129,10 @@ func (e *Engine) admit(ctx context.Context, p Plan) (preflight.Report, error) {
 	}
 	refusal, through := e.inspect(ctx, &v)
 	if ctx.Err() == nil && v.mayBegin(refusal) && e.begin(ctx, p.Request) {
-		refusal, through = e.inspect(ctx, &v)
+		e.untilOpen(ctx, func() *preflight.Result {
+			refusal, through = e.inspect(ctx, &v)
+			return v.report.Refusal()
+		})
 	}
 	if ctx.Err() != nil {
 		return v.report, failure.Wrap(interruption(ctx), failure.Stopped, "Run the same command again.",

@@ -374,3 +374,35 @@ func TestAPausedNameWaitsForAPerson(t *testing.T) {
 	must(t, err)
 	w.get(wider) // the first one showed that it is lifted
 }
+
+// A pre-hook returns before what it started listens: its port is looked at again for some seconds, and no order is made while
+// it is shut.
+func TestAPortThatAHookOpensIsWaitedFor(t *testing.T) {
+	for shut, want := range map[int]int{0: 1, 1: 2, 3: 4, 99: 4} {
+		for _, killed := range []bool{false, true} {
+			w := newWorld(t, testca.Config{})
+			r := request("a.example", "a.example")
+			if killed {
+				w.dieAt(r, "authorization", 1, false)
+			}
+			before := len(w.ca.Truth().Orders)
+			e, begun, looks := w.engine(), false, 0
+			e.Begins = func(ledger.Request) bool { return !begun }
+			e.Begin = func(context.Context, ledger.Request) bool { did := !begun; begun = true; return did }
+			e.Preflight = func(_ context.Context, _ ledger.Request, names []string) preflight.Report {
+				if begun {
+					looks++
+				}
+				if looks <= shut {
+					return refusing("shut", names[0], failure.HTTPUnreached, false)
+				}
+				return passing("open", names...)
+			}
+			_, err := obtain(t.Context(), e, order.Plan{Request: r})
+			made := len(w.ca.Truth().Orders) - before
+			if looks != want || (err == nil) != (shut < want) || shut == 99 && (made != 0 || failure.ClassOf(err) != failure.HTTPUnreached) {
+				t.Errorf("shut for %d looks, killed %v: %d looks, %d orders, %v", shut, killed, looks, made, err)
+			}
+		}
+	}
+}

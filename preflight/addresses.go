@@ -32,28 +32,37 @@ func newPolicy(allow []netip.Prefix, own func() ([]net.Addr, error)) policy {
 	return p
 }
 
-// permits reports whether a may be connected to: a global unicast address, one of this host's own (no link-local one:
-// metadata services live there), or one that was allowed.
+// permits reports whether a may be connected to for the name itself: a global unicast address, one of this host's own (no
+// link-local one: metadata services live there), or one that was allowed.
 func (p policy) permits(a netip.Addr) bool {
-	if !a.IsValid() || a.Zone() != "" {
-		return false
-	}
-	if slices.ContainsFunc(p.allow, func(prefix netip.Prefix) bool { return prefix.Contains(a) }) {
-		return true
-	}
-	if a.IsLoopback() || slices.Contains(p.own, a) {
-		return !a.IsLinkLocalUnicast() && !a.Is4In6()
-	}
-	return isGlobal(a)
+	return p.allowed(a) || p.isOwn(a) && !a.IsLinkLocalUnicast() && !a.Is4In6() || isDialable(a) && isGlobal(a)
+}
+
+// permitsAt is permits for a redirect, which a customer writes as he likes: only a global address, the very one at which the
+// fetch began (NAT and split DNS lead there), or one that was allowed. Through loopback, and this host's other private
+// addresses, he would have root ask services that listen for this host alone.
+func (p policy) permitsAt(first netip.Addr) func(netip.Addr) bool {
+	return func(a netip.Addr) bool { return p.allowed(a) || isDialable(a) && (a == first || isGlobal(a)) }
+}
+
+func (p policy) allowed(a netip.Addr) bool {
+	return isDialable(a) && slices.ContainsFunc(p.allow, func(prefix netip.Prefix) bool { return prefix.Contains(a) })
+}
+
+func isDialable(a netip.Addr) bool { return a.IsValid() && a.Zone() == "" }
+
+// isOwn reports whether this host itself has the address.
+func (p policy) isOwn(a netip.Addr) bool {
+	return isDialable(a) && (a.IsLoopback() || slices.Contains(p.own, a))
 }
 
 // choose returns the addresses to try, as Boulder does (va/http.go): of those that may be connected to, the first IPv6
 // address and, should connecting to it fail, the first IPv4 address. Boulder leaves out reserved ones in the same way.
-func (p policy) choose(addresses []netip.Addr) []netip.Addr {
+func choose(addresses []netip.Addr, permits func(netip.Addr) bool) []netip.Addr {
 	var v4, v6 []netip.Addr
 	for _, a := range addresses {
 		switch {
-		case !p.permits(a):
+		case !permits(a):
 		case a.Is4():
 			v4 = append(v4, a)
 		default:

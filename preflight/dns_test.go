@@ -27,8 +27,8 @@ func TestWhatDNSAnswersDecides(t *testing.T) {
 		{"no address", func(w *world) { w.code("a.example", dns.RcodeSuccess) }, preflight.Refuse, failure.DNSMissing, []string{"no address"}},
 		{"SERVFAIL", func(w *world) { w.code("a.example", dns.RcodeServerFailure) }, preflight.Refuse, failure.DNSBroken, []string{"SERVFAIL"}},
 		{"REFUSED", func(w *world) { w.code("a.example", dns.RcodeRefused) }, preflight.Refuse, failure.DNSBroken, []string{"REFUSED"}},
-		{"silence", func(w *world) { w.code("a.example", -1); w.checker.DNSTimeout = 20 * time.Millisecond }, preflight.Warn, failure.DNSSilent, []string{"no DNS answer"}},
-		{"nobody listens", func(w *world) { w.checker.Resolver = closedPort(w.t) }, preflight.Warn, failure.DNSSilent, []string{"no DNS answer"}},
+		{"silence", func(w *world) { w.code("a.example", -1); w.checker.DNSTimeout = 20 * time.Millisecond }, preflight.Refuse, failure.DNSSilent, []string{"no DNS answer"}},
+		{"nobody listens", func(w *world) { w.checker.Resolver = closedPort(w.t) }, preflight.Refuse, failure.DNSSilent, []string{"no DNS answer"}},
 		{"an alias", func(w *world) {
 			w.answers("a.example", func(_ int, kind uint16) ([]string, int) {
 				records := []string{"a.example. 60 IN CNAME B.example.", "b.example. 60 IN CNAME c.example."}
@@ -72,7 +72,7 @@ func TestWhatDNSAnswersDecides(t *testing.T) {
 				}
 				return nil, 0
 			})
-		}, preflight.Warn, failure.DNSSilent, nil},
+		}, preflight.Refuse, failure.DNSSilent, nil},
 		{"the first question lost", func(w *world) {
 			w.checker.DNSTimeout = 300 * time.Millisecond
 			w.answers("a.example", func(times int, kind uint16) ([]string, int) {

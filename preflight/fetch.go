@@ -39,6 +39,7 @@ type trail struct {
 	start     target
 	at        target
 	address   netip.Addr
+	first     netip.Addr // at which it began
 	redirects int
 }
 
@@ -59,16 +60,22 @@ func (e *dialError) Unwrap() error { return e.cause }
 func (f *fetcher) fetch(ctx context.Context, name string, addresses []netip.Addr, probe *webroot.Probe) (served, error) {
 	start := f.ports.start(name, "/.well-known/acme-challenge/"+probe.Token)
 	got := served{trail: trail{start: start, at: start}}
-	chosen := f.policy.choose(addresses)
+	chosen := choose(addresses, f.policy.permits)
 	if len(chosen) == 0 {
-		return got, &trouble{kind: forbidden, trail: got.trail, detail: listed(addresses)}
+		return got, &trouble{kind: forbidden, trail: got.trail, detail: listed(addresses), addresses: addresses}
 	}
 	var err error
+	unsure := false
 	for _, address := range chosen {
-		got, err = f.chase(ctx, trail{start: start, at: start, address: address}, probe.Content)
+		got, err = f.chase(ctx, trail{start: start, at: start, address: address, first: address}, probe.Content)
 		if _, undialled := errors.AsType[*dialError](err); !undialled {
 			break
 		}
+		t, _ := errors.AsType[*trouble](err)
+		if unsure && t.kind == shut {
+			t.kind = unreached // the CA may come through by the other address
+		}
+		unsure = unsure || t.kind != shut
 	}
 	return got, err
 }
@@ -80,11 +87,11 @@ func (f *fetcher) chase(ctx context.Context, way trail, content string) (served,
 		seen[way.at.url.String()] = true
 		response, err := f.get(ctx, way.at, way.address)
 		if err != nil {
-			return served{trail: way}, troubleOf(way, err)
+			return served{trail: way}, f.troubleOf(ctx, way, err)
 		}
 		if location := response.Header.Get("Location"); location == "" || !isRedirect(response.StatusCode) {
 			defer response.Body.Close()
-			return served{trail: way, status: response.StatusCode}, f.compare(way, response, content)
+			return served{trail: way, status: response.StatusCode}, f.compare(ctx, way, response, content)
 		}
 		_ = response.Body.Close()
 		next, err := f.next(ctx, way, response.Header.Get("Location"), seen)
@@ -102,7 +109,7 @@ func (f *fetcher) next(ctx context.Context, way trail, location string, seen map
 	if err != nil {
 		return way, &trouble{kind: misled, trail: way, detail: "redirects to " + err.Error()}
 	}
-	next := trail{start: way.start, at: to, redirects: way.redirects + 1}
+	next := trail{start: way.start, at: to, first: way.first, redirects: way.redirects + 1}
 	switch {
 	case next.redirects > maxRedirects:
 		return way, &trouble{kind: misled, trail: way, detail: "redirects once more than the " + strconv.Itoa(maxRedirects) + " times a CA follows"}
@@ -113,9 +120,9 @@ func (f *fetcher) next(ctx context.Context, way trail, location string, seen map
 	if err != nil {
 		return next, err
 	}
-	chosen := f.policy.choose(addresses)
+	chosen := choose(addresses, f.policy.permitsAt(way.first))
 	if len(chosen) == 0 {
-		return next, &trouble{kind: forbidden, trail: next, detail: listed(addresses)}
+		return next, &trouble{kind: forbidden, trail: next, detail: listed(addresses), addresses: addresses}
 	}
 	next.address = chosen[0]
 	return next, nil
@@ -160,13 +167,16 @@ func (f *fetcher) get(ctx context.Context, to target, address netip.Addr) (*http
 }
 
 // compare looks whether the answer is the probe, blanks at the end left aside (RFC 8555 section 8.3).
-func (f *fetcher) compare(way trail, response *http.Response, content string) error {
+func (f *fetcher) compare(ctx context.Context, way trail, response *http.Response, content string) error {
 	if response.StatusCode != http.StatusOK {
 		return &trouble{kind: different, trail: way, detail: "answers with status " + strconv.Itoa(response.StatusCode) + " instead of the probe file"}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil && isNetwork(err) {
-		return troubleOf(way, err)
+		return f.troubleOf(ctx, way, err)
+	}
+	if err == nil && len(body) == 0 {
+		return &trouble{kind: different, trail: way, detail: "is empty (0 bytes) instead of the probe file"}
 	}
 	if err != nil || strings.TrimRightFunc(string(body), unicode.IsSpace) != content {
 		return &trouble{kind: different, trail: way, detail: "answers with something else than the probe file"}

@@ -171,7 +171,7 @@ func TestRedirectsAreFollowedAsBoulderDoes(t *testing.T) {
 			w.checker.DNSTimeout = 150 * time.Millisecond
 			w.code("silent.example", -1)
 			lead(301, "http://silent.example/")(w)
-		}, preflight.Warn, failure.DNSSilent, []string{"silent.example"}},
+		}, preflight.Refuse, failure.DNSSilent, []string{"silent.example"}},
 		{"HTTP to the port of TLS", lead(301, "http://b.example:443/x"), preflight.Refuse, failure.HTTPWrong, []string{"status 400"}},
 		{"no TLS", func(w *world) {
 			lead(301, "https://b.example/")(w)

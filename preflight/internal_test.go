@@ -33,7 +33,7 @@ func TestDNSServersComeFromResolvConf(t *testing.T) {
 		{"", write("none", "search example\n"), []string{"127.0.0.1:53"}},
 		{"", filepath.Join(dir, "missing"), []string{"127.0.0.1:53"}},
 	} {
-		if got := newResolver(test.server, test.file, time.Second).servers; !slices.Equal(got, test.want) {
+		if got := newResolver(test.server, test.file, time.Second, new(Hearing)).servers; !slices.Equal(got, test.want) {
 			t.Errorf("%q %q: %q, want %q", test.server, test.file, got, test.want)
 		}
 	}

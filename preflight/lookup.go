@@ -20,7 +20,9 @@ import (
 // resolver asks DNS servers directly, so that neither /etc/hosts nor the system's cache answers for the CA.
 type resolver struct {
 	servers []string // HOST:PORT
+	chosen  bool     // by a person; otherwise they are the system's
 	timeout time.Duration
+	hearing *Hearing
 }
 
 const (
@@ -30,8 +32,8 @@ const (
 	maxAliases = 16 // CNAMEs followed inside one answer
 )
 
-func newResolver(server, file string, timeout time.Duration) *resolver {
-	r := &resolver{timeout: timeout}
+func newResolver(server, file string, timeout time.Duration, hearing *Hearing) *resolver {
+	r := &resolver{timeout: timeout, hearing: hearing, chosen: server != ""}
 	if server != "" {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(strings.Trim(server, "[]"), "53")
@@ -85,10 +87,13 @@ func (r *resolver) lookup(ctx context.Context, name string) answer {
 func (r *resolver) ask(ctx context.Context, name string, kind uint16) reply {
 	var last reply
 	for range rounds {
-		for _, server := range r.servers {
+		for _, server := range r.hearing.order(r.servers) {
 			got := r.exchange(ctx, server, name, kind)
 			if got.heard && !got.nonsense && (got.code == dns.RcodeSuccess || got.code == dns.RcodeNameError) {
 				return got
+			}
+			if ctx.Err() == nil {
+				r.hearing.note(server, got.heard)
 			}
 			if got.heard {
 				last = got
@@ -120,9 +125,10 @@ func (r *resolver) exchange(ctx context.Context, server, name string, kind uint1
 }
 
 func (r *resolver) over(ctx context.Context, network, server string, question *dns.Msg) (*dns.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	timeout := r.hearing.patience(server, r.timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	client := dns.Client{Net: network, Timeout: r.timeout}
+	client := dns.Client{Net: network, Timeout: timeout}
 	conn, err := client.DialContext(ctx, server)
 	if err != nil {
 		return nil, err
@@ -214,12 +220,20 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 			Sentence: fmt.Sprintf("the question for the address of %s is answered with %s", name, both[i].word())}
 	}
 	if has(func(p reply) bool { return !p.heard }) >= 0 {
-		return Result{Verdict: Warn, Class: failure.DNSSilent,
-			Sentence: fmt.Sprintf("no DNS answer for %s from %s", name, strings.Join(r.servers, ", ")),
-			Remedy:   "See whether the DNS server answers, or name another: --resolver HOST:PORT. The CA asks servers of its own, so the order goes on."}
+		return r.unheard(name)
 	}
 	return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " has no address in DNS (neither A nor AAAA)",
 		Remedy: "Create an A or AAAA record of " + name + " that points to this server, or order without this name."}
+}
+
+// unheard is the verdict where no server answers a question. The CA's own might, so it only delays.
+func (r *resolver) unheard(name string) Result {
+	remedy := "Check this host's resolver (/etc/resolv.conf), or name another: --resolver HOST:PORT."
+	if r.chosen {
+		remedy = "Check that DNS server, or name another: --resolver HOST:PORT."
+	}
+	return Result{Verdict: Refuse, Class: failure.DNSSilent, Remedy: remedy,
+		Sentence: fmt.Sprintf("no DNS answer for %s from %s", name, strings.Join(r.servers, ", "))}
 }
 
 // word names what came instead of addresses.

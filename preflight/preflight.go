@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -128,6 +129,11 @@ type Checker struct {
 	Timeout    time.Duration // for the network checks of one name; default 10 s
 	DNSTimeout time.Duration // for one DNS query over one transport, each server being asked twice; default 3 s
 
+	// Hearing, where set, is what earlier checks of the run found of DNS servers.
+	Hearing *Hearing
+	// Tell, where set, is told after a second what is waited for.
+	Tell func(format string, args ...any)
+
 	// Dial connects to an address that was checked; default net.Dialer. Its address is always IP:PORT.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// OwnAddresses returns the addresses of this host's interfaces; default net.InterfaceAddrs.
@@ -146,16 +152,7 @@ func (c *Checker) Check(ctx context.Context, sites []Site) Report {
 		names[i] = &subject{site: site, ground: run.groundOf(ctx, site)}
 		names[i].judgeGround(run)
 	}
-	slots := make(chan struct{}, maxParallel)
-	var all sync.WaitGroup
-	for _, name := range names {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			name.checkNetwork(ctx, run)
-		})
-	}
-	all.Wait()
+	run.checkNetwork(ctx, names)
 	leftovers := run.clear()
 	report := Report{Fingerprint: fingerprint(names)}
 	for _, name := range names {
@@ -164,6 +161,50 @@ func (c *Checker) Check(ctx context.Context, sites []Site) Report {
 	}
 	report.Took = run.now().Sub(run.began)
 	return report
+}
+
+// checkNetwork makes the network checks of all names.
+func (r *round) checkNetwork(ctx context.Context, names []*subject) {
+	slots := make(chan struct{}, maxParallel)
+	var all sync.WaitGroup
+	for _, name := range names {
+		all.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			name.checkNetwork(ctx, r)
+		})
+	}
+	done := make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	notice := time.NewTimer(waitNotice)
+	defer notice.Stop()
+	select {
+	case <-done:
+		return
+	case <-notice.C:
+		r.tellWaits(names)
+	}
+	<-done
+}
+
+// waitNotice is after how long a person is told what is waited for.
+const waitNotice = time.Second
+
+func (r *round) tellWaits(names []*subject) {
+	if r.Tell == nil {
+		return
+	}
+	for _, name := range names {
+		switch stage(name.stage.Load()) {
+		case asking:
+			r.Tell("Waiting for the DNS server %s to say the address of %s.", strings.Join(r.fetcher.resolver.servers, ", "), name.site.Name)
+		case fetching:
+			r.Tell("Waiting for the web server of %s to serve a probe file.", name.site.Name)
+		default:
+			continue
+		}
+		return // one is enough for a person to see what is going on
+	}
 }
 
 // round is one call of Check: the settings with their defaults, and what its names share.
@@ -179,7 +220,7 @@ func (c *Checker) begin() *round {
 	r := &round{Checker: c, grounds: map[string]*ground{}}
 	r.began = r.now()
 	r.fetcher = fetcher{
-		resolver: newResolver(c.Resolver, c.ResolvConf, orDefault(c.DNSTimeout, 3*time.Second)),
+		resolver: newResolver(c.Resolver, c.ResolvConf, orDefault(c.DNSTimeout, 3*time.Second), orDefault(c.Hearing, new(Hearing))),
 		policy:   newPolicy(c.Allow, c.OwnAddresses),
 		ports:    ports{http: orDefault(c.Port, 80), https: orDefault(c.TLSPort, 443)},
 		agent:    orDefault(c.UserAgent, "orderly"),

@@ -109,5 +109,20 @@ func checkHost(u *url.URL) error {
 	if !hostPattern.MatchString(host) {
 		return errors.New("a host that is no DNS name")
 	}
+	if isNumber(host) {
+		return fmt.Errorf("host %s, which is a number and no name", failure.Clean(host))
+	}
 	return nil
+}
+
+// isNumber reports whether a host is one that the C library and browsers take for an IPv4 address in another spelling
+// (2130706433, 0x7f.1, 127.1): no top-level domain is a number, so no CA goes there, and a resolver that understands it would
+// lead to loopback.
+func isNumber(host string) bool {
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if hex, ok := strings.CutPrefix(last, "0x"); ok {
+		return strings.Trim(hex, "0123456789abcdef") == ""
+	}
+	return strings.Trim(last, "0123456789") == ""
 }

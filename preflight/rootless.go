@@ -3,7 +3,6 @@ package preflight
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/miekg/dns"
 
@@ -43,9 +42,7 @@ func (s *subject) checkRecord(ctx context.Context, r *round) {
 	result := Result{Verdict: Pass, Sentence: "the zone of " + s.site.Record + " answers"}
 	switch {
 	case !got.heard:
-		result = Result{Verdict: Warn, Class: failure.DNSSilent,
-			Sentence: fmt.Sprintf("no DNS answer for %s from %s", s.site.Record, strings.Join(resolver.servers, ", ")),
-			Remedy:   "See whether the DNS server answers, or name another: --resolver HOST:PORT. The CA asks servers of its own, so the order goes on."}
+		result = resolver.unheard(s.site.Record)
 	case got.nonsense || got.code != dns.RcodeSuccess && got.code != dns.RcodeNameError:
 		result = Result{Verdict: Refuse, Class: failure.DNSBroken, Remedy: digRemedy(s.site.Record),
 			Sentence: fmt.Sprintf("the question for the TXT record of %s is answered with %s", s.site.Record, got.word())}

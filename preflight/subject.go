@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"orderly/failure"
@@ -89,7 +90,19 @@ type subject struct {
 	answer  answer
 	served  served
 	results [4]Result // in the order of Checks
+	stage   atomic.Int32
 }
+
+// stage is what is waited for of a name.
+type stage int32
+
+const (
+	idle stage = iota
+	asking
+	fetching
+)
+
+func (s *subject) at(now stage) { s.stage.Store(int32(now)) }
 
 func (s *subject) set(check string, r Result) {
 	r.Check, r.Name = check, s.site.Name
@@ -176,21 +189,26 @@ func (s *subject) checkNetwork(ctx context.Context, r *round) {
 	}
 	bounded, cancel := context.WithTimeout(ctx, r.fetcher.patience)
 	defer cancel()
+	defer s.at(idle)
+	s.at(asking)
 	s.checkDNS(bounded, r)
+	s.at(fetching)
 	s.checkHTTP(bounded, r)
 	if ctx.Err() != nil {
 		s.noteStop(r)
 	}
 }
 
-// noteStop replaces what may have come of the end of the context: a refusal rests on an answer and stays.
+// noteStop replaces what may have come of the end of the context: a refusal stays where it rests on an answer.
 func (s *subject) noteStop(r *round) {
-	if s.results[2].Verdict == Refuse {
+	rests := func(result Result) bool {
+		return result.Verdict == Refuse && result.Class != failure.DNSSilent && result.Class != failure.HTTPUnreached
+	}
+	if rests(s.results[2]) {
 		return
 	}
 	for i, check := range Checks() {
-		verdict := s.results[i].Verdict
-		if !r.Skip[check] && (verdict == Warn || verdict == Skipped) {
+		if !r.Skip[check] && s.results[i].Verdict != Pass && !rests(s.results[i]) {
 			s.set(check, s.refusal(stopped(), s.results[i].Took))
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
@@ -16,6 +18,7 @@ type troubleKind int
 
 const (
 	unreached  troubleKind = iota // no connection, or it broke off
+	shut                          // no connection to an address that this host itself has
 	different                     // something else than the probe was served
 	padded                        // the probe, with too much behind it
 	misled                        // a redirect that no CA follows
@@ -28,13 +31,21 @@ type trouble struct {
 	kind   troubleKind
 	trail  trail
 	detail string
+	own    string // the whole sentence, where the address is this host's own
 	dns    Result // for unresolved
 	cause  error
+
+	addresses []netip.Addr // for forbidden
 }
 
 func (t *trouble) Error() string {
-	if t.kind == unresolved {
+	switch {
+	case t.kind == unresolved:
 		return t.trail.way() + " " + t.dns.Sentence
+	case t.own != "" && t.trail.redirects == 0:
+		return t.trail.start.host + ": " + t.own
+	case t.own != "":
+		return t.trail.start.url.String() + " redirects to " + short(t.trail.at.url) + ": " + t.own
 	}
 	return t.trail.way() + " " + t.detail
 }
@@ -45,8 +56,30 @@ func (t *trouble) Unwrap() error { return t.cause }
 // error, so its text is looked for; the server's words are not in it.
 func tooSoon(err error) bool { return strings.Contains(err.Error(), "server closed idle connection") }
 
+// shutBy says what keeps a connection to one of this host's own addresses from coming about: what is seen here is what the CA
+// will see. It is empty for errors that say nothing of the port, such as want of file descriptors.
+func shutBy(ctx context.Context, err error) string {
+	if _, isDial := errors.AsType[*dialError](err); !isDial || ctx.Err() != nil {
+		return "" // the time that one name may take was spent elsewhere
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return "no connection comes about to"
+	}
+	errno, _ := errors.AsType[syscall.Errno](err)
+	switch errno {
+	case syscall.ECONNREFUSED:
+		return "nothing listens on"
+	case syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EACCES, syscall.EPERM:
+		return "this host's firewall refuses connections to"
+	}
+	return ""
+}
+
 // troubleOf says what a request's error means. Errors of net/http quote what a server sent, so their text is not used.
-func troubleOf(way trail, err error) *trouble {
+func (f *fetcher) troubleOf(ctx context.Context, way trail, err error) *trouble {
+	if by := shutBy(ctx, err); by != "" && f.policy.isOwn(way.address) {
+		return &trouble{kind: shut, trail: way, cause: err, own: fmt.Sprintf("%s port %d of %s, an address of this host", by, way.at.port, way.address)}
+	}
 	t := &trouble{kind: unreached, trail: way, cause: err}
 	errno, isErrno := errors.AsType[syscall.Errno](err)
 	_, isDial := errors.AsType[*dialError](err)
@@ -69,6 +102,17 @@ func troubleOf(way trail, err error) *trouble {
 		}
 	}
 	return t
+}
+
+// allowance is what --preflight-allow takes for an address that was not connected to. Those at which only this host and its
+// cloud listen are not spelt out: a customer's redirect would make somebody allow them.
+func (t *trouble) allowance() string {
+	for _, a := range t.addresses {
+		if a.IsPrivate() {
+			return netip.PrefixFrom(a, a.BitLen()).String()
+		}
+	}
+	return "CIDR"
 }
 
 // way names where the fetch got to, so that a verb can follow.
@@ -104,6 +148,12 @@ func (t *trouble) result(site Site) Result {
 	case unreached:
 		r.Verdict, r.Class = Warn, failure.HTTPUnreached
 		r.Remedy = "See whether port 80 is open to the Internet. Nothing need be wrong: a server behind a firewall or NAT may not reach itself, so the order goes on."
+	case shut:
+		r.Class = failure.HTTPUnreached
+		r.Remedy = "Start the web server, or let --pre-hook start it. Where connections from outside are forwarded past that port: --skip-preflight http."
+		if site.rootless() {
+			r.Remedy = serve
+		}
 	case different:
 		r.Remedy = serve
 	case padded:
@@ -118,6 +168,9 @@ func (t *trouble) result(site Site) Result {
 			r.Sentence = fmt.Sprintf("%s points to %s, where only a private CA could connect, and Orderly does not", site.Name, t.detail)
 		}
 		r.Remedy = "Let " + failure.Clean(t.trail.at.host) + " point to a public address of this server. If the CA is a private one, allow the network: --preflight-allow CIDR."
+		if t.trail.redirects > 0 {
+			r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or let it lead to a public address. If the address is right, allow it: --preflight-allow " + t.allowance() + "."
+		}
 	case unresolved:
 		r.Verdict, r.Class, r.Remedy = t.dns.Verdict, t.dns.Class, t.dns.Remedy
 		r.Sentence = fmt.Sprintf("%s redirects to %s: %s", t.trail.start.url, short(t.trail.at.url), t.dns.Sentence)

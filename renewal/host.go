@@ -86,6 +86,7 @@ func (s *Server) checker() *preflight.Checker {
 	return &preflight.Checker{
 		Resolver: s.Settings.Resolver, Port: s.Settings.PreflightPort, Skip: s.Settings.SkipPreflight,
 		Allow: s.Settings.PreflightAllow, UserAgent: s.Agent, Writer: &s.writer, Now: s.Clock.Now,
+		Hearing: &s.hearing, Tell: s.Report.Tell,
 	}
 }
 

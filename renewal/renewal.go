@@ -17,6 +17,7 @@ import (
 	"orderly/limit"
 	"orderly/lock"
 	"orderly/order"
+	"orderly/preflight"
 	"orderly/solver/webroot"
 )
 
@@ -57,6 +58,7 @@ type Server struct {
 	warned   map[string]bool
 	answers  map[string]answer // to questions for document roots
 	silent   int               // how often in a row --webroot-from did not answer in time
+	hearing  preflight.Hearing // of DNS servers
 	delayed  bool              // the pause of Round.Spread was made
 	left     []string          // the names that a subset has come down to, nil for all
 	skew     sync.Once         // the warning about the CA's clock is given once
