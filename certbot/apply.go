@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"orderly/certbot/configobj"
 )
@@ -17,7 +18,9 @@ func (r *Renewal) apply(p Params) error {
 		return err
 	}
 	for _, key := range p.Remove {
-		removeSetting(root, section, key)
+		if !alreadyOff(section, key) {
+			removeSetting(root, section, key)
+		}
 	}
 	if err := tidy(root, section); err != nil {
 		return err
@@ -42,6 +45,19 @@ func (r *Renewal) apply(p Params) error {
 		keepOnly(section, p)
 	}
 	return nil
+}
+
+// alreadyOff reports whether a switch says False: it need not be removed, and whoever wrote it wants to read it.
+func alreadyOff(section *configobj.Section, key string) bool {
+	var p Params
+	for _, f := range p.flags() {
+		if f.key != key || f.on != "True" {
+			continue
+		}
+		v, ok := section.Get(key)
+		return ok && v.Err == nil && strings.EqualFold(v.String(), "False")
+	}
+	return false
 }
 
 // removeSetting takes a setting away wherever it may stand: one that was left behind [[webroot_map]] would come back.

@@ -121,6 +121,7 @@ func TestBadInputGetsOneSentence(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
 	w.write(filepath.Join(w.dir, "root", "index.html"), "x")
+	w.web.serve("a.example.com", filepath.Join(w.dir, "root")) // a site that is broken is told of before anything of the CA
 	for _, list := range [][]faulty{badFlags(), badNames(), badServers()} {
 		for _, f := range list {
 			t.Run(f.name, func(t *testing.T) {

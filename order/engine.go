@@ -17,7 +17,7 @@ import (
 // goroutine, and many engines in many processes may share a ledger.
 type Engine struct {
 	Store    ledger.Store
-	Account  *ledger.Account // its row in the ledger
+	Account  *ledger.Account // its row in the ledger; without an id while there is no account yet: see Enrol
 	ACME     *acme.Account
 	Client   *acme.Client
 	Key      *acme.Key      // the account's
@@ -25,6 +25,10 @@ type Engine struct {
 	CA       CA             // zero: learnt from the directory before the first request
 	// LongestValidation, where not zero, is what a person knows better than the CA's habits say.
 	LongestValidation time.Duration
+
+	// Enrol makes the account where there was none: it sets Account, ACME and Key, and reports whether the ledger knew it. It is
+	// called once nothing stands in the way of the first order, so that what is broken here costs the CA not even an account.
+	Enrol func(ctx context.Context, r ledger.Request) (known bool, err error)
 
 	Solver    Solver
 	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
@@ -138,6 +142,18 @@ func (e *Engine) lock(ctx context.Context, key, lineage string) (func() error, e
 
 func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 	var out Outcome
+	admitted := false
+	if e.nobody() {
+		var err error
+		if out.Report, err = e.admit(ctx, p); err != nil {
+			return out, err
+		}
+		known, err := e.Enrol(ctx, p.Request)
+		if err != nil {
+			return out, err
+		}
+		p.Request.Account, admitted = e.Account.KeyID, !known
+	}
 	if err := e.finishLineage(ctx, p.Request.Lineage, &p.Request); err != nil {
 		return out, err
 	}
@@ -149,8 +165,10 @@ func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 		out.Order, out.Resumed = o, o != nil
 		d := newDriver(e, o)
 		if o == nil {
-			out.Report, err = e.admit(ctx, p)
-			if err != nil {
+			if !admitted {
+				out.Report, err = e.admit(ctx, p)
+			}
+			if admitted = false; err != nil {
 				return out, err
 			}
 			d = newDriver(e, e.newOrder(p.Request))
@@ -184,6 +202,10 @@ func startsAnew(o *ledger.Order, resumed bool) bool {
 	}
 	return false
 }
+
+// nobody reports whether the account is yet to be made. The ledger then has nothing of it, and an id of 0 would stand for
+// every account.
+func (e *Engine) nobody() bool { return e.Account.ID == 0 }
 
 func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
 	now := e.Clock.Now()

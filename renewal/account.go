@@ -190,6 +190,42 @@ func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*order.Engine,
 	return e, nil
 }
 
+// engineFor returns the order engine of the account that a wish names. Where there is none yet and w allows to make one, it
+// is made once the checks have found nothing against the first order: see order.Engine.Enrol.
+func (s *Server) engineFor(ctx context.Context, w Wish) (*order.Engine, error) {
+	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
+	if err != nil {
+		return nil, err
+	}
+	if a != nil {
+		return s.Engine(ctx, a)
+	}
+	client, err := s.client(w.Server)
+	if err != nil {
+		return nil, err
+	}
+	e := s.engine(client, nil, &certbot.Account{Server: w.Server}, &ledger.Account{Server: w.Server})
+	e.Enrol = func(ctx context.Context, r ledger.Request) (bool, error) { return s.enrol(ctx, e, w, r) }
+	return e, nil
+}
+
+// enrol gives an engine the account that a wish allows to make.
+func (s *Server) enrol(ctx context.Context, e *order.Engine, w Wish, r ledger.Request) (known bool, err error) {
+	a, err := s.Register(ctx, w.Server, w.Registration)
+	if err != nil {
+		return false, err
+	}
+	_, err = s.Ledger.Account(ctx, a.Server, a.URL)
+	known = err == nil
+	made, err := s.Engine(ctx, a)
+	if err != nil {
+		return known, err
+	}
+	e.Account, e.ACME, e.Key = made.Account, made.ACME, made.Key
+	s.announce(r)
+	return known, nil
+}
+
 // mourn remembers that the CA does not accept an account, so that nothing more is sent in its name (rule 13). Lineages of
 // other accounts go on.
 func (s *Server) mourn(server, url string, err error) {
@@ -199,8 +235,12 @@ func (s *Server) mourn(server, url string, err error) {
 }
 
 func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *order.Engine {
+	var speaker *acme.Account
+	if key != nil {
+		speaker = client.Account(key, a.URL)
+	}
 	return &order.Engine{
-		Store: s.Ledger, Account: row, ACME: client.Account(key, a.URL), Client: client, Key: key,
+		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
 		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mended: s.mended, Mine: s.mine, Locks: s.Locks,
 		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,

@@ -119,11 +119,7 @@ func (s *Server) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger
 }
 
 func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output, result *Result) error {
-	account, err := s.account(ctx, w)
-	if err != nil {
-		return err
-	}
-	engine, err := s.Engine(ctx, account)
+	engine, err := s.engineFor(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -132,7 +128,7 @@ func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 	}
 	defer s.rest()
 	outcome, err := engine.Obtain(ctx, s.orderName(result.Lineage), w.Names, func(ctx context.Context) (*order.Plan, error) {
-		request, err := w.request(Decision{Lineage: result.Lineage}, account.ID)
+		request, err := w.request(Decision{Lineage: result.Lineage}, engine.Account.KeyID)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +139,7 @@ func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 		plan := &order.Plan{Request: request, Force: s.Settings.Force}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
-	s.mourn(account.Server, account.URL, err)
+	s.mourn(engine.Account.Server, engine.Account.URL, err)
 	if outcome.Order != nil {
 		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed
 	}

@@ -111,11 +111,7 @@ func (s *Server) keep(r *Result, l *certbot.Lineage) {
 
 // fulfil runs the engine for a decision, which is made again under the lineage's lock.
 func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result) error {
-	account, err := s.account(ctx, w)
-	if err != nil {
-		return err
-	}
-	engine, err := s.Engine(ctx, account)
+	engine, err := s.engineFor(ctx, w)
 	if err != nil {
 		return err
 	}
@@ -134,7 +130,7 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		if !again.Needed && !s.Settings.Rehearsal {
 			return nil, nil
 		}
-		request, err := w.request(again, account.ID)
+		request, err := w.request(again, engine.Account.KeyID)
 		if err != nil {
 			return nil, err
 		}
@@ -142,14 +138,6 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
 	return s.conclude(d.Lineage, outcome, err, result)
-}
-
-func (s *Server) account(ctx context.Context, w Wish) (*certbot.Account, error) {
-	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
-	if err != nil || a != nil {
-		return a, err
-	}
-	return s.Register(ctx, w.Server, w.Registration)
 }
 
 // attempt says what begins, unless it is certain already that preflight will refuse.
@@ -160,10 +148,9 @@ func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request
 		restrict(r, s.left)
 	}
 	s.refreshRoots(ctx, r)
-	if s.hopeless(*r) {
-		return nil
+	if e.Account.ID != 0 && !s.hopeless(*r) { // who has no account yet hears of that first
+		s.announce(*r)
 	}
-	s.announce(*r)
 	return nil
 }
 

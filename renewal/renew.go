@@ -220,11 +220,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		return err
 	}
 	defer s.rest()
-	account, err := s.account(ctx, accountWish(l.Renewal.Params, round))
-	if err != nil {
-		return err
-	}
-	engine, err := s.Engine(ctx, account)
+	engine, err := s.engineFor(ctx, accountWish(l.Renewal.Params, round))
 	if err != nil {
 		return err
 	}
@@ -248,14 +244,14 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		if err != nil {
 			return nil, err
 		}
-		request.Account = account.ID
+		request.Account = engine.Account.KeyID
 		for _, note := range fresh.Renewal.Notes {
 			s.Report.Warn("%s", note)
 		}
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: urgent(fresh.Certificate, s.Clock.Now())}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
-	s.mourn(account.Server, account.URL, err)
+	s.mourn(engine.Account.Server, engine.Account.URL, err)
 	return s.conclude(l.Name, outcome, err, result)
 }
 
