@@ -148,7 +148,7 @@ func TestWhatIsHarmlessIsDroppedAndTheRestRefused(t *testing.T) {
 		{given: "certonly -a dns-foo -d a", err: "The requested dns-foo plugin does not appear to be installed", exit: 1},
 		{given: "certonly --dns-route53 -d a", err: "plugin does not appear to be installed", exit: 1},
 		{given: "certonly --webroot --nginx", err: "Too many flags setting configurators/installers/authenticators 'webroot' -> 'nginx'", exit: 1},
-		{given: "certonly --webroot -i nginx", err: "does not change web servers", exit: 1},
+		{given: "certonly --webroot -i nginx", want: "certonly --webroot --installer=nginx"},
 		{given: "certonly --redirect", err: "does not change web servers", exit: 1},
 		{given: "renew --hsts", err: "does not change web servers", exit: 1},
 		{given: "renew --auto-hsts", err: "does not change web servers", exit: 1},

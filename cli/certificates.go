@@ -35,6 +35,7 @@ type certificateView struct {
 	Account       string    `json:"account,omitempty"`
 	Authenticator string    `json:"authenticator,omitempty"`
 	Unusable      string    `json:"not_renewable,omitempty"` // why no renewal can be tried
+	Note          string    `json:"note,omitempty"`
 }
 
 type invalidView struct {
@@ -101,6 +102,7 @@ type listed struct {
 	name   string
 	facts  certbot.Facts
 	view   certificateView // for --json
+	note   string
 	wanted bool
 	err    error
 }
@@ -114,8 +116,10 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 		one := listed{name: names[i], err: err}
 		if err == nil {
 			one.err, one.facts, one.wanted = verifier.Verify(l), l.Facts(now), f.matches(l)
+			one.note = renewal.WithoutInstaller(disk, l, true)
 			if p.json {
 				one.view = viewCertificate(l)
+				one.view.Note = one.note
 			}
 		}
 		looked[i] = one
@@ -198,6 +202,11 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 		p.Say("  %s", v.Path)
 	}
 	p.Say(frame)
+	for _, l := range found {
+		if l.note != "" {
+			p.Warn("%s", l.note)
+		}
+	}
 	for _, v := range invalid {
 		p.Warn("Renewal configuration file %s produced an unexpected error: %s. Skipping.", v.Path, v.Reason)
 	}

@@ -20,6 +20,7 @@ const letsEncrypt = renewal.Production
 type hookFlags struct {
 	ledger.Hooks
 	unchecked bool
+	installer string
 }
 
 func (f *hookFlags) add(c *cobra.Command) {
@@ -27,6 +28,7 @@ func (f *hookFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.Post, "post-hook", "", "shell `command` afterwards, also when it failed; kept in the renewal file")
 	c.Flags().StringVar(&f.Deploy, "deploy-hook", "", "shell `command` for each certificate put in place; kept in the renewal file")
 	alias(c.Flags(), "renew-hook", "deploy-hook")
+	c.Flags().StringVarP(&f.installer, "installer", "i", "", "one of certbot's `installers`: none is run, and a note says so where no deploy hook is")
 	c.Flags().BoolVar(&f.unchecked, "disable-hook-validation", false, "take hooks whose first word is no program that can be found")
 }
 
@@ -137,6 +139,7 @@ func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 		what += " --dry-run"
 	}
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
+		s.server.Settings.Installer = f.installer
 		result, err := f.obtain(ctx, s, what)
 		if err != nil {
 			return 0, err

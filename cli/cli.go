@@ -200,6 +200,9 @@ func newRoot(env Env, p *printer) *cobra.Command {
 	root.PersistentPreRun = func(*cobra.Command, []string) { p.started = true }
 	root.SetVersionTemplate("orderly {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v, which means verbose everywhere else
+	new(places).add(root.Flags())                            // for the commands, before whose names they may stand
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if c == root && len(env.Args) > 0 && !strings.HasPrefix(env.Args[0], "-") {
 			return noArguments(c, env.Args) // the flags of a command that is none
@@ -214,7 +217,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 	})
 	for _, add := range []func(Env, *printer) *cobra.Command{
 		newCertonly, newRenew, newCertificates, newDelete, newRevoke, newRegister, newShowAccount, newUpdateAccount, newUnregister,
-		newReconfigure, newPlugins, newPending, newOrder, newLimits, newUnpause, newRuns, newResume, newLedger, newMan,
+		newReconfigure, newPlugins, newPending, newOrder, newLimits, newUnpause, newRuns, newResume, newLedger, newMan, newCompletion,
 	} {
 		root.AddCommand(add(env, p))
 	}

@@ -12,9 +12,11 @@ import (
 	"orderly/failure"
 )
 
-// called tells whether the program runs under a name of certbot's: then it speaks as certbot does where the two differ.
+// called tells whether the program runs under a name of certbot's (letsencrypt-auto and certbot3 are some): then it speaks
+// as certbot does where the two differ.
 func called(program string) bool {
-	return slices.Contains([]string{"certbot", "letsencrypt", "certbot-auto"}, filepath.Base(program))
+	name := filepath.Base(program)
+	return strings.HasPrefix(name, "certbot") || strings.HasPrefix(name, "letsencrypt")
 }
 
 // line is a command line as cobra takes it: the command first, every flag by its long name with its value attached.
@@ -57,6 +59,8 @@ func rewrite(env Env, root *cobra.Command, read func(string) ([]byte, error)) (l
 		return line{command: root, version: true}, nil
 	case verb == "" && len(p.words) > 0:
 		return line{command: root}, r.stray(root, p.words)
+	case verb == "" && len(p.unknown) > 0 && !called(env.Program):
+		return line{command: root}, failure.New(failure.Usage, "`orderly --help` lists the commands and flags.", "orderly: unknown flag: %s", failure.Clean(p.unknown[0]))
 	case verb == "":
 		return r.certbot("run", env.Args)
 	}

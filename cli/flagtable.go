@@ -168,7 +168,7 @@ func flagsOfPlugins() []row {
 	const server = "Orderly does not change web servers' configuration"
 	rows := []row{
 		{names: "authenticator", short: "a", value: "PLUGIN", verbs: lineages, kind: harmless, why: "PLUGIN webroot means --webroot; others are answered as their own flags are"},
-		{names: "installer", short: "i", value: "PLUGIN", verbs: lineages, kind: refused, why: server, use: useHook},
+		{names: "installer", short: "i", value: "PLUGIN", verbs: lineages, kind: harmless, why: "a note says that none is run, where no deploy hook is"},
 		{names: "configurator", value: "PLUGIN", verbs: lineages, kind: harmless, why: "as --authenticator"},
 		{names: "webroot", verbs: "certonly reconfigure"},
 		{names: "webroot", verbs: "renew", kind: harmless, why: "the renewal file says how a name is proven"},

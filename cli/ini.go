@@ -167,12 +167,25 @@ func readConfig(env Env, named string, read func(string) ([]byte, error)) ([][]i
 	return all, nil
 }
 
+// unseen is the error of a file that cannot even be seen, such as below the HOME of another user: for who may not see it,
+// it is not there. certbot looks for its files by their names (glob), and passes over what does not show itself.
+type unseen struct{ error }
+
+// Unwrap returns what the system says.
+func (e unseen) Unwrap() error { return e.error }
+
+// Is makes it a file that is not there.
+func (unseen) Is(target error) bool { return target == fs.ErrNotExist }
+
 // mostConfig is how much of a configuration file is read; -c may name a device that never ends.
 const mostConfig = 1 << 20
 
 func readFile(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
+		if _, hidden := os.Lstat(name); hidden != nil {
+			return nil, unseen{err}
+		}
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()

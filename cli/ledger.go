@@ -19,6 +19,7 @@ import (
 func newLedger(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	new(places).add(c.Flags()) // for the commands below it, before whose names they may stand
 	c.AddCommand(
 		ledgerCommand(env, p, "adopt", "Take over a ledger that another host wrote",
 			"Take over a ledger that was copied or restored from another host, when this host has taken its\n"+

@@ -14,33 +14,51 @@ import (
 )
 
 func newMan(_ Env, p *printer) *cobra.Command {
-	return &cobra.Command{
+	f := &places{}
+	c := &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages into a directory",
 		Args:  oneArgument("a directory for the pages"),
 		RunE: func(c *cobra.Command, args []string) error {
+			p.quiet, p.json = f.quiet, f.json
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return failure.Wrap(err, failure.Config, "Name a directory that can be made.", "no manual pages can be written to %s", args[0])
 			}
-			return writePages(p, c.Root(), args[0])
-		},
-	}
-}
-
-func writePages(p *printer, c *cobra.Command, dir string) error {
-	name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(page(c)), 0o644); err != nil {
-		return failure.Wrap(err, failure.Config, "Make room, or name another directory.", "the manual page %s cannot be written", name)
-	}
-	p.Say("%s", filepath.Join(dir, name))
-	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() && sub.Name() != "completion" {
-			if err := writePages(p, sub, dir); err != nil {
+			pages, err := writePages(c.Root(), args[0])
+			if err != nil {
 				return err
 			}
+			if p.json {
+				p.print(struct {
+					Version int      `json:"version"`
+					Pages   []string `json:"pages"`
+				}{1, pages})
+			}
+			p.Say("%s", strings.Join(pages, "\n"))
+			return nil
+		},
+	}
+	f.add(c.Flags())
+	return c
+}
+
+// writePages writes the page of a command and those of the commands below it, and returns their paths.
+func writePages(c *cobra.Command, dir string) ([]string, error) {
+	name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
+	pages := []string{filepath.Join(dir, name)}
+	if err := os.WriteFile(pages[0], []byte(page(c)), 0o644); err != nil {
+		return nil, failure.Wrap(err, failure.Config, "Make room, or name another directory.", "the manual page %s cannot be written", name)
+	}
+	for _, sub := range c.Commands() {
+		if sub.IsAvailableCommand() && sub.Name() != "help" {
+			more, err := writePages(sub, dir)
+			if err != nil {
+				return nil, err
+			}
+			pages = append(pages, more...)
 		}
 	}
-	return nil
+	return pages, nil
 }
 
 // page is a command's manual page in man(7).

@@ -15,6 +15,7 @@ import (
 func newOrder(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	new(places).add(c.Flags()) // for the commands below it, before whose names they may stand
 	c.AddCommand(newOrderList(env, p), newOrderShow(env, p))
 	return c
 }

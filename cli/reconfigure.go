@@ -78,6 +78,7 @@ func (f *reconfigure) execute(ctx context.Context, env Env, p *printer) error {
 		if err := s.server.Begin(ctx, what, s.env.PID, nil); err != nil {
 			return 0, err
 		}
+		s.server.Settings.Installer = f.installer
 		done, err := s.server.Reconfigure(ctx, f.wish)
 		if err != nil {
 			return 0, err

@@ -85,6 +85,7 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 		what += " --dry-run"
 	}
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
+		s.server.Settings.Installer = f.installer
 		if err := s.server.Begin(ctx, what, s.env.PID, nil); err != nil {
 			return 0, err
 		}
@@ -211,6 +212,9 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 	}
 	for _, r := range issued {
 		p.Say("  %s (success)", r.Path)
+		if r.Note != "" {
+			p.Say("    %s%s", p.paint(yellow, "note: "), r.Note)
+		}
 	}
 	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)
 }

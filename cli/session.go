@@ -298,7 +298,6 @@ const logLimit = 8 << 20
 // openLog opens LOGS/orderly.log for everything, and stderr for --verbose.
 func (s *session) openLog(verbose bool) error {
 	path := filepath.Join(s.dirs.Logs, logName)
-	s.p.saving(path)
 	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
 		if err := os.Rename(path, path+".1"); err != nil {
 			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another with --logs-dir.", "the log cannot be set aside")
@@ -309,6 +308,7 @@ func (s *session) openLog(verbose bool) error {
 		return failure.Wrap(err, failure.Config, "Make the directory writable, or name another with --logs-dir.", "the log cannot be opened")
 	}
 	s.onClose(file.Close)
+	s.p.saving(path)
 	options := &slog.HandlerOptions{Level: slog.LevelDebug}
 	var handler slog.Handler = slog.NewTextHandler(file, options)
 	s.p.file = slog.New(handler).With("pid", s.env.PID)

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"orderly/acme"
-	"orderly/certbot"
 	"orderly/failure"
 	"orderly/renewal"
 )
@@ -107,11 +105,11 @@ func (p *printer) trailer() {
 	if !p.certbot || p.quiet || p.json {
 		return
 	}
-	path := p.logPath
-	if path == "" {
-		path = filepath.Join(certbot.DefaultDirs().Logs, logName)
+	see := "Re-run"
+	if p.logPath != "" { // what fails before the log is open is not in it
+		see = "See the logfile " + p.logPath + " or re-run"
 	}
-	fmt.Fprintf(p.err, "Ask for help or search for solutions at https://community.letsencrypt.org. See the logfile %s or re-run Certbot with -v for more details.\n", path)
+	fmt.Fprintf(p.err, "Ask for help or search for solutions at https://community.letsencrypt.org. %s Certbot with -v for more details.\n", see)
 }
 
 // received is certbot's block about a new certificate, and what is to be done next.

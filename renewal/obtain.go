@@ -25,6 +25,8 @@ type Result struct {
 	Resumed bool      `json:"resumed,omitempty"`
 	// Output names the files of a certificate that belongs to no lineage.
 	Output ledger.Output `json:"output,omitzero"`
+	// Note is what somebody should know although the certificate is in place.
+	Note string `json:"note,omitempty"`
 
 	Class    failure.Class `json:"class,omitempty"`
 	Sentence string        `json:"sentence,omitempty"`
@@ -217,6 +219,9 @@ func (s *Server) conclude(lineage string, outcome order.Outcome, err error, resu
 	}
 	if s.Settings.Rehearsal {
 		result.Outcome, result.Path = Rehearsed, filepath.Join(s.Disk.Dirs.Config, "live", lineage, "fullchain.pem")
+		if l, err := s.Disk.Open(lineage); err == nil && outcome.Order != nil {
+			s.noteInstaller(l, outcome.Order.Request.Hooks, result)
+		}
 		return nil
 	}
 	l, err := s.Disk.Open(lineage)
@@ -227,6 +232,7 @@ func (s *Server) conclude(lineage string, outcome order.Outcome, err error, resu
 	result.Names = l.Certificate.Names
 	if outcome.Order != nil {
 		result.Outcome = Issued
+		s.noteInstaller(l, outcome.Order.Request.Hooks, result)
 	}
 	return nil
 }

@@ -32,8 +32,9 @@ type Settings struct {
 	Patience          time.Duration // how long the CA is waited for without anything changing; 0: order.DefaultPatience
 	RootPatience      time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
 	DirectoryHooks    bool
-	RunDeployHooks    bool // in a rehearsal, too
-	Rehearsal         bool // --dry-run: orders are made and finished, and nothing on disk changes
+	RunDeployHooks    bool   // in a rehearsal, too
+	Installer         string // -i: one of certbot's, which is not run
+	Rehearsal         bool   // --dry-run: orders are made and finished, and nothing on disk changes
 }
 
 // Server is one web server: its disk, its ledger, its accounts. It serves one command in one process.

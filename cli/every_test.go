@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// commands are all commands that take flags, the root's first.
+func commands(c *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{c}
+	for _, sub := range c.Commands() {
+		if !sub.DisableFlagParsing {
+			all = append(all, commands(sub)...)
+		}
+	}
+	return all
+}
+
+// run is one call of the program.
+func run(t *testing.T, program string, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, problems bytes.Buffer
+	code = Main(context.Background(), Env{Program: program, Args: args, ConfigFiles: []string{}, Getenv: func(string) string { return "" },
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &problems, PID: os.Getpid()})
+	return code, out.String(), problems.String()
+}
+
+// Trial W6: a script that gives the directories to every call is not refused by some.
+func TestEveryCommandKnowsTheDirectories(t *testing.T) {
+	env := Env{Program: "orderly", Getenv: func(string) string { return "" }, ConfigFiles: []string{}}
+	for _, c := range commands(newRoot(env, &printer{getenv: env.Getenv})) {
+		t.Run(c.CommandPath(), func(t *testing.T) {
+			words := strings.Fields(c.CommandPath())[1:]
+			code, help, problems := run(t, "orderly", append(words, "--help")...)
+			if code != 0 || problems != "" {
+				t.Fatalf("--help: exit %d, %s", code, problems)
+			}
+			for _, flag := range []string{"config-dir", "work-dir", "logs-dir", "json", "quiet", "verbose", "non-interactive"} {
+				if !strings.Contains(help, "--"+flag) {
+					t.Errorf("--help does not show --%s", flag)
+				}
+			}
+			dir := t.TempDir()
+			dirs := []string{"--config-dir", filepath.Join(dir, "etc"), "--work-dir=" + filepath.Join(dir, "lib"), "--logs-dir", filepath.Join(dir, "log")}
+			for _, args := range [][]string{append(append([]string{}, dirs...), words...), append(append([]string{}, words...), dirs...)} {
+				_, _, problems := run(t, "orderly", args...)
+				if strings.Contains(problems, "unknown flag") || strings.Contains(problems, "there is no command") {
+					t.Errorf("orderly %s: %s", strings.Join(args, " "), problems)
+				}
+			}
+		})
+	}
+}
+
+// What is no command, shell or flag is refused in a sentence, and ends with 2.
+func TestWhatIsUnknownEndsWithTwo(t *testing.T) {
+	for _, c := range []struct {
+		args string
+		said string
+	}{
+		{"help obtain", "there is no command orderly obtain"},
+		{"help order obtain", "there is no command orderly order obtain"},
+		{"help certonly renew", "there is no command orderly certonly renew"},
+		{"completion csh", "there is no completion for the shell csh"},
+		{"completion", "orderly completion takes the name of a shell"},
+		{"completion bash zsh", "orderly completion takes the name of a shell"},
+		{"--verson", "orderly: unknown flag: --verson"},
+		{"--config-dir x --verson", "orderly: unknown flag: --verson"},
+		{"obtain", "there is no command orderly obtain"},
+	} {
+		code, out, problems := run(t, "orderly", strings.Fields(c.args)...)
+		if code != 2 || out != "" || !strings.Contains(problems, c.said) || !strings.Contains(problems, "usage: orderly") || strings.Contains(problems, "orderly run") {
+			t.Errorf("%s: exit %d, %q, %s", c.args, code, out, problems)
+		}
+	}
+	for _, args := range []string{"help", "help certonly", "help order list", "completion bash", "completion zsh --no-descriptions", "completion fish --config-dir x", "completion powershell"} {
+		if code, out, problems := run(t, "orderly", strings.Fields(args)...); code != 0 || len(out) < 100 || problems != "" {
+			t.Errorf("%s: exit %d, %d bytes, %s", args, code, len(out), problems)
+		}
+	}
+}
+
+// Trial L11.
+func TestTheNamesOfCertbot(t *testing.T) {
+	for program, want := range map[string]string{
+		"certbot": "certbot 2.1.0\n", "/usr/bin/letsencrypt": "certbot 2.1.0\n", "./letsencrypt-auto": "certbot 2.1.0\n", "certbot-auto": "certbot 2.1.0\n",
+		"/snap/bin/certbot3": "certbot 2.1.0\n", "orderly": "orderly " + Version() + "\n", "/opt/certbot/orderly": "orderly " + Version() + "\n",
+	} {
+		if code, out, problems := run(t, program, "--version"); code != 0 || out != want || problems != "" {
+			t.Errorf("%s --version: exit %d, %q, %s", program, code, out, problems)
+		}
+	}
+}
+
+// Trial L11: a configuration file that its reader may not see is none; one that it sees must be readable.
+func TestAFileThatCannotBeSeenIsNone(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := Env{Getenv: func(string) string { return "" }, ConfigFiles: []string{filepath.Join(file, ".config", "cli.ini"), filepath.Join(dir, "none.ini")}}
+	if items, err := readConfig(env, "", readFile); err != nil || len(items) != 0 {
+		t.Errorf("%v, %v", items, err)
+	}
+	if _, err := readConfig(env, filepath.Join(file, "named.ini"), readFile); err == nil || !strings.Contains(err.Error(), "Unable to open config file") {
+		t.Errorf("the one that was named: %v", err)
+	}
+	loop := filepath.Join(dir, "loop.ini")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
+	env.ConfigFiles = []string{loop}
+	if _, err := readConfig(env, "", readFile); err == nil {
+		t.Error("one that shows itself and cannot be read was passed over")
+	}
+}
+
+// An error before the log is open does not name a log that was not written.
+func TestAnErrorBeforeTheLogNamesNone(t *testing.T) {
+	_, _, problems := run(t, "certbot", "certonly", "-n", "--webroot", "-d", "a.example.com")
+	if !strings.Contains(problems, "community.letsencrypt.org") || strings.Contains(problems, "logfile") {
+		t.Error(problems)
+	}
+	dir := t.TempDir()
+	blocked := filepath.Join(dir, "log")
+	if err := os.MkdirAll(filepath.Join(blocked, logName), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	code, _, problems := run(t, "certbot", "renew", "-n", "--config-dir", filepath.Join(dir, "etc"), "--work-dir", filepath.Join(dir, "lib"), "--logs-dir", blocked)
+	if code != 1 || strings.Contains(problems, "logfile") || strings.Contains(problems, "Saving debug log") {
+		t.Errorf("exit %d: %s", code, problems)
+	}
+}

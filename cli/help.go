@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"orderly/failure"
+)
+
+// newHelp is cobra's help, which knows what is no command.
+func newHelp() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Say what a command does and which flags it has",
+		RunE: func(c *cobra.Command, args []string) error {
+			about, rest, err := c.Root().Find(args)
+			if err != nil || about == nil || len(rest) > 0 {
+				return noCommand(c.Root(), strings.Join(args, " "))
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+	new(places).add(c.Flags())
+	return c
+}
+
+// noCommand is the error for the name of a command that there is not.
+func noCommand(c *cobra.Command, name string) error {
+	return failure.New(failure.Usage, "`"+c.CommandPath()+" --help` lists the commands.", "there is no command %s %s", c.CommandPath(), failure.Clean(name))
+}
+
+// newCompletion prints what makes a shell complete command lines, in place of cobra's own, which takes any word for a shell.
+func newCompletion(_ Env, p *printer) *cobra.Command {
+	f := &places{}
+	plain := false
+	c := &cobra.Command{
+		Use:   "completion SHELL",
+		Short: "Print the completion script for a shell: bash, zsh, fish or powershell",
+		Long: "Print the script by which a shell completes orderly's command lines. For bash, with the package\n" +
+			"bash-completion:\n\n  orderly completion bash > /etc/bash_completion.d/orderly",
+		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
+		Args:      oneArgument("the name of a shell (bash, zsh, fish or powershell)"),
+		RunE: func(c *cobra.Command, args []string) error {
+			p.quiet, p.json = f.quiet, f.json
+			var text strings.Builder
+			known, err := complete(c.Root(), args[0], !plain, &text)
+			switch {
+			case !known:
+				return failure.New(failure.Usage, "Name one of bash, zsh, fish and powershell.", "there is no completion for the shell %s", failure.Clean(args[0]))
+			case err != nil:
+				return err
+			case p.json:
+				p.print(struct {
+					Version int    `json:"version"`
+					Script  string `json:"script"`
+				}{1, text.String()})
+				return nil
+			}
+			_, err = p.out.Write([]byte(text.String()))
+			return err
+		},
+	}
+	c.Flags().BoolVar(&plain, "no-descriptions", false, "without descriptions")
+	f.add(c.Flags())
+	return c
+}
+
+// complete writes the script of a shell and reports whether there is one.
+func complete(root *cobra.Command, shell string, described bool, out *strings.Builder) (known bool, err error) {
+	switch shell {
+	case "bash":
+		return true, root.GenBashCompletionV2(out, described)
+	case "zsh":
+		if !described {
+			return true, root.GenZshCompletionNoDesc(out)
+		}
+		return true, root.GenZshCompletion(out)
+	case "fish":
+		return true, root.GenFishCompletion(out, described)
+	case "powershell":
+		if !described {
+			return true, root.GenPowerShellCompletion(out)
+		}
+		return true, root.GenPowerShellCompletionWithDesc(out)
+	}
+	return false, nil
+}
