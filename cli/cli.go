@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"orderly/failure"
+	"orderly/schedule"
 )
 
 // Env is what the command line sees of the world. Everything a command reads or writes beside files goes through it.
@@ -25,6 +26,9 @@ type Env struct {
 	Args    []string // without the program's name
 	// ConfigFiles are read before the one that -c names; nil for certbot's places.
 	ConfigFiles []string
+
+	// Renewals is where schedules of renewals are looked for, once a certificate is there.
+	Renewals schedule.Host
 
 	Getenv func(string) string
 	Stdin  io.Reader
@@ -39,7 +43,7 @@ func Main(ctx context.Context, env Env) (code int) {
 	out := &witness{Writer: env.Stdout, watched: isTerminal(env.Stdout)}
 	env.Stderr = after{env.Stderr, out}
 	defer out.flush()
-	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv, certbot: called(env.Program), tty: out.watched}
+	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv, certbot: called(env.Program), tty: out.watched, renewals: env.Renewals}
 	defer func() {
 		if r := recover(); r != nil {
 			// A person must never see a Go stack trace; the log has it.
@@ -62,7 +66,6 @@ func Main(ctx context.Context, env Env) (code int) {
 		p.printVersion()
 		return finish(p, root, out.failure())
 	}
-	p.preconfigured = line.preconfigured
 	root.SetArgs(line.args)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {

@@ -21,11 +21,10 @@ func called(program string) bool {
 
 // line is a command line as cobra takes it: the command first, every flag by its long name with its value attached.
 type line struct {
-	args          []string
-	command       *cobra.Command // whose usage an error is about
-	version       bool           // only the version was asked for
-	json, quiet   bool           // how an error is to be told that is found before the command begins
-	preconfigured bool           // --preconfigured-renewal
+	args        []string
+	command     *cobra.Command // whose usage an error is about
+	version     bool           // only the version was asked for
+	json, quiet bool           // how an error is to be told that is found before the command begins
 }
 
 // rewriter turns certbot's command lines, as argparse takes them, into cobra's.
@@ -175,7 +174,6 @@ func (r *rewriter) certbot(verb string, args []string) (line, error) {
 	if settings, err = agree(settings, r.heeds(c, "authenticator")); err != nil {
 		return out, err
 	}
-	out.preconfigured = slices.ContainsFunc(settings, func(s setting) bool { return s.name == "preconfigured-renewal" })
 	out.args, err = r.spell(c, settings)
 	return out, err
 }

@@ -67,7 +67,7 @@ func flagsOfRuns() []row {
 		{names: "non-interactive noninteractive", short: "n", verbs: "*", kind: harmless, why: asks},
 		{names: "force-interactive", verbs: orders + " register enhance install run", kind: refused, why: asks, use: "Leave --force-interactive out."},
 		{names: "max-log-backups", value: "N", verbs: "*", kind: harmless, why: "orderly.log is set aside by its size"},
-		{names: "preconfigured-renewal", verbs: "*", kind: harmless, why: "it changes one line of what certonly says"},
+		{names: "preconfigured-renewal", verbs: "*", kind: harmless, why: "certonly looks at what renews on this host, and says that"},
 		{names: "debug", verbs: "*", kind: harmless, why: "the log holds everything"},
 		{names: "debug-challenges", verbs: orders, kind: refused, why: "Orderly does not stop between placing a challenge and answering it",
 			use: "Rehearse with --dry-run -v, which shows every step."},

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"orderly/failure"
+	"orderly/schedule"
 )
 
 // printer writes what people and programs read. Results go to out, everything else to err.
@@ -23,13 +24,12 @@ type printer struct {
 	started  bool // the command line was understood
 	certbot  bool // it is called by a name of certbot's
 	tty      bool // stdout is a terminal
-	// preconfigured says that something renews certificates in the background (--preconfigured-renewal in Debian's cli.ini).
-	preconfigured bool
-	logPath       string
-	quiet         bool
-	json          bool
-	logger        *slog.Logger
-	file          *slog.Logger // without the terminal, which has the line already
+	renewals schedule.Host
+	logPath  string
+	quiet    bool
+	json     bool
+	logger   *slog.Logger
+	file     *slog.Logger // without the terminal, which has the line already
 }
 
 // Say implements renewal.Reporter.

@@ -10,9 +10,8 @@ import (
 
 // Rewritten is what tests see of a rewritten command line.
 type Rewritten struct {
-	Args          []string
-	Version       bool
-	Preconfigured bool
+	Args    []string
+	Version bool
 	// Parse is cobra's opinion about Args: nil, or what it finds wrong with a flag or a value.
 	Parse func() error
 }
@@ -28,7 +27,7 @@ func Rewrite(program string, args []string, names []string, files map[string]str
 		}
 		return []byte(text), nil
 	})
-	return Rewritten{line.args, line.version, line.preconfigured, func() error { return parseFlags(line) }}, err
+	return Rewritten{line.args, line.version, func() error { return parseFlags(line) }}, err
 }
 
 func parseFlags(l line) error {

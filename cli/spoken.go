@@ -112,18 +112,26 @@ func (p *printer) trailer() {
 	fmt.Fprintf(p.err, "Ask for help or search for solutions at https://community.letsencrypt.org. %s Certbot with -v for more details.\n", see)
 }
 
-// received is certbot's block about a new certificate, and what is to be done next.
+// received is certbot's block about a new certificate, and what is to be done next. That something renews it is said only
+// where that is so: Debian's cli.ini claims it of certbot's own timer, which may run another program than this one.
 func (p *printer) received(r renewal.Result) {
+	task, found := p.renewals.Find()
 	automatic := ""
-	if p.preconfigured && p.certbot { // said by what Debian's packages set up for certbot; who calls orderly knows better
+	switch {
+	case task.Ours && p.certbot:
 		automatic = "\nCertbot has set up a scheduled task to automatically renew this certificate in the background."
+	case task.Ours:
+		automatic = "\nIt is renewed in the background by " + task.Name + "."
 	}
 	p.Say("\nSuccessfully received certificate.\nCertificate is saved at: %s\nKey is saved at:         %s\nThis certificate expires on %s.\nThese files will be updated when the certificate renews.%s",
 		r.Path, r.Key, r.Expires.UTC().Format("2006-01-02"), automatic)
-	if p.preconfigured && p.certbot {
+	if task.Ours {
 		return
 	}
 	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. Let a timer run `%s renew` twice a day.", p.name())
+	if found {
+		p.Say("- %s runs %s, which is another program: %s.", task.Name, task.Program, task.End())
+	}
 }
 
 func (p *printer) name() string {

@@ -125,7 +125,6 @@ func outGreps() []string {
 		`^Successfully received certificate\.$`, `^Certificate is saved at: .*/live/example\.com/fullchain\.pem$`,
 		`^Key is saved at:         .*/live/example\.com/privkey\.pem$`, `^This certificate expires on \d{4}-\d\d-\d\d\.$`,
 		`^These files will be updated when the certificate renews\.$`,
-		`^Certbot has set up a scheduled task to automatically renew this certificate in the background\.$`,
 		`^Certificate not yet due for renewal$`, `^Certificate not yet due for renewal; no action taken\.$`,
 		`^Processing .*/renewal/example\.com\.conf$`, `^The following certificates are not due for renewal yet:$`,
 		`^  .*/live/example\.com/fullchain\.pem expires on \d{4}-\d\d-\d\d \(skipped\)$`, `^No renewals were attempted\.$`, `^No hooks were run\.$`,

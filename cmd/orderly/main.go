@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"orderly/cli"
+	"orderly/schedule"
 )
 
 func main() {
@@ -19,7 +20,8 @@ func main() {
 	// hooks would inherit that, and their own pipelines would never end.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	code := cli.Main(ctx, cli.Env{Program: os.Args[0], Args: os.Args[1:], Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, PID: os.Getpid()})
+	self, _ := os.Executable() // "": no schedule runs this program
+	code := cli.Main(ctx, cli.Env{Program: os.Args[0], Args: os.Args[1:], Renewals: schedule.Host{Self: self}, Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, PID: os.Getpid()})
 	stop()
 	os.Exit(code)
 }

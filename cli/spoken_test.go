@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"orderly/renewal"
+	"orderly/schedule"
+)
+
+// Trial W3: what renews on this host is said of it, whatever cli.ini claims.
+func TestANewCertificateComesWithWhatIsTrueOfItsRenewal(t *testing.T) {
+	for _, c := range []struct {
+		cron    string
+		certbot bool
+		want    []string
+		not     []string
+	}{
+		{"", true, []string{"NEXT STEPS:", "Let a timer run `certbot renew` twice a day."}, []string{"scheduled task", "another program"}},
+		{"0 3 * * * root /usr/bin/orderly renew", true, []string{"Certbot has set up a scheduled task to automatically renew"}, []string{"NEXT STEPS"}},
+		{"0 3 * * * root orderly renew", false, []string{"It is renewed in the background by /etc/crontab."}, []string{"NEXT STEPS", "Certbot"}},
+		{"0 3 * * * root certbot -q renew", true, []string{"NEXT STEPS:", "- /etc/crontab runs /usr/bin/certbot, which is another program: take the line out"}, []string{"scheduled task"}},
+	} {
+		root := t.TempDir()
+		for path, text := range map[string]string{"etc/crontab": c.cron + "\n", "usr/bin/orderly": "us", "usr/bin/certbot": "python"} {
+			if err := os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out bytes.Buffer
+		p := &printer{out: &out, certbot: c.certbot, renewals: schedule.Host{Root: root, Self: "/usr/bin/orderly"}}
+		p.received(renewal.Result{Path: "/etc/letsencrypt/live/a/fullchain.pem"})
+		for _, text := range c.want {
+			if !strings.Contains(out.String(), text) {
+				t.Errorf("%q: no %q in %s", c.cron, text, &out)
+			}
+		}
+		for _, text := range c.not {
+			if strings.Contains(out.String(), text) {
+				t.Errorf("%q: %q in %s", c.cron, text, &out)
+			}
+		}
+	}
+}

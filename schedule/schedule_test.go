@@ -1,0 +1,103 @@
+package schedule_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"orderly/schedule"
+)
+
+// The files of Debian's certbot.
+const (
+	timer   = "[Unit]\nDescription=Run certbot twice daily\n\n[Timer]\nOnCalendar=*-*-* 00,12:00:00\nRandomizedDelaySec=43200\n\n[Install]\nWantedBy=timers.target\n"
+	service = "[Unit]\nDescription=Certbot\n[Service]\nType=oneshot\nExecStart=/usr/bin/certbot -q renew\nPrivateTmp=true\n"
+	cron    = "# comment: certbot renew\nSHELL=/bin/sh\n\n0 */12 * * * root test -x /usr/bin/certbot -a \\! -d /run/systemd/system && perl -e 'sleep int(rand(43200))' && certbot -q renew\n"
+)
+
+// Trial W3.
+func TestWhatRenewsOnThisHost(t *testing.T) {
+	const self = "/usr/local/bin/orderly"
+	wanted := "etc/systemd/system/timers.target.wants/certbot.timer"
+	debian := map[string]string{"lib/systemd/system/certbot.timer": timer, "lib/systemd/system/certbot.service": service, "etc/cron.d/certbot": cron}
+	with := func(base map[string]string, more ...string) map[string]string {
+		all := map[string]string{}
+		for k, v := range base {
+			all[k] = v
+		}
+		for i := 0; i < len(more); i += 2 {
+			all[more[i]] = more[i+1]
+		}
+		return all
+	}
+	enabled := with(debian, wanted, "-> /lib/systemd/system/certbot.timer")
+	for _, c := range []struct {
+		what    string
+		booted  bool // with systemd
+		files   map[string]string
+		certbot string // what /usr/bin/certbot is: "real", "link" to us, "" for nothing
+		want    schedule.Task
+	}{
+		{"nothing at all", true, nil, "", schedule.Task{}},
+		{"Debian's certbot beside us", true, enabled, "real", schedule.Task{Name: "certbot.timer", Program: "/usr/bin/certbot"}},
+		{"we stand in its place", true, enabled, "link", schedule.Task{Name: "certbot.timer", Program: "/usr/bin/certbot", Ours: true}},
+		{"its package was removed", true, enabled, "", schedule.Task{}},
+		{"its timer is not enabled, and cron's line does nothing under systemd", true, debian, "link", schedule.Task{}},
+		{"its timer is masked", true, with(enabled, "etc/systemd/system/certbot.timer", "-> /dev/null"), "link", schedule.Task{}},
+		{"no systemd: cron does it", false, enabled, "link", schedule.Task{Name: "/etc/cron.d/certbot", Program: "/usr/bin/certbot", Ours: true}},
+		{"no systemd, and certbot's own", false, enabled, "real", schedule.Task{Name: "/etc/cron.d/certbot", Program: "/usr/bin/certbot"}},
+		{"pointed at us by a drop-in", true, with(enabled, "etc/systemd/system/certbot.service.d/orderly.conf", "[Service]\nExecStart=\nExecStart=/usr/local/bin/orderly -q renew\n"), "real",
+			schedule.Task{Name: "certbot.timer", Program: self, Ours: true}},
+		{"a timer of our own beside certbot's", true, with(enabled, "etc/systemd/system/tls.timer", "[Timer]\nUnit=renewals.service\n", "etc/systemd/system/renewals.service", "[Service]\nExecStart=-/usr/local/bin/orderly renew \\\n  -q\n",
+			"etc/systemd/system/timers.target.wants/tls.timer", "-> ../tls.timer"), "real", schedule.Task{Name: "tls.timer", Program: self, Ours: true}},
+		{"a line of root's", true, map[string]string{"var/spool/cron/crontabs/root": "17 3 * * * orderly renew -q --deadline 30m\n"}, "", schedule.Task{Name: "/var/spool/cron/crontabs/root", Program: self, Ours: true}},
+		{"a daily script", true, map[string]string{"etc/cron.daily/tls": "#!/bin/sh\nexec '/usr/local/bin/orderly' renew\n"}, "", schedule.Task{Name: "/etc/cron.daily/tls", Program: self, Ours: true}},
+		{"a line that renews nothing", true, map[string]string{"etc/crontab": "17 3 * * * root orderly certificates\n1 1 * * * root renew orderly\n"}, "", schedule.Task{}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			root := t.TempDir()
+			place := func(path, content string, mode os.FileMode) {
+				path = filepath.Join(root, path)
+				if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if target, link := cutLink(content); link {
+					if filepath.IsAbs(target) && target != "/dev/null" {
+						target = filepath.Join(root, target)
+					}
+					err = os.Symlink(target, path)
+				} else {
+					err = os.WriteFile(path, []byte(content), mode)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			place(self, "us", 0o755)
+			switch c.certbot {
+			case "real":
+				place("usr/bin/certbot", "python", 0o755)
+			case "link":
+				place("usr/bin/certbot", "-> "+self, 0)
+			}
+			for path, content := range c.files {
+				place(path, content, 0o644)
+			}
+			if c.booted {
+				place("run/systemd/system/x", "", 0o644)
+			}
+			got, ok := schedule.Host{Root: root, Self: self}.Find()
+			if got != c.want || ok != (c.want != schedule.Task{}) {
+				t.Errorf("%+v, %v", got, ok)
+			}
+		})
+	}
+}
+
+func cutLink(content string) (target string, link bool) {
+	if len(content) > 3 && content[:3] == "-> " {
+		return content[3:], true
+	}
+	return "", false
+}
