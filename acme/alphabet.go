@@ -2,11 +2,8 @@ package acme
 
 import (
 	"encoding/json"
-	"net/netip"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/idna"
 
 	"orderly/outside"
 )
@@ -58,39 +55,13 @@ func wordOf(what, arrived string) string {
 
 func notInWord(r rune) bool { return r <= ' ' || r > '~' }
 
-// nameOf is the name of a certificate as names are compared: an IP address in its one spelling, a DNS name in lower case,
-// as A-labels, without the root's dot, a wildcard with its "*.". Anything else is odd, and so equals nothing that was ordered.
+// nameOf is the name of a certificate as names are compared, or an odd word, which equals nothing that was ordered.
 func nameOf(arrived string) string {
-	if address, err := netip.ParseAddr(arrived); err == nil && address.Zone() == "" {
-		return address.String()
-	}
-	name := strings.ToLower(strings.TrimSuffix(arrived, "."))
-	if strings.ContainsFunc(name, func(r rune) bool { return r > 0x7f }) && len(name) <= 1000 {
-		if ascii, err := idna.Lookup.ToASCII(name); err == nil {
-			name = ascii
-		}
-	}
-	if !isDNSName(strings.TrimPrefix(name, "*.")) {
+	name, ok := outside.Name(arrived)
+	if !ok {
 		return outside.Odd("name", arrived)
 	}
 	return name
-}
-
-// isDNSName is generous (underscores, one label): what may be ordered is not decided here.
-func isDNSName(name string) bool {
-	if len(name) > 253 {
-		return false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || len(label) > 63 || strings.ContainsFunc(label, notInLabel) {
-			return false
-		}
-	}
-	return true
-}
-
-func notInLabel(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_'
 }
 
 // addressOf is a URL in ASCII: every other byte is written as %XX, which is how it would be sent. One that is absurdly long

@@ -11,16 +11,18 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"orderly/outside"
 )
 
 // Certificate is what is to be known of a lineage's current certificate.
 type Certificate struct {
-	Names     []string // the common name first if there is one, then the other names, as certbot lists them
+	Names     []string // the common name first if it is a name, then the other names, as certbot lists them; or outside.Odd
 	NotBefore time.Time
 	NotAfter  time.Time
-	Serial    string // lower-case hexadecimal without leading zeros
-	KeyType   string // "ECDSA" or "RSA", as certbot prints it
-	Issuer    string // the issuer's common name
+	Serial    string       // lower-case hexadecimal without leading zeros
+	KeyType   string       // "ECDSA" or "RSA", as certbot prints it
+	Issuer    outside.Text // the issuer's common name
 	Leaf      *x509.Certificate
 }
 
@@ -36,7 +38,7 @@ func ParseCertificate(text []byte) (*Certificate, error) {
 		NotBefore: leaf.NotBefore,
 		NotAfter:  leaf.NotAfter,
 		Serial:    leaf.SerialNumber.Text(16),
-		Issuer:    leaf.Issuer.CommonName,
+		Issuer:    outside.Of(leaf.Issuer.CommonName),
 		Leaf:      leaf,
 	}
 	switch leaf.PublicKey.(type) {
@@ -48,13 +50,15 @@ func ParseCertificate(text []byte) (*Certificate, error) {
 	return c, nil
 }
 
+// names are those that the certificate is for. A common name may be anything ("Our web server"): one that is no name is left
+// out where there are others. What else is none stays, marked, since a certificate without it would be another one.
 func names(leaf *x509.Certificate) []string {
 	var all []string
-	if leaf.Subject.CommonName != "" {
-		all = append(all, leaf.Subject.CommonName)
+	if _, ok := outside.Name(leaf.Subject.CommonName); ok || len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 && leaf.Subject.CommonName != "" {
+		all = append(all, shown(leaf.Subject.CommonName))
 	}
 	for _, name := range leaf.DNSNames {
-		if !slices.Contains(all, name) {
+		if name := shown(name); !slices.Contains(all, name) {
 			all = append(all, name)
 		}
 	}
@@ -62,6 +66,18 @@ func names(leaf *x509.Certificate) []string {
 		all = append(all, ip.String())
 	}
 	return all
+}
+
+// shown is a name as the certificate has it, its letters as they are; one in Unicode as it is ordered; anything else marked.
+func shown(arrived string) string {
+	name, ok := outside.Name(arrived)
+	switch {
+	case !ok:
+		return outside.Odd("name", arrived)
+	case strings.ContainsFunc(arrived, func(r rune) bool { return r > 0x7f }):
+		return name
+	}
+	return strings.TrimSuffix(arrived, ".")
 }
 
 func parseChain(text []byte) ([]*x509.Certificate, error) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orderly/failure"
+	"orderly/outside"
 )
 
 func TestTheLargestSubsetIsFoundBesideTheSameSet(t *testing.T) {
@@ -97,7 +98,7 @@ func TestStatusCountsAsCertbotDoes(t *testing.T) {
 			t.Errorf("%s left: %s, want %s", left, got, want)
 		}
 	}
-	l.Certificate.Issuer = "(STAGING) Pretend Pear X1"
+	l.Certificate.Issuer = outside.Of("(STAGING) Pretend Pear X1")
 	if got := l.Facts(end).Status(); got != "INVALID: TEST_CERT, EXPIRED" {
 		t.Error(got)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"orderly/failure"
+	"orderly/outside"
 )
 
 // Lineage is a certificate with its predecessors and its settings: what certbot calls a certificate's name stands for.
@@ -126,7 +127,26 @@ func (r *Renewal) unsettled(state map[string]target) bool {
 }
 
 // Usable returns nil if a renewal of the current names can be tried with the lineage's settings: see Renewal.Usable.
-func (l *Lineage) Usable() error { return l.Renewal.Usable(l.Certificate.Names) }
+func (l *Lineage) Usable() error {
+	if err := l.Orderable(); err != nil {
+		return err
+	}
+	return l.Renewal.Usable(l.Certificate.Names)
+}
+
+// Orderable says which name of the certificate no CA can be asked for; whoever made the certificate could write anything.
+func (l *Lineage) Orderable() error {
+	const remedy = "Name what it is to be for: orderly certonly --cert-name %s -d NAME"
+	if len(l.Certificate.Names) == 0 {
+		return failure.New(failure.BadName, fmt.Sprintf(remedy, l.Name), "the certificate of %s has no name", l.Name)
+	}
+	for _, name := range l.Certificate.Names {
+		if _, ok := outside.Name(name); !ok {
+			return failure.New(failure.BadName, fmt.Sprintf(remedy, l.Name), "the certificate of %s has a name that no CA can be asked for, %s", l.Name, name)
+		}
+	}
+	return nil
+}
 
 // CheckPair tells whether the current certificate and key belong together; if not, the error is of class LineageBroken.
 func (l *Lineage) CheckPair() error {

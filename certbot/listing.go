@@ -58,7 +58,7 @@ func (f Facts) Status() string {
 // issuer says so, whatever the renewal file names now.
 func (l *Lineage) Test() bool {
 	issuer := l.Certificate.Issuer
-	return Staging(l.Renewal.Params.Server) || strings.Contains(issuer, "(STAGING)") || strings.HasPrefix(issuer, "Fake LE ")
+	return Staging(l.Renewal.Params.Server) || issuer.Contains("(STAGING)") || strings.HasPrefix(issuer.Arrived(), "Fake LE ")
 }
 
 // Staging tells whether a server's URL is that of a test environment (certbot/util.py, is_staging).

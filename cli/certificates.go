@@ -161,7 +161,7 @@ func viewCertificate(l *certbot.Lineage) certificateView {
 	c, r, facts := l.Certificate, l.Renewal, l.Facts(time.Now())
 	v := certificateView{
 		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names, NotBefore: c.NotBefore.UTC(), Expires: facts.Expires,
-		Valid: !facts.Expired, Expired: facts.Expired, Test: facts.Test, Status: facts.Status(), Issuer: failure.Clean(c.Issuer),
+		Valid: !facts.Expired, Expired: facts.Expired, Test: facts.Test, Status: facts.Status(), Issuer: c.Issuer.String(),
 		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path, Server: r.Params.Server, Account: r.Params.Account,
 		Authenticator: r.Params.Authenticator,
 	}

@@ -40,8 +40,8 @@ type Env struct {
 // Main runs the command line and returns the exit code: certbot's 0, 1 and 2, and 75 (EX_TEMPFAIL) for what was stopped in
 // time and will be continued. A signal ends ctx; every command then ends within two seconds.
 func Main(ctx context.Context, env Env) (code int) {
-	out := &witness{Writer: env.Stdout, watched: isTerminal(env.Stdout)}
-	env.Stderr = after{env.Stderr, out}
+	out := &witness{Writer: guard{env.Stdout, isTerminal(env.Stdout)}, watched: isTerminal(env.Stdout)}
+	env.Stderr = after{guard{env.Stderr, isTerminal(env.Stderr)}, out}
 	defer out.flush()
 	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv, certbot: called(env.Program), tty: out.watched, renewals: env.Renewals}
 	defer func() {

@@ -169,7 +169,7 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 		return err
 	}
 	defer func() { _ = s.close() }() // nothing was written
-	out := json.NewEncoder(p.out)
+	out := json.NewEncoder(escaper{p.out})
 	out.SetEscapeHTML(false)
 	orders, err := s.ledger.Orders(ctx, ledger.OrderFilter{})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/outside"
 )
 
 func newOrder(env Env, p *printer) *cobra.Command {
@@ -139,13 +140,13 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 }
 
 func printOrder(p *printer, o *ledger.Order, events []ledger.Event) {
-	p.Say("Order %d for %s: %s", o.ID, o.Lineage, stateOf(o))
+	p.Say("Order %d for %s: %s", o.ID, outside.Line(o.Lineage), outside.Line(stateOf(o)))
 	for _, line := range [][2]string{
 		{"names", strings.Join(o.Names, " ")}, {"CA's URL", o.URL}, {"CA's status", o.CAStatus}, {"created", clock(o.CreatedAt)},
 		{"expires", clock(o.Expires)}, {"settled", clock(o.SettledAt)}, {"why", o.Sentence}, {"remedy", o.Remedy},
 	} {
 		if line[1] != "" && line[1] != "-" {
-			p.Say("  %-12s %s", line[0]+":", line[1])
+			p.Say("  %-12s %s", line[0]+":", outside.Line(line[1]))
 		}
 	}
 	if len(o.Authorizations) > 0 {

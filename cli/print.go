@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"orderly/failure"
+	"orderly/outside"
 	"orderly/schedule"
 )
 
@@ -114,18 +115,18 @@ type problemView struct {
 
 // print writes v as JSON.
 func (p *printer) print(v any) {
-	e := json.NewEncoder(p.out)
+	e := json.NewEncoder(escaper{p.out})
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v) // a closed pipe is the reader's wish
 }
 
-// The colours, as SGR parameters.
+// The colours.
 const (
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-	bold   = "1"
+	red    = markRed
+	green  = markGreen
+	yellow = markYellow
+	bold   = markBold
 )
 
 // paint colours text where its reader is a person at a terminal who did not say NO_COLOR.
@@ -133,11 +134,11 @@ func (p *printer) paint(colour, text string) string {
 	if p.getenv("NO_COLOR") != "" || !isTerminal(p.err) {
 		return text
 	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+	return colour + text + markPlain
 }
 
 func isTerminal(w io.Writer) bool {
-	if inner, ok := w.(interface{ Unwrap() io.Writer }); ok {
+	for inner, ok := w.(interface{ Unwrap() io.Writer }); ok; inner, ok = w.(interface{ Unwrap() io.Writer }) {
 		w = inner.Unwrap()
 	}
 	f, ok := w.(*os.File)
@@ -146,6 +147,11 @@ func isTerminal(w io.Writer) bool {
 
 // table prints rows under a heading, columns aligned.
 func (p *printer) table(heading []string, rows [][]string) {
+	for _, row := range rows {
+		for i := range row {
+			row[i] = outside.Line(row[i])
+		}
+	}
 	widths := make([]int, len(heading))
 	for _, row := range append([][]string{heading}, rows...) {
 		for i, cell := range row {
@@ -176,7 +182,7 @@ func (p *printer) bar(what string) func(done, all int) {
 			full = width * done / all
 		}
 		p.bars = true
-		fmt.Fprintf(p.err, "\r%s [%s%s] %d of %d", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, all)
+		fmt.Fprintf(p.err, markBack+"%s [%s%s] %d of %d", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, all)
 		if done >= all {
 			p.unbar()
 		}
@@ -187,7 +193,7 @@ func (p *printer) bar(what string) func(done, all int) {
 func (p *printer) unbar() {
 	if p.bars {
 		p.bars = false
-		fmt.Fprint(p.err, "\r\x1b[K")
+		fmt.Fprint(p.err, markErase)
 	}
 }
 

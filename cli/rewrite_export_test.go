@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"strings"
 
@@ -124,3 +125,9 @@ func Root() *cobra.Command {
 
 // Page is a command's manual page.
 func Page(c *cobra.Command) string { return page(c) }
+
+// Guard is the way out for what is printed.
+func Guard(w io.Writer, terminal bool) io.Writer { return guard{w, terminal} }
+
+// Red is text that is to be red at a terminal.
+func Red(text string) string { return markRed + text + markPlain }

@@ -19,14 +19,41 @@ type Error struct {
 	Cause    error  // may be nil
 }
 
-// New makes an Error without a cause. The sentence is formatted as by fmt.Sprintf.
+// New makes an Error without a cause. The sentence is formatted as by fmt.Sprintf; no argument breaks its line.
 func New(class Class, remedy, format string, args ...any) *Error {
-	return &Error{Class: class, Sentence: fmt.Sprintf(format, args...), Remedy: remedy}
+	return &Error{Class: class, Sentence: sentence(format, args), Remedy: remedy}
 }
 
 // Wrap makes an Error around cause. The sentence is formatted as by fmt.Sprintf and should not repeat the cause's text.
 func Wrap(cause error, class Class, remedy, format string, args ...any) *Error {
-	return &Error{Class: class, Sentence: fmt.Sprintf(format, args...), Remedy: remedy, Cause: cause}
+	return &Error{Class: class, Sentence: sentence(format, args), Remedy: remedy, Cause: cause}
+}
+
+// sentence puts arguments into a format. Line breaks are the format's alone: a path or a name with one in it would forge a
+// line of the output, or of a mail.
+func sentence(format string, args []any) string {
+	plain := make([]any, len(args))
+	for i, arg := range args {
+		switch arg := arg.(type) {
+		case string:
+			plain[i] = outside.Line(arg)
+		case *Error: // a sentence already
+			plain[i] = arg
+		case error:
+			plain[i] = lineOf(arg)
+		default:
+			plain[i] = arg
+		}
+	}
+	return fmt.Sprintf(format, plain...)
+}
+
+// lineOf is what an error says, on one line if it is no sentence of Orderly's own.
+func lineOf(err error) string {
+	if _, ours := errors.AsType[*Error](err); ours {
+		return err.Error()
+	}
+	return outside.Line(err.Error())
 }
 
 // Error returns the sentence and, after a colon, the cause; the cause alone where there is no sentence. The remedy is not
@@ -36,9 +63,9 @@ func (e *Error) Error() string {
 		return e.Sentence
 	}
 	if e.Sentence == "" {
-		return e.Cause.Error()
+		return lineOf(e.Cause)
 	}
-	return e.Sentence + ": " + e.Cause.Error()
+	return e.Sentence + ": " + lineOf(e.Cause)
 }
 
 // Unwrap returns the cause, so that errors.Is and errors.As see through.

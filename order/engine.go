@@ -10,6 +10,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/limit"
+	"orderly/outside"
 	"orderly/preflight"
 )
 
@@ -142,6 +143,9 @@ func (e *Engine) lock(ctx context.Context, key, lineage string) (func() error, e
 
 func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 	var out Outcome
+	if err := orderable(p.Request); err != nil {
+		return out, err
+	}
 	admitted := false
 	if e.nobody() {
 		var err error
@@ -185,6 +189,17 @@ func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 		}
 	}
 	return out, verdict(out.Order)
+}
+
+// orderable refuses what is no name, wherever it came from: a certificate on disk, a CSR.
+func orderable(r ledger.Request) error {
+	for _, name := range r.Names {
+		if _, ok := outside.Name(name); !ok {
+			return failure.New(failure.BadName, "Name what the certificate is to be for, with -d.", "%s cannot be ordered: it has a name that no CA can be asked for, %q",
+				r.Lineage, outside.Of(name))
+		}
+	}
+	return nil
 }
 
 // startsAnew says whether an order's end calls for another order at once: one that nobody here is to blame for. An order

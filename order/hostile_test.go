@@ -327,3 +327,13 @@ func (w *world) otherHolder(url string) {
 		w.t.Fatal(err)
 	}
 }
+
+// A certificate or a CSR may name anything; what is no name costs the CA no request.
+func TestWhatIsNoNameIsNotOrdered(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	for _, name := range []string{"Our web server", "\x1b[2Jevil.example", "a..example", "", "a.example\n"} {
+		w.silent(func() {
+			w.fails(order.Plan{Request: request("x", "a.example", name)}, failure.BadName)
+		})
+	}
+}

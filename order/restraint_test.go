@@ -353,7 +353,7 @@ func TestAPlanThatFailsSendsNothing(t *testing.T) {
 
 // A pause is a state of the name: it stays, whatever set the name is in, until a person has lifted it.
 func TestAPausedNameWaitsForAPerson(t *testing.T) {
-	const page = "https://sfe.example/sfe/v1/unpause?jwt=x"
+	page := "https://sfe.example/sfe/v1/unpause?jwt=" + strings.Repeat("x", 700) // longer than what is shown of other text
 	w := newWorld(t, testca.Config{})
 	r, wider, other := request("a.example", "a.example", "b.example"), request("c.example", "a.example", "c.example"), request("d.example", "b.example")
 	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 429, Problem: "rateLimited",

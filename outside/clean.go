@@ -55,15 +55,22 @@ func blank(r rune) rune {
 
 // Unprintable reports whether a character does something instead of showing something: the controls of ASCII and of
 // Latin-1 (0x9b begins an escape sequence as ESC [ does), what separates lines, and what is called format by Unicode:
-// bidirectional overrides can make a line read as its opposite, and zero-width characters two names look like one.
+// bidirectional overrides can make a line read as its opposite, and zero-width characters two names look like one. Noncharacters mean
+// whatever a program wants them to, such as a colour to package cli.
 func Unprintable(r rune) bool {
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+	if r < 0x80 {
+		return r < ' ' || r == 0x7f
+	}
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point)
 }
+
+// Printable reports whether Lines would change nothing.
+func Printable(text string) bool { return !strings.ContainsFunc(text, needsCare) }
 
 // Lines is Clean for text of several lines that Orderly put together itself: it is not cut, and line breaks and tabs stay.
 // It stands where text leaves the program, so that an escape which got that far goes no further.
 func Lines(text string) string {
-	if !strings.ContainsFunc(text, needsCare) {
+	if Printable(text) {
 		return text
 	}
 	text = strings.ToValidUTF8(text, "")
@@ -73,6 +80,11 @@ func Lines(text string) string {
 		}
 		return r
 	}, text)
+}
+
+// Line is Lines for text that must stay on its line, such as a cell of a table.
+func Line(text string) string {
+	return strings.NewReplacer("\n", " ", "\t", " ").Replace(Lines(text))
 }
 
 func needsCare(r rune) bool {

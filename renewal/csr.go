@@ -18,6 +18,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/outside"
 )
 
 // ownCSR prefixes the lineage of an order with a person's own CSR: the certificate belongs to no lineage on disk.
@@ -54,6 +55,14 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 	}
 	if len(names) == 0 {
 		return nil, nil, failure.New(failure.Config, "Make a CSR with a subjectAltName for every name.", "--csr %s: it has no names", path)
+	}
+	for i, arrived := range names {
+		name, ok := outside.Name(arrived)
+		if !ok { // a CA compares them all with the order's, the common name included
+			return nil, nil, failure.New(failure.BadName, "Make a CSR whose common name and subjectAltName are DNS names or addresses.",
+				"--csr %s: it has a name that no CA can be asked for, %s", path, outside.Odd("name", arrived))
+		}
+		names[i] = name
 	}
 	return der, ledger.CanonicalNames(names), nil
 }

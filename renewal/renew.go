@@ -276,6 +276,9 @@ func accountWish(p certbot.Params, round Round) Wish {
 func renewalRequest(l *certbot.Lineage, round Round) (ledger.Request, error) {
 	p := l.Renewal.Params
 	w := accountWish(p, round)
+	if err := l.Orderable(); err != nil {
+		return ledger.Request{}, err
+	}
 	r := ledger.Request{
 		Lineage: l.Name, Server: w.Server, Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
 		Filed: filed(p),

@@ -67,6 +67,9 @@ func (s *Server) Complete(w *Wish) error {
 		return nil
 	}
 	l, err := s.Disk.Open(w.CertName)
+	if err == nil {
+		err = l.Orderable()
+	}
 	if err != nil {
 		return err
 	}
