@@ -21,6 +21,7 @@ import (
 	"orderly/lock"
 	"orderly/order"
 	"orderly/renewal"
+	"orderly/solver/webroot"
 )
 
 // lockPatience is how long a lock that another program holds is waited for where no --deadline says otherwise.
@@ -177,7 +178,13 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 	if err != nil {
 		return err
 	}
+	writer := &webroot.Writer{Tell: s.p.Tell}
+	s.onClose(func() error {
+		writer.Close()
+		return nil
+	})
 	s.server = &renewal.Server{
+		Writer:   writer,
 		Profiles: profiles,
 		Disk:     &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client, Agent: userAgent(),
 		Clock: renewal.Clock{}, Log: s.p.logger, Report: s.p, Settings: settings, KeyDir: filepath.Join(s.ledgerDir(), "keys"),

@@ -178,9 +178,12 @@ func TestAnAnswerIsNotTrusted(t *testing.T) {
 	if err := os.Symlink("/etc", filepath.Join(open, name)); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Lchown(filepath.Join(open, name), 65534, 65534); err != nil {
+		t.Fatal(err)
+	}
 	requests := w.requests("")
 	r := h.orderly("renew", "--force-renewal", "--webroot-from", open+"/{domain}")
-	if r.code != 1 || !strings.Contains(r.stderr, "webroot-unsafe") || w.requests("") != requests {
+	if r.code != 1 || !strings.Contains(r.stderr, "may not") || w.requests("") != requests {
 		t.Errorf("%s", r)
 	}
 }

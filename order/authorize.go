@@ -2,6 +2,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -63,7 +64,7 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 		if d.fixed(a) {
 			continue
 		}
-		plan, err := d.e.Solver.Plan(d.o.Request, d.proof(list, i), a.Placement)
+		plan, err := d.e.Solver.Plan(ctx, d.o.Request, d.proof(list, i), a.Placement)
 		switch {
 		case err != nil:
 			d.block(a, err)
@@ -91,8 +92,17 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 // putInPlace reports false if it was cut short by the end of ctx. What a hook's end says of itself is durable before the
 // next one begins.
 func (d *driver) putInPlace(ctx context.Context, a *ledger.Authorization) (bool, error) {
-	placement, err := d.e.Solver.Place(ctx, a.Placement, d.content(a))
-	changed := placement != a.Placement
+	before := a.Placement
+	placement, err := d.e.Solver.Place(ctx, before, d.content(a))
+	for errors.Is(err, ErrMoved) && placement != a.Placement {
+		a.Placement = placement
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return false, err
+		}
+		before = placement
+		placement, err = d.e.Solver.Place(ctx, placement, d.content(a))
+	}
+	changed := placement != before
 	a.Placement = placement
 	switch {
 	case err == nil:
@@ -102,7 +112,7 @@ func (d *driver) putInPlace(ctx context.Context, a *ledger.Authorization) (bool,
 	default:
 		d.block(a, err)
 	}
-	if changed {
+	if changed && d.o.Request.Solver != "" { // a file's record says no more than the next commit brings in time
 		return true, d.commit(ctx, ledger.Change{})
 	}
 	return true, nil

@@ -29,9 +29,9 @@ type zone struct {
 }
 
 // Plan implements order.Solver.
-func (z *zone) Plan(r ledger.Request, p order.Proof, former string) (string, error) {
+func (z *zone) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string, error) {
 	if p.Type == ledger.HTTP01 {
-		return z.web.Plan(r, p, former)
+		return z.web.Plan(ctx, r, p, former)
 	}
 	z.mu.Lock()
 	defer z.mu.Unlock()

@@ -11,6 +11,7 @@ package order
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"orderly/ledger"
@@ -26,18 +27,23 @@ type Clock interface {
 // Solver puts tokens where the CA's validation will look for them. A placement is its own record of what it did, kept in
 // the ledger, so that another process can undo it.
 type Solver interface {
-	// Plan says what Place will do, without doing it. former is what stands for the name, another process's perhaps, or "".
-	Plan(r ledger.Request, p Proof, former string) (placement string, err error)
+	// Plan says what Place will do, without doing it, or why it will refuse. former is what stands for the name, another
+	// process's perhaps, or "".
+	Plan(ctx context.Context, r ledger.Request, p Proof, former string) (placement string, err error)
 	// Suits reports whether a placement, an earlier process's perhaps, is where r wants the proof, so that it can stay.
 	Suits(placement string, r ledger.Request, p Proof) bool
 	// Place does it. It may be called again for the same placement. What it returns is recorded in the placement's stead,
-	// also with an error; "" says that nothing stands.
+	// also with an error; "" says that nothing stands. ErrMoved says that it is to be recorded before Place acts.
 	Place(ctx context.Context, placement, content string) (string, error)
 	// Leaving returns what a placement is recorded as before Remove is called: another text where that must be durable first.
 	Leaving(placement string) string
 	// Remove undoes it. That nothing is there is no error.
 	Remove(ctx context.Context, placement string) error
 }
+
+// ErrMoved is Solver.Place's word that the proof belongs elsewhere than its placement says: a link on the way was changed.
+// Nothing was done; what it returned is to be recorded, and then to be placed.
+var ErrMoved = errors.New("the proof belongs elsewhere by now")
 
 // Installer puts certificates in place on this host.
 type Installer interface {

@@ -100,7 +100,7 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 }
 
 // Plan implements order.Solver. A placement is ROOT TOKEN.
-func (w *web) Plan(r ledger.Request, p order.Proof, _ string) (string, error) {
+func (w *web) Plan(_ context.Context, r ledger.Request, p order.Proof, _ string) (string, error) {
 	root := r.Webroots[p.Name]
 	if root == "" {
 		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", p.Name)

@@ -46,15 +46,15 @@ func TestWhatTheDocumentRootForbidsIsNeverAskedOfTheNetwork(t *testing.T) {
 		{"missing", func(w *world) { w.root += "/gone" }, preflight.Webroot, failure.WebrootGone,
 			[]string{"document root ", "/gone for a.example does not exist"}},
 		{"a customer's link", func(w *world) {
-			target := w.t.TempDir()
+			target := w.t.TempDir() // which he may not enter
 			if err := os.Chmod(w.root, 0o777); err != nil {
 				w.t.Fatal(err)
 			}
 			w.root = filepath.Join(w.root, "link")
-			if err := os.Symlink(target, w.root); err != nil {
+			if err := errors.Join(os.Symlink(target, w.root), os.Lchown(w.root, 12345, 12345)); err != nil {
 				w.t.Fatal(err)
 			}
-		}, preflight.Webroot, failure.WebrootUnsafe, []string{"for a.example is not safe to write to"}},
+		}, preflight.Webroot, failure.WebrootLocked, []string{"for a.example cannot be reached", "the user 12345 may not enter"}},
 		{"a file in the way", func(w *world) {
 			if err := os.WriteFile(filepath.Join(w.root, ".well-known"), nil, 0o644); err != nil {
 				w.t.Fatal(err)
@@ -176,18 +176,16 @@ func TestAProbeThatCannotBeRemovedIsTold(t *testing.T) {
 	aside := t.TempDir()
 	w.host(global+":80", http.HandlerFunc(func(to http.ResponseWriter, r *http.Request) {
 		http.FileServer(http.Dir(w.root)).ServeHTTP(to, r)
-		// A customer who swaps the directory for a link out of his document root.
-		if err := os.Rename(filepath.Join(w.root, ".well-known"), filepath.Join(w.root, "moved")); err != nil {
+		// A customer who swaps the directory for a link to where he may not go.
+		link := filepath.Join(w.root, ".well-known")
+		if err := os.Rename(link, filepath.Join(w.root, "moved")); err != nil {
 			t.Error(err)
 		}
-		if err := os.Chown(w.root, 12345, 12345); err != nil {
+		if err := errors.Join(os.Symlink(aside, link), os.Chmod(aside, 0o700), os.Lchown(link, 12345, 12345)); err != nil {
 			t.Errorf("this test gives files away, run it as root: %v", err)
 		}
-		if err := os.Symlink(aside, filepath.Join(w.root, ".well-known")); err != nil {
-			t.Error(err)
-		}
 	}))
-	w.want(preflight.Writable, preflight.Warn, failure.WebrootUnsafe, "stays behind")
+	w.want(preflight.Writable, preflight.Warn, failure.WebrootLocked, "stays behind")
 }
 
 func TestAnEndedContextStopsBeforeAnythingIsDone(t *testing.T) {

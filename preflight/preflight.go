@@ -19,7 +19,7 @@ import (
 
 // The checks, in the order in which they are made and reported.
 const (
-	Webroot  = "webroot"  // a document root is configured, exists, is a directory, and no customer can redirect writing
+	Webroot  = "webroot"  // a document root is configured, exists, is a directory, and it is clear as whom to write there
 	Writable = "writable" // a probe file was really written into it
 	DNS      = "dns"      // the name has an address
 	HTTP     = "http"     // the probe file is served under the name
@@ -153,7 +153,7 @@ func (c *Checker) Check(ctx context.Context, sites []Site) Report {
 		names[i].judgeGround(run)
 	}
 	run.checkNetwork(ctx, names)
-	leftovers := run.clear()
+	leftovers := run.clear(ctx)
 	report := Report{Fingerprint: fingerprint(names)}
 	for _, name := range names {
 		name.noteLeftover(leftovers[name.site.Root])

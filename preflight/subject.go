@@ -44,13 +44,13 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 		return g
 	}
 	began := r.now()
-	g.identity, g.unfit = r.Writer.Inspect(root)
+	g.identity, g.unfit = r.Writer.Inspect(ctx, root)
 	looked := r.now()
 	g.lookTook = looked.Sub(began)
 	if g.writeSkipped || g.unfit != nil && !r.Skip[Webroot] {
 		return g
 	}
-	probe, err := r.Writer.WriteProbe(root)
+	probe, err := r.Writer.WriteProbe(ctx, root)
 	g.writeTook = r.now().Sub(looked)
 	if err != nil {
 		g.unwritable = err
@@ -58,21 +58,29 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 	}
 	g.probe = &probe
 	// Probes of killed runs would stay for ever. What cannot be removed does no harm and is tried again next time.
-	_, _ = r.Writer.RemoveStaleProbes(root, r.now())
+	_, _ = r.Writer.RemoveStaleProbes(ctx, root, r.now())
 	return g
 }
 
-// clear removes the probes and returns, by document root, what could not be removed.
-func (r *round) clear() map[string]error {
+// clearing bounds the removal of probes after the end of the context: the process must be gone within two seconds.
+const clearing = time.Second
+
+// clear removes the probes, also after a signal, and returns, by document root, what could not be removed.
+func (r *round) clear(ctx context.Context) map[string]error {
 	for _, stop := range r.stops {
 		stop()
+	}
+	if ctx.Err() != nil {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
+		defer cancel()
+		ctx = bounded
 	}
 	left := map[string]error{}
 	for root, g := range r.grounds {
 		if g.probe == nil {
 			continue
 		}
-		if err := r.Writer.Remove(g.probe.Placement); err != nil {
+		if err := r.Writer.Remove(ctx, g.probe.Placement); err != nil {
 			left[root] = err
 		}
 	}

@@ -43,12 +43,25 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, root: t.TempDir(), zone: map[string]func(int, uint16) ([]string, int){}, asked: map[string]int{}, hosts: map[string]string{}}
 	w.checker = preflight.Checker{
-		Resolver: w.serveDNS(), Writer: new(webroot.Writer), UserAgent: "orderly-test", DNSTimeout: 5 * time.Second, Dial: w.dial,
+		Resolver: w.serveDNS(), Writer: w.writer(), UserAgent: "orderly-test", DNSTimeout: 5 * time.Second, Dial: w.dial,
 		OwnAddresses: func() ([]net.Addr, error) { return nil, nil },
 	}
 	w.points("a.example", global)
 	w.host(global+":80", http.FileServer(http.Dir(w.root)))
 	return w
+}
+
+func TestMain(m *testing.M) {
+	if code, ours := webroot.Helper(os.Args); ours {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+func (w *world) writer() *webroot.Writer {
+	writer := new(webroot.Writer)
+	w.t.Cleanup(writer.Close)
+	return writer
 }
 
 // points lets a name have these addresses.

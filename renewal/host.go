@@ -22,12 +22,12 @@ import (
 // solver adapts the webroot writer to the order engine: its placements are JSON in the ledger.
 type solver struct{ writer *webroot.Writer }
 
-func (s solver) plan(r ledger.Request, name, token string) (string, error) {
+func (s solver) plan(ctx context.Context, r ledger.Request, name, token string) (string, error) {
 	root := r.Webroots[name]
 	if root == "" {
 		return "", unsetWebroot(r.Lineage, name)
 	}
-	p, err := s.writer.Plan(root, token)
+	p, err := s.writer.Plan(ctx, root, token)
 	if err != nil {
 		return "", err
 	}
@@ -85,7 +85,7 @@ func (s *Server) warnOnce(sentence string) {
 func (s *Server) checker() *preflight.Checker {
 	return &preflight.Checker{
 		Resolver: s.Settings.Resolver, Port: s.Settings.PreflightPort, Skip: s.Settings.SkipPreflight,
-		Allow: s.Settings.PreflightAllow, UserAgent: s.Agent, Writer: &s.writer, Now: s.Clock.Now,
+		Allow: s.Settings.PreflightAllow, UserAgent: s.Agent, Writer: s.Writer, Now: s.Clock.Now,
 		Hearing: &s.hearing, Tell: s.Report.Tell,
 	}
 }

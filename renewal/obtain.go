@@ -150,14 +150,14 @@ func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request
 		restrict(r, s.left)
 	}
 	s.refreshRoots(ctx, r)
-	if e.Account.ID != 0 && !s.hopeless(*r) { // who has no account yet hears of that first
+	if e.Account.ID != 0 && !s.hopeless(ctx, *r) { // who has no account yet hears of that first
 		s.announce(*r)
 	}
 	return nil
 }
 
 // hopeless looks at what preflight finds without the network.
-func (s *Server) hopeless(r ledger.Request) bool {
+func (s *Server) hopeless(ctx context.Context, r ledger.Request) bool {
 	if result := s.checkLineage(r); result != nil && result.Class != "" {
 		return true
 	}
@@ -172,7 +172,7 @@ func (s *Server) hopeless(r ledger.Request) bool {
 		if root == "" {
 			return true
 		}
-		if _, err := s.writer.Inspect(root); err != nil {
+		if _, err := s.Writer.Inspect(ctx, root); err != nil {
 			return true
 		}
 	}

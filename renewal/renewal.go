@@ -49,6 +49,8 @@ type Server struct {
 	Report   Reporter
 	Settings Settings
 	Profiles limit.Profiles // of the CAs that are known
+	// Writer works on document roots; whoever made it closes it after the run.
+	Writer *webroot.Writer
 	// KeyDir is where private keys wait for their certificate.
 	KeyDir string
 
@@ -66,7 +68,6 @@ type Server struct {
 	engines  map[string]*order.Engine
 	clients  map[string]*acme.Client
 	dead     map[string]error // accounts that the CA does not accept
-	writer   webroot.Writer
 	ports
 }
 

@@ -3,6 +3,7 @@ package renewal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -48,7 +49,7 @@ func encode(r record) (string, error) {
 }
 
 // Plan implements order.Solver.
-func (v solvers) Plan(r ledger.Request, p order.Proof, former string) (string, error) {
+func (v solvers) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string, error) {
 	switch r.Solver {
 	case ledger.StandaloneSolver:
 		return encode(record{Standalone: &served{r.Standalone, p.Token}})
@@ -63,7 +64,7 @@ func (v solvers) Plan(r ledger.Request, p order.Proof, former string) (string, e
 		}
 		return encode(record{Manual: &next})
 	}
-	return solver{&v.s.writer}.plan(r, p.Name, p.Token)
+	return solver{v.s.Writer}.plan(ctx, r, p.Name, p.Token)
 }
 
 // Suits implements order.Solver.
@@ -78,7 +79,7 @@ func (v solvers) Suits(placement string, r ledger.Request, p order.Proof) bool {
 	case ledger.ManualSolver:
 		return was.Manual != nil && v.s.manual().Suits(*was.Manual, manualProof(r, p))
 	}
-	return was.Standalone == nil && was.Manual == nil && solver{&v.s.writer}.suits(was.Placement, r, p.Name)
+	return was.Standalone == nil && was.Manual == nil && solver{v.s.Writer}.suits(was.Placement, r, p.Name)
 }
 
 // Place implements order.Solver.
@@ -104,7 +105,20 @@ func (v solvers) Place(ctx context.Context, placement, content string) (string, 
 		}
 		return text, err
 	}
-	return placement, v.s.writer.Place(r.Placement, content)
+	return v.placeFile(ctx, r.Placement, content)
+}
+
+// placeFile puts a token into its document root. What it made there is known afterwards only, so that the record changes.
+func (v solvers) placeFile(ctx context.Context, p webroot.Placement, content string) (string, error) {
+	after, err := v.s.Writer.Place(ctx, p, content)
+	if errors.Is(err, webroot.ErrMoved) {
+		err = order.ErrMoved
+	}
+	text, encodeErr := json.Marshal(after)
+	if err == nil {
+		err = encodeErr
+	}
+	return string(text), err
 }
 
 // Leaving implements order.Solver.
@@ -136,7 +150,7 @@ func (v solvers) Remove(ctx context.Context, placement string) error {
 	case r.Manual != nil:
 		return v.s.manual().Remove(ctx, *r.Manual)
 	}
-	return v.s.writer.Remove(r.Placement)
+	return v.s.Writer.Remove(ctx, r.Placement)
 }
 
 // manual returns the runner of manual hooks, which shows what they print as certbot does.

@@ -66,7 +66,7 @@ func (s *Server) refreshRoots(ctx context.Context, r *ledger.Request) {
 			if last != "" {
 				s.Report.Tell("The document root of %s is %s now, as --webroot-from says; it was %s.", name, failure.Clean(answer.root), failure.Clean(last))
 			}
-		case answer.err != nil && last != "" && ctx.Err() == nil && s.usable(last):
+		case answer.err != nil && last != "" && ctx.Err() == nil && s.usable(ctx, last):
 			s.warnOnce(fmt.Sprintf("%v; the document root that was known before is used: %s", answer.err, failure.Clean(last)))
 		}
 	}
@@ -108,8 +108,8 @@ func move(r *ledger.Request, roots map[string]string) {
 }
 
 // usable reports whether a document root is there and fit to be written to.
-func (s *Server) usable(root string) bool {
-	_, err := s.writer.Inspect(root)
+func (s *Server) usable(ctx context.Context, root string) bool {
+	_, err := s.Writer.Inspect(ctx, root)
 	return err == nil
 }
 
@@ -130,7 +130,7 @@ func (s *Server) ask(ctx context.Context, from, name string) answer {
 	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-._:") != "" || strings.Contains(name, "..") || strings.HasPrefix(name, "-"):
 		a.err = fmt.Errorf("%s is no name to ask for", failure.Clean(name))
 	case IsRootPattern(from):
-		a = s.judged(strings.ReplaceAll(from, domainMark, name), "leads to")
+		a = s.judged(ctx, strings.ReplaceAll(from, domainMark, name), "leads to")
 	default:
 		a = s.askCommand(ctx, from, name)
 	}
@@ -194,7 +194,7 @@ func (s *Server) askCommand(ctx context.Context, command, name string) answer {
 	case said.err != nil:
 		return answer{err: fmt.Errorf("the command for %s failed: %w", name, said.err)}
 	}
-	return s.judged(strings.TrimRight(said.stdout, "\r\n"), "said")
+	return s.judged(ctx, strings.TrimRight(said.stdout, "\r\n"), "said")
 }
 
 // spoken is what a command wrote and how it ended.
@@ -221,7 +221,7 @@ const longestRoot = 4095
 
 // judged takes an answer for what it is: text from somewhere, which must be one absolute path to a directory, and one that a
 // renewal file can hold: what cannot be kept must be found before the order, not when its certificate is put in place.
-func (s *Server) judged(text, verb string) answer {
+func (s *Server) judged(ctx context.Context, text, verb string) answer {
 	switch {
 	case text == "":
 		return answer{err: fmt.Errorf("it %s nothing", verb)}
@@ -234,7 +234,7 @@ func (s *Server) judged(text, verb string) answer {
 	if err := certbot.CanHold(root); err != nil {
 		return answer{err: fmt.Errorf("it %s %s, which cannot be kept in a renewal file: %w", verb, failure.Clean(text), err)}
 	}
-	if _, err := s.writer.Inspect(root); failure.ClassOf(err) == failure.WebrootGone {
+	if _, err := s.Writer.Inspect(ctx, root); failure.ClassOf(err) == failure.WebrootGone {
 		return answer{err: fmt.Errorf("it %s %s, which is no directory", verb, failure.Clean(text))}
 	}
 	return answer{root: root} // what else is wrong with it preflight says

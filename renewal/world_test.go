@@ -22,8 +22,16 @@ import (
 	"orderly/ledger/sqlstore"
 	"orderly/lock"
 	"orderly/renewal"
+	"orderly/solver/webroot"
 	"orderly/testca"
 )
+
+func TestMain(m *testing.M) {
+	if code, ours := webroot.Helper(os.Args); ours {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
 
 // clock is the real one, set forward.
 type clock struct {
@@ -157,7 +165,9 @@ func (h *host) process(command string) *renewal.Server {
 	h.t.Cleanup(transport.CloseIdleConnections)
 	disk := h.disk()
 	must(h.t, disk.Dirs.Prepare())
-	s := &renewal.Server{Disk: disk, Ledger: h.ledger, Locks: h.locks, HTTP: &http.Client{Transport: transport}, Clock: h.clock,
+	writer := new(webroot.Writer)
+	h.t.Cleanup(writer.Close)
+	s := &renewal.Server{Writer: writer, Disk: disk, Ledger: h.ledger, Locks: h.locks, HTTP: &http.Client{Transport: transport}, Clock: h.clock,
 		Log: slog.New(slog.DiscardHandler), Report: h.report, Settings: h.set, KeyDir: filepath.Join(h.dir, "keys")}
 	must(h.t, s.Begin(h.t.Context(), command, os.Getpid(), nil))
 	return s

@@ -43,7 +43,7 @@ func (s *site) serve(token, content string) string {
 type solver struct{ p *process }
 
 // Plan implements order.Solver.
-func (v solver) Plan(r ledger.Request, proof order.Proof, _ string) (string, error) {
+func (v solver) Plan(_ context.Context, r ledger.Request, proof order.Proof, _ string) (string, error) {
 	name := proof.Name
 	if r.Webroots[name] == "" {
 		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", name)

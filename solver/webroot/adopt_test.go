@@ -33,17 +33,21 @@ func TestOnlyADirectoryJustMadeIsGivenAway(t *testing.T) {
 			if err := put(dir); err != nil {
 				t.Fatal(err)
 			}
-			w, err := enter(root)
-			if err != nil {
+			w := &walker{self: currentSelf(), tell: func(string) {}}
+			if err := w.begin(); err != nil {
 				t.Fatal(err)
 			}
 			defer w.close()
+			if err := w.run(stepsOf(root)); err != nil {
+				t.Fatal(err)
+			}
+			h := &hand{self: w.self, walk: w, site: &site{UID: 12345, GID: 12345}}
 			fd, err := openAt(w.top().fd, "d", unix.O_RDONLY|unix.O_DIRECTORY, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer unix.Close(fd)
-			if err := w.adopt(fd); err != nil {
+			if err := h.adopt(fd); err != nil {
 				t.Fatal(err)
 			}
 			e, err := statOf(fd)

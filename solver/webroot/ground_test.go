@@ -1,6 +1,8 @@
 package webroot_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,7 +19,20 @@ import (
 // customer is the user who owns hostile ground in these tests.
 const customer = 12345
 
+// neighbour is another customer of the same host.
+const neighbour = 23456
+
 const token = "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr-oA"
+
+func TestMain(m *testing.M) {
+	if code, ours := webroot.Helper(os.Args); ours {
+		os.Exit(code)
+	}
+	os.Exit(m.Run())
+}
+
+// content is a key authorization for token.
+const content = token + ".9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"
 
 // ground is a directory tree with a customer's home in it and something outside that must stay as it is.
 type ground struct {
@@ -26,6 +41,7 @@ type ground struct {
 	home    string // the customer's
 	root    string // the customer's document root, below home
 	outside string // root's, mode 0755: /etc, say
+	w       *webroot.Writer
 }
 
 func newGround(t *testing.T) *ground {
@@ -33,13 +49,21 @@ func newGround(t *testing.T) *ground {
 	if os.Geteuid() != 0 {
 		t.Fatal("these tests make files of other users: run them as root")
 	}
-	g := &ground{t: t, base: t.TempDir()}
+	g := &ground{t: t, base: t.TempDir(), w: newWriter(t)}
 	g.chmod(g.base, 0o755)
+	g.chmod(filepath.Dir(g.base), 0o755)
 	g.home = g.dir(filepath.Join(g.base, "home"), customer, 0o755)
 	g.root = g.dir(filepath.Join(g.home, "htdocs"), customer, 0o755)
 	g.outside = g.dir(filepath.Join(g.base, "outside"), 0, 0o755)
 	g.file(filepath.Join(g.outside, "secret"), "do not touch", 0)
 	return g
+}
+
+// newWriter makes a writer whose customers are in groups of their own and nowhere else.
+func newWriter(t *testing.T) *webroot.Writer {
+	w := &webroot.Writer{Groups: func(_ context.Context, uid uint32) []int { return []int{int(uid)} }}
+	t.Cleanup(w.Close)
+	return w
 }
 
 func (g *ground) must(err error) {
@@ -116,20 +140,35 @@ func (g *ground) unchanged(dir string) func() {
 }
 
 // place plans and places token in root.
-func place(root, content string) (webroot.Placement, error) {
-	var w webroot.Writer
-	p, err := w.Plan(root, token)
+func (g *ground) place(root, content string) (webroot.Placement, error) {
+	p, err := g.w.Plan(g.t.Context(), root, token)
 	if err != nil {
 		return p, err
 	}
-	return p, w.Place(p, content)
+	return g.put(p, content)
+}
+
+// put places what was planned, wherever the document root leads by now.
+func (g *ground) put(p webroot.Placement, content string) (webroot.Placement, error) {
+	err := webroot.ErrMoved
+	for errors.Is(err, webroot.ErrMoved) {
+		p, err = g.w.Place(g.t.Context(), p, content)
+	}
+	return p, err
 }
 
 func (g *ground) placed(root, content string) webroot.Placement {
 	g.t.Helper()
-	p, err := place(root, content)
+	p, err := g.place(root, content)
 	g.must(err)
 	return p
+}
+
+// again places what was planned.
+func (g *ground) again(p webroot.Placement, content string) {
+	g.t.Helper()
+	_, err := g.put(p, content)
+	g.must(err)
 }
 
 func (g *ground) owner(path string) (uid, gid uint32) {
@@ -142,13 +181,18 @@ func (g *ground) owner(path string) (uid, gid uint32) {
 
 func (g *ground) wantFile(path, content string) {
 	g.t.Helper()
+	g.wantFileOf(path, content, 0)
+}
+
+func (g *ground) wantFileOf(path, content string, owner uint32) {
+	g.t.Helper()
 	info, err := os.Lstat(path)
 	g.must(err)
 	got, err := os.ReadFile(path)
 	g.must(err)
 	uid, _ := g.owner(path)
-	if info.Mode() != 0o644 || uid != 0 || string(got) != content {
-		g.t.Errorf("%s: mode %v, owner %d, content %q; want 0644, 0, %q", path, info.Mode(), uid, got, content)
+	if info.Mode() != 0o644 || uid != owner || string(got) != content {
+		g.t.Errorf("%s: mode %v, owner %d, content %q; want 0644, %d, %q", path, info.Mode(), uid, got, owner, content)
 	}
 }
 

@@ -15,11 +15,11 @@ func TestEachRefusalOfTheSystemHasItsMeaningAndARemedy(t *testing.T) {
 		unix.ENOSPC: "no space",
 		unix.EDQUOT: "quota",
 		unix.EPERM:  "immutable",
-		unix.EACCES: "permission denied",
+		unix.EACCES: "may not write",
 		unix.ESTALE: "network file system",
 		unix.EIO:    "input/output error",
 	} {
-		err := explainBelow("/srv/a", &obstacle{kind: denied, path: "/srv/a/.well-known", cause: errno})
+		err := new(Writer).explain("/srv/a", &obstacle{Kind: denied, Level: 1, Path: "/srv/a/.well-known", Errno: errno})
 		if failure.ClassOf(err) != failure.WebrootLocked || !strings.Contains(err.Error(), word) ||
 			!strings.Contains(err.Error(), "/srv/a/.well-known") || failure.RemedyOf(err) == "" {
 			t.Errorf("%v: %v (%s)", errno, err, failure.RemedyOf(err))

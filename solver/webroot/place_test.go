@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -18,27 +17,24 @@ func TestPlaceLeavesModesAndOwnersAsCertbotAndRemoveLeavesNothing(t *testing.T) 
 	g := newGround(t)
 	unchanged := g.unchanged(g.root)
 	defer syscall.Umask(syscall.Umask(0o077))
-	p := g.placed(g.root, "content")
-	if want := []string{".well-known", ".well-known/acme-challenge"}; !slices.Equal(p.Made, want) {
-		t.Errorf("Made = %q, want %q", p.Made, want)
-	}
-	for _, dir := range p.Made {
+	p := g.placed(g.root, content)
+	for _, dir := range []string{".well-known", ".well-known/acme-challenge"} {
 		info, err := os.Stat(filepath.Join(g.root, dir))
 		g.must(err)
 		if uid, gid := g.owner(filepath.Join(g.root, dir)); info.Mode() != fs.ModeDir|0o755 || uid != customer || gid != customer {
 			t.Errorf("%s: %v %d:%d, want 0755 and the customer's", dir, info.Mode(), uid, gid)
 		}
 	}
-	g.wantFile(p.Path(), "content")
-	g.must(new(webroot.Writer).Remove(p))
+	g.wantFile(p.Path(), content)
+	g.must(g.w.Remove(t.Context(), p))
 	unchanged()
-	g.must(new(webroot.Writer).Remove(p)) // nothing there is no error
+	g.must(g.w.Remove(t.Context(), p)) // nothing there is no error
 }
 
 func TestPlanChangesNothing(t *testing.T) {
 	g := newGround(t)
 	unchanged := g.unchanged(g.base)
-	_, err := new(webroot.Writer).Plan(g.root, token)
+	_, err := g.w.Plan(t.Context(), g.root, token)
 	g.must(err)
 	unchanged()
 }
@@ -48,19 +44,19 @@ func TestExistingDirectoriesKeepOwnerAndModeAndStay(t *testing.T) {
 	g.dir(filepath.Join(g.root, ".well-known"), 0, 0o711)
 	g.dir(filepath.Join(g.root, ".well-known/acme-challenge"), 54321, 0o750)
 	unchanged := g.unchanged(g.root)
-	p := g.placed(g.root, "content")
-	if len(p.Made) != 0 {
-		t.Errorf("Made = %q", p.Made)
+	p := g.placed(g.root, content)
+	if made := p.Spots[0].Made; len(made) != 0 {
+		t.Errorf("Made = %v", made)
 	}
-	g.wantFile(p.Path(), "content")
-	g.must(new(webroot.Writer).Remove(p))
+	g.wantFile(p.Path(), content)
+	g.must(g.w.Remove(t.Context(), p))
 	unchanged()
 }
 
 func TestASetGroupIDBitIsInherited(t *testing.T) {
 	g := newGround(t)
 	g.must(syscall.Chmod(g.root, 0o2755))
-	p := g.placed(g.root, "content")
+	p := g.placed(g.root, content)
 	info, err := os.Stat(filepath.Dir(p.Path()))
 	g.must(err)
 	if info.Mode() != fs.ModeDir|fs.ModeSetgid|0o755 {
@@ -70,9 +66,9 @@ func TestASetGroupIDBitIsInherited(t *testing.T) {
 
 func TestRemoveKeepsWhatOthersPutThere(t *testing.T) {
 	g := newGround(t)
-	p := g.placed(g.root, "content")
+	p := g.placed(g.root, content)
 	other := g.file(filepath.Join(g.root, ".well-known/security.txt"), "mine", customer)
-	g.must(new(webroot.Writer).Remove(p))
+	g.must(g.w.Remove(t.Context(), p))
 	if _, err := os.Stat(filepath.Join(g.root, ".well-known/acme-challenge")); !os.IsNotExist(err) {
 		t.Errorf("the empty directory stayed: %v", err)
 	}
@@ -89,11 +85,11 @@ func TestRemoveLeavesWhatIsNoPlainFile(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGround(t)
-			p := g.placed(g.root, "content")
+			p := g.placed(g.root, content)
 			g.must(os.Remove(p.Path()))
 			put(g, p.Path())
 			unchanged := g.unchanged(g.base)
-			g.must(new(webroot.Writer).Remove(p))
+			g.must(g.w.Remove(t.Context(), p))
 			unchanged()
 		})
 	}
@@ -101,11 +97,11 @@ func TestRemoveLeavesWhatIsNoPlainFile(t *testing.T) {
 
 func TestRemoveWithoutADocumentRootIsNoError(t *testing.T) {
 	g := newGround(t)
-	p := g.placed(g.root, "content")
+	p := g.placed(g.root, content)
 	g.must(os.RemoveAll(g.root))
-	g.must(new(webroot.Writer).Remove(p))
+	g.must(g.w.Remove(t.Context(), p))
 	g.file(g.root, "a plain file now", customer)
-	g.must(new(webroot.Writer).Remove(p))
+	g.must(g.w.Remove(t.Context(), p))
 }
 
 func TestALeftoverIsMadeAnewAndNeverWrittenInto(t *testing.T) {
@@ -123,8 +119,8 @@ func TestALeftoverIsMadeAnewAndNeverWrittenInto(t *testing.T) {
 			dir := g.dir(filepath.Join(g.root, ".well-known/acme-challenge"), customer, 0o755)
 			put(g, filepath.Join(dir, token))
 			unchanged := g.unchanged(g.outside)
-			p := g.placed(g.root, "content")
-			g.wantFile(p.Path(), "content")
+			p := g.placed(g.root, content)
+			g.wantFile(p.Path(), content)
 			unchanged()
 		})
 	}
@@ -132,18 +128,18 @@ func TestALeftoverIsMadeAnewAndNeverWrittenInto(t *testing.T) {
 
 func TestAFileWithTheContentStaysForTheCAThatFetchesIt(t *testing.T) {
 	g := newGround(t)
-	p := g.placed(g.root, "content")
+	p := g.placed(g.root, content)
 	unchanged := g.unchanged(g.root)
-	g.must(new(webroot.Writer).Place(p, "content"))
+	g.again(p, content)
 	unchanged()
 }
 
 func TestASecondNameOfAFileWithTheContentIsCut(t *testing.T) {
 	g := newGround(t)
-	p := g.placed(g.root, "content")
+	p := g.placed(g.root, content)
 	other := filepath.Join(g.home, "other")
 	g.must(os.Link(p.Path(), other))
-	g.must(new(webroot.Writer).Place(p, "content"))
+	g.again(p, content)
 	a, err := os.Stat(p.Path())
 	g.must(err)
 	b, err := os.Stat(other)
@@ -155,19 +151,20 @@ func TestASecondNameOfAFileWithTheContentIsCut(t *testing.T) {
 
 func TestADirectoryInTheTokensPlaceIsNamed(t *testing.T) {
 	g := newGround(t)
-	p := g.placed(g.root, "content")
+	p := g.placed(g.root, content)
 	g.must(os.Remove(p.Path()))
 	g.dir(p.Path(), customer, 0o755)
-	wantClass(t, new(webroot.Writer).Place(p, "content"), failure.WebrootLocked, p.Path(), "is a directory")
+	_, err := g.w.Place(t.Context(), p, content)
+	wantClass(t, err, failure.WebrootLocked, p.Path(), "is a directory")
 }
 
 func TestADirectoryThatAKilledRunDidNotFinishIsMadeAnew(t *testing.T) {
 	g := newGround(t)
-	p, err := new(webroot.Writer).Plan(g.root, token)
+	p, err := g.w.Plan(t.Context(), g.root, token)
 	g.must(err)
 	g.dir(filepath.Join(g.root, ".well-known"), 0, 0o700)
-	g.must(new(webroot.Writer).Place(p, "content"))
-	for _, dir := range p.Made {
+	g.again(p, content)
+	for _, dir := range []string{".well-known", ".well-known/acme-challenge"} {
 		info, err := os.Stat(filepath.Join(g.root, dir))
 		g.must(err)
 		if uid, _ := g.owner(filepath.Join(g.root, dir)); info.Mode().Perm() != 0o755 || uid != customer {
@@ -180,9 +177,9 @@ func TestAStrangersDirectoryWithTheModeOfBirthIsNeverGivenAway(t *testing.T) {
 	g := newGround(t)
 	dir := g.dir(filepath.Join(g.root, ".well-known"), 0, 0o700)
 	g.file(filepath.Join(dir, "roots"), "own", 0)
-	p := g.placed(g.root, "content")
-	p.Made = []string{".well-known", ".well-known/acme-challenge"} // as if it had been missing when planned
-	g.must(new(webroot.Writer).Place(p, "content"))
+	p := g.placed(g.root, content)
+	p = g.forged(g.root) // as if it had been missing when planned
+	g.again(p, content)
 	if uid, _ := g.owner(dir); uid != 0 {
 		t.Error("a directory that was there before was given to the customer")
 	}
@@ -192,10 +189,10 @@ func TestTokensThatAreNoFileNamesAreRefused(t *testing.T) {
 	g := newGround(t)
 	unchanged := g.unchanged(g.base)
 	for _, bad := range []string{"", ".", "..", "../x", "a/b", "/etc/passwd", "a.b", "a\x00b", "a b", "ä", string(make([]byte, 300))} {
-		_, err := new(webroot.Writer).Plan(g.root, bad)
+		_, err := g.w.Plan(t.Context(), g.root, bad)
 		wantClass(t, err, failure.CAUnavailable)
 		p := webroot.Placement{Root: g.root, Token: bad}
-		if new(webroot.Writer).Place(p, "x") == nil || new(webroot.Writer).Remove(p) == nil {
+		if _, err := g.w.Place(t.Context(), p, "x"); err == nil || g.w.Remove(t.Context(), p) == nil {
 			t.Errorf("token %q was obeyed", bad)
 		}
 	}
@@ -205,14 +202,21 @@ func TestTokensThatAreNoFileNamesAreRefused(t *testing.T) {
 func TestATamperedPlacementIsRefused(t *testing.T) {
 	g := newGround(t)
 	empty := g.dir(filepath.Join(g.root, "empty"), customer, 0o755)
+	wellKnown := g.dir(filepath.Join(g.root, ".well-known"), customer, 0o755)
+	at := func(s webroot.Spot) webroot.Placement {
+		return webroot.Placement{Root: g.root, Token: token, Spots: []webroot.Spot{s}}
+	}
 	for _, p := range []webroot.Placement{
 		{Root: "relative", Token: token},
 		{Root: g.root + "/../htdocs", Token: token},
-		{Root: g.root, Token: token, Made: []string{"empty"}},
-		{Root: g.root, Token: token, Made: []string{"."}},
-		{Root: g.root, Token: token, Made: []string{".well-known/acme-challenge", ".well-known"}},
+		at(webroot.Spot{Dir: empty, Made: []webroot.Made{{Path: empty}}}),
+		at(webroot.Spot{Dir: "relative"}),
+		at(webroot.Spot{Dir: wellKnown, Made: []webroot.Made{{Path: wellKnown}}}),
+		at(webroot.Spot{Dir: wellKnown + "/acme-challenge", Made: []webroot.Made{{Path: wellKnown + "/acme-challenge"}, {Path: wellKnown}}}),
+		at(webroot.Spot{Dir: wellKnown + "/acme-challenge", Made: []webroot.Made{{Path: empty}, {Path: wellKnown + "/acme-challenge"}}}),
+		at(webroot.Spot{Dir: empty, From: g.root + "/elsewhere"}),
 	} {
-		if err := new(webroot.Writer).Remove(p); failure.ClassOf(err) != failure.Internal {
+		if err := g.w.Remove(t.Context(), p); failure.ClassOf(err) != failure.Internal {
 			t.Errorf("%+v: %v", p, err)
 		}
 	}
@@ -223,12 +227,12 @@ func TestATamperedPlacementIsRefused(t *testing.T) {
 
 func TestAPlacementSurvivesJSON(t *testing.T) {
 	g := newGround(t)
-	p := g.placed(g.root, "content")
+	p := g.placed(g.root, content)
 	text, err := json.Marshal(p)
 	g.must(err)
 	var again webroot.Placement
 	g.must(json.Unmarshal(text, &again))
-	g.must(new(webroot.Writer).Remove(again))
+	g.must(g.w.Remove(t.Context(), again))
 	if entries, err := os.ReadDir(g.root); err != nil || len(entries) != 0 {
 		t.Errorf("left: %v %v", entries, err)
 	}
@@ -236,7 +240,6 @@ func TestAPlacementSurvivesJSON(t *testing.T) {
 
 func TestManyAtOnceInOneDocumentRootLeaveNothing(t *testing.T) {
 	g := newGround(t)
-	var w webroot.Writer
 	run := func(work func(token string) error) {
 		var all sync.WaitGroup
 		for i := range 40 {
@@ -250,18 +253,19 @@ func TestManyAtOnceInOneDocumentRootLeaveNothing(t *testing.T) {
 	}
 	for range 20 {
 		run(func(token string) error { // each on its own, so that directories vanish under the others
-			p, err := w.Plan(g.root, token)
+			p, err := g.w.Plan(t.Context(), g.root, token)
 			if err != nil {
 				return err
 			}
-			p.Made = []string{".well-known", ".well-known/acme-challenge"}
-			if err := w.Place(p, token); err != nil {
+			p.Spots = g.forged(g.root).Spots
+			p.Token = token
+			if p, err = g.put(p, token); err != nil {
 				return err
 			}
 			if got, err := os.ReadFile(p.Path()); err != nil || string(got) != token {
 				t.Errorf("%q %v", got, err)
 			}
-			return w.Remove(p)
+			return g.w.Remove(t.Context(), p)
 		})
 	}
 	if entries, err := os.ReadDir(g.root); err != nil || len(entries) != 0 {

@@ -1,22 +1,16 @@
 package webroot
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"regexp"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
-const (
-	// probePrefix begins the name of every probe, so that one left behind is known for what it is.
-	probePrefix = "orderly-"
-	// staleAfter is the age at which a probe belongs to no running process any more.
-	staleAfter = time.Hour
-	// maxListed bounds the entries looked at for stale probes: a customer may have put a million there.
-	maxListed = 10_000
-)
+// probePrefix begins the name of every probe, so that one left behind is known for what it is.
+const probePrefix = "orderly-"
 
 // probePattern is the name of a probe: with its prefix as long as a Boulder token, so that a web server's rule that goes
 // by length treats both alike.
@@ -37,29 +31,34 @@ func NewProbe() Probe {
 
 // WriteProbe writes a probe file into root as a token would be. Remove(probe.Placement) takes it away. If it fails, what
 // it made is removed again; the errors are those of Check.
-func (w *Writer) WriteProbe(root string) (Probe, error) {
+func (w *Writer) WriteProbe(ctx context.Context, root string) (Probe, error) {
 	probe := NewProbe()
-	p, err := w.Plan(root, probe.Token)
+	p, err := w.Plan(ctx, root, probe.Token)
 	if err != nil {
 		return Probe{}, err
 	}
-	probe.Placement = p
-	if err := w.Place(p, probe.Content); err != nil {
-		_ = w.Remove(p) // the reason that matters is err
-		return Probe{}, err
+	for {
+		p, err = w.Place(ctx, p, probe.Content)
+		if err == nil {
+			probe.Placement = p
+			return probe, nil
+		}
+		if !errors.Is(err, ErrMoved) {
+			_ = w.Remove(ctx, p) // the reason that matters is err
+			return Probe{}, err
+		}
 	}
-	return probe, nil
 }
 
-// Check looks whether tokens can be placed in root: it exists and is a directory (otherwise WebrootGone), no customer can
-// redirect what is written (WebrootUnsafe), and a probe file was really written and removed again (WebrootLocked). Every
-// error is a *failure.Error that names the path in the way.
-func (w *Writer) Check(root string) error {
-	probe, err := w.WriteProbe(root)
+// Check looks whether tokens can be placed in root: it exists and is a directory (otherwise WebrootGone), it is clear as
+// whom to write there (WebrootUnsafe), and a probe file was really written and removed again (WebrootLocked). Every error
+// is a *failure.Error that names the path in the way.
+func (w *Writer) Check(ctx context.Context, root string) error {
+	probe, err := w.WriteProbe(ctx, root)
 	if err != nil {
 		return err
 	}
-	return w.Remove(probe.Placement)
+	return w.Remove(ctx, probe.Placement)
 }
 
 func random(bytes int) string {
@@ -69,64 +68,12 @@ func random(bytes int) string {
 }
 
 // RemoveStaleProbes removes the probes that killed runs left in root, those older than an hour at now, and returns how
-// many. Only plain files of this process's user are touched. Nothing there is no error.
-func (w *Writer) RemoveStaleProbes(root string, now time.Time) (int, error) {
-	walk, abs, err := open(root)
+// many. Nothing there is no error.
+func (w *Writer) RemoveStaleProbes(ctx context.Context, root string, now time.Time) (int, error) {
+	abs, err := absolute(root)
 	if err != nil {
 		return 0, err
 	}
-	walk.close()
-	walk, err = reach(abs, levels())
-	if walk == nil {
-		if err != nil {
-			err = explainBelow(abs, err)
-		}
-		return 0, err
-	}
-	defer walk.close()
-	names, err := list(walk.top())
-	if err != nil {
-		return 0, explainBelow(abs, err)
-	}
-	removed := 0
-	for _, name := range names {
-		if !isStale(walk, name, now) {
-			continue
-		}
-		if err := unlinkToken(walk.top(), name); err != nil {
-			return removed, explainBelow(abs, err)
-		}
-		removed++
-	}
-	return removed, nil
-}
-
-func isStale(walk *walker, name string, now time.Time) bool {
-	if !probePattern.MatchString(name) {
-		return false
-	}
-	e, err := statAt(walk.top().fd, name)
-	return err == nil && e.isRegular() && e.uid == walk.self.uid && now.Sub(e.changed) > staleAfter
-}
-
-// list returns the names in dir, at most about maxListed of them.
-func list(dir node) ([]string, error) {
-	fd, err := openAt(dir.fd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &obstacle{kind: denied, path: dir.path, cause: err}
-	}
-	defer unix.Close(fd)
-	var names []string
-	buf := make([]byte, 32<<10)
-	for len(names) < maxListed {
-		n, err := unix.ReadDirent(fd, buf)
-		if err != nil {
-			return nil, &obstacle{kind: denied, path: dir.path, cause: err}
-		}
-		if n <= 0 {
-			break
-		}
-		_, _, names = unix.ParseDirent(buf[:n], -1, names)
-	}
-	return names, nil
+	r, err := w.ask(ctx, question{Op: opSweep, Root: abs, Now: now})
+	return r.Swept, err
 }

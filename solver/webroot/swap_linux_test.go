@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"orderly/solver/webroot"
 )
 
 // TestSwappingLinksMeanwhileLeadsNowhere lets a customer exchange directories for links to root's ground as fast as he
@@ -46,14 +44,13 @@ func TestSwappingLinksMeanwhileLeadsNowhere(t *testing.T) {
 			_ = os.Symlink(filepath.Join(g.outside, "secret"), filepath.Join(challenge, token))
 		}
 	}()
-	var w webroot.Writer
-	forged := webroot.Placement{Root: g.root, Token: token, Made: []string{".well-known", ".well-known/acme-challenge"}}
+	forged := g.forged(g.root)
 	succeeded := 0
 	for range 2000 {
-		if w.Place(forged, "content") == nil {
+		if _, err := g.w.Place(t.Context(), forged, content); err == nil {
 			succeeded++
 		}
-		_ = w.Remove(forged)
+		_ = g.w.Remove(t.Context(), forged)
 	}
 	done.Store(true)
 	<-finished

@@ -3,128 +3,72 @@ package webroot
 import (
 	"errors"
 	"path"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// birthMode is what a directory has between mkdir and the moment it is given its owner: one that is found so was
-	// left by a process that ended there.
-	birthMode     = 0o700
-	directoryMode = 0o755
-	tokenMode     = 0o644
-)
+// tokenFile is a token's file in an open directory. Where closed, others could choose which directory that is: then nothing
+// that this identity did not make is replaced or removed.
+type tokenFile struct {
+	me            self
+	dir           node
+	name, content string
+	closed        bool
+}
 
-// descendOrMake enters name, and makes it first if it is missing. One that this placement made before but did not finish
-// is removed and made anew, since an existing directory is never given another owner.
-func (w *walker) descendOrMake(name string, ours bool) error {
-	dir := w.top()
-	if ours {
-		if e, err := statAt(dir.fd, name); err == nil && w.isNewborn(e) {
-			_ = unlinkAt(dir.fd, name, unix.AT_REMOVEDIR) // if it fails, it is used as it is
-		}
+func (t tokenFile) path() string { return path.Join(t.dir.path, t.name) }
+
+func (t tokenFile) denied(err error) error {
+	o := &obstacle{Kind: denied, Path: t.path()}
+	if !errors.As(err, &o.Errno) {
+		o.What = err.Error()
 	}
-	missing, err := w.descend(name)
-	if err != nil || !missing {
+	return o
+}
+
+// write makes the file. Nothing that is found there is ever opened for writing: it could be a link, a hard link to someone
+// else's file, or a pipe.
+func (t tokenFile) write() error {
+	if t.stands() {
+		return nil
+	}
+	if err := t.makeRoom(); err != nil {
 		return err
 	}
-	return w.make(name)
-}
-
-func (w *walker) isNewborn(e entry) bool {
-	return e.isDirectory() && e.uid == w.self.uid && e.permissions() == birthMode
-}
-
-// make makes the directory name and enters it.
-func (w *walker) make(name string) error {
-	dir := w.top()
-	here := path.Join(dir.path, name)
-	err := makeAt(dir.fd, name, birthMode)
+	fd, err := openAt(t.dir.fd, t.name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EEXIST) {
-		return errMoved
+		return errChanged
 	}
 	if err != nil {
-		return &obstacle{kind: denied, path: here, cause: err}
+		return t.denied(err)
 	}
-	fd, err := openAt(dir.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return errMoved // replaced since; the next attempt looks at it as at any stranger
-	}
-	if err := w.adopt(fd); err != nil {
-		_ = unix.Close(fd)
-		return &obstacle{kind: denied, path: here, cause: err}
-	}
-	return w.push(fd, name)
-}
-
-// adopt gives the directory fd its final mode and the document root's owner, but only if it is what was just made: ours,
-// with the mode of birth, and empty. A customer could have put something else in its place; that is used as it is.
-func (w *walker) adopt(fd int) error {
-	e, err := statOf(fd)
-	if err != nil {
-		return err
-	}
-	if !w.isNewborn(e) || e.device != w.top().device || !isEmpty(fd) {
-		return nil
-	}
-	// A set-group-ID bit that came from the directory above stays, as it does under certbot.
-	if err := again(func() error { return unix.Fchmod(fd, directoryMode|e.mode&unix.S_ISGID) }); err != nil {
-		return err
-	}
-	if e.uid == w.site.uid && e.gid == w.site.gid {
-		return nil
-	}
-	err = again(func() error { return unix.Fchown(fd, int(w.site.uid), int(w.site.gid)) })
-	for _, served := range []error{unix.EPERM, unix.EINVAL, unix.ENOTSUP} {
-		if errors.Is(err, served) {
-			return nil // no root, or a file system without owners: a directory of ours can be served all the same
-		}
-	}
-	return err
-}
-
-func isEmpty(fd int) bool {
-	buf := make([]byte, 4096)
-	for {
-		n, err := unix.ReadDirent(fd, buf)
-		if err != nil {
-			return false
-		}
-		if n <= 0 {
-			return true
-		}
-		if _, count, _ := unix.ParseDirent(buf[:n], 1, nil); count > 0 {
-			return false
-		}
-	}
-}
-
-// writeToken makes the token's file in dir. Nothing that is found there is ever opened for writing: it could be a link, a
-// hard link to someone else's file, or a pipe.
-func writeToken(me self, dir node, token, content string) error {
-	if hasToken(me, dir, token, content) {
-		return nil
-	}
-	here := path.Join(dir.path, token)
-	err := unlinkAt(dir.fd, token, 0)
-	if e, statErr := statAt(dir.fd, token); err != nil && statErr == nil && e.isDirectory() {
-		return &obstacle{kind: occupied, path: here, cause: err}
-	}
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return &obstacle{kind: denied, path: here, cause: err}
-	}
-	fd, err := openAt(dir.fd, token, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o600)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EEXIST) {
-		return errMoved
-	}
-	if err != nil {
-		return &obstacle{kind: denied, path: here, cause: err}
-	}
-	if err := fill(fd, content); err != nil {
-		_ = unlinkAt(dir.fd, token, 0) // half a token is worse than none
-		return &obstacle{kind: denied, path: here, cause: err}
+	if err := fill(fd, t.content); err != nil {
+		_ = unlinkAt(t.dir.fd, t.name, 0) // half a token is worse than none
+		return t.denied(err)
 	}
 	return nil
+}
+
+// makeRoom takes away what stands in the file's place.
+func (t tokenFile) makeRoom() error {
+	e, err := statAt(t.dir.fd, t.name)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err != nil:
+		return t.denied(err)
+	case e.isDirectory(), t.closed && !t.isOurs(e):
+		return &obstacle{Kind: occupied, Path: t.path(), What: e.kind()}
+	}
+	err = unlinkAt(t.dir.fd, t.name, 0)
+	switch {
+	case err == nil, errors.Is(err, unix.ENOENT):
+		return nil
+	case errors.Is(err, unix.EISDIR):
+		return errChanged
+	}
+	return t.denied(err)
 }
 
 // fill writes content into fd and closes it. The mode comes last and from no umask, so that nobody reads half of it.
@@ -146,40 +90,66 @@ func fill(fd int, content string) error {
 	return errors.Join(err, unix.Close(fd))
 }
 
-// hasToken reports whether the token's file is already there just as it would be made: a plain file of ours, without
-// another name elsewhere, readable by the web server, with this content.
-func hasToken(me self, dir node, token, content string) bool {
-	asMade := func(e entry) bool {
-		return e.isRegular() && e.uid == me.uid && e.links == 1 && e.permissions() == tokenMode && e.size == int64(len(content))
-	}
-	if e, err := statAt(dir.fd, token); err != nil || !asMade(e) {
-		return false // looked at before it is opened: opening a device can have effects
-	}
-	fd, err := openAt(dir.fd, token, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
+// asMade reports whether an entry is a plain file of ours without another name elsewhere.
+func (t tokenFile) asMade(e entry) bool { return e.isRegular() && e.uid == t.me.uid && e.links == 1 }
+
+// stands reports whether the file is already there just as it would be made, readable by the web server.
+func (t tokenFile) stands() bool {
+	e, err := statAt(t.dir.fd, t.name)
+	if err != nil || !t.asMade(e) || e.permissions() != tokenMode || e.size != int64(len(t.content)) {
 		return false
 	}
-	defer unix.Close(fd)
-	e, err := statOf(fd)
-	if err != nil || !asMade(e) {
-		return false
-	}
-	found := make([]byte, len(content)+1)
-	n, err := unix.Read(fd, found)
-	return err == nil && n >= 0 && string(found[:n]) == content
+	found, err := t.read(len(t.content) + 1)
+	return err == nil && found == t.content
 }
 
-// unlinkToken unlinks the token's file if it is a plain file.
-func unlinkToken(dir node, token string) error {
-	e, err := statAt(dir.fd, token)
-	if errors.Is(err, unix.ENOENT) || err == nil && !e.isRegular() {
+// read reads the beginning of the file, if it is one that could be ours: opening a device can have effects.
+func (t tokenFile) read(most int) (string, error) {
+	e, err := statAt(t.dir.fd, t.name)
+	if err != nil || !t.asMade(e) {
+		return "", unix.ENOENT
+	}
+	fd, err := openAt(t.dir.fd, t.name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	if e, err := statOf(fd); err != nil || !t.asMade(e) {
+		return "", unix.ENOENT
+	}
+	found := make([]byte, most)
+	n, err := unix.Read(fd, found)
+	if err != nil {
+		return "", err
+	}
+	return string(found[:max(n, 0)]), nil
+}
+
+// isOurs reports whether what stands there was made for this token by this identity, perhaps by a process that was killed
+// before it was complete: every key authorization begins with its token (RFC 8555 section 8.1).
+func (t tokenFile) isOurs(e entry) bool {
+	if !t.asMade(e) {
+		return false
+	}
+	if e.size == 0 {
+		return e.permissions() == 0o600
+	}
+	begins := t.name + "."
+	found, err := t.read(len(begins))
+	return err == nil && found != "" && strings.HasPrefix(begins, found)
+}
+
+// remove unlinks the file if it is a plain one and, where closed, ours.
+func (t tokenFile) remove() error {
+	e, err := statAt(t.dir.fd, t.name)
+	if errors.Is(err, unix.ENOENT) || err == nil && (!e.isRegular() || t.closed && !t.isOurs(e)) {
 		return nil
 	}
 	if err == nil {
-		err = unlinkAt(dir.fd, token, 0)
+		err = unlinkAt(t.dir.fd, t.name, 0)
 	}
 	if err == nil || errors.Is(err, unix.ENOENT) {
 		return nil
 	}
-	return &obstacle{kind: denied, path: path.Join(dir.path, token), cause: err}
+	return t.denied(err)
 }

@@ -3,73 +3,99 @@ package webroot
 import (
 	"errors"
 	"path"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
-
-	"orderly/failure"
 )
 
 // maxSteps bounds the components walked, those of links included: links may form a ring.
 const maxSteps = 256
 
+const (
+	openEntry     = openPath | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	openDirectory = openEntry | unix.O_DIRECTORY // with it, an automounter mounts what is to be there
+)
+
 // node is an open directory on the way.
 type node struct {
 	entry
 	fd   int
-	path string // where it was found, links resolved; for sentences, never opened again
+	path string // where it was found, links resolved; for sentences and records, never opened again
 	// planted says that someone else could have put this directory, or one above it, into its place.
 	planted bool
 }
 
-// step is one component still to be walked. A confined one comes from a link that a customer may have made: it never
-// leads out of the document root and follows no link on the strength of root's ownership, since the customer chose it.
-type step struct {
-	name     string
-	confined bool
-}
-
 // walker walks paths a component at a time from open descriptors. The kernel never resolves a link for it, and ".." goes
 // to the directory it came from, so nothing that is renamed or replaced meanwhile leads it astray.
+//
+// It begins with the run's own rights. What leads it on decides as whom it goes on, for that is who could lead it anywhere:
+// a link of another user hands the walk over to a helper with that user's rights (a turn), where the kernel decides. Where
+// root's own links and directories lie on ground that others can write, they can be renamed by them: the walk goes on as
+// root, but is closed from then on, and what is done at its end is bounded (see token.go).
 type walker struct {
-	self  self
-	root  string // the document root's path as it was given, absolute
-	site  node   // the document root itself; its descriptor belongs to the stack
-	stack []node
-	floor int // index of the document root in the stack, -1 while the walk is outside of it
-	links int // followed so far
-	steps int // walked so far
+	self   self
+	guest  bool // it works with another user's rights than the run's
+	closed bool
+	link   string // the link that made it a guest
+	from   string // for a guest: what is above was reached with the run's rights
+	origin string // the link whose target is walked, "" while the path itself is
+	stack  []node
+	links  int // followed so far
+	steps  int // walked so far
+	silent []string
+	tell   func(at string)
 }
 
-// enter opens the document root at the absolute path root. The caller closes the walker.
-func enter(root string) (*walker, error) {
-	w := &walker{self: currentSelf(), root: root, floor: -1}
-	if err := w.begin(); err != nil {
-		return nil, err
-	}
-	if err := w.walk(stepsOf(root, false)); err != nil {
-		w.close()
-		return nil, err
-	}
-	w.site, w.floor = w.top(), len(w.stack)-1
-	return w, nil
-}
+// turn says that another user has to go on.
+type turn struct{ course *course }
+
+func (t *turn) Error() string { return "the walk goes on as another user" }
 
 func (w *walker) begin() error {
 	fd, err := openAt(unix.AT_FDCWD, "/", openDirectory, 0)
 	if err != nil {
-		return &obstacle{kind: denied, path: "/", cause: err}
+		return w.denied("/", err)
 	}
 	e, err := statOf(fd)
 	if err != nil {
 		_ = unix.Close(fd)
-		return &obstacle{kind: denied, path: "/", cause: err}
+		return w.denied("/", err)
 	}
 	w.stack = append(w.stack, node{entry: e, fd: fd, path: "/"})
+	w.from = "/"
+	return nil
+}
+
+// resume takes up a walk that another identity began, in the directory that it had come to.
+func (w *walker) resume(c *course, fd int) error {
+	if fd < 0 {
+		return errors.New("a walk was handed over without its directory")
+	}
+	e, err := statOf(fd)
+	if err != nil {
+		_ = unix.Close(fd)
+		return w.denied(c.Path, err)
+	}
+	w.stack = append(w.stack, node{entry: e, fd: fd, path: c.Path, planted: true})
+	w.link, w.from, w.origin, w.closed, w.steps = c.Link, c.Path, c.Origin, c.Closed, c.Taken
+	if c.Absolute {
+		return w.home()
+	}
 	return nil
 }
 
 func (w *walker) close() { w.truncate(0) }
+
+// denied is the system's refusal at a path.
+func (w *walker) denied(at string, err error) error {
+	o := &obstacle{Kind: denied, Path: at, UID: w.self.uid, Link: w.link}
+	if !errors.As(err, &o.Errno) {
+		o.What = err.Error()
+	}
+	return o
+}
 
 func (w *walker) top() node { return w.stack[len(w.stack)-1] }
 
@@ -79,142 +105,160 @@ func (w *walker) truncate(n int) {
 		_ = unix.Close(w.top().fd)
 		w.stack = w.stack[:len(w.stack)-1]
 	}
-	if len(w.stack)-1 < w.floor {
-		w.floor = -1 // the document root was left
-	}
 }
 
-func stepsOf(p string, confined bool) []step {
-	var steps []step
-	for name := range strings.SplitSeq(p, "/") {
-		if name != "" && name != "." {
-			steps = append(steps, step{name, confined})
-		}
-	}
-	return steps
+func stepsOf(p string) []string {
+	return slices.DeleteFunc(strings.Split(p, "/"), func(name string) bool { return name == "" || name == "." })
 }
 
-func (w *walker) walk(steps []step) error {
+// run walks steps. The error of a missing component names what follows it, too.
+func (w *walker) run(steps []string) error {
 	for len(steps) > 0 {
 		if w.steps++; w.steps > maxSteps {
-			return &obstacle{kind: unsafe, path: w.top().path, what: "is reached by too long a path, or by links that form a ring"}
+			return &obstacle{Kind: unsafe, Path: w.top().path, What: "is reached by too long a path, or by links that form a ring"}
 		}
-		target, err := w.take(steps[0])
+		rest := steps[1:]
+		target, err := w.take(steps[0], rest)
 		if err != nil {
 			return err
 		}
-		steps = append(target, steps[1:]...)
+		if len(target) > 0 {
+			rest = append(target, rest...)
+		}
+		steps = rest
 	}
 	return nil
 }
 
 // take walks one component. If that is a link, it returns the components of its target.
-func (w *walker) take(s step) ([]step, error) {
-	if s.name == ".." {
-		return nil, w.up(s)
+func (w *walker) take(name string, rest []string) ([]string, error) {
+	if name == ".." {
+		return nil, w.up()
 	}
-	dir := w.top()
-	fd, err := openAt(dir.fd, s.name, openDirectory, 0)
-	if err == nil {
-		return nil, w.push(fd, s.name)
-	}
-	here := path.Join(dir.path, s.name)
-	if errors.Is(err, unix.ENOENT) {
-		return nil, &obstacle{kind: absent, path: here, cause: err}
-	}
-	e, statErr := statAt(dir.fd, s.name)
-	switch {
-	case statErr == nil && e.isLink():
-		return w.follow(s, e)
-	case statErr == nil && !e.isDirectory():
-		return nil, &obstacle{kind: noDirectory, path: here, what: e.kind(), cause: err}
-	}
-	return nil, &obstacle{kind: denied, path: here, cause: err}
-}
-
-func (w *walker) up(s step) error {
-	if s.confined && len(w.stack)-1 <= w.floor {
-		return &obstacle{kind: unsafe, path: w.top().path, what: "is left upwards by a link in it"}
-	}
-	if len(w.stack) > 1 {
-		w.truncate(len(w.stack) - 1)
-	}
-	return nil
-}
-
-// push enters the open directory fd. Outside the document root it refuses one that only root (or this process's user)
-// may write but that someone else could have put there: a customer who may rename entries in a parent directory would
-// choose with it where in root's own trees is written.
-func (w *walker) push(fd int, name string) error {
 	dir := w.top()
 	here := path.Join(dir.path, name)
+	if slices.Contains(w.silent, here) {
+		return nil, &obstacle{Kind: silent, Path: here}
+	}
+	w.tell(here)
+	fd, err := openAt(dir.fd, name, openDirectory, 0)
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) {
+		fd, err = openAt(dir.fd, name, openEntry, 0)
+	}
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil, &obstacle{Kind: absent, Path: here, Rest: rest, Owner: dir.uid, Link: w.origin}
+	case errors.Is(err, unix.EACCES):
+		return nil, &obstacle{Kind: closedDoor, Path: dir.path, Errno: unix.EACCES, UID: w.self.uid, Link: w.link}
+	case err != nil:
+		return nil, w.denied(here, err)
+	}
 	e, err := statOf(fd)
-	if err != nil {
+	switch {
+	case err != nil:
+		err = w.denied(here, err)
+	case e.isDirectory():
+		w.push(fd, name, e)
+		return nil, nil
+	case e.isLink():
+		var target string
+		target, err = readLink(fd, dir.fd, name)
 		_ = unix.Close(fd)
-		return &obstacle{kind: denied, path: here, cause: err}
+		if err != nil {
+			return nil, w.denied(here, err)
+		}
+		return w.follow(name, e, target, rest)
+	default:
+		err = &obstacle{Kind: noDirectory, Path: here, What: e.kind(), Owner: dir.uid}
 	}
-	n := node{entry: e, fd: fd, path: here, planted: dir.planted || w.self.couldPlant(dir.entry, e)}
-	if w.floor < 0 && n.planted && !w.self.openToOthers(e) {
-		_ = unix.Close(fd)
-		return &obstacle{kind: planted, path: here, what: dir.path}
+	_ = unix.Close(fd)
+	return nil, err
+}
+
+// up goes to the directory above: the one it came from. A guest that has not come from there asks the kernel.
+func (w *walker) up() error {
+	dir := w.top()
+	if len(w.stack) > 1 {
+		w.truncate(len(w.stack) - 1)
+	} else if dir.path != "/" {
+		fd, err := openAt(dir.fd, "..", openDirectory, 0)
+		if err != nil {
+			return w.denied(dir.path, err)
+		}
+		e, err := statOf(fd)
+		if err != nil {
+			_ = unix.Close(fd)
+			return w.denied(path.Dir(dir.path), err)
+		}
+		w.truncate(0)
+		w.stack = append(w.stack, node{entry: e, fd: fd, path: path.Dir(dir.path), planted: true})
 	}
-	w.stack = append(w.stack, n)
+	if !within(w.top().path, w.from) {
+		w.from = w.top().path
+	}
 	return nil
 }
 
-// follow returns the components of the link at s. One that root owns, in a directory nobody else can write, may lead
-// anywhere; any other has to stay inside the document root.
-func (w *walker) follow(s step, link entry) ([]step, error) {
+// within reports whether p is dir or below it.
+func within(p, dir string) bool {
+	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// push enters the open directory fd. One that only the run's user can write, but that someone else could have put where it
+// is, closes the walk: he would choose with it where in root's own trees something is made.
+func (w *walker) push(fd int, name string, e entry) {
 	dir := w.top()
-	here := path.Join(dir.path, s.name)
+	planted := dir.planted || w.self.couldPlant(dir.entry, e)
+	if planted && !w.self.openToOthers(e) {
+		w.closed = true
+	}
+	w.stack = append(w.stack, node{entry: e, fd: fd, path: path.Join(dir.path, name), planted: planted})
+}
+
+// follow returns the components of a link's target, or the turn of whoever made the link.
+func (w *walker) follow(name string, link entry, target string, rest []string) ([]string, error) {
+	dir := w.top()
+	here := path.Join(dir.path, name)
 	w.links++
-	target, err := readLinkAt(dir.fd, s.name)
-	if err != nil {
-		return nil, &obstacle{kind: denied, path: here, cause: err}
+	switch {
+	case !utf8.ValidString(target):
+		return nil, &obstacle{Kind: unsafe, Path: here, What: "is a link to a path that is not UTF-8"}
+	case w.guest && link.uid != 0 && link.uid != w.self.uid:
+		return nil, &obstacle{Kind: second, Path: here, UID: link.uid, What: w.link, Owner: w.self.uid}
+	case w.guest: // the kernel decides what he may do there
+	case !w.self.trusts(link.uid) && w.self.uid != 0:
+		return nil, &obstacle{Kind: unsafe, Path: here,
+			What: "is a link of " + called(link.uid) + ", who could lead it anywhere, and only root can act as another user"}
+	case !w.self.trusts(link.uid):
+		return nil, &turn{&course{UID: link.uid, Link: here, Path: dir.path, Steps: append(stepsOf(target), rest...),
+			Absolute: path.IsAbs(target), Origin: here, Closed: w.closed, Taken: w.steps}}
+	case dir.planted || w.self.openToOthers(dir.entry):
+		w.closed = true // others can rename it, or make a hard link to it
 	}
-	if s.confined || !w.self.trusts(link.uid) || w.self.openToOthers(dir.entry) {
-		return w.confine(here, target)
-	}
+	w.origin = here
 	if path.IsAbs(target) {
+		return stepsOf(target), w.home()
+	}
+	return stepsOf(target), nil
+}
+
+// home goes back to the root of the file system.
+func (w *walker) home() error {
+	if w.stack[0].path == "/" {
 		w.truncate(1)
+		return nil
 	}
-	return stepsOf(target, false), nil
+	w.truncate(0)
+	return w.begin()
 }
 
-// confine returns the components of a link that others could have made, unless it leads out of the document root.
-func (w *walker) confine(here, target string) ([]step, error) {
-	if w.floor < 0 {
-		return nil, &obstacle{kind: unsafe, path: here, what: "is a link that others than root can change, to " + failure.Clean(target)}
-	}
-	if !path.IsAbs(target) {
-		return stepsOf(target, true), nil
-	}
-	rel, ok := below(target, w.root)
-	if !ok {
-		rel, ok = below(target, w.site.path)
-	}
-	if !ok {
-		return nil, &obstacle{kind: unsafe, path: here, what: "is a link out of it, to " + failure.Clean(target)}
-	}
-	w.truncate(w.floor + 1)
-	return stepsOf(rel, true), nil
-}
-
-// below returns what follows root in the absolute path p. It only compares text; the walk that follows is confined.
-func below(p, root string) (string, bool) {
-	rest, ok := strings.CutPrefix(p, strings.TrimSuffix(root, "/"))
-	if !ok || rest != "" && rest[0] != '/' {
-		return "", false
-	}
-	return rest, true
-}
-
-// descend walks into name below the directory at hand, and reports whether there is simply nothing of that name. A link
-// whose target is missing is an error: making the target would mean making what a customer chose.
-func (w *walker) descend(name string) (missing bool, err error) {
-	here, links := path.Join(w.top().path, name), w.links
-	err = w.walk([]step{{name: name}})
-	if o, ok := errors.AsType[*obstacle](err); ok && o.kind == absent && o.path == here && w.links == links {
+// down walks steps, which begin on this level, and reports whether there is simply nothing of that name. A link whose target
+// is missing is an error: making the target would mean making what somebody chose. led says that steps are a link's.
+func (w *walker) down(steps []string, led bool) (missing bool, err error) {
+	here, links := path.Join(w.top().path, steps[0]), w.links
+	err = w.run(steps)
+	o, ok := errors.AsType[*obstacle](err)
+	if ok && !led && o.Kind == absent && o.Path == here && len(o.Rest) == 0 && w.links == links {
 		return true, nil
 	}
 	return false, err

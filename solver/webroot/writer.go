@@ -1,19 +1,19 @@
 // Package webroot puts the files of http-01 challenges (RFC 8555 section 8.3) into document roots and takes them away
-// again. It runs as root on ground that a customer owns, so it must never follow a path that a customer controls out of
-// the document root: every path is walked a component at a time from open descriptors, links are resolved by hand, a file
-// is always made anew, and only directories it made itself change their owner or are removed. It must never create or
-// remove a document root.
+// again. It runs as root on ground that customers own, and acts as whoever could redirect it: processes of their own
+// (helpers) walk every path a component at a time from open descriptors, and from the first link on that another user made
+// a helper with that user's rights goes on. A helper holds no lock, no ledger and no secret, and is abandoned if a file
+// system keeps it. This package must never touch a document root in the run's own process, create or remove a document
+// root, or give a customer what he could not have had without it.
 package webroot
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
-
-	"golang.org/x/sys/unix"
+	"time"
 
 	"orderly/failure"
 )
@@ -26,205 +26,139 @@ const (
 // levels are the directories below a document root down to the token, outermost first.
 func levels() []string { return []string{wellKnown, challenge} }
 
-// Writer writes into document roots. Its zero value is ready; it may be used from many goroutines, and many processes may
-// work on one document root at once.
-type Writer struct{}
+// names are the last components of levels.
+func names() []string { return []string{wellKnown, "acme-challenge"} }
 
-// Placement is one token in one document root: what Plan found, what is to be recorded before Place acts, and all that
-// Remove needs to know.
-type Placement struct {
-	Root  string `json:"root"` // absolute
-	Token string `json:"token"`
-	// Made are the directories below Root that were missing when it was planned, so that they are removed again:
-	// ".well-known" and ".well-known/acme-challenge", outermost first.
-	Made []string `json:"made,omitempty"`
+// Writer writes into document roots. Its zero value is ready; it may be used from many goroutines, and many processes may
+// work on one document root at once. Close ends its helpers.
+type Writer struct {
+	// Program is what is executed for a helper, and must call Helper before anything else; "" is this program.
+	Program string
+	// Patience is how long a file system may keep a question; 0 is DefaultPatience.
+	Patience time.Duration
+	// Tell, where set, is told what is waited for for more than a second.
+	Tell func(format string, args ...any)
+	// Groups, where set, says in which groups a user is, his own first; else the host is asked.
+	Groups func(ctx context.Context, uid uint32) []int
+
+	pool pool
 }
 
-// Path returns where the token's file is, as the web server would name it.
-func (p Placement) Path() string { return path.Join(p.Root, challenge, p.Token) }
+// DefaultPatience is how long a file system is waited for. A disk that has to spin up, or a file server that is failing
+// over, needs some seconds.
+const DefaultPatience = 15 * time.Second
+
+// Close ends the helpers. The writer can be used again.
+func (w *Writer) Close() { w.pool.close() }
 
 // Identity tells one document root from another: it changes when the path, or what is found there, is replaced.
 type Identity struct {
-	Path          string // links resolved
-	Device, Inode uint64
+	Path   string `json:"path"` // links resolved
+	Device uint64 `json:"device"`
+	Inode  uint64 `json:"inode"`
 }
 
-// Inspect looks whether root exists, is a directory and can be trusted, and changes nothing. It fails with WebrootGone,
-// WebrootUnsafe, or WebrootLocked where root cannot even be entered; what stands in the way below it is left to Check.
-func (w *Writer) Inspect(root string) (Identity, error) {
-	walk, root, err := open(root)
+// Inspect looks whether root exists, is a directory and can be reached by a rule, and changes nothing. It fails with
+// WebrootGone, WebrootUnsafe, or WebrootLocked where root cannot even be entered; what stands in the way below it is left
+// to Plan and Check.
+func (w *Writer) Inspect(ctx context.Context, root string) (Identity, error) {
+	abs, err := absolute(root)
 	if err != nil {
 		return Identity{}, err
 	}
-	defer walk.close()
-	site := walk.site
-	if _, err := missingBelow(walk); err != nil {
-		if err := explainBelow(root, err); failure.ClassOf(err) == failure.WebrootUnsafe {
-			return Identity{}, err
-		}
+	r, err := w.question(ctx, question{Op: opPlan, Root: abs})
+	switch {
+	case err != nil:
+		return Identity{}, err
+	case r.Obstacle != nil && (r.Site == nil || r.Obstacle.Kind.isUnsafe()):
+		return Identity{}, w.explain(abs, r.Obstacle)
+	case r.Site == nil:
+		return Identity{}, errors.New("a helper looked at a document root and said nothing of it")
 	}
-	return Identity{Path: site.path, Device: site.device, Inode: site.inode}, nil
+	return r.Site.Identity, nil
 }
 
-// Plan looks at root and says what placing token will do there. It changes nothing. An error is a *failure.Error:
-// WebrootGone, WebrootUnsafe or WebrootLocked, or CAUnavailable for a token that is none (RFC 8555 section 8.3: base64url).
-func (w *Writer) Plan(root, token string) (Placement, error) {
+// Plan looks at root and says what placing token will do there. It changes nothing, and asks the kernel whether it could. An
+// error is a *failure.Error: WebrootGone, WebrootUnsafe or WebrootLocked, or CAUnavailable for a token that is none
+// (RFC 8555 section 8.3: base64url).
+func (w *Writer) Plan(ctx context.Context, root, token string) (Placement, error) {
 	if err := checkToken(token); err != nil {
 		return Placement{}, err
 	}
-	walk, root, err := open(root)
+	abs, err := absolute(root)
 	if err != nil {
 		return Placement{}, err
 	}
-	defer walk.close()
-	made, err := missingBelow(walk)
+	r, err := w.ask(ctx, question{Op: opPlan, Root: abs, Token: token})
 	if err != nil {
-		return Placement{}, explainBelow(root, err)
+		return Placement{}, err
 	}
-	return Placement{Root: root, Token: token, Made: made}, nil
+	return Placement{Root: abs, Token: token, Spots: []Spot{*r.Spot}}, nil
 }
 
-// Place writes content into the token's file, mode 0644, and makes the directories that are missing, mode 0755, with the
-// owner of the document root, as certbot does. It may be repeated: a file that already has the content is left in place
-// (a CA may be fetching it), anything else is unlinked and made anew. The errors are those of Plan.
-func (w *Writer) Place(p Placement, content string) error {
+// ErrMoved says that the document root leads elsewhere than when the placement was recorded. Nothing was placed: the
+// placement that came with it is to be recorded, and then to be placed.
+var ErrMoved = errors.New("the document root leads elsewhere by now")
+
+const (
+	maxAttempts = 32 // on ground where others make and remove the same directories
+	maxSpots    = 16 // of one token, whose document root is moved again and again
+)
+
+// Place writes content into the token's file, mode 0644, and makes the directories that are missing, mode 0755. It may be
+// repeated, and follows a document root that leads elsewhere by now (ErrMoved). A file that already has the content is left
+// in place (a CA may be fetching it). The placement that it returns knows what was made. The errors are those of Plan.
+func (w *Writer) Place(ctx context.Context, p Placement, content string) (Placement, error) {
+	if err := p.check(); err != nil {
+		return p, err
+	}
+	q := question{Op: opPlace, Root: p.Root, Token: p.Token, Content: content}
+	if n := len(p.Spots); n > 0 {
+		q.Spot = &p.Spots[n-1]
+	}
+	for range maxAttempts {
+		r, err := w.ask(ctx, q)
+		switch {
+		case err != nil:
+			return p, err
+		case r.Again:
+			continue
+		case !r.Moved:
+			p.Spots = append(slices.Clone(p.Spots[:len(p.Spots)-1]), *r.Spot)
+			return p, nil
+		case len(p.Spots) >= maxSpots:
+			return p, failure.New(failure.WebrootLocked, "Run the command again once the links on the way to it stay as they are.",
+				"document root %s leads elsewhere again and again", failure.Clean(p.Root))
+		}
+		p.Spots = append(slices.Clone(p.Spots), *r.Spot)
+		return p, ErrMoved
+	}
+	return p, failure.New(failure.WebrootLocked, "Look for a program that removes "+challenge+" there, and stop it.",
+		"document root %s cannot be written: %s disappears as fast as it is made", failure.Clean(p.Root), challenge)
+}
+
+// Remove unlinks the token's file and then the directories made for it that are empty, innermost first, wherever the
+// document root leads by now. What is not there, and what is not a plain file, is left alone without an error. It fails
+// with WebrootLocked where the system refuses.
+func (w *Writer) Remove(ctx context.Context, p Placement) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	err := errMoved
-	for attempt := 0; attempt < maxAttempts && errors.Is(err, errMoved); attempt++ {
-		err = place(p, content)
+	var errs []error
+	for _, spot := range slices.Backward(p.Spots) {
+		_, err := w.ask(ctx, question{Op: opRemove, Root: p.Root, Token: p.Token, Spot: &spot})
+		errs = append(errs, err)
 	}
-	if errors.Is(err, errMoved) {
-		return failure.New(failure.WebrootLocked, "Look for a program that removes "+challenge+" there, and stop it.",
-			"document root %s cannot be written: %s disappears as fast as it is made", failure.Clean(p.Root), challenge)
-	}
-	return err
+	return errors.Join(errs...)
 }
 
-const maxAttempts = 32
-
-// errMoved says that a directory was removed, or a file made, by another process at the same time.
-var errMoved = errors.New("changed while it was worked on")
-
-func place(p Placement, content string) error {
-	walk, root, err := open(p.Root)
-	if err != nil {
-		return err
+// ask is question with the obstacle as a sentence.
+func (w *Writer) ask(ctx context.Context, q question) (reply, error) {
+	r, err := w.question(ctx, q)
+	if err == nil && r.Obstacle != nil {
+		err = w.explain(q.Root, r.Obstacle)
 	}
-	defer walk.close()
-	for _, level := range levels() {
-		if err := walk.descendOrMake(path.Base(level), slices.Contains(p.Made, level)); err != nil {
-			return explainUnlessMoved(root, err)
-		}
-	}
-	return explainUnlessMoved(root, writeToken(walk.self, walk.top(), p.Token, content))
-}
-
-func explainUnlessMoved(root string, err error) error {
-	if err == nil || errors.Is(err, errMoved) {
-		return err
-	}
-	return explainBelow(root, err)
-}
-
-// Remove unlinks the token's file and then the directories in Made that are empty, innermost first. What is not there, and
-// what is not a plain file, is left alone without an error. It fails with WebrootUnsafe where it could not reach the file
-// without trusting a customer's link, and with WebrootLocked where the system refuses.
-func (w *Writer) Remove(p Placement) error {
-	if err := p.check(); err != nil {
-		return err
-	}
-	walk, err := reach(p.Root, levels())
-	if walk != nil {
-		err = unlinkToken(walk.top(), p.Token)
-		walk.close()
-	}
-	if err != nil {
-		return explainBelow(p.Root, err)
-	}
-	for _, level := range slices.Backward(p.Made) {
-		if err := removeDirectory(p.Root, level); err != nil {
-			return explainBelow(p.Root, err)
-		}
-	}
-	return nil
-}
-
-// reach opens the document root and the directories below it. It returns nil, nil if one of them is not there.
-func reach(root string, down []string) (*walker, error) {
-	walk, err := enter(root)
-	if isGone(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	for _, level := range down {
-		missing, err := walk.descend(path.Base(level))
-		if missing || isGone(err) {
-			walk.close()
-			return nil, nil
-		}
-		if err != nil {
-			walk.close()
-			return nil, err
-		}
-	}
-	return walk, nil
-}
-
-// isGone reports whether nothing, or no directory, is where one was: then there is nothing of ours either.
-func isGone(err error) bool {
-	o, ok := errors.AsType[*obstacle](err)
-	return ok && (o.kind == absent || o.kind == noDirectory)
-}
-
-// removeDirectory removes level below root if it is an empty directory.
-func removeDirectory(root, level string) error {
-	above := levels()[:slices.Index(levels(), level)]
-	walk, err := reach(root, above)
-	if walk == nil {
-		return err
-	}
-	defer walk.close()
-	err = unlinkAt(walk.top().fd, path.Base(level), unix.AT_REMOVEDIR)
-	for _, harmless := range []error{unix.ENOENT, unix.ENOTEMPTY, unix.EEXIST, unix.ENOTDIR, unix.EBUSY} {
-		if errors.Is(err, harmless) {
-			return nil // gone, in use by others, or replaced by what is not ours
-		}
-	}
-	if err != nil {
-		return &obstacle{kind: denied, path: path.Join(walk.top().path, path.Base(level)), cause: err}
-	}
-	return nil
-}
-
-// open makes root absolute and enters it.
-func open(root string) (*walker, string, error) {
-	abs, err := filepath.Abs(root)
-	if err != nil {
-		return nil, root, fmt.Errorf("document root %s: %w", root, err)
-	}
-	walk, err := enter(abs)
-	if err != nil {
-		return nil, abs, explainRoot(abs, err)
-	}
-	return walk, abs, nil
-}
-
-// missingBelow walks down to the tokens' directory as far as it exists and returns what is missing.
-func missingBelow(walk *walker) ([]string, error) {
-	for i, level := range levels() {
-		missing, err := walk.descend(path.Base(level))
-		if err != nil {
-			return nil, err
-		}
-		if missing {
-			return levels()[i:], nil
-		}
-	}
-	return nil, nil
+	return r, err
 }
 
 // tokenPattern is base64url without padding. The length keeps within a file name.
@@ -238,14 +172,10 @@ func checkToken(token string) error {
 		"the CA sent a token that cannot be a file's name: %q", failure.Clean(token))
 }
 
-// check guards against a placement that was recorded by something else, or changed: it would be obeyed as root.
-func (p Placement) check() error {
-	if err := checkToken(p.Token); err != nil {
-		return err
+func absolute(root string) (string, error) {
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return root, fmt.Errorf("document root %s: %w", root, err)
 	}
-	known := len(p.Made) == 0 || slices.Equal(p.Made, levels()) || slices.Equal(p.Made, []string{challenge})
-	if !path.IsAbs(p.Root) || path.Clean(p.Root) != p.Root || !known {
-		return failure.New(failure.Internal, "", "a recorded token has no usable place: root %q, directories %q", p.Root, p.Made)
-	}
-	return nil
+	return abs, nil
 }

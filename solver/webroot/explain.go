@@ -1,0 +1,183 @@
+package webroot
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"orderly/failure"
+)
+
+const nameAnother = "or name the right one: orderly reconfigure --cert-name NAME --webroot -w DIR for a certificate that exists, -w DIR for a new one"
+
+// explain turns what stopped a helper into a sentence and a remedy that can be pasted, made of what is there now.
+func (w *Writer) explain(root string, o *obstacle) error {
+	e := explanation{obstacle: o, root: failure.Clean(root), where: failure.Clean(o.Path), me: uint32(os.Geteuid())}
+	switch o.Kind {
+	case second, unsafe, barred:
+		return e.unsafe()
+	case silent:
+		return e.silent()
+	}
+	if o.Level == 0 {
+		return e.onTheWay()
+	}
+	return e.below()
+}
+
+// explanation is an obstacle with what sentences need of it.
+type explanation struct {
+	*obstacle
+	root, where string
+	me          uint32 // the user of the run
+}
+
+func (e explanation) err(class failure.Class, remedy, format string, args ...any) error {
+	return failure.New(class, remedy, "document root "+e.root+" "+format, args...)
+}
+
+// onTheWay says what stopped the walk to the document root.
+func (e explanation) onTheWay() error {
+	switch e.Kind {
+	case absent:
+		reason := ""
+		if e.Path != e.root {
+			reason = ": there is no " + e.where
+		}
+		return e.err(failure.WebrootGone, "Run `"+e.create()+"`, "+nameAnother+".", "does not exist%s", reason)
+	case noDirectory:
+		return e.err(failure.WebrootGone, "Put a directory there: `"+e.moveAway()+" && "+e.create()+"`, "+nameAnother+".",
+			"is not a directory: %s is %s", e.where, e.What)
+	case closedDoor:
+		return e.err(failure.WebrootLocked, "Run `chmod o+x "+quoted(e.Path)+"` as root, "+nameAnother+".",
+			"cannot be reached: %s may not enter %s%s", called(e.UID), e.where, e.ledBy())
+	}
+	return e.err(failure.WebrootLocked, e.wayOut(), "cannot be opened: %s: %s%s", e.where, e.meaning(), e.ledBy())
+}
+
+// below says what stopped work below the document root.
+func (e explanation) below() error {
+	locked := func(remedy, format string, args ...any) error {
+		return e.err(failure.WebrootLocked, remedy, "cannot be written: "+format, args...)
+	}
+	switch e.Kind {
+	case absent:
+		return locked("Run `"+e.create()+"`, or remove the link "+failure.Clean(e.Link)+".", "%s does not exist, though a link points there", e.where)
+	case noDirectory:
+		return locked("Move it away, since a directory must be there: `"+e.moveAway()+"`.", "%s is %s where a directory must be", e.where, e.What)
+	case occupied:
+		return locked("Move it away, since a file of Orderly's must be there: `"+e.moveAway()+"`.",
+			"%s is %s where a file must be made", e.where, e.What)
+	case closedDoor:
+		return locked("Run `chmod o+x "+quoted(e.Path)+"` as root.", "%s may not enter %s%s", called(e.UID), e.where, e.ledBy())
+	}
+	if e.Errno == unix.EACCES {
+		return locked(e.wayOut(), "%s may not write in %s%s", called(e.UID), e.where, e.ledBy())
+	}
+	return locked(e.wayOut(), "%s: %s%s", e.where, e.meaning(), e.ledBy())
+}
+
+// ledBy names the link of a user whose rights count.
+func (e explanation) ledBy() string {
+	if e.Link == "" || e.UID == e.me {
+		return ""
+	}
+	return fmt.Sprintf(", where a link of this user leads (%s)", failure.Clean(e.Link))
+}
+
+func (e explanation) unsafe() error {
+	switch e.Kind {
+	case second:
+		first, next := quoted(e.What), quoted(e.Path)
+		return e.err(failure.WebrootUnsafe,
+			fmt.Sprintf("Let both links be of one user (`chown -h %s: %s`), or name the directory itself with -w.", nameOf(e.Owner), next),
+			"is reached through links of two users: %s is of %s, and then %s of %s", failure.Clean(first), called(e.Owner), e.where, called(e.UID))
+	case barred:
+		return e.err(failure.WebrootUnsafe, "Let Orderly run with the capabilities CAP_SETUID and CAP_SETGID, or name the directory itself with -w instead of a link.",
+			"is reached through a link of %s, and Orderly may not act as this user here: %s", called(e.UID), failure.Clean(e.What))
+	}
+	return e.err(failure.WebrootUnsafe, "Name the directory itself with -w instead of a link, or let root own the link.",
+		"is not safe to write to: %s %s", e.where, e.What)
+}
+
+func (e explanation) silent() error {
+	m := mountOf(e.Path)
+	if m.point == "" || m.point == "/" {
+		return e.err(failure.WebrootLocked, "Look at the load of this host, then run the command again.", "does not answer: %s", e.where)
+	}
+	return e.err(failure.WebrootLocked,
+		fmt.Sprintf("Mount it anew: `umount -l %s`, and then as it was mounted.", quoted(m.point)),
+		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point), failure.Clean(m.kind))
+}
+
+// create is the command that makes what is missing, owned by whoever owns what it is in.
+func (e explanation) create() string {
+	first := e.Path
+	last := path.Join(append([]string{first}, e.Rest...)...)
+	made := "mkdir -p " + quoted(last)
+	if e.Owner == 0 {
+		return made
+	}
+	paths := []string{quoted(last)}
+	for at := path.Dir(last); within(at, first); at = path.Dir(at) {
+		paths = append([]string{quoted(at)}, paths...)
+	}
+	return made + " && chown " + nameOf(e.Owner) + ": " + strings.Join(paths, " ")
+}
+
+func (e explanation) moveAway() string { return "mv " + quoted(e.Path) + " " + quoted(e.Path+".away") }
+
+// meaning says what an error number means here. The system's own words mislead where root is refused ("operation not
+// permitted" for an immutable file).
+func (e explanation) meaning() string {
+	switch e.Errno {
+	case 0:
+		return failure.Clean(e.What)
+	case unix.EROFS:
+		return "the file system is mounted read-only"
+	case unix.ENOSPC:
+		return "no space (or no inode) is left on the file system"
+	case unix.EDQUOT:
+		return "the disk quota of " + called(e.UID) + " is used up"
+	case unix.EPERM:
+		return "operation not permitted (an immutable attribute, or a security module)"
+	case unix.EACCES:
+		return "permission denied"
+	case unix.ESTALE:
+		return "the network file system has lost it"
+	}
+	return failure.Clean(e.Errno.Error())
+}
+
+func (e explanation) wayOut() string {
+	at := quoted(e.Path)
+	switch e.Errno {
+	case unix.EROFS:
+		return "Mount the file system writable: `mount -o remount,rw " + quoted(mountOf(e.Path).point) + "`, " + nameAnother + "."
+	case unix.ENOSPC, unix.EDQUOT:
+		return "Make room on the file system of " + at + " (df -h, df -i, quota)."
+	case unix.EPERM:
+		return "Take the immutable attribute away: `chattr -i " + at + "`; if it has none (lsattr -d), look at the security module."
+	case unix.EACCES:
+		return e.permit()
+	}
+	return "Repair " + failure.Clean(e.Path) + ", " + nameAnother + "."
+}
+
+// permit is the remedy for a user who may not write in a directory.
+func (e explanation) permit() string {
+	if e.UID == 0 {
+		return "Let root write in " + failure.Clean(e.Path) + " (a network file system may refuse root), " + nameAnother + "."
+	}
+	if len(e.Rest) > 0 {
+		first := explanation{obstacle: &obstacle{Path: path.Join(e.Path, e.Rest[0]), Rest: e.Rest[1:], Owner: e.UID}}
+		return "Run `" + first.create() + "` as root."
+	}
+	if e.Link != "" && e.UID != e.me {
+		return "Let root own the link, if that is where it should lead: `chown -h root: " + quoted(e.Link) + "`."
+	}
+	return "Run `chown " + nameOf(e.UID) + ": " + quoted(e.Path) + "` as root."
+}

@@ -1,0 +1,34 @@
+package webroot
+
+import "golang.org/x/sys/unix"
+
+// openPath is O_PATH (FreeBSD 13.1), which golang.org/x/sys does not name yet: it opens an entry for its place in the tree
+// alone, so that no right to read it is asked for and nothing happens to a device or a pipe.
+const openPath = 0x00400000
+
+// hide has nothing to do: a process whose effective and real user differ cannot be traced by either (P_SUGID).
+func hide() error { return nil }
+
+// readLink reads the target of the link that fd was opened from. A kernel that does not take an empty path is asked by name,
+// and the link must be the same one before and after.
+func readLink(fd, dir int, name string) (string, error) {
+	if target, err := readLinkAt(fd, ""); err == nil {
+		return target, nil
+	}
+	opened, err := statOf(fd)
+	if err != nil {
+		return "", err
+	}
+	target, err := readLinkAt(dir, name)
+	if err != nil {
+		return "", err
+	}
+	after, err := statAt(dir, name)
+	if err == nil && (after.device != opened.device || after.inode != opened.inode || after.uid != opened.uid) {
+		err = unix.ESTALE
+	}
+	return target, err
+}
+
+// descriptors is where the kernel lists what this process has open, where fdescfs is mounted.
+const descriptors = "/dev/fd"
