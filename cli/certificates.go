@@ -25,7 +25,7 @@ type certificateView struct {
 	Valid         bool      `json:"valid"`
 	Expired       bool      `json:"expired"`
 	Test          bool      `json:"test_cert"`
-	Status        string    `json:"status"` // certbot's words
+	Status        string    `json:"status"` // certbot's words, without the days that are left
 	Issuer        string    `json:"issuer"`
 	Version       int       `json:"archive_version"`
 	Path          string    `json:"fullchain"`
@@ -167,6 +167,9 @@ func viewCertificate(l *certbot.Lineage) certificateView {
 	}
 	if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, r.Params.RenewBeforeExpiry); err == nil {
 		v.DueAt = at.UTC()
+	}
+	if word, _, _ := strings.Cut(v.Status, ":"); word == "VALID" {
+		v.Status = word // for how long yet, expires says as a time
 	}
 	if err := l.Usable(); err != nil {
 		v.Unusable = err.Error()

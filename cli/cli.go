@@ -88,6 +88,9 @@ func (w *witness) Write(b []byte) (int, error) {
 	return w.note(w.Writer.Write(b))
 }
 
+// Unwrap returns the writer itself.
+func (w *witness) Unwrap() io.Writer { return w.Writer }
+
 func (w *witness) note(n int, err error) (int, error) {
 	if err != nil && w.err == nil && !errors.Is(err, syscall.EPIPE) { // a reader that goes away wanted no more
 		w.err = err

@@ -96,7 +96,8 @@ func printPlan(p *printer, action string, orders []*ledger.Order, cost func(*led
 	for _, v := range views {
 		rows = append(rows, []string{fmt.Sprint(v.Order), v.Lineage, v.State, strings.Join(v.Pending, ","), v.Action, v.Cost})
 	}
-	p.table([]string{"ORDER", "CERTIFICATE", "STATE", "PENDING", "WOULD", "COST"}, rows)
+	p.table([]column{{"ORDER", fixed}, {"CERTIFICATE", flexible}, {"STATE", flexible}, {"PENDING", flexible}, {"WOULD", fixed},
+		{"COST", aside}}, rows)
 	return nil
 }
 
@@ -104,10 +105,11 @@ func openNames(o *ledger.Order) []string {
 	names := []string{}
 	for _, a := range o.Authorizations {
 		if !a.Final() {
-			names = append(names, a.Name)
+			names = append(names, o.NamesOf(a)...)
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names) // several that the CA has not shown share the names that are left
 }
 
 type release struct {

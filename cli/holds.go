@@ -42,7 +42,7 @@ func (s *session) holds(ctx context.Context, now time.Time) ([]holdView, error) 
 func printHolds(p *printer, views []holdView) {
 	var rows [][]string
 	for _, v := range views {
-		names, until, what := order.HeldNames(v.Hold), clock(v.Until), v.URL
+		names, until, what := order.HeldNames(v.Hold), p.moment(v.Until), v.URL
 		if names == "" {
 			names = "every new order"
 		}
@@ -54,7 +54,7 @@ func printHolds(p *printer, views []holdView) {
 		}
 		rows = append(rows, []string{names, v.Class, until, what})
 	}
-	p.table([]string{"HELD", "WHY", "UNTIL (UTC)", "THE CA'S WORDS"}, rows)
+	p.table([]column{{"HELD", flexible}, {"WHY", flexible}, {"UNTIL (UTC)", fixed}, {"THE CA'S WORDS", aside}}, rows)
 }
 
 type unpause struct {

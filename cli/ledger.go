@@ -185,7 +185,11 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 		return err
 	}
 	for _, r := range runs {
-		if err := out.Encode(exported{1, "run", r}); err != nil {
+		view, err := s.viewRun(ctx, r)
+		if err != nil {
+			return err
+		}
+		if err := out.Encode(exported{1, "run", view}); err != nil {
 			return nil
 		}
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -13,16 +14,19 @@ import (
 
 // limitView is one bucket as it stands.
 type limitView struct {
-	Account string    `json:"account"`
-	CA      string    `json:"ca"`
-	Limit   string    `json:"limit"` // the CA's name
-	Key     string    `json:"key"`   // "" for the account's own
-	Count   int64     `json:"count"`
-	Period  string    `json:"period"`
-	Used    int64     `json:"used"`
-	Left    int64     `json:"left"`
-	NextAt  time.Time `json:"next_at,omitzero"` // when there is one again, where none is left
-	FullAt  time.Time `json:"full_at"`
+	Account string `json:"account"`
+	CA      string `json:"ca"`
+	Limit   string `json:"limit"` // the CA's name
+	Key     string `json:"key"`   // "" for the account's own
+	Count   int64  `json:"count"`
+	// Whole is what the account has, where Count is this server's share of it.
+	Whole  int64      `json:"whole_count"`
+	Period float64    `json:"period_seconds"`
+	Used   int64      `json:"used"`
+	Left   int64      `json:"left"`
+	NextAt *time.Time `json:"next_at"` // when there is one again; null where one is left
+	FullAt time.Time  `json:"full_at"`
+	limit  limit.Limit
 }
 
 func newLimits(env Env, p *printer) *cobra.Command {
@@ -83,10 +87,15 @@ func printLimits(p *printer, views []limitView) {
 	}
 	var rows [][]string
 	for _, v := range views {
-		rows = append(rows, []string{v.Limit, v.Key, fmt.Sprintf("%d/%s", v.Count, v.Period), fmt.Sprint(v.Used), fmt.Sprint(v.Left),
-			clock(v.NextAt), clock(v.FullAt), v.CA})
+		next := "-"
+		if v.NextAt != nil {
+			next = p.moment(*v.NextAt)
+		}
+		rows = append(rows, []string{cmp.Or(v.Key, "the account"), fmt.Sprint(v.Used), fmt.Sprint(v.Left), next, p.moment(v.FullAt),
+			v.Limit + " at " + v.CA + ", " + v.limit.Says()})
 	}
-	p.table([]string{"LIMIT", "FOR", "ALLOWED", "USED", "LEFT", "NEXT (UTC)", "FULL (UTC)", "CA"}, rows)
+	p.table([]column{{"FOR", flexible}, {"USED", fixed}, {"LEFT", fixed}, {"NEXT (UTC)", fixed}, {"FULL (UTC)", fixed},
+		{"LIMIT", aside}}, rows)
 }
 
 func (s *session) limitViews(ctx context.Context, now time.Time) ([]limitView, error) {
@@ -115,10 +124,11 @@ func (s *session) limitViews(ctx context.Context, now time.Time) ([]limitView, e
 func viewLimit(l limit.Limit, tat, now time.Time, v limitView) limitView {
 	tat, _ = l.Clamp(tat, now)
 	d := l.Check(tat, now, 1)
-	v.Count, v.Period, v.Left = l.Count, l.Period.String(), d.Remaining
+	v.Count, v.Whole, v.Period, v.Left, v.limit = l.Count, max(l.Count, l.Whole), l.Period.Seconds(), d.Remaining, l
 	v.Used, v.FullAt = l.Count-d.Remaining, now.Add(d.ResetIn).UTC()
 	if !d.Allowed {
-		v.NextAt = now.Add(d.RetryIn).UTC()
+		next := now.Add(d.RetryIn).UTC()
+		v.NextAt = &next
 	}
 	return v
 }

@@ -10,7 +10,6 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
-	"orderly/outside"
 )
 
 func newOrder(env Env, p *printer) *cobra.Command {
@@ -57,6 +56,9 @@ func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
 			return err
 		}
 		orders = append(orders, found...)
+		for _, o := range orders {
+			o.Name()
+		}
 	}
 	if p.json {
 		p.print(struct {
@@ -71,9 +73,11 @@ func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
 	}
 	var rows [][]string
 	for _, o := range orders {
-		rows = append(rows, []string{fmt.Sprint(o.ID), o.Lineage, stateOf(o), clock(o.CreatedAt), clock(o.Expires), fmt.Sprint(len(o.Names)), o.Sentence})
+		rows = append(rows, []string{fmt.Sprint(o.ID), o.Lineage, stateOf(o), p.moment(o.CreatedAt), p.moment(o.Expires),
+			fmt.Sprint(len(o.Names)), o.Sentence})
 	}
-	p.table([]string{"ORDER", "CERTIFICATE", "STATE", "CREATED (UTC)", "EXPIRES (UTC)", "NAMES", "WHY"}, rows)
+	p.table([]column{{"ORDER", fixed}, {"CERTIFICATE", flexible}, {"STATE", flexible}, {"CREATED (UTC)", fixed}, {"EXPIRES (UTC)", fixed},
+		{"NAMES", fixed}, {"WHY", aside}}, rows)
 	if len(orders) == f.filter.Limit {
 		p.Warn("these are the newest %d; --limit 0 lists all", f.filter.Limit)
 	}
@@ -123,6 +127,7 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 	if err != nil {
 		return missing
 	}
+	o.Name()
 	events, err := s.ledger.Events(ctx, id, 0)
 	if err != nil {
 		return err
@@ -140,27 +145,29 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 }
 
 func printOrder(p *printer, o *ledger.Order, events []ledger.Event) {
-	p.Say("Order %d for %s: %s", o.ID, outside.Line(o.Lineage), outside.Line(stateOf(o)))
+	p.lines("", fmt.Sprintf("Order %d for %s: %s", o.ID, o.Lineage, stateOf(o)))
 	for _, line := range [][2]string{
 		{"names", strings.Join(o.Names, " ")}, {"CA's URL", o.URL}, {"CA's status", o.CAStatus}, {"created", clock(o.CreatedAt)},
 		{"expires", clock(o.Expires)}, {"settled", clock(o.SettledAt)}, {"why", o.Sentence}, {"remedy", o.Remedy},
 	} {
 		if line[1] != "" && line[1] != "-" {
-			p.Say("  %-12s %s", line[0]+":", outside.Line(line[1]))
+			p.lines(fmt.Sprintf("  %-12s ", line[0]+":"), line[1])
 		}
 	}
 	if len(o.Authorizations) > 0 {
 		p.Say("")
 		var rows [][]string
 		for _, a := range o.Authorizations {
-			rows = append(rows, []string{a.Name, a.Status, fmt.Sprint(a.Answers), clock(a.Expires), strings.TrimSpace(a.ErrorType + " " + a.ErrorDetail)})
+			rows = append(rows, []string{strings.Join(o.NamesOf(a), ","), a.Status, fmt.Sprint(a.Answers), p.moment(a.Expires),
+				strings.TrimSpace(a.ErrorType + " " + a.ErrorDetail)})
 		}
-		p.table([]string{"NAME", "STATUS", "ANSWERS", "EXPIRES (UTC)", "ERROR"}, rows)
+		p.table([]column{{"NAME", flexible}, {"STATUS", fixed}, {"ANSWERS", fixed}, {"EXPIRES (UTC)", fixed}, {"ERROR", aside}},
+			once(rows, 0))
 	}
 	p.Say("")
 	var rows [][]string
 	for _, e := range events {
 		rows = append(rows, []string{e.At.UTC().Format("2006-01-02 15:04:05.000"), fmt.Sprint(e.RunID), e.Kind, e.Detail})
 	}
-	p.table([]string{"AT (UTC)", "RUN", "STEP", "DETAIL"}, rows)
+	p.table([]column{{"AT (UTC)", fixed}, {"RUN", fixed}, {"STEP", flexible}, {"DETAIL", aside}}, rows)
 }

@@ -13,8 +13,9 @@ import (
 
 type pendingView struct {
 	ledger.Pending
-	Age  string `json:"age"`
-	Next string `json:"next"`
+	Expires *time.Time `json:"expires"` // null where nobody knows
+	Age     float64    `json:"age_seconds"`
+	Next    string     `json:"next"`
 }
 
 func newPending(env Env, p *printer) *cobra.Command {
@@ -47,7 +48,8 @@ func (f *places) pending(ctx context.Context, env Env, p *printer) error {
 			return err
 		}
 		for _, one := range list {
-			views = append(views, pendingView{one, span(now.Sub(one.Since)), nextOf(one, now)})
+			s.narrow(ctx, &one)
+			views = append(views, pendingView{one, known(one.Expires), seconds(now.Sub(one.Since)), nextOf(one, now)})
 		}
 	}
 	if p.json {
@@ -67,20 +69,47 @@ func printPending(p *printer, views []pendingView) {
 		return
 	}
 	var rows [][]string
-	times := map[string]int{} // authorizations that the CA has not shown yet are all known by their order's names
 	for _, v := range views {
-		row := []string{fmt.Sprint(v.OrderID), strings.Join(v.Names, ","), string(v.State), v.Age, clock(v.Expires), v.Next}
+		rows = append(rows, []string{fmt.Sprint(v.OrderID), strings.Join(v.Names, ","), string(v.State),
+			span(time.Duration(v.Age * float64(time.Second))), p.moment(v.Pending.Expires), v.Next})
+	}
+	p.table([]column{{"ORDER", fixed}, {"NAME", flexible}, {"STATE", flexible}, {"AGE", fixed}, {"EXPIRES (UTC)", fixed}, {"NEXT", aside}},
+		once(rows, 1))
+}
+
+// once puts rows that say the same into one, and behind the name how many they are: authorizations that the CA has not
+// shown, also those it had from before and reused, are all known by the names of their order.
+func once(rows [][]string, name int) [][]string {
+	var kept [][]string
+	times := map[string]int{}
+	for _, row := range rows {
 		key := strings.Join(row, "\x00")
 		if times[key]++; times[key] == 1 {
-			rows = append(rows, row)
+			kept = append(kept, row)
 		}
 	}
-	for _, row := range rows {
+	for _, row := range kept {
 		if n := times[strings.Join(row, "\x00")]; n > 1 {
-			row[1] += fmt.Sprintf(" (%d authorizations)", n)
+			row[name] += fmt.Sprintf(" (%d authorizations)", n)
 		}
 	}
-	p.table([]string{"ORDER", "NAME", "STATE", "AGE", "EXPIRES (UTC)", "NEXT"}, rows)
+	return kept
+}
+
+// narrow takes from the names of an authorization that the CA has not shown those of its siblings.
+func (s *session) narrow(ctx context.Context, one *ledger.Pending) {
+	if one.URL == "" || len(one.Names) < 2 {
+		return
+	}
+	o, err := s.ledger.Order(ctx, one.OrderID)
+	if err != nil {
+		return // the names of the order are no lie
+	}
+	for _, a := range o.Authorizations {
+		if a.URL == one.URL {
+			one.Names = o.NamesOf(a)
+		}
+	}
 }
 
 // nextOf says what happens to a pending authorization.

@@ -8,12 +8,10 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/term"
 
 	"orderly/failure"
-	"orderly/outside"
 	"orderly/schedule"
 )
 
@@ -93,7 +91,7 @@ func (p *printer) log(kind, text string, args ...any) {
 func (p *printer) problem(err error) {
 	p.log("error", err.Error())
 	if p.json {
-		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Sentence: err.Error(), Remedy: failure.RemedyOf(err)})
+		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: err.Error(), Remedy: failure.RemedyOf(err)})
 		return
 	}
 	if p.certbot { // scripts may look for the sentence at the beginning of a line
@@ -107,10 +105,10 @@ func (p *printer) problem(err error) {
 }
 
 type problemView struct {
-	Version  int           `json:"version"`
-	Class    failure.Class `json:"class"`
-	Sentence string        `json:"error"`
-	Remedy   string        `json:"remedy,omitempty"`
+	Version int           `json:"version"`
+	Class   failure.Class `json:"class"`
+	Error   string        `json:"error"`
+	Remedy  string        `json:"remedy,omitempty"`
 }
 
 // print writes v as JSON.
@@ -137,37 +135,17 @@ func (p *printer) paint(colour, text string) string {
 	return colour + text + markPlain
 }
 
-func isTerminal(w io.Writer) bool {
+// unwrapped is the writer within those that only watch what is written.
+func unwrapped(w io.Writer) io.Writer {
 	for inner, ok := w.(interface{ Unwrap() io.Writer }); ok; inner, ok = w.(interface{ Unwrap() io.Writer }) {
 		w = inner.Unwrap()
 	}
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return w
 }
 
-// table prints rows under a heading, columns aligned.
-func (p *printer) table(heading []string, rows [][]string) {
-	for _, row := range rows {
-		for i := range row {
-			row[i] = outside.Line(row[i])
-		}
-	}
-	widths := make([]int, len(heading))
-	for _, row := range append([][]string{heading}, rows...) {
-		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, row := range append([][]string{heading}, rows...) {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell)
-			if i < len(row)-1 {
-				line.WriteString(strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2))
-			}
-		}
-		fmt.Fprintln(p.out, strings.TrimRight(line.String(), " "))
-	}
+func isTerminal(w io.Writer) bool {
+	f, ok := unwrapped(w).(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // bar draws the progress of long work on a terminal, and nothing elsewhere.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,10 +19,14 @@ type runs struct {
 	limit  int
 }
 
+// runView is a run as programs read it. What nobody knows is null: how a run ended that was killed, and how long it took.
 type runView struct {
 	ledger.Run
-	Ended string `json:"ended"` // done, failed, stopped, running, killed
-	Took  string `json:"took"`
+	EndedAt  *time.Time `json:"ended_at"`
+	ExitCode *int       `json:"exit_code"`
+	Took     *float64   `json:"took_seconds"`
+	Ended    string     `json:"ended"`   // done, failed, stopped, running, killed
+	DiedIn   *string    `json:"died_in"` // what a killed run was at; null for others
 }
 
 func newRuns(env Env, p *printer) *cobra.Command {
@@ -30,7 +35,8 @@ func newRuns(env Env, p *printer) *cobra.Command {
 		Use:   "runs [--killed]",
 		Short: "List runs: when, how long, the last step, and how each ended",
 		Long: "List the runs of commands that work. A run that neither lives nor recorded its end was killed\n" +
-			"(a script's time-out, the OOM killer, a reboot): its last step says where.",
+			"(a script's time-out, the OOM killer, a reboot): the step it died in stands below it, with the time\n" +
+			"of its last sign of life.",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
@@ -68,9 +74,17 @@ func (f *runs) execute(ctx context.Context, env Env, p *printer) error {
 	}
 	var rows [][]string
 	for _, v := range views {
-		rows = append(rows, []string{fmt.Sprint(v.ID), clock(v.StartedAt), v.Took, v.Ended, v.LastStep, v.Command, v.Detail})
+		took, last := "-", v.LastStep
+		if v.Took != nil {
+			took = span(time.Duration(*v.Took * float64(time.Second)))
+		}
+		if v.DiedIn != nil {
+			last = clock(v.LastAt) + ": " + *v.DiedIn
+		}
+		rows = append(rows, []string{fmt.Sprint(v.ID), p.moment(v.StartedAt), took, v.Ended, v.Command, last, v.Detail})
 	}
-	p.table([]string{"RUN", "STARTED (UTC)", "TOOK", "ENDED", "LAST STEP", "COMMAND", "DETAIL"}, rows)
+	p.table([]column{{"RUN", fixed}, {"STARTED (UTC)", fixed}, {"TOOK", fixed}, {"ENDED", fixed}, {"COMMAND", flexible},
+		{"LAST STEP", aside}, {"DETAIL", aside}}, rows)
 	return nil
 }
 
@@ -86,16 +100,9 @@ func (f *runs) views(ctx context.Context, s *session) ([]runView, error) {
 	}
 	views := []runView{}
 	for _, r := range found {
-		v := runView{Run: r, Ended: r.Outcome, Took: span(r.EndedAt.Sub(r.StartedAt))}
-		if r.EndedAt.IsZero() {
-			alive, err := s.locks.Held(renewal.RunLock(r.ID))
-			if err != nil {
-				return nil, err
-			}
-			v.Ended, v.Took = "killed", "≥ "+span(r.LastAt.Sub(r.StartedAt))
-			if alive {
-				v.Ended, v.Took = "running", span(time.Since(r.StartedAt))
-			}
+		v, err := s.viewRun(ctx, r)
+		if err != nil {
+			return nil, err
 		}
 		if !f.killed || v.Ended == "killed" {
 			views = append(views, v)
@@ -106,3 +113,83 @@ func (f *runs) views(ctx context.Context, s *session) ([]runView, error) {
 	}
 	return views, nil
 }
+
+// viewRun finds out how a run ended.
+func (s *session) viewRun(ctx context.Context, r ledger.Run) (runView, error) {
+	v := runView{Run: r, Ended: r.Outcome}
+	if !r.EndedAt.IsZero() {
+		took := seconds(r.EndedAt.Sub(r.StartedAt))
+		v.EndedAt, v.ExitCode, v.Took = &r.EndedAt, &r.ExitCode, &took
+		return v, nil
+	}
+	alive, err := s.locks.Held(renewal.RunLock(r.ID))
+	if err != nil {
+		return v, err
+	}
+	if alive {
+		took := seconds(time.Since(r.StartedAt))
+		v.Ended, v.Took = "running", &took
+		return v, nil
+	}
+	v.Ended = "killed"
+	died := diedIn(r)
+	debts, err := s.ledger.Debts(ctx)
+	for _, d := range debts {
+		if d.RunID == r.ID && r.LastStep == runStarted {
+			v.LastAt, died = d.OwedAt, "its pre-hook was begun; nothing was sent to the CA after that"
+		}
+	}
+	v.DiedIn = &died
+	return v, err
+}
+
+// runStarted is the first step of every run.
+const runStarted = "run started"
+
+// diedIn says what a run was at when it was killed: its last intent, which the ledger had before it was carried out.
+func diedIn(r ledger.Run) string {
+	about, _, _ := strings.Cut(r.LastDetail, ", attempt ")
+	switch r.LastStep {
+	case "":
+		return "nothing was recorded"
+	case runStarted:
+		return "checks, hooks, the account or an earlier order; it had ordered nothing"
+	case "new-order intent":
+		return "newOrder sent for " + r.LastLineage + ", no answer"
+	case "new-order answered":
+		return fmt.Sprintf("order %d for %s was made, its challenges not answered", r.LastOrder, r.LastLineage)
+	case "challenge intent":
+		return "challenge sent for " + about + ", no answer"
+	case "challenge accepted":
+		name, _, _ := strings.Cut(r.LastDetail, ",")
+		return "the CA was validating " + name
+	case "finalize intent":
+		return "finalize sent for " + r.LastLineage + ", no answer"
+	case "finalize answered":
+		return "waiting for the certificate of " + r.LastLineage
+	case "certificate downloaded":
+		return "certificate of " + r.LastLineage + " downloaded, not known to be in place"
+	case "installed":
+		return "certificate of " + r.LastLineage + " in place, its hooks not known to be done"
+	case "deactivate intent":
+		return "deactivation sent for " + about + ", no answer"
+	case "revoke intent":
+		return "revocation sent for " + r.LastLineage + ", no answer"
+	case "key-change intent":
+		return "change of the account's key sent, no answer"
+	case "deactivate-account intent":
+		return "deactivation of the account sent, no answer"
+	}
+	return "after: " + strings.TrimSpace(r.LastStep+" "+r.LastDetail)
+}
+
+// known is a time for programs, nil for one that nobody knows.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// seconds is a length of time for programs, to the millisecond.
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

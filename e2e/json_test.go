@@ -1,13 +1,17 @@
 package e2e_test
 
 import (
-	"strings"
-	"testing"
-
-	"orderly/testca"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orderly/testca"
 )
 
 // Whatever a command comes to, with --json its stdout is one JSON value with a version, and stderr needs no reading.
@@ -38,12 +42,81 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 			t.Errorf("%q: %s", c.args, r)
 		}
 		value := decode[map[string]any](w, r.stdout)
+		plain(t, strings.Join(c.args[:min(2, len(c.args))], " "), value)
 		if c.code != 0 && value["class"] == "" {
 			t.Errorf("%q: a failure without a class: %s", c.args, r)
 		}
 		if c.code != 2 && r.stderr != "" {
 			t.Errorf("%q: stderr has %q", c.args, r.stderr)
 		}
+	}
+}
+
+// numberLike is what ought to be a number, or a time: "26 ms", "≥ 3", "300/3h", "1h0m0s", "50 %".
+var numberLike = regexp.MustCompile(`^[≥≤<>~≈+-]?\s*\d+([.,]\d+)?(/\d+)?\s*(µs|[a-z%]{0,7})?$|^(\d+(\.\d+)?(h|m|s|ms|µs|ns))+$|≥`)
+
+// identifiers are strings by nature, though they may consist of digits.
+var identifiers = []string{"serial", "id", "account", "sha256", "token", "thumbprint", "detail", "last_detail"}
+
+// plain refuses what a program would have to take apart: numbers and lengths of time in strings, times that are not RFC 3339,
+// and the sentence about a failure under another name than error.
+func plain(t *testing.T, path string, value any) {
+	t.Helper()
+	switch v := value.(type) {
+	case map[string]any:
+		for key, member := range v {
+			if key == "sentence" || key == "reason" && !strings.HasPrefix(path, "revoke") {
+				t.Errorf("%s has %s beside error", path, key)
+			}
+			if text, ok := member.(string); ok && isTime(key) {
+				if _, err := time.Parse(time.RFC3339Nano, text); err != nil {
+					t.Errorf("%s.%s is no time: %q", path, key, text)
+				}
+			} else if !slices.Contains(identifiers, key) {
+				plain(t, path+"."+key, member)
+			}
+		}
+	case []any:
+		for _, member := range v {
+			plain(t, path, member)
+		}
+	case string:
+		if numberLike.MatchString(v) {
+			t.Errorf("%s is a string: %q", path, v)
+		}
+	}
+}
+
+func isTime(key string) bool {
+	return strings.HasSuffix(key, "_at") || slices.Contains([]string{"at", "since", "until", "expires", "not_before", "not_after"}, key)
+}
+
+// Each document of the commands that look, and of those that change something.
+func TestNumbersAndTimesAreOnesInJSON(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
+	h := w.host("one")
+	root := w.site("a.example.com", "b.example.com", "dead.example.com")
+	h.orderly(h.certonly(root, "dead.example.com")...)
+	h.must(h.certonly(root, "a.example.com")...)
+	h.interrupt(point{"challenge", 1, false}, syscall.SIGKILL, h.certonly(root, "b.example.com")...)
+	server := []string{"--server", w.ca.DirectoryURL()}
+	for _, args := range [][]string{
+		{"pending"}, {"pending", "drain", "--dry-run"}, {"pending", "release", "--all", "--dry-run"}, {"runs"}, {"runs", "--killed"},
+		{"order", "list"}, {"order", "show", "2"}, {"limits"}, {"certificates"}, {"plugins"}, {"ledger", "check"},
+		{"ledger", "backup", filepath.Join(t.TempDir(), "copy")}, {"ledger", "rebuild"}, append([]string{"show_account"}, server...),
+		append([]string{"update_account", "-m", "a@example.com"}, server...), {"reconfigure", "--cert-name", "a.example.com", "--deploy-hook", "true"},
+		{"resume"}, {"pending", "drain"}, {"renew"}, {"revoke", "--cert-name", "a.example.com", "--no-delete-after-revoke"},
+		{"delete", "--cert-name", "a.example.com"}, {"unpause", "--all"}, append([]string{"unregister"}, server...),
+	} {
+		r := h.orderly(append(args, "--json", "-n")...)
+		if r.code != 0 && !strings.Contains(r.stdout, "dead.example.com") {
+			t.Errorf("%s", r)
+		}
+		plain(t, strings.Join(args[:min(2, len(args))], " "), decode[map[string]any](w, r.stdout))
+	}
+	for line := range strings.Lines(h.must("ledger", "export").stdout) {
+		plain(t, "export", decode[map[string]any](w, line))
 	}
 }
 

@@ -20,7 +20,7 @@ type pendingEntry struct {
 	State   string    `json:"order_state"`
 	Names   []string  `json:"names"`
 	Expires time.Time `json:"expires"`
-	Age     string    `json:"age"`
+	Age     float64   `json:"age_seconds"`
 	Next    string    `json:"next"`
 }
 

@@ -18,7 +18,9 @@ type runEntry struct {
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started_at"`
 	Ended    string    `json:"ended"`
-	ExitCode int       `json:"exit_code"`
+	ExitCode *int      `json:"exit_code"`
+	Took     *float64  `json:"took_seconds"`
+	DiedIn   string    `json:"died_in"`
 	LastStep string    `json:"last_step"`
 	Detail   string    `json:"detail"`
 }
@@ -49,14 +51,15 @@ func TestRunsSayHowEachEnded(t *testing.T) {
 	if want := []string{"done", "stopped", "killed"}; !slices.Equal(ends, want) {
 		t.Errorf("the runs ended as %q, not %q (newest first)", ends, want)
 	}
-	if runs[1].ExitCode != 75 || !strings.Contains(runs[1].Detail, "terminated") {
+	if code := runs[1].ExitCode; code == nil || *code != 75 || !strings.Contains(runs[1].Detail, "terminated") {
 		t.Errorf("the stopped run: %+v", runs[1])
 	}
 	killed := h.runs("--killed")
-	if len(killed) != 1 || killed[0].LastStep != "challenge intent" {
+	if len(killed) != 1 || killed[0].LastStep != "challenge intent" || killed[0].ExitCode != nil || killed[0].Took != nil ||
+		!strings.HasPrefix(killed[0].DiedIn, "challenge sent for ") {
 		t.Errorf("the killed runs are %+v", killed)
 	}
-	if r := h.must("runs", "--killed"); !strings.Contains(r.stdout, "challenge intent") || strings.Contains(r.stdout, "done") {
+	if r := h.must("runs", "--killed"); !strings.Contains(r.stdout, ": challenge sent for ") || strings.Contains(r.stdout, "done") {
 		t.Errorf("%s", r)
 	}
 }
@@ -92,7 +95,7 @@ func TestWhatIsPendingIsShownWhileARunWorks(t *testing.T) {
 	var shown []string
 	for _, entry := range h.pending() {
 		shown = append(shown, entry.Names...)
-		if entry.State != "pending" || entry.Age == "" || entry.Next == "" || entry.Expires.Before(time.Now()) {
+		if entry.State != "pending" || entry.Age < 0 || entry.Next == "" || entry.Expires.Before(time.Now()) {
 			t.Errorf("%+v", entry)
 		}
 	}

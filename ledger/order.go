@@ -100,11 +100,36 @@ type Order struct {
 	InstalledAt time.Time `json:"installed_at,omitzero"`
 	DeployedAt  time.Time `json:"deployed_at,omitzero"` // every deploy hook has run
 
-	Class    string `json:"class,omitempty"`    // failure class of what ended or last stopped it
-	Sentence string `json:"sentence,omitempty"` // the same for people
+	Class    string `json:"class,omitempty"` // failure class of what ended or last stopped it
+	Sentence string `json:"error,omitempty"` // the same for people
 	Remedy   string `json:"remedy,omitempty"`
 
 	Authorizations []*Authorization `json:"authorizations"`
+}
+
+// NamesOf is the name of one of the order's authorizations. Until the CA has shown it, which it need not be asked to do
+// for one that it reuses, these are the names that no other authorization of the order has.
+func (o *Order) NamesOf(a *Authorization) []string {
+	if a.Name != "" {
+		return []string{a.FullName()}
+	}
+	left := slices.Clone(o.Names)
+	for _, other := range o.Authorizations {
+		left = slices.DeleteFunc(left, func(name string) bool { return other.Name != "" && other.FullName() == name })
+	}
+	if len(left) == 0 {
+		return o.Names
+	}
+	return left
+}
+
+// Name gives its name to an authorization that the CA has not shown, where the order leaves only one for it.
+func (o *Order) Name() {
+	for _, a := range o.Authorizations {
+		if names := o.NamesOf(a); a.Name == "" && len(names) == 1 {
+			a.Name, a.Wildcard = strings.TrimPrefix(names[0], "*."), strings.HasPrefix(names[0], "*.")
+		}
+	}
 }
 
 // FileRef is a file beside the ledger that must not have changed: a private key or a CSR.

@@ -28,6 +28,10 @@ type Run struct {
 	Detail    string    `json:"detail,omitempty"`
 	LastStep  string    `json:"last_step,omitempty"` // kind of its last event
 	LastAt    time.Time `json:"last_at,omitzero"`
+
+	LastDetail  string `json:"last_detail,omitempty"` // of that event
+	LastLineage string `json:"lineage,omitempty"`     // the certificate that it was about
+	LastOrder   int64  `json:"order,omitempty"`
 }
 
 // Certificate is one that was issued to this ledger's orders.
@@ -49,7 +53,7 @@ type Certificate struct {
 type Standing struct {
 	Lineage  string    `json:"lineage"`
 	Class    string    `json:"class,omitempty"`
-	Sentence string    `json:"sentence,omitempty"`
+	Sentence string    `json:"error,omitempty"`
 	Remedy   string    `json:"remedy,omitempty"`
 	At       time.Time `json:"at,omitzero"` // of the last failure or refusal
 

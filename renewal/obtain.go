@@ -29,7 +29,7 @@ type Result struct {
 	Note string `json:"note,omitempty"`
 
 	Class    failure.Class `json:"class,omitempty"`
-	Sentence string        `json:"sentence,omitempty"`
+	Sentence string        `json:"error,omitempty"`
 	Remedy   string        `json:"remedy,omitempty"`
 	Err      error         `json:"-"`
 }

@@ -245,7 +245,7 @@ func (b *Book) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	for id := b.last["run"]; id > 0 && (limit <= 0 || len(found) < limit); id-- {
 		r := *b.runs[id]
 		if e := b.steps[id]; e != nil {
-			r.LastStep, r.LastAt = e.Kind, e.At
+			r.LastStep, r.LastAt, r.LastDetail, r.LastLineage, r.LastOrder = e.Kind, e.At, e.Detail, e.Lineage, e.OrderID
 		}
 		found = append(found, r)
 	}

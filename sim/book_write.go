@@ -152,6 +152,7 @@ func (w *clerk) run(r *ledger.Run) {
 	}
 	kept := *r
 	kept.StartedAt, kept.EndedAt, kept.LastStep, kept.LastAt = micro(r.StartedAt), micro(r.EndedAt), "", time.Time{}
+	kept.LastDetail, kept.LastLineage, kept.LastOrder = "", "", 0
 	if r.ID == 0 {
 		kept.ID = w.next("run")
 		give(w, &r.ID, kept.ID)

@@ -82,7 +82,7 @@ func certificateComesBack(b *bench) {
 
 func runComesBack(b *bench) {
 	var r ledger.Run
-	(&filler{}).record(&r, "ID", "LastStep", "LastAt")
+	(&filler{}).record(&r, "ID", "LastStep", "LastAt", "LastDetail", "LastLineage", "LastOrder")
 	b.commit(&ledger.Change{Run: &r})
 	b.same("Runs", must(b.store.Runs(b.ctx, 0))(b), []ledger.Run{r})
 

@@ -115,11 +115,11 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	err := s.query(ctx, s.db, func(r row) error {
 		var run ledger.Run
 		err := r.Scan(&run.ID, &run.Command, &run.PID, at(&run.StartedAt), at(&run.EndedAt), &run.Outcome,
-			&run.ExitCode, &run.Detail, &run.LastStep, at(&run.LastAt))
+			&run.ExitCode, &run.Detail, &run.LastStep, at(&run.LastAt), &run.LastDetail, &run.LastLineage, &run.LastOrder)
 		found = append(found, run)
 		return err
 	}, `SELECT r.id, r.command, r.pid, r.started_at, r.ended_at, r.outcome, r.exit_code, r.detail,
-			COALESCE(e.kind, ''), COALESCE(e.at, 0)
+			COALESCE(e.kind, ''), COALESCE(e.at, 0), COALESCE(e.detail, ''), COALESCE(e.lineage, ''), COALESCE(e.order_id, 0)
 		FROM runs r LEFT JOIN events e ON e.id = (SELECT MAX(id) FROM events WHERE run_id = r.id)
 		ORDER BY r.id DESC LIMIT ?`, cap64(limit))
 	return found, err
