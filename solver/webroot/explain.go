@@ -93,7 +93,7 @@ func (e explanation) unsafe() error {
 	case second:
 		first, next := quoted(e.What), quoted(e.Path)
 		return e.err(failure.WebrootUnsafe,
-			fmt.Sprintf("Let both links be of one user (`chown -h %s: %s`), or name the directory itself with -w.", nameOf(e.Owner), next),
+			fmt.Sprintf("Let both links be of one user (`chown -h %s %s`), or name the directory itself with -w.", ownership(e.Owner), next),
 			"is reached through links of two users: %s is of %s, and then %s of %s", failure.Clean(first), called(e.Owner), e.where, called(e.UID))
 	case barred:
 		return e.err(failure.WebrootUnsafe, "Let Orderly run with the capabilities CAP_SETUID and CAP_SETGID, or name the directory itself with -w instead of a link.",
@@ -125,7 +125,7 @@ func (e explanation) create() string {
 	for at := path.Dir(last); within(at, first); at = path.Dir(at) {
 		paths = append([]string{quoted(at)}, paths...)
 	}
-	return made + " && chown " + nameOf(e.Owner) + ": " + strings.Join(paths, " ")
+	return made + " && chown " + ownership(e.Owner) + " " + strings.Join(paths, " ")
 }
 
 func (e explanation) moveAway() string { return "mv " + quoted(e.Path) + " " + quoted(e.Path+".away") }
@@ -179,5 +179,5 @@ func (e explanation) permit() string {
 	if e.Link != "" && e.UID != e.me {
 		return "Let root own the link, if that is where it should lead: `chown -h root: " + quoted(e.Link) + "`."
 	}
-	return "Run `chown " + nameOf(e.UID) + ": " + quoted(e.Path) + "` as root."
+	return "Run `chown " + ownership(e.UID) + " " + quoted(e.Path) + "` as root."
 }

@@ -133,6 +133,14 @@ func nameOf(uid uint32) string {
 	return entry.Username
 }
 
+// ownership is what chown takes for a user and his group. It knows no group for a number without an account.
+func ownership(uid uint32) string {
+	if name := nameOf(uid); name != strconv.FormatUint(uint64(uid), 10) {
+		return name + ":"
+	}
+	return strconv.FormatUint(uint64(uid), 10)
+}
+
 // called is a user in a sentence.
 func called(uid uint32) string {
 	if name := nameOf(uid); name != strconv.FormatUint(uint64(uid), 10) {

@@ -1,0 +1,140 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"orderly/testca"
+)
+
+// wreck is something that goes wrong with a site.
+type wreck struct {
+	layout string
+	does   func(h *host, s *site)
+	// mended says that the renewal mends it by itself; otherwise it says how, and costs the CA nothing.
+	mended bool
+}
+
+func wrecks() []wreck {
+	live := func(h *host, s *site) string { return filepath.Join(h.config, "live", s.domain) }
+	return []wreck{
+		{layout: "plain", does: func(_ *host, s *site) { s.must(os.RemoveAll(s.root)) }},
+		{layout: "deployer", does: func(_ *host, s *site) { s.relink(relative(9), filepath.Join(s.home, "current"), s.user) }},
+		{layout: "capistrano", does: func(_ *host, s *site) { s.must(os.Chmod(filepath.Join(s.absolute(1), "public"), 0o555)) }},
+		{layout: "well-known-own", does: func(_ *host, s *site) { s.must(os.Chown(filepath.Join(s.home, "acme"), 0, 0)) }},
+		{layout: "public-html", does: func(_ *host, s *site) {
+			s.must(os.Rename(filepath.Join(s.home, "www"), filepath.Join(s.home, "www-1")))
+			s.link("www-1", filepath.Join(s.home, "www"), s.user+1000)
+		}},
+		{layout: "filler-0", does: func(h *host, s *site) { h.write(filepath.Join(s.root, ".well-known"), "not a directory") }},
+		{layout: "filler-1", mended: true, does: func(h *host, s *site) {
+			key, err := filepath.EvalSymlinks(filepath.Join(live(h, s), "privkey.pem"))
+			s.must(err)
+			s.must(os.Remove(key))
+		}},
+		{layout: "filler-2", mended: true, does: func(h *host, s *site) { s.must(os.RemoveAll(live(h, s))) }},
+	}
+}
+
+// A provider's evening: thirty sites are obtained and renewed, the web server is down for a while, eight sites break, and what
+// Orderly says is done to the letter. The CA has one order for each certificate, and nothing else.
+func TestAProvidersEvening(t *testing.T) {
+	t.Parallel()
+	if !apart(t) {
+		return
+	}
+	all := slices.DeleteFunc(layouts(), func(l layout) bool { return l.refused != "" })
+	for i := 0; len(all) < 30; i++ {
+		all = append(all, layout{name: fmt.Sprintf("filler-%d", i), make: func(p plot) string { return p.own("htdocs") }})
+	}
+	e := newEstate(t, all)
+	port := freePort(t)
+	w := newWorld(t, testca.Config{HTTPPort: port})
+	w.web.port = port
+	h := w.host("one")
+	nginx := nginxOf(e, filepath.Join(w.dir, "web"), port)
+	stop := nginx.start(t)
+
+	before := e.picture()
+	h.orders(len(all), func() { h.obtainAll(e) })
+	h.orders(len(all), func() { h.must("renew", "--force-renewal") })
+	stop()
+	h.orders(0, func() {
+		if r := h.orderly("renew", "--force-renewal"); r.code != 1 || strings.Count(r.stderr, "nothing listens on port") < len(all) {
+			t.Errorf("without a web server: %s", r)
+		}
+	})
+	nginx.start(t)
+	e.unchanged(before, "after the web server was down")
+
+	broken := 0
+	for _, b := range wrecks() {
+		i := slices.IndexFunc(e.sites, func(s *site) bool { return s.name == b.layout })
+		b.does(h, e.sites[i])
+		if !b.mended {
+			broken++
+		}
+	}
+	var r result
+	h.orders(len(all)-broken, func() { r = h.orderly("renew", "--force-renewal") })
+	remedies := printedRemedies(r.stderr)
+	if r.code != 1 || len(remedies) != broken {
+		t.Errorf("%d remedies %q: %s", len(remedies), remedies, r)
+	}
+	for _, remedy := range remedies {
+		h.follow(remedy)
+	}
+	before = e.picture()
+	h.orders(len(all), func() { h.must("renew", "--force-renewal") })
+	e.unchanged(before, "after everything was put right")
+	for _, s := range e.sites {
+		h.goodPair(s.domain, s.domain)
+	}
+	if truth := w.ca.Truth(); truth.Pending() != 0 || truth.ValidatedTwice() != 0 || len(unfinished(truth)) != 0 {
+		t.Errorf("%d are pending, %d validated twice, unfinished %v", truth.Pending(), truth.ValidatedTwice(), unfinished(truth))
+	}
+	noOrder(h)
+	h.tidyHome()
+}
+
+// orders wants so many orders and certificates more from what does does, by the CA's count, each of another name.
+func (h *host) orders(want int, does func()) {
+	h.t.Helper()
+	orders, issued := len(h.ca.Truth().Orders), len(h.ca.Truth().Issued)
+	does()
+	truth := h.ca.Truth()
+	names := map[string]bool{}
+	for _, o := range truth.Orders[orders:] {
+		names[nameSet(o.Names)] = true
+	}
+	if n, c := len(truth.Orders)-orders, len(truth.Issued)-issued; n != want || c != want || len(names) != want || truth.Pending() != 0 {
+		h.t.Errorf("%d orders for %d names and %d certificates, not %d; %d are pending", n, len(names), c, want, truth.Pending())
+	}
+}
+
+// printedRemedies are the first commands of all remedies in an output, each once.
+func printedRemedies(text string) []string {
+	var all []string
+	for _, match := range regexp.MustCompile("(?m)remedy: [^`\n]*`([^`\n]+)`").FindAllStringSubmatch(text, -1) {
+		if !slices.Contains(all, match[1]) {
+			all = append(all, match[1])
+		}
+	}
+	return all
+}
+
+// follow does what a remedy says, as root would at the prompt.
+func (h *host) follow(remedy string) {
+	h.t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", remedy)
+	cmd.Env, cmd.Dir = append(slices.Clone(h.env), "PATH="+filepath.Dir(program)+":"+os.Getenv("PATH")), "/"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		h.t.Errorf("%s: %v\n%s", remedy, err, out)
+	}
+}
