@@ -33,9 +33,12 @@ cross:
 	GOOS=linux   GOARCH=arm64 $(GO) build -o /dev/null ./cmd/orderly
 	GOOS=freebsd GOARCH=amd64 $(GO) build -o /dev/null ./cmd/orderly
 
-# The race detector needs cgo; the product never does.
+# The race detector needs cgo; the product never does. -race also checks every conversion of a pointer, which is a third of
+# all the time where SQLite, translated from C, is nothing but conversions: it is left out there, and there alone. The
+# time-out is for what hangs, not for a machine that is slow.
+RACE := -race -gcflags='modernc.org/...=-d=checkptr=0'
 unit:
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./...
+	CGO_ENABLED=1 $(GO) test $(RACE) -timeout 90m ./...
 
 bench: build
 	$(GO) run ./cmd/bench --orderly $(BIN)/orderly

@@ -156,8 +156,10 @@ func (x *wire) check(kind, url string, payload []byte) {
 	}
 }
 
+// stored are the orders that anything may still be sent about. Settled ones are left out: a world of hundreds of orders
+// would spend most of its time on reading them.
 func (x *wire) stored() []*ledger.Order {
-	orders, err := x.w.store.Orders(context.Background(), ledger.OrderFilter{AccountID: x.w.row.ID})
+	orders, err := x.w.store.Orders(context.Background(), ledger.OrderFilter{AccountID: x.w.row.ID, Unsettled: true})
 	if err != nil {
 		panic(err)
 	}
