@@ -41,8 +41,8 @@ type Account struct {
 	Host    string    // on which it was made
 }
 
-// label is how certbot names an account in a choice (Account.slug).
-func (a Account) label() string {
+// Label is how certbot names an account in a choice (Account.slug).
+func (a Account) Label() string {
 	return fmt.Sprintf("%s@%s (%.4s)", a.Host, a.Created.UTC().Format(time.RFC3339), a.ID)
 }
 
@@ -206,7 +206,7 @@ func (s *Store) ChooseAccount(server, id string) (Account, error) {
 	}
 	var labels []string
 	for _, a := range accounts {
-		labels = append(labels, pythonString(failure.Clean(a.label())))
+		labels = append(labels, pythonString(failure.Clean(a.Label())))
 	}
 	return Account{}, failure.New(failure.Account, "Name one of them with --account.",
 		"Missing command line flag or config entry for this setting:\nPlease choose an account\nChoices: [%s]", strings.Join(labels, ", "))

@@ -89,6 +89,7 @@ func newRegister(env Env, p *printer) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.register(c.Context(), env, p) },
 	}
 	f.addTo(c)
+	f.addForced(c.Flags())
 	return c
 }
 
@@ -97,8 +98,14 @@ func (f *accountCommand) register(ctx context.Context, env Env, p *printer) erro
 	if err := f.check(); err != nil {
 		return err
 	}
+	if err := f.consistent(); err != nil {
+		return err
+	}
 	return f.run(ctx, env, p, &f.working, "register", func(ctx context.Context, s *session) (int, error) {
 		if err := s.server.Disk.NoDuplicate(f.server); err != nil {
+			return 0, err
+		}
+		if err := f.introduce(ctx, f.talk(env, p), s); err != nil {
 			return 0, err
 		}
 		if _, err := s.server.ChooseAccount(f.server, "", f.registration); err != nil {
@@ -276,7 +283,12 @@ func (f *accountCommand) unregister(ctx context.Context, env Env, p *printer) er
 		if err != nil {
 			return 0, err
 		}
-		if !f.ask(env, question{"Are you sure you would like to irrevocably deactivate your account?", "Deactivate", "Abort"}) {
+		yes, err := f.talk(env, p).confirm(ctx, renewal.Question{Text: "Are you sure you would like to irrevocably deactivate your account?",
+			Yes: "Deactivate", No: "Abort", AtTerminal: true})
+		if err != nil {
+			return 0, err
+		}
+		if !yes {
 			p.fault("Deactivation aborted.")
 			return 1, nil
 		}

@@ -64,10 +64,14 @@ func (f *accountFlags) add(c *cobra.Command, server string) {
 	f.external.add(c.Flags())
 }
 
+func isEmail(text string) bool {
+	local, domain, ok := strings.Cut(strings.TrimSpace(text), "@")
+	return ok && local != "" && domain != "" && !strings.ContainsAny(text, " \t\r\n?#<>\"")
+}
+
 func (f *accountFlags) check() error {
 	for address := range strings.SplitSeq(f.registration.Email, ",") {
-		local, domain, ok := strings.Cut(strings.TrimSpace(address), "@")
-		if address != "" && (!ok || local == "" || domain == "" || strings.ContainsAny(address, " \t\r\n?#<>\"")) {
+		if address != "" && !isEmail(address) {
 			return failure.New(failure.Usage, "", "--email %s: not an address", failure.Clean(address))
 		}
 	}
@@ -86,8 +90,6 @@ type certonly struct {
 	proofFlags
 	csrFlags
 	webroot bool
-	keep    bool
-	renames bool
 	wish    renewal.Wish
 }
 
@@ -111,11 +113,11 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	set.BoolVar(&f.wish.Expand, "expand", false, "put all names into the certificate that holds some of them")
 	set.BoolVar(&f.wish.Renew, "force-renewal", false, "renew although it is not due")
 	alias(set, "renew-by-default", "force-renewal")
-	set.BoolVar(&f.keep, "keep-until-expiring", false, "keep a certificate for the same names until it is due (this is what happens anyway)")
+	set.BoolVar(&f.wish.Keep, "keep-until-expiring", false, "keep a certificate for the same names until it is due, without a question")
 	alias(set, "keep", "keep-until-expiring")
 	alias(set, "reinstall", "keep-until-expiring")
 	set.BoolVar(&f.wish.Duplicate, "duplicate", false, "make another lineage although one has the same names")
-	set.BoolVar(&f.renames, "renew-with-new-domains", false, "with --cert-name: change its names (this is what happens anyway)")
+	set.BoolVar(&f.wish.NewNames, "renew-with-new-domains", false, "with --cert-name: change its names without a question")
 	f.rehearsalFlags.add(set)
 	f.csrFlags.add(set)
 	f.choiceFlags.add(set, &f.wish.Choice)
@@ -123,24 +125,21 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	f.hookFlags.add(c)
 	f.working.add(set, env.Getenv)
 	f.places.add(set)
+	f.addForced(set)
 	return c
 }
 
 func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 	p.quiet, p.json = f.quiet, f.json
-	if err := f.check(env); err != nil {
+	if err := f.check(env, p); err != nil {
 		return err
 	}
-	what := "certonly " + strings.Join(f.wish.Names, ",")
-	if f.wish.CertName != "" && len(f.wish.Names) == 0 {
-		what = "certonly --cert-name " + f.wish.CertName
-	}
-	if f.dryRun {
-		what += " --dry-run"
-	}
-	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
+	return f.run(ctx, env, p, &f.working, "certonly", func(ctx context.Context, s *session) (int, error) {
 		s.server.Settings.Installer = f.installer
-		result, err := f.obtain(ctx, s, what)
+		if err := f.converse(ctx, f.talk(env, p), s); err != nil {
+			return 0, err
+		}
+		result, err := f.obtain(ctx, s, f.what())
 		if err != nil {
 			return 0, err
 		}
@@ -149,8 +148,49 @@ func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 	})
 }
 
+// what is the command as the ledger keeps it.
+func (f *certonly) what() string {
+	what := "certonly " + strings.Join(f.wish.Names, ",")
+	if f.wish.CertName != "" && len(f.wish.Names) == 0 {
+		what = "certonly --cert-name " + f.wish.CertName
+	}
+	if f.dryRun {
+		what += " --dry-run"
+	}
+	return what
+}
+
+// converse asks for what the command line lacks, in certbot's order.
+func (f *certonly) converse(ctx context.Context, d *dialogue, s *session) error {
+	if err := f.introduce(ctx, d, s); err != nil {
+		return err
+	}
+	f.wish.Account, f.wish.Registration, f.wish.Ask = f.account, f.registration, d.asks(ctx)
+	if len(f.wish.Names) > 0 || f.wish.CertName != "" {
+		return f.rooted(ctx, d)
+	}
+	if err := f.nameIt(ctx, d); err != nil {
+		return err
+	}
+	if err := f.resolve(); err != nil {
+		return err
+	}
+	return f.rooted(ctx, d)
+}
+
+// rooted asks for document roots, and refuses names without one in certbot's words.
+func (f *certonly) rooted(ctx context.Context, d *dialogue) error {
+	if err := f.rootThem(ctx, d); err != nil {
+		return err
+	}
+	return f.unrooted()
+}
+
 // check refuses what can be refused without looking at anything but the command line.
-func (f *certonly) check(env Env) error {
+func (f *certonly) check(env Env, p *printer) error {
+	if err := f.consistent(); err != nil {
+		return err
+	}
 	if err := f.prove(env); err != nil {
 		return err
 	}
@@ -160,9 +200,9 @@ func (f *certonly) check(env Env) error {
 	if err := f.rehearsalFlags.choose(&f.accountFlags); err != nil {
 		return err
 	}
-	if len(f.names) == 0 && f.wish.CertName == "" {
-		return failure.New(failure.Config, "Add -d NAME.",
-			"Missing command line flag or config entry for this setting:\nPlease enter the domain name(s) you would like on your certificate (comma and/or space separated)\n\n(You can set this with the --domains flag)")
+	d := f.talk(env, p)
+	if len(f.names) == 0 && f.wish.CertName == "" && !d.open(false) {
+		return failure.New(failure.Config, "Add -d NAME.", noNames)
 	}
 	if err := f.choiceFlags.check(&f.wish.Choice); err != nil {
 		return err
@@ -176,7 +216,10 @@ func (f *certonly) check(env Env) error {
 	if err := f.hookFlags.check(env.Getenv); err != nil {
 		return err
 	}
-	return f.resolve()
+	if err := f.resolve(); err != nil || d.open(false) {
+		return err // what is missing is asked for
+	}
+	return f.unrooted()
 }
 
 // prove decides how the names are proven. A document root alone says it as well.
@@ -205,9 +248,12 @@ func (f *certonly) resolve() error {
 	f.wish.Names, f.wish.Webroots, f.wish.WebrootPaths = names, f.webroots(byTyped), f.paths
 	f.wish.Server, f.wish.Account, f.wish.Registration = f.server, f.account, f.registration
 	f.wish.Hooks = f.Hooks
-	if err := suits(f.wish.Proof, names); err != nil {
-		return err
-	}
+	return suits(f.wish.Proof, names)
+}
+
+// unrooted refuses, in certbot's words, names without a document root.
+func (f *certonly) unrooted() error {
+	names := f.wish.Names
 	if f.wish.Proof.Solver == ledger.WebrootSolver && len(f.paths) == 0 && len(names) > 0 && len(f.wish.Webroots) < len(names) && f.from == "" {
 		return failure.New(failure.WebrootUnset, "Add -w DIR, the directory that the web server serves for these names.",
 			"Missing command line flag or config entry for this setting:\nInput the webroot for %s:", names[0])

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/failure"
+	"orderly/renewal"
 )
 
 type remove struct {
@@ -40,7 +41,11 @@ func (f *remove) execute(ctx context.Context, env Env, p *printer) error {
 		if err != nil {
 			return 0, err
 		}
-		if !f.ask(env, f.question(names)) {
+		yes, err := f.talk(env, p).confirm(ctx, f.question(names))
+		if err != nil {
+			return 0, err
+		}
+		if !yes {
 			p.Say("Deletion of certificate(s) canceled.")
 			return 0, nil
 		}
@@ -87,8 +92,8 @@ func nameless(s *session, question string) error {
 		strings.Join(there, "', '"))
 }
 
-func (f *remove) question(names []string) question {
+func (f *remove) question(names []string) renewal.Question {
 	text := "The following certificate(s) are selected for deletion:\n\n  * " + strings.Join(names, "\n  * ") +
 		"\n\nWARNING: Before continuing, ensure that the listed certificates are not being used by any installed server software (e.g. Apache, nginx, mail servers). Deleting a certificate that is still being used will cause the server software to stop working. See https://certbot.org/deleting-certs for information on deleting certificates safely.\n\nAre you sure you want to delete the above certificate(s)?"
-	return question{text, "Yes", "No"}
+	return renewal.Question{Text: text, Yes: "Yes", No: "No", AtTerminal: true}
 }

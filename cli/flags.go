@@ -26,6 +26,21 @@ type places struct {
 	verbose        bool
 	json           bool
 	noninteractive bool
+	forced         bool // --force-interactive
+	dialogue       *dialogue
+}
+
+// addForced adds what makes certbot's questions be asked where no terminal is.
+func (f *places) addForced(set *pflag.FlagSet) {
+	set.BoolVar(&f.forced, "force-interactive", false, "ask also what is asked at a terminal alone")
+}
+
+// consistent refuses what certbot refuses of -n.
+func (f *places) consistent() error {
+	if f.forced && (f.noninteractive || f.quiet) {
+		return failure.New(failure.Usage, "", "Flag for non-interactive mode and --force-interactive conflict")
+	}
+	return nil
 }
 
 func (f *places) add(set *pflag.FlagSet) {

@@ -55,7 +55,7 @@ func flagTable() []row {
 }
 
 func flagsOfRuns() []row {
-	const asks = "Orderly never asks: where certbot would, it does what certbot does with -n"
+	const asks = "nothing is asked here"
 	return []row{
 		{names: "help", short: "h"},
 		{names: "version"},
@@ -65,7 +65,8 @@ func flagsOfRuns() []row {
 		{names: "text", short: "t", verbs: "*", kind: harmless, why: "there is no other mode"},
 		{names: "quiet", short: "q", verbs: "*", kind: harmless, why: "there is nothing to say"},
 		{names: "non-interactive noninteractive", short: "n", verbs: "*", kind: harmless, why: asks},
-		{names: "force-interactive", verbs: orders + " register enhance install run", kind: refused, why: asks, use: "Leave --force-interactive out."},
+		{names: "force-interactive", verbs: "certonly register enhance install run"},
+		{names: "force-interactive", verbs: "renew", kind: refused, why: "--force-interactive cannot be used with renew", use: "Leave it out."},
 		{names: "max-log-backups", value: "N", verbs: "*", kind: harmless, why: "orderly.log is set aside by its size"},
 		{names: "preconfigured-renewal", verbs: "*", kind: harmless, why: "certonly looks at what renews on this host, and says that"},
 		{names: "debug", verbs: "*", kind: harmless, why: "the log holds everything"},

@@ -56,7 +56,7 @@ func (f *revoke) execute(ctx context.Context, env Env, p *printer) error {
 		if err := s.server.Begin(ctx, renewal.Revoking(w), s.env.PID, nil); err != nil {
 			return 0, err
 		}
-		w.Ask = func() bool { return f.deletes(env) }
+		w.Ask = func() bool { return f.deletes(ctx, f.talk(env, p)) }
 		done, err := s.server.Revoke(ctx, w)
 		if err != nil {
 			return 0, err
@@ -73,12 +73,13 @@ func (f *revoke) execute(ctx context.Context, env Env, p *printer) error {
 }
 
 // deletes asks, where somebody can answer and the flags do not say it, whether the files go.
-func (f *revoke) deletes(env Env) bool {
+func (f *revoke) deletes(ctx context.Context, d *dialogue) bool {
 	if f.erase || f.keep {
 		return !f.keep
 	}
-	return f.ask(env, question{"Would you like to delete the certificate(s) you just revoked, along with all earlier and later versions of the certificate?",
-		"Yes (recommended)", "No"})
+	yes, err := d.confirm(ctx, renewal.Question{Yes: "Yes (recommended)", No: "No",
+		Text: "Would you like to delete the certificate(s) you just revoked, along with all earlier and later versions of the certificate?"})
+	return yes && err == nil // a signal answers nothing
 }
 
 // wish is what the flags say. certbot names the flags' faults in these words.

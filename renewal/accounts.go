@@ -48,6 +48,19 @@ func (s *Server) mayRegister(ctx context.Context, server string, r Registration)
 	return nil
 }
 
+// Terms is the URL of the terms that a CA wants to be agreed to, "" where it names none.
+func (s *Server) Terms(ctx context.Context, server string) (string, error) {
+	client, err := s.client(server)
+	if err != nil {
+		return "", err
+	}
+	d, err := client.Directory(ctx)
+	if err != nil {
+		return "", failure.Wrap(err, classOf(err), "", "no account could be made at %s", server)
+	}
+	return d.Meta.TermsOfService.String(), nil
+}
+
 // RegisterNew is Register for a person who asked for nothing but an account: one that is there already is an error, in
 // certbot's words.
 func (s *Server) RegisterNew(ctx context.Context, server string, r Registration) (*certbot.Account, error) {

@@ -103,17 +103,6 @@ func (c Choice) changesKeyType(l *certbot.Lineage) bool {
 	return c.KeyType != "" && l.Certificate.KeyType != "" && !strings.EqualFold(c.KeyType, l.Certificate.KeyType)
 }
 
-// confirms refuses, as certbot does, to change the type of key of a certificate that was not named: a certificate that a
-// device needs as RSA would otherwise change with the first script that has another default.
-func (w Wish) confirms(l *certbot.Lineage) error {
-	if w.CertName != "" || !w.Choice.changesKeyType(l) {
-		return nil
-	}
-	return failure.New(failure.Config, fmt.Sprintf("Add --cert-name %s to confirm it.", l.Name),
-		"Are you trying to change the key type of the certificate named %s from %s to %s? Please provide both --cert-name and --key-type on the command line to confirm the change you are trying to make.",
-		l.Name, strings.ToUpper(l.Certificate.KeyType), strings.ToUpper(w.Choice.KeyType))
-}
-
 // chosen writes what a request says of the certificate into the settings of a renewal file.
 func chosen(r ledger.Request, p *certbot.Params) {
 	p.KeyType, p.RSAKeySize, p.EllipticCurve = r.KeyType, r.RSABits, r.Curve

@@ -72,6 +72,7 @@ func (s *Server) Only() {
 // Obtain fulfils a wish: it keeps, makes or renews a certificate.
 func (s *Server) Obtain(ctx context.Context, w Wish) Result {
 	var result Result
+	w.answers = map[string]int{}
 	for range mostDecisions {
 		d, err := s.decide(w, s.Clock.Now())
 		result = Result{Lineage: d.Lineage, Names: w.Names}
@@ -122,7 +123,9 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 	}
 	defer s.rest()
 	outcome, err := s.obtain(ctx, engine, s.orderName(d.Lineage), w.Names, d.Current, s.enough(w, d), func(ctx context.Context) (*order.Plan, error) {
-		again, err := s.decide(w, s.Clock.Now())
+		closed := w
+		closed.closed = true
+		again, err := s.decide(closed, s.Clock.Now())
 		if err != nil {
 			return nil, err
 		}

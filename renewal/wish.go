@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"orderly/certbot"
-	"orderly/failure"
 	"orderly/ledger"
 )
 
@@ -26,6 +25,13 @@ type Wish struct {
 	Duplicate    bool // another lineage although one has the same names
 	Expand       bool // a lineage that holds some of the names is to hold all of them
 	Renew        bool // --force-renewal: due now
+	Keep         bool // --keep-until-expiring: what is not due is kept without a question
+	NewNames     bool // --renew-with-new-domains: names change without a question
+	// Ask puts a question to whoever may answer; nil for nobody.
+	Ask func(Question) (int, error)
+
+	answers map[string]int
+	closed  bool // nothing more is asked
 }
 
 // Decision is what a wish comes to, given what is on disk.
@@ -34,6 +40,7 @@ type Decision struct {
 	Current *certbot.Lineage // nil for a new one
 	Needed  bool
 	Why     string // for people
+	KeyType string // as it was confirmed; "" where nothing was said of it
 }
 
 // decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules for -n: the same name set
@@ -50,15 +57,13 @@ func (s *Server) decide(w Wish, now time.Time) (Decision, error) {
 		if err := w.confirms(part); err != nil {
 			return Decision{}, err
 		}
-		if !w.Expand && !w.Renew {
-			return Decision{}, failure.New(failure.Config, "Add --expand to put all names into that certificate, or --cert-name for one of its own.",
-				"Missing command line flag or config entry for this setting:\nYou have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?\n\n(You can set this with the --expand flag)",
-				part.Renewal.Path, strings.Join(part.Certificate.Names, ", "), strings.Join(w.Names, ", "))
+		if err := w.expands(part); err != nil {
+			return Decision{}, err
 		}
-		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change"}, nil
+		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
 	}
 	name, err := s.Disk.UniqueName(certbot.NameFor(w.Names))
-	return Decision{Lineage: name, Needed: true, Why: "it is new"}, err
+	return Decision{Lineage: name, Needed: true, Why: "it is new", KeyType: w.Choice.KeyType}, err
 }
 
 // Complete gives a wish without names those of the lineage that it names, and the document roots of its renewal file.
@@ -111,11 +116,11 @@ func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
 		return Decision{}, err
 	}
 	if !slices.Contains(names, w.CertName) {
-		return Decision{Lineage: w.CertName, Needed: true, Why: "it is new"}, nil
+		return Decision{Lineage: w.CertName, Needed: true, Why: "it is new", KeyType: w.Choice.KeyType}, nil
 	}
 	current, err := s.Disk.Open(w.CertName)
 	if errors.Is(err, certbot.ErrBlank) {
-		return Decision{Lineage: w.CertName, Needed: true, Why: "a killed certbot left nothing of it"}, nil
+		return Decision{Lineage: w.CertName, Needed: true, Why: "a killed certbot left nothing of it", KeyType: w.Choice.KeyType}, nil
 	}
 	if err != nil {
 		return Decision{}, err
@@ -123,12 +128,19 @@ func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
 	if ledger.NameKey(current.Certificate.Names) == ledger.NameKey(w.Names) {
 		return s.decideSame(w, current, now)
 	}
-	return Decision{Lineage: w.CertName, Current: current, Needed: true, Why: "its names change"}, nil
+	if err := w.confirms(current); err != nil {
+		return Decision{}, err
+	}
+	if err := w.changesNames(current); err != nil {
+		return Decision{}, err
+	}
+	return Decision{Lineage: w.CertName, Current: current, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
 }
 
 func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision, error) {
 	d := Decision{Lineage: l.Name, Current: l, Needed: true, Why: "--force-renewal"}
-	if err := w.confirms(l); err != nil || w.Renew {
+	err := w.confirms(l)
+	if d.KeyType = w.Choice.KeyType; err != nil || w.Renew {
 		return d, err
 	}
 	if w.Choice.changesKeyType(l) {
@@ -140,7 +152,14 @@ func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 		return d, err
 	}
 	d.Needed, d.Why = !now.Before(at) && !l.Renewal.Params.AutorenewOff, "it is due" // as certbot's should_renew has it
-	return d, nil
+	if d.Needed || s.Settings.Rehearsal {
+		return d, nil
+	}
+	kept, err := w.keeps(l)
+	if !kept {
+		d.Needed, d.Why = true, "somebody said so"
+	}
+	return d, err
 }
 
 // request makes the engine's request of a wish.
@@ -155,6 +174,7 @@ func (w Wish) request(d Decision, account string) (ledger.Request, error) {
 	if err := w.Proof.apply(&r, d.Current); err != nil {
 		return r, err
 	}
+	w.Choice.KeyType = first(d.KeyType, w.Choice.KeyType)
 	return r, w.Choice.apply(&r, d.Current)
 }
 

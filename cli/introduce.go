@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/renewal"
+)
+
+// What certbot says where a question was ended, and where nobody could be asked for names.
+const (
+	operationCanceled = "Operation canceled. You may re-run the client."
+	noNames           = "Missing command line flag or config entry for this setting:\nPlease enter the domain name(s) you would like on your certificate (comma and/or space separated)\n\n(You can set this with the --domains flag)"
+)
+
+// asks gives decisions their way to a person.
+func (d *dialogue) asks(ctx context.Context) func(renewal.Question) (int, error) {
+	return func(q renewal.Question) (int, error) {
+		answer, err := d.put(ctx, q)
+		if errors.Is(err, errCanceled) {
+			err = failure.New(failure.Config, "", operationCanceled)
+		}
+		return answer, err
+	}
+}
+
+// introduce asks for what an account needs that is chosen or made, in certbot's order: which one, or an address and the
+// agreement to the CA's terms. What nobody answers stays as it is, and is refused as with -n.
+func (f *accountFlags) introduce(ctx context.Context, d *dialogue, s *session) error {
+	if !d.open(false) || f.account != "" {
+		return nil
+	}
+	accounts, err := s.server.Disk.Accounts(f.server)
+	switch {
+	case err != nil || len(accounts) == 1:
+		return nil // what is wrong is said where the account is chosen
+	case len(accounts) > 1:
+		return f.chooseAccount(ctx, d, accounts)
+	}
+	r := &f.registration
+	if r.Email == "" && !r.NoEmail {
+		if r.Email, err = d.email(ctx); err != nil {
+			return unanswered(err)
+		}
+	}
+	if r.AgreeTOS {
+		return nil
+	}
+	terms, err := s.server.Terms(ctx, f.server)
+	if err != nil {
+		return err
+	}
+	if r.AgreeTOS = terms == ""; !r.AgreeTOS {
+		answer, err := d.put(ctx, renewal.Question{Yes: "Yes", No: "No",
+			Text: "Please read the Terms of Service at " + terms + ". You must agree in order to register with the ACME server. Do you agree?"})
+		switch {
+		case err != nil:
+			return unanswered(err)
+		case answer != 0:
+			return failure.New(failure.Account, "", "Registration cannot proceed without accepting Terms of Service.")
+		}
+		r.AgreeTOS = true
+	}
+	return d.letters(ctx, r.Email)
+}
+
+// unanswered makes nothing of a question that nobody answers.
+func unanswered(err error) error {
+	if errors.Is(err, renewal.ErrNobody) {
+		return nil
+	}
+	return err
+}
+
+func (f *accountFlags) chooseAccount(ctx context.Context, d *dialogue, accounts []certbot.Account) error {
+	var labels []string
+	for _, a := range accounts {
+		labels = append(labels, a.Label())
+	}
+	i, err := d.menu(ctx, "Please choose an account", labels)
+	switch {
+	case errors.Is(err, errCanceled):
+		return failure.New(failure.Account, "", "No account has been chosen.")
+	case err != nil:
+		return unanswered(err)
+	}
+	f.account = accounts[i].ID
+	return nil
+}
+
+// email asks for an address (display/ops.py, get_email).
+func (d *dialogue) email(ctx context.Context) (string, error) {
+	const ask = "Enter email address (used for urgent renewal and security notices)\n"
+	const unsafe = "\n\nIf you really want to skip this, you can run the client with --register-unsafely-without-email but you will then be unable to receive notice about impending expiration or revocation of your certificates or problems with your Certbot installation that will lead to failure to renew.\n\n"
+	text := ask
+	for {
+		address, err := d.input(ctx, text)
+		if errors.Is(err, errCanceled) {
+			return "", failure.New(failure.Account, "", "An e-mail address or --register-unsafely-without-email must be provided.")
+		}
+		if err != nil {
+			return "", err
+		}
+		if address = strings.TrimSpace(address); address != "" && isEmail(address) {
+			return address, nil
+		}
+		if text = unsafe + ask; address != "" {
+			text = "There seem to be problems with that address. " + ask + unsafe
+		}
+	}
+}
+
+// letters is certbot's question about the EFF's, which is asked at terminals alone. Orderly passes no address on.
+func (d *dialogue) letters(ctx context.Context, email string) error {
+	if email == "" || !d.p.certbot || !d.watched {
+		return nil
+	}
+	answer, err := d.put(ctx, renewal.Question{AtTerminal: true, Yes: "Yes", No: "No",
+		Text: "Would you be willing, once your first certificate is successfully issued, to share your email address with the Electronic Frontier Foundation, a founding partner of the Let's Encrypt project and the non-profit organization that develops Certbot? We'd like to send you email about our work encrypting the web, EFF news, campaigns, and ways to support digital freedom."})
+	if err == nil && answer == 0 {
+		d.p.Tell("Orderly passes no address on; the EFF's letters are subscribed to at https://www.eff.org.")
+	}
+	return unanswered(err)
+}
+
+// nameIt asks for the names of a certificate where none are given.
+func (f *certonly) nameIt(ctx context.Context, d *dialogue) error {
+	if len(f.names) > 0 || f.wish.CertName != "" {
+		return nil
+	}
+	text, err := d.input(ctx, "Please enter the domain name(s) you would like on your certificate (comma and/or space separated)")
+	switch {
+	case errors.Is(err, errCanceled):
+		return failure.New(failure.Config, "Add -d NAME.", "Please specify --domains, or --installer that will help in domain names autodiscovery, or --cert-name for an existing certificate name.")
+	case errors.Is(err, renewal.ErrNobody):
+		return failure.New(failure.Config, "Add -d NAME.", noNames)
+	case err != nil:
+		return err
+	}
+	f.names = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	f.settle()
+	if len(f.names) == 0 {
+		return failure.New(failure.Config, "Add -d NAME.", noNames)
+	}
+	return nil
+}
+
+// rootThem asks for the document roots of names that have none, as certbot's plugin webroot does.
+func (f *certonly) rootThem(ctx context.Context, d *dialogue) error {
+	if f.wish.Proof.Solver != ledger.WebrootSolver || len(f.paths) > 0 || f.from != "" {
+		return nil
+	}
+	var known []string
+	for _, name := range f.wish.Names {
+		if root := f.wish.Webroots[name]; root != "" {
+			known = append(known, root)
+			continue
+		}
+		root, err := d.root(ctx, name, known)
+		if err != nil {
+			return unanswered(err)
+		}
+		f.wish.Webroots[name] = root
+		if !slices.Contains(known, root) {
+			known = append(known, root)
+		}
+	}
+	return nil
+}
+
+// root asks for one name's document root: one of those that are known, or a new one.
+func (d *dialogue) root(ctx context.Context, name string, known []string) (string, error) {
+	given := failure.New(failure.WebrootUnset, "Add -w DIR, the directory that the web server serves for these names.",
+		"Every requested domain must have a webroot when using the webroot plugin.")
+	if !d.open(false) {
+		return "", renewal.ErrNobody
+	}
+	if len(known) > 0 {
+		i, err := d.menu(ctx, "Select the webroot for "+name+":", append([]string{"Enter a new webroot"}, known...))
+		switch {
+		case errors.Is(err, errCanceled):
+			return "", given
+		case err != nil:
+			return "", err
+		case i > 0:
+			return known[i-1], nil
+		}
+	}
+	for {
+		text, err := d.input(ctx, "Input the webroot for "+name+":")
+		if errors.Is(err, errCanceled) {
+			return "", given
+		}
+		if err != nil {
+			return "", err
+		}
+		root, err := documentRoot(strings.TrimSpace(text))
+		if err == nil {
+			return root, nil
+		}
+		d.print("\n" + frame + "\n" + fold(err.Error()) + "\n" + frame + "\n")
+	}
+}
