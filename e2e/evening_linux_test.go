@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"orderly/testca"
@@ -70,6 +71,7 @@ func TestAProvidersEvening(t *testing.T) {
 			t.Errorf("without a web server: %s", r)
 		}
 	})
+	h.hooksThatServe(nginx, "plain.example.com")
 	nginx.start(t)
 	e.unchanged(before, "after the web server was down")
 
@@ -101,6 +103,26 @@ func TestAProvidersEvening(t *testing.T) {
 	}
 	noOrder(h)
 	h.tidyHome()
+}
+
+// hooksThatServe renews a certificate while the web server is down, with hooks that start it and end it: the pre-hook returns
+// before anything listens.
+func (h *host) hooksThatServe(s realServer, name string) {
+	h.t.Helper()
+	pid := filepath.Join(s.dir, "nginx.pid")
+	h.t.Cleanup(func() { // where the post-hook did not
+		var id int
+		text, _ := os.ReadFile(pid + ".hook")
+		if n, _ := fmt.Sscan(string(text), &id); n == 1 {
+			_ = syscall.Kill(id, syscall.SIGTERM)
+		}
+	})
+	begin := fmt.Sprintf("setsid %s >/dev/null 2>&1 & echo $! >%s.hook", strings.Join(s.command, " "), pid)
+	end := fmt.Sprintf("kill $(cat %s) && rm %s.hook", pid, pid)
+	h.orders(1, func() {
+		h.must("renew", "--force-renewal", "--cert-name", name, "--pre-hook", begin, "--post-hook", end)
+	})
+	until(h.t, "the web server has ended", func() bool { return !s.listens() })
 }
 
 // orders wants so many orders and certificates more from what does does, by the CA's count, each of another name.

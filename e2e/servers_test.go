@@ -58,13 +58,18 @@ func (s realServer) start(t *testing.T) (stop func()) {
 			t.Fatalf("%s ended: %s", s.command[0], log)
 		default:
 		}
-		conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port))
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
+		return s.listens()
 	})
 	return stop
+}
+
+// listens reports whether anything has its port.
+func (s realServer) listens() bool {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+strconv.Itoa(s.port))
+	if err == nil {
+		_ = conn.Close()
+	}
+	return err == nil
 }
 
 // nginxServer is nginx, its workers the web server's own user, with these server blocks.

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // policy decides which addresses may be connected to. A customer decides where his names point: without it he could
@@ -40,9 +41,21 @@ func (p policy) permits(a netip.Addr) bool {
 
 // permitsAt is permits for a redirect, which a customer writes as he likes: only a global address, the very one at which the
 // fetch began (NAT and split DNS lead there), or one that was allowed. Through loopback, and this host's other private
-// addresses, he would have root ask services that listen for this host alone.
-func (p policy) permitsAt(first netip.Addr) func(netip.Addr) bool {
-	return func(a netip.Addr) bool { return p.allowed(a) || isDialable(a) && (a == first || isGlobal(a)) }
+// addresses, he would have root ask services that listen for this host alone. Where the fetch began at loopback (he says where
+// his name points, too), the redirect has to be to a name: such services answer to "localhost" and to addresses.
+func (p policy) permitsAt(first netip.Addr, host string) func(netip.Addr) bool {
+	again := !first.IsLoopback() || !isLocal(host)
+	return func(a netip.Addr) bool { return p.allowed(a) || isDialable(a) && (again && a == first || isGlobal(a)) }
+}
+
+// isLocal reports whether a host is an address, or one of the names of loopback (RFC 6761 section 6.3).
+func isLocal(host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	last := strings.TrimSuffix(host, ".")
+	last = last[strings.LastIndexByte(last, '.')+1:]
+	return last == "localhost" || last == "localdomain"
 }
 
 func (p policy) allowed(a netip.Addr) bool {

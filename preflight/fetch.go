@@ -120,7 +120,7 @@ func (f *fetcher) next(ctx context.Context, way trail, location string, seen map
 	if err != nil {
 		return next, err
 	}
-	chosen := choose(addresses, f.policy.permitsAt(way.first))
+	chosen := choose(addresses, f.policy.permitsAt(way.first, to.host))
 	if len(chosen) == 0 {
 		return next, &trouble{kind: forbidden, trail: next, detail: listed(addresses), addresses: addresses}
 	}

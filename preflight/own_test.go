@@ -137,6 +137,12 @@ func TestARedirectLeadsToNoAddressOfThisHost(t *testing.T) {
 		{own, "https://own.example/x", "", true},
 		{"127.0.0.1", "http://127.0.0.2/x", "", false},
 		{"127.0.0.1", "http://[::1]/x", "", false},
+		{"127.0.0.1", "http://127.0.0.1/x", "", false},
+		{"127.0.0.1", "http://localhost/x", "", false},
+		{"127.0.0.1", "http://a.localhost./x", "", false},
+		{"127.0.0.1", "http://localhost.localdomain/x", "", false},
+		{"127.0.0.1", "http://127.0.0.1/x", "127.0.0.1/32", true},
+		{"127.0.0.1", "https://a.example/x", "", true},
 		{"127.0.0.1", "https://loop.example/x", "", true},
 		{global, "http://" + otherGlobal + "/x", "", true},
 		{global, "http://127.0.0.1/x", "127.0.0.0/8", true},
@@ -151,7 +157,7 @@ func TestARedirectLeadsToNoAddressOfThisHost(t *testing.T) {
 			w.points("a.example", test.first)
 			w.points("own.example", own)
 			// A resolver that knows what the C library knows.
-			for _, name := range []string{"loop.example", "localhost", "2130706433", "0", "0x7f.1", "0x7f000001", "127.1", "0177.0.0.1", "127.0.0.1"} {
+			for _, name := range []string{"loop.example", "a.localhost", "localhost.localdomain", "localhost", "2130706433", "0", "0x7f.1", "0x7f000001", "127.1", "0177.0.0.1", "127.0.0.1"} {
 				w.points(name, "127.0.0.1")
 			}
 			for _, address := range []string{"127.0.0.1", "127.0.0.2", "::1", own, second, metadata, otherGlobal, "192.168.0.1"} {
@@ -188,6 +194,7 @@ func TestARedirectLeadsToNoAddressOfThisHost(t *testing.T) {
 
 // A dead DNS server is not waited for as long by every name, and one that answers is asked first.
 func TestADeadResolverIsRemembered(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	good := w.checker.Resolver
 	w.checker.Hearing = new(preflight.Hearing)
@@ -214,6 +221,7 @@ func silentServer(t *testing.T) string {
 
 // A person who waits is told for what.
 func TestAWaitIsTold(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		want    string
 		prepare func(w *world, told chan string)
