@@ -67,12 +67,12 @@ func (w Wish) expands(part *certbot.Lineage) error {
 	if w.Expand || w.Renew {
 		return nil
 	}
-	text := fmt.Sprintf("You have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?",
-		part.Renewal.Path, strings.Join(part.Certificate.Names, ", "), strings.Join(w.Names, ", "))
+	const form = "You have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?"
+	facts := []any{part.Renewal.Path, strings.Join(part.Certificate.Names, ", "), strings.Join(w.Names, ", ")}
 	const remedy = "Add --expand to put all names into that certificate, or --cert-name for one of its own."
-	switch a, err := w.ask(Question{Text: text, Yes: "Expand", No: "Cancel"}); {
+	switch a, err := w.ask(Question{Text: fmt.Sprintf(form, facts...), Yes: "Expand", No: "Cancel"}); {
 	case errors.Is(err, ErrNobody):
-		return failure.New(failure.Config, remedy, "Missing command line flag or config entry for this setting:\n%s\n\n(You can set this with the --expand flag)", text)
+		return failure.New(failure.Config, remedy, "Missing command line flag or config entry for this setting:\n"+form+"\n\n(You can set this with the --expand flag)", facts...)
 	case err != nil || a == 0:
 		return err
 	}
