@@ -82,8 +82,11 @@ func (e explanation) below() error {
 
 // ledBy names the link of a user whose rights count.
 func (e explanation) ledBy() string {
-	if e.Link == "" || e.UID == e.me {
+	switch {
+	case e.UID == e.me:
 		return ""
+	case e.Link == "":
+		return ", whose file system it is (" + mountOf(e.Path).kind + ")"
 	}
 	return fmt.Sprintf(", where a link of this user leads (%s)", failure.Clean(e.Link))
 }

@@ -81,14 +81,14 @@ func (h *hand) do(fd int) (reply, error) {
 func (h *hand) descend() (missing []string, err error) {
 	level, steps, led := 0, stepsOf(h.q.Root), false
 	if c := h.q.Course; c != nil {
-		level, steps, led = c.Level, c.Steps, true
+		level, steps, led = c.Level, c.Steps, !c.Fresh
 	}
 	for ; level <= len(levels()); level++ {
 		if !led && level > 0 {
 			steps = []string{path.Base(levels()[level-1])}
 		}
 		gone, err := h.level(level, steps, led)
-		if t, ok := errors.AsType[*turn](err); ok {
+		if t, ok := errors.AsType[*turn](err); ok && !t.course.Fresh {
 			t.course.Level = level
 		}
 		if err != nil {
@@ -116,11 +116,24 @@ func (h *hand) level(level int, steps []string, led bool) (gone bool, err error)
 	if o, ok := errors.AsType[*obstacle](err); ok {
 		o.Level = level
 	}
+	if err == nil {
+		err = w.held()
+	}
 	if err == nil && level == 0 {
-		top := w.top()
-		h.site = &site{Identity: Identity{Path: top.path, Device: top.device, Inode: top.inode}, UID: top.uid, GID: top.gid}
+		err = h.arrive()
 	}
 	return gone, err
+}
+
+// arrive notes the document root. On a foreign file system its owner goes on from here: where a file server trusts nobody's
+// root, that is who can write, and a call that hangs holds nothing.
+func (h *hand) arrive() error {
+	top := h.walk.top()
+	h.site = &site{Identity: Identity{Path: top.path, Device: top.device, Inode: top.inode}, UID: top.uid, GID: top.gid}
+	if h.walk.mayTurn(top, top.uid) {
+		return &turn{&course{UID: top.uid, Path: top.path, Fresh: true, Level: 1, Closed: h.walk.closed, Taken: h.walk.steps}}
+	}
+	return nil
 }
 
 // spot is where a token will stand, and what will be made for it.

@@ -41,10 +41,14 @@ func (h *hand) reach(spot *Spot) (gone bool, err error) {
 	if c := h.q.Course; c != nil {
 		steps = c.Steps
 	} else if spot.UID != h.self.uid {
+		below := stepsOf(strings.TrimPrefix(spot.Dir, strings.TrimSuffix(spot.From, "/")))
 		err := w.run(stepsOf(spot.From))
-		if err == nil {
-			below := strings.TrimPrefix(spot.Dir, strings.TrimSuffix(spot.From, "/"))
-			err = &turn{&course{UID: spot.UID, Path: w.top().path, Steps: stepsOf(below)}}
+		if t, ok := errors.AsType[*turn](err); ok && t.course.UID == spot.UID {
+			t.course.Steps = append(t.course.Steps, below...) // his file system, or a link that he has put there since
+		} else if ok {
+			return true, nil
+		} else if err == nil {
+			err = &turn{&course{UID: spot.UID, Path: w.top().path, Steps: below}}
 		}
 		return done(err)
 	}

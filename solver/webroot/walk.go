@@ -25,6 +25,7 @@ type node struct {
 	path string // where it was found, links resolved; for sentences and records, never opened again
 	// planted says that someone else could have put this directory, or one above it, into its place.
 	planted bool
+	foreign bool // on a file system whose word about owners proves nothing, and which may not answer
 }
 
 // walker walks paths a component at a time from open descriptors. The kernel never resolves a link for it, and ".." goes
@@ -33,7 +34,8 @@ type node struct {
 // It begins with the run's own rights. What leads it on decides as whom it goes on, for that is who could lead it anywhere:
 // a link of another user hands the walk over to a helper with that user's rights (a turn), where the kernel decides. Where
 // root's own links and directories lie on ground that others can write, they can be renamed by them: the walk goes on as
-// root, but is closed from then on, and what is done at its end is bounded (see token.go).
+// root, but is closed from then on, and what is done at its end is bounded (see token.go). What FUSE and network file systems
+// say of owners proves nothing: there the user goes on who mounted it or, where root did, who owns the document root.
 type walker struct {
 	self   self
 	guest  bool // it works with another user's rights than the run's
@@ -42,10 +44,17 @@ type walker struct {
 	from   string // for a guest: what is above was reached with the run's rights
 	origin string // the link whose target is walked, "" while the path itself is
 	stack  []node
+	leash  *leash
 	links  int // followed so far
 	steps  int // walked so far
 	silent []string
 	tell   func(at string)
+}
+
+// leash holds a walk that a link of root's led on which a foreign file system shows: it must not lead out of that one.
+type leash struct {
+	link   string
+	device uint64
 }
 
 // turn says that another user has to go on.
@@ -63,7 +72,8 @@ func (w *walker) begin() error {
 		_ = unix.Close(fd)
 		return w.denied("/", err)
 	}
-	w.stack = append(w.stack, node{entry: e, fd: fd, path: "/"})
+	foreign, _ := abroad(fd)
+	w.stack = append(w.stack, node{entry: e, fd: fd, path: "/", foreign: foreign})
 	w.from = "/"
 	return nil
 }
@@ -148,6 +158,8 @@ func (w *walker) take(name string, rest []string) ([]string, error) {
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return nil, &obstacle{Kind: absent, Path: here, Rest: rest, Owner: dir.uid, Link: w.origin}
+	case errors.Is(err, unix.EACCES) && w.mayTurn(dir, dir.uid): // the file server does not let root in
+		return nil, &turn{&course{UID: dir.uid, Path: dir.path, Steps: append([]string{name}, rest...), Closed: w.closed, Taken: w.steps}}
 	case errors.Is(err, unix.EACCES):
 		return nil, &obstacle{Kind: closedDoor, Path: dir.path, Errno: unix.EACCES, UID: w.self.uid, Link: w.link}
 	case err != nil:
@@ -158,8 +170,7 @@ func (w *walker) take(name string, rest []string) ([]string, error) {
 	case err != nil:
 		err = w.denied(here, err)
 	case e.isDirectory():
-		w.push(fd, name, e)
-		return nil, nil
+		return nil, w.enter(fd, name, e, rest)
 	case e.isLink():
 		var target string
 		target, err = readLink(fd, dir.fd, name)
@@ -204,15 +215,43 @@ func within(p, dir string) bool {
 	return p == dir || strings.HasPrefix(p, strings.TrimSuffix(dir, "/")+"/")
 }
 
+// enter is push where a directory was met, and says so if it is another user's file system.
+func (w *walker) enter(fd int, name string, e entry, rest []string) error {
+	dir, foreign, mounter := w.top(), w.top().foreign, uint32(0)
+	if e.device != dir.device {
+		foreign, mounter = abroad(fd)
+	}
+	w.push(fd, name, e)
+	w.stack[len(w.stack)-1].foreign = foreign
+	if n := w.top(); w.mayTurn(n, mounter) {
+		return &turn{&course{UID: mounter, Path: n.path, Steps: rest, Closed: w.closed, Taken: w.steps}}
+	}
+	return nil
+}
+
+// mayTurn reports whether a walk goes on as a user in a directory because its file system is foreign.
+func (w *walker) mayTurn(n node, uid uint32) bool {
+	return n.foreign && !w.guest && w.self.uid == 0 && uid != 0
+}
+
+// held says that the walk has come out of a file system on a link whose owner nobody but that file system vouches for.
+func (w *walker) held() error {
+	if top := w.top(); w.leash == nil || top.foreign && top.device == w.leash.device {
+		return nil
+	}
+	return &obstacle{Kind: unsafe, Path: w.leash.link, What: "is a link out of a file system whose word about owners proves nothing (" +
+		mountOf(w.leash.link).kind + ")"}
+}
+
 // push enters the open directory fd. One that only the run's user can write, but that someone else could have put where it
 // is, closes the walk: he would choose with it where in root's own trees something is made.
 func (w *walker) push(fd int, name string, e entry) {
 	dir := w.top()
-	planted := dir.planted || w.self.couldPlant(dir.entry, e)
+	planted := dir.planted || dir.foreign || w.self.couldPlant(dir.entry, e)
 	if planted && !w.self.openToOthers(e) {
 		w.closed = true
 	}
-	w.stack = append(w.stack, node{entry: e, fd: fd, path: path.Join(dir.path, name), planted: planted})
+	w.stack = append(w.stack, node{entry: e, fd: fd, path: path.Join(dir.path, name), planted: planted, foreign: dir.foreign})
 }
 
 // follow returns the components of a link's target, or the turn of whoever made the link.
@@ -230,10 +269,16 @@ func (w *walker) follow(name string, link entry, target string, rest []string) (
 		return nil, &obstacle{Kind: unsafe, Path: here,
 			What: "is a link of " + called(link.uid) + ", who could lead it anywhere, and only root can act as another user"}
 	case !w.self.trusts(link.uid):
+		if err := w.held(); err != nil {
+			return nil, err
+		}
 		return nil, &turn{&course{UID: link.uid, Link: here, Path: dir.path, Steps: append(stepsOf(target), rest...),
 			Absolute: path.IsAbs(target), Origin: here, Closed: w.closed, Taken: w.steps}}
 	case dir.planted || w.self.openToOthers(dir.entry):
 		w.closed = true // others can rename it, or make a hard link to it
+	}
+	if dir.foreign && !w.guest && w.self.uid == 0 && w.leash == nil {
+		w.closed, w.leash = true, &leash{here, dir.device}
 	}
 	w.origin = here
 	if path.IsAbs(target) {

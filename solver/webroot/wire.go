@@ -40,6 +40,7 @@ type course struct {
 	Steps    []string `json:"steps"`              // still to be walked on this level
 	Absolute bool     `json:"absolute,omitempty"` // they begin at the root of the file system
 	Level    int      `json:"level"`              // 0 on the way to the document root, then one for each of levels
+	Fresh    bool     `json:"fresh,omitempty"`    // the level is not begun yet: Steps is empty
 	Origin   string   `json:"origin"`             // path of the link whose target is walked, "" if none
 	Site     *site    `json:"site,omitzero"`      // once the document root is reached
 	Closed   bool     `json:"closed,omitempty"`
