@@ -136,6 +136,9 @@ func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 	}
 	return f.run(ctx, env, p, &f.working, "certonly", func(ctx context.Context, s *session) (int, error) {
 		s.server.Settings.Installer = f.installer
+		if err := f.roots.mustBeThere(ctx, s); err != nil {
+			return 0, err
+		}
 		if err := f.converse(ctx, f.talk(env, p), s); err != nil {
 			return 0, err
 		}
@@ -167,7 +170,7 @@ func (f *certonly) converse(ctx context.Context, d *dialogue, s *session) error 
 	}
 	f.wish.Account, f.wish.Registration, f.wish.Ask = f.account, f.registration, d.asks(ctx)
 	if len(f.wish.Names) > 0 || f.wish.CertName != "" {
-		return f.rooted(ctx, d)
+		return f.rooted(ctx, d, s)
 	}
 	if err := f.nameIt(ctx, d); err != nil {
 		return err
@@ -175,12 +178,12 @@ func (f *certonly) converse(ctx context.Context, d *dialogue, s *session) error 
 	if err := f.resolve(); err != nil {
 		return err
 	}
-	return f.rooted(ctx, d)
+	return f.rooted(ctx, d, s)
 }
 
 // rooted asks for document roots, and refuses names without one in certbot's words.
-func (f *certonly) rooted(ctx context.Context, d *dialogue) error {
-	if err := f.rootThem(ctx, d); err != nil {
+func (f *certonly) rooted(ctx context.Context, d *dialogue, s *session) error {
+	if err := f.rootThem(ctx, d, s); err != nil {
 		return err
 	}
 	return f.unrooted()

@@ -1,9 +1,10 @@
 package cli
 
 import (
+	"context"
+	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -161,7 +162,7 @@ type pathValue struct{ r *roots }
 func (v pathValue) Set(text string) error { return v.r.addPath(text) }
 
 func (r *roots) addPath(text string) error {
-	path, err := documentRoot(text)
+	path, err := filepath.Abs(text)
 	if err != nil {
 		return err
 	}
@@ -173,16 +174,27 @@ func (r *roots) addPath(text string) error {
 	return nil
 }
 
-// documentRoot is the absolute path of a directory that must be there.
-func documentRoot(text string) (string, error) {
-	path, err := filepath.Abs(text)
-	if err != nil {
-		return "", err
+// mustBeThere refuses a document root of the command line that is no directory.
+func (r *roots) mustBeThere(ctx context.Context, s *session) error {
+	for _, path := range slices.Compact(slices.Sorted(slices.Values(append(slices.Collect(maps.Values(r.mapped)), r.paths...)))) {
+		if err := s.documentRoot(ctx, path); err != nil {
+			return err
+		}
 	}
-	if info, err := os.Stat(path); err != nil || !info.IsDir() {
-		return "", failure.New(failure.WebrootGone, "Create it, or name another with -w.", "%s does not exist or is not a directory", path)
+	return nil
+}
+
+// documentRoot says, in certbot's words, if a path is no directory. Only the writer's helpers touch one: it may be on a file
+// system that does not answer.
+func (s *session) documentRoot(ctx context.Context, path string) error {
+	_, err := s.server.Writer.Inspect(ctx, path)
+	switch failure.ClassOf(err) {
+	case failure.WebrootGone:
+		return failure.New(failure.WebrootGone, failure.RemedyOf(err), "%s does not exist or is not a directory", failure.Clean(path))
+	case failure.Stopped:
+		return err
 	}
-	return path, nil
+	return nil // what else is wrong with it preflight says
 }
 
 // settle gives the names so far the last -w before them.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -151,7 +152,7 @@ func (f *certonly) nameIt(ctx context.Context, d *dialogue) error {
 }
 
 // rootThem asks for the document roots of names that have none, as certbot's plugin webroot does.
-func (f *certonly) rootThem(ctx context.Context, d *dialogue) error {
+func (f *certonly) rootThem(ctx context.Context, d *dialogue, s *session) error {
 	if f.wish.Proof.Solver != ledger.WebrootSolver || len(f.paths) > 0 || f.from != "" {
 		return nil
 	}
@@ -161,7 +162,7 @@ func (f *certonly) rootThem(ctx context.Context, d *dialogue) error {
 			known = append(known, root)
 			continue
 		}
-		root, err := d.root(ctx, name, known)
+		root, err := d.root(ctx, s, name, known)
 		if err != nil {
 			return unanswered(err)
 		}
@@ -174,7 +175,7 @@ func (f *certonly) rootThem(ctx context.Context, d *dialogue) error {
 }
 
 // root asks for one name's document root: one of those that are known, or a new one.
-func (d *dialogue) root(ctx context.Context, name string, known []string) (string, error) {
+func (d *dialogue) root(ctx context.Context, s *session, name string, known []string) (string, error) {
 	given := failure.New(failure.WebrootUnset, "Add -w DIR, the directory that the web server serves for these names.",
 		"Every requested domain must have a webroot when using the webroot plugin.")
 	if !d.open(false) {
@@ -199,9 +200,12 @@ func (d *dialogue) root(ctx context.Context, name string, known []string) (strin
 		if err != nil {
 			return "", err
 		}
-		root, err := documentRoot(strings.TrimSpace(text))
+		root, err := filepath.Abs(strings.TrimSpace(text))
 		if err == nil {
-			return root, nil
+			err = s.documentRoot(ctx, root)
+		}
+		if err == nil || failure.ClassOf(err) == failure.Stopped {
+			return root, err
 		}
 		d.print("\n" + frame + "\n" + fold(err.Error()) + "\n" + frame + "\n")
 	}

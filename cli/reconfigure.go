@@ -79,6 +79,9 @@ func (f *reconfigure) execute(ctx context.Context, env Env, p *printer) error {
 			return 0, err
 		}
 		s.server.Settings.Installer = f.installer
+		if err := f.roots.mustBeThere(ctx, s); err != nil {
+			return 0, err
+		}
 		done, err := s.server.Reconfigure(ctx, f.wish)
 		if err != nil {
 			return 0, err

@@ -86,6 +86,9 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 	}
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
 		s.server.Settings.Installer = f.installer
+		if err := f.roots.mustBeThere(ctx, s); err != nil {
+			return 0, err
+		}
 		if err := s.server.Begin(ctx, what, s.env.PID, nil); err != nil {
 			return 0, err
 		}

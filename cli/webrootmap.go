@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"path/filepath"
 	"strings"
 
 	"orderly/failure"
@@ -47,7 +48,7 @@ func (v mapValue) String() string { return "" }
 func (v mapValue) Type() string { return "JSON" }
 
 func (r *roots) addMapped(names, dir string) error {
-	path, err := documentRoot(dir)
+	path, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
