@@ -106,7 +106,7 @@ func environmentPort(getenv func(string) string) int {
 }
 
 func checks() []string {
-	return append(preflight.Checks(), preflight.Port, renewal.SolverCheck, renewal.LineageCheck)
+	return append(preflight.Checks(), renewal.LineageCheck)
 }
 
 // settings checks the flags and turns them into the server's.

@@ -61,7 +61,7 @@ func badFlags() []faulty {
 		{"an unknown command", []string{"obtain", "--webroot"}, " [flags]", "there is no command orderly obtain", "`orderly --help` lists the commands."},
 		{"a name without -d", named("a.example.com", "b.example.com"), usageCertonly, `orderly certonly takes no arguments, but "b.example.com" was given`, "Write flags before values, such as -d NAME."},
 		{"a deadline that is none", named("a.example.com", "--deadline", "soon"), usageCertonly, "--deadline soon: not a time such as 90s or 10m", ""},
-		{"a check that is none", named("a.example.com", "--skip-preflight", "luck"), usageCertonly, "--skip-preflight luck: there is no such check, only webroot, writable, dns, http, port, solver, lineage", ""},
+		{"a check that is none", named("a.example.com", "--skip-preflight", "luck"), usageCertonly, "--skip-preflight luck: there is no such check, only webroot, writable, dns, http, lineage", ""},
 		{"no way to prove", []string{"certonly", "-d", "a.example.com"}, usageCertonly, "no way to prove the names is given: --webroot, --standalone or --manual", "Add --webroot -w DIR."},
 		{"no webroot", certonly("-d", "a.example.com"), "", "Missing command line flag or config entry for this setting:\nInput the webroot for a.example.com:", "Add -w DIR, the directory that the web server serves for these names."},
 		{"no name", certonly("-w", "DIR/root"), "", noNames, "Add -d NAME."},

@@ -237,6 +237,7 @@ type OrderFilter struct {
 	AccountID int64
 	Live      bool   // only live states
 	Unsettled bool   // only orders that still need something done
+	Stands    bool   // only orders of which a token still stands
 	URL       string // only the order with this URL
 	Limit     int    // the newest N, 0 for all
 }

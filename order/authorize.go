@@ -71,11 +71,12 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 		case a.Placement == "":
 			a.Placement = plan
 		case !d.e.Solver.Suits(a.Placement, d.o.Request, d.proof(list, i)):
-			// The document root was moved since. The old token is of no use, and is forgotten once the record changes.
+			// The document root was moved since, and the old token is of no use.
 			if stands, err := d.remove(ctx, a); err != nil || stands {
 				return err
 			}
-			a.Placement = plan
+			a.Placement = plan // which knows of the old one, if that still stands
+			delete(d.left, a.URL)
 		}
 	}
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
@@ -93,29 +94,60 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 // next one begins.
 func (d *driver) putInPlace(ctx context.Context, a *ledger.Authorization) (bool, error) {
 	before := a.Placement
-	placement, err := d.e.Solver.Place(ctx, before, d.content(a))
-	for errors.Is(err, ErrMoved) && placement != a.Placement {
-		a.Placement = placement
-		if err := d.commit(ctx, ledger.Change{}); err != nil {
-			return false, err
-		}
-		before = placement
-		placement, err = d.e.Solver.Place(ctx, placement, d.content(a))
-	}
-	changed := placement != before
-	a.Placement = placement
+	err := d.settlePlace(ctx, a)
 	switch {
 	case err == nil:
 		d.placed[a.URL] = true
+	case errors.Is(err, errCommit):
+		return false, err
 	case ctx.Err() != nil:
 		return false, nil
 	default:
 		d.block(a, err)
 	}
-	if changed && d.o.Request.Solver != "" { // a file's record says no more than the next commit brings in time
+	if a.Placement != before && d.o.Request.Solver != "" { // a file's record says no more than the next commit brings in time
 		return true, d.commit(ctx, ledger.Change{})
 	}
 	return true, nil
+}
+
+// errCommit says that the ledger could not be written.
+var errCommit = errors.New("the ledger could not be written")
+
+// settlePlace places a proof wherever it belongs by now. Each new place is durable before anything is done there.
+func (d *driver) settlePlace(ctx context.Context, a *ledger.Authorization) error {
+	for {
+		placement, err := d.e.Solver.Place(ctx, a.Placement, d.content(a))
+		moved := errors.Is(err, ErrMoved) && placement != a.Placement
+		a.Placement = placement
+		if !moved {
+			return err
+		}
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return errors.Join(errCommit, err)
+		}
+	}
+}
+
+// follow puts tokens where their document roots lead by now: a customer may deploy a new release while the CA looks. What
+// goes wrong with it is not what the order fails for: the token stood, and the CA may have seen it.
+func (d *driver) follow(ctx context.Context) error {
+	if d.o.Request.Solver != "" {
+		return nil // nothing but a file can be put in place twice without anything happening
+	}
+	for _, a := range unfinished(d.o) {
+		if !d.placed[a.URL] || a.Placement == "" {
+			continue
+		}
+		err := d.settlePlace(ctx, a)
+		if errors.Is(err, errCommit) {
+			return err
+		}
+		if err != nil && ctx.Err() == nil {
+			d.note("token not followed", "%s: %s", failure.Clean(a.FullName()), failure.Clean(err.Error()))
+		}
+	}
+	return nil
 }
 
 // attempt is what a challenge's row said before an answer was intended, to be put back if it certainly was not sent.
@@ -127,6 +159,9 @@ type attempt struct {
 
 // answer POSTs challenges, all intents in one commit.
 func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error {
+	if err := d.follow(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
 	before := map[*ledger.Authorization]attempt{}
 	for _, a := range list {
 		before[a] = attempt{a.AnswerSentAt, a.Answers, a.Answered}
@@ -210,6 +245,9 @@ func (d *driver) clear(ctx context.Context, list []*ledger.Authorization) error 
 		stands, err := d.remove(ctx, a)
 		if err != nil || stands {
 			return err
+		}
+		if d.left[a.URL] {
+			continue // its record is how a later run finds it
 		}
 		counted := a.Placement != before
 		a.Placement = ""

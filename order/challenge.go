@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"slices"
 	"strings"
 
@@ -87,8 +88,11 @@ func (d *driver) remove(ctx context.Context, a *ledger.Authorization) (stands bo
 		if ctx.Err() != nil {
 			return true, nil // it was cut short, and the next run does it
 		}
-		// The document root may be gone, or read-only by now. The token is worthless; the order goes on.
+		// The document root may be read-only, or not answer. The token is worthless, and the order goes on.
 		d.note("token left", "%s: %s", failure.Clean(a.FullName()), failure.Clean(err.Error()))
+		if errors.Is(err, ErrStands) {
+			d.left[a.URL] = true
+		}
 	}
 	return false, nil
 }

@@ -29,7 +29,8 @@ type driver struct {
 
 	looked, admitted, checked bool
 	seen, placed, unplaceable map[string]bool
-	blocked                   error // why the first unplaceable authorization is
+	left                      map[string]bool // tokens that could not be removed
+	blocked                   error           // why the first unplaceable authorization is
 	listWalked, noList        bool
 	nextPoll, giveUp          time.Time
 	asked                     bool // the CA asked for nextPoll
@@ -57,7 +58,7 @@ type driver struct {
 
 // newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
 func newDriver(e *Engine, o *ledger.Order) *driver {
-	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{},
+	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
 		troubles: map[string]int{}}
 	d.giveUp = e.Clock.Now().Add(e.Patience)
 	if o != nil {
@@ -101,7 +102,7 @@ func (d *driver) steady(now time.Time) {
 func (d *driver) facts() Facts {
 	return Facts{
 		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
-		Unplaceable: d.unplaceable, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
+		Unplaceable: d.unplaceable, Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
 		ShowsProcessing: d.e.Account.ShowsProcessing, NextPoll: d.nextPoll, GiveUp: d.giveUp,
 	}
 }
@@ -152,8 +153,14 @@ func (d *driver) perform(ctx context.Context, act Action) error {
 	case Search:
 		return d.search(ctx)
 	case Look:
+		if err := d.follow(ctx); err != nil {
+			return err
+		}
 		return d.look(ctx)
 	case Show:
+		if err := d.follow(ctx); err != nil {
+			return err
+		}
 		return d.show(ctx, act.Authorizations)
 	case Check:
 		return d.check(ctx, act.Authorizations)

@@ -17,6 +17,8 @@ type Facts struct {
 	// Seen, Placed, Unplaceable: authorization URLs that the CA has shown to this process, whose token this process has put
 	// in place, and whose token could not be put in place or must not be answered now.
 	Seen, Placed, Unplaceable map[string]bool
+	// Left: authorization URLs whose token could not be removed now. A later run does it.
+	Left map[string]bool
 	// Admitted: this process found, before it planned the order, that nothing forbids it (invariant I3).
 	Admitted bool
 	// Checked: preflight has run for the names still to be answered.
@@ -73,9 +75,9 @@ func unfinished(o *ledger.Order) []*ledger.Authorization {
 	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return !a.Final() })
 }
 
-// standing returns the authorizations whose token stands in a webroot.
-func standing(o *ledger.Order) []*ledger.Authorization {
-	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
+// standing returns the authorizations whose token stands and is to be removed by this process.
+func (f *Facts) standing() []*ledger.Authorization {
+	return pick(f.Order.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" && !f.Left[a.URL] })
 }
 
 func pick(list []*ledger.Authorization, want func(*ledger.Authorization) bool) []*ledger.Authorization {

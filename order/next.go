@@ -184,7 +184,7 @@ func (f *Facts) overdue(look Action) Action {
 
 func (f *Facts) ready() Action {
 	o := f.Order
-	if left := standing(o); len(left) > 0 {
+	if left := f.standing(); len(left) > 0 {
 		return Action{Kind: Clear, Authorizations: left}
 	}
 	switch {
@@ -244,7 +244,7 @@ func (f *Facts) invalid() Action {
 
 // end settles the order once no token of it stands any more.
 func (f *Facts) end(s ledger.State, class failure.Class, why string) Action {
-	if left := standing(f.Order); len(left) > 0 {
+	if left := f.standing(); len(left) > 0 {
 		return Action{Kind: Clear, Authorizations: left}
 	}
 	return Action{Kind: Settle, State: s, Class: class, Why: why}

@@ -37,13 +37,17 @@ type Solver interface {
 	Place(ctx context.Context, placement, content string) (string, error)
 	// Leaving returns what a placement is recorded as before Remove is called: another text where that must be durable first.
 	Leaving(placement string) string
-	// Remove undoes it. That nothing is there is no error.
+	// Remove undoes it. That nothing is there is no error. ErrStands says that it is worth another try with a later run.
 	Remove(ctx context.Context, placement string) error
 }
 
 // ErrMoved is Solver.Place's word that the proof belongs elsewhere than its placement says: a link on the way was changed.
 // Nothing was done; what it returned is to be recorded, and then to be placed.
 var ErrMoved = errors.New("the proof belongs elsewhere by now")
+
+// ErrStands is Solver.Remove's word that the proof still stands and can be removed later: a document root may be read-only
+// or not answer today.
+var ErrStands = errors.New("the proof still stands")
 
 // Installer puts certificates in place on this host.
 type Installer interface {

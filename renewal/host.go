@@ -15,6 +15,7 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 	"orderly/preflight"
 	"orderly/solver/webroot"
 )
@@ -22,14 +23,17 @@ import (
 // solver adapts the webroot writer to the order engine: its placements are JSON in the ledger.
 type solver struct{ writer *webroot.Writer }
 
-func (s solver) plan(ctx context.Context, r ledger.Request, name, token string) (string, error) {
-	root := r.Webroots[name]
+func (s solver) plan(ctx context.Context, r ledger.Request, proof order.Proof, former string) (string, error) {
+	root := r.Webroots[proof.Name]
 	if root == "" {
-		return "", unsetWebroot(r.Lineage, name)
+		return "", unsetWebroot(r.Lineage, proof.Name)
 	}
-	p, err := s.writer.Plan(ctx, root, token)
+	p, err := s.writer.Plan(ctx, root, proof.Token)
 	if err != nil {
 		return "", err
+	}
+	if was, err := decode(former); err == nil && was.Token == p.Token {
+		p = p.After(was.Placement)
 	}
 	text, err := json.Marshal(p)
 	return string(text), err
@@ -53,7 +57,7 @@ func (s *Server) preflight(ctx context.Context, r ledger.Request, names []string
 	for _, name := range names {
 		sites = append(sites, s.site(r, name))
 	}
-	first := s.checkSolver(ctx, r, names)
+	first := append(s.checkSolver(ctx, r, names), s.dryRoots(ctx, r, names)...)
 	report := s.checker().Check(ctx, sites)
 	report.Results, report.Fingerprint = append(first, report.Results...), fingerprintOf(r, report.Fingerprint)
 	s.checking += report.Took

@@ -13,6 +13,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/preflight"
+	"orderly/solver/webroot"
 )
 
 // Proof is what a command line says about how names are proven. What is zero is left to the renewal file.
@@ -129,6 +130,7 @@ func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 const SolverCheck = "solver"
 
 // checkSolver finds what can be known without the network of how names are proven: certbot finds it when the order is made.
+// It is never skipped.
 func (s *Server) checkSolver(ctx context.Context, r ledger.Request, names []string) []preflight.Result {
 	var results []preflight.Result
 	add := func(check, name string, err error) {
@@ -139,16 +141,38 @@ func (s *Server) checkSolver(ctx context.Context, r ledger.Request, names []stri
 		}
 		results = append(results, result)
 	}
-	if !s.Settings.SkipPreflight[SolverCheck] {
-		for _, name := range names {
-			if err := provable(r, name); err != nil {
-				add(SolverCheck, name, err)
-			}
+	for _, name := range names {
+		if err := provable(r, name); err != nil {
+			add(SolverCheck, name, err)
 		}
-		add(SolverCheck, "", checkManual(r))
 	}
-	if r.Solver == ledger.StandaloneSolver && !s.Settings.SkipPreflight[preflight.Port] {
+	add(SolverCheck, "", checkManual(r))
+	if r.Solver == ledger.StandaloneSolver {
 		add(preflight.Port, "", s.listen(ctx, r.Standalone))
+	}
+	return results
+}
+
+// dryRoots asks the writer what it would do for each name whose document root no other check has looked at, as was asked
+// for. What the solver will refuse is refused before the order, whatever is skipped: the order would be made, and stay.
+func (s *Server) dryRoots(ctx context.Context, r ledger.Request, names []string) []preflight.Result {
+	var results []preflight.Result
+	if !usesRoots(r) || !s.Settings.SkipPreflight[preflight.Webroot] && !s.Settings.SkipPreflight[preflight.Writable] {
+		return nil
+	}
+	for _, name := range names {
+		root := r.Webroots[strings.ToLower(name)]
+		if isWildcard(name) {
+			continue // which checkSolver refuses
+		}
+		err := unsetWebroot(r.Lineage, name)
+		if root != "" {
+			_, err = s.Writer.Plan(ctx, root, webroot.NewProbe().Token)
+		}
+		if err != nil && failure.ClassOf(err) != failure.Stopped {
+			results = append(results, preflight.Result{Check: SolverCheck, Name: name, Verdict: preflight.Refuse, Local: true,
+				Class: failure.ClassOf(err), Sentence: name + ": " + err.Error(), Remedy: strings.ReplaceAll(failure.RemedyOf(err), "NAME", name)})
+		}
 	}
 	return results
 }

@@ -94,6 +94,9 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 		return err
 	}
 	s.finishKeyChanges(ctx)
+	if err := s.sweepTokens(ctx); err != nil {
+		return err
+	}
 	return s.sweepKeys(ctx)
 }
 

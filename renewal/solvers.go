@@ -64,7 +64,7 @@ func (v solvers) Plan(ctx context.Context, r ledger.Request, p order.Proof, form
 		}
 		return encode(record{Manual: &next})
 	}
-	return solver{v.s.Writer}.plan(ctx, r, p.Name, p.Token)
+	return solver{v.s.Writer}.plan(ctx, r, p, former)
 }
 
 // Suits implements order.Solver.
@@ -150,7 +150,10 @@ func (v solvers) Remove(ctx context.Context, placement string) error {
 	case r.Manual != nil:
 		return v.s.manual().Remove(ctx, *r.Manual)
 	}
-	return v.s.Writer.Remove(ctx, r.Placement)
+	if err := v.s.Writer.Remove(ctx, r.Placement); err != nil {
+		return fmt.Errorf("%w: %w", order.ErrStands, err)
+	}
+	return nil
 }
 
 // manual returns the runner of manual hooks, which shows what they print as certbot does.

@@ -80,6 +80,8 @@ type host struct {
 	ledger *sqlstore.Store
 	locks  *lock.File
 	set    renewal.Settings
+	// visited, where set, is told of each fetch before it is served.
+	visited func(path string)
 }
 
 func must(t *testing.T, err error) {
@@ -100,6 +102,9 @@ func (h *host) serveSites() {
 		name, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			name = r.Host
+		}
+		if h.visited != nil {
+			h.visited(r.URL.Path)
 		}
 		http.FileServerFS(os.DirFS(h.root(name))).ServeHTTP(w, r)
 	})}

@@ -122,7 +122,7 @@ func (b *Book) selected(f ledger.OrderFilter) []*ledger.Order {
 		o := b.orders[id]
 		switch {
 		case f.Lineage != "" && o.Lineage != f.Lineage, f.AccountID != 0 && o.AccountID != f.AccountID,
-			f.Live && !o.State.Live(), f.Unsettled && !o.SettledAt.IsZero(), f.URL != "" && o.URL != f.URL:
+			f.Live && !o.State.Live(), f.Unsettled && !o.SettledAt.IsZero(), f.Stands && !stands(o), f.URL != "" && o.URL != f.URL:
 			continue
 		}
 		found = append(found, o)
@@ -132,6 +132,11 @@ func (b *Book) selected(f ledger.OrderFilter) []*ledger.Order {
 	}
 	slices.Reverse(found)
 	return found
+}
+
+// stands reports whether a token of an order still stands.
+func stands(o *ledger.Order) bool {
+	return slices.ContainsFunc(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
 }
 
 // candidates are the ids, ascending, among which all that match are.

@@ -86,6 +86,9 @@ func filtersSelect(b *bench) {
 		if i >= 3 {
 			o.SettledAt = day
 		}
+		if i == 0 || i == 3 {
+			o.Authorizations = []*ledger.Authorization{{URL: "bare"}, {URL: "standing", Placement: "somewhere"}, {URL: "too", Placement: "there"}}
+		}
 		if i == 4 {
 			o.AccountID, o.URL = account.ID, "https://ca.example/order/4"
 		}
@@ -99,6 +102,8 @@ func filtersSelect(b *bench) {
 		{ledger.OrderFilter{Live: true}, []int{0, 1, 4}},
 		{ledger.OrderFilter{Unsettled: true}, []int{0, 1, 2}},
 		{ledger.OrderFilter{Live: true, Unsettled: true}, []int{0, 1}},
+		{ledger.OrderFilter{Stands: true}, []int{0, 3}},
+		{ledger.OrderFilter{Stands: true, Unsettled: true}, []int{0}},
 		{ledger.OrderFilter{Lineage: "a"}, []int{0, 2, 3}},
 		{ledger.OrderFilter{Lineage: "A"}, nil},
 		{ledger.OrderFilter{Lineage: "a", Live: true}, []int{0}},

@@ -105,6 +105,8 @@ func TestWhatIsOftenAskedRunsOverAnIndex(t *testing.T) {
 			[]string{"orders USING INDEX orders_lineage (lineage=?)"}},
 		"events of an order": {func(ctx context.Context) (int, error) { l, err := e.Events(ctx, 99999, 0); return len(l), err },
 			[]string{"INDEX events_order (order_id=?)"}},
+		"orders of which a token stands": {orders(e, ledger.OrderFilter{Stands: true}),
+			[]string{"INDEX authorizations_standing", "orders USING INTEGER PRIMARY KEY"}},
 		"debts": {func(ctx context.Context) (int, error) { l, err := e.Debts(ctx); return len(l), err }, []string{"INDEX debts_owed"}},
 		"charges": {func(ctx context.Context) (int, error) {
 			l, err := e.Charges(ctx, 1, []string{"a", "b"}, time.Now())

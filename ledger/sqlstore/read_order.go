@@ -69,6 +69,9 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 	if f.Unsettled {
 		where = append(where, "settled_at = 0")
 	}
+	if f.Stands {
+		where = append(where, "id IN (SELECT order_id FROM authorizations WHERE placement <> '')")
+	}
 	if f.Lineage != "" {
 		where, args = append(where, "lineage = ?"), append(args, f.Lineage)
 	}
@@ -79,7 +82,7 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 		where, args = append(where, "url <> '' AND url = ?"), append(args, f.URL)
 	}
 	newestFirst := " ORDER BY id DESC"
-	if f.Live {
+	if f.Live || f.Stands {
 		newestFirst = " ORDER BY +id DESC" // else SQLite reads the whole table by id instead of the index of the live ones
 	}
 	return s.orders(ctx, strings.Join(where, " AND ")+newestFirst, args, f.Limit)

@@ -17,6 +17,16 @@ type Placement struct {
 	Spots []Spot `json:"spots,omitempty"`
 }
 
+// After returns a placement that knows of another one of the same token, which may still stand, so that it is removed with
+// it.
+func (p Placement) After(former Placement) Placement {
+	p.Spots = append(slices.Clone(former.Spots), p.Spots...)
+	if n := len(p.Spots) - maxSpots; n > 0 {
+		p.Spots = p.Spots[n:]
+	}
+	return p
+}
+
 // Spot is a directory for a token, links resolved, and as whom it is worked on.
 type Spot struct {
 	Dir string `json:"dir"`
