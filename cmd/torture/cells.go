@@ -10,8 +10,10 @@ import (
 )
 
 // tests are those whose sub-tests are cells.
-const tests = "^(TestTheFaultMatrix|TestAKillAroundEveryEffect|TestALostNewOrderIsFoundInTheSameRun|TestAnOrderTheCABrokeIsReplaced|" +
-	"TestAKillAtAnyTime|TestAKilledRenewalLeavesAGoodPair|TestKilledUntilItIsDone)$"
+func tests() []string {
+	return []string{"TestTheFaultMatrix", "TestAKillAroundEveryEffect", "TestALostNewOrderIsFoundInTheSameRun",
+		"TestAnOrderTheCABrokeIsReplaced", "TestAKillAtAnyTime", "TestAKilledRenewalLeavesAGoodPair", "TestKilledUntilItIsDone"}
+}
 
 // cell is one kill or fault and what came of it.
 type cell struct {
@@ -29,10 +31,33 @@ type cell struct {
 	Fault   string `json:"fault,omitempty"`
 	// Between is what happened before the run without the fault.
 	Between string  `json:"between,omitempty"`
+	State   state   `json:"state"`
 	Good    bool    `json:"good"`
 	Seconds float64 `json:"seconds"`
 	log     []string
 	number  int // as they were begun
+}
+
+// state is what became of a cell.
+type state string
+
+const (
+	good state = "good"
+	bad  state = "bad" // a promise was broken
+	// hung says that nothing moved any more, which is told apart from a broken promise: it is looked for elsewhere.
+	hung state = "hung"
+	// notRun is a cell that never had its turn, or was cut off in it.
+	notRun state = "not run"
+)
+
+// troubles are all states but the good one, as they are counted.
+func troubles() []state { return []state{bad, hung, notRun} }
+
+// count is how far things are.
+type count struct {
+	known int // cells that have been announced
+	ended int
+	of    map[state]int
 }
 
 // event is a line of `go test -json`.
@@ -54,9 +79,9 @@ func (e event) complains() bool {
 
 // collect makes a cell of every sub-test, and tells of each that ended. What goes wrong outside of all cells, from the
 // compiler's complaints on, goes to complaints.
-func collect(from io.Reader, complaints io.Writer, tell func([]cell)) ([]cell, error) {
+func collect(from io.Reader, complaints io.Writer, tell func(count)) ([]cell, error) {
 	var cells []cell
-	under, begun := map[string]*cell{}, 0
+	under, so := map[string]*cell{}, count{of: map[state]int{}}
 	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
@@ -73,8 +98,8 @@ func collect(from io.Reader, complaints io.Writer, tell func([]cell)) ([]cell, e
 		}
 		c := under[e.Test]
 		if c == nil {
-			begun++
-			c = &cell{Test: test, Name: strings.ReplaceAll(name, "_", " "), number: begun}
+			so.known++
+			c = &cell{Test: test, Name: strings.ReplaceAll(name, "_", " "), State: notRun, number: so.known}
 			c.CA = placeOf(c.Name)
 			under[e.Test] = c
 		}
@@ -84,17 +109,30 @@ func collect(from io.Reader, complaints io.Writer, tell func([]cell)) ([]cell, e
 		case "output":
 			c.log = append(c.log, e.Output)
 		case "pass", "fail", "skip":
-			c.Good, c.Seconds = e.Action == "pass", e.Elapsed
+			c.end(e)
 			cells = append(cells, *c)
 			delete(under, e.Test)
-			tell(cells)
+			so.ended++
+			so.of[c.State]++
+			tell(so)
 		}
 	}
-	for _, c := range under { // begun, and never ended
+	for _, c := range under { // announced, and never ended
 		cells = append(cells, *c)
 	}
 	slices.SortFunc(cells, func(a, b cell) int { return a.number - b.number })
 	return cells, lines.Err()
+}
+
+// end takes up how a cell ended. One that was skipped did not run.
+func (c *cell) end(e event) {
+	c.Seconds = e.Elapsed
+	switch {
+	case e.Action == "pass":
+		c.State, c.Good = good, true
+	case e.Action == "fail" && c.State != hung:
+		c.State = bad
+	}
 }
 
 // attribute takes up what a test says of its place in the matrix.
@@ -103,6 +141,9 @@ func (c *cell) attribute(key, value string) {
 		"command": &c.Command, "fault": &c.Fault, "between": &c.Between}
 	if text, ok := texts[key]; ok {
 		*text = value
+	}
+	if key == "hung" {
+		c.State = hung
 	}
 	numbers := map[string]*int{"nth": &c.Nth, "names": &c.Names}
 	if number, ok := numbers[key]; ok {
@@ -118,12 +159,17 @@ func placeOf(name string) string {
 	return ""
 }
 
-func countBad(cells []cell) int {
-	bad := 0
-	for _, c := range cells {
-		if !c.Good {
-			bad++
-		}
-	}
-	return bad
+// counted is how many cells are in a state.
+func counted(cells []cell, in state) int {
+	return len(only(cells, func(c cell) bool { return c.State == in }))
+}
+
+// troubled is how many cells are anything but good.
+func troubled(cells []cell) int { return len(cells) - counted(cells, good) }
+
+// missing are the tests of which not one cell was announced: they ended, or were ended, before that.
+func missing(cells []cell) []string {
+	return slices.DeleteFunc(tests(), func(test string) bool {
+		return slices.ContainsFunc(cells, func(c cell) bool { return c.Test == test })
+	})
 }

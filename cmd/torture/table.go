@@ -9,24 +9,34 @@ import (
 	"time"
 )
 
-// report prints the matrix and returns the number of bad cells.
-func report(w io.Writer, cells []cell, took time.Duration) int {
+// report prints the matrix and returns the number of cells that are not good. A part of the matrix leaves fields empty.
+func report(w io.Writer, cells []cell, part bool, took time.Duration) int {
 	requests, effects, others := sort(cells)
-	requestTables(w, requests)
+	requestTables(w, requests, part)
 	effectTables(w, effects)
 	for _, test := range unique(others, func(c cell) string { return c.Test }) {
 		of := only(others, func(c cell) bool { return c.Test == test })
-		_, _ = fmt.Fprintf(w, "\n%s\n%d cells, %d bad\n", test, len(of), countBad(of))
+		_, _ = fmt.Fprintf(w, "\n%s\n%d cells, %s\n", test, len(of), verdict(of))
 	}
 	for _, c := range cells {
-		if !c.Good {
-			_, _ = fmt.Fprintf(w, "\nBAD %s: %s\n%s", c.Test, c.Name, strings.Join(c.log, ""))
+		if !c.Good && (c.State != notRun || len(c.log) > 0) {
+			_, _ = fmt.Fprintf(w, "\n%s %s: %s\n%s", strings.ToUpper(string(c.State)), c.Test, c.Name, strings.Join(c.log, ""))
 		}
 	}
-	bad := countBad(cells)
-	_, _ = fmt.Fprintf(w, "\n%d cells (%d of requests, %d of local effects, %d others), %d bad, %s\n", len(cells), len(requests),
-		len(effects), len(others), bad, took.Round(time.Second))
-	return bad
+	_, _ = fmt.Fprintf(w, "\n%d cells (%d of requests, %d of local effects, %d others), %s, %s\n", len(cells), len(requests),
+		len(effects), len(others), verdict(cells), took.Round(time.Second))
+	return troubled(cells)
+}
+
+// verdict says how many are bad, and how many are hung or did not run if any are.
+func verdict(cells []cell) string {
+	text := fmt.Sprint(counted(cells, bad), " bad")
+	for _, in := range troubles()[1:] {
+		if n := counted(cells, in); n > 0 {
+			text += fmt.Sprint(", ", n, " ", in)
+		}
+	}
+	return text
 }
 
 func sort(cells []cell) (requests, effects, others []cell) {
@@ -54,13 +64,14 @@ func before(order []string, a, b string) int { return slices.Index(order, a) - s
 
 // requestTables are one for each number of names and each thing that came between: a row for each request, a column for each
 // fault, and in a field a mark for each character of CA.
-func requestTables(w io.Writer, cells []cell) {
+func requestTables(w io.Writer, cells []cell, part bool) {
 	if len(cells) == 0 {
 		return
 	}
 	cas := unique(cells, func(c cell) string { return c.CA })
 	faults := unique(cells, func(c cell) string { return c.Fault })
-	_, _ = fmt.Fprint(w, "\nIn each field one mark for each CA: . good, X bad, - no such cell. The CAs:\n")
+	none := map[bool]string{false: "no such cell", true: "no such cell, or not asked for"}[part]
+	_, _ = fmt.Fprintf(w, "\nIn each field one mark for each CA: %s, - %s. The CAs:\n", marksMean, none)
 	legend(w, cas)
 	_, _ = fmt.Fprint(w, "The faults:\n")
 	legend(w, faults)
@@ -93,7 +104,7 @@ func effectTables(w io.Writer, cells []cell) {
 	cas := unique(cells, func(c cell) string { return c.CA })
 	for _, command := range unique(cells, func(c cell) string { return c.Command }) {
 		of := only(cells, func(c cell) bool { return c.Command == command })
-		_, _ = fmt.Fprintf(w, "\nSIGKILL before (1), within (2) and after (3) each local effect. In each field one mark for each cell: . good, X bad.\n")
+		_, _ = fmt.Fprintf(w, "\nSIGKILL before (1), within (2) and after (3) each local effect. In each field one mark for each cell: %s.\n", marksMean)
 		table(w, command, unique(of, func(c cell) string { return c.Effect }), len(momentOrder), func(name string, column int) string {
 			var text strings.Builder
 			for _, ca := range cas {
@@ -150,11 +161,11 @@ func marks(cells []cell, cas []string, matches func(cell, string) bool) string {
 	return text.String()
 }
 
+// marksMean explains what mark says.
+const marksMean = ". good, X bad, H hung, ? not run"
+
 func mark(c cell) string {
-	if c.Good {
-		return "."
-	}
-	return "X"
+	return map[state]string{good: ".", bad: "X", hung: "H", notRun: "?"}[c.State]
 }
 
 func only(cells []cell, matches func(cell) bool) []cell {
