@@ -18,7 +18,7 @@ func moments() []point {
 
 // changed kills a run for the names before and wants the next one, for the names after, to leave nothing open.
 func changed(t *testing.T, ca character, at point, before, after []string) {
-	w := newWorld(t, ca.configFor(at))
+	w := newWorld(t, ca.configFor(at, 1))
 	h := w.host("one")
 	all := slices.Compact(sorted(slices.Concat(before, after)))
 	root := w.site(all...)
@@ -122,7 +122,7 @@ func TestOtherCommandsContinueToo(t *testing.T) {
 		for _, at := range moments() {
 			t.Run(command+", killed "+at.String(), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, characters()[1].configFor(at))
+				w := newWorld(t, characters()[1].configFor(at, 1))
 				h := w.host("one")
 				names := someNames(2)
 				h.interrupt(at, syscall.SIGKILL, h.certonly(w.site(names...), names...)...)

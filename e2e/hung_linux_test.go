@@ -87,9 +87,7 @@ func TestAHangingFileSystemHoldsUpNobody(t *testing.T) {
 	c := h.start("renew", "--force-renewal", "--cert-name", names[0])
 	until(t, "it says what it waits for", func() bool { return strings.Contains(c.err.String(), "sites/"+names[0]) })
 	c.signal(syscall.SIGTERM)
-	if r := c.wait(); r.code != 75 || r.reaction > patience/4 {
-		t.Errorf("a signal was obeyed after %s: %s", r.reaction, r)
-	}
+	endedInTime(t, c.wait(), syscall.SIGTERM)
 	r := h.orderly("renew", "--force-renewal")
 	if r.code != 1 || !strings.Contains(r.stderr, names[0]) || !strings.Contains(r.stderr, "sites/"+names[0]) {
 		t.Errorf("%s", r)

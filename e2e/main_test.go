@@ -15,6 +15,21 @@ var program string
 // whole says that every cell of the matrix is to run, not a choice.
 var whole = os.Getenv("ORDERLY_E2E") == "all"
 
+// sliceOf is what is to run of a list of cells: all of it, or the ith of every n (ORDERLY_E2E_SLICE=i/n).
+func sliceOf[T any](all []T) []T {
+	var i, n int
+	if _, err := fmt.Sscanf(os.Getenv("ORDERLY_E2E_SLICE"), "%d/%d", &i, &n); err != nil || n < 1 {
+		return all
+	}
+	var some []T
+	for at, one := range all {
+		if at%n == i%n {
+			some = append(some, one)
+		}
+	}
+	return some
+}
+
 func TestMain(m *testing.M) {
 	if order := os.Getenv(watchVariable); order != "" {
 		if err := watchProgram(order, os.Args[1:]); err != nil {

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -30,6 +31,24 @@ func (h *host) endures(names []string) {
 	h.tidyButForProbes()
 }
 
+// share is a part of the time that a command takes on this machine, as busy as it is.
+type share struct{ of, in int }
+
+func (s share) String() string { return fmt.Sprintf("%d of %d", s.of, s.in) }
+
+// shares are parts of the time that a command takes, and of a little more, in so many steps.
+func shares(steps int) []share {
+	var all []share
+	for i := 1; i <= steps+steps/10; i++ {
+		all = append(all, share{i, steps})
+	}
+	return all
+}
+
+func (s share) times(d time.Duration) time.Duration {
+	return d * time.Duration(s.of) / time.Duration(s.in)
+}
+
 // killAfter starts the command and kills it so long after.
 func (h *host) killAfter(d time.Duration, command []string) result {
 	h.t.Helper()
@@ -44,23 +63,52 @@ func (h *host) killAfter(d time.Duration, command []string) result {
 	return c.wait()
 }
 
+// timed measures how long a command takes that nobody kills, once. Those who ask for it first wait for it.
+func timed(stage func(t *testing.T) (*host, []string)) func(t *testing.T) time.Duration {
+	var once sync.Once
+	var took time.Duration
+	return func(t *testing.T) time.Duration {
+		t.Helper()
+		once.Do(func() {
+			h, command := stage(t)
+			took = h.must(command...).took
+		})
+		return took
+	}
+}
+
+// twoNames stages the first issuance of a certificate for two names.
+func twoNames(ca character, p pace) func(t *testing.T) (*host, []string) {
+	return func(t *testing.T) (*host, []string) {
+		w := newWorld(t, ca.configFor(point{}, p))
+		h := w.host("one").slowed(p)
+		names := someNames(2)
+		return h, h.certonly(w.site(names...), names...)
+	}
+}
+
 // Killed after a while, whatever it is doing then; each time a little later.
 func TestAKillAtAnyTime(t *testing.T) {
-	step, characters := 25*time.Millisecond, characters()[2:]
+	t.Parallel()
+	steps, characters := 20, characters()[2:]
 	if whole {
-		step, characters = 3*time.Millisecond, append(characters, characters[0])
+		steps, characters = 170, append(characters, characters[0])
 	}
 	for i, ca := range characters {
-		for d := step; d < 550*time.Millisecond; d += step {
-			t.Run(fmt.Sprint(i, " ", ca.name, " ", d), func(t *testing.T) {
+		took := timed(twoNames(ca, 1))
+		for _, part := range sliceOf(shares(steps)) {
+			t.Run(fmt.Sprint(i, " ", ca.name, " ", part), func(t *testing.T) {
 				t.Parallel()
-				w := newWorld(t, ca.config)
-				h := w.host("one")
-				names := someNames(2)
-				command := h.certonly(w.site(names...), names...)
-				h.killAfter(d, command)
-				h.must(command...)
-				h.endures(names)
+				atSomePace(t, func(p pace) bool {
+					h, command := twoNames(ca, p)(t)
+					h.killAfter(part.times(took(t))*time.Duration(p), command)
+					h.must(command...)
+					if !h.inOrder() {
+						return false
+					}
+					h.endures(someNames(2))
+					return true
+				})
 			})
 		}
 	}
@@ -68,28 +116,35 @@ func TestAKillAtAnyTime(t *testing.T) {
 
 // The same with an end that the program is told of: it says so by its exit code, whatever it is doing then.
 func TestADeadlineAtAnyTime(t *testing.T) {
-	step := 20 * time.Millisecond
+	t.Parallel()
+	steps := 20
 	if whole {
-		step = 3 * time.Millisecond
+		steps = 140
 	}
-	for d := time.Millisecond; d < 450*time.Millisecond; d += step {
-		t.Run(d.String(), func(t *testing.T) {
+	ca := characters()[2]
+	took := timed(twoNames(ca, 1))
+	for _, part := range shares(steps) {
+		t.Run(part.String(), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, characters()[2].config)
-			h := w.host("one")
-			names := someNames(2)
-			command := h.certonly(w.site(names...), names...)
-			for range 3 {
-				r := h.orderly(append(command, "--deadline", d.String())...)
-				if r.code != 75 && r.code != 0 {
-					t.Errorf("%s", r)
+			atSomePace(t, func(p pace) bool {
+				h, command := twoNames(ca, p)(t)
+				d := max(time.Millisecond, (part.times(took(t)) * time.Duration(p)).Truncate(time.Millisecond))
+				for range 3 {
+					r := h.orderly(append(command, "--deadline", d.String())...)
+					if r.code != 75 && r.code != 0 {
+						t.Errorf("%s", r)
+					}
+					if r.code == 75 && (!strings.Contains(r.stderr, "the deadline of "+d.String()+" has come") || !strings.Contains(r.stderr, "remedy: ")) {
+						t.Errorf("the end is not explained: %s", r)
+					}
 				}
-				if r.code == 75 && (!strings.Contains(r.stderr, "the deadline of "+d.String()+" has come") || !strings.Contains(r.stderr, "remedy: ")) {
-					t.Errorf("the end is not explained: %s", r)
+				h.must(command...)
+				if !h.inOrder() {
+					return false
 				}
-			}
-			h.must(command...)
-			h.endures(names)
+				h.endures(someNames(2))
+				return true
+			})
 		})
 	}
 }
@@ -100,39 +155,52 @@ func TestKilledUntilItIsDone(t *testing.T) {
 	for _, ca := range characters()[1:] {
 		t.Run(ca.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, ca.config)
-			h := w.host("one")
-			names := someNames(3)
-			command := h.certonly(w.site(names...), names...)
-			ends := 0
-			for d := 20 * time.Millisecond; ends == 0; d += 10 * time.Millisecond {
-				if r := h.killAfter(d, command); r.code == 0 {
-					ends++
+			atSomePace(t, func(p pace) bool {
+				w := newWorld(t, ca.configFor(point{}, p))
+				h := w.host("one").slowed(p)
+				names := someNames(3)
+				command := h.certonly(w.site(names...), names...)
+				ends := 0
+				for d := 20 * time.Millisecond; ends == 0; d += max(10*time.Millisecond, d/16) {
+					if r := h.killAfter(d, command); r.code == 0 {
+						ends++
+					}
+					if d > patience {
+						t.Attr("hung", "certonly")
+						t.Fatalf("hung: no run gets through within %s", d)
+					}
 				}
-				if d > 10*time.Second {
-					t.Fatal("no run gets through")
+				h.must(command...)
+				if !h.inOrder() {
+					return false
 				}
-			}
-			h.must(command...)
-			h.endures(names)
+				h.endures(names)
+				return true
+			})
 		})
 	}
 }
 
 // renewals are killed, too: what was in place stays whole at every moment.
 func TestAKilledRenewalLeavesAGoodPair(t *testing.T) {
-	step := 40 * time.Millisecond
+	t.Parallel()
+	steps := 11
 	if whole {
-		step = 5 * time.Millisecond
+		steps = 90
 	}
-	for d := step; d < 500*time.Millisecond; d += step {
-		t.Run(d.String(), func(t *testing.T) {
+	ca, renewal := characters()[2], []string{"renew", "--force-renewal"}
+	took := timed(func(t *testing.T) (*host, []string) {
+		h, command := twoNames(ca, 1)(t)
+		h.must(command...)
+		return h, renewal
+	})
+	for _, part := range sliceOf(shares(steps)) {
+		t.Run(part.String(), func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, characters()[2].config)
-			h := w.host("one")
+			h, command := twoNames(ca, 1)(t)
 			names := someNames(2)
-			h.must(h.certonly(w.site(names...), names...)...)
-			h.killAfter(d, []string{"renew", "--force-renewal"})
+			h.must(command...)
+			h.killAfter(part.times(took(t)), renewal)
 			h.goodPair(names[0], names...)
 			h.must("resume")
 			h.goodPair(names[0], names...)

@@ -112,6 +112,9 @@ func (c *CA) answer(r *request, a *authorization, challenge *core.Challenge, acc
 	case c.config.RepeatConflict && a.underway > 0:
 		return problemf(http.StatusConflict, "conflict", "Unable to update challenge :: a validation is already in progress")
 	}
+	if a.begun == 0 {
+		a.answered = time.Now()
+	}
 	a.begun++
 	a.underway++
 	challenge.Status = acme.StatusProcessing
@@ -148,6 +151,9 @@ func (c *CA) settle(a *authorization, challenge *core.Challenge, failed *problem
 	defer c.mu.Unlock()
 	now := c.now()
 	a.underway--
+	if a.ended.IsZero() {
+		a.ended = time.Now()
+	}
 	if failed != nil {
 		c.state.buckets.spend(c.state.limits.failures(a.account, a.Identifier.Value), now)
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // The kinds of request. Those that package acme sends bear the names of its exchanges.
@@ -55,6 +56,8 @@ type Request struct {
 	Fault Action `json:"fault,omitempty"`
 	// Problem is the type of the problem document answered, without its prefix.
 	Problem string `json:"problem,omitempty"`
+	// At is when it arrived, by the machine's clock.
+	At time.Time `json:"at"`
 	// Open is true while the request is being processed, delayed or held.
 	Open bool `json:"open,omitempty"`
 }
@@ -67,7 +70,7 @@ type journal struct {
 }
 
 func (j *journal) open(r Request) *Request {
-	r.Open = true
+	r.Open, r.At = true, time.Now()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.requests = append(j.requests, &r)

@@ -42,10 +42,12 @@ type order struct {
 // authorization is one authorization; valid ones may belong to several orders.
 type authorization struct {
 	*core.Authorization
-	account  string
-	expires  time.Time
-	begun    int // validations, ever
-	underway int // validations, now
+	account string
+	expires time.Time
+	begun   int // validations, ever
+	// When the first validation was asked for and when it had ended, by the machine's own clock.
+	answered, ended time.Time
+	underway        int // validations, now
 }
 
 func newState(limits Limits) *state {

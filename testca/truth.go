@@ -44,11 +44,15 @@ type TruthAuthorization struct {
 	Name   string `json:"name"`
 	Status string `json:"status"` // pending, also while it is being validated; valid, invalid, deactivated
 	// ChallengeType and ChallengeStatus are those of the challenge that was tried, or of http-01.
-	ChallengeType   string    `json:"challenge_type"`
-	ChallengeStatus string    `json:"challenge_status"` // processing while it is being validated
-	Validations     int       `json:"validations"`      // how many were begun
-	Expires         time.Time `json:"expires"`
-	Expired         bool      `json:"expired"`
+	ChallengeType   string `json:"challenge_type"`
+	ChallengeStatus string `json:"challenge_status"` // processing while it is being validated
+	Validations     int    `json:"validations"`      // how many were begun
+	// Answered is when the first validation was asked for, Ended when it had ended; by the machine's clock, not the CA's:
+	// they tell a slow machine from a client that did not wait. Zero: not yet.
+	Answered time.Time `json:"answered,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
+	Expires  time.Time `json:"expires"`
+	Expired  bool      `json:"expired"`
 }
 
 // Certificate is a certificate that was issued.
@@ -111,7 +115,7 @@ func (c *CA) truthOf(o *order, now time.Time) TruthOrder {
 	for _, a := range o.authzs {
 		challenge := a.challenge()
 		shown := TruthAuthorization{URL: c.base + authzPath + a.ID, Name: a.Identifier.Value, Status: a.Status,
-			Validations: a.begun, Expires: a.expires, Expired: a.expired(now)}
+			Validations: a.begun, Answered: a.answered, Ended: a.ended, Expires: a.expires, Expired: a.expired(now)}
 		if challenge != nil { // a wildcard that was not tried has no http-01
 			shown.ChallengeType, shown.ChallengeStatus = challenge.Type, challenge.Status
 		}
