@@ -98,6 +98,9 @@ func tidy(root, section *configobj.Section) error {
 			if err := moveSetting(at, key, v); err != nil {
 				return err
 			}
+		} else if isHook(key) {
+			at.strays.Disable(key) // somebody may look for the command
+			continue
 		}
 		at.strays.Delete(key)
 	}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"orderly/certbot"
 	"orderly/failure"
@@ -93,22 +94,60 @@ func outputPath(chosen, name string) (string, error) {
 		for i := range mostOutputs {
 			path := fmt.Sprintf("%04d_%s", i, name)
 			if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
-				return filepath.Abs(path)
+				return ownPath(path)
 			}
 		}
 		return "", failure.New(failure.Config, "Choose one with --cert-path, --chain-path, --fullchain-path.", "there is no free name for %s", name)
 	}
-	path, err := filepath.Abs(chosen)
+	path, err := ownPath(chosen)
 	if err != nil {
 		return "", err
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return "", failure.New(failure.Config, "Make the directory.", "%s cannot be written: its directory does not exist", path)
 	}
 	if _, err := os.Lstat(path); err == nil { // certbot finds this out when the certificate has been issued
 		return "", failure.New(failure.Config, "Move it away, or choose another name.", "%s exists already", path)
 	}
 	return path, nil
+}
+
+// ownPath is where a file is written whose directory was named: with the links in it followed now, so that nobody leads the
+// certificate elsewhere before it is there. A link that another user made is not followed.
+func ownPath(chosen string) (string, error) {
+	path, err := filepath.Abs(chosen)
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return "", failure.New(failure.Config, "Make the directory.", "%s cannot be written: its directory does not exist", path)
+	}
+	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
+		if err := notLedBy(at); err != nil {
+			return "", err
+		}
+	}
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return "", failure.Wrap(err, failure.Config, "Name another directory.", "%s cannot be written", path)
+	}
+	for at := real; at != filepath.Dir(at); at = filepath.Dir(at) { // what a link led to may be swapped meanwhile
+		if err := notLedBy(at); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(real, filepath.Base(path)), nil
+}
+
+// notLedBy refuses a link that neither root nor this user made.
+func notLedBy(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return failure.Wrap(err, failure.Config, "Name another directory.", "a directory for the certificate cannot be looked at")
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if info.Mode()&os.ModeSymlink == 0 || ok && (owner.Uid == 0 || int(owner.Uid) == os.Geteuid()) {
+		return nil
+	}
+	return failure.New(failure.Config, "Name the directory that it leads to.", "%s is a link that another user made, and is not followed", path)
 }
 
 // CSRLineage is the lineage under which the ledger keeps the order for a CSR.
@@ -176,6 +215,9 @@ func write(o ledger.Output, chain []byte) error {
 	}
 	leaf := pem.EncodeToMemory(block)
 	for _, path := range []string{o.Cert, o.Chain, o.FullChain} {
+		if _, err := ownPath(path); err != nil {
+			return err
+		}
 		if foreign(path, leaf, rest, chain) {
 			return failure.New(failure.Config, "Move it away, and run `orderly resume`.", "%s is there by now, and is not replaced", path)
 		}

@@ -123,6 +123,20 @@ func (s *Section) Delete(key string) {
 	s.file.drop(func(m *node) bool { return m == n })
 }
 
+// Disable makes a comment of a key's lines, so that nothing reads them any more and nothing of them is lost.
+func (s *Section) Disable(key string) {
+	n, ok := s.keys[key]
+	if !ok {
+		return
+	}
+	delete(s.keys, key)
+	var raw strings.Builder
+	for line := range strings.Lines(n.raw) {
+		raw.WriteString("# " + line)
+	}
+	n.comment, n.raw = true, raw.String()
+}
+
 // DeleteSection removes a subsection with all that stands in it.
 func (s *Section) DeleteSection(name string) {
 	sub, ok := s.sections[name]
