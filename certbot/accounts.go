@@ -241,6 +241,9 @@ func (s *Store) PendingKey(server string) (crypto.Signer, error) {
 			key, err = readKey(path)
 		}
 	}
+	if err == nil {
+		sweepPending(filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, failure.Wrap(err, failure.Account, "Make the file readable and its directory writable.", "the key for a new account in %s cannot be used", path)
 	}
@@ -270,7 +273,8 @@ func (s *Store) makePendingKey(path string) error {
 		return err
 	}
 	return s.do("link pending key", func() error {
-		if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		// Another process that has given its own key the name already may have swept this one away.
+		if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) && !exists(path) {
 			return err
 		}
 		return syncDir(dir)

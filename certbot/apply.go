@@ -17,6 +17,7 @@ func (r *Renewal) apply(p Params) error {
 	if err != nil {
 		return err
 	}
+	p = p.unmended(root, section)
 	for _, key := range p.Remove {
 		if !alreadyOff(section, key) {
 			removeSetting(root, section, key)

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -35,35 +37,6 @@ func (a archive) versions() (map[int][]string, error) {
 		}
 	}
 	return found, nil
-}
-
-// newest returns the highest version of which all four files are there and whose certificate and key belong together,
-// or 0. A version that a killed certbot wrote half may have four files and yet be no good.
-func (a archive) newest() (int, error) {
-	found, err := a.versions()
-	if err != nil {
-		return 0, err
-	}
-	best := 0
-	for version, present := range found {
-		if version > best && len(present) == len(kinds) && a.good(version) {
-			best = version
-		}
-	}
-	return best, nil
-}
-
-func (a archive) good(version int) bool {
-	v := map[string][]byte{}
-	for _, kind := range kinds {
-		text, err := os.ReadFile(a.path(kind, version))
-		if err != nil {
-			return false
-		}
-		v[kind] = text
-	}
-	joined := bytes.Equal(bytes.Join([][]byte{v["cert"], v["chain"]}, nil), v["fullchain"])
-	return joined && matches(v["fullchain"], v["privkey"]) == nil
 }
 
 // place finds the version under which v is to stand: the one that holds it already, whole or in part, or a new one. A
@@ -111,28 +84,32 @@ func (a archive) missing(number int) []string {
 // writeSuccessor writes what is missing of a version and makes it durable. The key takes group and mode from the one
 // before it, as certbot has it: hosts that gave a group the right to read would otherwise lose it at each renewal. A key
 // that is the same as before (--reuse-key) is written again, as certbot's renew does, not linked to, as certbot once did:
-// certbot ≥ 2.3 prunes old versions without a look at what leads to them.
-func (s *Store) writeSuccessor(a archive, number int, v version, formerKey string) error {
+// certbot ≥ 2.3 prunes old versions without a look at what leads to them. The note says what of group and mode could not be
+// given.
+func (s *Store) writeSuccessor(a archive, number int, v version, formerKey string) (note string, err error) {
 	former, err := os.Stat(formerKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		former, err = a.lastKey()
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, kind := range a.missing(number) {
 		f := newFile{path: a.path(kind, number), data: v[kind], mode: 0o666}
 		if kind == "privkey" {
 			f.mode = 0o600
 			if former != nil {
-				f.last = func(file *os.File) error { return likeFormer(file, former) }
+				f.last = func(file *os.File) (err error) {
+					note, err = likeFormer(file, former, f.path)
+					return err
+				}
 			}
 		}
 		if err := s.write(f); err != nil {
-			return err
+			return note, err
 		}
 	}
-	return s.do("sync archive", func() error { return syncDir(a.dir) })
+	return note, s.do("sync archive", func() error { return syncDir(a.dir) })
 }
 
 // lastKey looks at the newest key in the archive; nil if there is none.
@@ -150,18 +127,39 @@ func (a archive) lastKey() (fs.FileInfo, error) {
 }
 
 // likeFormer gives a new key the group of the former one, and what group and others could do with that, except that
-// others never write (certbot/compat/filesystem.py, compute_private_key_mode). The owner is not taken over.
-func likeFormer(file *os.File, former fs.FileInfo) error {
+// others never write (certbot/compat/filesystem.py, compute_private_key_mode). The owner is not taken over. Who may not give
+// the group away (it is not theirs, or the file system has none) keeps their own, which is then granted nothing: a certificate
+// that is paid for is put in place all the same, and the note says whom it does not reach.
+func likeFormer(file *os.File, former fs.FileInfo, path string) (note string, err error) {
 	now, err := file.Stat()
 	if err != nil {
-		return err
+		return "", err
 	}
+	mode := 0o600 | former.Mode().Perm()&0o074
 	if gid := groupOf(former); gid != groupOf(now) {
 		if err := file.Chown(-1, gid); err != nil {
-			return err
+			if mode&0o070 != 0 {
+				note = groupNote(path, gid, mode, err)
+			}
+			mode &^= 0o070
 		}
 	}
-	return file.Chmod(0o600 | former.Mode().Perm()&0o074)
+	if err := file.Chmod(mode); err != nil && note == "" {
+		note = fmt.Sprintf("the mode of the former key, %#o, cannot be given to %s: %v", mode, path, err)
+	}
+	return note, nil
+}
+
+func groupNote(path string, gid int, mode fs.FileMode, err error) string {
+	return fmt.Sprintf("the new private key %s cannot be given to group %s, as the former one was (%v), and what reads it by that group no longer can; as root: chgrp %d %s && chmod %#o %s",
+		path, groupName(gid), errors.Unwrap(err), gid, path, mode, path)
+}
+
+func groupName(gid int) string {
+	if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {
+		return g.Name
+	}
+	return strconv.Itoa(gid)
 }
 
 // prune removes versions as certbot ≥ 2.3 does, all but the current one and the five before it. A key that a kept

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"orderly/failure"
@@ -54,24 +55,23 @@ func (s *Store) notShared(r *Renewal) error {
 	if err != nil {
 		return err
 	}
+	mine := r.Places()
 	for _, name := range names {
 		other, err := s.lookRenewal(s.Dirs.Renewal(name))
 		if err != nil || name == r.Name {
 			continue
 		}
-		shared := filepath.Clean(other.ArchiveDir) == filepath.Clean(r.ArchiveDir) || sameFile(other.ArchiveDir, r.ArchiveDir)
-		for i, l := range other.links() {
-			shared = shared || *l.path == *r.links()[i].path
-		}
-		if shared {
-			return failure.New(failure.LineageBroken, "Remove the renewal file that is the copy, "+s.Dirs.Renewal(r.Name)+" or "+other.Path+", by hand.",
-				"the files of %s are also those of %s", r.Name, other.Name)
+		if slices.ContainsFunc(other.Places(), func(place string) bool { return slices.Contains(mine, place) }) {
+			return s.SharedFailure(r.Name, other.Name)
 		}
 	}
 	return nil
 }
 
 func (s *Store) deleteLive(r *Renewal) error {
+	for _, dir := range append(r.liveDirs(), r.ArchiveDir) {
+		clearProbes(dir, r.Name)
+	}
 	for _, l := range r.links() {
 		if err := s.deleteLink(*l.path); err != nil {
 			return err

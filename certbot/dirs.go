@@ -61,6 +61,15 @@ func (d Dirs) Prepare() error {
 	return nil
 }
 
+// PrepareLedger makes the ledger's directory. What is in it is durable only if the directory's own name is.
+func (d Dirs) PrepareLedger() error {
+	dir := filepath.Join(d.Config, "orderly")
+	if err := makeDirs(dir, 0o700); err != nil {
+		return unusable(err, dir)
+	}
+	return nil
+}
+
 func unusable(err error, dir string) error {
 	return failure.Wrap(err, failure.Config, "Make the directory writable for the user who runs this command, or name another one with --config-dir, --work-dir or --logs-dir.",
 		"the directory %s cannot be made or written", dir)

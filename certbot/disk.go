@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,6 +25,9 @@ type Store struct {
 	// Trace, if set, is called with "before STEP" and "after STEP" around each change on disk. Tests kill the program
 	// in it, at every step in turn.
 	Trace func(step string)
+
+	// Now is the clock by which a certificate is valid; nil is the host's.
+	Now func() time.Time
 
 	exchange func(a, b string) error // swaps two directories in one instant; replaced in tests of the way without it
 }

@@ -2,6 +2,7 @@ package certbot
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -210,4 +211,31 @@ func checkName(name string) error {
 		return failure.New(failure.Usage, "Choose a plain name with --cert-name.", "%q cannot be the name of a certificate", failure.Clean(name))
 	}
 	return nil
+}
+
+// Remains are the names of a lineage that cannot be opened, as far as what is left of it tells: the certificate that the links
+// still lead to, the newest that the archive holds, the document roots in the renewal file. nil if nothing does.
+func (s *Store) Remains(name string) []string {
+	r, err := s.lookRenewal(s.Dirs.Renewal(name))
+	if err != nil {
+		if r, err = s.newRenewal(name); err != nil { // the file does not parse: its usual places
+			return nil
+		}
+	}
+	paths := []string{r.Cert, r.FullChain}
+	a := archive{r.ArchiveDir}
+	found, _ := a.versions()
+	for _, number := range slices.Backward(slices.Sorted(maps.Keys(found))) {
+		paths = append(paths, a.path("cert", number), a.path("fullchain", number))
+	}
+	for _, path := range paths {
+		if c, err := (&Renewal{Cert: path}).current(); err == nil {
+			return c.Names
+		}
+	}
+	var mapped []string
+	for _, w := range r.Params.WebrootMap {
+		mapped = append(mapped, w.Name)
+	}
+	return mapped
 }

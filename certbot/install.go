@@ -15,7 +15,8 @@ type Installed struct {
 	Version    int    // N of archive/NAME/certN.pem
 	Dir        string // live/NAME: a deploy hook's RENEWED_LINEAGE
 	Renewal    *Renewal
-	Superseded bool // a later certificate was put in place since, and stays
+	Notes      []string // what could not be done as before, and keeps nothing from working here
+	Superseded bool     // a later certificate was put in place since, and stays
 }
 
 // Install puts a certificate and its key in place, as a new lineage or as the successor in one, with the settings for
@@ -226,7 +227,7 @@ func (s *Store) installOver(name string, v version, p Params) (Installed, error)
 	}
 	done := Installed{Name: name, Version: number, Dir: s.Dirs.live(name), Renewal: r}
 	for _, step := range []func() error{
-		func() error { return s.writeSuccessor(a, number, v, r.PrivKey) },
+		func() error { return done.writeSuccessor(s, a, v) },
 		func() error { return s.connect(r, a, number) },
 		func() error { return s.WriteRenewal(r, p) },
 	} {
@@ -235,6 +236,15 @@ func (s *Store) installOver(name string, v version, p Params) (Installed, error)
 		}
 	}
 	return done, nil
+}
+
+// writeSuccessor is Store.writeSuccessor for the version that is being installed.
+func (i *Installed) writeSuccessor(s *Store, a archive, v version) error {
+	note, err := s.writeSuccessor(a, i.Version, v, i.Renewal.PrivKey)
+	if note != "" {
+		i.Notes = append(i.Notes, note)
+	}
+	return err
 }
 
 // connect makes the links lead to a version, whatever is left of them.
@@ -279,7 +289,7 @@ func (s *Store) installSuccessor(name string, v version, p Params) (Installed, e
 	if done.Superseded = number < state["cert"].version && a.good(state["cert"].version); done.Superseded {
 		return done, nil
 	}
-	if err := s.writeSuccessor(a, number, v, r.PrivKey); err != nil {
+	if err := done.writeSuccessor(s, a, v); err != nil {
 		return done, err
 	}
 	if err := s.WriteRenewal(r, p); err != nil {

@@ -267,7 +267,7 @@ func TestRepairDeploysWhatIsCompleteAndGood(t *testing.T) {
 		must(t, err)
 		l, err := s.Open("a.example")
 		must(t, err)
-		if got != changed || l.Version != version || l.CheckPair() != nil {
+		if got.Changed != changed || l.Version != version || l.CheckPair() != nil {
 			t.Errorf("changed %v, version %d, pair %v; want %v, %d", got, l.Version, l.CheckPair(), changed, version)
 		}
 	}

@@ -2,6 +2,7 @@ package certbot
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -50,6 +51,7 @@ func addPart(t time.Time, m []string) (time.Time, bool) {
 		ok = err == nil && n <= 100_000
 	}
 	length, month := unitLength(unit)
+	ok = ok && (length == 0 || int64(n) <= math.MaxInt64/int64(length)) // 99,999 weeks would be less than nothing
 	switch {
 	case !ok || (length == 0 && month == 0), month > 0 && fraction != "":
 		return t, false
@@ -121,4 +123,58 @@ func smallNumber(word string) (int, bool) {
 		}
 	}
 	return 0, false
+}
+
+// leastRest is the part of a lifetime that must pass before a certificate may be due, whatever renew_before_expiry says: one
+// twentieth. CAs date certificates back, and with less a new one would be due at once, and ordered anew by every run.
+const leastRest = 20
+
+// suits tells whether an interval of renew_before_expiry can be kept for a certificate.
+func suits(interval string, c *Certificate) error {
+	later, err := AddInterval(c.NotAfter, interval)
+	if err != nil {
+		return err
+	}
+	before, life := later.Sub(c.NotAfter), c.NotAfter.Sub(c.NotBefore)
+	switch {
+	case before <= 0:
+		return fmt.Errorf("it leaves no time before the certificate expires")
+	case before > life-life/leastRest:
+		return fmt.Errorf("the certificate lives only %s, and would be due as soon as it is there", lifeText(life))
+	}
+	return nil
+}
+
+func lifeText(life time.Duration) string {
+	if days := life.Round(time.Hour).Hours() / 24; days >= 2 {
+		return fmt.Sprintf("%.0f days", days)
+	}
+	return life.Round(time.Second).String()
+}
+
+// dueNote drops an interval that does not suit the certificate, so that the rule for files that say nothing holds, and notes
+// it.
+func (r *Renewal) dueNote(c *Certificate) {
+	interval := r.Params.RenewBeforeExpiry
+	if interval == "" {
+		return
+	}
+	if err := suits(interval, c); err != nil {
+		r.Params.RenewBeforeExpiry = ""
+		in := &reader{path: r.Path}
+		in.note(r.file.Root(), "renew_before_expiry", "renew_before_expiry = %s has no effect: %v", failure.Clean(interval), err)
+		in.notes[0].Due = true
+		r.Notes = append(r.Notes, in.notes...)
+	}
+}
+
+// DueNotes are the notes about when the lineage is due. They matter before it is.
+func (r *Renewal) DueNotes() []Note {
+	var all []Note
+	for _, n := range r.Notes {
+		if n.Due {
+			all = append(all, n)
+		}
+	}
+	return all
 }

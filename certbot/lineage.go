@@ -20,6 +20,10 @@ type Lineage struct {
 	Renewal     *Renewal
 	Version     int          // of the current certificate: N of archive/NAME/certN.pem; 0 if the link says something else
 	Certificate *Certificate // the current one
+	// KeyLost says why the private key is of no use: it is gone, empty, or another certificate's. nil if it is good, or
+	// cannot be judged (who runs the command may not read it, or it is in a form that other programs understand). The
+	// certificate is then worth nothing, but its names and settings are all that a renewal needs.
+	KeyLost error
 	// Unsettled tells that a killed run left links half changed, or a version that no link leads to. Nothing is broken, but
 	// Repair may have something to do.
 	Unsettled bool
@@ -77,10 +81,11 @@ func (s *Store) Look(name string) (*Lineage, error) {
 		return nil, err
 	}
 	l.Unsettled = l.Renewal.unsettled(state)
+	l.KeyLost = l.Renewal.keyFault(l.Certificate.Leaf)
 	return l, nil
 }
 
-// look reads a lineage but for what Unsettled tells.
+// look reads a lineage but for what Unsettled and KeyLost tell.
 func (s *Store) look(name string) (*Lineage, map[string]target, error) {
 	if err := checkName(name); err != nil {
 		return nil, nil, err
@@ -91,7 +96,9 @@ func (s *Store) look(name string) (*Lineage, map[string]target, error) {
 	}
 	state, err := r.linkState()
 	if err != nil {
-		return nil, nil, err
+		if state, err = s.withoutKey(r, err); err != nil {
+			return nil, nil, err
+		}
 	}
 	text, err := readFile(r.Cert)
 	if err != nil {
@@ -102,11 +109,27 @@ func (s *Store) look(name string) (*Lineage, map[string]target, error) {
 		return nil, nil, broken(err, name, "the certificate %s is damaged", r.Cert)
 	}
 	r.Notes = append(r.Notes, r.staleNotes(c.Names)...)
+	r.dueNote(c)
 	return &Lineage{Name: name, Renewal: r, Version: state["cert"].version, Certificate: c}, state, nil
+}
+
+// withoutKey returns the links of a lineage whose key alone is lost; linkErr, or a better one, where more is wrong.
+func (s *Store) withoutKey(r *Renewal, linkErr error) (map[string]target, error) {
+	if old := r.movedFrom(s.Dirs); old != "" {
+		return nil, r.movedFailure(s.Dirs, old)
+	}
+	state, err := r.linksBut("privkey")
+	if err != nil || errors.Is(linkErr, fs.ErrPermission) || exists(r.PrivKey) && !isLink(r.PrivKey) {
+		return nil, linkErr
+	}
+	return state, nil
 }
 
 // unsettled looks for the traces of a killed run that the links themselves do not show.
 func (r *Renewal) unsettled(state map[string]target) bool {
+	if len(state) < len(kinds) || r.strays(state) {
+		return true
+	}
 	newest := 0
 	for _, l := range r.links() {
 		newest = max(newest, state[l.kind].version)
@@ -126,10 +149,25 @@ func (r *Renewal) unsettled(state map[string]target) bool {
 	return err != nil
 }
 
-// Usable returns nil if a renewal of the current names can be tried with the lineage's settings: see Renewal.Usable.
+// strays tells whether a link leads out of the archive.
+func (r *Renewal) strays(state map[string]target) bool {
+	for _, l := range r.links() {
+		usual := filepath.Dir(absolute(filepath.Dir(*l.path), state[l.kind].text)) == filepath.Clean(r.ArchiveDir)
+		if !usual && !leadsInto(*l.path, r.ArchiveDir) {
+			return true
+		}
+	}
+	return false
+}
+
+// Usable returns nil if a renewal of the current names can be tried with the lineage's settings: see Renewal.Usable. A
+// private key that is to stay the same must be there.
 func (l *Lineage) Usable() error {
 	if err := l.Orderable(); err != nil {
 		return err
+	}
+	if l.KeyLost != nil && l.Renewal.Params.ReuseKey {
+		return l.KeyNeeded()
 	}
 	return l.Renewal.Usable(l.Certificate.Names)
 }
@@ -146,6 +184,13 @@ func (l *Lineage) Orderable() error {
 		}
 	}
 	return nil
+}
+
+// KeyNeeded is the error of a renewal that was to keep a private key which is lost.
+func (l *Lineage) KeyNeeded() error {
+	return failure.Wrap(l.KeyLost, failure.LineageBroken,
+		fmt.Sprintf("Put it back, or have a new one made: orderly renew --cert-name %s --new-key", l.Name),
+		"the private key of %s is to stay the same and is lost", l.Name)
 }
 
 // CheckPair tells whether the current certificate and key belong together; if not, the error is of class LineageBroken.
@@ -192,11 +237,23 @@ func absolute(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
+// linksBut is linkState without the link of one kind.
+func (r *Renewal) linksBut(kind string) (map[string]target, error) {
+	return r.linksOf(func(k string) bool { return k != kind })
+}
+
 // linkState reads the four links; one that is no link, or leads nowhere, is an error of class LineageBroken in certbot's
 // words.
 func (r *Renewal) linkState() (map[string]target, error) {
+	return r.linksOf(func(string) bool { return true })
+}
+
+func (r *Renewal) linksOf(counts func(kind string) bool) (map[string]target, error) {
 	state := make(map[string]target, len(kinds))
 	for _, l := range r.links() {
+		if !counts(l.kind) {
+			continue
+		}
 		text, err := readlink(*l.path)
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, forbidden(err, r.Name)

@@ -272,9 +272,14 @@ func syncDirs(dirs []string) error {
 }
 
 // settle ends what a killed change of links left in live/: what stands aside goes, kept links of a full set are put
-// back, others are dropped.
+// back, others are dropped. Kept links beside four that are in order are of a change that came to its end, and are dropped
+// too: to go back would be to go to an older certificate.
 func (s *Store) settle(r *Renewal) error {
 	dir := filepath.Dir(r.Cert)
+	for _, probed := range append(r.liveDirs(), r.ArchiveDir) {
+		clearProbes(probed, r.Name)
+	}
+	archive{r.ArchiveDir}.clearAsides()
 	if err := s.clearAside(dir, asideOf(dir), false); err != nil {
 		return err
 	}
@@ -291,7 +296,7 @@ func (s *Store) settle(r *Renewal) error {
 	if !some {
 		return nil
 	}
-	if full {
+	if number, _ := r.inOrder(archive{r.ArchiveDir}); full && number == 0 {
 		if err := s.putBack(r); err != nil {
 			return err
 		}

@@ -136,6 +136,14 @@ func runCertbot(t testing.TB, s *certbot.Store, args ...string) string {
 	return string(out)
 }
 
+// sh runs a command as a person would paste it.
+func sh(t testing.TB, command string) {
+	t.Helper()
+	if out, err := exec.Command("/bin/sh", "-ec", command).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
 func read(t testing.TB, path ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(path...))

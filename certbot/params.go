@@ -60,6 +60,9 @@ type Params struct {
 
 	Set    []Setting // keys of [renewalparams] to write as they are, after all others; never read
 	Remove []string  // keys of [renewalparams] (and renew_before_expiry, ari_retry_after) to delete first; never read
+	// Since is the renewal file as it was when the Params were decided (Renewal.Text), "" if that does not matter: settings
+	// that somebody changed since then stay as they are now. Never read.
+	Since string
 	// Exactly deletes every key of [renewalparams] that the Params do not give, as certbot's certonly does: what it was
 	// not told this time does not stay. Never read.
 	Exactly bool

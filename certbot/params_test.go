@@ -203,3 +203,50 @@ func TestSettingsThatCannotBeUsedDoNotHideTheCertificate(t *testing.T) {
 		t.Errorf("version %d, %s", done.Version, wrong)
 	}
 }
+
+// Settings that somebody changed since the Params were decided stay as they are; the others are written.
+func TestMendedSettingsAreNotWrittenOver(t *testing.T) {
+	s := newStore(t)
+	first := testParams
+	first.PreHook, first.PostHook, first.DeployHook, first.ReuseKey, first.RSAKeySize = "old pre", "old post", "old deploy", true, 3072
+	first.RenewBeforeExpiry, first.WebrootFrom, first.Challenges = "20 days", "old command", []string{"http-01"}
+	first.Plugin = []certbot.Setting{{Key: "webroot_x", Value: "old"}}
+	_, err := s.Install("a.example", issue(t, 9, "a.example"), first)
+	must(t, err)
+	conf := s.Dirs.Renewal("a.example")
+	since := read(t, conf)
+	edits := []string{"old pre", "new pre", "renew_hook = old deploy\n", "", "reuse_key = True\n", "", "rsa_key_size = 3072", "rsa_key_size = 4096",
+		"20 days", "25 days", "old command", "new command", "/srv/a\n", "/srv/new\n", "webroot_x = old", "webroot_x = new", "http-01,", "dns-01,"}
+	text := since
+	for i := 0; i < len(edits); i += 2 {
+		if !strings.Contains(text, edits[i]) {
+			t.Fatalf("no %q in %s", edits[i], text)
+		}
+		text = strings.Replace(text, edits[i], edits[i+1], 1)
+	}
+	write(t, conf, text, 0o644)
+	next := first
+	next.PostHook, next.PreferredChain, next.Since = "brought by a flag", "Root X", since
+	next.Remove = []string{"required_profile", "rsa_key_size", "renew_before_expiry"}
+	m := issue(t, 90, "a.example")
+	for range 2 { // the second time as after a kill
+		_, err = s.Install("a.example", m, next)
+		must(t, err)
+		l, err := s.Open("a.example")
+		must(t, err)
+		p := l.Renewal.Params
+		want := first
+		want.PreHook, want.PostHook, want.DeployHook, want.ReuseKey, want.RSAKeySize = "new pre", "brought by a flag", "", false, 4096
+		want.RenewBeforeExpiry, want.WebrootFrom, want.Challenges, want.PreferredChain = "25 days", "new command", []string{"dns-01"}, "Root X"
+		want.WebrootMap, want.Plugin = []certbot.Webroot{{Name: "a.example", Path: "/srv/new"}}, []certbot.Setting{{Key: "webroot_x", Value: "new"}}
+		if p.RenewBeforeExpiry == "" { // nine days are fewer; the file is what counts here
+			p.RenewBeforeExpiry = "25 days"
+		}
+		if !reflect.DeepEqual(p, want) {
+			t.Errorf("%+v\nnot %+v", p, want)
+		}
+	}
+	if !strings.Contains(read(t, conf), "renew_before_expiry = 25 days") {
+		t.Error(read(t, conf))
+	}
+}

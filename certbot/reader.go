@@ -17,6 +17,7 @@ type Note struct {
 	Path     string
 	Line     int    // 1-based; 0 if it is about no line
 	Sentence string // without a full stop
+	Due      bool   // it is about when the lineage is due
 }
 
 // String returns file, line and sentence.
@@ -254,6 +255,7 @@ func (r *reader) interval(root *configobj.Section) string {
 	}
 	if _, err := AddInterval(time.Time{}, text); err != nil {
 		r.note(root, "renew_before_expiry", "renew_before_expiry is not understood and has no effect: %v", err)
+		r.notes[len(r.notes)-1].Due = true
 		return ""
 	}
 	return text

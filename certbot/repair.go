@@ -6,34 +6,53 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
+
+// Repaired says what Repair did.
+type Repaired struct {
+	Changed bool // live/NAME holds another version or other links than before, or the renewal file names other places
+	// LeftAlone is a sentence, without a full stop, about what looks like a newer version and is none; "" if nothing does.
+	LeftAlone string
+	// Abandoned is the serial number of a certificate whose private key is lost and in whose place an older pair serves now; ""
+	// if there is none. It is to be renewed, though the older pair may not be due.
+	Abandoned string
+}
 
 // Repair ends what a killed run, certbot's or ours, left of a change of links: links are restored from a full set of
 // previous_*.pem (certbot's _fix_symlinks), unfinished directories go, and if the archive holds a newer complete version
-// than the links, they are led there (certbot's ensure_deployed), provided its certificate and key belong together.
+// than the links, they are led there (certbot's ensure_deployed). Unlike certbot it does so only if that version may take
+// the place of a good pair: its key is its own, its names are the lineage's, it is valid now and ends later.
 //
-// It also mends what certbot gives up on, as long as nothing is lost by it: links that are gone, lead nowhere or became
+// It also mends what certbot gives up on, as long as nothing is lost by it: links that are gone, lead elsewhere or became
 // copies of the files in the archive (the classic copy of /etc/letsencrypt without its links), and a current pair that is
-// damaged, are led to the newest version that is complete and good; a lost cert.pem or chain.pem is made of fullchain.pem.
-//
-// It reports whether live/NAME now holds another version or other links than before. The caller holds the lineage's lock.
-func (s *Store) Repair(name string) (changed bool, err error) {
+// damaged, are led to the best version that is complete and good; a lost cert.pem or chain.pem is made of fullchain.pem; a
+// renewal file that names the places of before a move names those of today. The caller holds the lineage's lock.
+func (s *Store) Repair(name string) (Repaired, error) {
+	var done Repaired
 	if err := checkName(name); err != nil {
-		return false, err
+		return done, err
 	}
 	r, err := s.lookRenewal(s.Dirs.Renewal(name))
 	if err != nil {
-		return false, err
+		return done, err
+	}
+	if r.movedFrom(s.Dirs) != "" {
+		if r, err = s.relocate(r); err != nil {
+			return done, err
+		}
+		done.Changed = true
 	}
 	before := r.linkTexts()
 	if err := s.settle(r); err != nil {
-		return false, err
+		return done, err
 	}
 	restored, err := s.restoreParts(r)
 	if err == nil {
-		err = s.leadToNewest(r)
+		done.LeftAlone, done.Abandoned, err = s.leadToBest(r)
 	}
-	return restored || before != r.linkTexts(), err
+	done.Changed = done.Changed || restored || before != r.linkTexts()
+	return done, err
 }
 
 // linkTexts is what the four links say.
@@ -45,23 +64,20 @@ func (r *Renewal) linkTexts() [4]string {
 	return all
 }
 
-func (s *Store) leadToNewest(r *Renewal) error {
+func (s *Store) leadToBest(r *Renewal) (note, abandoned string, err error) {
 	a := archive{r.ArchiveDir}
-	state, linkErr := r.linkState()
-	newest, err := a.newest()
-	switch {
-	case linkErr != nil && (err != nil || newest == 0 || !s.replaceable(r, a)):
-		return linkErr
-	case linkErr != nil:
-		return s.connect(r, a, newest)
-	case err != nil || newest == 0:
-		return nil
+	if number, current := r.inOrder(a); number > 0 {
+		note, err = s.advance(r, a, number, current)
+		return note, "", err
 	}
-	least := oldest(state)
-	if least > 0 && newest != least && (newest > least || r.pair() != nil) {
-		return s.lead(r, a, newest)
+	former, unread := r.current()
+	if note, err = s.reconnect(r, a); err != nil || unread != nil {
+		return note, "", err
 	}
-	return nil
+	if now, err := r.current(); err == nil && now.NotAfter.Before(former.NotAfter) && slices.Equal(sorted(now.Names), sorted(former.Names)) {
+		abandoned = former.Serial
+	}
+	return note, abandoned, nil
 }
 
 // restoreParts makes cert.pem and chain.pem of fullchain.pem where the files they lead to are gone or torn and the pair
@@ -86,6 +102,9 @@ func (s *Store) restoreParts(r *Renewal) (restored bool, err error) {
 		}
 		if err := s.write(newFile{path: path, data: v[kind], mode: 0o666}); err != nil {
 			return restored, err
+		}
+		if info, err := os.Stat(r.FullChain); err == nil { // by its time others tell when the certificate was put in place
+			_ = os.Chtimes(path, info.ModTime(), info.ModTime())
 		}
 		restored = true
 	}

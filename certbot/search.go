@@ -19,21 +19,46 @@ import (
 // thousands of certificates most are told by a look for the names in the certificate's bytes, which costs a tenth of
 // reading it and its renewal file. What cannot be told so is read.
 func (s *Store) sharing(names []string) []*Lineage {
+	found, _ := s.skim(names)
+	return s.originals(found)
+}
+
+// Troubled names the lineages that may be about one of these names and that Repair may have something to do for, or that
+// cannot be looked at.
+func (s *Store) Troubled(names []string) []string {
+	found, bad := s.skim(names)
+	for _, l := range found {
+		if l.Unsettled || l.KeyLost != nil {
+			bad = append(bad, l.Name)
+		}
+	}
+	slices.Sort(bad)
+	return bad
+}
+
+// skim looks at every lineage that may have one of these names, and names those that cannot be looked at.
+func (s *Store) skim(names []string) (found []*Lineage, bad []string) {
 	all, _ := s.confNames()
 	wanted := needles(names)
-	found := make([]*Lineage, len(all))
+	looked, failed := make([]*Lineage, len(all)), make([]bool, len(all))
 	inParallel(len(all), func() func(int) {
 		r := &skimmer{store: s, wanted: wanted, buffer: make([]byte, usualSize)}
 		return func(i int) {
 			if !r.may(all[i]) {
 				return
 			}
-			if l, err := s.Look(all[i]); err == nil {
-				found[i] = l
-			}
+			l, err := s.Look(all[i])
+			looked[i], failed[i] = l, err != nil
 		}
 	})
-	return slices.DeleteFunc(found, func(l *Lineage) bool { return l == nil })
+	for i, l := range looked {
+		if failed[i] {
+			bad = append(bad, all[i])
+		} else if l != nil {
+			found = append(found, l)
+		}
+	}
+	return found, bad
 }
 
 // needles are names as they stand in a certificate's bytes; nil where one does not stand there as text.
@@ -65,14 +90,19 @@ func (r *skimmer) may(name string) bool {
 		return true
 	}
 	path := filepath.Join(r.store.Dirs.live(name), "cert.pem")
+	text, err := readlink(path)
+	own := filepath.Join(r.store.Dirs.archive(name), filepath.Base(text))
+	if err != nil || text != own && text != "../../archive/"+name+"/"+filepath.Base(text) {
+		return true // what it leads to may be another lineage's
+	}
 	if !hasLine(conf, "cert = "+path) || bytes.Count(conf, []byte("\ncert")) > 1 {
 		return true
 	}
-	text, err := r.read(path)
+	content, err := r.read(path)
 	if err != nil {
 		return true
 	}
-	block, _ := pem.Decode(text)
+	block, _ := pem.Decode(content)
 	if block == nil {
 		return true
 	}

@@ -105,7 +105,7 @@ func (r *Renewal) staleNotes(names []string) []Note {
 	var notes []Note
 	for _, w := range r.Params.WebrootMap {
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, w.Name) }) {
-			notes = append(notes, Note{r.Path, r.mapLine(w.Name), fmt.Sprintf("the entry %s in [[webroot_map]] belongs to no name of the certificate", failure.Clean(w.Name))})
+			notes = append(notes, Note{Path: r.Path, Line: r.mapLine(w.Name), Sentence: fmt.Sprintf("the entry %s in [[webroot_map]] belongs to no name of the certificate", failure.Clean(w.Name))})
 		}
 	}
 	return notes

@@ -36,6 +36,7 @@ type certificateView struct {
 	Authenticator string    `json:"authenticator,omitempty"`
 	Unusable      string    `json:"not_renewable,omitempty"` // why no renewal can be tried
 	Note          string    `json:"note,omitempty"`
+	Notes         []string  `json:"notes,omitempty"` // what is odd about when it is due
 }
 
 type invalidView struct {
@@ -103,6 +104,8 @@ type listed struct {
 	facts  certbot.Facts
 	view   certificateView // for --json
 	note   string
+	owned  certbot.Owned
+	notes  []certbot.Note
 	wanted bool
 	err    error
 }
@@ -117,6 +120,7 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 		if err == nil {
 			one.err, one.facts, one.wanted = verifier.Verify(l), l.Facts(now), f.matches(l)
 			one.note = renewal.WithoutInstaller(disk, l, true)
+			one.owned, one.notes = l.Renewal.Owned(), l.Renewal.DueNotes()
 			if p.json {
 				one.view = viewCertificate(l)
 				one.view.Note = one.note
@@ -124,6 +128,7 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 		}
 		looked[i] = one
 	})
+	remarks(p, disk, looked)
 	var found []listed
 	invalid := []invalidView{}
 	for _, one := range looked {
@@ -141,6 +146,24 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 		}
 	}
 	return found, invalid
+}
+
+// remarks warns of what keeps nothing from the list: two renewal files for the same files, and what has no effect in one.
+func remarks(p *printer, disk *certbot.Store, looked []listed) {
+	var all []certbot.Owned
+	for _, one := range looked {
+		all = append(all, one.owned)
+		for _, note := range one.notes {
+			p.Warn("%s", note)
+		}
+	}
+	copies := certbot.Copies(all)
+	for _, one := range looked {
+		if original := copies[one.name]; original != "" {
+			err := disk.SharedFailure(one.name, original)
+			p.Warn("%v. %s", err, failure.RemedyOf(err))
+		}
+	}
 }
 
 // matches reports whether a certificate has all the names that were asked for, as certbot's filter does.
@@ -170,6 +193,9 @@ func viewCertificate(l *certbot.Lineage) certificateView {
 	}
 	if word, _, _ := strings.Cut(v.Status, ":"); word == "VALID" {
 		v.Status = word // for how long yet, expires says as a time
+	}
+	for _, note := range r.DueNotes() {
+		v.Notes = append(v.Notes, note.String())
 	}
 	if err := l.Usable(); err != nil {
 		v.Unusable = err.Error()

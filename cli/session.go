@@ -88,9 +88,8 @@ func (s *session) ledgerDir() string { return filepath.Join(s.dirs.Config, "orde
 
 // openLedger opens the lock file beside the ledger and the ledger itself.
 func (s *session) openLedger(ctx context.Context, adopt bool) error {
-	if err := os.MkdirAll(s.ledgerDir(), 0o700); err != nil {
-		return failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
-			"the directory %s cannot be made", s.ledgerDir())
+	if err := s.dirs.PrepareLedger(); err != nil {
+		return err
 	}
 	locks, err := lock.Open(filepath.Join(s.ledgerDir(), "lock"))
 	if err != nil {

@@ -162,6 +162,8 @@ func (p *printer) looked(r renewal.Result) {
 		p.say("Cert not yet due for renewal\nCertificate not yet due for renewal") // the former is certbot's before 1.10
 	case r.Outcome == renewal.Kept:
 		p.say("Certificate not yet due for renewal")
+	case r.Outcome == renewal.Skipped:
+		p.Warn("%s is skipped: %s. %s", r.Path, r.Sentence, r.Remedy)
 	case r.Outcome == renewal.Invalid && p.certbot:
 		p.fault("Renewal configuration file %s (cert: %s) produced an unexpected error: %s. Skipping.", r.Path, r.Lineage, r.Sentence)
 	case r.Outcome == renewal.Failed && p.certbot:

@@ -48,6 +48,7 @@ func effectNames() []naming {
 		{`/\.well-known(/acme-challenge)?$`, "directory for tokens"},
 		{`/acme-challenge/orderly-[^/]*$`, "probe"},
 		{`/acme-challenge/[^/]*$`, "token"},
+		{`/\.[^/]*\.probe\d\.orderly-new$`, ""}, // whether a certificate can be put in place
 		{`^etc/archive/.*/privkey\d\.pem$`, "certificate, its key"},
 		{`^etc/archive/.*/(cert|chain|fullchain)\d\.pem$`, "certificate"},
 		{`^etc/archive(/|$)`, "certificate, directory"},
@@ -177,9 +178,11 @@ func TestAKillAroundEveryEffect(t *testing.T) {
 	}
 	for i, ca := range cas {
 		for _, command := range []string{"certonly", "renew"} {
-			all := blowsOf(ca, command, ca.watchOnce(t, command))
+			seen := ca.watchOnce(t, command)
+			all := blowsOf(ca, command, seen)
 			if command == "certonly" {
 				hasEffects(t, all)
+				hasDurableLedger(t, seen)
 			}
 			for _, b := range sliceOf(all) {
 				if !whole && !b.chosen(all) || i > 0 && b.moment == "within" {
@@ -217,6 +220,18 @@ func hasEffects(t *testing.T, all []blow) {
 				t.Errorf("no kill %s %q", moment, effect)
 			}
 		}
+	}
+}
+
+// hasDurableLedger wants the name of the ledger's directory to be on the disk before anything is committed: a power cut would
+// otherwise take the ledger away with it.
+func hasDurableLedger(t *testing.T, seen []deed) {
+	t.Helper()
+	made := slices.IndexFunc(seen, func(d deed) bool { return d.Call == "mkdir" && d.Path == "etc/orderly" })
+	committed := slices.IndexFunc(seen, func(d deed) bool { return d.Effect == "ledger, commit 1" })
+	synced := func(d deed) bool { return d.Call == "sync" && d.Path == "etc" }
+	if made < 0 || committed < made || !slices.ContainsFunc(seen[made:committed], synced) {
+		t.Errorf("etc/orderly, made at %d, is not durable at %d: %+v", made, committed, seen[:max(committed, 0)])
 	}
 }
 

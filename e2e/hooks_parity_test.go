@@ -156,12 +156,12 @@ func TestPostHooksComeAfterTheSummary(t *testing.T) {
 
 func TestNoHookRunsWhereNothingIsAttempted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, testca.Config{})
+	w := newWorld(t, backdated())
 	h := w.host("one")
 	j := h.journal()
 	h.lineages("a.example.com", "off.example.com")
 	conf := filepath.Join(h.config, "renewal", "off.example.com.conf")
-	h.write(conf, strings.Replace("renew_before_expiry = 90 days\n"+h.read(conf), "[renewalparams]", "[renewalparams]\nautorenew = False", 1))
+	h.write(conf, strings.Replace("renew_before_expiry = 100 days\n"+h.read(conf), "[renewalparams]", "[renewalparams]\nautorenew = False", 1))
 	j.directory()
 	h.must(j.withHooks([]string{"renew"})...)
 	h.must(j.withHooks(h.certonly(filepath.Join(w.dir, "sites", "off.example.com"), "off.example.com"))...)
@@ -198,7 +198,7 @@ func TestAHookIsTakenUnseenWhereThatIsSaid(t *testing.T) {
 // and nothing was begun.
 func TestTheRandomDelayCanBeEnded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, testca.Config{})
+	w := newWorld(t, backdated())
 	h := w.host("one")
 	j := h.journal()
 	h.lineages("a.example.com")
@@ -207,7 +207,7 @@ func TestTheRandomDelayCanBeEnded(t *testing.T) {
 		t.Errorf("a delay although nothing is due: %s", r)
 	}
 	conf := filepath.Join(h.config, "renewal", "a.example.com.conf")
-	h.write(conf, "renew_before_expiry = 90 days\n"+h.read(conf))
+	h.write(conf, "renew_before_expiry = 100 days\n"+h.read(conf))
 	requests := w.requests("")
 	c := h.start(j.withHooks([]string{"renew"})...)
 	until(t, "the delay begins", func() bool {

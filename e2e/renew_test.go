@@ -25,10 +25,13 @@ func (h *host) alter(lineage, from, to string) {
 	h.write(h.conf(lineage), strings.ReplaceAll(text, from, to))
 }
 
-// makeDue lets a lineage be due for as long as this renewal file lasts.
+// backdated is a CA whose certificates began a month ago, so that makeDue can make them due.
+func backdated() testca.Config { return testca.Config{Backdate: 30 * 24 * time.Hour} }
+
+// makeDue lets a lineage of a backdated CA be due for as long as this renewal file lasts.
 func (h *host) makeDue(lineage string) {
 	h.t.Helper()
-	h.write(h.conf(lineage), "renew_before_expiry = 1000 days\n"+h.read(h.conf(lineage)))
+	h.write(h.conf(lineage), "renew_before_expiry = 100 days\n"+h.read(h.conf(lineage)))
 }
 
 // lineages obtains a certificate for each name, every one in a document root of its own.
@@ -69,7 +72,7 @@ func TestRenewLeavesWhatIsNotDueAlone(t *testing.T) {
 
 func TestRenewRenewsWhatIsDue(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, testca.Config{})
+	w := newWorld(t, backdated())
 	h := w.host("one")
 	h.lineages("a.example.com", "b.example.com", "c.example.com")
 	h.makeDue("b.example.com")
@@ -82,7 +85,7 @@ func TestRenewRenewsWhatIsDue(t *testing.T) {
 			t.Errorf("%q is not said: %s", want, r)
 		}
 	}
-	if !strings.Contains(h.read(h.conf("b.example.com")), "renew_before_expiry = 1000 days") {
+	if !strings.Contains(h.read(h.conf("b.example.com")), "renew_before_expiry = 100 days") {
 		t.Error("the renewal lost renew_before_expiry")
 	}
 	h.kept(promise{names: []string{"b.example.com"}, certificates: 4})
@@ -179,7 +182,7 @@ func (h *host) wellKnownIsAFile(name string) {
 // The provider's case: broken lineages beside healthy ones, every day. They cost the CA nothing, and each gets a sentence.
 func TestBrokenLineagesCostTheCANothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, testca.Config{})
+	w := newWorld(t, backdated())
 	h := w.host("one")
 	names := []string{"healthy.example.com", "zhealthy.example.com"}
 	for _, b := range breakages() {
@@ -227,7 +230,7 @@ func TestBrokenLineagesCostTheCANothing(t *testing.T) {
 // not one request.
 func TestABrokenHostDoesNotEvenAskForTheDirectory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, testca.Config{})
+	w := newWorld(t, backdated())
 	h := w.host("one")
 	h.lineages("gone.example.com", "unmapped.example.com", "empty.example.com")
 	for _, b := range breakages() {

@@ -66,7 +66,7 @@ type lineage struct {
 
 func newShared(t *testing.T) *shared {
 	t.Helper()
-	w := newWorld(t, testca.Config{AlternateChains: 1, Profiles: map[string]testca.Lifetimes{"ninety": {}}})
+	w := newWorld(t, testca.Config{Backdate: 30 * 24 * time.Hour, AlternateChains: 1, Profiles: map[string]testca.Lifetimes{"ninety": {}}})
 	h := w.host("one")
 	s := &shared{host: h, port: loopbackPort(t), debian: tool{"debian", h.unhurried}, ours: tool{"ours", h.orderly}}
 	roots := w.ca.IssuingRoots()
@@ -195,7 +195,7 @@ func (s *shared) administer(l lineage) {
 	s.t.Helper()
 	s.alter(l.name, "[renewalparams]\n", "[renewalparams]\n# the panel's, do not touch\n")
 	s.alter(l.name, "server = "+s.ca.DirectoryURL(), "server = "+s.ca.DirectoryURL()+"  # our own")
-	s.write(s.conf(l.name), "# managed: yes\npanel_id = 42, 43\nrenew_before_expiry = 1000 days\n"+s.settings(l.name)+
+	s.write(s.conf(l.name), "# managed: yes\npanel_id = 42, 43\nrenew_before_expiry = 100 days\n"+s.settings(l.name)+
 		"\n# not certbot's\n[panel]\nowner = \"me, myself\"\n[[quota]]\nused = 1\n")
 	if !strings.HasPrefix(l.name, "ec-") {
 		return
@@ -376,7 +376,7 @@ func (s *shared) journaled(l lineage, renewals int) {
 func (s *shared) idle(due []lineage) {
 	s.t.Helper()
 	for _, l := range due {
-		s.alter(l.name, "renew_before_expiry = 1000 days\n", "renew_before_expiry = 3 weeks\n")
+		s.alter(l.name, "renew_before_expiry = 100 days\n", "renew_before_expiry = 3 weeks\n")
 	}
 	s.unchanged(s.ours, "renew", "--no-random-sleep-on-renew")
 	s.unchanged(s.debian, "renew", "--no-random-sleep-on-renew")

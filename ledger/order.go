@@ -199,9 +199,10 @@ type Request struct {
 	CSR              []byte `json:"csr,omitempty"`       // DER, of a person's own; then there is no private key here
 	Output           Output `json:"output,omitzero"`     // where the certificate of a person's own CSR goes
 	Rehearsal        bool   `json:"rehearsal,omitempty"` // --dry-run: nothing is put in place
+	LostKey          bool   `json:"lost_key,omitempty"`  // the private key in place was of no use
 
-	// Filed is what the renewal file said when this was asked, by setting: what differs later was mended by a person.
-	Filed map[string]string `json:"filed,omitempty"`
+	// Settings is the renewal file when this was asked: what differs in it later was mended by a person.
+	Settings string `json:"settings,omitempty"`
 }
 
 // Output names the files for a certificate that has no lineage. All are absolute.

@@ -281,7 +281,10 @@ func adoptSettings(o *ledger.Order, r ledger.Request) {
 	}
 	o.Request.ReuseKey, o.Request.PreferredChain, o.Request.AllowSubset = r.ReuseKey, r.PreferredChain, r.AllowSubset
 	o.Request.Webroots, o.Request.WebrootPaths, o.Request.Hooks = r.Webroots, r.WebrootPaths, r.Hooks
-	o.Request.WebrootFrom, o.Request.Filed = r.WebrootFrom, r.Filed
+	o.Request.WebrootFrom = r.WebrootFrom
+	if sameKey(o.Request, r) {
+		o.Request.Settings = r.Settings // else what was mended of the key would be taken for what this order was made of
+	}
 	o.Request.Solver, o.Request.Standalone, o.Request.Manual = r.Solver, r.Standalone, r.Manual
 }
 

@@ -48,6 +48,9 @@ func (c Choice) apply(r *ledger.Request, current *certbot.Lineage) error {
 		if err := c.agreesWith(current); err != nil {
 			return err
 		}
+		if current.KeyLost != nil {
+			return current.KeyNeeded()
+		}
 		r.OldKey = current.Renewal.PrivKey
 	}
 	c.key(r, p)

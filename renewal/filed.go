@@ -22,7 +22,7 @@ const (
 	filedProof   = "authenticator"
 )
 
-// filed is what a renewal file says, by group, as ledger.Request.Filed keeps it.
+// filed is what a renewal file says, by group.
 func filed(p certbot.Params) map[string]string {
 	said := map[string]string{}
 	for group, values := range map[string][]any{
@@ -49,8 +49,9 @@ func filed(p certbot.Params) map[string]string {
 // mended says which groups a person has changed since an order was made; none where that is not known.
 func mended(o *ledger.Order, now certbot.Params) map[string]bool {
 	changed := map[string]bool{}
-	for group, said := range filed(now) {
-		changed[group] = o.Request.Filed != nil && o.Request.Filed[group] != said
+	former, known := certbot.Settings(o.Request.Settings)
+	for group, said := range filed(former) {
+		changed[group] = known && filed(now)[group] != said
 	}
 	return changed
 }
@@ -58,7 +59,7 @@ func mended(o *ledger.Order, now certbot.Params) map[string]bool {
 // lineageOfOrder opens the lineage that an order is for, nil where its renewal file has no say: there is none, or it cannot
 // be read.
 func (s *Server) lineageOfOrder(o *ledger.Order) *certbot.Lineage {
-	if o.Request.Rehearsal || len(o.Request.CSR) > 0 || o.Request.Filed == nil {
+	if o.Request.Rehearsal || len(o.Request.CSR) > 0 || o.Request.Settings == "" {
 		return nil
 	}
 	l, err := s.Disk.Open(o.Lineage)
@@ -101,7 +102,7 @@ func (s *Server) mended(o *ledger.Order) ledger.Request {
 		r.Solver, r.Standalone, r.Manual = now.Solver, now.Standalone, now.Manual
 		r.Webroots, r.WebrootPaths, r.WebrootFrom = now.Webroots, now.WebrootPaths, now.WebrootFrom
 	}
-	r.Filed = now.Filed
+	r.Settings = now.Settings
 	return r
 }
 

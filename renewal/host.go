@@ -94,22 +94,47 @@ func (s *Server) checker() *preflight.Checker {
 	}
 }
 
-// LineageCheck is the name of the check that a new lineage's directories are free.
+// LineageCheck is the name of the check that a certificate can be put in place.
 const LineageCheck = "lineage"
 
-// checkLineage finds what certbot finds only after the certificate was issued: directories in a new lineage's place.
+// checkLineage finds what certbot finds only after the certificate was issued: directories in a new lineage's place, and
+// directories that cannot be written.
 func (s *Server) checkLineage(r ledger.Request) *preflight.Result {
-	if !r.New || s.Settings.SkipPreflight[LineageCheck] {
+	if len(r.CSR) > 0 || s.Settings.SkipPreflight[LineageCheck] {
 		return nil
 	}
 	started := s.Clock.Now()
 	result := &preflight.Result{Check: LineageCheck, Verdict: preflight.Pass, Local: true}
-	if err := s.Disk.Free(lineageOf(r.Lineage)); err != nil {
+	if err := s.installable(r); err != nil {
 		result.Verdict, result.Class = preflight.Refuse, failure.ClassOf(err)
 		result.Sentence, result.Remedy = err.Error(), failure.RemedyOf(err)
 	}
 	result.Took = s.Clock.Now().Sub(started)
 	return result
+}
+
+func (s *Server) installable(r ledger.Request) error {
+	name, p := lineageOf(r.Lineage), params(r)
+	if r.Rehearsal {
+		p = certbot.Params{} // its server is another, and nothing is written
+	}
+	if r.New {
+		if err := s.Disk.Free(name); err != nil {
+			return err
+		}
+	}
+	if s.writable[name] {
+		return nil
+	}
+	err := certbot.Probe(s.KeyDir, name)
+	if err == nil {
+		err = s.Disk.Installable(name, p)
+	}
+	if s.writable == nil {
+		s.writable = map[string]bool{}
+	}
+	s.writable[name] = err == nil
+	return err
 }
 
 // wanted reports whether an order that an earlier run left is still wanted: its lineage was not deleted meanwhile, and was
@@ -172,7 +197,10 @@ func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, cha
 		i.s.Report.Warn("a newer certificate is in place for %s; the one of order %d is left aside", o.Lineage, o.ID)
 		return nil
 	}
-	_, err = i.s.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, params(o.Request))
+	done, err := i.s.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, params(o.Request))
+	for _, note := range done.Notes {
+		i.s.warnOnce(note)
+	}
 	return err
 }
 
@@ -180,7 +208,7 @@ func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, cha
 func params(r ledger.Request) certbot.Params {
 	p := certbot.Params{
 		Account: r.Account, Server: r.Server, Authenticator: "webroot", WebrootPath: r.WebrootPaths,
-		PreHook: r.Hooks.Pre, PostHook: r.Hooks.Post, DeployHook: r.Hooks.Deploy,
+		PreHook: r.Hooks.Pre, PostHook: r.Hooks.Post, DeployHook: r.Hooks.Deploy, Since: r.Settings,
 	}
 	chosen(r, &p)
 	proven(r, &p)

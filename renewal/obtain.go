@@ -3,6 +3,7 @@ package renewal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 type Result struct {
 	Lineage string    `json:"lineage"`
 	Names   []string  `json:"names,omitempty"`
-	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "invalid", "rehearsed"
+	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "invalid", "skipped", "rehearsed"
 	Path    string    `json:"fullchain,omitempty"`
 	Key     string    `json:"private_key,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
@@ -26,7 +27,8 @@ type Result struct {
 	// Output names the files of a certificate that belongs to no lineage.
 	Output ledger.Output `json:"output,omitzero"`
 	// Note is what somebody should know although the certificate is in place.
-	Note string `json:"note,omitempty"`
+	Note  string   `json:"note,omitempty"`
+	Notes []string `json:"notes,omitempty"` // what is odd about when it is due
 
 	Class    failure.Class `json:"class,omitempty"`
 	Sentence string        `json:"error,omitempty"`
@@ -41,6 +43,7 @@ const (
 	Failed  = "failed"
 	Stopped = "stopped"
 	Invalid = "invalid" // the renewal file cannot be used
+	Skipped = "skipped" // the renewal file is a copy of another's
 )
 
 // fail makes err the result's.
@@ -73,6 +76,7 @@ func (s *Server) Only() {
 func (s *Server) Obtain(ctx context.Context, w Wish) Result {
 	var result Result
 	w.answers = map[string]int{}
+	s.heal(ctx, w)
 	for range mostDecisions {
 		d, err := s.decide(w, s.Clock.Now())
 		result = Result{Lineage: d.Lineage, Names: w.Names}
@@ -83,6 +87,9 @@ func (s *Server) Obtain(ctx context.Context, w Wish) Result {
 		d.Needed = d.Needed || s.Settings.Rehearsal
 		if !d.Needed && !s.unfinished(ctx, d.Lineage) {
 			s.keep(&result, d.Current)
+			for _, note := range result.Notes {
+				s.warnOnce(note)
+			}
 			return result
 		}
 		err = s.fulfil(ctx, w, d, &result)
@@ -107,6 +114,9 @@ func (s *Server) unfinished(ctx context.Context, lineage string) bool {
 func (s *Server) keep(r *Result, l *certbot.Lineage) {
 	r.Outcome = Kept
 	r.Path, r.Key, r.Expires = l.Renewal.FullChain, l.Renewal.PrivKey, l.Certificate.NotAfter
+	for _, note := range l.Renewal.DueNotes() {
+		r.Notes = append(r.Notes, note.String())
+	}
 	if at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry); err == nil {
 		r.DueAt = at
 	}
@@ -148,6 +158,9 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 // attempt says what begins, unless it is certain already that preflight will refuse.
 func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request) error {
 	s.addReplaces(ctx, e, r)
+	if r.LostKey = r.LostKey || s.abandoned[r.Lineage] != ""; r.LostKey {
+		s.warnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
+	}
 	s.rehearse(r)
 	if s.left != nil {
 		restrict(r, s.left)

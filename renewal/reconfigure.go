@@ -59,6 +59,9 @@ func (s *Server) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
 		return nil, failure.Wrap(err, failure.Config, "`orderly certificates` lists the names.",
 			"An existing certificate with name %s could not be found. Run `certbot certificates` to list available certificates.", failure.Clean(w.CertName))
 	}
+	if err := s.Disk.NotCopied(w.CertName); err != nil {
+		return nil, err
+	}
 	l, err := s.openHealed(w.CertName)
 	if err != nil {
 		return nil, failure.Wrap(err, failure.ClassOf(err), "", "Renewal configuration file %s (cert: %s) produced an unexpected error",

@@ -101,11 +101,11 @@ func (r Round) looked(result Result) {
 	}
 }
 
-// openHealed opens a lineage, after mending what a killed certbot or Orderly left half-done if that is what is wrong. A
-// lineage that another process works on is left to it.
+// openHealed opens a lineage, after mending what a killed certbot or Orderly left half-done, or an accident did to its links,
+// if that is what is wrong. A lineage that another process works on is left to it.
 func (s *Server) openHealed(name string) (*certbot.Lineage, error) {
 	l, err := s.Disk.Open(name)
-	unsettled := err == nil && l.Unsettled // a certificate that a killed run did not link to, for instance
+	unsettled := err == nil && (l.Unsettled || l.KeyLost != nil) // a certificate that a killed run did not link to, for instance
 	if !unsettled && failure.ClassOf(err) != failure.LineageBroken || s.Settings.Rehearsal {
 		return l, err
 	}
@@ -114,11 +114,28 @@ func (s *Server) openHealed(name string) (*certbot.Lineage, error) {
 		return l, err
 	}
 	defer func() { _ = unlock() }()
-	if healed, repairErr := s.Disk.Repair(name); !healed || repairErr != nil {
+	if changed, repairErr := s.repair(name); !changed || repairErr != nil {
 		return l, err
 	}
-	s.Report.Warn("the links of %s were repaired", name)
 	return s.Disk.Open(name)
+}
+
+// repair mends a lineage's links, and says what it did or found. The caller holds the lineage's lock.
+func (s *Server) repair(name string) (changed bool, err error) {
+	done, err := s.Disk.Repair(name)
+	if done.Changed {
+		s.warnOnce(fmt.Sprintf("the links of %s were repaired", name))
+	}
+	if done.Abandoned != "" {
+		if s.abandoned == nil {
+			s.abandoned = map[string]string{}
+		}
+		s.abandoned[name] = done.Abandoned
+	}
+	if done.LeftAlone != "" {
+		s.warnOnce(fmt.Sprintf("of %s, %s", name, done.LeftAlone))
+	}
+	return done.Changed, err
 }
 
 // clearBlank removes the renewal files that a killed certbot left empty: certbot itself complains of one for ever, and makes
@@ -204,7 +221,7 @@ func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 }
 
 func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
-	if round.Renew || s.Settings.Rehearsal {
+	if round.Renew || s.Settings.Rehearsal || s.needsKey(l) {
 		return true, nil
 	}
 	at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
@@ -226,7 +243,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 	}
 	outcome, err := s.obtain(ctx, engine, s.orderName(l.Name), l.Certificate.Names, l, never, func(ctx context.Context) (*order.Plan, error) {
 		if !s.Settings.Rehearsal {
-			if _, err := s.Disk.Repair(l.Name); err != nil {
+			if _, err := s.repair(l.Name); err != nil {
 				return nil, err
 			}
 		}
@@ -246,7 +263,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		}
 		request.Account = engine.Account.KeyID
 		for _, note := range fresh.Renewal.Notes {
-			s.Report.Warn("%s", note)
+			s.warnOnce(note.String())
 		}
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: urgent(fresh.Certificate, s.Clock.Now())}
 		return plan, s.attempt(ctx, engine, &plan.Request)
@@ -281,7 +298,7 @@ func renewalRequest(l *certbot.Lineage, round Round) (ledger.Request, error) {
 	}
 	r := ledger.Request{
 		Lineage: l.Name, Server: w.Server, Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
-		Filed: filed(p),
+		Settings: l.Renewal.Text(), LostKey: l.KeyLost != nil,
 	}
 	if len(round.WebrootPaths) > 0 {
 		r.WebrootPaths = round.WebrootPaths

@@ -5,6 +5,7 @@ package renewal
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -54,20 +55,22 @@ type Server struct {
 	// KeyDir is where private keys wait for their certificate.
 	KeyDir string
 
-	run      *ledger.Run
-	last     func() *ledger.Run
-	hooks    hooks
-	checking time.Duration
-	warned   map[string]bool
-	answers  map[string]answer // to questions for document roots
-	silent   int               // how often in a row --webroot-from did not answer in time
-	hearing  preflight.Hearing // of DNS servers
-	delayed  bool              // the pause of Round.Spread was made
-	left     []string          // the names that a subset has come down to, nil for all
-	skew     sync.Once         // the warning about the CA's clock is given once
-	engines  map[string]*order.Engine
-	clients  map[string]*acme.Client
-	dead     map[string]error // accounts that the CA does not accept
+	run       *ledger.Run
+	last      func() *ledger.Run
+	hooks     hooks
+	checking  time.Duration
+	warned    map[string]bool
+	abandoned map[string]string // serial numbers of certificates whose keys this run has found lost, by lineage
+	writable  map[string]bool   // lineages that this run has seen can be put in place
+	answers   map[string]answer // to questions for document roots
+	silent    int               // how often in a row --webroot-from did not answer in time
+	hearing   preflight.Hearing // of DNS servers
+	delayed   bool              // the pause of Round.Spread was made
+	left      []string          // the names that a subset has come down to, nil for all
+	skew      sync.Once         // the warning about the CA's clock is given once
+	engines   map[string]*order.Engine
+	clients   map[string]*acme.Client
+	dead      map[string]error // accounts that the CA does not accept
 	ports
 }
 
@@ -94,10 +97,33 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 		return err
 	}
 	s.finishKeyChanges(ctx)
-	if err := s.sweepTokens(ctx); err != nil {
+	s.Disk.SweepPendingKeys()
+	if err := errors.Join(s.sweepTokens(ctx), s.sweepUnfinished(ctx)); err != nil {
 		return err
 	}
 	return s.sweepKeys(ctx)
+}
+
+// sweepUnfinished removes new lineages that a killed run left without a name, a private key in them, and that no order is
+// going to complete: its lineage was given up meanwhile, or renamed.
+func (s *Server) sweepUnfinished(ctx context.Context) error {
+	for _, name := range s.Disk.Unfinished() {
+		unlock, free, err := s.Locks.TryLock(order.LineageLock(name))
+		if err != nil {
+			return err
+		}
+		if !free {
+			continue
+		}
+		orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: name})
+		if err == nil && len(orders) == 0 {
+			err = s.Disk.ClearUnfinished(name)
+		}
+		if err = errors.Join(err, unlock()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sweepKeys removes private keys of orders that were settled just before their process died. Keys of orders that the

@@ -18,6 +18,7 @@ type view struct {
 	ends    time.Time // of the current certificate
 	lineage *certbot.Lineage
 	kept    Result // where lineage is nil
+	owned   certbot.Owned
 }
 
 // survey reads the lineages. What cannot be read becomes a result, and the others go on.
@@ -39,10 +40,41 @@ func (s *Server) survey(ctx context.Context, names []string, round Round) ([]vie
 		}
 		views[i] = s.viewOf(l, round, unfinished[l.Name])
 	})
-	if !odd.Load() {
-		return views, nil, nil
+	var broken []Result
+	if odd.Load() {
+		if views, broken, err = s.mend(names, views, round, unfinished); err != nil {
+			return nil, nil, err
+		}
 	}
-	return s.mend(names, views, round, unfinished)
+	return s.withoutCopies(views, broken, round)
+}
+
+// withoutCopies leaves out the lineages whose files are those of another, which is renewed in their stead: a renewal file that
+// somebody copied beside itself is not worth an order.
+func (s *Server) withoutCopies(views []view, broken []Result, round Round) ([]view, []Result, error) {
+	if round.CertName != "" {
+		if err := s.Disk.NotCopied(round.CertName); err != nil {
+			return nil, append(broken, s.invalid(round.CertName, err)), nil
+		}
+		return views, broken, nil
+	}
+	var all []certbot.Owned
+	for _, v := range views {
+		all = append(all, v.owned)
+	}
+	copies := certbot.Copies(all)
+	var originals []view
+	for _, v := range views {
+		original := copies[v.owned.Name]
+		if original == "" {
+			originals = append(originals, v)
+			continue
+		}
+		skipped := s.invalid(v.owned.Name, s.Disk.SharedFailure(v.owned.Name, original))
+		skipped.Outcome = Skipped
+		broken = append(broken, skipped)
+	}
+	return originals, broken, nil
 }
 
 // mend takes up those that a first look passed over: what can be mended is, and the others become results.
@@ -79,7 +111,7 @@ func (s *Server) withoutBlank() ([]string, error) {
 }
 
 func (s *Server) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
-	v := view{path: l.Renewal.Path, ends: l.Certificate.NotAfter}
+	v := view{path: l.Renewal.Path, ends: l.Certificate.NotAfter, owned: l.Renewal.Owned()}
 	if needed, err := s.due(l, round); needed || err != nil || unfinished {
 		v.lineage = l
 		return v
@@ -99,6 +131,9 @@ func (s *Server) invalid(name string, err error) Result {
 // result is what comes of a lineage in a round.
 func (s *Server) result(ctx context.Context, v view, round Round) Result {
 	if v.lineage == nil {
+		for _, note := range v.kept.Notes {
+			s.warnOnce(note)
+		}
 		return v.kept
 	}
 	return s.renew(ctx, v.lineage, round)

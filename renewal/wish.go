@@ -62,6 +62,9 @@ func (s *Server) decide(w Wish, now time.Time) (Decision, error) {
 		}
 		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
 	}
+	if err := s.passedOver(w); err != nil {
+		return Decision{}, err
+	}
 	name, err := s.Disk.UniqueName(certbot.NameFor(w.Names))
 	return Decision{Lineage: name, Needed: true, Why: "it is new", KeyType: w.Choice.KeyType}, err
 }
@@ -71,7 +74,7 @@ func (s *Server) Complete(w *Wish) error {
 	if len(w.Names) > 0 {
 		return nil
 	}
-	l, err := s.Disk.Open(w.CertName)
+	l, err := s.openHealed(w.CertName)
 	if err == nil {
 		err = l.Orderable()
 	}
@@ -118,6 +121,9 @@ func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
 	if !slices.Contains(names, w.CertName) {
 		return Decision{Lineage: w.CertName, Needed: true, Why: "it is new", KeyType: w.Choice.KeyType}, nil
 	}
+	if err := s.Disk.NotCopied(w.CertName); err != nil {
+		return Decision{}, err
+	}
 	current, err := s.Disk.Open(w.CertName)
 	if errors.Is(err, certbot.ErrBlank) {
 		return Decision{Lineage: w.CertName, Needed: true, Why: "a killed certbot left nothing of it", KeyType: w.Choice.KeyType}, nil
@@ -147,6 +153,10 @@ func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 		d.Why = "its key changes"
 		return d, nil
 	}
+	if s.needsKey(l) {
+		d.Why = "its key is lost"
+		return d, nil
+	}
 	at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
 	if err != nil {
 		return d, err
@@ -169,7 +179,8 @@ func (w Wish) request(d Decision, account string) (ledger.Request, error) {
 		WebrootPaths: w.WebrootPaths, Hooks: w.Hooks, New: d.Current == nil,
 	}
 	if d.Current != nil {
-		r.Hooks, r.Filed = inherit(r.Hooks, d.Current.Renewal.Params), filed(d.Current.Renewal.Params)
+		r.Hooks = inherit(r.Hooks, d.Current.Renewal.Params)
+		r.Settings, r.LostKey = d.Current.Renewal.Text(), d.Current.KeyLost != nil
 	}
 	if err := w.Proof.apply(&r, d.Current); err != nil {
 		return r, err

@@ -122,6 +122,9 @@ func newHost(t *testing.T, config testca.Config) *host {
 	}
 	var err error
 	config.HTTPPort, config.Now = h.port, h.clock.Now
+	if config.Lifetimes.Certificate == 0 {
+		config.Backdate = 30 * day
+	}
 	h.ca, err = testca.Start(config)
 	must(t, err)
 	t.Cleanup(func() { must(t, h.ca.Close()) })
@@ -158,7 +161,8 @@ func (h *host) site(names ...string) {
 }
 
 func (h *host) disk() *certbot.Store {
-	return &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(h.dir, "etc"), Work: filepath.Join(h.dir, "lib"), Logs: filepath.Join(h.dir, "log")}}
+	return &certbot.Store{Now: h.clock.Now,
+		Dirs: certbot.Dirs{Config: filepath.Join(h.dir, "etc"), Work: filepath.Join(h.dir, "lib"), Logs: filepath.Join(h.dir, "log")}}
 }
 
 // process begins a run.
@@ -236,11 +240,11 @@ func (h *host) edit(lineage, old, replacement string) {
 	must(h.t, os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o644))
 }
 
-// due makes lineages due now, by their renewal files.
+// due makes lineages due now, by their renewal files: certificates here begin a month before they are made.
 func (h *host) due(lineages ...string) {
 	h.t.Helper()
 	for _, lineage := range lineages {
-		h.edit(lineage, "version = ", "renew_before_expiry = 90 days\nversion = ")
+		h.edit(lineage, "version = ", "renew_before_expiry = 100 days\nversion = ")
 	}
 }
 

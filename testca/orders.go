@@ -192,6 +192,9 @@ func (c *CA) finalize(r *request) *reply {
 	if o != nil && o.expired(r.now) {
 		return c.refuse(r, gone("order"))
 	}
+	if o != nil {
+		defer c.backdate(o)()
+	}
 	answer := c.pebble.serve(r.Request, r.body).documented()
 	if answer.status != http.StatusOK || o == nil {
 		return answer
@@ -208,6 +211,22 @@ func (c *CA) finalize(r *request) *reply {
 	answer.header.Set("Location", r.url(orderPath+o.ID))
 	c.pollAfter(answer, c.config.AsyncFinalize)
 	return answer.json(http.StatusOK, shown)
+}
+
+// backdate lets Pebble issue with other dates than its own, until the function that it returns is called.
+func (c *CA) backdate(o *order) (done func()) {
+	if c.config.Backdate == 0 {
+		return func() {}
+	}
+	set := func(from, to string) {
+		o.Lock()
+		defer o.Unlock()
+		o.NotBefore, o.NotAfter = from, to
+	}
+	now := time.Now()
+	end := now.Add(c.lifetimes(o.asked).Certificate - time.Second)
+	set(now.Add(-c.config.Backdate).UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339))
+	return func() { set("", "") }
 }
 
 // spoil makes an order invalid because of the CA itself, with Boulder's answer.

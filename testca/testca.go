@@ -71,6 +71,10 @@ type Config struct {
 	// AlternateChains is how many chains are offered beside the default one; each ends below a root of its own.
 	AlternateChains int
 
+	// Backdate is how long before they are made certificates begin to be valid, besides their lifetime: one of a month can be
+	// due at once by a renewal file that a client may well obey.
+	Backdate time.Duration
+
 	// DeadNames answer NXDOMAIN. SetDead changes them at run time.
 	DeadNames []string
 	// Now is the CA's clock (time.Now if nil). Certificates alone are dated by the real clock.

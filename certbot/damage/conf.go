@@ -69,6 +69,8 @@ func misplaced() []Case {
 			Make: edited(appended("[acme_renewal_info]\nari_retry_after = 2026-05-01T03:04:05\npost_hook = true\n")), Serves: true, Want: "has no effect in [acme_renewal_info]"},
 		{Name: "interval-in-parameters", Sentence: "renew_before_expiry was written below [renewalparams]",
 			Make: edited(param("renew_before_expiry = 60 days")), Serves: true, Want: "has no effect in [renewalparams]"},
+		{Name: "interval-longer-than-life", Sentence: "renew_before_expiry is from the time of certificates that lived for years",
+			Make: edited(swap("version = 2.1.0", "renew_before_expiry = 200 days\nversion = 2.1.0")), Serves: true, Want: "has no effect: the certificate lives only 90 days"},
 		{Name: "interval-not-understood", Sentence: "renew_before_expiry was written in another language",
 			Make: edited(swap("version = 2.1.0", "renew_before_expiry = 30 Tage\nversion = 2.1.0")), Serves: true, Want: "is not understood"},
 	}

@@ -76,7 +76,7 @@ func files() []Case {
 				return d.copyTo(twin)
 			}, Serves: true},
 		{Name: "from-another-directory", Sentence: "the directory was moved, and the files name the old place",
-			Make: edited(func(d Dir, text string) string { return strings.ReplaceAll(text, d.Config, d.Config+"-old") }), Want: "to be a symlink"},
+			Make: edited(func(d Dir, text string) string { return strings.ReplaceAll(text, d.Config, d.Config+"-old") }), Serves: true},
 	}
 }
 
@@ -152,6 +152,17 @@ func links() []Case {
 				}
 				return all
 			}), Serves: true},
+		{Name: "links-of-another-lineage", Sentence: "a script with the wrong name in a variable linked another lineage's files",
+			Make: harmed(func(d Dir) error {
+				other := d
+				other.Name, other.Others = "other."+d.Name, nil
+				all := os.MkdirAll(filepath.Dir(other.Archived("", 1)), 0o755)
+				all = errors.Join(all, other.Add(1, 70*24*time.Hour))
+				for _, kind := range kinds {
+					all = errors.Join(all, os.Remove(d.Live(kind)), os.Symlink(other.Archived(kind, 1), d.Live(kind)))
+				}
+				return all
+			}), Serves: true},
 		{Name: "own-files-in-live", Sentence: "a deploy hook keeps a combined file beside the links",
 			Make: harmed(func(d Dir) error {
 				return os.WriteFile(filepath.Join(filepath.Dir(d.Live("")), "haproxy.pem"), []byte("combined"), 0o640)
@@ -188,6 +199,16 @@ func archives() []Case {
 			}), Serves: true},
 		{Name: "certificate-torn", Sentence: "cert.pem alone has no content",
 			Make: harmed(func(d Dir) error { return os.Truncate(d.Archived("cert", 2), 0) }), Serves: true},
+		{Name: "newer-ends-sooner", Sentence: "somebody put a pair of their own into the archive as the next version",
+			Make: harmed(func(d Dir) error { return d.Add(3, time.Hour) }), Serves: true},
+		{Name: "newer-not-valid-yet", Sentence: "the clock was wrong when the next version was made",
+			Make: harmed(func(d Dir) error { return d.Add(3, life+24*time.Hour) }), Serves: true},
+		{Name: "newer-of-other-names", Sentence: "certbot was killed while it added a name to the certificate",
+			Make: harmed(func(d Dir) error {
+				more := d
+				more.Others = append(d.Names()[1:], "more."+d.Name)
+				return more.Add(3, 80*24*time.Hour)
+			}), Serves: true},
 		{Name: "all-torn", Sentence: "no version is whole",
 			Make: harmed(func(d Dir) error {
 				var all error
@@ -216,10 +237,23 @@ func archives() []Case {
 				}
 				return all
 			}), Serves: true},
+		{Name: "every-key-removed", Sentence: "a cleaning job removed what may not be read by all, and every key was among that",
+			Make: harmed(func(d Dir) error {
+				return errors.Join(os.Remove(d.Archived("privkey", 1)), os.Remove(d.Archived("privkey", 2)))
+			}), Serves: true},
+		{Name: "keys-emptied", Sentence: "the disk was full when the keys were restored",
+			Make: harmed(func(d Dir) error {
+				return errors.Join(os.Truncate(d.Archived("privkey", 1), 0), os.Truncate(d.Archived("privkey", 2), 0))
+			}), Serves: true},
+		{Name: "reused-key-lost", Sentence: "the key that was to stay the same was removed",
+			Make: func(d Dir) error {
+				err := edited(param("reuse_key = True"))(d)
+				return errors.Join(err, os.Remove(d.Archived("privkey", 1)), os.Remove(d.Archived("privkey", 2)))
+			}, Want: "is to stay the same and is lost"},
 		{Name: "reused-key-linked", Sentence: "an old certbot with --reuse-key linked the key to the one before",
 			Make: func(d Dir) error { return errors.Join(edited(param("reuse_key = True"))(d), reuseKey(d)) }, Serves: true},
 		{Name: "reused-key-pruned", Sentence: "the key that later versions link to was pruned",
-			Make: harmed(reuseKey, func(d Dir) error { return os.Remove(d.Archived("privkey", 1)) }), Want: "does not exist"},
+			Make: harmed(reuseKey, func(d Dir) error { return os.Remove(d.Archived("privkey", 1)) }), Serves: true},
 		{Name: "versions-removed", Sentence: "somebody tidied the archive and kept the newest",
 			Make: harmed(func(d Dir) error {
 				var all error

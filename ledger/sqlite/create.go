@@ -89,7 +89,12 @@ func create(ctx context.Context, path string, o Options) error {
 		_ = removeDraft(draft) // what is left of it the next attempt removes
 		return explainOpen(path, err)
 	}
-	if err := errors.Join(os.Rename(draft, path), syncPath(filepath.Dir(path))); err != nil {
+	dir := filepath.Dir(path)
+	err = errors.Join(os.Rename(draft, path), syncPath(dir))
+	if err == nil { // the directory may be that of a process that was killed before it had made its name durable
+		err = syncPath(filepath.Dir(dir))
+	}
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return failure.Wrap(err, failure.Ledger, writableDir, "the ledger %s cannot be put in place", path)
 	}
 	return nil
