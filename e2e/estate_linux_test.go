@@ -166,6 +166,11 @@ func (e *estate) picture() []string {
 	return lines
 }
 
+// tokens are the files of challenges that stand anywhere in it.
+func (e *estate) tokens() []string {
+	return slices.DeleteFunc(e.picture(), func(line string) bool { return !strings.Contains(line, "-rw-r--r--") })
+}
+
 // unchanged wants the estate to look as it did.
 func (e *estate) unchanged(before []string, when string) {
 	e.t.Helper()

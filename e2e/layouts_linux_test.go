@@ -4,13 +4,18 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"orderly/testca"
 )
+
+// webServerGroup is the group of www-data on every Debian.
+const webServerGroup = 33
 
 // sharedUser is an account that every Debian has, the only member of a group of its own: "list".
 const sharedUser = 38
@@ -94,6 +99,30 @@ func layouts() []layout {
 			htdocs(p)
 			p.own("apps")
 			return p.ownLink("../htdocs/.", "apps", "site")
+		}},
+		{name: "group-private", make: func(p plot) string { // nobody but the web server's group may look in
+			p.must(os.Lchown(p.home, p.user, webServerGroup))
+			p.must(os.Chmod(p.home, 0o710))
+			for _, dir := range []string{"1", "1/public"} {
+				p.dir(filepath.Join(p.home, dir), p.user, webServerGroup, 0o750|os.ModeSetgid)
+			}
+			p.ownLink("1", "current")
+			return filepath.Join(p.home, "current", "public")
+		}},
+		{name: "read-only", make: func(p plot) string { // but for the challenges
+			root := htdocs(p)
+			p.own("htdocs", ".well-known")
+			p.own("acme")
+			p.ownLink("../../acme", "htdocs", ".well-known", "acme-challenge")
+			mount(p.t, root, root, "", unix.MS_BIND, "")
+			p.must(unix.Mount("", root, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, ""))
+			return root
+		}},
+		{name: "dots", make: func(p plot) string { htdocs(p); p.own("etc"); return p.home + "/etc/../htdocs/./" }},
+		{name: "dangling", refused: "does not exist, though a link points there", make: func(p plot) string {
+			htdocs(p)
+			p.ownLink("../nowhere", "htdocs", ".well-known")
+			return filepath.Join(p.home, "htdocs")
 		}},
 		{name: "two-users", refused: "is reached through links of two users", strangers: true, make: func(p plot) string {
 			htdocs(p)
@@ -205,6 +234,36 @@ func (h *host) orderedEach(e *estate, times int) {
 		h.t.Errorf("%d authorizations are pending, %d were validated twice", truth.Pending(), truth.ValidatedTwice())
 	}
 	noOrder(h)
+}
+
+// A run is killed while the CA has seen its token, and a customer deploys before the next one: it is taken away from where it
+// was put.
+func TestAKillLeavesNothingInAnyLayout(t *testing.T) {
+	t.Parallel()
+	if !apart(t) {
+		return
+	}
+	some := []string{"plain", "deployer", "pruned", "well-known-by-root", "challenge-own", "root-made", "group", "tmpfs"}
+	e := newEstate(t, slices.DeleteFunc(layouts(), func(l layout) bool { return !slices.Contains(some, l.name) }))
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	for _, s := range e.sites {
+		w.web.serve(s.domain, s.root)
+		h.interrupt(point{"order", 1, false}, syscall.SIGKILL, h.certonly(s.root, s.domain)...)
+		if tokens := len(e.tokens()); tokens == 0 {
+			t.Errorf("%s: no token stood when the run was killed", s.name)
+		}
+		until(t, "the CA has validated "+s.domain, func() bool { return h.ca.Truth().Pending() == 0 })
+		if s.deploy != nil {
+			s.deploy(s.plot)
+		}
+		h.must("resume", "--longest-validation", "2s")
+		if tokens := e.tokens(); len(tokens) > 0 {
+			t.Errorf("%s: left behind %v", s.name, tokens)
+		}
+	}
+	h.orderedEach(e, 1)
+	h.tidyHome()
 }
 
 // renewMoving renews a site that is deployed twice meanwhile: after its document root was looked at, and after the CA has seen
