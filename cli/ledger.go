@@ -216,7 +216,9 @@ func newRebuild(env Env, p *printer) *cobra.Command {
 		Use:   "rebuild",
 		Short: "Find open orders again after the ledger was lost",
 		Long: "Ask the CA, for every account on this host, for the account's list of orders, and take up the\n" +
-			"open ones that the ledger does not know. Let's Encrypt has no such list: there newOrder for the\n" +
+			"open ones that the ledger does not know. Those that no certificate, key or token on this host\n" +
+			"belongs to may be another server's: they are shown by pending, and taken up by an order for their\n" +
+			"names. Let's Encrypt has no such list: there newOrder for the\n" +
 			"same names, as the next renewal sends it, hands an open order back.",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
@@ -248,7 +250,7 @@ func (f *rebuild) execute(ctx context.Context, env Env, p *printer) error {
 			case a.NoList:
 				p.Say("%s: the CA shows no list of orders; the next renewals find open ones again.", a.Account)
 			default:
-				p.Say("%s: %d orders in its list were known, %d open ones were found again, %d are for names that no certificate here has.",
+				p.Say("%s: %d orders in its list were known, %d open ones were found again, %d may be another server's (see orderly pending).",
 					a.Account, a.Known, len(a.Found), a.Others)
 			}
 		}

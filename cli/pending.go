@@ -115,6 +115,8 @@ func (s *session) narrow(ctx context.Context, one *ledger.Pending) {
 // nextOf says what happens to a pending authorization.
 func nextOf(one ledger.Pending, now time.Time) string {
 	switch {
+	case one.State == ledger.Seen:
+		return "perhaps another server's; an order for its names here takes it up"
 	case one.State == ledger.Phantom:
 		return "expires by itself; nobody can find it"
 	case one.NotBefore.After(now):

@@ -41,7 +41,13 @@ const (
 	RefusedState State = "refused"
 	// Phantom: newOrder may have made an order that nobody can find. It is counted until it has expired at the CA.
 	Phantom State = "phantom"
+	// Seen: the account's list of orders shows it, and nothing on this host says that it is ours; another server's of the
+	// account, perhaps. It is not continued, but counted, shown, and taken up before a newOrder for the same names. Settled.
+	Seen State = "seen"
 )
+
+// SeenPrefix begins the lineage of an order in the state Seen, which no lineage on disk can be called. Its first name follows.
+const SeenPrefix = "seen/"
 
 // Live reports whether the order may still become a certificate.
 func (s State) Live() bool {

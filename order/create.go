@@ -26,6 +26,9 @@ func (d *driver) create(ctx context.Context) error {
 		if !d.e.CA.Replacement {
 			o.Replaces = ""
 		}
+		if taken, err := d.takeSeen(ctx); taken || err != nil {
+			return err
+		}
 	}
 	o.CreateSentAt = now
 	o.CreateSends++
@@ -133,13 +136,16 @@ func (d *driver) phantom(sent time.Time) *ledger.Order {
 // an earlier request, rests on. That row is released in the same commit, so that an order has one owner. What is known of
 // its authorizations moves with it: otherwise a challenge would be answered a second time, and a token would stay.
 func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) error {
-	others, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: url, Live: true})
+	others, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: url})
 	if err != nil {
 		return err
 	}
 	for _, other := range others {
 		if other.ID == d.o.ID || other.AccountID != d.o.AccountID {
 			continue
+		}
+		if !other.State.Live() && other.State != ledger.Seen {
+			continue // it has come to its end here
 		}
 		other.State, other.SettledAt, other.UpdatedAt = ledger.ReleasedState, d.e.Clock.Now(), d.e.Clock.Now()
 		other.Class, other.Sentence = string(failure.Released), fmt.Sprintf("the CA handed it to order %d", d.o.ID)

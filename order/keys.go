@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -285,6 +286,67 @@ func (k *Keys) Orders() []int64 {
 		}
 	}
 	return slices.Compact(ids) // sorted by name, so what belongs together stands together
+}
+
+// Orphan finds the newest key and CSR for exactly these names that belong to no order of the ledger, such as those of a lost
+// one, and returns what their files' names begin with; "" if there are none. owned says whether an order has files of its own.
+func (k *Keys) Orphan(names []string, owned func(id int64) bool) (stem string) {
+	entries, _ := os.ReadDir(k.Dir) // no directory, no keys
+	var newest time.Time
+	for _, entry := range entries {
+		found, isCSR := strings.CutSuffix(entry.Name(), ".csr")
+		id, ok := orderOf(entry.Name())
+		if !isCSR || !ok || owned(id) || !k.isFor(found, names) {
+			continue
+		}
+		if info, err := entry.Info(); err == nil && info.ModTime().After(newest) {
+			stem, newest = found, info.ModTime()
+		}
+	}
+	return stem
+}
+
+// isFor reports whether a CSR is for exactly these names and its private key is there.
+func (k *Keys) isFor(stem string, names []string) bool {
+	der, err := os.ReadFile(filepath.Join(k.Dir, stem+".csr"))
+	if err != nil {
+		return false
+	}
+	csr, err := x509.ParseCertificateRequest(der)
+	if err != nil {
+		return false
+	}
+	has := slices.Clone(csr.DNSNames)
+	for _, ip := range csr.IPAddresses {
+		has = append(has, ip.String())
+	}
+	content, err := os.ReadFile(filepath.Join(k.Dir, stem+".key"))
+	if err != nil || ledger.NameKey(has) != ledger.NameKey(names) {
+		return false
+	}
+	key, err := parseKey(content)
+	return err == nil && samePublicKey(csr.PublicKey, key.Public())
+}
+
+// Keep makes the files that Orphan found those of an order.
+func (k *Keys) Keep(stem string, id int64) (key, csr ledger.FileRef, err error) {
+	_, rest, _ := strings.Cut(stem, "-")
+	name := fmt.Sprintf("%d-%s", id, rest)
+	for suffix, ref := range map[string]*ledger.FileRef{".key": &key, ".csr": &csr} {
+		if err := os.Rename(filepath.Join(k.Dir, stem+suffix), filepath.Join(k.Dir, name+suffix)); err != nil {
+			return key, csr, k.failed(err)
+		}
+		content, err := os.ReadFile(filepath.Join(k.Dir, name+suffix))
+		if err != nil {
+			return key, csr, k.failed(err)
+		}
+		sum := sha256.Sum256(content)
+		*ref = ledger.FileRef{Path: name + suffix, SHA256: hex.EncodeToString(sum[:])}
+	}
+	if err := syncDir(k.Dir); err != nil {
+		return key, csr, k.failed(err)
+	}
+	return key, csr, nil
 }
 
 // samePublicKey reports whether two public keys are one.

@@ -10,6 +10,7 @@ import (
 
 	"orderly/certbot"
 	"orderly/ledger"
+	"orderly/order"
 )
 
 // RebuiltAccount is what Rebuild found for one account.
@@ -17,8 +18,9 @@ type RebuiltAccount struct {
 	Account string  `json:"account"` // its URL
 	NoList  bool    `json:"no_list"` // the CA shows none
 	Known   int     `json:"known"`
-	Others  int     `json:"others"` // open orders for names that no lineage on this host has
+	Others  int     `json:"others"` // open orders that nothing on this host knows
 	Found   []int64 `json:"found"`  // orders that are in the ledger again
+	Seen    []int64 `json:"seen"`   // those that may be another server's, as the ledger counts them
 }
 
 // Rebuild asks the CA of every account on this host for open orders that the ledger does not know.
@@ -45,28 +47,20 @@ func (s *Server) Rebuild(ctx context.Context) ([]RebuiltAccount, error) {
 }
 
 func (s *Server) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAccount, error) {
-	one := RebuiltAccount{Account: a.URL, Found: []int64{}}
+	one := RebuiltAccount{Account: a.URL, Found: []int64{}, Seen: []int64{}}
 	engine, err := s.Engine(ctx, a)
 	if err != nil {
 		return one, err
 	}
-	rebuilt, err := engine.Rebuild(ctx, func(names []string) (ledger.Request, bool) { return s.remember(names, a) })
-	one.NoList, one.Known, one.Others = rebuilt.NoList, rebuilt.Known, rebuilt.Others
+	rebuilt, err := engine.Rebuild(ctx, func(l order.Lost) order.Claim { return s.claim(ctx, l, a) })
+	one.NoList, one.Known, one.Others = rebuilt.NoList, rebuilt.Known, len(rebuilt.Seen)
 	for _, o := range rebuilt.Orders {
 		one.Found = append(one.Found, o.ID)
 	}
-	return one, err
-}
-
-// remember makes the request of an order that only the CA remembers: that of the lineage with the same names.
-func (s *Server) remember(names []string, a *certbot.Account) (ledger.Request, bool) {
-	l := s.Disk.FindByNames(names)
-	if l == nil {
-		return ledger.Request{}, false
+	for _, o := range rebuilt.Seen {
+		one.Seen = append(one.Seen, o.ID)
 	}
-	r, err := renewalRequest(l, Round{})
-	r.Account = a.ID
-	return r, err == nil
+	return one, err
 }
 
 // servers lists the directory URLs of the CAs that this host has accounts at, by certbot's layout: host and path.
