@@ -18,13 +18,13 @@ type Facts struct {
 	Expires   time.Time // UTC
 	Test      bool      // from a staging server, which browsers do not trust
 	Expired   bool
+	Revoked   bool // as whoever knows says; nobody is asked
 	FullChain string
 	PrivKey   string
 	left      time.Duration
 }
 
-// Facts returns what is to be printed of the lineage at a moment. Whether the certificate is revoked is not known: nobody
-// is asked.
+// Facts returns what is to be printed of the lineage at a moment, but for Revoked.
 func (l *Lineage) Facts(now time.Time) Facts {
 	c := l.Certificate
 	return Facts{
@@ -39,8 +39,11 @@ func (f Facts) Status() string {
 	if f.Test {
 		reasons = append(reasons, "TEST_CERT")
 	}
-	if f.Expired {
+	switch {
+	case f.Expired:
 		reasons = append(reasons, "EXPIRED")
+	case f.Revoked:
+		reasons = append(reasons, "REVOKED")
 	}
 	const day = 24 * time.Hour
 	switch {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"slices"
@@ -24,6 +25,9 @@ type certificateView struct {
 	DueAt         time.Time `json:"due_at,omitzero"`
 	Valid         bool      `json:"valid"`
 	Expired       bool      `json:"expired"`
+	Revoked       bool      `json:"revoked"` // by this ledger's commands
+	RevokedAt     time.Time `json:"revoked_at,omitzero"`
+	Reason        string    `json:"revocation_reason,omitempty"`
 	Test          bool      `json:"test_cert"`
 	Status        string    `json:"status"` // certbot's words, without the days that are left
 	Issuer        string    `json:"issuer"`
@@ -49,6 +53,7 @@ type certificates struct {
 	places
 	certName string
 	domains  []string
+	revoked  renewal.Revocations
 }
 
 func newCertificates(env Env, p *printer) *cobra.Command {
@@ -56,10 +61,11 @@ func newCertificates(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "certificates [--cert-name NAME] [-d NAME]",
 		Short: "List the certificates on this host",
-		Long: "List the certificates on this host as certbot does. Whether one is revoked is not known: nobody\n" +
-			"is asked. What cannot be read is told with its reason, and keeps nothing else from the list.",
+		Long: "List the certificates on this host as certbot does. Revoked are those that were revoked from\n" +
+			"here: nobody is asked. What cannot be read is told with its reason, and keeps nothing else from\n" +
+			"the list.",
 		Args: noArguments,
-		RunE: func(*cobra.Command, []string) error { return f.execute(env, p) },
+		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringVar(&f.certName, "cert-name", "", "only the certificate of this `name`")
 	c.Flags().StringSliceVarP(&f.domains, "domain", "d", nil, "only certificates with all of these `names`")
@@ -68,11 +74,12 @@ func newCertificates(env Env, p *printer) *cobra.Command {
 	return c
 }
 
-func (f *certificates) execute(env Env, p *printer) error {
+func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 	s, err := f.begin(env, p)
 	if err != nil {
 		return err
 	}
+	f.revoked = f.revocations(ctx, env, p)
 	disk := &certbot.Store{Dirs: s.dirs}
 	names, err := disk.Names()
 	if err != nil {
@@ -98,6 +105,23 @@ func (f *certificates) execute(env Env, p *printer) error {
 	return nil
 }
 
+// revocations are what the ledger knows of. Certificates are listed also where it cannot be read.
+func (f *certificates) revocations(ctx context.Context, env Env, p *printer) renewal.Revocations {
+	s, there, err := f.look(ctx, env, p)
+	if err == nil && !there {
+		return nil
+	}
+	var known renewal.Revocations
+	if err == nil {
+		defer func() { _ = s.close() }() // nothing was written
+		known, err = renewal.KnownRevocations(ctx, s.ledger)
+	}
+	if err != nil {
+		p.Warn("whether certificates were revoked from here is not known: %v", err)
+	}
+	return known
+}
+
 // listed is what is kept of a lineage: of thousands, whole, the memory would be full.
 type listed struct {
 	name   string
@@ -121,8 +145,9 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 			one.err, one.facts, one.wanted = verifier.Verify(l), l.Facts(now), f.matches(l)
 			one.note = renewal.WithoutInstaller(disk, l, true)
 			one.owned, one.notes = l.Renewal.Owned(), l.Renewal.DueNotes()
+			_, one.facts.Revoked = f.revoked.Of(l.Certificate)
 			if p.json {
-				one.view = viewCertificate(l)
+				one.view = f.viewCertificate(l, one.facts)
 				one.view.Note = one.note
 			}
 		}
@@ -180,16 +205,19 @@ func (f *certificates) matches(l *certbot.Lineage) bool {
 	return true
 }
 
-func viewCertificate(l *certbot.Lineage) certificateView {
-	c, r, facts := l.Certificate, l.Renewal, l.Facts(time.Now())
+func (f *certificates) viewCertificate(l *certbot.Lineage, facts certbot.Facts) certificateView {
+	c, r := l.Certificate, l.Renewal
 	v := certificateView{
 		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names, NotBefore: c.NotBefore.UTC(), Expires: facts.Expires,
-		Valid: !facts.Expired, Expired: facts.Expired, Test: facts.Test, Status: facts.Status(), Issuer: c.Issuer.String(),
+		Valid: !facts.Expired && !facts.Revoked, Expired: facts.Expired, Test: facts.Test, Status: facts.Status(), Issuer: c.Issuer.String(),
 		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path, Server: r.Params.Server, Account: r.Params.Account,
 		Authenticator: r.Params.Authenticator,
 	}
 	if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, r.Params.RenewBeforeExpiry); err == nil {
 		v.DueAt = at.UTC()
+	}
+	if gone, ok := f.revoked.Of(c); ok {
+		v.Revoked, v.RevokedAt, v.Reason, v.DueAt = true, gone.At.UTC(), gone.Reason, gone.At.UTC()
 	}
 	if word, _, _ := strings.Cut(v.Status, ":"); word == "VALID" {
 		v.Status = word // for how long yet, expires says as a time

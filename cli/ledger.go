@@ -159,7 +159,7 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 // exported is one line of an export.
 type exported struct {
 	Version int    `json:"version"`
-	Kind    string `json:"kind"` // order, run, event
+	Kind    string `json:"kind"` // order, run, revocation, event
 	Record  any    `json:"record"`
 }
 
@@ -190,6 +190,15 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 			return err
 		}
 		if err := out.Encode(exported{1, "run", view}); err != nil {
+			return nil
+		}
+	}
+	revoked, err := s.ledger.Revocations(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range revoked {
+		if err := out.Encode(exported{1, "revocation", v}); err != nil {
 			return nil
 		}
 	}

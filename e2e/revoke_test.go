@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"orderly/testca"
 )
@@ -127,6 +128,36 @@ func TestARevokedCertificatesUnfinishedOrder(t *testing.T) {
 				t.Errorf("%d authorizations stay pending", n)
 			}
 		})
+	}
+}
+
+// Trial L15: what was revoked from here and kept is called revoked, and is due.
+func TestAKeptRevokedCertificateIsCalledSo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	h.lineages("a.example.com", "b.example.com")
+	h.must("revoke", "--cert-name", "a.example.com", "--no-delete-after-revoke", "-n")
+	h.must("certificates", "--cert-name", "a.example.com").says(t, 0, "(INVALID: REVOKED)")
+	h.must("certificates", "--cert-name", "b.example.com").says(t, 0, "(VALID: 89 days)")
+	type listing struct {
+		Certificates []struct {
+			Name           string
+			Valid, Revoked bool
+			Status         string
+			RevokedAt      time.Time `json:"revoked_at"`
+			Reason         string    `json:"revocation_reason"`
+		}
+	}
+	for i, c := range decodeAs[listing](t, h.must("certificates", "--json").stdout).Certificates {
+		if first := i == 0; c.Revoked != first || c.Valid == first || c.RevokedAt.IsZero() == first || (c.Reason == "unspecified") != first || strings.Contains(c.Status, "REVOKED") != first {
+			t.Errorf("%+v", c)
+		}
+	}
+	h.must("renew").says(t, 0, "a.example.com/fullchain.pem (success)", "b.example.com/fullchain.pem expires on ")
+	h.must("certificates").says(t, 0, "(VALID: 89 days)")
+	if r := h.must("certificates"); strings.Contains(r.stdout, "REVOKED") || len(w.ca.Truth().Orders) != 3 {
+		t.Errorf("%d orders, %s", len(w.ca.Truth().Orders), r)
 	}
 }
 

@@ -61,6 +61,9 @@ type Store interface {
 	// Debts returns hooks that are owed and not paid, oldest first.
 	Debts(ctx context.Context) ([]Debt, error)
 
+	// Revocations returns the certificates that were revoked, the oldest first.
+	Revocations(ctx context.Context) ([]Revocation, error)
+
 	// Close releases the store. It does not wait for other processes.
 	Close() error
 }
@@ -89,13 +92,14 @@ type Change struct {
 	Holds       []Hold       // replaced, by account and scope
 	Spends      []Spend      // read, computed and written, one after the other
 	Debts       []*Debt      // inserted, or updated when they have an id
+	Revocations []Revocation // inserted, by fingerprint; the first of a certificate stays
 	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
 }
 
 // Empty reports whether there is nothing to write.
 func (c *Change) Empty() bool {
 	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil && len(c.Standings) == 0 &&
-		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Debts) == 0 && len(c.Events) == 0
+		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Debts) == 0 && len(c.Events) == 0 && len(c.Revocations) == 0
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

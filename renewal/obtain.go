@@ -117,7 +117,7 @@ func (s *Server) keep(r *Result, l *certbot.Lineage) {
 	for _, note := range l.Renewal.DueNotes() {
 		r.Notes = append(r.Notes, note.String())
 	}
-	if at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry); err == nil {
+	if at, err := s.dueAt(l); err == nil {
 		r.DueAt = at
 	}
 }
@@ -149,7 +149,7 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		if err != nil {
 			return nil, err
 		}
-		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: again.Current != nil && urgent(again.Current.Certificate, s.Clock.Now())}
+		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: again.Current != nil && s.pressing(again.Current)}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
 	return s.conclude(d.Lineage, outcome, err, result)

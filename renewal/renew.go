@@ -224,7 +224,7 @@ func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
 	if round.Renew || s.Settings.Rehearsal || s.needsKey(l) {
 		return true, nil
 	}
-	at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
+	at, err := s.dueAt(l)
 	return err == nil && !l.Renewal.Params.AutorenewOff && !s.Clock.Now().Before(at), err
 }
 
@@ -265,7 +265,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		for _, note := range fresh.Renewal.Notes {
 			s.warnOnce(note.String())
 		}
-		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: urgent(fresh.Certificate, s.Clock.Now())}
+		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: s.pressing(fresh)}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
 	s.mourn(engine.Account.Server, engine.Account.URL, err)

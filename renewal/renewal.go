@@ -55,22 +55,23 @@ type Server struct {
 	// KeyDir is where private keys wait for their certificate.
 	KeyDir string
 
-	run       *ledger.Run
-	last      func() *ledger.Run
-	hooks     hooks
-	checking  time.Duration
-	warned    map[string]bool
-	abandoned map[string]string // serial numbers of certificates whose keys this run has found lost, by lineage
-	writable  map[string]bool   // lineages that this run has seen can be put in place
-	answers   map[string]answer // to questions for document roots
-	silent    int               // how often in a row --webroot-from did not answer in time
-	hearing   preflight.Hearing // of DNS servers
-	delayed   bool              // the pause of Round.Spread was made
-	left      []string          // the names that a subset has come down to, nil for all
-	skew      sync.Once         // the warning about the CA's clock is given once
-	engines   map[string]*order.Engine
-	clients   map[string]*acme.Client
-	dead      map[string]error // accounts that the CA does not accept
+	run         *ledger.Run
+	last        func() *ledger.Run
+	hooks       hooks
+	checking    time.Duration
+	warned      map[string]bool
+	abandoned   map[string]string // serial numbers of certificates whose keys this run has found lost, by lineage
+	writable    map[string]bool   // lineages that this run has seen can be put in place
+	answers     map[string]answer // to questions for document roots
+	silent      int               // how often in a row --webroot-from did not answer in time
+	hearing     preflight.Hearing // of DNS servers
+	delayed     bool              // the pause of Round.Spread was made
+	left        []string          // the names that a subset has come down to, nil for all
+	skew        sync.Once         // the warning about the CA's clock is given once
+	engines     map[string]*order.Engine
+	clients     map[string]*acme.Client
+	revocations Revocations
+	dead        map[string]error // accounts that the CA does not accept
 	ports
 }
 
@@ -97,6 +98,10 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 		return err
 	}
 	s.finishKeyChanges(ctx)
+	known, err := KnownRevocations(ctx, s.Ledger)
+	if s.revocations = known; err != nil {
+		return err
+	}
 	s.Disk.SweepPendingKeys()
 	if err := errors.Join(s.sweepTokens(ctx), s.sweepUnfinished(ctx)); err != nil {
 		return err

@@ -167,8 +167,9 @@ func (s *Server) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, d
 	if err != nil {
 		return revocationFailure(err, done.Path)
 	}
-	note.Kind = certificateRevoked
-	return s.note(ctx, note)
+	note.Kind, note.At, note.RunID = certificateRevoked, s.Clock.Now(), s.run.ID
+	return s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: []ledger.Event{note},
+		Revocations: []ledger.Revocation{s.revocationOf(c, done.Lineage, w.Reason.String())}})
 }
 
 // revoker returns the request that revokes, in the name of whoever may: the certificate's key, or the account.

@@ -24,7 +24,7 @@ func Spread() time.Duration {
 // spread pauses once in a round, before the first lineage that is due and so before any hook. What is urgent does not wait:
 // a host whose time-out ends every run in the pause must not lose its certificate by that. A signal ends the pause.
 func (s *Server) spread(ctx context.Context, l *certbot.Lineage, round Round) error {
-	if round.Spread == nil || s.delayed || urgent(l.Certificate, s.Clock.Now()) {
+	if round.Spread == nil || s.delayed || s.pressing(l) {
 		return nil
 	}
 	s.delayed = true

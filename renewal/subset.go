@@ -99,8 +99,7 @@ func (s *Server) enough(w Wish, d Decision) func([]string) bool {
 			ledger.NameKey(names) != ledger.NameKey(d.Current.Certificate.Names) {
 			return false
 		}
-		c := d.Current.Certificate
-		at, err := DueAt(c.NotBefore, c.NotAfter, d.Current.Renewal.Params.RenewBeforeExpiry)
+		at, err := s.dueAt(d.Current)
 		return err == nil && s.Clock.Now().Before(at)
 	}
 }

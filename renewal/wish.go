@@ -157,7 +157,7 @@ func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 		d.Why = "its key is lost"
 		return d, nil
 	}
-	at, err := DueAt(l.Certificate.NotBefore, l.Certificate.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
+	at, err := s.dueAt(l)
 	if err != nil {
 		return d, err
 	}

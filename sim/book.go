@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -34,6 +35,7 @@ type Book struct {
 	debts     map[int64]*ledger.Debt
 	events    []*ledger.Event
 	histories map[int64][]*ledger.Event // of each order
+	revoked   map[string]ledger.Revocation
 }
 
 var _ ledger.Store = (*Book)(nil)
@@ -44,7 +46,7 @@ func NewBook() *Book {
 		steps: map[int64]*ledger.Event{}, orders: map[int64]*ledger.Order{}, active: map[int64]bool{},
 		alive: map[string]int64{}, lineages: map[string][]int64{}, urls: map[string][]int64{},
 		certs: map[string]*ledger.Certificate{}, standings: map[string]ledger.Standing{}, holds: map[string]ledger.Hold{},
-		buckets: map[string]ledger.Bucket{}, debts: map[int64]*ledger.Debt{}, histories: map[int64][]*ledger.Event{}}
+		buckets: map[string]ledger.Bucket{}, debts: map[int64]*ledger.Debt{}, histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{}}
 }
 
 // Close implements ledger.Store. Nothing is lost by it.
@@ -269,6 +271,19 @@ func (b *Book) Debts(ctx context.Context) ([]ledger.Debt, error) {
 			found = append(found, *d)
 		}
 	}
+	return found, nil
+}
+
+// Revocations implements ledger.Store.
+func (b *Book) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
+	if err := b.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer b.mu.Unlock()
+	found := slices.Collect(maps.Values(b.revoked))
+	slices.SortFunc(found, func(a, c ledger.Revocation) int {
+		return cmp.Or(a.At.Compare(c.At), strings.Compare(a.Fingerprint, c.Fingerprint))
+	})
 	return found, nil
 }
 

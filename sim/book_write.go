@@ -107,6 +107,12 @@ func (w *clerk) change(c *ledger.Change) {
 	for _, d := range c.Debts {
 		w.debt(d, c.Run)
 	}
+	for _, v := range c.Revocations {
+		if _, there := w.revoked[v.Fingerprint]; !there && w.err == nil {
+			v.At = micro(v.At)
+			put(w, w.revoked, v.Fingerprint, v)
+		}
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}

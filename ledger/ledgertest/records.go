@@ -18,6 +18,7 @@ var recordTests = []test{
 	{"every field of a charge comes back", chargeComesBack},
 	{"every field of a hold comes back", holdComesBack},
 	{"every field of a debt comes back", debtComesBack},
+	{"every field of a revocation comes back, and the first stays", revocationComesBack},
 	{"zero times stay zero", zeroTimesStayZero},
 	{"times are kept to the microsecond, in UTC", timesAreKept},
 }
@@ -149,6 +150,17 @@ func debtComesBack(b *bench) {
 	b.same("Debts", must(b.store.Debts(b.ctx))(b), []ledger.Debt{d})
 }
 
+func revocationComesBack(b *bench) {
+	f := &filler{}
+	var v, later ledger.Revocation
+	f.record(&v)
+	f.record(&later, "Fingerprint")
+	later.Fingerprint = v.Fingerprint
+	b.commit(&ledger.Change{Revocations: []ledger.Revocation{v}})
+	b.commit(&ledger.Change{Revocations: []ledger.Revocation{later}})
+	b.same("Revocations", must(b.store.Revocations(b.ctx))(b), []ledger.Revocation{v})
+}
+
 // everything reads back one record of each kind, in one value.
 type everything struct {
 	Account     *ledger.Account
@@ -160,6 +172,7 @@ type everything struct {
 	Charges     []ledger.Charge
 	Debts       []ledger.Debt
 	Holds       []ledger.Hold
+	Revocations []ledger.Revocation
 	Pending     []ledger.Pending
 }
 
@@ -178,6 +191,7 @@ func (b *bench) everything() everything {
 	e.Charges = must(b.store.Charges(b.ctx, b.account.ID, []string{"a.example"}, time.Time{}))(b)
 	e.Debts = must(b.store.Debts(b.ctx))(b)
 	e.Holds = must(b.store.Holds(b.ctx, b.account.ID, time.Time{}))(b)
+	e.Revocations = must(b.store.Revocations(b.ctx))(b)
 	e.Pending = must(b.store.Pending(b.ctx, time.Time{}))(b)
 	return e
 }
@@ -196,6 +210,7 @@ func (b *bench) one(at time.Time) *ledger.Change {
 		Charges:     []ledger.Charge{{AccountID: b.account.ID, Name: "a.example", At: at}},
 		Holds:       []ledger.Hold{{AccountID: b.account.ID, Scope: "new-order", Until: at}},
 		Debts:       []*ledger.Debt{{Command: "true", OwedAt: at}},
+		Revocations: []ledger.Revocation{{Fingerprint: "f", At: at}},
 		Events:      []ledger.Event{{Kind: "step", At: at, Of: o}},
 	}
 }

@@ -137,6 +137,18 @@ func (s *Store) Debts(ctx context.Context) ([]ledger.Debt, error) {
 	return found, err
 }
 
+// Revocations implements ledger.Store.
+func (s *Store) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
+	var found []ledger.Revocation
+	err := s.query(ctx, s.db, func(r row) error {
+		var v ledger.Revocation
+		err := r.Scan(&v.Fingerprint, &v.Serial, &v.Lineage, &v.Reason, at(&v.At))
+		found = append(found, v)
+		return err
+	}, `SELECT sha256, serial, lineage, reason, revoked_at FROM revocations ORDER BY revoked_at, sha256`)
+	return found, err
+}
+
 // Events implements ledger.Store.
 func (s *Store) Events(ctx context.Context, order int64, limit int) ([]ledger.Event, error) {
 	where, args := "", []any{}

@@ -64,6 +64,10 @@ func (w *writer) change(c *ledger.Change) {
 	for _, d := range c.Debts {
 		w.debt(d, c.Run)
 	}
+	for _, v := range c.Revocations {
+		w.exec(`INSERT INTO revocations (sha256, serial, lineage, reason, revoked_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING`,
+			v.Fingerprint, v.Serial, v.Lineage, v.Reason, micros(v.At))
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}
