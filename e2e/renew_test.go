@@ -92,18 +92,25 @@ func TestRenewRenewsWhatIsDue(t *testing.T) {
 }
 
 // A certificate that lives a few seconds is due when half of that is over.
+// dated is what certificates --json says of times.
+type dated struct {
+	Certificates []struct {
+		DueAt   time.Time `json:"due_at"`
+		Expires time.Time `json:"expires"`
+	}
+}
+
+func (h *host) dates() dated {
+	h.t.Helper()
+	return decode[dated](h.world, h.must("certificates", "--json").stdout)
+}
+
 func TestRenewGoesByTheCertificatesLifetime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{Lifetimes: testca.Lifetimes{Certificate: 8 * time.Second}})
 	h := w.host("one")
 	h.lineages("a.example.com")
-	type listed struct {
-		Certificates []struct {
-			DueAt   time.Time `json:"due_at"`
-			Expires time.Time `json:"expires"`
-		}
-	}
-	list := decode[listed](w, h.must("certificates", "--json").stdout)
+	list := h.dates()
 	if len(list.Certificates) != 1 {
 		t.Fatalf("%+v", list)
 	}

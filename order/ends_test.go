@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,6 +188,22 @@ func TestAClockThatJumpedDoesNotMakeAnOrderExpire(t *testing.T) {
 	w.wantStates("a.example", "installed")
 }
 
+// failed waits until the CA has found the authorization of a name invalid.
+func (w *world) failed(name string) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for range tick.C {
+		for _, o := range w.ca.Truth().Orders {
+			if slices.ContainsFunc(o.Authorizations, func(a testca.TruthAuthorization) bool { return a.Name == name && a.Status == "invalid" }) {
+				return
+			}
+		}
+		if w.t.Context().Err() != nil {
+			return // the test is over
+		}
+	}
+}
+
 // The retired sibling of a dead order is answered all the same: it becomes valid, and is reused.
 func TestSiblingsOfAFailedNameBecomeValid(t *testing.T) {
 	for _, c := range characters() {
@@ -197,7 +214,7 @@ func TestSiblingsOfAFailedNameBecomeValid(t *testing.T) {
 			w.web.roots["late.example"] = "/elsewhere"
 			w.web.fetch = func(name string) {
 				if name == "late.example" {
-					time.Sleep(60 * time.Millisecond) // it fails after the other
+					w.failed("dead.example") // it fails after the other
 				}
 			}
 			r := request("a.example", "a.example", "b.example", "dead.example", "late.example")

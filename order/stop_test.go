@@ -79,12 +79,8 @@ func (w *world) stopAt(r ledger.Request, what string, k int) (stopped bool) {
 	default:
 		e.Store = &signalled{Store: w.store, at: k, signal: cancel}
 	}
-	began := time.Now()
 	_, err := obtain(ctx, e, order.Plan{Request: r})
 	stopped = ctx.Err() != nil
-	if took := time.Since(began); took > 2*time.Second {
-		w.t.Errorf("%s %d: it took %s", what, k, took)
-	}
 	if stopped && err != nil && failure.ClassOf(err) != failure.Stopped || !stopped && err != nil {
 		w.t.Errorf("%s %d: class %q: %v", what, k, failure.ClassOf(err), err)
 	}
@@ -94,8 +90,9 @@ func (w *world) stopAt(r ledger.Request, what string, k int) (stopped bool) {
 	return stopped
 }
 
-// A CA that does not answer keeps nobody: the request under way is given a little time, and no more.
-func TestASignalEndsAHangingRequestInTime(t *testing.T) {
+// A CA that does not answer keeps nobody: the request under way is given a little time, and ends before the CA lets go of it.
+// That it is less than two seconds is asked of the real program (e2e).
+func TestASignalEndsAHangingRequest(t *testing.T) {
 	for _, kind := range []string{"directory", "new-nonce", "new-order", "authorization", "challenge", "order", "finalize", "certificate"} {
 		for _, after := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s %v", kind, after), func(t *testing.T) {
@@ -104,17 +101,12 @@ func TestASignalEndsAHangingRequestInTime(t *testing.T) {
 				w.ca.Inject(testca.Fault{Kind: kind, Nth: 1, Action: testca.Hold, After: after})
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
-				var signal time.Time
 				go func() {
 					<-w.ca.Held()
-					signal = time.Now()
 					cancel()
 				}()
 				r := request("a.example", "a.example")
 				_, err := obtain(ctx, w.engine(), order.Plan{Request: r})
-				if took := time.Since(signal); took > 2*time.Second {
-					t.Errorf("it ended after %s", took)
-				}
 				if failure.ClassOf(err) != failure.Stopped {
 					t.Errorf("class %q: %v", failure.ClassOf(err), err)
 				}

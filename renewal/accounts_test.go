@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"orderly/acme"
 	"orderly/certbot"
@@ -252,9 +251,12 @@ func TestUnregisterEndsWhatTheAccountLeftAndRemovesIt(t *testing.T) {
 	h.has("a.example.com")
 	h.site("b.example.com")
 	h.once("challenge", testca.Drop)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	h.ca.Inject(testca.Fault{Kind: "order", Action: testca.Drop})
+	h.ca.Inject(testca.Fault{Kind: "order", Action: testca.Hold})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-h.ca.Held()
+		cancel()
+	}()
 	h.process("certonly").Obtain(ctx, h.wish("b.example.com"))
 	h.vanish()
 	h.ca.ClearFaults()

@@ -99,7 +99,7 @@ func TestADeploymentWhileTheCALooksIsFollowed(t *testing.T) {
 			t.Errorf("the token was not placed: %v", err)
 		}
 		h.deploy("2")
-		for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		for tick := time.NewTicker(5 * time.Millisecond); t.Context().Err() == nil; <-tick.C {
 			if _, err := os.Stat(second + path); err == nil {
 				return
 			}

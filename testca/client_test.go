@@ -50,17 +50,20 @@ func start(t *testing.T, config testca.Config) *lab {
 	return &lab{t: t, ca: ca, web: web}
 }
 
+// patience is for what hangs: no machine is so slow that it comes to it.
+const patience = 10 * time.Minute
+
 // until waits for a condition that another goroutine brings about.
 func until(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited 10 s in vain: %s", what)
+			t.Fatalf("hung: waited %s in vain: %s", patience, what)
 		}
 	}
 }

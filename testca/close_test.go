@@ -59,12 +59,9 @@ func TestCloseIsQuickAndLeavesNothingRunning(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer idle.Close()
-	before := time.Now()
+	// Everything that it could wait for takes an hour, or for ever.
 	if err := ca.Close(); err != nil {
 		t.Error(err)
-	}
-	if took := time.Since(before); took > time.Second {
-		t.Errorf("Close took %s", took)
 	}
 	(<-cut).wantCut(t)
 	(<-cut).wantCut(t)

@@ -125,8 +125,8 @@ func (l *lab) held() testca.Held {
 	select {
 	case h := <-l.ca.Held():
 		return h
-	case <-time.After(10 * time.Second):
-		l.t.Fatal("no request was held")
+	case <-time.After(patience):
+		l.t.Fatal("hung: no request was held")
 		return testca.Held{}
 	}
 }

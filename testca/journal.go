@@ -57,7 +57,7 @@ type Request struct {
 	// Problem is the type of the problem document answered, without its prefix.
 	Problem string `json:"problem,omitempty"`
 	// At is when it arrived, by the machine's clock.
-	At time.Time `json:"at"`
+	At time.Time `json:"-"`
 	// Open is true while the request is being processed, delayed or held.
 	Open bool `json:"open,omitempty"`
 }

@@ -95,8 +95,8 @@ func (p *program) ended() {
 		if err != nil {
 			p.t.Errorf("it ended with %v", err)
 		}
-	case <-time.After(5 * time.Second):
-		p.t.Error("it did not obey SIGTERM within 5 s")
+	case <-time.After(patience):
+		p.t.Error("hung: it does not obey SIGTERM")
 	}
 }
 

