@@ -303,7 +303,14 @@ func TestCertbotGetsAlongWithWhatOrderlyHealed(t *testing.T) {
 		names = append(names, d.Name)
 	}
 	names = append(names, "twin.example.com-0001")
-	if r := s.ours.run("renew", "--no-random-sleep-on-renew"); r.code != 0 {
+	r := s.ours.run("renew", "--no-random-sleep-on-renew", "--deadline", "15s")
+	for range names { // on a busy machine they are more than one run's work
+		if r.code != 75 {
+			break
+		}
+		r = s.ours.run("renew", "--no-random-sleep-on-renew", "--deadline", "15s")
+	}
+	if r.code != 0 {
 		t.Fatalf("%s", r)
 	}
 	if n := len(s.ca.Truth().Issued); n != len(names) {
