@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"orderly/failure"
 )
 
 // keptVersions is how many versions before the current one stay in an archive (certbot ≥ 2.3, storage.py truncate).
@@ -152,7 +154,7 @@ func likeFormer(file *os.File, former fs.FileInfo, path string) (note string, er
 
 func groupNote(path string, gid int, mode fs.FileMode, err error) string {
 	return fmt.Sprintf("the new private key %s cannot be given to group %s, as the former one was (%v), and what reads it by that group no longer can; as root: chgrp %d %s && chmod %#o %s",
-		path, groupName(gid), errors.Unwrap(err), gid, path, mode, path)
+		path, groupName(gid), errors.Unwrap(err), gid, failure.Quote(path), mode, failure.Quote(path))
 }
 
 func groupName(gid int) string {

@@ -62,7 +62,7 @@ func (s *Store) notShared(r *Renewal) error {
 			continue
 		}
 		if slices.ContainsFunc(other.Places(), func(place string) bool { return slices.Contains(mine, place) }) {
-			return s.SharedFailure(r.Name, other.Name)
+			return s.shared(r.Name, other.Name, copied(r, other))
 		}
 	}
 	return nil

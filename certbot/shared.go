@@ -83,10 +83,12 @@ func (s *Store) originals(found []*Lineage) []*Lineage {
 	return slices.DeleteFunc(found, func(l *Lineage) bool { return copies[l.Name] != "" })
 }
 
-// SharedFailure is the error for a lineage that is a copy.
-func (s *Store) SharedFailure(name, original string) error {
-	return failure.New(failure.LineageBroken, "Remove the renewal file that is the copy, "+s.Dirs.Renewal(name)+" or "+s.Dirs.Renewal(original)+", by hand.",
-		"the files of %s are also those of %s", name, original)
+// SharedFailure is the error for a lineage that is a copy of another.
+func (s *Store) SharedFailure(name, original string) error { return s.shared(name, original, name) }
+
+func (s *Store) shared(name, other, copied string) error {
+	return failure.New(failure.LineageBroken, "Remove the renewal file that is the copy: rm "+failure.Quote(s.Dirs.Renewal(copied)),
+		"the files of %s are also those of %s", name, other)
 }
 
 // NotCopied returns an error of class LineageBroken if a lineage is a copy of another. A renewal file that cannot be read
@@ -106,4 +108,12 @@ func (s *Store) NotCopied(name string) error {
 		return s.SharedFailure(name, original)
 	}
 	return nil
+}
+
+// copied tells which of two lineages with the same files is the copy.
+func copied(a, b *Renewal) string {
+	if Copies([]Owned{a.Owned(), b.Owned()})[a.Name] != "" {
+		return a.Name
+	}
+	return b.Name
 }

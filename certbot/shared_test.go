@@ -54,5 +54,21 @@ func TestCopiedRenewalFilesAreTold(t *testing.T) {
 			t.Fatalf("found %+v", l)
 		}
 	}
-	class(t, s.Delete("a.example"), failure.LineageBroken)
+	for _, name := range []string{"a.example", "b.example", "c.example"} { // each remedy in turn, to the letter
+		for tries := 0; ; tries++ {
+			err := s.Delete(name)
+			if err == nil {
+				break
+			}
+			class(t, err, failure.LineageBroken)
+			_, remedy, ok := strings.Cut(failure.RemedyOf(err), "is the copy: ")
+			if !ok || tries > 2 {
+				t.Fatalf("%s: %v, remedy %q", name, err, failure.RemedyOf(err))
+			}
+			sh(t, remedy)
+		}
+	}
+	if left, err := s.Names(); err != nil || len(left) > 0 {
+		t.Errorf("left: %q, %v", left, err)
+	}
 }
