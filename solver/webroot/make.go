@@ -41,6 +41,7 @@ func (h *hand) make(name string, spot *Spot) error {
 	if spot.Closed {
 		mode = directoryMode
 	}
+	before := moment()
 	err := makeAt(dir.fd, name, mode)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EEXIST) {
 		return errChanged
@@ -51,6 +52,10 @@ func (h *hand) make(name string, spot *Spot) error {
 	fd, err := openAt(dir.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return errChanged // replaced since; the next attempt looks at it as at any stranger
+	}
+	if !spot.Closed && !bornSince(fd, before) {
+		_ = unix.Close(fd)
+		return errChanged // an empty one of root's that a customer has put there would be given to him
 	}
 	if !spot.Closed {
 		err = h.adopt(fd)

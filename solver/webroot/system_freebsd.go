@@ -32,3 +32,20 @@ func readLink(fd, dir int, name string) (string, error) {
 
 // descriptors is where the kernel lists what this process has open, where fdescfs is mounted.
 const descriptors = "/dev/fd"
+
+// moment is the clock by which the kernel stamps files, which may lag behind (vfs.timestamp_precision).
+func moment() unix.Timespec {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_REALTIME_FAST, &now) // cannot fail
+	now.Nsec = 0
+	return now
+}
+
+// bornSince reports whether the directory fd was made at or after a moment, or whether its file system cannot tell.
+func bornSince(fd int, since unix.Timespec) bool {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Btim.Sec <= 0 {
+		return true
+	}
+	return st.Btim.Sec > since.Sec || st.Btim.Sec == since.Sec && st.Btim.Nsec >= since.Nsec
+}

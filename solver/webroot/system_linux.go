@@ -14,3 +14,20 @@ func readLink(fd, _ int, _ string) (string, error) { return readLinkAt(fd, "") }
 
 // descriptors is where the kernel lists what this process has open.
 const descriptors = "/proc/self/fd"
+
+// moment is the clock by which the kernel stamps files.
+func moment() unix.Timespec {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_REALTIME_COARSE, &now) // cannot fail
+	return now
+}
+
+// bornSince reports whether the directory fd was made at or after a moment, or whether its file system cannot tell.
+func bornSince(fd int, since unix.Timespec) bool {
+	var st unix.Statx_t
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_SYMLINK_NOFOLLOW, unix.STATX_BTIME, &st)
+	if err != nil || st.Mask&unix.STATX_BTIME == 0 {
+		return true
+	}
+	return st.Btime.Sec > since.Sec || st.Btime.Sec == since.Sec && int64(st.Btime.Nsec) >= since.Nsec
+}
