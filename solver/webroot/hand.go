@@ -152,7 +152,7 @@ func (h *hand) spot(missing []string) *Spot {
 // mayWrite asks the kernel, without writing, whether something may be made in the directory that the walk has come to.
 func (h *hand) mayWrite(missing []string) *obstacle {
 	top := h.walk.top()
-	err := again(func() error { return unix.Faccessat(top.fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS) })
+	err := again(func() error { return writable(top.fd) })
 	if err == nil || errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EINVAL) {
 		return nil
 	}

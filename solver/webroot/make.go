@@ -47,7 +47,7 @@ func (h *hand) make(name string, spot *Spot) error {
 		return errChanged
 	}
 	if err != nil {
-		return h.refused(here, err)
+		return h.refused(dir, name, err)
 	}
 	fd, err := openAt(dir.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -63,7 +63,7 @@ func (h *hand) make(name string, spot *Spot) error {
 	e, statErr := statOf(fd)
 	if err := errors.Join(err, statErr); err != nil {
 		_ = unix.Close(fd)
-		return h.refused(here, err)
+		return h.refused(w.top(), name, err)
 	}
 	if spot.Closed && e.uid != h.self.uid {
 		_ = unix.Close(fd)
@@ -74,9 +74,10 @@ func (h *hand) make(name string, spot *Spot) error {
 	return nil
 }
 
-func (h *hand) refused(at string, err error) error {
-	o, _ := errors.AsType[*obstacle](h.walk.denied(at, err))
-	o.Level = 1
+// refused is the system's refusal to make an entry in a directory.
+func (h *hand) refused(dir node, name string, err error) error {
+	o, _ := errors.AsType[*obstacle](h.walk.denied(dir.path, err))
+	o.Level, o.Rest = 1, []string{name}
 	return o
 }
 

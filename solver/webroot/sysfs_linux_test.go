@@ -8,5 +8,5 @@ import (
 
 func TestAFileSystemThatRefusesRootIsNamed(t *testing.T) {
 	err := newWriter(t).Check(t.Context(), "/sys/kernel") // sysfs lets nobody make a directory
-	wantClass(t, err, failure.WebrootLocked, "/sys/kernel/.well-known")
+	wantClass(t, err, failure.WebrootLocked, "/sys/kernel")
 }

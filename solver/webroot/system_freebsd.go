@@ -49,3 +49,6 @@ func bornSince(fd int, since unix.Timespec) bool {
 	}
 	return st.Btim.Sec > since.Sec || st.Btim.Sec == since.Sec && st.Btim.Nsec >= since.Nsec
 }
+
+// writable asks the kernel, without writing, whether entries may be made in a directory.
+func writable(fd int) error { return unix.Faccessat(fd, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS) }

@@ -20,7 +20,7 @@ type tokenFile struct {
 func (t tokenFile) path() string { return path.Join(t.dir.path, t.name) }
 
 func (t tokenFile) denied(err error) error {
-	o := &obstacle{Kind: denied, Path: t.path()}
+	o := &obstacle{Kind: denied, Path: t.dir.path}
 	if !errors.As(err, &o.Errno) {
 		o.What = err.Error()
 	}

@@ -180,7 +180,7 @@ func (w *walker) take(name string, rest []string) ([]string, error) {
 		}
 		return w.follow(name, e, target, rest)
 	default:
-		err = &obstacle{Kind: noDirectory, Path: here, What: e.kind(), Owner: dir.uid}
+		err = &obstacle{Kind: noDirectory, Path: here, What: e.kind(), Owner: dir.uid, Rest: rest}
 	}
 	_ = unix.Close(fd)
 	return nil, err
