@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +186,28 @@ func TestTheEndOfTheContextIsNotWaitedForByASilentServer(t *testing.T) {
 	for _, check := range []string{preflight.DNS, preflight.HTTP} {
 		if r := result(t, report, check); r.Verdict != preflight.Warn || r.Class != failure.Stopped {
 			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// Each resolver that does not answer has a remedy of its own.
+func TestTheRemedyForASilentResolverNamesIt(t *testing.T) {
+	for _, test := range []struct{ conf, server, remedy string }{
+		{"nameserver 127.0.0.1\n", "", "Check this host's resolver (/etc/resolv.conf)"},
+		{"", "", "Name a DNS server in /etc/resolv.conf, which has none"},
+		{"", "closed", "Check that DNS server"},
+	} {
+		w := newWorld(t)
+		w.checker.ResolvConf, w.checker.Resolver = filepath.Join(t.TempDir(), "resolv.conf"), ""
+		if err := os.WriteFile(w.checker.ResolvConf, []byte(test.conf), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if test.server != "" {
+			w.checker.Resolver = closedPort(t)
+		}
+		w.checker.DNSTimeout = time.Nanosecond // whatever listens there has no time to answer
+		if r := w.want(preflight.DNS, preflight.Refuse, failure.DNSSilent); !strings.HasPrefix(r.Remedy, test.remedy) {
+			t.Errorf("%q: %+v", test.conf, r)
 		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 type resolver struct {
 	servers []string // HOST:PORT
 	chosen  bool     // by a person; otherwise they are the system's
+	unnamed bool     // the system names none
 	timeout time.Duration
 	hearing *Hearing
 }
@@ -48,6 +49,7 @@ func newResolver(server, file string, timeout time.Duration, hearing *Hearing) *
 		}
 	}
 	if len(r.servers) == 0 {
+		r.unnamed = true
 		r.servers = []string{"127.0.0.1:53"} // as resolv.conf(5) says for a file that is missing or names none
 	}
 	return r
@@ -229,8 +231,11 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 // unheard is the verdict where no server answers a question. The CA's own might, so it only delays.
 func (r *resolver) unheard(name string) Result {
 	remedy := "Check this host's resolver (/etc/resolv.conf), or name another: --resolver HOST:PORT."
-	if r.chosen {
+	switch {
+	case r.chosen:
 		remedy = "Check that DNS server, or name another: --resolver HOST:PORT."
+	case r.unnamed:
+		remedy = "Name a DNS server in /etc/resolv.conf, which has none, or with --resolver HOST:PORT."
 	}
 	return Result{Verdict: Refuse, Class: failure.DNSSilent, Remedy: remedy,
 		Sentence: fmt.Sprintf("no DNS answer for %s from %s", name, strings.Join(r.servers, ", "))}
