@@ -27,6 +27,9 @@ const (
 
 	// Installed: the certificate is in place and its deploy hooks are done once DeployedAt is set. Final.
 	Installed State = "installed"
+	// SupersededState: the CA issued, but something newer had taken the certificate's place on this host, so that it was
+	// left aside and no hook ran for it. Final.
+	SupersededState State = "superseded"
 	// Invalid: an authorization failed, or the CA failed at finalize. Settled once no sibling is pending any more.
 	Invalid State = "invalid"
 	// ExpiredState: it expired before it was finished. Final.

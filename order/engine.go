@@ -124,7 +124,8 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 		return Outcome{}, err
 	}
 	if p == nil {
-		return Outcome{}, e.finishLineage(ctx, lineage, nil)
+		_, err := e.finishLineage(ctx, lineage, nil)
+		return Outcome{}, err
 	}
 	return e.obtain(ctx, *p)
 }
@@ -158,8 +159,9 @@ func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 		}
 		p.Request.Account, admitted = e.Account.KeyID, !known
 	}
-	if err := e.finishLineage(ctx, p.Request.Lineage, &p.Request); err != nil {
-		return out, err
+	done, err := e.finishLineage(ctx, p.Request.Lineage, &p.Request)
+	if err != nil || done != nil {
+		return Outcome{Order: done, Resumed: done != nil}, err
 	}
 	for range mostRounds {
 		o, err := e.liveOrder(ctx, p.Request)
@@ -184,7 +186,8 @@ func (e *Engine) obtain(ctx context.Context, p Plan) (Outcome, error) {
 		if err == nil && out.Resumed && d.o.State == ledger.Installed && !sameKey(d.o.Request, p.Request) {
 			continue // it was finalized with the key of an earlier wish
 		}
-		if err == nil || !d.settled || !startsAnew(d.o, out.Resumed) {
+		done := err == nil && d.o.State != ledger.SupersededState
+		if done || !d.settled || !startsAnew(d.o, out.Resumed) {
 			return out, err
 		}
 	}
@@ -206,7 +209,7 @@ func orderable(r ledger.Request) error {
 // that the CA broke after an earlier run left it is among them; one that it breaks under our eyes waits for the next run.
 func startsAnew(o *ledger.Order, resumed bool) bool {
 	switch o.State {
-	case ledger.TakenState, ledger.LostState, ledger.ExpiredState:
+	case ledger.TakenState, ledger.LostState, ledger.ExpiredState, ledger.SupersededState:
 		return true
 	case ledger.Phantom:
 		return o.Class == string(failure.Expired)
@@ -250,6 +253,13 @@ func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order
 func serves(o *ledger.Order, r ledger.Request) bool {
 	return ledger.NameKey(o.Names) == ledger.NameKey(r.Names) && bytes.Equal(o.Request.CSR, r.CSR) &&
 		(o.Profile == r.Profile || r.Profile == "" && o.Profile == r.PreferredProfile)
+}
+
+// Fulfils reports whether an order that came to its good end is all that a request asks for: what finished an earlier run's
+// order has renewed the certificate, and another order for it would be one in vain.
+func Fulfils(o *ledger.Order, r ledger.Request) bool {
+	return o.State == ledger.Installed && serves(o, r) && sameKey(o.Request, r) && o.Request.Server == r.Server &&
+		o.Request.PreferredChain == r.PreferredChain
 }
 
 // sameKey reports whether two requests are content with one key and CSR.

@@ -172,10 +172,17 @@ func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
 	}
 }
 
-// install puts the certificate in place. It is idempotent, so its outcome needs no commit of its own.
+// install puts the certificate in place, or finds that it is not wanted there any more. It is idempotent, so its outcome
+// needs no commit of its own.
 func (d *driver) install(ctx context.Context) error {
-	if err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain); err != nil {
+	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+	if err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
+	if done.Superseded != "" {
+		d.o.State, d.o.Class, d.o.Sentence, d.o.Remedy = ledger.SupersededState, "", failure.Clean(done.Superseded), ""
+		d.note("left aside", "%s", d.o.Sentence)
+		return nil
 	}
 	d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
 	d.note("installed", "%s", d.o.Lineage)

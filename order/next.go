@@ -55,6 +55,8 @@ func Next(f Facts) Action {
 		return f.creating()
 	case o.State == ledger.Installed:
 		return f.installed()
+	case o.State == ledger.SupersededState:
+		return f.end(ledger.SupersededState, failure.Released, o.Sentence)
 	case o.State == ledger.Valid && len(o.Chain) > 0:
 		return f.downloaded()
 	case !f.Looked:

@@ -306,6 +306,10 @@ func TestNextOnceItIsFinalized(t *testing.T) {
 			in(f, ledger.Valid)
 			f.Looked, o.Chain = false, []byte("chain")
 		}, order.Settle, ledger.LostState, ""},
+		{"what was left aside is settled, without a look and without a hook", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.SupersededState)
+			f.Looked, o.Sentence = false, "a newer one is in place"
+		}, order.Settle, ledger.SupersededState, ""},
 		{"an installed certificate is deployed, without a look (rule 14)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Installed)
 			f.Looked = false

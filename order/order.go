@@ -49,12 +49,19 @@ var ErrMoved = errors.New("the proof belongs elsewhere by now")
 // or not answer today.
 var ErrStands = errors.New("the proof still stands")
 
+// Installation is what became of a certificate that was to be put in place.
+type Installation struct {
+	// Superseded says what has taken its place meanwhile, so that it was left aside for good; "" where it is in place.
+	Superseded string
+}
+
 // Installer puts certificates in place on this host.
 type Installer interface {
 	// Install is idempotent: called again after a crash with the same material, it ends in the same state. The private key
-	// is PEM (PKCS #8), the chain PEM with the leaf first.
-	Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error
-	// Deploy runs the deploy hooks of an installed order. A hook that fails is reported by the hook's own output, not here.
+	// is PEM (PKCS #8), the chain PEM with the leaf first. An error says that it is refused for now: nothing in place has
+	// changed, and a later run tries again.
+	Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) (Installation, error)
+	// Deploy is called for what was put in place alone. It runs the deploy hooks of an installed order. A hook that fails is reported by the hook's own output, not here.
 	Deploy(ctx context.Context, o *ledger.Order) error
 }
 

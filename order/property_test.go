@@ -32,7 +32,8 @@ func one[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
 
 func (d dice) facts() order.Facts {
 	o := &ledger.Order{ID: 1, Lineage: "a", State: one(d, ledger.Creating, ledger.PendingState, ledger.Ready, ledger.Processing, ledger.Valid,
-		ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState, ledger.TakenState, ledger.LostState, ledger.RefusedState, ledger.Phantom),
+		ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState, ledger.TakenState, ledger.LostState, ledger.RefusedState, ledger.Phantom,
+		ledger.SupersededState),
 		CreateSends: d.IntN(6), Superseded: d.maybe(), CreateSentAt: d.moment(), FinalizeSentAt: d.moment()}
 	if d.IntN(8) == 0 {
 		o.SettledAt = noon

@@ -60,14 +60,16 @@ func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
 // finishLineage settles what earlier processes left for this lineage, except the live order for exactly the wanted names,
 // which the caller goes on with. An order that was not finalized yet and is not wanted any more is superseded: its names
 // become valid, so that nothing stays pending, but no certificate is made of it. One that the CA has issued already is put
-// in place all the same; the lineage is then no new one any more.
-func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledger.Request) error {
+// in place all the same; the lineage is then no new one any more. It returns the order that came to be all that is wanted,
+// nil if none did.
+func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledger.Request) (*ledger.Order, error) {
 	if e.nobody() {
-		return nil
+		return nil, nil
 	}
+	var done *ledger.Order
 	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account.ID})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, o := range orders {
 		if wanted != nil && o.State.Live() && serves(o, *wanted) {
@@ -83,13 +85,16 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 			d = e.takeOver(o)
 		}
 		if err := e.tolerate(d.drive(ctx), o); err != nil {
-			return err
+			return nil, err
 		}
 		if wanted != nil && o.State == ledger.Installed {
 			wanted.New = false
 		}
+		if wanted != nil && !o.SettledAt.IsZero() && Fulfils(o, *wanted) {
+			done = o
+		}
 	}
-	return nil
+	return done, nil
 }
 
 // tolerate lets the caller go on although an order that it only met on its way did not come to a good end. What stops
@@ -109,9 +114,11 @@ func (e *Engine) tolerate(err error, o *ledger.Order) error {
 	return nil
 }
 
-// verdict is the error that a settled order amounts to, nil when its certificate is in place or it was superseded.
+// verdict is the error that a settled order amounts to, nil when its certificate is in place or it was superseded: before
+// it was finalized, or after.
 func verdict(o *ledger.Order) error {
-	if o.State == ledger.Installed || o.State == ledger.Ready {
+	switch o.State {
+	case ledger.Installed, ledger.SupersededState, ledger.Ready:
 		return nil
 	}
 	class := failure.Class(o.Class)

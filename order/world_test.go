@@ -167,21 +167,26 @@ type disk struct {
 	installs map[string]int // by lineage
 	deploys  map[string]int
 	refuse   error
+	// superseded is what has taken the place of each certificate that comes; "" for nothing.
+	superseded string
 	onDeploy func()
 }
 
 // Install implements order.Installer. A key that is not the certificate's fails.
-func (d *disk) Install(_ context.Context, o *ledger.Order, privateKey, chain []byte) error {
+func (d *disk) Install(_ context.Context, o *ledger.Order, privateKey, chain []byte) (order.Installation, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.refuse != nil {
-		return d.refuse
+		return order.Installation{}, d.refuse
 	}
 	if _, err := tls.X509KeyPair(chain, privateKey); err != nil {
-		return failure.Wrap(err, failure.Internal, "", "the pair for %s", o.Lineage)
+		return order.Installation{}, failure.Wrap(err, failure.Internal, "", "the pair for %s", o.Lineage)
+	}
+	if d.superseded != "" {
+		return order.Installation{Superseded: d.superseded}, nil
 	}
 	d.installs[o.Lineage]++
-	return nil
+	return order.Installation{}, nil
 }
 
 // Deploy implements order.Installer.

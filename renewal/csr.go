@@ -234,6 +234,27 @@ func write(o ledger.Output, chain []byte) error {
 	return nil
 }
 
+// renewedElsewhere is the file that another certificate for the same CSR was written to since this one was asked for: at
+// another CA, for instance. "" if there is none.
+func renewedElsewhere(o *ledger.Order, chain []byte) string {
+	path := o.Request.Output.FullChain
+	info, err := os.Stat(path)
+	if err != nil || o.FinalizeSentAt.IsZero() || !info.ModTime().After(o.FinalizeSentAt) {
+		return ""
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	theirs, err := certbot.ParseCertificate(text)
+	ours, bad := certbot.ParseCertificate(chain)
+	if err != nil || bad != nil || theirs.Serial == ours.Serial ||
+		!bytes.Equal(theirs.Leaf.RawSubjectPublicKeyInfo, ours.Leaf.RawSubjectPublicKeyInfo) {
+		return ""
+	}
+	return path
+}
+
 // foreign reports whether a file is there that this certificate did not bring.
 func foreign(path string, ours ...[]byte) bool {
 	content, err := os.ReadFile(path)

@@ -160,42 +160,64 @@ func (s *Server) wanted(o *ledger.Order) bool {
 	return err != nil || !info.ModTime().After(o.CreatedAt)
 }
 
-// outdated reports whether another certificate was put in place after this one was asked for: by certbot, or at another CA.
-func (s *Server) outdated(o *ledger.Order, chain []byte) bool {
+// supersededBy says what has taken the place of a certificate since it was asked for, "" if nothing has: another one that
+// certbot, another account or another CA put there, or nothing at all, where the lineage was deleted.
+func (s *Server) supersededBy(o *ledger.Order, chain []byte) string {
+	if _, err := os.Lstat(s.Disk.Dirs.Renewal(o.Lineage)); errors.Is(err, fs.ErrNotExist) && !o.Request.New {
+		return fmt.Sprintf("%s was deleted meanwhile; the certificate of order %d is left aside", o.Lineage, o.ID)
+	}
 	l, err := s.Disk.Open(o.Lineage)
 	if err != nil || o.FinalizeSentAt.IsZero() {
-		return false
+		return ""
 	}
 	ours, err := certbot.ParseCertificate(chain)
 	if err != nil || ours.Serial == l.Certificate.Serial {
-		return false // it is in place: a killed run had come so far
+		return "" // it is in place: a killed run had come so far
 	}
 	info, err := os.Stat(l.Renewal.Cert)
-	return err == nil && info.ModTime().After(o.FinalizeSentAt)
+	if err != nil || !info.ModTime().After(o.FinalizeSentAt) {
+		return ""
+	}
+	return fmt.Sprintf("a newer certificate is in place for %s; the one of order %d is left aside", o.Lineage, o.ID)
 }
 
 // installer puts certificates where certbot keeps them.
 type installer struct{ s *Server }
 
 // Install implements order.Installer. The post-hooks are owed from here on at the latest: for an order that an earlier run
-// left, no attempt of this run has owed them yet, and a server that is not reloaded goes on with the old certificate.
-func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error {
+// left, no attempt of this run has owed them yet, and a server that is not reloaded goes on with the old certificate. For
+// what is left aside none is.
+func (i installer) Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) (order.Installation, error) {
 	if o.Request.Rehearsal {
-		return nil
+		return order.Installation{}, nil
 	}
 	if len(o.Request.CSR) > 0 {
-		return write(o.Request.Output, chain)
+		return i.write(o, chain)
 	}
+	if why := i.s.supersededBy(o, chain); why != "" {
+		i.s.Report.Warn("%s", why)
+		return order.Installation{Superseded: why}, nil
+	}
+	return order.Installation{}, i.place(ctx, o, privateKey, chain)
+}
+
+// write is Install for a certificate that belongs to no lineage.
+func (i installer) write(o *ledger.Order, chain []byte) (order.Installation, error) {
+	if path := renewedElsewhere(o, chain); path != "" {
+		why := fmt.Sprintf("%s has another certificate for the same key by now; the one of order %d is left aside", path, o.ID)
+		i.s.Report.Warn("%s", why)
+		return order.Installation{Superseded: why}, nil
+	}
+	return order.Installation{}, write(o.Request.Output, chain)
+}
+
+func (i installer) place(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error {
 	post, err := i.s.withDirectory("post", o.Request.Hooks.Post)
 	if err == nil {
 		err = i.s.owe(context.WithoutCancel(ctx), post)
 	}
 	if err != nil {
 		return err
-	}
-	if i.s.outdated(o, chain) {
-		i.s.Report.Warn("a newer certificate is in place for %s; the one of order %d is left aside", o.Lineage, o.ID)
-		return nil
 	}
 	done, err := i.s.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, params(o.Request))
 	for _, note := range done.Notes {
@@ -221,6 +243,7 @@ func params(r ledger.Request) certbot.Params {
 // Deploy implements order.Installer: directory hooks first, then the lineage's own (certbot ≥ 5.3). A rehearsal runs them
 // only where that was said.
 func (i installer) Deploy(ctx context.Context, o *ledger.Order) error {
+	i.s.finish(o) // also one that was met on the way to another lineage
 	if o.Request.Rehearsal && !i.s.Settings.RunDeployHooks || len(o.Request.CSR) > 0 {
 		return nil
 	}

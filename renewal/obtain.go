@@ -111,8 +111,29 @@ func (s *Server) unfinished(ctx context.Context, lineage string) bool {
 	return err == nil && len(orders) > 0
 }
 
+// inherited is what this run has finished of what earlier ones began.
+type inherited struct {
+	finished map[string]*ledger.Order // orders that came to their good end, by lineage
+}
+
+// finish remembers an order that this run has brought to its good end.
+func (s *Server) finish(o *ledger.Order) {
+	if s.finished == nil {
+		s.finished = map[string]*ledger.Order{}
+	}
+	s.finished[o.Lineage] = o
+}
+
+// keep says that a certificate in place is as it should be: because this run has finished what an earlier one began, or
+// since long.
 func (s *Server) keep(r *Result, l *certbot.Lineage) {
 	r.Outcome = Kept
+	if done := s.finished[s.orderName(l.Name)]; done != nil && r.Order == 0 {
+		r.Outcome, r.Order, r.Resumed = Issued, done.ID, true
+		if done.Request.Rehearsal {
+			r.Outcome = Rehearsed
+		}
+	}
 	r.Path, r.Key, r.Expires = l.Renewal.FullChain, l.Renewal.PrivKey, l.Certificate.NotAfter
 	for _, note := range l.Renewal.DueNotes() {
 		r.Notes = append(r.Notes, note.String())

@@ -202,7 +202,7 @@ func (s *Server) endsRound(ctx context.Context, r Result) error {
 func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Result {
 	result := Result{Lineage: l.Name, Names: l.Certificate.Names}
 	needed, err := s.due(l, round)
-	if err == nil && !needed && !s.unfinished(ctx, l.Name) {
+	if err == nil && !needed && !s.unfinished(ctx, s.orderName(l.Name)) {
 		s.keep(&result, l)
 		return result
 	}
@@ -220,7 +220,14 @@ func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 	return result
 }
 
+// due reports whether a lineage is to be renewed, or rehearsed. What this run has renewed by finishing an earlier run's
+// order is not, whatever is forced: two runs with --force-renewal, the first of them killed, are one renewal.
 func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
+	if done := s.finished[s.orderName(l.Name)]; done != nil {
+		if r, err := renewalRequest(l, round); err == nil && order.Fulfils(done, r) {
+			return false, nil
+		}
+	}
 	if round.Renew || s.Settings.Rehearsal || s.needsKey(l) {
 		return true, nil
 	}
@@ -372,6 +379,9 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	defer s.rest()
 	did, err := engine.Resume(ctx, o)
 	s.mourn(engine.Account.Server, engine.Account.URL, err)
+	if did && o.State == ledger.Installed && !o.SettledAt.IsZero() {
+		s.finish(o)
+	}
 	switch {
 	case err != nil && !o.SettledAt.IsZero() && passed(o.State):
 		result.Outcome = string(o.State)
@@ -379,7 +389,7 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	case err != nil:
 		result.fail(err)
 	case did && o.State == ledger.Installed && o.Request.Rehearsal:
-		result.Outcome = Rehearsed
+		result.Lineage, result.Outcome = lineageOf(o.Lineage), Rehearsed
 	case did && o.State == ledger.Installed && len(o.Request.CSR) > 0:
 		result.Outcome, result.Output, result.Path = Issued, o.Request.Output, o.Request.Output.FullChain
 	case did && o.State == ledger.Installed:

@@ -73,6 +73,7 @@ type Server struct {
 	revocations Revocations
 	dead        map[string]error // accounts that the CA does not accept
 	ports
+	inherited
 }
 
 // Reporter tells a person what is going on.

@@ -186,23 +186,25 @@ func (p *process) tell(c *ledger.Change) {
 type installer struct{ p *process }
 
 // Install implements order.Installer.
-func (v installer) Install(_ context.Context, o *ledger.Order, privateKey, chain []byte) error {
+func (v installer) Install(_ context.Context, o *ledger.Order, privateKey, chain []byte) (order.Installation, error) {
 	p := v.p
 	p.point("install")
 	leaf, err := p.w.installing(p, o, privateKey, chain)
 	if err != nil {
-		return failure.Wrap(err, failure.Internal, "", "the pair for %s", o.Lineage)
+		return order.Installation{}, failure.Wrap(err, failure.Internal, "", "the pair for %s", o.Lineage)
 	}
 	l := p.w.lineage(o.Lineage)
 	fresh := &installed{serial: leaf.SerialNumber.String(), names: ledger.CanonicalNames(leaf.DNSNames), notBefore: leaf.NotBefore, notAfter: leaf.NotAfter}
-	if l.inPlace == nil || !l.inPlace.notBefore.After(leaf.NotBefore) {
-		l.inPlace = fresh // an older one is left aside, as package renewal does
-	}
 	l.attempts = 0
+	if l.inPlace != nil && l.inPlace.notBefore.After(leaf.NotBefore) {
+		p.log("leaves aside", fresh.serial) // as package renewal does
+		return order.Installation{Superseded: "a newer certificate is in place"}, nil
+	}
+	l.inPlace = fresh
 	p.log("installs", fresh.serial)
 	p.nap(3 * time.Millisecond)
 	p.point("installed")
-	return nil
+	return order.Installation{}, nil
 }
 
 // Deploy implements order.Installer.

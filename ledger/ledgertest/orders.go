@@ -20,7 +20,7 @@ var orderTests = []test{
 
 var states = []ledger.State{ledger.Creating, ledger.PendingState, ledger.Ready, ledger.Processing, ledger.Valid,
 	ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState, ledger.TakenState, ledger.LostState,
-	ledger.RefusedState, ledger.Phantom}
+	ledger.RefusedState, ledger.Phantom, ledger.SupersededState}
 
 func oneLiveOrder(b *bench) {
 	for i, first := range states {

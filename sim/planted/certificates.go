@@ -58,7 +58,7 @@ func certificates() []Bug {
 		}
 		return f.end(ledger.TakenState, failure.Taken, "another`)}},
 		{"installed-before-install", "the ledger calls an order installed before its certificate is in place", "wall 2, I7", []Patch{on("order/issue.go",
-			`	if err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain); err != nil {
+			`	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `,
 			`	if planted("installed-before-install") {
 		d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
@@ -66,7 +66,7 @@ func certificates() []Bug {
 			return err
 		}
 	}
-	if err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain); err != nil {
+	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `)}},
 		{"deploy-skipped-after-takeover", "the deploy hooks of a certificate that an earlier run downloaded are not run", "rule 14", []Patch{on("order/issue.go",
 			`	const again = "deploy hooks again"
