@@ -57,6 +57,9 @@ func (s *Store) notShared(r *Renewal) error {
 	}
 	mine := r.Places()
 	for _, name := range names {
+		if err := s.Ended(); err != nil {
+			return err
+		}
 		other, err := s.lookRenewal(s.Dirs.Renewal(name))
 		if err != nil || name == r.Name {
 			continue

@@ -1,6 +1,7 @@
 package certbot
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -29,7 +30,26 @@ type Store struct {
 	// Now is the clock by which a certificate is valid; nil is the host's.
 	Now func() time.Time
 
+	ended func() error // asked before each lineage of many is looked at; nil: no search is broken off; see Within
+
 	exchange func(a, b string) error // swaps two directories in one instant; replaced in tests of the way without it
+}
+
+// Within returns the same disk for one who stops looking when ctx ends: a host has twenty thousand lineages, and a run that
+// was told to end must not look at the rest of them. What a search returns then is not all there is, so that its caller asks
+// ctx before it believes that something is missing.
+func (s *Store) Within(ctx context.Context) *Store {
+	bound := *s
+	bound.ended = ctx.Err
+	return &bound
+}
+
+// Ended returns the error of the context of Within once that is over.
+func (s *Store) Ended() error {
+	if s.ended == nil {
+		return nil
+	}
+	return s.ended()
 }
 
 // do performs one change on disk.

@@ -24,25 +24,30 @@ func (s *Store) each(open func(string) (*Lineage, error)) ([]*Lineage, []error) 
 		return nil, []error{err}
 	}
 	found, errs := make([]*Lineage, len(names)), make([]error, len(names))
-	inParallel(len(names), func() func(int) {
+	s.inParallel(len(names), func() func(int) {
 		return func(i int) { found[i], errs[i] = open(names[i]) }
 	})
 	var all []*Lineage
 	var bad []error
 	for i, l := range found {
-		if l != nil {
+		switch {
+		case l != nil:
 			all = append(all, l)
-		} else {
+		case errs[i] != nil:
 			bad = append(bad, errs[i])
 		}
+	}
+	if s.Ended() != nil {
+		bad = append(bad, s.Ended())
 	}
 	return all, bad
 }
 
 // OpenEach opens lineages, several at once, and hands each to done with its index in names. done is called from several
-// goroutines, once for each index; nobody but it keeps the lineages, of which thousands would fill the memory.
+// goroutines, once for each index, until the context of Within ends; nobody but it keeps the lineages, of which thousands
+// would fill the memory.
 func (s *Store) OpenEach(names []string, done func(i int, l *Lineage, err error)) {
-	inParallel(len(names), func() func(int) {
+	s.inParallel(len(names), func() func(int) {
 		return func(i int) {
 			l, err := s.Open(names[i])
 			done(i, l, err)
@@ -52,7 +57,7 @@ func (s *Store) OpenEach(names []string, done func(i int, l *Lineage, err error)
 
 // LookEach is OpenEach with Look instead of Open, but that Unsettled is not looked for and stays false.
 func (s *Store) LookEach(names []string, done func(i int, l *Lineage, err error)) {
-	inParallel(len(names), func() func(int) {
+	s.inParallel(len(names), func() func(int) {
 		return func(i int) {
 			l, _, err := s.look(names[i])
 			done(i, l, err)
@@ -121,10 +126,12 @@ func (s *Store) FindByPath(path string) (*Lineage, error) {
 			found = append(found, l)
 		}
 	}
-	switch len(found) {
-	case 1:
+	switch {
+	case s.Ended() != nil:
+		return nil, s.Ended()
+	case len(found) == 1:
 		return found[0], nil
-	case 0:
+	case len(found) == 0:
 		return nil, failure.New(failure.Config, "Name a file below live/ or archive/, or the certificate with --cert-name.", "No match found for cert-path %s!", failure.Clean(path))
 	}
 	return nil, failure.New(failure.LineageBroken, "Let each renewal file name an archive of its own.",

@@ -1,11 +1,16 @@
 package certbot_test
 
 import (
+	"context"
+	"errors"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"orderly/certbot"
 	"orderly/failure"
 	"orderly/outside"
 )
@@ -119,6 +124,36 @@ func TestWhatDoesNotBelongTogetherIsNotVerified(t *testing.T) {
 		err = l.Verify()
 		if class(t, err, failure.LineageBroken); !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// Whoever is told to end looks at no further lineage (trial P9): a host has twenty thousand.
+func TestASearchEndsWithItsContext(t *testing.T) {
+	s := newStore(t)
+	install(t, s, "a.example", issue(t, 90, "a.example"))
+	names := make([]string, 1000)
+	for i := range names {
+		names[i] = "a.example"
+	}
+	for what, each := range map[string]func(*certbot.Store, []string, func(int, *certbot.Lineage, error)){
+		"open": (*certbot.Store).OpenEach, "look": (*certbot.Store).LookEach,
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var looked atomic.Int64
+		each(s.Within(ctx), names, func(int, *certbot.Lineage, error) {
+			looked.Add(1)
+			cancel()
+		})
+		if n, most := looked.Load(), int64(runtime.GOMAXPROCS(0)); n == 0 || n > most {
+			t.Errorf("%s: %d lineages were looked at after the end, at most %d were under way", what, n, most)
+		}
+		bound := s.Within(ctx)
+		if _, err := bound.FindByPath(s.Dirs.Renewal("a.example")); !errors.Is(err, context.Canceled) {
+			t.Errorf("a path is looked for in vain: %v", err)
+		}
+		if all, bad := bound.All(); len(all) != 0 || len(bad) != 1 || !errors.Is(bad[0], context.Canceled) {
+			t.Errorf("all: %d, %v", len(all), bad)
 		}
 	}
 }

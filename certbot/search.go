@@ -41,7 +41,7 @@ func (s *Store) skim(names []string) (found []*Lineage, bad []string) {
 	all, _ := s.confNames()
 	wanted := needles(names)
 	looked, failed := make([]*Lineage, len(all)), make([]bool, len(all))
-	inParallel(len(all), func() func(int) {
+	s.inParallel(len(all), func() func(int) {
 		r := &skimmer{store: s, wanted: wanted, buffer: make([]byte, usualSize)}
 		return func(i int) {
 			if !r.may(all[i]) {
@@ -166,13 +166,14 @@ func readInto(buffer []byte, path string) ([]byte, error) {
 const mostRead = 16 << 20
 
 // inParallel calls what begin returns with 0 to n-1, on as many processors as there are; begin is called once for each.
-func inParallel(n int, begin func() func(int)) {
+// It stops where Within says so.
+func (s *Store) inParallel(n int, begin func() func(int)) {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	var group sync.WaitGroup
 	for w := range workers {
 		group.Go(func() {
 			do := begin()
-			for i := w; i < n; i += workers {
+			for i := w; i < n && s.Ended() == nil; i += workers {
 				do(i)
 			}
 		})

@@ -80,7 +80,7 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 		return err
 	}
 	f.revoked = f.revocations(ctx, env, p)
-	disk := &certbot.Store{Dirs: s.dirs}
+	disk := (&certbot.Store{Dirs: s.dirs}).Within(ctx)
 	names, err := disk.Names()
 	if err != nil {
 		return err
@@ -89,6 +89,9 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 		names = slices.DeleteFunc(names, func(name string) bool { return name != f.certName })
 	}
 	found, invalid := f.list(p, disk, names)
+	if ctx.Err() != nil { // half a list must not look like a whole one
+		return context.Cause(ctx)
+	}
 	if p.json {
 		views := []certificateView{}
 		for _, l := range found {

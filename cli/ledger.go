@@ -176,8 +176,8 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 		return err
 	}
 	for _, o := range orders {
-		if err := out.Encode(exported{1, "order", o}); err != nil {
-			return nil // the reader went away
+		if done, err := exportOne(ctx, out, "order", o); done {
+			return err
 		}
 	}
 	runs, err := s.ledger.Runs(ctx, 0)
@@ -189,8 +189,8 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 		if err != nil {
 			return err
 		}
-		if err := out.Encode(exported{1, "run", view}); err != nil {
-			return nil
+		if done, err := exportOne(ctx, out, "run", view); done {
+			return err
 		}
 	}
 	revoked, err := s.ledger.Revocations(ctx)
@@ -207,11 +207,19 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 		return err
 	}
 	for _, e := range events {
-		if err := out.Encode(exported{1, "event", e}); err != nil {
-			return nil
+		if done, err := exportOne(ctx, out, "event", e); done {
+			return err
 		}
 	}
 	return nil
+}
+
+// exportOne writes one record. done says that no more are to follow: the reader went away, or a signal came.
+func exportOne(ctx context.Context, out *json.Encoder, kind string, record any) (done bool, err error) {
+	if ctx.Err() != nil {
+		return true, context.Cause(ctx)
+	}
+	return out.Encode(exported{1, kind, record}) != nil, nil
 }
 
 type rebuild struct {

@@ -27,6 +27,9 @@ import (
 // lockPatience is how long a lock that another program holds is waited for where no --deadline says otherwise.
 const lockPatience = 10 * time.Minute
 
+// lastWrites is how long a run that was told to end waits for other writers of the ledger, all its last steps together.
+const lastWrites = 1300 * time.Millisecond
+
 // session is one command at work: directories, locks, ledger and server, opened in this order and closed in reverse.
 type session struct {
 	env     Env
@@ -100,6 +103,9 @@ func (s *session) openLedger(ctx context.Context, adopt bool) error {
 	s.onClose(locks.Close)
 	s.ledger, err = sqlite.Open(ctx, sqlite.Options{
 		Dir: s.ledgerDir(), Host: hostID(s.env.Getenv), Now: time.Now, Adopt: adopt,
+		Wait: sqlstore.Wait{Ending: ctx, Grace: lastWrites, Tell: func() {
+			s.p.Tell("Waiting for another program that writes the ledger in %s.", s.ledgerDir())
+		}},
 		Lock: func(ctx context.Context) (func() error, error) { return locks.Lock(ctx, "ledger") },
 	})
 	if err != nil {

@@ -1,5 +1,6 @@
 // Package hook runs the shell commands that a person gave for moments of an issuance, as certbot does: by /bin/sh -c. It
-// must never wait for one for ever, never let what it prints fill the memory, and never leave it running when told to end.
+// must never wait for one for ever, never let what it prints fill the memory, never leave it running when told to
+// end, and never leave it running behind a run that was killed.
 package hook
 
 import (
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -21,35 +23,107 @@ const lastBreath = 300 * time.Millisecond
 // mostOutput is how much of a hook's output is kept, in bytes.
 const mostOutput = 16 << 10
 
+// abandonAfter is how long a hook that was told to end, and then killed, is waited for. One that hangs in a file system that
+// does not answer cannot be killed, and must not keep us.
+const abandonAfter = 2 * lastBreath
+
 // Output keeps the beginning of what is written to it: a hook that never stops talking must not fill the memory.
-type Output struct{ kept []byte }
+type Output struct {
+	mu   sync.Mutex // a hook that was abandoned may still write
+	kept []byte
+}
 
 // Write implements io.Writer. It never fails.
 func (o *Output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.kept = append(o.kept, p[:min(len(p), mostOutput-len(o.kept))]...)
 	return len(p), nil
 }
 
 // String returns what was kept.
-func (o *Output) String() string { return string(o.kept) }
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.kept)
+}
 
 // Run runs command in a process group of its own, with env beside this process's environment, and waits for it. The end of
-// ctx, and Patience, end the whole group. An *exec.ExitError says that it ended with another code than 0, or by a signal.
+// ctx, and Patience, end the whole group; so does the death of this process, whatever kills it: a hook that went on would be
+// begun again beside itself. What wants to live longer leaves the group, as daemons do, or is started before the hook ends.
+// An *exec.ExitError says that it ended with another code than 0, or by a signal.
 func Run(ctx context.Context, command string, env []string, stdout, stderr io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
+	group, release := watch()
+	defer release()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Env = append(os.Environ(), env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
+	cmd.Cancel = func() error { return syscall.Kill(-leader(group, cmd), syscall.SIGTERM) }
 	cmd.WaitDelay = lastBreath // a grandchild that keeps the pipe open must not keep us
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	err := cmd.Run()
-	if ctx.Err() != nil && cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what the shell started may be deaf to SIGTERM
+	if err := cmd.Start(); err != nil {
+		return err
 	}
+	err := wait(ctx, cmd, group)
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
 		return nil // the hook itself ended well; what it started in the background speaks to nobody from now on
 	}
 	return err
+}
+
+// leader is the process group of a hook.
+func leader(group int, cmd *exec.Cmd) int {
+	if group == 0 {
+		return cmd.Process.Pid
+	}
+	return group
+}
+
+// wait waits for a hook that was started, and kills its group once ctx has ended.
+func wait(ctx context.Context, cmd *exec.Cmd, group int) error {
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	abandoned := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(lastBreath, func() { _ = syscall.Kill(-leader(group, cmd), syscall.SIGKILL) }) // it may be deaf to SIGTERM
+		time.AfterFunc(abandonAfter, func() { close(abandoned) })
+	})
+	defer stop()
+	select {
+	case err := <-ended:
+		if ctx.Err() != nil {
+			_ = syscall.Kill(-leader(group, cmd), syscall.SIGKILL) // what the shell started may be deaf to SIGTERM
+		}
+		return err
+	case <-abandoned:
+		return context.Cause(ctx)
+	}
+}
+
+// watcher ends its process group when its standard input is closed: when the process that holds the other end is dead. It is
+// the shell's work, so that nothing of us is executed anew for it.
+const watcher = `trap '' TERM; read -r never; kill -TERM 0; sleep 1; kill -KILL 0`
+
+// watch starts a watcher and returns its process group, for the hook to join. A host on which that fails (0) has hooks that
+// outlive a killed run, as they do under certbot; that is no reason not to run them.
+func watch() (group int, release func()) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return 0, func() {}
+	}
+	cmd := exec.Command("/bin/sh", "-c", watcher)
+	cmd.Stdin, cmd.SysProcAttr = read, &syscall.SysProcAttr{Setpgid: true}
+	err = cmd.Start()
+	_ = read.Close() // the watcher has its own
+	if err != nil {
+		_ = write.Close()
+		return 0, func() {}
+	}
+	return cmd.Process.Pid, func() {
+		_ = cmd.Process.Kill() // before the pipe is closed: what the hook left running stays
+		_ = cmd.Wait()         // it says only that it was killed
+		_ = write.Close()
+	}
 }

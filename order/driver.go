@@ -41,6 +41,7 @@ type driver struct {
 	wished                    bool           // it is what the run is about
 	settled                   bool           // it was brought to its end, durably
 	inherited                 bool           // an earlier process had the certificate already
+	untilIssued               bool           // nothing is put in place: that is for a run about the order's own lineage
 	material                  Material
 	keyReady                  bool
 	fingerprint               string
@@ -117,7 +118,7 @@ func (d *driver) drive(ctx context.Context) error {
 	if d.o.ID != 0 && d.o.SettledAt.IsZero() && !d.o.Releasing {
 		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage, d.o.CreatedAt.UTC().Format(time.RFC3339))
 	}
-	if !issued(d.o) {
+	if !Issued(d.o) {
 		if err := d.e.learn(ctx); err != nil {
 			if ctx.Err() != nil {
 				return d.interrupted(ctx)
@@ -127,6 +128,9 @@ func (d *driver) drive(ctx context.Context) error {
 	}
 	for range mostSteps {
 		d.steady(d.e.Clock.Now())
+		if d.untilIssued && Issued(d.o) {
+			return nil
+		}
 		act := Next(d.facts())
 		if act.Kind == Done {
 			return verdict(d.o)
@@ -141,8 +145,8 @@ func (d *driver) drive(ctx context.Context) error {
 	return d.stop(failure.Internal, "", "the order for %s does not come to an end", d.o.Lineage)
 }
 
-// issued reports whether nothing remains but what this host does by itself, whether or not the CA can be reached.
-func issued(o *ledger.Order) bool {
+// Issued reports whether nothing remains but what this host does by itself, whether or not the CA can be reached.
+func Issued(o *ledger.Order) bool {
 	return o.State == ledger.Installed || o.State == ledger.Valid && len(o.Chain) > 0
 }
 

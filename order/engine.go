@@ -315,6 +315,16 @@ func (e *Engine) takeOver(o *ledger.Order) *driver {
 // Resume goes on with an order that an earlier process left, unless another process holds its lineage: then that one is at
 // work on it, and nothing is done here. It reports whether it did anything.
 func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
+	return e.resume(ctx, o, false)
+}
+
+// Advance is Resume for a run about another lineage: it ends where the CA has issued. Nothing is put in place, so that no
+// deploy hook of a stranger is run, or waited for, and what keeps a certificate from its place is told to those it concerns.
+func (e *Engine) Advance(ctx context.Context, o *ledger.Order) (bool, error) {
+	return e.resume(ctx, o, true)
+}
+
+func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) (bool, error) {
 	unlock, ok, err := e.Locks.TryLock(LineageLock(o.Lineage))
 	if err != nil || !ok {
 		return false, err
@@ -329,7 +339,9 @@ func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
 	}
 	*o = *fresh
 	e.unwish(o)
-	return true, e.takeOver(o).drive(ctx)
+	d := e.takeOver(o)
+	d.untilIssued = untilIssued
+	return true, d.drive(ctx)
 }
 
 // unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that

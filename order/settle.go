@@ -9,9 +9,10 @@ import (
 	"orderly/ledger"
 )
 
-// settleOverlaps brings live orders of other lineages that share a name to their end, each under its own lock. It runs
-// before the lineage's own lock is taken: two processes that each held one lineage and waited for the other's would wait
-// for ever.
+// settleOverlaps brings live orders of other lineages that share a name to where nothing of them is open at the CA, each
+// under its own lock. A certificate that comes of it waits for a run about its own lineage, whose hooks are that run's to
+// start. It runs before the lineage's own lock is taken: two processes that each held one lineage and waited for the other's
+// would wait for ever.
 func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []string) error {
 	if e.nobody() {
 		return nil
@@ -22,7 +23,7 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 	}
 	wanted := ledger.CanonicalNames(names)
 	for _, o := range orders {
-		if o.Lineage == lineage || !share(o.Names, wanted) {
+		if o.Lineage == lineage || !share(o.Names, wanted) || Issued(o) {
 			continue
 		}
 		if e.Mine != nil && !e.Mine(o) {
@@ -54,7 +55,9 @@ func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
 		return nil
 	}
 	e.unwish(fresh)
-	return e.tolerate(e.takeOver(fresh).drive(ctx), fresh)
+	d := e.takeOver(fresh)
+	d.untilIssued = true
+	return e.tolerate(d.drive(ctx), fresh)
 }
 
 // finishLineage settles what earlier processes left for this lineage, except the live order for exactly the wanted names,

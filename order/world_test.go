@@ -169,7 +169,7 @@ type disk struct {
 	refuse   error
 	// superseded is what has taken the place of each certificate that comes; "" for nothing.
 	superseded string
-	onDeploy func()
+	onDeploy   func()
 }
 
 // Install implements order.Installer. A key that is not the certificate's fails.

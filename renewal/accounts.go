@@ -165,8 +165,15 @@ func undecided(err error) bool {
 // Heirs are the lineages whose renewal files name an account.
 func (s *Server) Heirs(id string) ([]string, error) {
 	names, err := s.Disk.Names()
-	return slices.DeleteFunc(names, func(name string) bool {
+	if err != nil {
+		return nil, err
+	}
+	heirs := slices.DeleteFunc(names, func(name string) bool {
+		if s.Disk.Ended() != nil {
+			return true
+		}
 		r, _ := s.Disk.ReadRenewal(s.Disk.Dirs.Renewal(name))
 		return r == nil || r.Params.Account != id
-	}), err
+	})
+	return heirs, s.Disk.Ended()
 }

@@ -79,6 +79,7 @@ func (s *Server) Obtain(ctx context.Context, w Wish) Result {
 	s.heal(ctx, w)
 	for range mostDecisions {
 		d, err := s.decide(w, s.Clock.Now())
+		err = stoppedOr(ctx, err)
 		result = Result{Lineage: d.Lineage, Names: w.Names}
 		if err != nil {
 			result.fail(err)
@@ -103,6 +104,15 @@ func (s *Server) Obtain(ctx context.Context, w Wish) Result {
 	}
 	result.fail(failure.Wrap(errMoved, failure.Locked, "Run the same command again.", "%s changes faster than it can be looked at", result.Lineage))
 	return result
+}
+
+// stoppedOr is err, or that the run was told to end: what was looked for until then is not missing.
+func stoppedOr(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again: it goes on where it stopped.",
+		"stopped while the certificates of this host were looked at")
 }
 
 // unfinished reports whether the ledger holds an order for the lineage that an earlier process left.
@@ -157,7 +167,7 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		closed := w
 		closed.closed = true
 		again, err := s.decide(closed, s.Clock.Now())
-		if err != nil {
+		if err = stoppedOr(ctx, err); err != nil {
 			return nil, err
 		}
 		if again.Lineage != d.Lineage {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderly/certbot"
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 )
@@ -90,8 +91,10 @@ const (
 	recoverPatience = 3 * time.Second
 )
 
-// Recover goes on with orders that earlier processes left for other lineages, for a little while: what does not come to an
-// end at once is left to renew or resume. It pays what dead runs left owed. Nothing to do costs two queries.
+// Recover goes on with orders that earlier processes left for other lineages, for a little while, as far as their
+// certificates: what does not come so far at once is left to renew or resume, and to put one in place is for them and for its
+// lineage's own next run. It pays what dead runs left owed: a server that was stopped must come up again. Nothing to do costs
+// two queries.
 func (s *Server) Recover(ctx context.Context, lineage string) error {
 	if err := s.PayDebts(ctx); err != nil {
 		return err
@@ -102,7 +105,7 @@ func (s *Server) Recover(ctx context.Context, lineage string) error {
 	}
 	recovered := 0
 	for _, o := range orders {
-		if o.Lineage == s.orderName(lineage) || !s.mine(o) || recovered == mostRecovered || ctx.Err() != nil {
+		if o.Lineage == s.orderName(lineage) || !s.mine(o) || s.private(o) || recovered == mostRecovered || ctx.Err() != nil {
 			continue
 		}
 		recovered++
@@ -111,7 +114,13 @@ func (s *Server) Recover(ctx context.Context, lineage string) error {
 	return nil
 }
 
-// recoverOne does not hurry by ending the context: a deploy hook that takes its time would be cut short.
+// private reports whether an order is only for runs about its own lineage, and for those about all: what is left of it is
+// done on this host, or cannot be done without its hooks.
+func (s *Server) private(o *ledger.Order) bool {
+	pre, err := s.withDirectory("pre", o.Request.Hooks.Pre)
+	return err != nil || order.Issued(o) || o.Request.Solver == ledger.ManualSolver || len(pre) > 0
+}
+
 func (s *Server) recoverOne(ctx context.Context, o *ledger.Order) {
 	engine, err := s.engineOf(ctx, o)
 	if err != nil {
@@ -120,7 +129,13 @@ func (s *Server) recoverOne(ctx context.Context, o *ledger.Order) {
 	patience, wait := engine.Patience, engine.LongestWait
 	engine.Patience, engine.LongestWait = recoverPatience, recoverPatience
 	defer func() { engine.Patience, engine.LongestWait = patience, wait }()
-	if r, did := s.resume(ctx, o); did && r.Err != nil {
-		s.Log.Info("an earlier order could not be finished", "order", o.ID, "lineage", o.Lineage, "why", r.Err)
+	if free, err := s.reserved(o); err != nil || !free {
+		return
+	}
+	defer s.rest()
+	did, err := engine.Advance(ctx, o)
+	s.mourn(engine.Account.Server, engine.Account.URL, err)
+	if did && err != nil && failure.ClassOf(err) != failure.Stopped {
+		s.Report.Tell("Order %d for %s, which an earlier run left, cannot go on: %v", o.ID, o.Lineage, err)
 	}
 }

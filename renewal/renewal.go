@@ -88,6 +88,7 @@ type Reporter interface {
 
 // Begin records that a command runs. The account, where it is known already, is recorded in the same commit.
 func (s *Server) Begin(ctx context.Context, command string, pid int, account *ledger.Account) error {
+	s.Disk = s.Disk.Within(ctx)
 	s.engines, s.clients, s.dead = map[string]*order.Engine{}, map[string]*acme.Client{}, map[string]error{}
 	s.run = &ledger.Run{Command: command, PID: pid, StartedAt: s.Clock.Now()}
 	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}

@@ -40,9 +40,12 @@ func (s *Server) survey(ctx context.Context, names []string, round Round) ([]vie
 		}
 		views[i] = s.viewOf(l, round, unfinished[l.Name])
 	})
+	if err := stoppedOr(ctx, nil); err != nil {
+		return nil, nil, err
+	}
 	var broken []Result
 	if odd.Load() {
-		if views, broken, err = s.mend(names, views, round, unfinished); err != nil {
+		if views, broken, err = s.mend(ctx, names, views, round, unfinished); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -78,12 +81,15 @@ func (s *Server) withoutCopies(views []view, broken []Result, round Round) ([]vi
 }
 
 // mend takes up those that a first look passed over: what can be mended is, and the others become results.
-func (s *Server) mend(names []string, views []view, round Round, unfinished map[string]bool) (good []view, broken []Result, err error) {
+func (s *Server) mend(ctx context.Context, names []string, views []view, round Round, unfinished map[string]bool) (good []view, broken []Result, err error) {
 	var standing []string // but for empty files, which are looked for when the first is met
 	for i, v := range views {
 		if v.path != "" {
 			good = append(good, v)
 			continue
+		}
+		if err := stoppedOr(ctx, nil); err != nil {
+			return nil, nil, err
 		}
 		l, openErr := s.openHealed(names[i])
 		if errors.Is(openErr, certbot.ErrBlank) && standing == nil {

@@ -35,6 +35,7 @@ type Options struct {
 	Host  string           // identity of this host
 	Now   func() time.Time // for the record of when it was made
 	Adopt bool             // take over a ledger that another host wrote
+	Wait  sqlstore.Wait    // how long another writer is waited for; zero: as long as each commit's own context says
 	// Lock excludes other processes while the file is made or migrated. It must wait and may not be nil.
 	Lock func(ctx context.Context) (unlock func() error, err error)
 }
@@ -59,12 +60,16 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 		_ = db.Close() // its complaint would only be the same
 		return nil, explainOpen(path, err)
 	}
-	return sqlstore.New(db, sqlstore.Dialect{
+	store := sqlstore.New(db, sqlstore.Dialect{
 		Rebind:    func(query string) string { return query },
 		Duplicate: duplicate,
 		Explain:   func(err error) error { return explain(path, err) },
 		Snapshot:  sql.TxOptions{ReadOnly: true}, // begun as deferred: it takes no lock a writer would wait for
-	}), nil
+	})
+	if o.Wait.Ending != nil {
+		store.Await(o.Wait)
+	}
+	return store, nil
 }
 
 // present reports whether something that may be a ledger lies at path. It must not open the file: closing it again would

@@ -12,6 +12,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
+	"orderly/ledger/sqlstore"
 )
 
 func TestAFreshLedgerBelongsToItsUserAlone(t *testing.T) {
@@ -164,4 +165,45 @@ func TestCommitsAreCounted(t *testing.T) {
 	if got := s.Commits(); got != 3 {
 		t.Errorf("Commits = %d after three, a refused one and an empty one", got)
 	}
+}
+
+// What must not be lost is committed although a signal came; but a signal ends the wait for another writer, too (trial P9).
+// Once it is over, a commit still goes through where nobody is in its way.
+func TestTheLastCommitsOfARunWaitTogetherAndNotForLong(t *testing.T) {
+	dir, _ := made(t, 1)
+	o := options(dir)
+	ending, end := context.WithCancel(t.Context())
+	told := make(chan struct{}, 8)
+	o.Wait = sqlstore.Wait{Ending: ending, Grace: 200 * time.Millisecond, Tell: func() { told <- struct{}{} }}
+	s, err := sqlite.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	holder, err := raw(t, dir).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan error, 1)
+	go func() { first <- s.Commit(context.Background(), oneOrder("first")) }()
+	<-told // after a second somebody is told
+	end()
+	for i, commit := range []func() error{
+		func() error { return <-first },
+		func() error { return s.Commit(context.Background(), oneOrder("second")) },
+	} {
+		if err := commit(); failure.ClassOf(err) != failure.Stopped || failure.RemedyOf(err) == "" {
+			t.Errorf("commit %d: %v", i+1, err)
+		}
+	}
+	if _, err := holder.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(context.Background(), oneOrder("third")); err != nil {
+		t.Errorf("with nobody in the way: %v", err)
+	}
+	sound(t, dir)
 }

@@ -32,12 +32,39 @@ type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	commits atomic.Int64
+	wait    Wait
+	last    context.Context // over once the last wait for another writer is
+}
+
+// Wait bounds how long commits wait for another writer, beside their own contexts.
+type Wait struct {
+	// Ending is what ends the process: a signal or a deadline. Commits that must not be lost are given a context that does not
+	// end with it; from then on they wait for Grace, all together, and no longer.
+	Ending context.Context
+	Grace  time.Duration
+	// Tell is called when a commit has waited for a second; nil for nobody.
+	Tell func()
+}
+
+// quiet is how long a commit waits before anybody is told, brief how long one that comes after the last wait still tries.
+const (
+	quiet = time.Second
+	brief = 50 * time.Millisecond
+)
+
+// Await sets the bounds. It is called once, before the first commit.
+func (s *Store) Await(w Wait) {
+	last, end := context.WithCancel(context.Background())
+	context.AfterFunc(w.Ending, func() { time.AfterFunc(w.Grace, end) })
+	s.wait, s.last = w, last
 }
 
 var _ ledger.Store = (*Store)(nil)
 
 // New returns a store on an open, migrated database, which Close closes.
-func New(db *sql.DB, d Dialect) *Store { return &Store{db: db, dialect: d} }
+func New(db *sql.DB, d Dialect) *Store {
+	return &Store{db: db, dialect: d, last: context.Background()}
+}
 
 // Close closes the database.
 func (s *Store) Close() error { return s.db.Close() }
@@ -74,20 +101,51 @@ func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
 // after its end.
 func (s *Store) begin(ctx context.Context) (tx *sql.Tx, done func(), err error) {
 	own, done := context.WithCancel(context.WithoutCancel(ctx))
-	attached := context.AfterFunc(ctx, done)
+	attached, told := context.AfterFunc(ctx, done), s.tell()
+	var decided atomic.Bool // by whichever comes first: the transaction, or the end of the last wait
+	late := context.AfterFunc(s.last, func() {
+		time.AfterFunc(brief, func() {
+			if decided.CompareAndSwap(false, true) {
+				done()
+			}
+		})
+	})
 	tx, err = s.db.BeginTx(own, nil)
-	cut := attached()
-	if err == nil && cut {
+	told()
+	late()
+	cut, inTime := attached(), decided.CompareAndSwap(false, true)
+	if err == nil && cut && inTime {
 		return tx, done, nil
 	}
 	if err == nil {
 		_ = tx.Rollback() // nothing was written yet
 	}
 	done()
-	if !cut {
+	switch {
+	case !cut:
 		err = ctx.Err()
+	case !inTime:
+		err = failure.Wrap(context.Canceled, failure.Stopped, "Run the same command again: it goes on where it stopped.",
+			"another program held the ledger when the run was to end, so that its last step was not written")
 	}
 	return nil, nil, err
+}
+
+// tell tells of a wait that takes its time, unless it is over before.
+func (s *Store) tell() (over func()) {
+	if s.wait.Tell == nil {
+		return func() {}
+	}
+	told := make(chan struct{})
+	timer := time.AfterFunc(quiet, func() {
+		defer close(told)
+		s.wait.Tell()
+	})
+	return func() {
+		if !timer.Stop() {
+			<-told // whoever it tells is not told from two goroutines at once
+		}
+	}
 }
 
 func (s *Store) failed(doing string, err error) error {
@@ -95,6 +153,8 @@ func (s *Store) failed(doing string, err error) error {
 		return r.error
 	}
 	switch {
+	case failure.ClassOf(err) == failure.Stopped && failure.RemedyOf(err) != "":
+		return fmt.Errorf("%s: %w", doing, err)
 	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrNone),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
