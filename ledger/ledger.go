@@ -61,6 +61,9 @@ type Store interface {
 	// Debts returns hooks that are owed and not paid, oldest first.
 	Debts(ctx context.Context) ([]Debt, error)
 
+	// Tasks returns what is begun beside orders and has not ended, oldest first.
+	Tasks(ctx context.Context) ([]Task, error)
+
 	// Revocations returns the certificates that were revoked, the oldest first.
 	Revocations(ctx context.Context) ([]Revocation, error)
 
@@ -80,7 +83,7 @@ var (
 
 // Change is what one Commit writes. Records without an id are inserted and get one. Orders with an id are updated, except
 // for what an order is: account, lineage, names, profile and time of creation. Authorizations left out of an order stay as
-// they are. A run, debt or authorization with an id that is not there (or is another order's) answers ErrNone. Names must
+// they are. A run, debt, task or authorization with an id that is not there (or is another order's) answers ErrNone. Names must
 // not be empty or contain commas; paths in a Request must be UTF-8, or Commit refuses them.
 type Change struct {
 	Account     *Account     // inserted or updated, by server and URL
@@ -92,6 +95,7 @@ type Change struct {
 	Holds       []Hold       // replaced, by account and scope
 	Spends      []Spend      // read, computed and written, one after the other
 	Debts       []*Debt      // inserted, or updated when they have an id
+	Tasks       []*Task      // inserted, or moved on (step, payload, end) when they have an id
 	Revocations []Revocation // inserted, by fingerprint; the first of a certificate stays
 	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
 }
@@ -99,7 +103,8 @@ type Change struct {
 // Empty reports whether there is nothing to write.
 func (c *Change) Empty() bool {
 	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil && len(c.Standings) == 0 &&
-		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Debts) == 0 && len(c.Events) == 0 && len(c.Revocations) == 0
+		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Debts) == 0 && len(c.Events) == 0 && len(c.Revocations) == 0 &&
+		len(c.Tasks) == 0
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

@@ -23,8 +23,11 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 	}
 	wanted := ledger.CanonicalNames(names)
 	for _, o := range orders {
-		if o.Lineage == lineage || !share(o.Names, wanted) || Issued(o) {
+		if o.Lineage == lineage || !share(o.Names, wanted) {
 			continue
+		}
+		if Issued(o) {
+			continue // nothing of it is open at the CA
 		}
 		if e.Mine != nil && !e.Mine(o) {
 			return failure.New(failure.Config, "Run `orderly resume`, which finishes that order, and then this again.",

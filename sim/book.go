@@ -33,6 +33,7 @@ type Book struct {
 	holds     map[string]ledger.Hold
 	buckets   map[string]ledger.Bucket
 	debts     map[int64]*ledger.Debt
+	tasks     map[int64]*ledger.Task
 	events    []*ledger.Event
 	histories map[int64][]*ledger.Event // of each order
 	revoked   map[string]ledger.Revocation
@@ -46,7 +47,7 @@ func NewBook() *Book {
 		steps: map[int64]*ledger.Event{}, orders: map[int64]*ledger.Order{}, active: map[int64]bool{},
 		alive: map[string]int64{}, lineages: map[string][]int64{}, urls: map[string][]int64{},
 		certs: map[string]*ledger.Certificate{}, standings: map[string]ledger.Standing{}, holds: map[string]ledger.Hold{},
-		buckets: map[string]ledger.Bucket{}, debts: map[int64]*ledger.Debt{}, histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{}}
+		buckets: map[string]ledger.Bucket{}, debts: map[int64]*ledger.Debt{}, tasks: map[int64]*ledger.Task{}, histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{}}
 }
 
 // Close implements ledger.Store. Nothing is lost by it.
@@ -284,6 +285,21 @@ func (b *Book) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
 	slices.SortFunc(found, func(a, c ledger.Revocation) int {
 		return cmp.Or(a.At.Compare(c.At), strings.Compare(a.Fingerprint, c.Fingerprint))
 	})
+	return found, nil
+}
+
+// Tasks implements ledger.Store.
+func (b *Book) Tasks(ctx context.Context) ([]ledger.Task, error) {
+	if err := b.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer b.mu.Unlock()
+	var found []ledger.Task
+	for id := int64(1); id <= b.last["task"]; id++ {
+		if t := b.tasks[id]; t.EndedAt.IsZero() {
+			found = append(found, *t)
+		}
+	}
 	return found, nil
 }
 

@@ -107,6 +107,9 @@ func (w *clerk) change(c *ledger.Change) {
 	for _, d := range c.Debts {
 		w.debt(d, c.Run)
 	}
+	for _, t := range c.Tasks {
+		w.task(t, c.Run)
+	}
 	for _, v := range c.Revocations {
 		if _, there := w.revoked[v.Fingerprint]; !there && w.err == nil {
 			v.At = micro(v.At)
@@ -224,6 +227,29 @@ func (w *clerk) debt(d *ledger.Debt, run *ledger.Run) {
 	kept := *d
 	kept.OwedAt, kept.PaidAt = micro(d.OwedAt), micro(d.PaidAt)
 	put(w, w.debts, d.ID, &kept)
+}
+
+func (w *clerk) task(t *ledger.Task, run *ledger.Run) {
+	if w.err != nil {
+		return
+	}
+	if old := w.tasks[t.ID]; old != nil {
+		kept := *old
+		kept.Step, kept.Payload, kept.EndedAt = t.Step, t.Payload, micro(t.EndedAt)
+		put(w, w.tasks, t.ID, &kept)
+		return
+	}
+	if t.ID != 0 {
+		w.fail(none("task", t.ID))
+		return
+	}
+	if t.RunID == 0 && run != nil {
+		give(w, &t.RunID, run.ID)
+	}
+	give(w, &t.ID, w.next("task"))
+	kept := *t
+	kept.BegunAt, kept.EndedAt = micro(t.BegunAt), micro(t.EndedAt)
+	put(w, w.tasks, t.ID, &kept)
 }
 
 func (w *clerk) event(e *ledger.Event, run *ledger.Run) {

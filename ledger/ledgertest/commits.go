@@ -55,19 +55,19 @@ func idsAreTakenBack(b *bench) {
 	b.refused(c, nil)
 	o := c.Orders[0]
 	b.equal("ids after a failed change", []int64{account.ID, c.Run.ID, o.ID, o.Version, o.AccountID, o.Authorizations[0].ID,
-		c.Certificate.ID, c.Certificate.OrderID, c.Debts[0].ID, c.Debts[0].RunID, c.Events[0].ID, c.Events[0].OrderID,
-		c.Events[0].RunID}, make([]int64, 13))
+		c.Certificate.ID, c.Certificate.OrderID, c.Debts[0].ID, c.Debts[0].RunID, c.Tasks[0].ID, c.Tasks[0].RunID, c.Events[0].ID, c.Events[0].OrderID,
+		c.Events[0].RunID}, make([]int64, 15))
 
 	c.Events = c.Events[:1]
 	b.commit(c)
 	for what, id := range map[string]int64{"account": account.ID, "run": c.Run.ID, "order": o.ID, "version": o.Version,
-		"authorization": o.Authorizations[0].ID, "certificate": c.Certificate.ID, "debt": c.Debts[0].ID, "event": c.Events[0].ID} {
+		"authorization": o.Authorizations[0].ID, "certificate": c.Certificate.ID, "debt": c.Debts[0].ID, "task": c.Tasks[0].ID, "event": c.Events[0].ID} {
 		if id == 0 {
 			b.Errorf("no id for the %s", what)
 		}
 	}
-	b.equal("who belongs to whom", []int64{o.AccountID, c.Certificate.OrderID, c.Debts[0].RunID, c.Events[0].OrderID, c.Events[0].RunID},
-		[]int64{account.ID, o.ID, c.Run.ID, o.ID, c.Run.ID})
+	b.equal("who belongs to whom", []int64{o.AccountID, c.Certificate.OrderID, c.Debts[0].RunID, c.Tasks[0].RunID, c.Events[0].OrderID,
+		c.Events[0].RunID}, []int64{account.ID, o.ID, c.Run.ID, c.Run.ID, o.ID, c.Run.ID})
 
 	version := o.Version
 	b.refused(&ledger.Change{Orders: []*ledger.Order{o, {ID: 99}}}, ledger.ErrStale)

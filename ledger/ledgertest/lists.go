@@ -11,6 +11,7 @@ var listTests = []test{
 	{"events come oldest first, of one order or of all", eventsInOrder},
 	{"runs come newest first, with their last step", runsWithLastStep},
 	{"debts are shown until they are paid", debtsUntilPaid},
+	{"tasks are shown until they have ended", tasksUntilEnded},
 	{"charges are those of the account, the names and the time since", chargesSince},
 	{"holds are those of the account that have not ended", holdsUntil},
 }
@@ -70,6 +71,16 @@ func debtsUntilPaid(b *bench) {
 	debts[1].PaidAt = day
 	b.commit(&ledger.Change{Debts: debts[1:2]})
 	b.equal("Debts after one was paid", each(must(b.store.Debts(b.ctx))(b), line), "a\nc\n")
+}
+
+func tasksUntilEnded(b *bench) {
+	tasks := []*ledger.Task{{Subject: "a", BegunAt: day.Add(time.Hour)}, {Subject: "b", BegunAt: day}, {Subject: "c"}}
+	b.commit(&ledger.Change{Tasks: tasks})
+	line := func(t ledger.Task) string { return t.Subject + t.Step }
+	b.equal("Tasks", each(must(b.store.Tasks(b.ctx))(b), line), "a\nb\nc\n")
+	tasks[1].EndedAt, tasks[2].Step = day, " on"
+	b.commit(&ledger.Change{Tasks: tasks[1:]})
+	b.equal("Tasks after one has ended", each(must(b.store.Tasks(b.ctx))(b), line), "a\nc on\n")
 }
 
 func chargesSince(b *bench) {

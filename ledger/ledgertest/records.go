@@ -18,6 +18,7 @@ var recordTests = []test{
 	{"every field of a charge comes back", chargeComesBack},
 	{"every field of a hold comes back", holdComesBack},
 	{"every field of a debt comes back", debtComesBack},
+	{"every field of a task comes back", taskComesBack},
 	{"every field of a revocation comes back, and the first stays", revocationComesBack},
 	{"zero times stay zero", zeroTimesStayZero},
 	{"times are kept to the microsecond, in UTC", timesAreKept},
@@ -161,6 +162,19 @@ func revocationComesBack(b *bench) {
 	b.same("Revocations", must(b.store.Revocations(b.ctx))(b), []ledger.Revocation{v})
 }
 
+func taskComesBack(b *bench) {
+	f := &filler{}
+	var t ledger.Task
+	f.record(&t, "ID", "EndedAt")
+	b.commit(&ledger.Change{Tasks: []*ledger.Task{&t}})
+	b.same("Tasks", must(b.store.Tasks(b.ctx))(b), []ledger.Task{t})
+	moved := t
+	f.record(&moved, "ID", "EndedAt")
+	b.commit(&ledger.Change{Tasks: []*ledger.Task{&moved}})
+	t.Step, t.Payload = moved.Step, moved.Payload // what it is stays
+	b.same("Tasks, moved on", must(b.store.Tasks(b.ctx))(b), []ledger.Task{t})
+}
+
 // everything reads back one record of each kind, in one value.
 type everything struct {
 	Account     *ledger.Account
@@ -171,6 +185,7 @@ type everything struct {
 	Standing    ledger.Standing
 	Charges     []ledger.Charge
 	Debts       []ledger.Debt
+	Tasks       []ledger.Task
 	Holds       []ledger.Hold
 	Revocations []ledger.Revocation
 	Pending     []ledger.Pending
@@ -190,6 +205,7 @@ func (b *bench) everything() everything {
 	e.Standing = must(b.store.Standing(b.ctx, "a"))(b)
 	e.Charges = must(b.store.Charges(b.ctx, b.account.ID, []string{"a.example"}, time.Time{}))(b)
 	e.Debts = must(b.store.Debts(b.ctx))(b)
+	e.Tasks = must(b.store.Tasks(b.ctx))(b)
 	e.Holds = must(b.store.Holds(b.ctx, b.account.ID, time.Time{}))(b)
 	e.Revocations = must(b.store.Revocations(b.ctx))(b)
 	e.Pending = must(b.store.Pending(b.ctx, time.Time{}))(b)
@@ -210,6 +226,7 @@ func (b *bench) one(at time.Time) *ledger.Change {
 		Charges:     []ledger.Charge{{AccountID: b.account.ID, Name: "a.example", At: at}},
 		Holds:       []ledger.Hold{{AccountID: b.account.ID, Scope: "new-order", Until: at}},
 		Debts:       []*ledger.Debt{{Command: "true", OwedAt: at}},
+		Tasks:       []*ledger.Task{{Kind: ledger.DeleteTask, Subject: "a", BegunAt: at}},
 		Revocations: []ledger.Revocation{{Fingerprint: "f", At: at}},
 		Events:      []ledger.Event{{Kind: "step", At: at, Of: o}},
 	}

@@ -15,7 +15,7 @@ import (
 var migrations embed.FS
 
 // newest is the version of the last file in migrations. A test keeps it true.
-const newest = 4
+const newest = 5
 
 // upgrade migrates an older ledger and refuses a newer one. The version is read first, and goose is called only when it is
 // older: that keeps the usual start free of goose's own queries.

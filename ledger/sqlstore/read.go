@@ -149,6 +149,18 @@ func (s *Store) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
 	return found, err
 }
 
+// Tasks implements ledger.Store.
+func (s *Store) Tasks(ctx context.Context) ([]ledger.Task, error) {
+	var found []ledger.Task
+	err := s.query(ctx, s.db, func(r row) error {
+		var t ledger.Task
+		err := r.Scan(&t.ID, &t.RunID, &t.Kind, &t.Subject, &t.Step, &t.Payload, at(&t.BegunAt), at(&t.EndedAt))
+		found = append(found, t)
+		return err
+	}, `SELECT id, run_id, kind, subject, step, payload, begun_at, ended_at FROM tasks WHERE ended_at = 0 ORDER BY id`)
+	return found, err
+}
+
 // Events implements ledger.Store.
 func (s *Store) Events(ctx context.Context, order int64, limit int) ([]ledger.Event, error) {
 	where, args := "", []any{}

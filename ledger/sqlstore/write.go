@@ -64,6 +64,9 @@ func (w *writer) change(c *ledger.Change) {
 	for _, d := range c.Debts {
 		w.debt(d, c.Run)
 	}
+	for _, t := range c.Tasks {
+		w.task(t, c.Run)
+	}
 	for _, v := range c.Revocations {
 		w.exec(`INSERT INTO revocations (sha256, serial, lineage, reason, revoked_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING`,
 			v.Fingerprint, v.Serial, v.Lineage, v.Reason, micros(v.At))
@@ -212,6 +215,20 @@ func (w *writer) debt(d *ledger.Debt, run *ledger.Run) {
 	}
 	w.insert(&d.ID, `INSERT INTO debts (run_id, command, owed_at, paid_at) VALUES (?, ?, ?, ?)`,
 		d.RunID, d.Command, micros(d.OwedAt), micros(d.PaidAt))
+}
+
+func (w *writer) task(t *ledger.Task, run *ledger.Run) {
+	if t.ID != 0 {
+		w.update("task", t.ID, `UPDATE tasks SET step = ?, payload = ?, ended_at = ? WHERE id = ?`,
+			t.Step, t.Payload, micros(t.EndedAt), t.ID)
+		return
+	}
+	if t.RunID == 0 && run != nil {
+		set(w, &t.RunID, run.ID)
+	}
+	w.insert(&t.ID, `INSERT INTO tasks (run_id, kind, subject, step, payload, begun_at, ended_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		t.RunID, t.Kind, t.Subject, t.Step, t.Payload, micros(t.BegunAt), micros(t.EndedAt))
 }
 
 func (w *writer) event(e *ledger.Event, run *ledger.Run) {

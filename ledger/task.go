@@ -1,0 +1,28 @@
+package ledger
+
+import "time"
+
+// TaskKind says what a Task is for.
+type TaskKind string
+
+// The kinds of task.
+const (
+	DeleteTask     TaskKind = "delete"     // of a lineage from this host
+	RevokeTask     TaskKind = "revoke"     // of a certificate
+	UnregisterTask TaskKind = "unregister" // of an account
+	KeyChangeTask  TaskKind = "key-change" // of an account
+)
+
+// Task is what a command means to do beside orders, and how far it has come. It is durable before anything of it is done, and
+// moves on with each step, so that whoever comes next finishes what a killed run began. Recovery reads these rows, and never
+// the texts of events or commands, which may be worded anew with every version.
+type Task struct {
+	ID      int64     `json:"id"`
+	RunID   int64     `json:"run"` // that began it
+	Kind    TaskKind  `json:"kind"`
+	Subject string    `json:"subject"` // what it is about: a lineage, an account's URL, a certificate's file
+	Step    string    `json:"step"`    // how far it has come; what the steps are is the business of whoever does it
+	Payload string    `json:"payload"` // what is needed to go on, JSON; it holds no secrets
+	BegunAt time.Time `json:"begun_at"`
+	EndedAt time.Time `json:"ended_at,omitzero"` // done, or given up
+}
