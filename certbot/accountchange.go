@@ -53,6 +53,15 @@ func (s *Store) DeleteAccount(server, id string) error {
 	return s.forgetServer(path)
 }
 
+// AccountPlaces lists where something stands of an account.
+func (s *Store) AccountPlaces(server, id string) []string {
+	path, err := serverPath(server)
+	if err != nil {
+		return nil
+	}
+	return s.accountPlaces(path, id)
+}
+
 // accountPlaces lists where an account stands for a CA and for the one whose accounts it shares: directories and links.
 func (s *Store) accountPlaces(path, id string) []string {
 	var dirs []string

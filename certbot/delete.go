@@ -11,6 +11,29 @@ import (
 	"orderly/failure"
 )
 
+// Deletable returns the error with which Delete would refuse a lineage before it removes anything of it.
+func (s *Store) Deletable(name string) error {
+	_, err := s.deletable(name)
+	return err
+}
+
+func (s *Store) deletable(name string) (*Renewal, error) {
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	conf := s.Dirs.Renewal(name)
+	if there, err := present(conf); err != nil || !there {
+		return nil, failure.New(failure.Config, "`orderly certificates` lists the names.", "No certificate found with name %s (expected %s).", failure.Clean(name), conf)
+	}
+	r, err := s.lookRenewal(conf)
+	if err != nil {
+		if r, err = s.newRenewal(name); err != nil {
+			return nil, err
+		}
+	}
+	return r, s.notShared(r)
+}
+
 // Delete removes a lineage as certbot's delete does: the four links, live/NAME with its README if nothing else is left in
 // it, the archive, the renewal file. The renewal file goes last (first in certbot), so that Delete, called again, ends what
 // a kill cut short; certbot leaves directories that block the name. A renewal file that does not parse, or is blank, stands
@@ -20,20 +43,9 @@ import (
 // LineageBroken if another lineage uses the same files. Of an archive in an unusual place only a lineage's own files go. The
 // caller holds the lineage's lock.
 func (s *Store) Delete(name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
 	conf := s.Dirs.Renewal(name)
-	if there, err := present(conf); err != nil || !there {
-		return failure.New(failure.Config, "`orderly certificates` lists the names.", "No certificate found with name %s (expected %s).", failure.Clean(name), conf)
-	}
-	r, err := s.lookRenewal(conf)
+	r, err := s.deletable(name)
 	if err != nil {
-		if r, err = s.newRenewal(name); err != nil {
-			return err
-		}
-	}
-	if err := s.notShared(r); err != nil {
 		return err
 	}
 	for _, step := range []func() error{

@@ -306,18 +306,17 @@ func (f *accountCommand) unregister(ctx context.Context, env Env, p *printer) er
 
 // finishUnregister ends what a run left that was killed when the account's key was gone already.
 func (f *accountCommand) finishUnregister(ctx context.Context, p *printer, s *session, missing error) (int, error) {
-	if err := s.server.Begin(ctx, "unregister "+f.server, s.env.PID, nil); err != nil {
-		return 0, err
+	if !s.server.Begun() {
+		if err := s.server.Begin(ctx, "unregister "+f.server, s.env.PID, nil); err != nil {
+			return 0, err
+		}
 	}
-	found, err := s.server.FinishUnregister(ctx, f.server)
-	if err == nil && !found {
+	if !s.server.FinishedUnregister(f.server) {
 		// certbot's unregister says it without the article.
-		err = failure.New(failure.Account, failure.RemedyOf(missing), "Could not find existing account for server %s.", failure.Clean(f.server))
+		return 0, failure.New(failure.Account, failure.RemedyOf(missing), "Could not find existing account for server %s.", failure.Clean(f.server))
 	}
-	if err == nil {
-		f.unregistered(p, &certbot.Account{Server: f.server}, nil)
-	}
-	return 0, err
+	f.unregistered(p, &certbot.Account{Server: f.server}, nil)
+	return 0, nil
 }
 
 func (f *accountCommand) unregistered(p *printer, a *certbot.Account, heirs []string) {

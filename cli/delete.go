@@ -37,7 +37,7 @@ func (f *remove) execute(ctx context.Context, env Env, p *printer) error {
 	p.quiet, p.json = f.quiet, f.json
 	what := "delete " + strings.Join(f.names, ",")
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
-		names, err := f.choose(s)
+		names, err := f.choose(ctx, s)
 		if err != nil {
 			return 0, err
 		}
@@ -70,8 +70,8 @@ func (f *remove) execute(ctx context.Context, env Env, p *printer) error {
 }
 
 // choose are the certificates that the flags name. certbot would let a person choose where they name none.
-func (f *remove) choose(s *session) ([]string, error) {
-	names, err := s.server.CertificateNames(f.names)
+func (f *remove) choose(ctx context.Context, s *session) ([]string, error) {
+	names, err := s.server.CertificateNames(ctx, f.names)
 	if err != nil || len(names) > 0 {
 		return names, err
 	}

@@ -2,10 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto"
-	"crypto/x509"
-	"encoding/pem"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -56,7 +52,9 @@ func (f *revoke) execute(ctx context.Context, env Env, p *printer) error {
 		if err := s.server.Begin(ctx, renewal.Revoking(w), s.env.PID, nil); err != nil {
 			return 0, err
 		}
-		w.Ask = func() bool { return f.deletes(ctx, f.talk(env, p)) }
+		if w.Keep = f.keep; !f.erase && !f.keep && f.talk(env, p).open(false) {
+			w.Ask = func() bool { return f.deletes(ctx, f.talk(env, p)) }
+		}
 		done, err := s.server.Revoke(ctx, w)
 		if err != nil {
 			return 0, err
@@ -72,11 +70,8 @@ func (f *revoke) execute(ctx context.Context, env Env, p *printer) error {
 	})
 }
 
-// deletes asks, where somebody can answer and the flags do not say it, whether the files go.
+// deletes asks whether the files go, where the flags do not say it.
 func (f *revoke) deletes(ctx context.Context, d *dialogue) bool {
-	if f.erase || f.keep {
-		return !f.keep
-	}
 	yes, err := d.confirm(ctx, renewal.Question{Yes: "Yes (recommended)", No: "No",
 		Text: "Would you like to delete the certificate(s) you just revoked, along with all earlier and later versions of the certificate?"})
 	return yes && err == nil // a signal answers nothing
@@ -108,35 +103,7 @@ func (f *revoke) wish() (renewal.Revocation, error) {
 		}
 	}
 	if f.keyPath != "" {
-		w.Key, err = privateKey(f.keyPath)
+		w.Key, err = renewal.ReadKey(f.keyPath)
 	}
 	return w, err
-}
-
-// privateKey reads a private key in any of the forms that web servers keep one in.
-func privateKey(path string) (crypto.Signer, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Name the file with the certificate's private key.", "--key-path")
-	}
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if key := parseKey(block.Bytes); key != nil {
-			return key, nil
-		}
-	}
-	return nil, failure.New(failure.Config, "Name the file with the certificate's private key, PEM, without a passphrase.", "--key-path %s: it holds no private key", path)
-}
-
-func parseKey(der []byte) crypto.Signer {
-	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		signer, _ := key.(crypto.Signer)
-		return signer
-	}
-	if key, err := x509.ParseECPrivateKey(der); err == nil {
-		return key
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return key
-	}
-	return nil
 }

@@ -2,8 +2,13 @@ package renewal
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,10 +20,19 @@ import (
 
 // CertificateNames checks that there is a certificate of each name, so that nothing is deleted if one was mistyped. A list
 // separated by commas is taken for several names, unless a certificate is called so.
-func (s *Server) CertificateNames(given []string) ([]string, error) {
+func (s *Server) CertificateNames(ctx context.Context, given []string) ([]string, error) {
 	there, err := s.Disk.Names()
 	if err != nil {
 		return nil, err
+	}
+	tasks, err := s.Ledger.Tasks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range tasks {
+		if t.Kind == ledger.DeleteTask {
+			there = append(there, t.Subject) // a killed run may have come so far that nothing of it is on disk
+		}
 	}
 	var names []string
 	for _, text := range given {
@@ -45,47 +59,121 @@ func (s *Server) noCertificate(name string) error {
 		failure.Clean(name), s.Disk.Dirs.Renewal(failure.Clean(name)))
 }
 
+// deletion is the payload of a DeleteTask.
+type deletion struct {
+	// File is the SHA-256 of the renewal file that is deleted. Another one under the same name is another lineage, made since
+	// by certbot or by hand, and stays.
+	File    string `json:"file"`
+	Revoked bool   `json:"revoked,omitempty"` // it is deleted because its certificate was revoked
+}
+
 // Delete removes a lineage from the disk, as certbot's delete does. Its unfinished orders go first, so that nothing of it
 // comes back: one that the CA has issued, or is about to, is given up; of another one the names become valid with the next
-// run, so that nothing stays pending, and no certificate is made. Called again after a kill, it ends what is left.
+// run, so that nothing stays pending, and no certificate is made. A run that is killed meanwhile leaves a task, which the next
+// one finishes.
 func (s *Server) Delete(ctx context.Context, name string) error {
+	if _, done := s.deleted[name]; done {
+		return nil // this run has just finished what an earlier one began
+	}
 	unlock, err := s.Locks.Lock(ctx, order.LineageLock(name))
 	if err != nil {
 		return waited(err, "another process to finish with "+name)
 	}
 	defer func() { _ = unlock() }()
-	return s.delete(context.WithoutCancel(ctx), name)
+	return s.delete(ctx, name, nil)
 }
 
-// delete is Delete for one who holds the lineage's lock.
-func (s *Server) delete(ctx context.Context, name string) error {
-	if err := s.forsake(ctx, name); err != nil {
+// delete is Delete for one who holds the lineage's lock. Revoked is the task that ends where the deletion begins; nil for
+// none.
+func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) error {
+	if err := s.Disk.Deletable(name); err != nil {
 		return err
 	}
-	if err := s.Disk.Delete(name); err != nil {
+	ctx = context.WithoutCancel(ctx)
+	change, err := s.forsake(ctx, name)
+	if err != nil {
 		return err
 	}
-	if err := s.note(ctx, ledger.Event{Lineage: name, Kind: "lineage deleted"}); err != nil {
+	if revoked != nil {
+		revoked.EndedAt = s.Clock.Now()
+		change.Tasks = append(change.Tasks, revoked)
+	}
+	p := deletion{File: s.renewalSum(name), Revoked: revoked != nil}
+	t, err := s.undertake(ctx, ledger.DeleteTask, name, p, change)
+	if err != nil {
 		return err
 	}
-	s.Report.Say("Deleted all files relating to certificate %s.", name)
+	keys := &order.Keys{Dir: s.KeyDir}
+	for _, o := range change.Orders {
+		if !o.SettledAt.IsZero() {
+			keys.Remove(o)
+		}
+	}
+	return s.erase(ctx, t, p)
+}
+
+// renewalSum is the SHA-256 of a renewal file, "" where there is none that can be read.
+func (s *Server) renewalSum(name string) string {
+	text, err := os.ReadFile(s.Disk.Dirs.Renewal(name))
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// erase removes the files of a deletion whose intent is durable. The renewal file goes last, so that without one nothing is
+// left to do.
+func (s *Server) erase(ctx context.Context, t *ledger.Task, p deletion) error {
+	_, err := os.Lstat(s.Disk.Dirs.Renewal(t.Subject))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case p.File != s.renewalSum(t.Subject):
+		s.Report.Warn("the deletion of %s, which run %d began, is given up: %s was changed since; run: orderly delete --cert-name %s",
+			t.Subject, t.RunID, s.Disk.Dirs.Renewal(t.Subject), t.Subject)
+		return s.endTask(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "deletion given up"})
+	default:
+		if err := s.Disk.Delete(t.Subject); err != nil {
+			return err
+		}
+	}
+	if err := s.endTask(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "lineage deleted"}); err != nil {
+		return err
+	}
+	if s.deleted == nil {
+		s.deleted = map[string]deletion{}
+	}
+	s.deleted[t.Subject] = p
+	s.Report.Say("Deleted all files relating to certificate %s.", t.Subject)
 	return nil
 }
 
-// forsake lets nothing come of a lineage's unfinished orders.
-func (s *Server) forsake(ctx context.Context, name string) error {
-	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: name})
-	if err != nil || len(orders) == 0 {
+// goOnDeleting finishes a deletion that another run began. A lineage that somebody works on is left to a later run.
+func (s *Server) goOnDeleting(ctx context.Context, t *ledger.Task) error {
+	var p deletion
+	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
 		return err
 	}
-	change := &ledger.Change{Orders: orders}
+	unlock, free, err := s.Locks.TryLock(order.LineageLock(t.Subject))
+	if err != nil || !free {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	s.Report.Tell("Going on with the deletion of %s, which run %d began.", t.Subject, t.RunID)
+	return s.erase(context.WithoutCancel(ctx), t, p)
+}
+
+// forsake lets nothing come of a lineage's unfinished orders. What it returns is to be committed.
+func (s *Server) forsake(ctx context.Context, name string) (ledger.Change, error) {
+	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: name})
+	change := ledger.Change{Orders: orders}
 	for _, o := range orders {
 		what := "superseded"
 		switch o.State {
 		case ledger.Processing, ledger.Valid, ledger.Installed:
 			what = "given up"
 			if err := s.giveUp(ctx, o, "its lineage was deleted"); err != nil {
-				return err
+				return change, err
 			}
 		default:
 			o.Superseded, o.Request.New, o.UpdatedAt = true, false, s.Clock.Now()
@@ -94,16 +182,7 @@ func (s *Server) forsake(ctx context.Context, name string) error {
 			Kind: "order " + what, Detail: "its lineage was deleted"})
 		s.Report.Tell("Order %d for %s, which an earlier run left, is %s: nothing of it comes back.", o.ID, name, what)
 	}
-	if err := s.Ledger.Commit(ctx, change); err != nil {
-		return err
-	}
-	keys := &order.Keys{Dir: s.KeyDir}
-	for _, o := range orders {
-		if !o.SettledAt.IsZero() {
-			keys.Remove(o)
-		}
-	}
-	return nil
+	return change, err
 }
 
 // longestOrder is how long an order may live that nobody has seen (Let's Encrypt's).

@@ -123,7 +123,10 @@ func (s *Server) unfinished(ctx context.Context, lineage string) bool {
 
 // inherited is what this run has finished of what earlier ones began.
 type inherited struct {
-	finished map[string]*ledger.Order // orders that came to their good end, by lineage
+	finished     map[string]*ledger.Order // orders that came to their good end, by lineage
+	deleted      map[string]deletion      // by lineage
+	revoked      []Revoked
+	unregistered map[string]bool // servers of accounts that were given up, and the accounts' ids
 }
 
 // finish remembers an order that this run has brought to its good end.

@@ -99,6 +99,7 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 	if _, err := s.Locks.Lock(ctx, RunLock(s.run.ID)); err != nil {
 		return err
 	}
+	s.finishTasks(ctx)
 	s.finishKeyChanges(ctx)
 	known, err := KnownRevocations(ctx, s.Ledger)
 	if s.revocations = known; err != nil {

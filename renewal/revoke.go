@@ -3,14 +3,14 @@ package renewal
 import (
 	"context"
 	"crypto"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"orderly/acme"
 	"orderly/certbot"
@@ -30,7 +30,8 @@ type Revocation struct {
 	KeyPath  string        // where that was read
 	Reason   acme.Reason
 	Keep     bool // the files are not deleted
-	// Ask, where not nil, is asked once the certificate is revoked whether its lineage is to be deleted.
+	// Ask, where not nil, is asked once the certificate is revoked whether its lineage is to be deleted. A run that dies before
+	// leaves the files.
 	Ask func() bool
 }
 
@@ -44,29 +45,32 @@ type Revoked struct {
 	Deleted bool   `json:"deleted"`
 }
 
-// certificateRevoked is the event after which nothing remains of a revocation but to delete the files.
-const certificateRevoked = "certificate revoked"
-
 // Revoking is the command of a run that revokes, as the ledger keeps it.
 func Revoking(w Revocation) string { return "revoke " + first(w.CertName, w.CertPath) }
 
+// revocation is the payload of a RevokeTask: all that is needed to send it once more, and to end it.
+type revocation struct {
+	Path    string      `json:"path"`
+	Serial  string      `json:"serial"`
+	DER     []byte      `json:"der"`
+	Reason  acme.Reason `json:"reason"`
+	Lineage string      `json:"lineage,omitempty"`
+	Keep    bool        `json:"keep,omitempty"`
+	Server  string      `json:"server"`
+	Account string      `json:"account,omitempty"`
+	KeyPath string      `json:"key_path,omitempty"` // of the certificate's own key, where that signs
+}
+
 // Revoke revokes a certificate (RFC 8555 §7.6) and deletes its lineage, unless that is to be kept. One that was revoked
-// before is as good as done, so that Revoke, called again after a kill or a lost answer, ends what was begun. An unfinished
-// order of a lineage that is kept goes on: its certificate is another one. That of a lineage that is deleted goes with it.
+// before is as good as done. A run that dies meanwhile leaves a task, which the next one finishes. An unfinished order of a
+// lineage that is kept goes on: its certificate is another one. That of a lineage that is deleted goes with it.
 func (s *Server) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
+	if done, ok := s.revokedJustNow(w); ok {
+		return done, nil
+	}
 	l, err := s.revokedLineage(w)
 	if err != nil {
-		run, look := s.broken(ctx, Revoking(w), certificateRevoked)
-		if w.CertName == "" || look != nil || run == nil {
-			return Revoked{}, err
-		}
-		if other := s.otherThanRevoked(ctx, w.CertName, run.ID); other != "" {
-			return Revoked{}, errors.Join(err, failure.New(failure.LineageBroken, "Mend the lineage first, or name the file with --cert-path.",
-				"%s has a certificate that was not revoked: %s", w.CertName, other))
-		}
-		// An earlier run had revoked it and was killed while it deleted the files.
-		done := Revoked{Path: filepath.Join(s.Disk.Dirs.Config, "live", w.CertName, "cert.pem"), Already: true, Lineage: w.CertName}
-		return done, s.deleteRevoked(ctx, w, &done)
+		return Revoked{}, err
 	}
 	done := Revoked{Path: w.CertPath, Reason: w.Reason.String()}
 	if l != nil {
@@ -80,50 +84,24 @@ func (s *Server) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 			done.Path = l.Renewal.Cert
 		}
 	}
-	if err := s.revoke(ctx, w, l, &done); err != nil {
+	t, err := s.revoke(ctx, w, l, &done)
+	if err != nil {
 		return done, err
 	}
-	return done, s.deleteRevoked(context.WithoutCancel(ctx), w, &done)
+	return done, s.deleteRevoked(context.WithoutCancel(ctx), w, t, &done)
 }
 
-// otherThanRevoked is a certificate of a lineage that cannot be opened that an earlier run did not revoke, "" if there is none
-// that can be read.
-func (s *Server) otherThanRevoked(ctx context.Context, name string, run int64) string {
-	events, err := s.Ledger.Events(ctx, 0, 0)
-	if err != nil {
-		return err.Error()
-	}
-	revoked := ""
-	for _, e := range events {
-		if e.RunID == run && e.Kind == certificateRevoked {
-			revoked, _, _ = strings.Cut(e.Detail, ",")
+// revokedJustNow is what this run has finished of a revocation that an earlier one began.
+func (s *Server) revokedJustNow(w Revocation) (Revoked, bool) {
+	for _, done := range s.revoked {
+		if w.CertName != "" && done.Lineage == w.CertName || w.CertPath != "" && done.Path == w.CertPath {
+			return done, true
 		}
 	}
-	for _, dir := range []string{"live", "archive"} {
-		files, _ := filepath.Glob(filepath.Join(s.Disk.Dirs.Config, dir, name, "cert*.pem")) // the pattern is well formed
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				continue
-			}
-			if c, err := certbot.ParseCertificate(text); err == nil && c.Serial != revoked && s.Clock.Now().Before(c.NotAfter) && newest(files, file) {
-				return file
-			}
-		}
+	if p, ok := s.deleted[w.CertName]; ok && p.Revoked {
+		return Revoked{Path: filepath.Join(s.Disk.Dirs.Config, "live", w.CertName, "cert.pem"), Already: true, Lineage: w.CertName, Deleted: true}, true
 	}
-	return ""
-}
-
-// newest reports whether a file is the one with the highest number of its kind: older versions were replaced long ago.
-func newest(files []string, file string) bool {
-	number := func(path string) int {
-		n, err := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "cert"), ".pem"))
-		if err != nil {
-			return 0
-		}
-		return n
-	}
-	return !slices.ContainsFunc(files, func(other string) bool { return number(other) > number(file) })
+	return Revoked{}, false
 }
 
 // revokedLineage finds the lineage that a revocation is about; nil, without an error, for a certificate that is no lineage's.
@@ -141,65 +119,167 @@ func (s *Server) revokedLineage(w Revocation) (*certbot.Lineage, error) {
 	return s.Disk.Look(w.CertName)
 }
 
-// revoke revokes the certificate at done.Path. The intent is durable before, with the serial number.
-func (s *Server) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, done *Revoked) error {
+// revoke revokes the certificate at done.Path. The intent is durable before, with all that whoever finishes it needs.
+func (s *Server) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, done *Revoked) (*ledger.Task, error) {
 	text, err := os.ReadFile(done.Path) // under the lock: a renewal may have put another one there
 	if err != nil {
-		return failure.Wrap(err, failure.Config, "Name a file with a certificate.", "the certificate cannot be read")
+		return nil, failure.Wrap(err, failure.Config, "Name a file with a certificate.", "the certificate cannot be read")
 	}
 	c, err := certbot.ParseCertificate(text)
 	if err != nil {
-		return failure.Wrap(err, failure.Config, "Name a file with a certificate in PEM.", "%s holds no certificate", done.Path)
+		return nil, failure.Wrap(err, failure.Config, "Name a file with a certificate in PEM.", "%s holds no certificate", done.Path)
 	}
 	done.Serial = c.Serial
-	ask, err := s.revoker(ctx, w, l, c)
+	p := revocation{Path: done.Path, Serial: c.Serial, DER: c.Leaf.Raw, Reason: w.Reason, Lineage: done.Lineage,
+		Keep: w.Keep || w.Ask != nil, Server: w.Server, Account: w.Account, KeyPath: w.KeyPath}
+	s.revoker(w, l, &p)
+	ask, err := s.revocation(ctx, p, w.Key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	note := ledger.Event{Lineage: done.Lineage, Kind: "revoke intent", Detail: c.Serial + ", " + w.Reason.String()}
-	if err := s.note(ctx, note); err != nil {
-		return err
+	note := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: done.Lineage, Kind: "revoke intent",
+		Detail: c.Serial + ", " + w.Reason.String()}
+	t, err := s.undertake(ctx, ledger.RevokeTask, done.Path, p, ledger.Change{Events: []ledger.Event{note}})
+	if err != nil {
+		return nil, err
 	}
-	err = ask()
+	return t, s.askToRevoke(ctx, t, p, ask, done)
+}
+
+// askToRevoke sends the request and records what came of it. A task whose request certainly did nothing ends with it.
+func (s *Server) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, ask func() error, done *Revoked) error {
+	err := ask()
 	if p, ok := errors.AsType[*acme.Problem](err); ok && p.IsType("alreadyRevoked") {
 		done.Already, err = true, nil
 	}
 	if err != nil {
-		return revocationFailure(err, done.Path)
+		refused := revocationFailure(err, p.Path)
+		if undecided(err) || ctx.Err() != nil {
+			return refused
+		}
+		return errors.Join(refused, s.endTask(ctx, t, ledger.Event{Lineage: p.Lineage, Kind: "revocation failed"}))
 	}
-	note.Kind, note.At, note.RunID = certificateRevoked, s.Clock.Now(), s.run.ID
-	return s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: []ledger.Event{note},
-		Revocations: []ledger.Revocation{s.revocationOf(c, done.Lineage, w.Reason.String())}})
+	t.Step = stepRevoked
+	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: p.Lineage, Kind: "certificate revoked",
+		Detail: p.Serial + ", " + p.Reason.String()}
+	change := &ledger.Change{Tasks: []*ledger.Task{t}, Events: []ledger.Event{event}}
+	if c, err := certbot.ParseCertificate(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.DER})); err == nil {
+		change.Revocations = []ledger.Revocation{s.revocationOf(c, p.Lineage, p.Reason.String())}
+	}
+	return s.Ledger.Commit(context.WithoutCancel(ctx), change)
 }
 
-// revoker returns the request that revokes, in the name of whoever may: the certificate's key, or the account.
-func (s *Server) revoker(ctx context.Context, w Revocation, l *certbot.Lineage, c *certbot.Certificate) (func() error, error) {
-	server, account := w.Server, w.Account
-	if l != nil && server == "" {
-		server = l.Renewal.Params.Server
+// revoker says who revokes, in the payload: the certificate's key, or the account that got it.
+func (s *Server) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
+	if l != nil && p.Server == "" {
+		p.Server = l.Renewal.Params.Server
 	}
-	if server = first(server, w.Default); l != nil && account == "" && server == l.Renewal.Params.Server {
-		if a, err := s.Disk.Account(server, l.Renewal.Params.Account); err == nil {
-			account = a.ID
+	if p.Server = first(p.Server, w.Default); l != nil && p.Account == "" && p.Server == l.Renewal.Params.Server {
+		if a, err := s.Disk.Account(p.Server, l.Renewal.Params.Account); err == nil {
+			p.Account = a.ID
 		}
 	}
-	client, err := s.client(server)
+}
+
+// revocation returns the request that revokes.
+func (s *Server) revocation(ctx context.Context, p revocation, signer crypto.Signer) (func() error, error) {
+	leaf, err := x509.ParseCertificate(p.DER)
 	if err != nil {
 		return nil, err
 	}
-	if w.Key != nil {
-		key, err := acme.NewKey(w.Key)
-		if err != nil {
-			return nil, failure.Wrap(err, failure.Config, "Revoke it in the name of the account, without --key-path.", "the key in %s cannot sign for a CA", w.KeyPath)
-		}
-		return func() error { _, err := client.RevokeByKey(ctx, key, c.Leaf, w.Reason); return err }, nil
+	client, err := s.client(p.Server)
+	if err != nil {
+		return nil, err
 	}
-	a, err := s.Disk.ChooseAccount(server, account)
+	if signer != nil {
+		key, err := acme.NewKey(signer)
+		if err != nil {
+			return nil, failure.Wrap(err, failure.Config, "Revoke it in the name of the account, without --key-path.", "the key in %s cannot sign for a CA", p.KeyPath)
+		}
+		return func() error { _, err := client.RevokeByKey(ctx, key, leaf, p.Reason); return err }, nil
+	}
+	a, err := s.Disk.ChooseAccount(p.Server, p.Account)
 	if err != nil {
 		return nil, err
 	}
 	speaker, _, err := s.speaker(&a)
-	return func() error { _, err := speaker.Revoke(ctx, c.Leaf, w.Reason); return err }, err
+	return func() error { _, err := speaker.Revoke(ctx, leaf, p.Reason); return err }, err
+}
+
+// goOnRevoking finishes a revocation that another run began. Its lineage is deleted only while it has that certificate.
+func (s *Server) goOnRevoking(ctx context.Context, t *ledger.Task) error {
+	var p revocation
+	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
+		return err
+	}
+	unlock, free, err := func() (func() error, bool, error) {
+		if p.Lineage == "" {
+			return func() error { return nil }, true, nil
+		}
+		return s.Locks.TryLock(order.LineageLock(p.Lineage))
+	}()
+	if err != nil || !free {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	s.Report.Tell("Going on with the revocation of %s, which run %d began.", p.Path, t.RunID)
+	done := Revoked{Path: p.Path, Serial: p.Serial, Reason: p.Reason.String(), Lineage: p.Lineage, Already: t.Step == stepRevoked}
+	if t.Step == stepIntended {
+		if err := s.revokeAgain(ctx, t, p, &done); err != nil {
+			return err
+		}
+	}
+	w := Revocation{CertName: p.Lineage, Reason: p.Reason, Keep: p.Keep}
+	if l, err := s.Disk.Look(p.Lineage); p.Lineage != "" && !p.Keep && (err != nil || l.Certificate.Serial != p.Serial) {
+		s.Report.Warn("%s has another certificate by now than the one that run %d revoked; it is kept", p.Lineage, t.RunID)
+		w.Keep = true
+	}
+	err = s.deleteRevoked(context.WithoutCancel(ctx), w, t, &done)
+	s.revoked = append(s.revoked, done)
+	return err
+}
+
+func (s *Server) revokeAgain(ctx context.Context, t *ledger.Task, p revocation, done *Revoked) error {
+	var signer crypto.Signer
+	if p.KeyPath != "" {
+		var err error
+		if signer, err = ReadKey(p.KeyPath); err != nil {
+			return err
+		}
+	}
+	ask, err := s.revocation(ctx, p, signer)
+	if err != nil {
+		return err
+	}
+	return s.askToRevoke(ctx, t, p, ask, done)
+}
+
+// ReadKey reads a private key in any of the forms that web servers keep one in.
+func ReadKey(path string) (crypto.Signer, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, failure.Wrap(err, failure.Config, "Name the file with the certificate's private key.", "--key-path")
+	}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if key := parseKey(block.Bytes); key != nil {
+			return key, nil
+		}
+	}
+	return nil, failure.New(failure.Config, "Name the file with the certificate's private key, PEM, without a passphrase.", "--key-path %s: it holds no private key", path)
+}
+
+func parseKey(der []byte) crypto.Signer {
+	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
+		signer, _ := key.(crypto.Signer)
+		return signer
+	}
+	if key, err := x509.ParseECPrivateKey(der); err == nil {
+		return key
+	}
+	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
+		return key
+	}
+	return nil
 }
 
 func revocationFailure(err error, path string) error {
@@ -213,24 +293,26 @@ func revocationFailure(err error, path string) error {
 	return failure.Wrap(err, class, remedy, "the certificate %s could not be revoked", path)
 }
 
-// deleteRevoked deletes the lineage of a revoked certificate, unless that is to be kept. The caller holds its lock.
-func (s *Server) deleteRevoked(ctx context.Context, w Revocation, done *Revoked) error {
+// deleteRevoked deletes the lineage of a revoked certificate, unless that is to be kept, and ends the task. The caller holds
+// the lineage's lock.
+func (s *Server) deleteRevoked(ctx context.Context, w Revocation, t *ledger.Task, done *Revoked) error {
 	w.Keep = w.Keep || (w.Ask != nil && done.Lineage != "" && !w.Ask())
+	end := func() error { return s.endTask(ctx, t, ledger.Event{Lineage: done.Lineage, Kind: "revocation ended"}) }
 	switch {
 	case w.Keep && done.Lineage != "":
 		s.goesOn(ctx, done.Lineage, w)
-		return nil
+		return end()
 	case w.Keep:
-		return nil
+		return end()
 	case done.Lineage == "":
 		s.Report.Tell("It belongs to no certificate of this host, so nothing was deleted.")
-		return nil
+		return end()
 	}
-	err := s.delete(ctx, done.Lineage)
+	err := s.delete(ctx, done.Lineage, t)
 	if failure.ClassOf(err) == failure.LineageBroken {
 		s.Report.Warn("Not deleting revoked certificates due to overlapping archive dirs. More than one certificate is using %s: %v",
 			filepath.Join(s.Disk.Dirs.Config, "archive", done.Lineage), err)
-		return nil
+		return end()
 	}
 	done.Deleted = err == nil
 	return err

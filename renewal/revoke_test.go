@@ -255,10 +255,10 @@ func TestNamesToDeleteAreAllThereOrNothingIsDeleted(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com", "b.example.com")
 	s := h.process("delete")
-	if names, err := s.CertificateNames([]string{"a.example.com,b.example.com", "a.example.com"}); err != nil || strings.Join(names, " ") != "a.example.com b.example.com" {
+	if names, err := s.CertificateNames(t.Context(), []string{"a.example.com,b.example.com", "a.example.com"}); err != nil || strings.Join(names, " ") != "a.example.com b.example.com" {
 		t.Errorf("%v, %v", names, err)
 	}
-	if _, err := s.CertificateNames([]string{"a.example.com", "none"}); err == nil || !strings.HasPrefix(err.Error(), "No certificate found with name none (expected ") {
+	if _, err := s.CertificateNames(t.Context(), []string{"a.example.com", "none"}); err == nil || !strings.HasPrefix(err.Error(), "No certificate found with name none (expected ") {
 		t.Errorf("a missing one: %v", err)
 	}
 }

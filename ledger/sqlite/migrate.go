@@ -55,5 +55,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	_, err = provider.Up(ctx)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // what breaks off a migration says something of transactions, whatever broke it off
+	}
 	return err
 }
