@@ -247,6 +247,10 @@ func (f *updateAccount) update(ctx context.Context, p *printer, s *session, a *c
 	if err != nil {
 		return a, err
 	}
+	if changed.ID == a.ID { // an earlier run had begun it
+		p.Say("The key of the account %s was changed. Its id is now %s.", changed.URL, changed.ID)
+		return changed, nil
+	}
 	p.Say("The key of the account %s was changed. Its id was %s and is now %s.", changed.URL, a.ID, changed.ID)
 	return changed, nil
 }

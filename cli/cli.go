@@ -35,11 +35,14 @@ type Env struct {
 	Stdout io.Writer
 	Stderr io.Writer
 	PID    int
+
+	ending context.Context // what ends the command
 }
 
 // Main runs the command line and returns the exit code: certbot's 0, 1 and 2, and 75 (EX_TEMPFAIL) for what was stopped in
 // time and will be continued. A signal ends ctx; every command then ends within two seconds.
 func Main(ctx context.Context, env Env) (code int) {
+	env.ending = ctx
 	out := &witness{Writer: guard{env.Stdout, isTerminal(env.Stdout)}, watched: isTerminal(env.Stdout)}
 	env.Stderr = after{guard{env.Stderr, isTerminal(env.Stderr)}, out}
 	defer out.flush()

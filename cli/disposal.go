@@ -124,7 +124,7 @@ type release struct {
 }
 
 func newRelease(env Env, p *printer) *cobra.Command {
-	f := &release{stdin: env.Stdin}
+	f := &release{stdin: env.input()}
 	c := &cobra.Command{
 		Use:   "release (--order N | --name X | --all)",
 		Short: "Give orders up: deactivate what is pending of them",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -201,7 +202,7 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 	if dry {
 		renewals = "simulated renewals"
 	}
-	issued, failed := append(by[renewal.Issued], by[renewal.Rehearsed]...), append(by[renewal.Failed], by[renewal.Stopped]...)
+	issued, failed := append(by[renewal.Issued], by[renewal.Rehearsed]...), slices.Concat(by[renewal.Failed], by[renewal.Locked], by[renewal.Stopped])
 	switch {
 	case len(issued)+len(failed) == 0:
 		p.Say("No %s were attempted.", renewals)
@@ -234,8 +235,11 @@ func complain(p *printer, renewals string, failed, invalid []renewal.Result, all
 	}
 	for _, r := range failed {
 		word := "failure"
-		if r.Outcome == renewal.Stopped {
+		switch r.Outcome {
+		case renewal.Stopped:
 			word = "stopped, and will be continued"
+		case renewal.Locked:
+			word = "locked by another run"
 		}
 		p.fault("  %s (%s)", describe(r), word)
 		p.because(r)
@@ -263,7 +267,7 @@ func tally(p *printer, results []renewal.Result) {
 	failed, invalid := 0, 0
 	for _, r := range results {
 		switch r.Outcome {
-		case renewal.Failed, renewal.Stopped:
+		case renewal.Failed, renewal.Locked, renewal.Stopped:
 			failed++
 		case renewal.Invalid:
 			invalid++

@@ -91,28 +91,46 @@ func (s *session) ledgerDir() string { return filepath.Join(s.dirs.Config, "orde
 
 // openLedger opens the lock file beside the ledger and the ledger itself.
 func (s *session) openLedger(ctx context.Context, adopt bool) error {
+	if s.ledger != nil {
+		return nil // to name whoever was waited for
+	}
 	if err := s.dirs.PrepareLedger(); err != nil {
 		return err
 	}
-	locks, err := lock.Open(filepath.Join(s.ledgerDir(), "lock"))
-	if err != nil {
-		return failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
-			"the directory %s cannot be used", s.ledgerDir())
+	if s.locks == nil { // a second descriptor of the file, closed, would drop the locks of the first
+		locks, err := lock.Open(filepath.Join(s.ledgerDir(), "lock"))
+		if err != nil {
+			return failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
+				"the directory %s cannot be used", s.ledgerDir())
+		}
+		s.locks = locks
+		s.onClose(locks.Close)
 	}
-	s.locks = locks
-	s.onClose(locks.Close)
+	var err error
 	s.ledger, err = sqlite.Open(ctx, sqlite.Options{
 		Dir: s.ledgerDir(), Host: hostID(s.env.Getenv), Now: time.Now, Adopt: adopt,
 		Wait: sqlstore.Wait{Ending: ctx, Grace: lastWrites, Tell: func() {
 			s.p.Tell("Waiting for another program that writes the ledger in %s.", s.ledgerDir())
 		}},
-		Lock: func(ctx context.Context) (func() error, error) { return locks.Lock(ctx, "ledger") },
+		Lock: s.lockLedger,
 	})
 	if err != nil {
 		return err
 	}
 	s.onClose(s.ledger.Close)
 	return nil
+}
+
+// lockLedger excludes other processes while the ledger is made or migrated.
+func (s *session) lockLedger(ctx context.Context) (func() error, error) {
+	unlock, err := s.locks.Wait(ctx, "ledger", lock.Patience{Bound: lockPatience, Tell: func(pid int) {
+		s.p.Tell("Waiting for process %d, which makes the ledger in %s.", pid, s.ledgerDir())
+	}})
+	if held, ok := errors.AsType[*lock.HeldError](err); ok {
+		return nil, failure.Wrap(err, failure.Locked, fmt.Sprintf("Look at process %d; if it hangs, end it.", held.PID),
+			"the ledger in %s has been locked for %s", s.ledgerDir(), held.After)
+	}
+	return unlock, err
 }
 
 func (s *session) keys() *order.Keys { return &order.Keys{Dir: filepath.Join(s.ledgerDir(), "keys")} }
@@ -201,27 +219,47 @@ func userAgent() string {
 	return fmt.Sprintf("orderly/%s (%s; %s)", Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// lockOutCertbot takes certbot's own locks, shared: certbot and Orderly never run beside each other, Orderlies do.
+// lockOutCertbot takes certbot's own locks, shared: certbot and Orderly never run beside each other, Orderlies do. Who must be
+// alone waits for those, too.
 func (s *session) lockOutCertbot(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	bounded, cancel := context.WithTimeout(ctx, lockPatience)
 	defer cancel()
 	for _, dir := range []string{s.dirs.Config, s.dirs.Work} {
-		take := lock.Shared
-		if s.alone {
-			take = lock.Exclusive
-		}
-		held, err := take(ctx, filepath.Join(dir, ".certbot.lock"))
+		whom := 0
+		held, err := lock.Telling(bounded, filepath.Join(dir, ".certbot.lock"), s.alone, func(pid int) {
+			whom = pid
+			s.p.Tell("Waiting for %s, which is at work in %s.", s.lockedOutBy(ctx, pid), dir)
+		})
 		switch {
+		case err == nil:
+			s.onClose(held.Close)
 		case errors.Is(err, context.Canceled):
-			return failure.Wrap(err, failure.Stopped, "Run the same command again.", "stopped while certbot was at work in %s", dir)
+			return failure.Wrap(err, failure.Stopped, "Run the same command again.", "stopped while %s was at work in %s", s.lockedOutBy(ctx, whom), dir)
 		case errors.Is(err, context.DeadlineExceeded):
-			return failure.Wrap(err, failure.Locked, "Look for a certbot that hangs, and end it.", "Another instance of Certbot is already running. It has been at work in %s for too long", dir)
-		case err != nil:
+			remedy := "Look for a certbot that hangs, and end it."
+			if whom != 0 {
+				remedy = fmt.Sprintf("If it hangs, end it: kill %d", whom)
+			}
+			return failure.Wrap(err, failure.Locked, remedy,
+				"Another instance of Certbot is already running. %s has been at work in %s for too long", s.lockedOutBy(ctx, whom), dir)
+		default:
 			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another one.", "certbot's lock in %s cannot be taken", dir)
 		}
-		s.onClose(held.Close)
 	}
 	return nil
+}
+
+// lockedOutBy names a process that holds certbot's lock: a run of Orderly, where the ledger knows it, and otherwise certbot.
+func (s *session) lockedOutBy(ctx context.Context, pid int) string {
+	if pid == 0 {
+		return "another instance of certbot or Orderly"
+	}
+	if s.openLedger(ctx, false) == nil {
+		if text := renewal.RunOf(ctx, s.ledger, s.locks, pid); text != "" {
+			return text
+		}
+	}
+	return fmt.Sprintf("another instance of certbot (process %d)", pid)
 }
 
 // run is the frame of a command that works: deadline, session, record of the run, post-hooks, exit code.

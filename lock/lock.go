@@ -106,7 +106,7 @@ func (f *File) Held(key string) (bool, error) {
 	if err := control(f.file, unix.F_GETLK, &l); err != nil {
 		return false, fmt.Errorf("asking for the lock %q in %s: %w", key, f.file.Name(), err)
 	}
-	return l.Type != unix.F_UNLCK, nil
+	return l.Type != unix.F_UNLCK, nil // its process may be one that this one cannot see, of another container
 }
 
 func (f *File) waited(ctx context.Context, key string) error {

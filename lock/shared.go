@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,19 +21,38 @@ type SharedLock struct{ file *os.File }
 // until ctx ends; the error then wraps ctx's cause. A process may hold one SharedLock for a path: see the package
 // comment.
 func Shared(ctx context.Context, path string) (*SharedLock, error) {
-	return whole(ctx, path, unix.F_RDLCK)
+	return whole(ctx, path, unix.F_RDLCK, nil)
 }
 
 // Exclusive takes the same lock for this process alone: it waits until no other program holds it in either way.
 func Exclusive(ctx context.Context, path string) (*SharedLock, error) {
-	return whole(ctx, path, unix.F_WRLCK)
+	return whole(ctx, path, unix.F_WRLCK, nil)
 }
 
-func whole(ctx context.Context, path string, kind int16) (*SharedLock, error) {
+// Telling is Shared, or Exclusive for one who is alone, and calls tell once when the wait has taken a second, with a process
+// that is in the way: 0 where that is not known.
+func Telling(ctx context.Context, path string, alone bool, tell func(pid int)) (*SharedLock, error) {
+	if alone {
+		return whole(ctx, path, unix.F_WRLCK, tell)
+	}
+	return whole(ctx, path, unix.F_RDLCK, tell)
+}
+
+func whole(ctx context.Context, path string, kind int16, tell func(pid int)) (*SharedLock, error) {
 	var held *os.File
+	began := time.Now()
 	err := poll(ctx, func() (bool, error) {
 		f, ok, err := try(path, held, kind)
-		if held = f; ok || err == nil {
+		held = f
+		if !ok && err == nil && tell != nil && time.Since(began) > quiet {
+			pid := 0
+			if f != nil {
+				pid = blocker(f, kind)
+			}
+			tell(pid)
+			tell = nil
+		}
+		if ok || err == nil {
 			return ok, nil
 		}
 		return false, err

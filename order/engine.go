@@ -134,6 +134,8 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 func (e *Engine) lock(ctx context.Context, key, lineage string) (func() error, error) {
 	unlock, err := e.Locks.Lock(ctx, key)
 	switch {
+	case failure.ClassOf(err) == failure.Locked:
+		return nil, err // it names the process that is at work
 	case err != nil && ctx.Err() != nil:
 		return nil, failure.Wrap(interruption(ctx), failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
 	case err != nil:

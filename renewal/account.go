@@ -42,9 +42,9 @@ func (s *Server) ChooseAccount(server, id string, r Registration) (*certbot.Acco
 // Register makes an account. The key is durable before newAccount is sent, so a lost answer is found again with the same
 // key: newAccount with a known key answers with the account it has (RFC 8555 §7.3.1).
 func (s *Server) Register(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
-	unlock, err := s.Locks.Lock(ctx, "account:"+server)
+	unlock, err := s.lock(ctx, "account:"+server)
 	if err != nil {
-		return nil, waited(err, "another process to make an account")
+		return nil, err
 	}
 	defer func() { _ = unlock() }()
 	if a, err := s.Disk.ChooseAccount(server, ""); err == nil {
@@ -242,15 +242,8 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 	return &order.Engine{
 		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mended: s.mended, Mine: s.mine, Locks: s.Locks,
+		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mended: s.mended, Mine: s.mine, Locks: locks{s},
 		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
 		Parallel: order.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, order.DefaultPatience), LongestWait: order.DefaultLongestWait,
 	}
-}
-
-func waited(err error, what string) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return failure.Wrap(err, failure.Stopped, "Run the same command again.", "stopped while waiting for %s", what)
-	}
-	return failure.Wrap(err, failure.Locked, "", "waiting for %s", what)
 }

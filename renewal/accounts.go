@@ -64,9 +64,9 @@ func (s *Server) Terms(ctx context.Context, server string) (string, error) {
 // RegisterNew is Register for a person who asked for nothing but an account: one that is there already is an error, in
 // certbot's words.
 func (s *Server) RegisterNew(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
-	unlock, err := s.Locks.Lock(ctx, "account:"+server)
+	unlock, err := s.lock(ctx, "account:"+server)
 	if err != nil {
-		return nil, waited(err, "another process to make an account")
+		return nil, err
 	}
 	defer func() { _ = unlock() }()
 	if err := s.Disk.NoDuplicate(server); err != nil {

@@ -75,9 +75,9 @@ func (s *Server) Delete(ctx context.Context, name string) error {
 	if _, done := s.deleted[name]; done {
 		return nil // this run has just finished what an earlier one began
 	}
-	unlock, err := s.Locks.Lock(ctx, order.LineageLock(name))
+	unlock, err := s.lock(ctx, order.LineageLock(name))
 	if err != nil {
-		return waited(err, "another process to finish with "+name)
+		return err
 	}
 	defer func() { _ = unlock() }()
 	return s.delete(ctx, name, nil)

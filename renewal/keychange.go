@@ -28,6 +28,9 @@ type keyChange struct {
 // meanwhile. The new key is durable before the CA is asked; a run that dies leaves a task, and the next one, whatever that is
 // about, goes on with it.
 func (s *Server) ChangeKey(ctx context.Context, a *certbot.Account) (*certbot.Account, error) {
+	if s.rekeyed[a.ID] {
+		return a, nil // this run has just finished what an earlier one began
+	}
 	c, err := s.Disk.BeginKeyChange(*a)
 	if err != nil {
 		return nil, err
@@ -204,6 +207,9 @@ func (s *Server) followKey(ctx context.Context, c *certbot.KeyChange, t *ledger.
 	if err := s.Disk.EndKeyChange(c); err != nil {
 		return nil, err
 	}
+	if t.RunID != s.run.ID {
+		s.rekeyed = map[string]bool{c.To: true}
+	}
 	return &a, s.endTask(ctx, t, ledger.Event{Kind: "key change ended", Detail: c.URL + " " + c.To})
 }
 
@@ -242,9 +248,9 @@ func (s *Server) awaited(ctx context.Context, account int64) ([]*ledger.Order, e
 }
 
 func (s *Server) followInFile(ctx context.Context, name string, c *certbot.KeyChange) error {
-	unlock, err := s.Locks.Lock(ctx, order.LineageLock(name))
+	unlock, err := s.lock(ctx, order.LineageLock(name))
 	if err != nil {
-		return waited(err, "another process to finish with "+name)
+		return err
 	}
 	defer func() { _ = unlock() }()
 	r, err := s.Disk.ReadRenewal(s.Disk.Dirs.Renewal(name))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"orderly/failure"
 	"orderly/ledger"
 	"orderly/solver/webroot"
 )
@@ -35,21 +34,11 @@ func (s *Server) reserve(ctx context.Context, r ledger.Request, patience time.Du
 	if r.Solver != ledger.StandaloneSolver || s.held[port] != nil {
 		return nil
 	}
-	unlock, free, err := s.Locks.TryLock(portLock(port))
-	if err == nil && !free {
-		s.Report.Tell("Waiting for another run that uses TCP port %d.", port)
-		bounded, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		unlock, err = s.Locks.Lock(bounded, portLock(port))
+	if s.hurry != nil {
+		patience = min(patience, *s.hurry)
 	}
-	switch {
-	case err == nil:
-	case ctx.Err() != nil:
-		return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.", "stopped while another run used TCP port %d", port)
-	case errors.Is(err, context.DeadlineExceeded):
-		return failure.New(failure.Locked, "Run the same command again when that run has ended; `orderly runs` shows it.",
-			"another run of Orderly has used TCP port %d for more than %s", port, patience)
-	default:
+	unlock, err := s.lockWithin(ctx, portLock(port), patience)
+	if err != nil {
 		return err
 	}
 	if s.held == nil {

@@ -17,7 +17,7 @@ import (
 type Result struct {
 	Lineage string    `json:"lineage"`
 	Names   []string  `json:"names,omitempty"`
-	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "invalid", "skipped", "rehearsed"
+	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "locked", "invalid", "skipped", "rehearsed"
 	Path    string    `json:"fullchain,omitempty"`
 	Key     string    `json:"private_key,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
@@ -42,6 +42,7 @@ const (
 	Kept    = "kept"
 	Failed  = "failed"
 	Stopped = "stopped"
+	Locked  = "locked"  // another run was at work on it for longer than it was waited for
 	Invalid = "invalid" // the renewal file cannot be used
 	Skipped = "skipped" // the renewal file is a copy of another's
 )
@@ -50,8 +51,11 @@ const (
 func (r *Result) fail(err error) {
 	r.Err, r.Class, r.Sentence, r.Remedy = err, failure.ClassOf(err), err.Error(), failure.RemedyOf(err)
 	r.Outcome = Failed
-	if r.Class == failure.Stopped {
+	switch r.Class {
+	case failure.Stopped:
 		r.Outcome = Stopped
+	case failure.Locked:
+		r.Outcome = Locked
 	}
 }
 
@@ -126,6 +130,7 @@ type inherited struct {
 	finished     map[string]*ledger.Order // orders that came to their good end, by lineage
 	deleted      map[string]deletion      // by lineage
 	revoked      []Revoked
+	rekeyed      map[string]bool // accounts that have another key by now, by their new ids
 	unregistered map[string]bool // servers of accounts that were given up, and the accounts' ids
 }
 

@@ -41,9 +41,9 @@ func (s *Server) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigur
 	if w.Only {
 		return done, nil
 	}
-	unlock, err := s.Locks.Lock(ctx, order.LineageLock(l.Name))
+	unlock, err := s.lock(ctx, order.LineageLock(l.Name))
 	if err != nil {
-		return done, waited(err, "another process to finish with "+l.Name)
+		return done, err
 	}
 	defer func() { _ = unlock() }()
 	done.Changed, err = s.rewrite(ctx, w)

@@ -29,6 +29,9 @@ func (s *Server) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Resul
 		if err == nil {
 			err = engine.Release(ctx, o)
 			s.mourn(engine.Account.Server, engine.Account.URL, err)
+			if failure.ClassOf(err) == failure.Locked {
+				err = s.lockedBy(ctx, o.Lineage)
+			}
 		}
 		result.Outcome = string(o.State)
 		if err != nil && o.State != ledger.ReleasedState {

@@ -63,19 +63,65 @@ func (s *Server) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 		return results, err
 	}
 	done := len(results)
-	for _, v := range views {
-		round.looking(v.path)
-		result := s.result(ctx, v, round)
+	tell := func(result Result) error {
 		round.looked(result)
 		results = append(results, result)
 		if done++; round.Progress != nil {
 			round.Progress(done, len(names))
 		}
-		if err := s.endsRound(ctx, result); err != nil {
-			return results, err
+		return s.endsRound(ctx, result)
+	}
+	busy, err := s.goRound(ctx, views, round, tell)
+	if err == nil {
+		err = s.waitForBusy(ctx, busy, round, tell)
+	}
+	return results, err
+}
+
+// goRound goes over the lineages without waiting for other processes, and returns those that one of them is at work on: one
+// that hangs must not keep the others from being renewed. Who names a single one waits for it.
+func (s *Server) goRound(ctx context.Context, views []view, round Round, tell func(Result) error) (busy []view, err error) {
+	if round.CertName == "" {
+		defer s.hurried(0)()
+	}
+	for _, v := range views {
+		round.looking(v.path)
+		result := s.result(ctx, v, round)
+		if result.Outcome == Locked && round.CertName == "" {
+			s.Report.Tell("%s; it is left for the end of the round.", result.Sentence)
+			busy = append(busy, v)
+			continue
+		}
+		if err := tell(result); err != nil {
+			return nil, err
 		}
 	}
-	return results, nil
+	return busy, nil
+}
+
+// waitForBusy tries once more, at the end of the round, what other processes were at work on. All are waited for together.
+func (s *Server) waitForBusy(ctx context.Context, busy []view, round Round, tell func(Result) error) error {
+	until := s.Clock.Now().Add(min(roundPatience, s.patience()))
+	for _, v := range busy {
+		restore := s.hurried(max(0, until.Sub(s.Clock.Now())))
+		round.looking(v.path)
+		result := s.result(ctx, v, round)
+		restore()
+		if result.Outcome == Locked {
+			s.hooks.failed = append(s.hooks.failed, result.Names...)
+		}
+		if err := tell(result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hurried bounds the waits for other processes until restore is called.
+func (s *Server) hurried(bound time.Duration) (restore func()) {
+	before := s.hurry
+	s.hurry = &bound
+	return func() { s.hurry = before }
 }
 
 // root is a name's document root: the round's word counts before the renewal file's.
@@ -212,9 +258,15 @@ func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 	if err == nil {
 		err = s.renewOne(ctx, l, round, &result)
 	}
+	if failure.ClassOf(err) == failure.Locked && !needed {
+		s.keep(&result, l) // it is not due, and what another run does for it is that run's
+		return result
+	}
 	if err != nil {
 		result.Path = l.Renewal.FullChain
 		result.fail(err)
+	}
+	if err != nil && result.Outcome != Locked {
 		s.hooks.failed = append(s.hooks.failed, l.Certificate.Names...)
 	}
 	return result
@@ -349,6 +401,8 @@ func (s *Server) ResumeAll(ctx context.Context) ([]Result, error) {
 		result, did := s.resume(ctx, o)
 		if did {
 			results = append(results, result)
+		} else if held, err := s.Locks.Held(order.LineageLock(o.Lineage)); held && err == nil {
+			s.Report.Tell("Order %d is left alone: %v.", o.ID, s.lockedBy(ctx, o.Lineage))
 		}
 		if err := s.endsRound(ctx, result); err != nil {
 			return results, err
@@ -473,7 +527,7 @@ func Exit(results []Result, err error) int {
 			if code == 0 {
 				code = failure.Stopped.ExitCode()
 			}
-		case Failed, Invalid:
+		case Failed, Invalid, Locked:
 			code = 1
 		}
 	}

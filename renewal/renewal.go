@@ -32,6 +32,7 @@ type Settings struct {
 	LongestValidation time.Duration // 0: as the CA's habits say
 	Patience          time.Duration // how long the CA is waited for without anything changing; 0: order.DefaultPatience
 	RootPatience      time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
+	LockPatience      time.Duration // how long another run is waited for; 0: renewal.LockPatience
 	DirectoryHooks    bool
 	RunDeployHooks    bool   // in a rehearsal, too
 	Installer         string // -i: one of certbot's, which is not run
@@ -74,6 +75,7 @@ type Server struct {
 	dead        map[string]error // accounts that the CA does not accept
 	ports
 	inherited
+	hurry *time.Duration // how long other processes are waited for just now; nil: as the settings say
 }
 
 // Reporter tells a person what is going on.

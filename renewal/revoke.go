@@ -75,9 +75,9 @@ func (s *Server) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 	done := Revoked{Path: w.CertPath, Reason: w.Reason.String()}
 	if l != nil {
 		done.Lineage = l.Name
-		unlock, err := s.Locks.Lock(ctx, order.LineageLock(l.Name))
+		unlock, err := s.lock(ctx, order.LineageLock(l.Name))
 		if err != nil {
-			return done, waited(err, "another process to finish with "+l.Name)
+			return done, err
 		}
 		defer func() { _ = unlock() }()
 		if w.CertName != "" {

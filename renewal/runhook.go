@@ -20,7 +20,9 @@ func (s *Server) runHook(ctx context.Context, kind, command string, env []string
 	s.Log.Info("Running "+kind+" command", "command", failure.Clean(command)) // certbot says so with -v alone
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, s.hooks.deployed, env)
 	var out, complaints hook.Output
+	ended := s.slowly("the %s to end: %s", kind, failure.Clean(command))
 	err := hook.Run(ctx, command, env, &out, &complaints)
+	ended()
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):

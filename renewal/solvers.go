@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/solver/manual"
@@ -95,7 +96,9 @@ func (v solvers) Place(ctx context.Context, placement, content string) (string, 
 		v.s.web.Serve(r.Standalone.Token, content)
 		return placement, nil
 	case r.Manual != nil:
+		ended := v.s.slowly("the manual-auth-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Auth))
 		after, stands, err := v.s.manual().Place(ctx, *r.Manual)
+		ended()
 		if !stands {
 			return "", err
 		}
@@ -148,6 +151,7 @@ func (v solvers) Remove(ctx context.Context, placement string) error {
 		v.s.web.Withdraw(r.Standalone.Token)
 		return v.s.web.Rest()
 	case r.Manual != nil:
+		defer v.s.slowly("the manual-cleanup-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Cleanup))()
 		return v.s.manual().Remove(ctx, *r.Manual)
 	}
 	if err := v.s.Writer.Remove(ctx, r.Placement); err != nil {

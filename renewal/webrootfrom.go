@@ -132,7 +132,9 @@ func (s *Server) ask(ctx context.Context, from, name string) answer {
 	case IsRootPattern(from):
 		a = s.judged(ctx, strings.ReplaceAll(from, domainMark, name), "leads to")
 	default:
+		ended := s.slowly("--webroot-from to tell the document root of %s: %s", failure.Clean(name), failure.Clean(from))
 		a = s.askCommand(ctx, from, name)
+		ended()
 	}
 	if a.err != nil {
 		a.err = fmt.Errorf("--webroot-from %s: %w", failure.Clean(from), a.err)
