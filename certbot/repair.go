@@ -14,6 +14,7 @@ type Repaired struct {
 	Changed bool // live/NAME holds another version or other links than before, or the renewal file names other places
 	// LeftAlone is a sentence, without a full stop, about what looks like a newer version and is none; "" if nothing does.
 	LeftAlone string
+	MovedFrom string // the configuration directory that the renewal file named until now; "" if today's
 	// Abandoned is the serial number of a certificate whose private key is lost and in whose place an older pair serves now; ""
 	// if there is none. It is to be renewed, though the older pair may not be due.
 	Abandoned string
@@ -37,11 +38,11 @@ func (s *Store) Repair(name string) (Repaired, error) {
 	if err != nil {
 		return done, err
 	}
-	if r.movedFrom(s.Dirs) != "" {
+	if old := r.movedFrom(s.Dirs); old != "" {
 		if r, err = s.relocate(r); err != nil {
 			return done, err
 		}
-		done.Changed = true
+		done.Changed, done.MovedFrom = true, old
 	}
 	before := r.linkTexts()
 	if err := s.settle(r); err != nil {

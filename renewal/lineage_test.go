@@ -414,3 +414,37 @@ func TestALineageThatAKillLeftWithoutANameIsSwept(t *testing.T) {
 		}
 	}
 }
+
+// A configuration directory that was moved says so, and every command that works on a lineage goes on there. The remedy of the
+// listing is what the test does.
+func TestAMovedDirectoryIsRecognised(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "b.example")
+	before := filepath.Join(h.dir, "etc")
+	must(t, os.Rename(before, filepath.Join(h.dir, "moved")))
+	h.config = "moved"
+	disk := h.disk()
+	_, bad := disk.LookAll()
+	if len(bad) != 2 || !strings.Contains(bad[0].Error(), "was moved") || !strings.Contains(failure.RemedyOf(bad[0]), "orderly renew --config-dir "+disk.Dirs.Config) {
+		t.Fatalf("%v", bad)
+	}
+	if r := h.again(h.wish("a.example")); r.Outcome != renewal.Kept {
+		t.Errorf("%+v", r)
+	}
+	results, err := h.renew(renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); got != "a.example kept, b.example kept" || h.ordered() != 2 {
+		t.Errorf("%s, %d orders", got, h.ordered())
+	}
+	if h.warned("named "+before+", which is gone, and names "+disk.Dirs.Config+" now") != 2 {
+		t.Errorf("%q", h.report.warnings)
+	}
+	results, err = h.renew(renewal.Round{Renew: true})
+	must(t, err)
+	if got := outcomes(results); got != "a.example issued, b.example issued" {
+		t.Errorf("%s: %+v", got, results)
+	}
+	if _, err := os.Lstat(before); err == nil {
+		t.Error("something was put into the former directory")
+	}
+}

@@ -169,7 +169,9 @@ func (s *Server) openHealed(name string) (*certbot.Lineage, error) {
 // repair mends a lineage's links, and says what it did or found. The caller holds the lineage's lock.
 func (s *Server) repair(name string) (changed bool, err error) {
 	done, err := s.Disk.Repair(name)
-	if done.Changed {
+	if done.MovedFrom != "" {
+		s.warnOnce(fmt.Sprintf("the configuration directory was moved: the renewal file of %s named %s, which is gone, and names %s now", name, done.MovedFrom, s.Disk.Dirs.Config))
+	} else if done.Changed {
 		s.warnOnce(fmt.Sprintf("the links of %s were repaired", name))
 	}
 	if done.Abandoned != "" {

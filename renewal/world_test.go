@@ -76,7 +76,8 @@ type host struct {
 	clock  *clock
 	report *report
 	dir    string
-	port   int // of its web server
+	config string // name of the configuration directory in it
+	port   int    // of its web server
 	ledger *sqlstore.Store
 	locks  *lock.File
 	set    renewal.Settings
@@ -116,7 +117,7 @@ func (h *host) serveSites() {
 // the host has no web server.
 func newHost(t *testing.T, config testca.Config) *host {
 	t.Helper()
-	h := &host{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir(), port: config.HTTPPort}
+	h := &host{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir(), config: "etc", port: config.HTTPPort}
 	if h.port == 0 {
 		h.serveSites()
 	}
@@ -162,7 +163,7 @@ func (h *host) site(names ...string) {
 
 func (h *host) disk() *certbot.Store {
 	return &certbot.Store{Now: h.clock.Now,
-		Dirs: certbot.Dirs{Config: filepath.Join(h.dir, "etc"), Work: filepath.Join(h.dir, "lib"), Logs: filepath.Join(h.dir, "log")}}
+		Dirs: certbot.Dirs{Config: filepath.Join(h.dir, h.config), Work: filepath.Join(h.dir, "lib"), Logs: filepath.Join(h.dir, "log")}}
 }
 
 // process begins a run.
