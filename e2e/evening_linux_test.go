@@ -18,8 +18,10 @@ import (
 type wreck struct {
 	layout string
 	does   func(h *host, s *site)
-	// mended says that the renewal mends it by itself; otherwise it says how, and costs the CA nothing.
+	// mended says that the site is renewed in spite of it; otherwise the CA is not asked.
 	mended bool
+	// quiet says that no remedy is needed.
+	quiet bool
 }
 
 func wrecks() []wreck {
@@ -34,23 +36,28 @@ func wrecks() []wreck {
 			s.link("www-1", filepath.Join(s.home, "www"), s.user+1000)
 		}},
 		{layout: "filler-0", does: func(h *host, s *site) { h.write(filepath.Join(s.root, ".well-known"), "not a directory") }},
-		{layout: "filler-1", mended: true, does: func(h *host, s *site) {
+		{layout: "filler-1", mended: true, quiet: true, does: func(h *host, s *site) {
 			key, err := filepath.EvalSymlinks(filepath.Join(live(h, s), "privkey.pem"))
 			s.must(err)
 			s.must(os.Remove(key))
 		}},
-		{layout: "filler-2", mended: true, does: func(h *host, s *site) { s.must(os.RemoveAll(live(h, s))) }},
+		{layout: "filler-2", mended: true, quiet: true, does: func(h *host, s *site) { s.must(os.RemoveAll(live(h, s))) }},
+		{layout: "filler-3", mended: true, does: func(h *host, s *site) {
+			conf := filepath.Join(h.config, "renewal", s.domain)
+			h.write(conf+".bak.conf", h.read(conf+".conf"))
+		}},
 	}
 }
 
-// A provider's evening: thirty sites are obtained and renewed, the web server is down for a while, eight sites break, and what
+// A provider's evening: thirty sites are obtained and renewed, the web server is down for a while, nine sites break, and what
 // Orderly says is done to the letter. The CA has one order for each certificate, and nothing else.
 func TestAProvidersEvening(t *testing.T) {
 	t.Parallel()
 	if !apart(t) {
 		return
 	}
-	all := slices.DeleteFunc(layouts(), func(l layout) bool { return l.refused != "" })
+	aside := []string{"dots", "upwards", "sticky", "world-writable", "root-made-above"} // to leave room for plain ones
+	all := slices.DeleteFunc(layouts(), func(l layout) bool { return l.refused != "" || slices.Contains(aside, l.name) })
 	for i := 0; len(all) < 30; i++ {
 		all = append(all, layout{name: fmt.Sprintf("filler-%d", i), make: func(p plot) string { return p.own("htdocs") }})
 	}
@@ -75,18 +82,21 @@ func TestAProvidersEvening(t *testing.T) {
 	nginx.start(t)
 	e.unchanged(before, "after the web server was down")
 
-	broken := 0
+	broken, told := 0, 0
 	for _, b := range wrecks() {
 		i := slices.IndexFunc(e.sites, func(s *site) bool { return s.name == b.layout })
 		b.does(h, e.sites[i])
 		if !b.mended {
 			broken++
 		}
+		if !b.quiet {
+			told++
+		}
 	}
 	var r result
 	h.orders(len(all)-broken, func() { r = h.orderly("renew", "--force-renewal") })
 	remedies := printedRemedies(r.stderr)
-	if r.code != 1 || len(remedies) != broken {
+	if r.code != 1 || len(remedies) != told {
 		t.Errorf("%d remedies %q: %s", len(remedies), remedies, r)
 	}
 	for _, remedy := range remedies {
@@ -140,12 +150,13 @@ func (h *host) orders(want int, does func()) {
 	}
 }
 
-// printedRemedies are the first commands of all remedies in an output, each once.
+// printedRemedies are the first commands of all remedies in an output, each once: those between backquotes, or what stands
+// behind a colon. A warning's is its last sentence.
 func printedRemedies(text string) []string {
 	var all []string
-	for _, match := range regexp.MustCompile("(?m)remedy: [^`\n]*`([^`\n]+)`").FindAllStringSubmatch(text, -1) {
-		if !slices.Contains(all, match[1]) {
-			all = append(all, match[1])
+	for _, match := range regexp.MustCompile("(?m)(?:remedy: |^warning: .*\\. Remove )(?:[^`\n]*`([^`\n]+)`|[^`\n]*: (.*)$)").FindAllStringSubmatch(text, -1) {
+		if command := match[1] + match[2]; !slices.Contains(all, command) {
+			all = append(all, command)
 		}
 	}
 	return all
