@@ -130,6 +130,6 @@ func trustRemedy(refusal *tls.CertificateVerificationError) string {
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](refusal); ok && invalid.Reason == x509.Expired {
 		return "Check this machine's clock. If it is right, whoever runs the CA must renew its TLS certificate."
 	}
-	return "For a CA of your own, let SSL_CERT_FILE or REQUESTS_CA_BUNDLE name a PEM file with its root. " +
-		"There is no --no-verify-ssl: verification cannot be turned off."
+	return "For a CA of your own, put the CA's root into SSL_CERT_FILE: write it to a PEM file, and let that variable (or " +
+		"REQUESTS_CA_BUNDLE) name the file. There is no --no-verify-ssl: verification cannot be turned off."
 }

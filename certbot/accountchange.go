@@ -165,7 +165,7 @@ func (m *missingAccount) Error() string {
 
 // Unwrap makes the sentence one of class Account that ErrNoAccount is found in.
 func (m *missingAccount) Unwrap() error {
-	return failure.Wrap(ErrNoAccount, failure.Account, "Register one: orderly register --agree-tos -m ADDRESS.", "")
+	return failure.Wrap(ErrNoAccount, failure.Account, "Register one: "+failure.Command("orderly", "register", "--agree-tos", "-m", "ADDRESS")+".", "")
 }
 
 // NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no second one.

@@ -16,7 +16,7 @@ import (
 // ErrBlank is in the chain of the error for a renewal file without content. certbot makes the file empty before it writes
 // the lineage, and never looks back: killed in between, it complains of the file for ever. Here such a file counts as
 // absent where a name for a new lineage is looked for, and the new lineage takes its place.
-var ErrBlank = errors.New("it has no content")
+var ErrBlank = errors.New("nothing can be renewed from it")
 
 // blank tells whether a file has no content: none at all, or the NUL bytes that a power failure leaves of an unsynced one.
 func blank(text []byte) bool { return len(bytes.Trim(text, "\x00 \t\r\n")) == 0 }
@@ -36,15 +36,25 @@ func blankFile(path string) bool {
 // blankFailure says what is behind a blank renewal file and how to get a whole one.
 func (s *Store) blankFailure(path string, size int) error {
 	name := strings.TrimSuffix(filepath.Base(path), ".conf")
-	what := fmt.Sprintf("the renewal file %s is empty: a certbot that was to make the lineage was killed", path)
+	what := fmt.Sprintf("the renewal file %s is empty (0 bytes): a certbot that was to make the lineage was killed", path)
 	if size > 0 {
 		what = fmt.Sprintf("the renewal file %s is empty but for blanks or NUL bytes: the machine went down while it was written", path)
 	}
-	remedy := "Remove the file, or obtain the certificate with certonly, which replaces it."
+	remedy := "Remove the file: " + failure.Command("rm", path) + ". Or obtain the certificate with certonly, which replaces it."
 	if c, err := s.behind(name); err == nil {
-		remedy = fmt.Sprintf("Obtain the certificate anew, which replaces the file: orderly certonly --webroot -w DIRECTORY -d %s.", strings.Join(c.Names, " -d "))
+		remedy = "Obtain the certificate anew, which replaces the file: " +
+			failure.Command(append([]string{"orderly", "certonly", "--webroot", "-w", "DIR"}, each("-d", c.Names)...)...) + "."
 	}
 	return failure.Wrap(ErrBlank, failure.RenewalFile, remedy, "%s", what)
+}
+
+// each puts a flag before each value.
+func each(flag string, values []string) []string {
+	var all []string
+	for _, value := range values {
+		all = append(all, flag, value)
+	}
+	return all
 }
 
 // behind reads the certificate that a lineage without settings has in its usual place.

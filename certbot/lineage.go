@@ -174,13 +174,13 @@ func (l *Lineage) Usable() error {
 
 // Orderable says which name of the certificate no CA can be asked for; whoever made the certificate could write anything.
 func (l *Lineage) Orderable() error {
-	const remedy = "Name what it is to be for: orderly certonly --cert-name %s -d NAME"
+	remedy := "Name what it is to be for: " + failure.Command("orderly", "certonly", "--cert-name", l.Name, "-d", "NAME") + "."
 	if len(l.Certificate.Names) == 0 {
-		return failure.New(failure.BadName, fmt.Sprintf(remedy, l.Name), "the certificate of %s has no name", l.Name)
+		return failure.New(failure.BadName, remedy, "the certificate of %s has no name", l.Name)
 	}
 	for _, name := range l.Certificate.Names {
 		if _, ok := outside.Name(name); !ok {
-			return failure.New(failure.BadName, fmt.Sprintf(remedy, l.Name), "the certificate of %s has a name that no CA can be asked for, %s", l.Name, name)
+			return failure.New(failure.BadName, remedy, "the certificate of %s has a name that no CA can be asked for, %s", l.Name, name)
 		}
 	}
 	return nil

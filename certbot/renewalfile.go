@@ -190,7 +190,8 @@ func (r *Renewal) Usable(names []string) error {
 	case r.Unusable != nil:
 		return r.Unusable
 	case r.Params.Authenticator == "":
-		return failure.New(failure.RenewalFile, fmt.Sprintf("Obtain the certificate anew: orderly certonly --cert-name %s --webroot -w DIRECTORY -d %s.", r.Name, strings.Join(names, " -d ")),
+		return failure.New(failure.RenewalFile, "Obtain the certificate anew: "+failure.Command(append([]string{"orderly", "certonly", "--cert-name", r.Name, "--webroot", "-w", "DIR"},
+				each("-d", names)...)...)+".",
 			"Renewal configuration file %s does not specify an authenticator", r.Path)
 	case r.Params.Authenticator != "webroot":
 		return nil

@@ -73,7 +73,8 @@ func (r *Renewal) Webroot(name string) (string, error) {
 }
 
 func (r *Renewal) unset(format string, args ...any) error {
-	remedy := fmt.Sprintf("Run: orderly certonly --webroot --cert-name %s --force-renewal, with -w DIRECTORY before the -d of each name.", r.Name)
+	remedy := "Name it: " + failure.Command("orderly", "reconfigure", "--cert-name", r.Name, "--webroot", "-w", "DIR") +
+		", or with certonly, where names have different ones: -w DIR before the -d of each."
 	return failure.New(failure.WebrootUnset, remedy, format, args...)
 }
 

@@ -226,16 +226,19 @@ func (f *updateAccount) execute(ctx context.Context, env Env, p *printer) error 
 }
 
 func (f *updateAccount) update(ctx context.Context, p *printer, s *session, a *certbot.Account) (*certbot.Account, error) {
-	email := f.registration.Email
+	email, kept := f.registration.Email, false
 	switch {
 	case email != "" || f.registration.NoEmail:
-		if err := s.server.UpdateContact(ctx, a, email); err != nil {
+		var err error
+		if kept, err = s.server.UpdateContact(ctx, a, email); err != nil {
 			return a, err
 		}
 	case !f.changeKey:
 		return a, failure.New(failure.Account, "Add -m ADDRESS, or --register-unsafely-without-email to remove the addresses.", "%s", certbot.ErrNoAccount)
 	}
-	if email != "" {
+	if email != "" && !kept {
+		p.Say("The CA took the request and keeps no addresses: it will send no mail to %s.", email)
+	} else if email != "" {
 		p.Say("Your e-mail address was updated to %s.", email)
 	} else if f.registration.NoEmail {
 		p.Say("Any contact information associated with this account has been removed.")

@@ -166,7 +166,7 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 			err = nil
 		}
 		if err != nil {
-			invalid = append(invalid, invalidView{disk.Dirs.Renewal(one.name), failure.Clean(err.Error()), failure.RemedyOf(err)})
+			invalid = append(invalid, invalidView{disk.Dirs.Renewal(one.name), failure.Clean(err.Error()), p.remedy(failure.RemedyOf(err))})
 			continue
 		}
 		if one.wanted {

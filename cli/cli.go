@@ -120,6 +120,9 @@ func finish(p *printer, command *cobra.Command, err error) int {
 		}
 		return done.code // everything was said
 	}
+	if p.given == nil && command != nil {
+		p.given = command.Flags()
+	}
 	class := failure.ClassOf(err)
 	if class == failure.Internal && !p.started {
 		// Before a command starts, only cobra and pflag make errors without a class, and only about the command line.
@@ -206,7 +209,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		Args:          noArguments,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.PersistentPreRun = func(*cobra.Command, []string) { p.started = true }
+	root.PersistentPreRun = func(c *cobra.Command, _ []string) { p.started, p.given = true, c.Flags() }
 	root.SetVersionTemplate("orderly {{.Version}}\n")
 	root.Flags().Bool("version", false, "print the version") // without cobra's -v, which means verbose everywhere else
 	new(places).add(root.Flags())                            // for the commands, before whose names they may stand

@@ -190,7 +190,8 @@ func (s *session) documentRoot(ctx context.Context, path string) error {
 	_, err := s.server.Writer.Inspect(ctx, path)
 	switch failure.ClassOf(err) {
 	case failure.WebrootGone:
-		return failure.New(failure.WebrootGone, failure.RemedyOf(err), "%s does not exist or is not a directory", failure.Clean(path))
+		mend, _, _ := strings.Cut(failure.RemedyOf(err), ", or name the right one") // which is here the flag itself
+		return failure.New(failure.WebrootGone, strings.TrimSuffix(mend, ".")+", or name another with -w.", "%s does not exist or is not a directory", failure.Clean(path))
 	case failure.Stopped:
 		return err
 	}

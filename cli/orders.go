@@ -58,6 +58,7 @@ func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
 		orders = append(orders, found...)
 		for _, o := range orders {
 			o.Name()
+			o.Remedy = p.remedy(o.Remedy)
 		}
 	}
 	if p.json {
@@ -128,6 +129,7 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 		return missing
 	}
 	o.Name()
+	o.Remedy = p.remedy(o.Remedy)
 	events, err := s.ledger.Events(ctx, id, 0)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"orderly/failure"
@@ -19,10 +20,11 @@ import (
 type printer struct {
 	out, err io.Writer
 	getenv   func(string) string
-	bars     bool // a progress bar stands on the terminal
-	started  bool // the command line was understood
-	certbot  bool // it is called by a name of certbot's
-	tty      bool // stdout is a terminal
+	bars     bool           // a progress bar stands on the terminal
+	started  bool           // the command line was understood
+	given    *pflag.FlagSet // the flags of the command that runs; nil before it is known
+	certbot  bool           // it is called by a name of certbot's
+	tty      bool           // stdout is a terminal
 	renewals schedule.Host
 	logPath  string
 	quiet    bool
@@ -54,23 +56,25 @@ func (p *printer) say(format string, args ...any) {
 
 // Tell implements renewal.Reporter.
 func (p *printer) Tell(format string, args ...any) {
-	p.log("tell", fmt.Sprintf(format, args...))
+	text := p.remedy(fmt.Sprintf(format, args...))
+	p.log("tell", text)
 	if !p.quiet && !p.json {
 		p.unbar()
-		fmt.Fprintf(p.err, format+"\n", args...)
+		fmt.Fprintln(p.err, text)
 	}
 }
 
 // Warn implements renewal.Reporter.
 func (p *printer) Warn(format string, args ...any) {
-	p.log("warning", fmt.Sprintf(format, args...))
+	text := p.remedy(fmt.Sprintf(format, args...))
+	p.log("warning", text)
 	if !p.quiet {
 		p.unbar()
 		prefix := p.paint(yellow, "warning: ")
 		if p.certbot {
 			prefix = "" // scripts look for certbot's sentences at the beginning of a line
 		}
-		fmt.Fprintf(p.err, prefix+format+"\n", args...)
+		fmt.Fprintln(p.err, prefix+text)
 	}
 }
 
@@ -91,7 +95,7 @@ func (p *printer) log(kind, text string, args ...any) {
 func (p *printer) problem(err error) {
 	p.log("error", err.Error())
 	if p.json {
-		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: err.Error(), Remedy: failure.RemedyOf(err)})
+		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: err.Error(), Remedy: p.remedy(failure.RemedyOf(err))})
 		return
 	}
 	if p.certbot { // scripts may look for the sentence at the beginning of a line
@@ -100,7 +104,7 @@ func (p *printer) problem(err error) {
 		fmt.Fprintf(p.err, "%s%s\n", p.paint(red, "error: "), err)
 	}
 	if remedy := failure.RemedyOf(err); remedy != "" {
-		fmt.Fprintf(p.err, "%s%s\n", p.paint(bold, "remedy: "), remedy)
+		fmt.Fprintf(p.err, "%s%s\n", p.paint(bold, "remedy: "), p.remedy(remedy))
 	}
 }
 

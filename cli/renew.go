@@ -176,12 +176,15 @@ type roundView struct {
 }
 
 func printResults(p *printer, results []renewal.Result, err error) {
+	for i := range results {
+		results[i].Remedy = p.remedy(results[i].Remedy)
+	}
 	view := roundView{Version: 1, Results: results}
 	if results == nil {
 		view.Results = []renewal.Result{}
 	}
 	if err != nil {
-		view.Class, view.Error, view.Remedy = failure.ClassOf(err), err.Error(), failure.RemedyOf(err)
+		view.Class, view.Error, view.Remedy = failure.ClassOf(err), err.Error(), p.remedy(failure.RemedyOf(err))
 	}
 	p.print(view)
 }
@@ -282,6 +285,6 @@ func tally(p *printer, results []renewal.Result) {
 func (p *printer) because(r renewal.Result) {
 	p.fault("    %s: %s", p.paint(red, string(r.Class)), r.Sentence)
 	if r.Remedy != "" {
-		p.fault("    %s%s", p.paint(bold, "remedy: "), r.Remedy)
+		p.fault("    %s%s", p.paint(bold, "remedy: "), p.remedy(r.Remedy))
 	}
 }

@@ -42,7 +42,7 @@ func (p *printer) asCalled(text string) string {
 func (p *printer) certbotUsage(err error) {
 	fmt.Fprintf(p.err, "usage: \n  certbot [SUBCOMMAND] [options] [-d DOMAIN] [-d DOMAIN] ...\n\ncertbot: error: %s\n", err)
 	if remedy := failure.RemedyOf(err); remedy != "" {
-		fmt.Fprintln(p.err, remedy)
+		fmt.Fprintln(p.err, p.remedy(remedy))
 	}
 }
 

@@ -65,14 +65,14 @@ func badFlags() []faulty {
 		{"no way to prove", []string{"certonly", "-d", "a.example.com"}, usageCertonly, "no way to prove the names is given: --webroot, --standalone or --manual", "Add --webroot -w DIR."},
 		{"no webroot", certonly("-d", "a.example.com"), "", "Missing command line flag or config entry for this setting:\nInput the webroot for a.example.com:", "Add -w DIR, the directory that the web server serves for these names."},
 		{"no name", certonly("-w", "DIR/root"), "", noNames, "Add -d NAME."},
-		{"a missing webroot", certonly("-w", "DIR/none", "-d", "a.example.com"), "", "DIR/none does not exist or is not a directory", "Run `mkdir -p DIR/none`, or name the right one: orderly reconfigure --cert-name NAME --webroot -w DIR for a certificate that exists, -w DIR for a new one."},
-		{"a file as webroot", certonly("-w", "DIR/root/index.html", "-d", "a.example.com"), "", "DIR/root/index.html does not exist or is not a directory", "Put a directory there: `mv DIR/root/index.html DIR/root/index.html.away && mkdir -p DIR/root/index.html`, or name the right one: orderly reconfigure --cert-name NAME --webroot -w DIR for a certificate that exists, -w DIR for a new one."},
+		{"a missing webroot", certonly("-w", "DIR/none", "-d", "a.example.com"), "", "DIR/none does not exist or is not a directory", "Run `mkdir -p DIR/none`, or name another with -w."},
+		{"a file as webroot", certonly("-w", "DIR/root/index.html", "-d", "a.example.com"), "", "DIR/root/index.html does not exist or is not a directory", "Put a directory there: `mv DIR/root/index.html DIR/root/index.html.away && mkdir -p DIR/root/index.html`, or name another with -w."},
 		{"a second webroot after an early name", certonly("-d", "a.example.com", "-w", "DIR/root", "-w", "DIR/root"), usageCertonly, "If you specify multiple webroot paths, one of them must precede all domain flags", ""},
 		{"a path as name of the certificate", named("a.example.com", "--cert-name", "../x"), usageCertonly, "--cert-name ../x: not a name for a directory", ""},
 		{"an e-mail address that is none", named("a.example.com", "-m", "nobody"), usageCertonly, "--email nobody: not an address", ""},
 		{"a key type that is none", named("a.example.com", "--key-type", "dsa"), usageCertonly, "--key-type dsa: only ecdsa and rsa are known", ""},
-		{"an order that is none", []string{"order", "show", "one"}, usageShow, "one is not the number of an order", "`orderly order list` has the numbers."},
-		{"an order that is not there", []string{"order", "show", "7"}, "", "there is no order 7 in this ledger", "`orderly order list` has the numbers."},
+		{"an order that is none", []string{"order", "show", "one"}, usageShow, "one is not the number of an order", "`orderly order list --config-dir DIR/host/one/etc` has the numbers."},
+		{"an order that is not there", []string{"order", "show", "7"}, "", "there is no order 7 in this ledger", "`orderly order list --config-dir DIR/host/one/etc` has the numbers."},
 	}
 }
 
@@ -112,7 +112,7 @@ func badServers() []faulty {
 		{"an account that is not there", named("a.example.com", "--server", nowhere, "--account", "0123"), "", "Account at DIR/host/one/etc/accounts/127.0.0.1:1/dir/0123 does not exist", "Name an account that is there with --account; its id is the name of its directory."},
 		{"no account and no consent", named("a.example.com", "--server", nowhere), "", "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.", "Register one: add --agree-tos and -m ADDRESS or --register-unsafely-without-email."},
 		{"a server without TLS", named("a.example.com", "--server", "http://192.0.2.1/dir", "--agree-tos", "-m", "a@example.com"), usageCertonly, `"http://192.0.2.1/dir" is not the URL of an ACME directory`, "Give the https URL of the CA's ACME directory with --server."},
-		{"a server that is not there", named("a.example.com", "--server", nowhere, "--agree-tos", "-m", "a@example.com"), "", "no account could be made at " + nowhere + ": new-account was not sent: reading the directory " + nowhere + ": dial tcp 127.0.0.1:1: connect: connection refused", "Run the same command again; the same key is used."},
+		{"a server that is not there", named("a.example.com", "--server", nowhere, "--agree-tos", "-m", "a@example.com"), "", "no account could be made at " + nowhere + ": new-account was not sent: reading the directory " + nowhere + ": dial tcp 127.0.0.1:1: connect: connection refused", "Nothing listens at the CA's address: correct --server, or wait until the CA is up again."},
 	}
 }
 

@@ -62,7 +62,7 @@ func Load(overlay, name string) (Profiles, error) {
 }
 
 func (p Profiles) lay(text, name string) (Profiles, error) {
-	const remedy = "Mend that line; README.md has an example, and the man page of `orderly limits` every setting."
+	const remedy = "Mend that line; `orderly limits --help` lists every setting."
 	var file struct {
 		CA []written `toml:"ca"`
 	}

@@ -28,7 +28,7 @@ func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error 
 	for _, a := range list {
 		bad := refusalOf(report, a.FullName())
 		if bad != nil && !(through && !bad.Local && bad.Class.Network()) {
-			d.block(a, failure.New(bad.Class, bad.Remedy, "%s", bad.Sentence))
+			d.block(a, failure.New(bad.Class, remedyFor(d.o.Request, bad.Remedy), "%s", bad.Sentence))
 		}
 	}
 	return nil

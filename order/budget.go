@@ -113,7 +113,7 @@ func (e *Engine) affordPending(ctx context.Context, ca CA, r ledger.Request) err
 	if open+len(r.Names) <= ca.CountsPending {
 		return nil
 	}
-	remedy := "Run `orderly pending drain`, then `orderly pending release` for what cannot be finished."
+	remedy := "Run `orderly pending drain`; `orderly pending release --all --dry-run` says what it costs to give up what cannot be finished."
 	switch {
 	case len(r.Names) > ca.CountsPending:
 		remedy = "Split the names over several certificates."

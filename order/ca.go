@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -61,7 +62,8 @@ func (e *Engine) learn(ctx context.Context) error {
 	defer cancel()
 	directory, err := e.Client.Directory(rctx)
 	if err != nil {
-		return failure.Wrap(err, failure.CAUnavailable, "Nothing was sent that could be left behind; the next run tries again.",
+		remedy := cmp.Or(acme.Advice(e.Account.Server, err), "Nothing was sent that could be left behind; the next run tries again.")
+		return failure.Wrap(err, failure.CAUnavailable, remedy,
 			"the directory of %s cannot be read", e.Account.Server)
 	}
 	e.CA = habits(e.Profiles.For(e.Account.Server, directory.Boulder), directory)

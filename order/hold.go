@@ -75,7 +75,8 @@ func heldBack(h ledger.Hold) string {
 		if h.URL != "" {
 			page = "at " + h.URL
 		}
-		return fmt.Sprintf("A person must lift this %s, and then run `orderly unpause %s`.", page, HeldNames(h))
+		return fmt.Sprintf("A person must lift this %s, and then run %s.", page,
+			failure.Command(append([]string{"orderly", "unpause"}, strings.Fields(HeldNames(h))...)...))
 	}
 	what := HeldNames(h)
 	if what == "" {

@@ -54,7 +54,8 @@ func (d *driver) notShown(err error) error {
 		d.expired(d.caTime(p.Reply), err)
 		return nil
 	}
-	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; `orderly order show` has its history.",
+	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; "+
+		failure.Command("orderly", "order", "show", fmt.Sprint(d.o.ID))+" has its history.",
 		"the CA does not know the order for %s any more, though it has not expired: %s", d.o.Lineage, p.Error())
 }
 
@@ -264,7 +265,7 @@ func (d *driver) blame(list []*ledger.Authorization, first bool) {
 	}
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
 	d.o.Sentence = failure.Clean("the CA could not validate " + strings.Join(texts, "; "))
-	d.o.Remedy = "Mend what the CA complains of, then run the command again: a change lifts the back-off."
+	d.o.Remedy = mending(d.o, list)
 	if first {
 		d.fell()
 	}

@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -213,7 +214,7 @@ func (d *driver) listTrouble(err error) error {
 	if failure.ClassOf(err) != failure.Internal {
 		return err
 	}
-	return failure.Wrap(err, failure.CAUnavailable, "Run the command again later.", "the orders of account %s cannot be listed", d.e.Account.URL)
+	return failure.Wrap(err, failure.CAUnavailable, cmp.Or(acme.Advice(d.e.Account.Server, err), "Run the command again later."), "the orders of account %s cannot be listed", d.e.Account.URL)
 }
 
 // eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of

@@ -3,6 +3,7 @@ package order
 import (
 	"cmp"
 	"fmt"
+	"strings"
 
 	"orderly/acme"
 	"orderly/failure"
@@ -64,19 +65,18 @@ func anotherCSR(o *ledger.Order) string {
 	if len(o.Request.CSR) > 0 {
 		return "Make another key and CSR, and run the command again with that."
 	}
-	again := "Run the same command again with "
-	if !o.Request.New && !o.Request.Rehearsal {
-		again = "Ask for another key: orderly renew --cert-name " + o.Lineage + " --force-renewal "
-	}
-	flags := "--key-type ecdsa --elliptic-curve secp256r1"
+	flags := []string{"--key-type", "ecdsa", "--elliptic-curve", "secp256r1"}
 	if o.Request.KeyType != "rsa" && cmp.Or(o.Request.Curve, "secp256r1") == "secp256r1" {
-		flags = "--key-type rsa --rsa-key-size 2048"
+		flags = []string{"--key-type", "rsa", "--rsa-key-size", "2048"}
 	}
 	if o.Request.OldKey != "" {
-		flags = "--new-key"
+		flags = []string{"--new-key"}
 	}
 	if o.Request.MustStaple {
-		flags += " --no-must-staple"
+		flags = append(flags, "--no-must-staple")
 	}
-	return again + flags
+	if o.Request.New || o.Request.Rehearsal {
+		return "Run the same command again with " + strings.Join(flags, " ") + "."
+	}
+	return "Ask for another key: " + failure.Command(append([]string{"orderly", "renew", "--cert-name", o.Lineage, "--force-renewal"}, flags...)...) + "."
 }

@@ -83,7 +83,8 @@ func (d *driver) accountTrouble(err error) error {
 	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail.Arrived()), "account")
 	if p.IsType("badPublicKey") {
 		return failure.Wrap(err, failure.Account,
-			"Give the account another key: orderly update_account --change-account-key --server "+d.e.Account.Server+" --account "+d.e.Account.KeyID,
+			"Give the account another key: "+failure.Command("orderly", "update_account", "--change-account-key",
+				"--server", d.e.Account.Server, "--account", d.e.Account.KeyID)+".",
 			"the CA does not accept the key of the account %s", d.e.Account.URL)
 	}
 	if p.IsType("accountDoesNotExist") || deactivated {
@@ -121,7 +122,8 @@ func (d *driver) trouble(kind string, err error) error {
 	if d.asked {
 		d.o.NotBefore = d.notBefore()
 	}
-	return d.stop(class, "The order is kept and goes on with the next run.", "%s for %s: %s", kind, d.o.Lineage,
+	kept := strings.TrimSpace(acme.Advice(d.e.Account.Server, err) + " The order is kept and goes on with the next run.")
+	return d.stop(class, kept, "%s for %s: %s", kind, d.o.Lineage,
 		failure.Clean(err.Error()))
 }
 

@@ -52,7 +52,7 @@ func (v evidence) refused() (err error, through bool) {
 	if bad == nil {
 		return nil, false
 	}
-	err = failure.New(bad.Class, bad.Remedy, "%s", bad.Sentence)
+	err = failure.New(bad.Class, remedyFor(v.plan.Request, bad.Remedy), "%s", bad.Sentence)
 	if bad.Local || !bad.Class.Network() {
 		return err, false
 	}

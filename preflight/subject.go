@@ -34,7 +34,7 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 	r.grounds[root] = g
 	switch {
 	case root == "":
-		g.unfit = failure.New(failure.WebrootUnset, "Name it: orderly certonly --webroot -w DIR -d NAME, or write NAME = DIR under [[webroot_map]] in the renewal file.",
+		g.unfit = failure.New(failure.WebrootUnset, "Name it: `orderly reconfigure --cert-name CERTIFICATE --webroot -w DIR`, or write NAME = DIR under [[webroot_map]] in the renewal file.",
 			"no document root is configured")
 	case ctx.Err() != nil:
 		g.unfit = stopped()

@@ -72,7 +72,7 @@ func (s *Server) register(ctx context.Context, server string, r Registration) (*
 	}
 	object, err := client.NewAccount(ctx, key, acme.Registration{Contact: contacts(r.Email), TermsOfServiceAgreed: true, External: r.External})
 	if err != nil {
-		class, remedy := classOf(err), "Run the same command again; the same key is used."
+		class, remedy := classOf(err), cmp.Or(acme.Advice(server, err), "Run the same command again later; the same key is used.")
 		if p, ok := errors.AsType[*acme.Problem](err); ok && class == failure.CARefused {
 			remedy = registrationRemedy(p.Type)
 		}
@@ -104,7 +104,7 @@ func registrationRemedy(kind string) string {
 	case "unauthorized":
 		return "Compare --eab-kid and --eab-hmac-key with what the CA shows."
 	}
-	return ""
+	return "Read the CA's words; the account's key is kept, and the next run asks with it again."
 }
 
 func contacts(email string) []string {

@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -102,20 +103,22 @@ func (s *Server) ShowAccount(ctx context.Context, a *certbot.Account) (AccountDe
 		Contact: append([]outside.Text{}, object.Contact...)}, nil
 }
 
-// UpdateContact replaces an account's addresses, separated by commas; "" removes all. Sent again after a lost answer it does
+// UpdateContact replaces an account's addresses, separated by commas; "" removes all. It reports whether the CA shows any
+// afterwards: Let's Encrypt takes them and keeps none. Sent again after a lost answer it does
 // no harm, so nothing about it is kept.
-func (s *Server) UpdateContact(ctx context.Context, a *certbot.Account, email string) error {
+func (s *Server) UpdateContact(ctx context.Context, a *certbot.Account, email string) (kept bool, err error) {
 	speaker, _, err := s.speaker(a)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if _, err := speaker.Update(ctx, contacts(email)); err != nil {
-		return accountFailure(err, "the account %s could not be updated", a.URL)
+	object, err := speaker.Update(ctx, contacts(email))
+	if err != nil {
+		return false, accountFailure(err, "the account %s could not be updated", a.URL)
 	}
 	if err := s.Disk.UpdateAccount(*a); err != nil {
-		return err
+		return false, err
 	}
-	return s.note(ctx, ledger.Event{Kind: "account updated", Detail: a.URL})
+	return len(object.Contact) > 0, s.note(ctx, ledger.Event{Kind: "account updated", Detail: a.URL})
 }
 
 // note makes an event of this run durable, also when a signal came.
@@ -126,7 +129,7 @@ func (s *Server) note(ctx context.Context, e ledger.Event) error {
 
 // accountFailure explains why a request about an account came to nothing.
 func accountFailure(err error, format string, args ...any) error {
-	class, remedy := classOf(err), "Run the same command again."
+	class, remedy := classOf(err), cmp.Or(acme.Advice("the CA", err), "Run the same command again later.")
 	switch {
 	case unknownAccount(err):
 		class, remedy = failure.Account, "If it is not wanted any more, `orderly unregister` removes it from this host."

@@ -47,7 +47,7 @@ func (s solver) suits(p webroot.Placement, r ledger.Request, name string) bool {
 
 func unsetWebroot(lineage, name string) error {
 	return failure.New(failure.WebrootUnset,
-		fmt.Sprintf("Name it once: orderly certonly --cert-name %s --webroot -w DIR -d %s …", lineage, name),
+		"Name it once: "+certonlyFor(lineage, []string{name})+", with -d and each of the other names.",
 		"no document root is configured for %s", name)
 }
 

@@ -30,8 +30,8 @@ func uninstalled(lineage, installer string) string {
 	if service == "apache" {
 		service = "apache2"
 	}
-	return fmt.Sprintf("%s: the installer %s is not run, so the web server goes on with the old certificate; use a deploy hook once: orderly reconfigure --cert-name %s --deploy-hook 'systemctl reload %s'",
-		lineage, failure.Clean(installer), lineage, failure.Clean(service))
+	return fmt.Sprintf("%s: the installer %s is not run, so the web server goes on with the old certificate; use a deploy hook once: %s",
+		lineage, failure.Clean(installer), failure.Command("orderly", "reconfigure", "--cert-name", lineage, "--deploy-hook", "systemctl reload "+service))
 }
 
 // noteInstaller puts the note about an installer into the result of a renewal, and warns of it once.

@@ -74,7 +74,7 @@ func unsupported(l *certbot.Lineage, authenticator string) error {
 		return err // in certbot's words, which scripts look for
 	}
 	return failure.New(failure.RenewalFile,
-		fmt.Sprintf("Change it once: orderly certonly --cert-name %s --webroot -w DIR -d %s", l.Name, strings.Join(l.Certificate.Names, " -d ")),
+		"Change it once: "+certonlyFor(l.Name, l.Certificate.Names)+".",
 		"%s: the authenticator %q is not supported, only webroot, standalone and manual are", l.Renewal.Path, failure.Clean(authenticator))
 }
 
@@ -231,4 +231,13 @@ func fingerprintOf(r ledger.Request, seen string) string {
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %+v %+v", seen, r.Solver, r.Standalone, r.Manual))
 	return hex.EncodeToString(sum[:16])
+}
+
+// certonlyFor is the command that gives a certificate another document root. DIR is for whoever reads it to fill in.
+func certonlyFor(lineage string, names []string) string {
+	words := []string{"orderly", "certonly", "--cert-name", lineage, "--webroot", "-w", "DIR"}
+	for _, name := range names {
+		words = append(words, "-d", name)
+	}
+	return failure.Command(words...)
 }

@@ -328,8 +328,8 @@ func (s *Server) goesOn(ctx context.Context, lineage string, w Revocation) {
 	}
 	l, err := s.Disk.Look(lineage)
 	if err == nil && w.Reason == acme.ReasonKeyCompromise && l.Renewal.Params.ReuseKey {
-		s.Report.Warn("%s uses its private key again at each renewal, and CAs do not certify one that is compromised; run: orderly renew --cert-name %s --force-renewal --new-key",
-			lineage, lineage)
+		s.Report.Warn("%s uses its private key again at each renewal, and CAs do not certify one that is compromised; run %s",
+			lineage, failure.Command("orderly", "renew", "--cert-name", lineage, "--force-renewal", "--new-key"))
 	}
 }
 

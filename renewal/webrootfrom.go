@@ -255,7 +255,7 @@ func (s *Server) complete(r ledger.Request, result *preflight.Result) {
 	known, ok := s.answers[r.WebrootFrom+"\x00"+strings.ToLower(result.Name)]
 	if ok && known.err != nil {
 		result.Sentence += "; " + known.err.Error()
-		result.Remedy = "Let --webroot-from tell the directory that the web server serves for " + failure.Clean(result.Name) + ", or name it once: orderly certonly --cert-name " +
-			failure.Clean(lineageOf(r.Lineage)) + " --webroot -w DIR -d …"
+		result.Remedy = "Let --webroot-from tell the directory that the web server serves for " + failure.Clean(result.Name) +
+			", or name it once: " + failure.Command("orderly", "reconfigure", "--cert-name", lineageOf(r.Lineage), "--webroot", "-w", "DIR") + "."
 	}
 }

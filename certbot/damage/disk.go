@@ -44,7 +44,7 @@ func files() []Case {
 				return os.WriteFile(d.Conf(), nil, 0o644)
 			}, Want: "is empty"},
 		{Name: "zero-bytes-beside-a-certificate", Sentence: "certbot was killed between the certificate and its settings",
-			Make: harmed(func(d Dir) error { return os.Truncate(d.Conf(), 0) }), Want: "is empty: a certbot that was to make the lineage was killed"},
+			Make: harmed(func(d Dir) error { return os.Truncate(d.Conf(), 0) }), Want: "is empty (0 bytes): a certbot that was to make the lineage was killed"},
 		{Name: "nul-bytes", Sentence: "the power failed, and the file system kept the length but not the content",
 			Make: harmed(func(d Dir) error { return os.WriteFile(d.Conf(), make([]byte, 600), 0o644) }), Want: "blanks or NUL bytes"},
 		{Name: "only-a-comment", Sentence: "a configuration tool rendered a template without values",

@@ -65,6 +65,6 @@ func explainOpen(path string, err error) error {
 	if err = explain(path, err); failure.ClassOf(err) != failure.Internal {
 		return err
 	}
-	return failure.Wrap(err, failure.Ledger, "Ask SQLite what it thinks of the file: `sqlite3 "+path+" 'PRAGMA integrity_check'`.",
+	return failure.Wrap(err, failure.Ledger, "Restore it from a backup, or move it aside (with its -wal and -shm files) and run `orderly ledger rebuild`.",
 		"the ledger %s cannot be opened", path)
 }

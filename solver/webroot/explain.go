@@ -11,7 +11,7 @@ import (
 	"orderly/failure"
 )
 
-const nameAnother = "or name the right one: orderly reconfigure --cert-name NAME --webroot -w DIR for a certificate that exists, -w DIR for a new one"
+const nameAnother = "or name the right one: `orderly reconfigure --cert-name CERTIFICATE --webroot -w DIR` for a certificate that exists, -w DIR for a new one"
 
 // explain turns what stopped a helper into a sentence and a remedy that can be pasted, made of what is there now.
 func (w *Writer) explain(root string, o *obstacle) error {

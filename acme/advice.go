@@ -1,0 +1,40 @@
+package acme
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+
+	"orderly/failure"
+)
+
+// Advice is what to do where a CA cannot be talked to: about its name, its certificate, the way to it. It is "" for an error
+// that says nothing of these, such as an answer of the CA's own.
+func Advice(server string, err error) string {
+	if _, answered := errors.AsType[*Problem](err); answered {
+		return ""
+	}
+	host := server
+	if u, parseErr := url.Parse(server); parseErr == nil && u.Hostname() != "" {
+		host = u.Hostname()
+	}
+	if remedy := failure.RemedyOf(err); remedy != "" {
+		return remedy // of the certificate, or the proxy
+	}
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		return "Check this host's resolver, which does not know the CA: " + failure.Command("getent", "hosts", host) +
+			" must print an address. If the name is wrong, correct --server."
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return "Nothing listens at the CA's address: correct --server, or wait until the CA is up again."
+	}
+	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) {
+		return "Let this host connect to " + failure.Clean(host) + " (outbound firewall, HTTPS_PROXY), or wait until the CA answers."
+	}
+	if strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "HTTP response to HTTPS") {
+		return "See whether --server is right and speaks TLS, and that nothing intercepts the connection to " + failure.Clean(host) + "."
+	}
+	return ""
+}

@@ -1,0 +1,377 @@
+package e2e_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"orderly/testca"
+)
+
+// remedies are the commands that remedies name, by their first words, each with the case below that gives it to a shell as it
+// is printed, or with the reason why none does. A command that is not here fails TestEveryCommandInARemedyIsTried.
+func remedies() map[string]string {
+	const look = "it looks and changes nothing; case look"
+	return map[string]string{
+		"mkdir":                   "case root that was never there",
+		"chown":                   "solver/webroot",
+		"chmod":                   "solver/webroot",
+		"mount":                   "needs a file system that is mounted read-only",
+		"chattr":                  "solver/webroot, where the file system has attributes",
+		"rm":                      "case renewal file that stands for nothing",
+		"getent":                  "it looks; what it shows is for whoever runs the resolver",
+		"orderly reconfigure":     "case no document root",
+		"orderly certonly":        "case empty renewal file",
+		"orderly register":        "case no account",
+		"orderly unregister":      "case account that the CA has ended",
+		"orderly update_account":  "case account key that the CA refuses",
+		"orderly renew":           "case key that the CA refuses",
+		"orderly resume":          "case stopped run",
+		"orderly unpause":         "case paused name",
+		"orderly ledger adopt":    "case ledger of another host",
+		"orderly ledger rebuild":  "case damaged ledger",
+		"orderly pending drain":   "case look",
+		"orderly pending release": "case look",
+		"orderly pending":         look,
+		"orderly limits":          look,
+		"orderly runs":            look,
+		"orderly order list":      look,
+		"orderly order show":      look,
+		"orderly certificates":    look,
+		"orderly --help":          look,
+		"orderly … --help":        look,
+	}
+}
+
+// kindOf is what a command is known by here: the program and its verb.
+func kindOf(words []string) string {
+	switch {
+	case words[0] != "orderly":
+		return words[0]
+	case len(words) == 1 || words[1] == "…":
+		return "orderly … --help"
+	case slices.Contains([]string{"pending", "order", "ledger"}, words[1]) && len(words) > 2:
+		return strings.Join(words[:3], " ")
+	}
+	return strings.Join(words[:2], " ")
+}
+
+// quotedCommand is a command in backquotes within a string of the program.
+var quotedCommand = regexp.MustCompile("`((?:orderly|mkdir|chown|chmod|mount|chattr|rm|getent|mv)(?: [a-z-][a-z_-]*)*)")
+
+// bareCommand is one that is not in backquotes: nothing would give it the directories that it needs.
+var bareCommand = regexp.MustCompile(`(?:^|[^` + "`" + `/\w-])orderly (certonly|renew|reconfigure|register|unregister|update_account|resume|pending|unpause|ledger|order|limits) `)
+
+// A remedy that names a command is tried: whoever adds one adds its case.
+func TestEveryCommandInARemedyIsTried(t *testing.T) {
+	t.Parallel()
+	known, seen := remedies(), map[string]bool{}
+	note := func(where token.Position, words []string) {
+		kind := kindOf(words)
+		seen[kind] = true
+		if known[kind] == "" {
+			t.Errorf("%s: no case runs %s", where, strings.Join(words, " "))
+		}
+	}
+	for _, dir := range []string{"acme", "certbot", "cli", "failure", "hook", "ledger", "limit", "lock", "order", "preflight", "renewal", "solver"} {
+		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || path == "../cli/remedy.go" || path == "../cli/help.go" {
+				return err
+			}
+			return commandsIn(path, note, func(where token.Position, text string) {
+				t.Errorf("%s: %q names a command outside of backquotes", where, text)
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for kind := range known {
+		if !seen[kind] && kind != "mkdir" && kind != "orderly … --help" { // the former is put together from parts
+			t.Errorf("no remedy names %s any more", kind)
+		}
+	}
+}
+
+// commandsIn finds the commands that a file's strings, and its calls of failure.Command, name.
+func commandsIn(path string, note func(token.Position, []string), bare func(token.Position, string)) error {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, path, nil, 0)
+	if err != nil {
+		return err
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			text, err := strconv.Unquote(n.Value)
+			if n.Kind != token.STRING || err != nil {
+				return true
+			}
+			for _, found := range quotedCommand.FindAllStringSubmatch(text, -1) {
+				note(set.Position(n.Pos()), strings.Fields(found[1]))
+			}
+			if bareCommand.MatchString(text) && !strings.Contains(text, "bash-completion") {
+				bare(set.Position(n.Pos()), text)
+			}
+		case *ast.CallExpr:
+			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Command" && fmt.Sprint(f.X) == "failure" {
+				if words := leading(n.Args); len(words) > 0 {
+					note(set.Position(n.Pos()), words)
+				}
+			}
+		}
+		return true
+	})
+	return err
+}
+
+// leading are the words of a call of failure.Command that stand in the program's text.
+func leading(args []ast.Expr) []string {
+	var words []string
+	for _, arg := range args {
+		if call, ok := arg.(*ast.CallExpr); ok && len(call.Args) > 0 { // append([]string{…}, …)
+			arg = call.Args[0]
+		}
+		if list, ok := arg.(*ast.CompositeLit); ok {
+			return append(words, leading(list.Elts)...)
+		}
+		lit, ok := arg.(*ast.BasicLit)
+		if !ok {
+			return words
+		}
+		word, err := strconv.Unquote(lit.Value)
+		if err != nil {
+			return words
+		}
+		words = append(words, word)
+	}
+	return words
+}
+
+var inBackquotes = regexp.MustCompile("`([^`]+)`")
+
+// paste gives the commands in what a run printed as remedy to a shell, literally but for the words that a person fills in.
+// Of several in one remedy, which are alternatives, want chooses.
+func (h *host) paste(r result, want string, fill ...string) {
+	h.t.Helper()
+	_, remedy, ok := strings.Cut(r.stderr, "remedy: ")
+	if !ok {
+		h.t.Fatalf("no remedy: %s", r)
+	}
+	bin := filepath.Join(h.dir, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.Symlink(program, filepath.Join(bin, "orderly")); err != nil && !os.IsExist(err) {
+		h.t.Fatal(err)
+	}
+	h.setenv("PATH", bin+":"+os.Getenv("PATH"))
+	run := false
+	for _, found := range inBackquotes.FindAllStringSubmatch(remedy, -1) {
+		if !strings.HasPrefix(found[1], want) {
+			continue
+		}
+		run = true
+		command := strings.NewReplacer(fill...).Replace(found[1])
+		c := h.spawn("sh", "-c", command)
+		if got := c.wait(); got.code != 0 {
+			h.t.Errorf("pasted: %s\n%s\nfrom %s", command, got, r)
+		}
+	}
+	if !run {
+		h.t.Errorf("no %s in: %s", want, remedy)
+	}
+}
+
+// refusedThen runs a command that is to fail, pastes its remedy, and wants it to pass.
+func (h *host) refusedThen(command []string, want string, fill ...string) {
+	h.t.Helper()
+	r := h.orderly(command...)
+	if r.code == 0 {
+		h.t.Fatalf("%q did not fail: %s", command, r)
+	}
+	h.paste(r, want, fill...)
+	if again := h.orderly(command...); again.code != 0 {
+		h.t.Errorf("%q after its remedy: %s\nbefore: %s", command, again, r)
+	}
+}
+
+func (h *host) edit(path, from, to string) {
+	h.t.Helper()
+	text := h.read(path)
+	changed := regexp.MustCompile(from).ReplaceAllString(text, to)
+	if changed == text {
+		h.t.Fatalf("%s has nothing like %s: %s", path, from, text)
+	}
+	h.write(path, changed)
+}
+
+// Each remedy is done literally, by a shell, and helps.
+func TestRemediesHelpWhenPasted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	server := []string{"--server", w.ca.DirectoryURL()}
+	lineage := func(h *host, name string) string {
+		root := h.site(name)
+		h.must(h.certonly(root, name)...)
+		return root
+	}
+	conf := func(h *host, name string) string { return filepath.Join(h.config, "renewal", name+".conf") }
+	for number, test := range []struct {
+		name string
+		try  func(h *host, name string)
+	}{
+		{"root that was never there", func(h *host, name string) {
+			home := filepath.Join(h.dir, "home of "+name)
+			if err := os.Mkdir(home, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			owner := os.Getuid()
+			if owner == 0 {
+				owner = 1000
+			}
+			if err := os.Chown(home, owner, -1); err != nil {
+				t.Fatal(err)
+			}
+			root := filepath.Join(home, "www", "docs")
+			w.web.serve(name, root)
+			h.refusedThen(h.certonly(root, name), "mkdir")
+			if info, err := os.Stat(root); err != nil || int(info.Sys().(*syscall.Stat_t).Uid) != owner {
+				t.Errorf("%s does not belong to its user (%v)", root, err)
+			}
+		}},
+		{"root that is gone", func(h *host, name string) {
+			root := lineage(h, name)
+			if err := os.RemoveAll(root); err != nil {
+				t.Fatal(err)
+			}
+			h.refusedThen([]string{"renew", "--force-renewal"}, "mkdir")
+		}},
+		{"no document root", func(h *host, name string) {
+			root := lineage(h, name)
+			h.edit(conf(h, name), `(?m)^(webroot_path|`+regexp.QuoteMeta(name)+`) = .*\n`, "")
+			h.refusedThen([]string{"renew", "--force-renewal"}, "orderly reconfigure", "DIR", root)
+		}},
+		{"empty renewal file", func(h *host, name string) {
+			root := lineage(h, name)
+			h.write(conf(h, name), "")
+			r := h.orderly(append([]string{"renew"}, server...)...)
+			if r.code == 0 || !strings.Contains(r.stderr, "is empty (0 bytes)") {
+				t.Errorf("%s", r)
+			}
+			h.paste(r, "orderly certonly", "DIR", root)
+			h.must("renew")
+		}},
+		{"renewal file that stands for nothing", func(h *host, name string) {
+			h.write(conf(h, name), "\x00\x00")
+			h.refusedThen([]string{"renew"}, "rm ")
+		}},
+		{"no account", func(h *host, name string) {
+			h.refusedThen(append([]string{"show_account"}, server...), "orderly register", "ADDRESS", "a@example.com")
+		}},
+		{"paused name", func(h *host, name string) {
+			root := h.site(name)
+			w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 429, Problem: "rateLimited",
+				Detail: "Your account is temporarily prevented from requesting certificates for " + name +
+					" and possibly others. Please visit: https://portal.example/sfe/v1/unpause?jwt=x"})
+			h.refusedThen(h.certonly(root, name), "orderly unpause")
+		}},
+		{"account key that the CA refuses", func(h *host, name string) {
+			root := lineage(h, name)
+			w.web.serve("www."+name, root)
+			w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 400, Problem: "badPublicKey", Detail: "weak"})
+			h.refusedThen(append(h.certonly(root, name, "www."+name), "--expand"), "orderly update_account")
+		}},
+		{"key that the CA refuses", func(h *host, name string) {
+			lineage(h, name)
+			w.ca.Inject(testca.Fault{Kind: "finalize", Nth: 1, Action: testca.Respond, Status: 400, Problem: "badCSR", Detail: "weak key"})
+			h.refusedThen([]string{"renew", "--force-renewal"}, "orderly renew")
+		}},
+		{"stopped run", func(h *host, name string) {
+			root := h.site(name)
+			r := h.interrupt(point{"finalize", 1, false}, syscall.SIGTERM, h.certonly(root, name)...)
+			h.paste(r, "orderly resume")
+			if _, err := os.Stat(filepath.Join(h.config, "live", name, "cert.pem")); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"ledger of another host", func(h *host, name string) {
+			lineage(h, name)
+			h.setenv("ORDERLY_HOST", "new")
+			h.refusedThen([]string{"renew"}, "orderly ledger adopt")
+		}},
+		{"damaged ledger", func(h *host, name string) {
+			lineage(h, name)
+			file := filepath.Join(h.config, "orderly", "ledger.db")
+			h.write(file, "rubbish")
+			r := h.orderly("renew")
+			for _, part := range []string{"", "-wal", "-shm"} { // the remedy says so in prose
+				if err := os.Rename(file+part, file+part+".aside"); err != nil && !os.IsNotExist(err) {
+					t.Fatal(err)
+				}
+			}
+			h.paste(r, "orderly ledger rebuild")
+			h.must("renew")
+		}},
+		{"look", func(h *host, name string) {
+			lineage(h, name)
+			h.write(filepath.Join(h.config, "orderly", "ca.toml"), "[[ca]]\n")
+			h.refusedThenLooked("orderly limits", "renew")
+			h.write(filepath.Join(h.config, "orderly", "ca.toml"), "")
+			h.refusedThenLooked("orderly order list", "order", "show", "99")
+			h.refusedThenLooked("orderly certificates", "delete", "--cert-name", "nobody", "-n")
+			h.refusedThenLooked("orderly pending", "pending", "release", "--order", "99")
+			h.refusedThenLooked("orderly limits", "unpause", name)
+			h.refusedThenLooked("orderly --help", "frobnicate")
+			h.must("pending", "drain") // of a budget that pending orders have used up
+			h.must("pending", "release", "--all", "--dry-run")
+		}},
+	} {
+		h := w.host(fmt.Sprint("h", number))
+		name := fmt.Sprintf("n%d.example.com", number)
+		t.Log(test.name)
+		test.try(h, name)
+		w.ca.ClearFaults()
+	}
+}
+
+// refusedThenLooked runs a command that fails, and its remedy, which only looks.
+func (h *host) refusedThenLooked(want string, command ...string) {
+	h.t.Helper()
+	r := h.orderly(command...)
+	if r.code == 0 {
+		h.t.Errorf("%q did not fail: %s", command, r)
+	}
+	h.paste(r, want)
+}
+
+// A program that was called as certbot, with a server and directories of its own, gives remedies that are to be called so.
+func TestARemedyIsBuiltFromHowTheProgramWasCalled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("it's one")
+	r := h.orderly("show_account", "--server", w.ca.DirectoryURL())
+	for _, want := range []string{"`orderly register --agree-tos -m ADDRESS --config-dir '", `it'\''s one`, "--work-dir", "--server " + w.ca.DirectoryURL()} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("no %s: %s", want, r)
+		}
+	}
+	link := filepath.Join(w.dir, "certbot")
+	if err := os.Symlink(program, link); err != nil {
+		t.Fatal(err)
+	}
+	c := h.spawn(link, append([]string{"show_account", "--server", w.ca.DirectoryURL()}, h.dirs()...)...)
+	if r := c.wait(); !strings.Contains(r.stderr, "`certbot register --agree-tos") {
+		t.Errorf("%s", r)
+	}
+}
