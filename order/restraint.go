@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -99,8 +100,9 @@ func (v evidence) backedOff() error {
 	if changed && v.report.Refusal() == nil {
 		return nil
 	}
-	return failure.New(failure.BackOff, "Mend it and run the command again: a change lifts the back-off, and so does --force.",
-		"%s failed %s and nothing has changed since; the next attempt is after %s. Last time: %s",
+	// What failed is named by the sentence of that time, and mended as was said then.
+	remedy := cmp.Or(v.standing.Remedy, "Mend it and run the command again: a change lifts the back-off.") + " --force tries at once."
+	return failure.New(failure.BackOff, remedy, "%s failed %s and nothing has changed since; the next attempt is after %s. Last time: %s",
 		v.plan.Request.Lineage, inARow(v.standing.Failures), v.standing.NextAt.UTC().Format(time.RFC3339), v.standing.Sentence)
 }
 

@@ -406,3 +406,18 @@ func TestAPortThatAHookOpensIsWaitedFor(t *testing.T) {
 		}
 	}
 }
+
+// A back-off says which name of the certificate failed, and what was to be done about it.
+func TestABackOffNamesWhatFailed(t *testing.T) {
+	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
+	r := request("a.example.com", "a.example.com", "dead.example.com")
+	_, first := obtain(t.Context(), w.engine(), order.Plan{Request: r})
+	_, err := obtain(t.Context(), w.engine(), order.Plan{Request: r})
+	if failure.ClassOf(first) != failure.Validation || failure.ClassOf(err) != failure.BackOff {
+		t.Fatalf("%v, then %v", first, err)
+	}
+	if !strings.Contains(err.Error(), "could not validate dead.example.com") ||
+		!strings.HasPrefix(failure.RemedyOf(err), failure.RemedyOf(first)) || !strings.Contains(failure.RemedyOf(err), "dead.example.com") {
+		t.Errorf("%v\n%s", err, failure.RemedyOf(err))
+	}
+}

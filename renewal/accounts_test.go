@@ -1,10 +1,14 @@
 package renewal_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -351,5 +355,38 @@ func TestAnAccountThatTheCADoesNotAcceptIsSaidSo(t *testing.T) {
 	h.ca.Inject(testca.Fault{Kind: "account", Action: testca.Respond, Status: 400, Problem: "accountDoesNotExist"})
 	if _, err := h.process("show_account").ShowAccount(t.Context(), a); failure.ClassOf(err) != failure.Account || !strings.Contains(failure.RemedyOf(err), "unregister") {
 		t.Errorf("ShowAccount = %v", err)
+	}
+}
+
+// forgetful is a way to a CA that shows no addresses, as Let's Encrypt since 2025.
+type forgetful struct{ http.RoundTripper }
+
+var contactMember = regexp.MustCompile(`"contact":\s*\[[^\]]*\],?`)
+
+func (f forgetful) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := f.RoundTripper.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	text = contactMember.ReplaceAll(text, nil)
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	return answer, err
+}
+
+// A CA that takes addresses and keeps none has not "updated" anything.
+func TestWhatACAKeepsOfAContactIsSaid(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	h.has("a.example.com")
+	for _, keeps := range []bool{true, false} {
+		s, a := h.process("update_account"), h.account()
+		if !keeps {
+			s.HTTP = &http.Client{Transport: forgetful{s.HTTP.Transport}}
+		}
+		kept, err := s.UpdateContact(t.Context(), a, "b@example.com")
+		if err != nil || kept != keeps {
+			t.Errorf("a CA that keeps them (%t): %t, %v", keeps, kept, err)
+		}
 	}
 }
