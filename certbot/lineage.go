@@ -189,7 +189,7 @@ func (l *Lineage) Orderable() error {
 // KeyNeeded is the error of a renewal that was to keep a private key which is lost.
 func (l *Lineage) KeyNeeded() error {
 	return failure.Wrap(l.KeyLost, failure.LineageBroken,
-		fmt.Sprintf("Put it back, or have a new one made: orderly renew --cert-name %s --new-key", l.Name),
+		"Put it back, or have a new one made: "+failure.Command("orderly", "renew", "--cert-name", l.Name, "--new-key")+".",
 		"the private key of %s is to stay the same and is lost", l.Name)
 }
 

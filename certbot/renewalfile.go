@@ -191,7 +191,7 @@ func (r *Renewal) Usable(names []string) error {
 		return r.Unusable
 	case r.Params.Authenticator == "":
 		return failure.New(failure.RenewalFile, "Obtain the certificate anew: "+failure.Command(append([]string{"orderly", "certonly", "--cert-name", r.Name, "--webroot", "-w", "DIR"},
-				each("-d", names)...)...)+".",
+			each("-d", names)...)...)+".",
 			"Renewal configuration file %s does not specify an authenticator", r.Path)
 	case r.Params.Authenticator != "webroot":
 		return nil

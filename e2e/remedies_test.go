@@ -31,6 +31,7 @@ func remedies() map[string]string {
 		"rm":                      "case renewal file that stands for nothing",
 		"getent":                  "it looks; what it shows is for whoever runs the resolver",
 		"orderly reconfigure":     "case no document root",
+		"orderly delete":          "case lineage that is gone",
 		"orderly certonly":        "case empty renewal file",
 		"orderly register":        "case no account",
 		"orderly unregister":      "case account that the CA has ended",
@@ -275,6 +276,11 @@ func TestRemediesHelpWhenPasted(t *testing.T) {
 		{"renewal file that stands for nothing", func(h *host, name string) {
 			h.write(conf(h, name), "\x00\x00")
 			h.refusedThen([]string{"renew"}, "rm ")
+		}},
+		{"lineage that is gone", func(h *host, name string) {
+			root := lineage(h, name)
+			h.edit(conf(h, name), `(?m)^`+regexp.QuoteMeta("[renewalparams]")+`$`, "[renewalparams")
+			h.refusedThen(h.certonly(root, name), "orderly delete")
 		}},
 		{"no account", func(h *host, name string) {
 			h.refusedThen(append([]string{"show_account"}, server...), "orderly register", "ADDRESS", "a@example.com")

@@ -19,7 +19,7 @@ func TestAShellReadsTheWordsOfACommand(t *testing.T) {
 	if got := failure.Command("orderly", "unpause", "*.a.example"); got != "`orderly unpause '*.a.example'`" {
 		t.Errorf("%s", got)
 	}
-	if strings.ContainsAny(failure.Quote("a\x1b[2Jb\nc"), "\x1b\n") {
+	if strings.ContainsAny(failure.Command("a\x1b[2Jb\nc"), "\x1b\n") {
 		t.Error("a control character is not to be pasted")
 	}
 }
