@@ -218,6 +218,11 @@ func (f *updateAccount) execute(ctx context.Context, env Env, p *printer) error 
 		if err != nil {
 			return 0, err
 		}
+		if f.registration.Email == "" && !f.registration.NoEmail && !f.changeKey {
+			if f.registration.Email, err = f.talk(env, p).email(ctx, false); unanswered(err) != nil {
+				return 0, err
+			}
+		}
 		if a, err = f.update(ctx, p, s, a); err == nil && p.json {
 			p.print(viewAccount(a))
 		}

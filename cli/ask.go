@@ -131,12 +131,17 @@ func (d *dialogue) put(ctx context.Context, q renewal.Question) (int, error) {
 	}
 }
 
-func (d *dialogue) menu(ctx context.Context, text string, choices []string) (int, error) {
+// list shows what there is to choose from.
+func (d *dialogue) list(text string, choices []string) {
 	lines := []string{"", text, frame}
 	for i, choice := range choices {
 		lines = append(lines, fold(fmt.Sprintf("%d: %s", i+1, choice)))
 	}
 	d.print(strings.Join(append(lines, frame), "\n") + "\n")
+}
+
+func (d *dialogue) menu(ctx context.Context, text string, choices []string) (int, error) {
+	d.list(text, choices)
 	prompt := fmt.Sprintf("Select the appropriate number [1-%d] then [enter] (press 'c' to cancel): ", len(choices))
 	if len(choices) == 1 {
 		prompt = "Press 1 [enter] to confirm the selection (press 'c' to cancel): "

@@ -131,6 +131,9 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 
 func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 	p.quiet, p.json = f.quiet, f.json
+	if err := f.chooseProver(ctx, f.talk(env, p)); err != nil {
+		return err
+	}
 	if err := f.check(env, p); err != nil {
 		return err
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"orderly/failure"
 	"orderly/renewal"
 )
 
@@ -37,7 +36,7 @@ func (f *remove) execute(ctx context.Context, env Env, p *printer) error {
 	p.quiet, p.json = f.quiet, f.json
 	what := "delete " + strings.Join(f.names, ",")
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
-		names, err := f.choose(ctx, s)
+		names, err := f.choose(ctx, s, f.talk(env, p))
 		if err != nil {
 			return 0, err
 		}
@@ -69,27 +68,13 @@ func (f *remove) execute(ctx context.Context, env Env, p *printer) error {
 	})
 }
 
-// choose are the certificates that the flags name. certbot would let a person choose where they name none.
-func (f *remove) choose(ctx context.Context, s *session) ([]string, error) {
+// choose are the certificates that the flags name, or that a person chooses.
+func (f *remove) choose(ctx context.Context, s *session, d *dialogue) ([]string, error) {
 	names, err := s.server.CertificateNames(ctx, f.names)
 	if err != nil || len(names) > 0 {
 		return names, err
 	}
-	return nil, nameless(s, "Which certificate(s) would you like to delete?")
-}
-
-// nameless is the error where certbot would let a person choose a certificate.
-func nameless(s *session, question string) error {
-	there, err := s.server.Disk.Names()
-	if err != nil {
-		return err
-	}
-	if len(there) == 0 {
-		return failure.New(failure.Config, "", "No existing certificates found.")
-	}
-	return failure.New(failure.Config, "Add --cert-name NAME.",
-		"Missing command line flag or config entry for this setting:\n%s\nChoices: ['%s']\n\n(You can set this with the --cert-name flag)", question,
-		strings.Join(there, "', '"))
+	return d.certificates(ctx, s, "Which certificate(s) would you like to delete?", true)
 }
 
 func (f *remove) question(names []string) renewal.Question {

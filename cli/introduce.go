@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"orderly/certbot"
@@ -45,7 +46,7 @@ func (f *accountFlags) introduce(ctx context.Context, d *dialogue, s *session) e
 	}
 	r := &f.registration
 	if r.Email == "" && !r.NoEmail {
-		if r.Email, err = d.email(ctx); err != nil {
+		if r.Email, err = d.email(ctx, true); err != nil {
 			return unanswered(err)
 		}
 	}
@@ -94,24 +95,31 @@ func (f *accountFlags) chooseAccount(ctx context.Context, d *dialogue, accounts 
 	return nil
 }
 
-// email asks for an address (display/ops.py, get_email).
-func (d *dialogue) email(ctx context.Context) (string, error) {
+// email asks for an address (display/ops.py, get_email), which may be left out if it is optional.
+func (d *dialogue) email(ctx context.Context, optional bool) (string, error) {
 	const ask = "Enter email address (used for urgent renewal and security notices)\n"
 	const unsafe = "\n\nIf you really want to skip this, you can run the client with --register-unsafely-without-email but you will then be unable to receive notice about impending expiration or revocation of your certificates or problems with your Certbot installation that will lead to failure to renew.\n\n"
-	text := ask
+	text, wrong := ask, ""
 	for {
-		address, err := d.input(ctx, text)
-		if errors.Is(err, errCanceled) {
+		address, err := d.input(ctx, wrong+text)
+		switch {
+		case errors.Is(err, errCanceled) && optional:
 			return "", failure.New(failure.Account, "", "An e-mail address or --register-unsafely-without-email must be provided.")
-		}
-		if err != nil {
+		case errors.Is(err, errCanceled):
+			return "", failure.New(failure.Account, "", "An e-mail address must be provided.")
+		case err != nil:
 			return "", err
 		}
-		if address = strings.TrimSpace(address); address != "" && isEmail(address) {
+		address = strings.TrimSpace(address)
+		if isEmail(address) {
 			return address, nil
 		}
-		if text = unsafe + ask; address != "" {
-			text = "There seem to be problems with that address. " + ask + unsafe
+		if text == ask && optional {
+			text = unsafe + ask
+		}
+		if wrong = ""; address != "" {
+			d.p.fault("Invalid email address: %s.", failure.Clean(address))
+			wrong = "There seem to be problems with that address. "
 		}
 	}
 }
@@ -209,4 +217,85 @@ func (d *dialogue) root(ctx context.Context, s *session, name string, known []st
 		}
 		d.print("\n" + frame + "\n" + fold(err.Error()) + "\n" + frame + "\n")
 	}
+}
+
+// chooseProver asks how the names are to be proven, where no flag says it.
+func (f *certonly) chooseProver(ctx context.Context, d *dialogue) error {
+	if f.webroot || f.standalone || f.manual || len(f.paths) > 0 || f.from != "" || f.wish.CertName != "" || !d.open(false) {
+		return nil
+	}
+	i, err := d.menu(ctx, "How would you like to authenticate with the ACME CA?",
+		[]string{"Spin up a temporary webserver (standalone)", "Place files in webroot directory (webroot)"})
+	switch {
+	case errors.Is(err, errCanceled):
+		return failure.New(failure.Config, "Add --webroot -w DIR.", "authenticator could not be determined or is not installed")
+	case err != nil:
+		return unanswered(err)
+	}
+	f.standalone, f.webroot = i == 0, i == 1
+	return nil
+}
+
+// certificates asks which certificates a command is about: one, or several of them.
+func (d *dialogue) certificates(ctx context.Context, s *session, question string, several bool) ([]string, error) {
+	there, err := s.server.Disk.Names()
+	if err != nil {
+		return nil, err
+	}
+	if len(there) == 0 {
+		return nil, failure.New(failure.Config, "", "No existing certificates found.")
+	}
+	names, err := d.pick(ctx, question, there, several)
+	switch {
+	case errors.Is(err, renewal.ErrNobody):
+		return nil, failure.New(failure.Config, "Add --cert-name NAME.",
+			"Missing command line flag or config entry for this setting:\n%s\nChoices: ['%s']\n\n(You can set this with the --cert-name flag)", question,
+			strings.Join(there, "', '"))
+	case errors.Is(err, errCanceled):
+		return nil, failure.New(failure.Config, "Add --cert-name NAME.", "User ended interaction.")
+	}
+	return names, err
+}
+
+// pick lets one or several be chosen from a list (FileDisplay.menu and checklist).
+func (d *dialogue) pick(ctx context.Context, question string, all []string, several bool) ([]string, error) {
+	if !d.open(false) {
+		return nil, renewal.ErrNobody
+	}
+	if !several {
+		i, err := d.menu(ctx, question, all)
+		if err != nil {
+			return nil, err
+		}
+		return all[i : i+1], nil
+	}
+	for {
+		d.list(question, all)
+		text, err := d.input(ctx, "Select the appropriate numbers separated by commas and/or spaces, or leave input blank to select all options shown")
+		if err != nil {
+			return nil, err
+		}
+		if strings.TrimSpace(text) == "" {
+			return all, nil
+		}
+		if picked := numbered(text, all); len(picked) > 0 {
+			return picked, nil
+		}
+		d.print("** Error - Invalid selection **\n")
+	}
+}
+
+// numbered are the elements of a list that a text names by their numbers, nothing where one of them is none.
+func numbered(text string, all []string) []string {
+	var picked []string
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 || n > len(all) {
+			return nil
+		}
+		if !slices.Contains(picked, all[n-1]) {
+			picked = append(picked, all[n-1])
+		}
+	}
+	return picked
 }

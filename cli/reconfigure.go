@@ -73,7 +73,12 @@ func (f *reconfigure) execute(ctx context.Context, env Env, p *printer) error {
 	what := "reconfigure " + f.wish.CertName
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
 		if f.wish.CertName == "" {
-			return 0, nameless(s, "Which certificate would you like to reconfigure?")
+			names, err := f.talk(env, p).certificates(ctx, s, "Which certificate would you like to reconfigure?", false)
+			if err != nil {
+				return 0, err
+			}
+			f.wish.CertName = names[0]
+			what += names[0]
 		}
 		if err := s.server.Begin(ctx, what, s.env.PID, nil); err != nil {
 			return 0, err
