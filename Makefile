@@ -7,7 +7,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 
 $(shell mkdir -p $(BIN))
 
-.PHONY: all build demo test lint cross unit bench bench-renew torture simulate planted fuzz deps clean
+.PHONY: all build demo test lint cross unit bench bench-renew torture swap simulate planted fuzz deps clean
 
 all: build
 
@@ -52,6 +52,10 @@ bench-renew: build
 # The whole matrix of kills and faults; `make test` runs a choice of it.
 torture: deps
 	$(GO) run ./cmd/torture -json $(BIN)/torture.json
+
+# Customers who swap everything for a minute while tokens are placed; `make test` does it for a moment.
+swap:
+	ORDERLY_E2E=all $(GO) test -count=1 -run Swapping -v ./solver/webroot
 
 # A year of 50 lineages for each seed; a seed that breaches an invariant is named and made smaller.
 SEEDS ?= 1000
