@@ -30,6 +30,9 @@ type errSilent struct{ at string }
 
 func (e *errSilent) Error() string { return "no answer about " + e.at }
 
+// errEnded says that a helper is not there any more.
+var errEnded = errors.New("the helper process for document roots ended")
+
 // start executes this program afresh. The new process has an empty environment, no terminal, a session of its own (an
 // interrupt from the keyboard ends the run, which may need it for a last time), and no descriptor but its socket.
 func start(ctx context.Context, program string, who identity) (*helper, error) {
@@ -94,7 +97,7 @@ func (h *helper) ask(ctx context.Context, q question, fd int, waits func(at stri
 		_ = h.conn.SetWriteDeadline(deadline) // it is empty: a single question is under way at a time
 	}
 	if _, _, err := h.conn.WriteMsgUnix(text, rights, nil); err != nil {
-		return reply{}, -1, err
+		return reply{}, -1, fmt.Errorf("%w: %w", errEnded, err)
 	}
 	var r reply
 	got, err := h.hear(ctx, &r, waits)
@@ -128,7 +131,7 @@ func (h *helper) hear(ctx context.Context, r *reply, waits func(at string)) (int
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			return -1, &errSilent{at: at}
 		case err != nil:
-			return -1, fmt.Errorf("the helper process for document roots ended: %w", err)
+			return -1, fmt.Errorf("%w: %w", errEnded, err)
 		case r.At == "":
 			return fd, nil
 		}

@@ -1,6 +1,8 @@
 package webroot
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -118,5 +120,63 @@ func TestTheHostIsAskedForAUsersGroups(t *testing.T) {
 	}
 	if who := lookUp(t.Context(), 987654321); who.argument() != "987654321:65534" {
 		t.Errorf("nobody's number is %s", who.argument())
+	}
+}
+
+// A helper that somebody ended (a service manager, the kernel short of memory) is replaced.
+func TestAHelperThatWasEndedIsReplaced(t *testing.T) {
+	w, root := new(Writer), t.TempDir()
+	t.Cleanup(w.Close)
+	for range 3 {
+		if err := w.Check(t.Context(), root); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.pool.helpers[who{}].process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestMoreCustomersThanHelpersAreServed(t *testing.T) {
+	w := &Writer{Groups: func(context.Context, uint32) []int { return nil }}
+	t.Cleanup(w.Close)
+	base := t.TempDir()
+	for _, dir := range []string{filepath.Dir(base), base} {
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for uid := 20000; uid < 20000+3*mostHelpers; uid++ {
+		home, link := filepath.Join(base, fmt.Sprint(uid)), filepath.Join(base, fmt.Sprint("link", uid))
+		err := errors.Join(os.Mkdir(home, 0o755), os.Chown(home, uid, uid), os.Symlink(home, link), os.Lchown(link, uid, uid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Check(t.Context(), link); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(w.pool.helpers); n > mostHelpers {
+			t.Fatalf("%d helpers", n)
+		}
+	}
+}
+
+func TestADirectoryThatIsOlderIsNotJustMade(t *testing.T) {
+	old := t.TempDir()
+	fd, err := unix.Open(old, unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if !bornSince(fd, unix.Timespec{}) {
+		t.Error("it was made before 1970")
+	}
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_BTIME, &st); err != nil {
+		t.Fatal(err)
+	}
+	known := st.Mask&unix.STATX_BTIME != 0
+	if later := (unix.Timespec{Sec: st.Btime.Sec + 1}); known && bornSince(fd, later) {
+		t.Error("an older directory is taken for a new one")
 	}
 }

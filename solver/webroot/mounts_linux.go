@@ -2,6 +2,7 @@ package webroot
 
 import (
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 )
@@ -50,4 +51,10 @@ func unescaped(field string) string {
 }
 
 // thisProgram is what was executed for this process, also if its file was replaced since.
-func thisProgram() (string, error) { return "/proc/self/exe", nil }
+func thisProgram() (string, error) {
+	const self = "/proc/self/exe"
+	if _, err := os.Lstat(self); err != nil { // no /proc
+		return exec.LookPath(os.Args[0])
+	}
+	return self, nil
+}

@@ -66,6 +66,14 @@ func (w *Writer) question(ctx context.Context, q question) (reply, error) {
 
 // put asks the helper of an identity, which is started if there is none.
 func (w *Writer) put(ctx context.Context, as who, q question, fd int) (reply, int, error) {
+	r, got, err := w.putOnce(ctx, as, q, fd)
+	if errors.Is(err, errEnded) && ctx.Err() == nil {
+		return w.putOnce(ctx, as, q, fd) // somebody ended it; nothing that is asked does harm twice
+	}
+	return r, got, err
+}
+
+func (w *Writer) putOnce(ctx context.Context, as who, q question, fd int) (reply, int, error) {
 	h, err := w.turnOf(ctx, as)
 	if err != nil {
 		return reply{}, -1, err
@@ -76,7 +84,7 @@ func (w *Writer) put(ctx context.Context, as who, q question, fd int) (reply, in
 			w.Tell("Waiting for the file system of %s.", failure.Clean(at))
 		}
 	})
-	if err != nil {
+	if err != nil || ctx.Err() != nil { // its socket's deadline may be past
 		w.pool.drop(as, h)
 	}
 	return r, got, err
