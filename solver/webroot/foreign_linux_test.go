@@ -67,7 +67,7 @@ func TestAFileSystemThatHangsIsLeftAlone(t *testing.T) {
 			g.must(g.w.Check(t.Context(), g.root))
 			g.w.Patience = 2 * time.Second
 			fs := g.mountAbroad(g.dir(filepath.Join(g.home, "mnt"), customer, 0o755), mounter, map[string]told{".": {}})
-			fs.silent = true
+			fs.fallSilent()
 			root := filepath.Join(fs.dir, "www")
 			_, err := g.w.Inspect(t.Context(), root)
 			wantClass(t, err, failure.WebrootLocked, root, "does not answer", fs.dir)
@@ -90,7 +90,7 @@ func TestTheEndOfTheRunIsNotHeldUpByAFileSystem(t *testing.T) {
 	g := newGround(t)
 	g.w.Patience = time.Hour
 	fs := g.mountAbroad(g.dir(filepath.Join(g.home, "mnt"), customer, 0o755), 0, map[string]told{".": {}})
-	fs.silent = true
+	fs.fallSilent()
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-fs.heard // the mount's own

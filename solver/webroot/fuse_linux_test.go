@@ -188,6 +188,13 @@ func (f *abroadFS) attributes(number uint64) []byte {
 	return out.Bytes()
 }
 
+// fallSilent lets questions be read and not answered any more.
+func (f *abroadFS) fallSilent() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.silent = true
+}
+
 // questions returns what was asked, of one kind or, for 0, of all.
 func (f *abroadFS) questions(op uint32) []asked {
 	f.mu.Lock()

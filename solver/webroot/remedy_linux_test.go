@@ -89,7 +89,7 @@ func TestEachRemedyWorksAsItIsWritten(t *testing.T) {
 			g.dir(at+"/www", customer, 0o755) // what is there when nothing is mounted
 			g.must(g.w.Check(g.t.Context(), g.root))
 			g.w.Patience = time.Second
-			g.mountAbroad(at, 0, map[string]told{".": {}}).silent = true
+			g.mountAbroad(at, 0, map[string]told{".": {}}).fallSilent()
 			return at + "/www"
 		},
 	} {
