@@ -28,10 +28,26 @@ func TestMain(m *testing.M) {
 	if code, ours := webroot.Helper(os.Args); ours {
 		os.Exit(code)
 	}
+	if root := os.Getenv(checkVariable); root != "" {
+		os.Exit(checkAs(root))
+	}
 	if base := os.Getenv(attackVariable); base != "" {
 		swap(base) // until it is ended
 	}
 	os.Exit(m.Run())
+}
+
+// checkVariable makes the test binary check a document root as whoever executes it.
+const checkVariable = "ORDERLY_TEST_CHECK"
+
+func checkAs(root string) (code int) {
+	w := new(webroot.Writer)
+	defer w.Close()
+	if err := w.Check(context.Background(), root); err != nil {
+		fmt.Print(err)
+		return 1
+	}
+	return 0
 }
 
 // content is a key authorization for token.
