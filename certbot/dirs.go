@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"orderly/failure"
+	"orderly/ownfile"
 )
 
 // Dirs are certbot's three directories (--config-dir, --work-dir, --logs-dir).
@@ -51,6 +52,9 @@ func (d Dirs) Prepare() error {
 		{d.hooks("deploy"), 0o755},
 		{d.hooks("post"), 0o755},
 	} {
+		if err := ownfile.Reaches(dir.path); err != nil {
+			return err // a link of another user's on the way
+		}
 		if err := makeDirs(dir.path, dir.mode); err != nil {
 			return unusable(err, dir.path)
 		}

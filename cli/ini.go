@@ -16,6 +16,7 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/ownfile"
 )
 
 // item is a line of a cli.ini.
@@ -148,8 +149,13 @@ func readConfig(env Env, named string, read func(string) ([]byte, error)) ([][]i
 	var all [][]item
 	files := configFiles(env, named)
 	for i, name := range files {
-		text, err := read(name)
 		last := named != "" && i == len(files)-1
+		if !last {
+			if err := obeyable(name); err != nil {
+				return nil, err
+			}
+		}
+		text, err := read(name)
 		switch {
 		case last && err != nil:
 			return nil, failure.Wrap(err, failure.Usage, "Name a file that can be read.", "Unable to open config file: %s", failure.Clean(name))
@@ -165,6 +171,16 @@ func readConfig(env Env, named string, read func(string) ([]byte, error)) ([][]i
 		all = append(all, items)
 	}
 	return all, nil
+}
+
+// obeyable refuses a file that nobody named and that another user can write: it may name hooks, which root would run. HOME is
+// another user's where sudo keeps it. Who can write certbot's own directory can write renewal files, and their hooks, anyhow.
+func obeyable(name string) error {
+	dir := filepath.Dir(name)
+	if dir == certbot.DefaultDirs().Config && ownfile.Others(dir) {
+		return nil
+	}
+	return ownfile.Obeyable(name)
 }
 
 // unseen is the error of a file that cannot even be seen, such as below the HOME of another user: for who may not see it,

@@ -14,6 +14,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
+	"orderly/ownfile"
 )
 
 func newLedger(env Env, p *printer) *cobra.Command {
@@ -136,7 +137,7 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 		return err
 	}
 	defer func() { _ = s.close() }() // nothing was written to the ledger
-	file, err := os.OpenFile(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := ownfile.Open(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return failure.Wrap(err, failure.Config, "Name a new file in a directory that can be written.", "the copy cannot be made")
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"orderly/failure"
+	"orderly/ownfile"
 )
 
 func newMan(_ Env, p *printer) *cobra.Command {
@@ -46,7 +47,7 @@ func newMan(_ Env, p *printer) *cobra.Command {
 func writePages(c *cobra.Command, dir string) ([]string, error) {
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
 	pages := []string{filepath.Join(dir, name)}
-	if err := os.WriteFile(pages[0], []byte(page(c)), 0o644); err != nil {
+	if err := ownfile.Replace(pages[0], []byte(page(c)), 0o644); err != nil {
 		return nil, failure.Wrap(err, failure.Config, "Make room, or name another directory.", "the manual page %s cannot be written", name)
 	}
 	for _, sub := range c.Commands() {

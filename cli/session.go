@@ -20,6 +20,7 @@ import (
 	"orderly/limit"
 	"orderly/lock"
 	"orderly/order"
+	"orderly/ownfile"
 	"orderly/renewal"
 	"orderly/solver/webroot"
 )
@@ -97,10 +98,13 @@ func (s *session) openLedger(ctx context.Context, adopt bool) error {
 	if err := s.dirs.PrepareLedger(); err != nil {
 		return err
 	}
+	if err := ownfile.Private(s.ledgerDir()); err != nil {
+		return err
+	}
 	if s.locks == nil { // a second descriptor of the file, closed, would drop the locks of the first
 		locks, err := lock.Open(filepath.Join(s.ledgerDir(), "lock"))
 		if err != nil {
-			return failure.Wrap(err, failure.Config, "Make the directory writable, or choose another with --config-dir.",
+			return failure.Wrap(err, failure.Config, remedyOr(err, "Make the directory writable, or choose another with --config-dir."),
 				"the directory %s cannot be used", s.ledgerDir())
 		}
 		s.locks = locks
@@ -243,7 +247,7 @@ func (s *session) lockOutCertbot(ctx context.Context) error {
 			return failure.Wrap(err, failure.Locked, remedy,
 				"Another instance of Certbot is already running. %s has been at work in %s for too long", s.lockedOutBy(ctx, whom), dir)
 		default:
-			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another one.", "certbot's lock in %s cannot be taken", dir)
+			return failure.Wrap(err, failure.Config, remedyOr(err, "Make the directory writable, or name another one."), "certbot's lock in %s cannot be taken", dir)
 		}
 	}
 	return nil
@@ -342,6 +346,19 @@ func (s *session) recorded(ctx context.Context, what string, work func(context.C
 	return code, err
 }
 
+// remedyOr is the remedy that an error brings, or this one.
+func remedyOr(err error, remedy string) string {
+	if known := failure.RemedyOf(err); known != "" {
+		return known
+	}
+	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
+		if known := failure.RemedyOf(cause); known != "" {
+			return known
+		}
+	}
+	return remedy
+}
+
 // logLimit is the size at which orderly.log is set aside as orderly.log.1.
 const logLimit = 8 << 20
 
@@ -349,13 +366,13 @@ const logLimit = 8 << 20
 func (s *session) openLog(verbose bool) error {
 	path := filepath.Join(s.dirs.Logs, logName)
 	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
-		if err := os.Rename(path, path+".1"); err != nil {
+		if err := ownfile.Rename(path, logName+".1"); err != nil {
 			return failure.Wrap(err, failure.Config, "Make the directory writable, or name another with --logs-dir.", "the log cannot be set aside")
 		}
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	file, err := ownfile.Open(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return failure.Wrap(err, failure.Config, "Make the directory writable, or name another with --logs-dir.", "the log cannot be opened")
+		return failure.Wrap(err, failure.Config, remedyOr(err, "Make the directory writable, or name another with --logs-dir."), "the log cannot be opened")
 	}
 	s.onClose(file.Close)
 	s.p.saving(path)

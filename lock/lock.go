@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"orderly/ownfile"
 )
 
 // File is a lock file with room for any number of exclusive locks, one for each key.
@@ -37,7 +39,7 @@ type turn struct {
 
 // Open opens the lock file, making it with mode 0600 if it is missing. The directory must exist.
 func Open(path string) (*File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := ownfile.Open(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("opening a lock file: %w", err)
 	}

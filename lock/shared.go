@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"orderly/ownfile"
 )
 
 // SharedLock is a shared lock on a whole file that another program locks exclusively and unlinks when it is done, as
@@ -73,7 +75,7 @@ func whole(ctx context.Context, path string, kind int16, tell func(pid int)) (*S
 // if the locked one is no longer the one at path, which certbot unlinked between our open and our lock.
 func try(path string, f *os.File, kind int16) (open *os.File, ok bool, err error) {
 	if f == nil {
-		if f, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		if f, err = ownfile.Open(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 			return nil, false, err
 		}
 	}

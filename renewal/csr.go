@@ -20,6 +20,7 @@ import (
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/outside"
+	"orderly/ownfile"
 )
 
 // ownCSR prefixes the lineage of an order with a person's own CSR: the certificate belongs to no lineage on disk.
@@ -226,7 +227,7 @@ func write(o ledger.Output, chain []byte) error {
 		path    string
 		content []byte
 	}{{o.Cert, leaf}, {o.Chain, []byte(strings.TrimLeft(string(rest), "\n"))}, {o.FullChain, chain}} {
-		if err := replace(file.path, file.content); err != nil {
+		if err := ownfile.Replace(file.path, file.content, 0o644); err != nil {
 			return failure.Wrap(err, failure.Config, "Make room and make the directory writable; `orderly resume` goes on with it.",
 				"the certificate cannot be written")
 		}
@@ -262,21 +263,4 @@ func foreign(path string, ours ...[]byte) bool {
 		return !errors.Is(err, os.ErrNotExist)
 	}
 	return !slices.ContainsFunc(ours, func(own []byte) bool { return bytes.Equal(bytes.TrimSpace(own), bytes.TrimSpace(content)) })
-}
-
-// replace writes a file beside its place, syncs it and moves it there.
-func replace(path string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".orderly-")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
 }

@@ -3,11 +3,13 @@ package renewal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/ownfile"
 )
 
 // hooks keeps which hooks of this run have been run: each pre- and post-hook once, however many certificates want it.
@@ -54,6 +56,9 @@ func (s *Server) withDirectory(kind, command string) ([]string, error) {
 			return nil, err
 		}
 		for _, path := range found {
+			if ownfile.Others(path) { // certbot runs it as well; a web server that is not restarted would be worse
+				s.warnOnce(fmt.Sprintf("the hook %[1]s is run by root, and another user can write it: chown root: %[1]s && chmod go-w %[1]s", path))
+			}
 			all = append(all, quote(path))
 		}
 	}

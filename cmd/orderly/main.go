@@ -16,14 +16,17 @@ import (
 )
 
 func main() {
+	enoughFiles()
 	if code, ours := webroot.Helper(os.Args); ours {
 		os.Exit(code)
 	}
 	log.SetOutput(io.Discard) // net/http quotes there what servers of customers send
 	// A reader that goes away (`orderly … | head`) must not kill a run in the middle of an order. It is caught, not ignored:
 	// hooks would inherit that, and their own pipelines would never end.
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	// The same holds for SIGXFSZ: a write beyond `ulimit -f` is to fail with a sentence, not with Go's stack trace.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP,
+		syscall.SIGXCPU, syscall.SIGQUIT) // which would end in a stack trace
 	self, _ := os.Executable() // "": no schedule runs this program
 	code := cli.Main(ctx, cli.Env{Program: os.Args[0], Args: os.Args[1:], Renewals: schedule.Host{Self: self}, Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, PID: os.Getpid()})
 	stop()

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// fewestFiles is how many open files a run needs at the least: Go's runtime alone takes a handful, and ends the process with
+// a stack trace where it gets none.
+const fewestFiles = 64
+
+// enoughFiles ends the process with a sentence where too few files may be open. It must come before anything that waits:
+// timers and pipes start the runtime's poller, which needs files itself.
+func enoughFiles() {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) >= fewestFiles {
+		return
+	}
+	text := fmt.Sprintf("error: this process may open %d files, and needs %d\nremedy: Raise the limit: ulimit -n 1024, or LimitNOFILE= in the systemd unit.\n",
+		limit.Cur, fewestFiles)
+	_, _ = syscall.Write(2, []byte(text)) // os.Stderr would ask the poller
+	os.Exit(1)
+}
