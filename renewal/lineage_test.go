@@ -329,6 +329,30 @@ func TestALostKeyIsReplacedOnce(t *testing.T) {
 	run("a.example kept, b.example kept, off.example kept, same.example kept", 0)
 }
 
+// Keys that are there and of no use are told as well, of many lineages at once.
+func TestForeignKeysAreReplacedToo(t *testing.T) {
+	h := newHost(t, testca.Config{})
+	names := []string{"a.example", "b.example", "c.example", "d.example"}
+	h.has(names...)
+	foreign, err := os.ReadFile(h.onDisk("d.example").Archived("privkey", 1))
+	must(t, err)
+	for _, name := range names[:3] {
+		must(t, os.WriteFile(h.onDisk(name).Archived("privkey", 1), foreign, 0o600))
+	}
+	must(t, h.onDisk("c.example").Add(2, 100*day)) // not valid yet, and therefore no successor
+	must(t, os.Truncate(h.onDisk("b.example").Archived("privkey", 1), 20))
+	results, err := h.renew(renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); got != "a.example issued, b.example issued, c.example issued, d.example kept" || h.ordered() != 7 {
+		t.Errorf("%s, %d orders", got, h.ordered())
+	}
+	results, err = h.renew(renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); strings.Contains(got, "issued") || h.ordered() != 7 {
+		t.Errorf("again: %s, %d orders", got, h.ordered())
+	}
+}
+
 // What cannot be put in place is not ordered. Not even root makes a file in the directory that stands for one with chattr +i.
 func TestNothingIsOrderedThatCannotBePutInPlace(t *testing.T) {
 	h := newHost(t, testca.Config{})

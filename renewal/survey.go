@@ -34,7 +34,7 @@ func (s *Server) survey(ctx context.Context, names []string, round Round) ([]vie
 	views := make([]view, len(names))
 	var odd atomic.Bool
 	s.Disk.OpenEach(names, func(i int, l *certbot.Lineage, err error) {
-		if err != nil || l.Unsettled {
+		if err != nil || l.Unsettled || l.KeyLost != nil {
 			odd.Store(true) // mended or complained of below, one after the other
 			return
 		}
