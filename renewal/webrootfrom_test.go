@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"orderly/failure"
 	"orderly/renewal"
@@ -149,7 +150,7 @@ func TestTheLastDocumentRootServesWhenTheCommandFails(t *testing.T) {
 		d.report.warnings = nil
 		d.renewed(renewal.Round{Proof: renewal.Proof{WebrootFrom: one.from}}, renewal.Issued)
 		said := strings.Join(d.report.warnings, "\n")
-		if !strings.Contains(said, one.says) || !strings.Contains(said, "is used: "+d.path(1)) || strings.ContainsAny(said, "\x1b\xff\u009b") {
+		if !strings.Contains(said, one.says) || !strings.Contains(said, "is used: "+d.path(1)) || !utf8.ValidString(said) || strings.ContainsAny(said, "\x1b\u009b") {
 			t.Errorf("%s: %q", one.from, said)
 		}
 		d.keeps(1)
