@@ -119,6 +119,7 @@ type release struct {
 	name   string
 	all    bool
 	yes    bool
+	local  bool
 	dryRun bool
 	stdin  io.Reader
 }
@@ -138,6 +139,7 @@ func newRelease(env Env, p *printer) *cobra.Command {
 	c.Flags().StringVar(&f.name, "name", "", "every unfinished order with this DNS `name`")
 	c.Flags().BoolVar(&f.all, "all", false, "every unfinished order")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	c.Flags().BoolVar(&f.local, "local", false, "ask the CA nothing: for an order whose CA or account is gone for good; what is pending there expires")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be done and what it costs")
 	f.addDeadline(c.Flags())
 	f.places.add(c.Flags())
@@ -174,7 +176,7 @@ func (f *release) orders(ctx context.Context, s *session) ([]*ledger.Order, erro
 		return nil, err
 	}
 	chosen := slices.DeleteFunc(all, func(o *ledger.Order) bool {
-		return (f.order != 0 && o.ID != f.order) || (f.name != "" && !slices.Contains(o.Names, strings.ToLower(f.name))) || o.URL == ""
+		return (f.order != 0 && o.ID != f.order) || (f.name != "" && !slices.Contains(o.Names, strings.ToLower(f.name))) || o.URL == "" && !f.local
 	})
 	if f.order != 0 && len(chosen) == 0 {
 		return nil, f.unreleasable(ctx, s)
@@ -202,6 +204,13 @@ func (f *release) unreleasable(ctx context.Context, s *session) error {
 
 func (f *release) release(ctx context.Context, p *printer, s *session, orders []*ledger.Order) (int, error) {
 	cost := func(o *ledger.Order) string { return s.server.ReleaseCost(ctx, o) }
+	give := s.server.ReleaseAll
+	if f.local {
+		cost = func(*ledger.Order) string {
+			return "nothing is asked; what is pending at the CA stays so until it expires"
+		}
+		give = s.server.GiveUpAll
+	}
 	if f.dryRun || len(orders) == 0 {
 		return 0, printPlan(p, "release", orders, cost)
 	}
@@ -212,7 +221,7 @@ func (f *release) release(ctx context.Context, p *printer, s *session, orders []
 		p.fault("Nothing was released.")
 		return 1, nil
 	}
-	results := s.server.ReleaseAll(ctx, orders)
+	results := give(ctx, orders)
 	if p.json {
 		printResults(p, results, nil)
 	} else {

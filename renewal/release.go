@@ -5,6 +5,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 )
 
 // ReleaseCost says what giving an order up costs at its CA.
@@ -43,4 +44,47 @@ func (s *Server) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Resul
 		}
 	}
 	return results
+}
+
+// GiveUpAll gives orders up on this host alone: their CA, or their account, is gone for good, and every run would fail because
+// of them. What may be open of them there stays among what is pending until it has expired.
+func (s *Server) GiveUpAll(ctx context.Context, orders []*ledger.Order) []Result {
+	var results []Result
+	for _, o := range orders {
+		result := Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID}
+		if err := s.giveUpLocally(ctx, o); err != nil {
+			result.fail(err)
+		} else {
+			result.Outcome = string(o.State)
+		}
+		results = append(results, result)
+	}
+	return results
+}
+
+func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
+	unlock, free, err := s.Locks.TryLock(order.LineageLock(o.Lineage))
+	if err != nil {
+		return err
+	}
+	if !free {
+		return s.lockedBy(ctx, o.Lineage)
+	}
+	defer func() { _ = unlock() }() // it cannot outlive the process
+	fresh, err := s.Ledger.Order(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	if *o = *fresh; !o.SettledAt.IsZero() {
+		return nil
+	}
+	if err := s.giveUp(ctx, o, "it was given up on this host, without a word to its CA"); err != nil {
+		return err
+	}
+	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, OrderID: o.ID, Lineage: o.Lineage, Kind: "order given up", Detail: o.Sentence}
+	err = s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{event}})
+	if err == nil {
+		(&order.Keys{Dir: s.KeyDir}).Remove(o)
+	}
+	return err
 }

@@ -422,6 +422,9 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 			return result, true
 		}
 	}
+	if failure.ClassOf(err) == failure.Account && order.Issued(o) {
+		engine, err = s.engineOfNobody(ctx, o)
+	}
 	if err != nil {
 		result.fail(err)
 		return result, true
@@ -497,6 +500,16 @@ func passed(s ledger.State) bool {
 		return true
 	}
 	return false
+}
+
+// engineOfNobody is an engine that asks the CA nothing: what it has issued is put in place though the account that got it is
+// gone from this host.
+func (s *Server) engineOfNobody(ctx context.Context, o *ledger.Order) (*order.Engine, error) {
+	row, err := s.Ledger.AccountByID(ctx, o.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine(nil, nil, nil, row), nil
 }
 
 // engineOf returns the engine of the account that made an order.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 )
 
 // Unregistering is the command of a run that gives an account up, as the ledger keeps it.
@@ -158,8 +160,9 @@ func (s *Server) bury(ctx context.Context, a *certbot.Account, t *ledger.Task) e
 		return err
 	}
 	now := s.Clock.Now()
-	change := &ledger.Change{Orders: orders}
-	for _, o := range orders {
+	change := &ledger.Change{}
+	change.Orders = slices.DeleteFunc(orders, order.Issued) // to put a certificate in place no account is needed
+	for _, o := range change.Orders {
 		if err := s.giveUp(ctx, o, "its account was deactivated"); err != nil {
 			return err
 		}
