@@ -16,7 +16,8 @@ func (s *Store) Unfinished() []string {
 	for _, top := range []string{s.Dirs.archive(""), s.Dirs.live("")} {
 		found, _ := namesIn(top) // no directory, nothing unfinished
 		for _, entry := range found {
-			if name, ok := unfinishedName(entry); ok {
+			// Beside a lineage that is there it is Repair's: what somebody put into the former directory is carried over.
+			if name, ok := unfinishedName(entry); ok && !exists(filepath.Join(top, name)) {
 				names = append(names, name)
 			}
 		}
@@ -39,7 +40,7 @@ func unfinishedName(entry string) (string, bool) {
 func (s *Store) ClearUnfinished(name string) error {
 	var all error
 	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
-		if exists(asideOf(dir)) {
+		if exists(asideOf(dir)) && !exists(dir) {
 			all = errors.Join(all, s.do("remove unfinished", func() error { return os.RemoveAll(asideOf(dir)) }))
 		}
 	}

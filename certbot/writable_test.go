@@ -118,10 +118,17 @@ func TestKeysThatAKillLeftAreSwept(t *testing.T) {
 	for _, top := range []string{"archive", "live"} {
 		write(t, filepath.Join(s.Dirs.Config, top, ".gone.example.orderly-new/privkey1.pem"), "a private key", 0o600)
 	}
+	install(t, s, "there.example", issue(t, 9, "there.example"))
+	mine := filepath.Join(s.Dirs.Config, "live/.there.example.orderly-new/combined.pem")
+	write(t, mine, "put in while the directories were exchanged", 0o600)
 	if names := s.Unfinished(); len(names) != 1 || names[0] != "gone.example" {
 		t.Errorf("unfinished: %q", names)
 	}
 	must(t, s.ClearUnfinished("gone.example"))
+	must(t, s.ClearUnfinished("there.example"))
+	if _, err := os.Lstat(mine); err != nil {
+		t.Error("what somebody put into a directory that was exchanged is lost")
+	}
 	if names := s.Unfinished(); len(names) != 0 {
 		t.Errorf("still unfinished: %q", names)
 	}
