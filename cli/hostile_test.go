@@ -41,7 +41,11 @@ func TestNoCommandShowsAControlCharacter(t *testing.T) {
 			hostileDisk(t, dir+"/c", text)
 			hostileLedger(t, dir+"/c/orderly", text)
 			for _, command := range hostileCommands(text[:min(len(text), 2000)]) {
-				for _, form := range [][]string{nil, {"--json"}, {"-v"}} {
+				forms := [][]string{nil, {"--json"}}
+				if command[0] == "renew" {
+					forms = append(forms, []string{"-v"})
+				}
+				for _, form := range forms {
 					// Outputs are checked for what they show; whether a command succeeds is other tests' business.
 					requireHarmless(t, strings.Join(append(command, form...), " "), show(t, append(append(command, places...), form...)))
 				}
