@@ -88,20 +88,22 @@ func challenges() []Bug {
 `)}},
 		{"settled-over-tokens", "an order is settled while its tokens stand", "rule 9, I4", []Patch{on("order/next.go",
 			`func (f *Facts) end(s ledger.State, class failure.Class, why string) Action {
-	if left := standing(f.Order); len(left) > 0 {
+	if left := f.standing(); len(left) > 0 {
 `,
 			`func (f *Facts) end(s ledger.State, class failure.Class, why string) Action {
-	if left := standing(f.Order); len(left) > 0 && !planted("settled-over-tokens") {
+	if left := f.standing(); len(left) > 0 && !planted("settled-over-tokens") {
 `)}},
 		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", []Patch{on("order/authorize.go",
-			`			a.Placement = plan
+			`			a.Placement = plan // which knows of the old one, if that still stands
+			delete(d.left, a.URL)
 		}
 	}
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
 		return err
 	}
 `,
-			`			a.Placement = plan
+			`			a.Placement = plan // which knows of the old one, if that still stands
+			delete(d.left, a.URL)
 		}
 	}
 	if !planted("placement-not-recorded") {
