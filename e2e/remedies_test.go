@@ -30,6 +30,8 @@ func remedies() map[string]string {
 		"chattr":                  "solver/webroot, where the file system has attributes",
 		"rm":                      "case renewal file that stands for nothing",
 		"getent":                  "it looks; what it shows is for whoever runs the resolver",
+		"df":                      "it looks; it is given the mount, which is there",
+		"umount":                  "needs a file system that does not answer any more",
 		"orderly reconfigure":     "case no document root",
 		"orderly delete":          "case lineage that is gone",
 		"orderly certonly":        "case empty renewal file",
@@ -68,7 +70,7 @@ func kindOf(words []string) string {
 }
 
 // quotedCommand is a command in backquotes within a string of the program.
-var quotedCommand = regexp.MustCompile("`((?:orderly|mkdir|chown|chmod|mount|chattr|rm|getent|mv)(?: [a-z-][a-z_-]*)*)")
+var quotedCommand = regexp.MustCompile("`((?:orderly|mkdir|chown|chmod|mount|chattr|rm|getent|mv|df|umount)(?: [a-z-][a-z_-]*)*)")
 
 // bareCommand is one that is not in backquotes: nothing would give it the directories that it needs.
 var bareCommand = regexp.MustCompile(`(?:^|[^` + "`" + `/\w-])orderly (certonly|renew|reconfigure|register|unregister|update_account|resume|pending|unpause|ledger|order|limits) `)

@@ -161,7 +161,9 @@ func (e explanation) wayOut() string {
 	case unix.EROFS:
 		return "Mount the file system writable: `mount -o remount,rw " + quoted(mountOf(e.Path).point) + "`, " + nameAnother + "."
 	case unix.ENOSPC, unix.EDQUOT:
-		return "Make room on the file system of " + at + " (df -h, df -i, quota)."
+		// The directory may have been made for the probe, and be gone again: the mount is there.
+		point := quoted(mountOf(e.Path).point)
+		return "Make room on the file system, whose use `df -h " + point + "` and `df -i " + point + "` show, or in its user's quota."
 	case unix.EPERM:
 		return "Take the immutable attribute away: `chattr -i " + at + "`; if it has none (lsattr -d), look at the security module."
 	case unix.EACCES:
