@@ -240,8 +240,9 @@ func (d *driver) withdraw(ctx context.Context, class failure.Class, remedy strin
 
 // Bounds of a walk over the account's orders list.
 const (
-	mostPages = 50
-	mostReads = 500
+	mostPages  = 50
+	mostReads  = 500
+	mostListed = 50_000
 )
 
 // search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).

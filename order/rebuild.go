@@ -220,7 +220,7 @@ func (d *driver) listTrouble(err error) error {
 // eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
 // a page first, until the callback says that it has seen enough.
 func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) (enough bool, err error)) error {
-	reads := 0
+	reads, listed := 0, 0
 	for page, url := 0, d.e.Account.OrdersURL; url != ""; page++ {
 		if page == mostPages {
 			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
@@ -228,6 +228,9 @@ func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Or
 		list, err := d.e.ACME.Orders(ctx, url)
 		if err != nil {
 			return err
+		}
+		if listed += len(list.URLs); listed > mostListed {
+			return fmt.Errorf("%w: more than %d", errEndless, mostListed)
 		}
 		unknown, err := d.unknown(ctx, list.URLs)
 		if err != nil {
