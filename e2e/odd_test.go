@@ -88,9 +88,8 @@ func TestPreflightEndsWithTheRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
-	asked := filepath.Join(h.config, "orderly", "ledger.db")
 	c := h.start(h.certonly(w.site("x.silent.test"), "x.silent.test")...)
-	until(t, "the run begins", func() bool { return h.logs != "" && w.requests("new-account") == 1 && exists(asked) })
+	until(t, "it says what it waits for", func() bool { return strings.Contains(c.err.String(), "x.silent.test") })
 	c.signal(syscall.SIGTERM)
 	endedInTime(t, c.wait(), syscall.SIGTERM)
 	if n := w.requests("new-order"); n != 0 {
