@@ -53,7 +53,7 @@ func start(ctx context.Context, program string, who identity) (*helper, error) {
 	}
 	if err := cmd.Start(); err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("Orderly cannot be executed afresh: %w", err)
+		return nil, fmt.Errorf("a helper process cannot be started: %w", err)
 	}
 	go func() { _ = cmd.Wait() }() // one that never ends is left to the init process
 	h := &helper{uid: who.uid, process: cmd.Process, conn: conn.(*net.UnixConn), turn: make(chan struct{}, 1)}

@@ -177,8 +177,8 @@ func TestAStrangersDirectoryWithTheModeOfBirthIsNeverGivenAway(t *testing.T) {
 	g := newGround(t)
 	dir := g.dir(filepath.Join(g.root, ".well-known"), 0, 0o700)
 	g.file(filepath.Join(dir, "roots"), "own", 0)
-	p := g.placed(g.root, content)
-	p = g.forged(g.root) // as if it had been missing when planned
+	g.placed(g.root, content)
+	p := g.forged(g.root) // as if it had been missing when planned
 	g.again(p, content)
 	if uid, _ := g.owner(dir); uid != 0 {
 		t.Error("a directory that was there before was given to the customer")
