@@ -27,6 +27,9 @@ func Advice(server string, err error) string {
 		return "Check this host's resolver, which does not know the CA: " + failure.Command("getent", "hosts", host) +
 			" must print an address. If the name is wrong, correct --server."
 	}
+	if errors.Is(err, ErrNoDirectory) {
+		return WrongServer(server)
+	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
 		return "Nothing listens at the CA's address: correct --server, or wait until the CA is up again."
 	}
@@ -37,4 +40,10 @@ func Advice(server string, err error) string {
 		return "See whether --server is right and speaks TLS, and that nothing intercepts the connection to " + failure.Clean(host) + "."
 	}
 	return ""
+}
+
+// WrongServer is what to do where something answers at the CA's address, and is no CA: waiting alone would not help.
+func WrongServer(server string) string {
+	return "Correct --server, or wait until the CA is up again: " + failure.Command("curl", "-sS", server) +
+		" must print JSON that names newNonce, newAccount and newOrder."
 }

@@ -25,6 +25,10 @@ func TestWhatKeepsThisHostFromTheCAHasARemedy(t *testing.T) {
 	unknown := httptest.NewTLSServer(http.NotFoundHandler())
 	unknown.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
 	defer unknown.Close()
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }))
+	defer other.Close()
+	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }))
+	defer bare.Close()
 	plain := httptest.NewServer(http.NotFoundHandler())
 	defer plain.Close()
 	lookup := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
@@ -43,6 +47,8 @@ func TestWhatKeepsThisHostFromTheCAHasARemedy(t *testing.T) {
 		{closed, http.DefaultClient, "Nothing listens at the CA's address"},
 		{unknown.URL, trusting, "put the CA's root into SSL_CERT_FILE"},
 		{strings.Replace(plain.URL, "http:", "https:", 1), http.DefaultClient, "speaks TLS"},
+		{other.URL, http.DefaultClient, "`curl -sS " + other.URL + "` must print JSON"},
+		{bare.URL, http.DefaultClient, "`curl -sS " + bare.URL + "` must print JSON"},
 	} {
 		client, err := acme.New(test.server, acme.Options{HTTP: test.http})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -15,6 +16,10 @@ import (
 // boulderEntry is the value of the entry with a random name that Boulder puts into its directory, lest clients break
 // when an unknown one appears.
 const boulderEntry = "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417"
+
+// ErrNoDirectory is the cause where an answer is complete and no ACME directory: --server names something else, or a page
+// stands before the CA.
+var ErrNoDirectory = errors.New("what stands there is no ACME directory")
 
 // Directory is RFC 8555 §7.1.1. RenewalInfo is RFC 9773's, without a slash at its end, and empty where there is none.
 type Directory struct {
@@ -65,7 +70,7 @@ func (c *Client) Directory(ctx context.Context) (Directory, error) {
 func parseDirectory(body []byte) (Directory, error) {
 	var members, meta map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
-		return Directory{}, errors.New("what stands there is no ACME directory")
+		return Directory{}, ErrNoDirectory
 	}
 	json.Unmarshal(members["meta"], &meta)
 	d := Directory{
@@ -81,7 +86,7 @@ func parseDirectory(body []byte) (Directory, error) {
 		d.Boulder = d.Boulder || textOf(raw) == boulderEntry
 	}
 	if d.NewNonce == "" || d.NewAccount == "" || d.NewOrder == "" {
-		return Directory{}, errors.New("what stands there is no ACME directory: newNonce, newAccount or newOrder is missing")
+		return Directory{}, fmt.Errorf("%w: newNonce, newAccount or newOrder is missing", ErrNoDirectory)
 	}
 	return d, nil
 }

@@ -18,6 +18,7 @@ import (
 	"orderly/order"
 	"orderly/preflight"
 	"orderly/renewal"
+	"orderly/solver/webroot"
 )
 
 // places are the flags that every command has: where things are and how it speaks.
@@ -191,7 +192,11 @@ func (s *session) documentRoot(ctx context.Context, path string) error {
 	switch failure.ClassOf(err) {
 	case failure.WebrootGone:
 		mend, _, _ := strings.Cut(failure.RemedyOf(err), ", or name the right one") // which is here the flag itself
-		return failure.New(failure.WebrootGone, strings.TrimSuffix(mend, ".")+", or name another with -w.", "%s does not exist or is not a directory", failure.Clean(path))
+		mend = strings.TrimSuffix(mend, ".") + ", or name another with -w."
+		if strings.HasPrefix(mend, webroot.InItsPlace) { // a path just typed is a slip: what stands there stays
+			mend = "Name a directory with -w: the one that the web server serves for these names."
+		}
+		return failure.New(failure.WebrootGone, mend, "%s does not exist or is not a directory", failure.Clean(path))
 	case failure.Stopped:
 		return err
 	}

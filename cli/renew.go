@@ -220,7 +220,7 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 	for _, r := range issued {
 		p.Say("  %s (success)", r.Path)
 		if r.Note != "" {
-			p.Say("    %s%s", p.paint(yellow, "note: "), r.Note)
+			p.Say("    %s%s", p.paint(yellow, "note: "), p.remedy(r.Note))
 		}
 	}
 	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)

@@ -128,7 +128,7 @@ func (p *printer) received(r renewal.Result) {
 	if task.Ours {
 		return
 	}
-	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. Let a timer run `%s renew` twice a day.", p.name())
+	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. Let a timer run %s twice a day.", p.remedy("`orderly renew`"))
 	if found {
 		p.Say("- %s runs %s, which is another program: %s.", task.Name, task.Program, task.End())
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"orderly/renewal"
 	"orderly/schedule"
 )
@@ -46,5 +48,25 @@ func TestANewCertificateComesWithWhatIsTrueOfItsRenewal(t *testing.T) {
 				t.Errorf("%q: %q in %s", c.cron, text, &out)
 			}
 		}
+	}
+}
+
+// What is printed to be pasted names this run's directories, in the summary of a renewal and behind a new certificate too.
+func TestWhatFollowsANewCertificateIsOfTheRunsDirectories(t *testing.T) {
+	given := pflag.NewFlagSet("renew", pflag.ContinueOnError)
+	given.String("config-dir", "/etc/letsencrypt", "")
+	if err := given.Set("config-dir", "/srv/tls"); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	p := &printer{out: &out, given: given, renewals: schedule.Host{Root: t.TempDir(), Self: "/usr/bin/orderly"}, getenv: func(string) string { return "1" }}
+	p.received(renewal.Result{Path: "/srv/tls/live/a/fullchain.pem"})
+	if want := "Let a timer run `orderly renew --config-dir /srv/tls` twice a day."; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in %s", want, &out)
+	}
+	out.Reset()
+	summary(p, []renewal.Result{{Outcome: renewal.Issued, Path: "/srv/tls/live/a/fullchain.pem", Note: "run `orderly reconfigure --cert-name a`"}}, false, false)
+	if want := "note: run `orderly reconfigure --cert-name a --config-dir /srv/tls`"; !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in %s", want, &out)
 	}
 }

@@ -66,7 +66,8 @@ func badFlags() []faulty {
 		{"no webroot", certonly("-d", "a.example.com"), "", "Missing command line flag or config entry for this setting:\nInput the webroot for a.example.com:", "Add -w DIR, the directory that the web server serves for these names."},
 		{"no name", certonly("-w", "DIR/root"), "", noNames, "Add -d NAME."},
 		{"a missing webroot", certonly("-w", "DIR/none", "-d", "a.example.com"), "", "DIR/none does not exist or is not a directory", "Run `mkdir -p DIR/none`, or name another with -w."},
-		{"a file as webroot", certonly("-w", "DIR/root/index.html", "-d", "a.example.com"), "", "DIR/root/index.html does not exist or is not a directory", "Put a directory there: `mv DIR/root/index.html DIR/root/index.html.away && mkdir -p DIR/root/index.html`, or name another with -w."},
+		{"a file as webroot", certonly("-w", "DIR/root/index.html", "-d", "a.example.com"), "", "DIR/root/index.html does not exist or is not a directory", "Name a directory with -w: the one that the web server serves for these names."},
+		{"a path below a file as webroot", certonly("-w", "DIR/root/index.html/x", "-d", "a.example.com"), "", "DIR/root/index.html/x does not exist or is not a directory", "Name a directory with -w: the one that the web server serves for these names."},
 		{"a second webroot after an early name", certonly("-d", "a.example.com", "-w", "DIR/root", "-w", "DIR/root"), usageCertonly, "If you specify multiple webroot paths, one of them must precede all domain flags", ""},
 		{"a path as name of the certificate", named("a.example.com", "--cert-name", "../x"), usageCertonly, "--cert-name ../x: not a name for a directory", ""},
 		{"an e-mail address that is none", named("a.example.com", "-m", "nobody"), usageCertonly, "--email nobody: not an address", ""},
@@ -113,6 +114,7 @@ func badServers() []faulty {
 		{"no account and no consent", named("a.example.com", "--server", nowhere), "", "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.", "Register one: add --agree-tos and -m ADDRESS or --register-unsafely-without-email."},
 		{"a server without TLS", named("a.example.com", "--server", "http://192.0.2.1/dir", "--agree-tos", "-m", "a@example.com"), usageCertonly, `"http://192.0.2.1/dir" is not the URL of an ACME directory`, "Give the https URL of the CA's ACME directory with --server."},
 		{"a server that is not there", named("a.example.com", "--server", nowhere, "--agree-tos", "-m", "a@example.com"), "", "no account could be made at " + nowhere + ": new-account was not sent: reading the directory " + nowhere + ": dial tcp 127.0.0.1:1: connect: connection refused", "Nothing listens at the CA's address: correct --server, or wait until the CA is up again."},
+		{"a server that is a web server", named("a.example.com", "--server", "http://WEB/dir", "--agree-tos", "-m", "a@example.com"), "", "no account could be made at http://WEB/dir: new-account was not sent: reading the directory http://WEB/dir: 404: Not Found", "Correct --server, or wait until the CA is up again: `curl -sS http://WEB/dir` must print JSON that names newNonce, newAccount and newOrder."},
 	}
 }
 
@@ -122,19 +124,20 @@ func TestBadInputGetsOneSentence(t *testing.T) {
 	h := w.host("one")
 	w.write(filepath.Join(w.dir, "root", "index.html"), "x")
 	w.web.serve("a.example.com", filepath.Join(w.dir, "root")) // a site that is broken is told of before anything of the CA
+	web := fmt.Sprintf("127.0.0.1:%d", w.web.port)
 	for _, list := range [][]faulty{badFlags(), badNames(), badServers()} {
 		for _, f := range list {
 			t.Run(f.name, func(t *testing.T) {
 				var args []string
 				for _, arg := range f.args {
-					args = append(args, strings.ReplaceAll(arg, "DIR", w.dir))
+					args = append(args, strings.NewReplacer("DIR", w.dir, "WEB", web).Replace(arg))
 				}
 				r := h.orderly(args...)
 				code := 1
 				if f.usage != "" {
 					code = 2
 				}
-				if said := strings.ReplaceAll(r.stderr, w.dir, "DIR"); r.code != code || said != f.said() || r.stdout != "" {
+				if said := strings.NewReplacer(w.dir, "DIR", web, "WEB").Replace(r.stderr); r.code != code || said != f.said() || r.stdout != "" {
 					t.Errorf("exit %d, stdout %q, and on stderr:\n%snot:\n%s", r.code, r.stdout, said, f.said())
 				}
 			})

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto"
 	"errors"
+	"net/http"
 	"os"
 	"strings"
 
@@ -75,6 +76,9 @@ func (s *Server) register(ctx context.Context, server string, r Registration) (*
 		class, remedy := classOf(err), cmp.Or(acme.Advice(server, err), "Run the same command again later; the same key is used.")
 		if p, ok := errors.AsType[*acme.Problem](err); ok && class == failure.CARefused {
 			remedy = registrationRemedy(p.Type)
+			if p.Status == http.StatusNotFound && !p.Document { // a web server's page: there is no CA at this address
+				remedy = acme.WrongServer(server)
+			}
 		}
 		return nil, failure.Wrap(err, class, remedy, "no account could be made at %s", server)
 	}

@@ -13,6 +13,9 @@ import (
 
 const nameAnother = "or name the right one: `orderly reconfigure --cert-name CERTIFICATE --webroot -w DIR` for a certificate that exists, -w DIR for a new one"
 
+// InItsPlace begins the remedy where something else stands in the document root's place.
+const InItsPlace = "Put a directory there: "
+
 // explain turns what stopped a helper into a sentence and a remedy that can be pasted, made of what is there now.
 func (w *Writer) explain(root string, o *obstacle) error {
 	e := explanation{obstacle: o, root: failure.Clean(root), where: failure.Clean(o.Path), me: uint32(os.Geteuid())}
@@ -49,7 +52,7 @@ func (e explanation) onTheWay() error {
 		}
 		return e.err(failure.WebrootGone, "Run `"+e.create()+"`, "+nameAnother+".", "does not exist%s", reason)
 	case noDirectory:
-		return e.err(failure.WebrootGone, "Put a directory there: `"+e.moveAway()+" && "+e.create()+"`, "+nameAnother+".",
+		return e.err(failure.WebrootGone, InItsPlace+"`"+e.moveAway()+" && "+e.create()+"`, "+nameAnother+".",
 			"is not a directory: %s is %s", e.where, e.What)
 	case closedDoor:
 		return e.err(failure.WebrootLocked, "Run `chmod o+x "+quoted(e.Path)+"` as root, "+nameAnother+".",
