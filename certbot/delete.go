@@ -169,9 +169,14 @@ func (s *Store) remove(path string) error {
 	return err
 }
 
-// removeEmpty removes a directory if nothing is in it; somebody's own files keep it.
+// removeEmpty removes a directory, or a link in its place, if nothing is in it; somebody's own files keep it.
 func (s *Store) removeEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(dir); err == nil { // a link that leads nowhere would block the name for ever
+			return s.remove(dir)
+		}
+	}
 	if err != nil || len(entries) > 0 {
 		return nil
 	}

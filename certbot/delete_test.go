@@ -93,6 +93,18 @@ func TestBrokenLineagesCanBeDeleted(t *testing.T) {
 	}
 }
 
+// A live directory that was replaced by a link to a disk that is gone blocked the name for ever, though delete had succeeded.
+func TestALinkThatLeadsNowhereGoesWithItsLineage(t *testing.T) {
+	s := newStore(t)
+	install(t, s, "a.example", issue(t, 90, "a.example"))
+	live := filepath.Join(s.Dirs.Config, "live", "a.example")
+	must(t, errors.Join(os.RemoveAll(live), os.Symlink(filepath.Join(s.Dirs.Config, "gone"), live)))
+	must(t, s.Delete("a.example"))
+	if left := tree(t, s.Dirs.Config); strings.Contains(left, "a.example") {
+		t.Error(left)
+	}
+}
+
 func TestDeleteTakesNothingThatIsNotTheLineages(t *testing.T) {
 	s := newStore(t)
 	install(t, s, "a.example", issue(t, 90, "a.example"))

@@ -190,8 +190,7 @@ func (r *Renewal) Usable(names []string) error {
 	case r.Unusable != nil:
 		return r.Unusable
 	case r.Params.Authenticator == "":
-		return failure.New(failure.RenewalFile, "Obtain the certificate anew: "+failure.Command(append([]string{"orderly", "certonly", "--cert-name", r.Name, "--webroot", "-w", "DIR"},
-			each("-d", names)...)...)+".",
+		return failure.New(failure.RenewalFile, "Name it once: "+failure.Command("orderly", "reconfigure", "--cert-name", r.Name, "--webroot", "-w", "DIR")+".",
 			"Renewal configuration file %s does not specify an authenticator", r.Path)
 	case r.Params.Authenticator != "webroot":
 		return nil

@@ -73,8 +73,8 @@ func unsupported(l *certbot.Lineage, authenticator string) error {
 	if err := l.Renewal.Usable(l.Certificate.Names); authenticator == "" && err != nil {
 		return err // in certbot's words, which scripts look for
 	}
-	return failure.New(failure.RenewalFile,
-		"Change it once: "+certonlyFor(l.Name, l.Certificate.Names)+".",
+	return failure.New(failure.RenewalFile, // reconfigure keeps the CA and the account, which certonly would have to be told
+		"Change it once: "+failure.Command("orderly", "reconfigure", "--cert-name", l.Name, "--webroot", "-w", "DIR")+".",
 		"%s: the authenticator %q is not supported, only webroot, standalone and manual are", l.Renewal.Path, failure.Clean(authenticator))
 }
 
