@@ -154,7 +154,7 @@ func (s *Server) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, 
 	}
 	if err != nil {
 		refused := revocationFailure(err, p.Path)
-		if undecided(err) || ctx.Err() != nil {
+		if !s.isInVain(t, err) {
 			return refused
 		}
 		return errors.Join(refused, s.endTask(ctx, t, ledger.Event{Lineage: p.Lineage, Kind: "revocation failed"}))

@@ -3,10 +3,12 @@ package renewal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
+	"orderly/acme"
 	"orderly/ledger"
 )
 
@@ -42,6 +44,25 @@ func (s *Server) endTask(ctx context.Context, t *ledger.Task, event ledger.Event
 	t.EndedAt = s.Clock.Now()
 	event.At, event.RunID = t.EndedAt, s.run.ID
 	return s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{t}, Events: []ledger.Event{event}})
+}
+
+// longestInVain is how long a CA that cannot be reached is asked for what a dead run began.
+const longestInVain = 30 * 24 * time.Hour
+
+// isInVain reports whether the CA certainly did nothing of a task when err came of asking it, also where the run was told to
+// end: the person has read that nothing was sent, and the next run, of cron, would do it behind his back. A request that this
+// run could not send, or that the CA had no time for, says nothing of the one that a dead run may have sent.
+func (s *Server) isInVain(t *ledger.Task, err error) bool {
+	switch _, unsent := errors.AsType[*acme.NotSent](err); {
+	case undecided(err):
+		return false
+	case t.RunID == s.run.ID:
+		return true
+	case unsent:
+		return s.Clock.Now().Sub(t.BegunAt) > longestInVain
+	}
+	p, ok := errors.AsType[*acme.Problem](err)
+	return !ok || !p.IsType("rateLimited")
 }
 
 // finishTasks finishes what runs that are dead began. What cannot be finished now is said, and left to the next run.

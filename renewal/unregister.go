@@ -45,7 +45,7 @@ func (s *Server) Unregister(ctx context.Context, a *certbot.Account) error {
 func (s *Server) unregister(ctx context.Context, t *ledger.Task, a *certbot.Account) error {
 	if t.Step == stepIntended {
 		err := s.deactivate(ctx, a)
-		if err != nil && !undecided(err) && ctx.Err() == nil {
+		if err != nil && s.isInVain(t, err) {
 			return errors.Join(err, s.endTask(ctx, t, ledger.Event{Kind: "unregister failed", Detail: a.URL}))
 		}
 		if err != nil {
