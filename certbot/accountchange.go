@@ -1,9 +1,11 @@
 package certbot
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"orderly/failure"
 )
@@ -41,11 +43,11 @@ func (s *Store) DeleteAccount(server, id string) error {
 	}
 	dir := filepath.Join(s.accounts(path), id)
 	if id == "" || !filepath.IsLocal(id) || filepath.Base(id) != id {
-		return noSuchAccount(dir)
+		return s.noSuchAccount(server, dir)
 	}
 	dirs := s.accountPlaces(path, id)
 	if len(dirs) == 0 {
-		return noSuchAccount(dir)
+		return s.noSuchAccount(server, dir)
 	}
 	if err := s.deleteAccountDirs(dirs); err != nil {
 		return failure.Wrap(err, failure.Account, "Remove the directory by hand: the CA does not know the account any more.", "the account in %s cannot be removed", dir)
@@ -137,9 +139,19 @@ func (s *Store) forgetServer(path string) error {
 	return nil
 }
 
-func noSuchAccount(dir string) error {
-	return failure.New(failure.Account, "Name an account that is there with --account; its id is the name of its directory.",
-		"Account at %s does not exist", failure.Clean(dir))
+// noSuchAccount names what can take a missing account's place: those that the CA has on this host, or how to make one.
+func (s *Store) noSuchAccount(server, dir string) error {
+	remedy := "There is none of this CA on this host. Make one: " +
+		failure.Command("orderly", "register", "--agree-tos", "-m", "ADDRESS", "--server", server) + ", and name it with --account."
+	accounts, err := s.Accounts(server)
+	var ids []string
+	for _, a := range accounts {
+		ids = append(ids, "--account "+a.ID)
+	}
+	if err != nil || len(ids) > 0 {
+		remedy = "Name an account that is there: " + cmp.Or(strings.Join(ids, " or "), "--account with the name of its directory") + "."
+	}
+	return failure.New(failure.Account, remedy, "Account at %s does not exist", failure.Clean(dir))
 }
 
 // RequireAccount is ChooseAccount for commands that need an account to be there (unregister, update_account,

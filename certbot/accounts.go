@@ -171,9 +171,9 @@ func (s *Store) Account(server, id string) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
-	missing := noSuchAccount(filepath.Join(s.accounts(path), id))
+	missing := filepath.Join(s.accounts(path), id)
 	if id == "" || strings.ContainsRune(id, filepath.Separator) || !filepath.IsLocal(id) {
-		return Account{}, missing
+		return Account{}, s.noSuchAccount(server, missing)
 	}
 	for ; path != ""; path = predecessor(path) {
 		dir := filepath.Join(s.accounts(path), id)
@@ -185,7 +185,7 @@ func (s *Store) Account(server, id string) (Account, error) {
 			return Account{}, damagedAccount(err, dir)
 		}
 	}
-	return Account{}, missing
+	return Account{}, s.noSuchAccount(server, missing)
 }
 
 // ChooseAccount finds the account to use as certbot does without asking: the one with the id, or, if id is "", the only

@@ -115,6 +115,22 @@ func TestAnAccountThatIsNotThereIsNamedInCertbotsWords(t *testing.T) {
 	class(t, err, failure.Usage)
 }
 
+func TestTheRemedyForAMissingAccountNamesWhatIsThere(t *testing.T) {
+	s := newStore(t)
+	_, err := s.Account(testServer, "00ff")
+	if want := "`orderly register --agree-tos -m ADDRESS --server " + testServer + "`"; !strings.Contains(failure.RemedyOf(err), want) {
+		t.Errorf("no account: %q lacks %s", failure.RemedyOf(err), want)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	a, err := s.SaveAccount(testAccount(t, key))
+	must(t, err)
+	_, err = s.Account(testServer, "00ff")
+	if want := "--account " + a.ID + "."; !strings.HasSuffix(failure.RemedyOf(err), want) {
+		t.Errorf("another account: %q lacks %s", failure.RemedyOf(err), want)
+	}
+}
+
 func testAccount(t *testing.T, key crypto.Signer) certbot.Account {
 	return certbot.Account{Server: testServer, URL: "https://ca.example/acct/1", Key: key, Host: "www1", Created: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 }

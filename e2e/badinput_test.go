@@ -110,7 +110,7 @@ func badNames() []faulty {
 func badServers() []faulty {
 	const nowhere = "https://127.0.0.1:1/dir"
 	return []faulty{
-		{"an account that is not there", named("a.example.com", "--server", nowhere, "--account", "0123"), "", "Account at DIR/host/one/etc/accounts/127.0.0.1:1/dir/0123 does not exist", "Name an account that is there with --account; its id is the name of its directory."},
+		{"an account that is not there", named("a.example.com", "--server", nowhere, "--account", "0123"), "", "Account at DIR/host/one/etc/accounts/127.0.0.1:1/dir/0123 does not exist", "There is none of this CA on this host. Make one: `orderly register --agree-tos -m ADDRESS --server " + nowhere + " --config-dir DIR/host/one/etc --work-dir DIR/host/one/lib --logs-dir DIR/host/one/log`, and name it with --account."},
 		{"no account and no consent", named("a.example.com", "--server", nowhere), "", "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.", "Register one: add --agree-tos and -m ADDRESS or --register-unsafely-without-email."},
 		{"a server without TLS", named("a.example.com", "--server", "http://192.0.2.1/dir", "--agree-tos", "-m", "a@example.com"), usageCertonly, `"http://192.0.2.1/dir" is not the URL of an ACME directory`, "Give the https URL of the CA's ACME directory with --server."},
 		{"a server that is not there", named("a.example.com", "--server", nowhere, "--agree-tos", "-m", "a@example.com"), "", "no account could be made at " + nowhere + ": new-account was not sent: reading the directory " + nowhere + ": dial tcp 127.0.0.1:1: connect: connection refused", "Nothing listens at the CA's address: correct --server, or wait until the CA is up again."},

@@ -29,6 +29,7 @@ func remedies() map[string]string {
 		"mount":                   "needs a file system that is mounted read-only",
 		"chattr":                  "solver/webroot, where the file system has attributes",
 		"rm":                      "case renewal file that stands for nothing",
+		"curl":                    "it looks; what it shows is for whoever knows the CA's address",
 		"getent":                  "it looks; what it shows is for whoever runs the resolver",
 		"df":                      "it looks; it is given the mount, which is there",
 		"umount":                  "needs a file system that does not answer any more",
@@ -263,6 +264,11 @@ func TestRemediesHelpWhenPasted(t *testing.T) {
 		{"no document root", func(h *host, name string) {
 			root := lineage(h, name)
 			h.edit(conf(h, name), `(?m)^(webroot_path|`+regexp.QuoteMeta(name)+`) = .*\n`, "")
+			h.refusedThen([]string{"renew", "--force-renewal"}, "orderly reconfigure", "DIR", root)
+		}},
+		{"another program's authenticator", func(h *host, name string) {
+			root := lineage(h, name)
+			h.edit(conf(h, name), `(?m)^authenticator = .*$`, "authenticator = nginx")
 			h.refusedThen([]string{"renew", "--force-renewal"}, "orderly reconfigure", "DIR", root)
 		}},
 		{"empty renewal file", func(h *host, name string) {
