@@ -163,6 +163,9 @@ type pathValue struct{ r *roots }
 func (v pathValue) Set(text string) error { return v.r.addPath(text) }
 
 func (r *roots) addPath(text string) error {
+	if text == "" { // a script's variable that is not set; it would mean the directory where the script runs
+		return failure.New(failure.Usage, "Give it the directory that the web server serves.", "--webroot-path is empty")
+	}
 	path, err := filepath.Abs(text)
 	if err != nil {
 		return err

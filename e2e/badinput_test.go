@@ -67,6 +67,7 @@ func badFlags() []faulty {
 		{"no name", certonly("-w", "DIR/root"), "", noNames, "Add -d NAME."},
 		{"a missing webroot", certonly("-w", "DIR/none", "-d", "a.example.com"), "", "DIR/none does not exist or is not a directory", "Run `mkdir -p DIR/none`, or name another with -w."},
 		{"a file as webroot", certonly("-w", "DIR/root/index.html", "-d", "a.example.com"), "", "DIR/root/index.html does not exist or is not a directory", "Name a directory with -w: the one that the web server serves for these names."},
+		{"an empty webroot", certonly("-w", "", "-d", "a.example.com"), usageCertonly, "--webroot-path is empty", "Give it the directory that the web server serves."},
 		{"a path below a file as webroot", certonly("-w", "DIR/root/index.html/x", "-d", "a.example.com"), "", "DIR/root/index.html/x does not exist or is not a directory", "Name a directory with -w: the one that the web server serves for these names."},
 		{"a second webroot after an early name", certonly("-d", "a.example.com", "-w", "DIR/root", "-w", "DIR/root"), usageCertonly, "If you specify multiple webroot paths, one of them must precede all domain flags", ""},
 		{"a path as name of the certificate", named("a.example.com", "--cert-name", "../x"), usageCertonly, "--cert-name ../x: not a name for a directory", ""},
