@@ -35,6 +35,8 @@ type driver struct {
 	nextPoll, giveUp          time.Time
 	asked                     bool // the CA asked for nextPoll
 	polls                     int
+	waited                    time.Duration // for the CA, while the order was as it is in waitedAs
+	waitedAs                  ledger.State
 	troubles                  map[string]int // requests that failed since the last progress, by kind
 	extended                  bool           // giveUp was put off
 	denied                    int            // times finalize was refused as not ready
@@ -230,7 +232,7 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	return nil
 }
 
-// longPause is a wait that a person should be told of, lest it looks like a run that hangs.
+// longPause is a wait, in one or in many pauses, that a person should be told of, lest it looks like a run that hangs.
 const longPause = 8 * time.Second
 
 // wait sleeps. What is buffered is made durable first if the wait is long enough for a person to look meanwhile.
@@ -242,13 +244,26 @@ func (d *driver) wait(ctx context.Context, until time.Time) error {
 		}
 		pause = until.Sub(d.e.Clock.Now())
 	}
-	if pause >= longPause {
-		d.e.tell("Waiting %s for the CA: the order for %s is %s.", pause.Round(time.Second), d.o.Lineage, d.o.State)
-	}
+	d.tellOfWait(pause)
 	if err := d.e.Clock.Sleep(ctx, pause); err != nil {
 		return nil // the loop sees the context and ends at a journalled point
 	}
 	return nil
+}
+
+// tellOfWait says what is waited for where that takes its time: in one pause, or in many short ones between two looks.
+func (d *driver) tellOfWait(pause time.Duration) {
+	if d.waitedAs != d.o.State {
+		d.waited, d.waitedAs = 0, d.o.State
+	}
+	told := d.waited >= longPause
+	d.waited += max(pause, 0)
+	switch {
+	case pause >= longPause:
+		d.e.tell("Waiting %s for the CA: the order for %s is %s.", pause.Round(time.Second), d.o.Lineage, d.o.State)
+	case !told && d.waited >= longPause:
+		d.e.tell("Waiting for the CA: the order for %s is %s.", d.o.Lineage, d.o.State)
+	}
 }
 
 // interrupted leaves the order to the next run.

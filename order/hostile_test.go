@@ -111,6 +111,21 @@ func TestACAThatNeverComesToAResultIsLeft(t *testing.T) {
 	}
 }
 
+// A minute of short pauses looked like a run that hangs: nothing was said of them.
+func TestAPersonIsToldOfALongWaitInShortPauses(t *testing.T) {
+	w := newWorld(t, testca.Config{AsyncFinalize: true, FinalizeDelay: 24 * time.Hour})
+	e := w.engine()
+	var told []string
+	e.Tell = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+	_, err := obtain(t.Context(), e, order.Plan{Request: request("a.example", "a.example")})
+	if failure.ClassOf(err) != failure.Stopped {
+		t.Fatalf("the CA never comes to a result: %v", err)
+	}
+	if want := "Waiting for the CA: the order for a.example is processing."; len(told) != 1 || told[0] != want {
+		t.Errorf("told: %q, not %q once", told, want)
+	}
+}
+
 // corrected is a clock that is ahead by two weeks until its host has slept for the third time.
 type corrected struct {
 	*clock
