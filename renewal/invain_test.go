@@ -93,3 +93,29 @@ func TestWhatADeadRunSentIsFollowedOnceTheCAAnswers(t *testing.T) {
 		}
 	}
 }
+
+// A rehearsal changes nothing: it must not revoke and delete what a dead run had begun to.
+func TestARehearsalLeavesWhatADeadRunBegan(t *testing.T) {
+	for kind := range irrevocable(nil) {
+		t.Run(kind, func(t *testing.T) {
+			h := newHost(t, testca.Config{})
+			h.has("a.example.com")
+			do := irrevocable(h)[kind]
+			// Effect 2 is behind the commit of the intent.
+			if !h.killed(2, kind, func(s *renewal.Server) error { return do(t.Context(), s) }) {
+				t.Fatal("it did not die")
+			}
+			h.set.Rehearsal = true
+			must(t, h.process("renew --dry-run").End("done", 0, ""))
+			h.vanish()
+			if h.obeyed() || !h.whole("a.example.com") {
+				t.Errorf("the rehearsal did it: revoked %+v, account %s", h.ca.Truth().Revoked, h.theirs().Status)
+			}
+			h.set.Rehearsal = false
+			must(t, h.process("renew").End("done", 0, ""))
+			if !h.obeyed() {
+				t.Error("the next run did not")
+			}
+		})
+	}
+}

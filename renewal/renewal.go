@@ -101,8 +101,10 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 	if _, err := s.Locks.Lock(ctx, RunLock(s.run.ID)); err != nil {
 		return err
 	}
-	s.finishTasks(ctx)
-	s.finishKeyChanges(ctx)
+	if !s.Settings.Rehearsal { // a rehearsal revokes and deletes nothing
+		s.finishTasks(ctx)
+		s.finishKeyChanges(ctx)
+	}
 	known, err := KnownRevocations(ctx, s.Ledger)
 	if s.revocations = known; err != nil {
 		return err
