@@ -40,6 +40,8 @@ func TestWhatBecameOfALostNewOrder(t *testing.T) {
 		{"born with the first, though a dead one is in the way", Resent{Expires: first.Add(week), Lifetimes: []time.Duration{week}, Reuses: true, Shadowed: true}, Recovered},
 		{"tied to a reused authorization, so that the habit decides", Resent{Expires: first.Add(time.Hour), Lifetimes: []time.Duration{week}, Reuses: true}, Recovered},
 		{"or nothing does", Resent{Expires: first.Add(time.Hour), Lifetimes: []time.Duration{week}}, Unknown},
+		{"a lifetime measured while the clock was corrected decides nothing",
+			Resent{Expires: second.Add(week), Lifetimes: []time.Duration{week + second.Sub(first), week}, Reuses: true, Shadowed: true}, Unknown},
 		{"a lifetime that fits among others", Resent{Expires: first.Add(week), Lifetimes: []time.Duration{time.Hour, week}}, Recovered},
 	} {
 		c.r.FirstSent, c.r.SecondSent = first, second

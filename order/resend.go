@@ -32,9 +32,10 @@ type Resent struct {
 // tolerance is how far two readings of one `expires` may lie apart: CAs cut it to whole seconds.
 const tolerance = 1500 * time.Millisecond
 
-// judge decides. An order's `expires` is its birth plus a lifetime that the CA keeps constant, so it tells when the order
-// was born, unless it is tied to a reused authorization; that is why it must match a birth exactly to count. Without such
-// evidence the CA's habit decides, and without a habit the first order counts as made and lost.
+// judge decides. An order's `expires` is its birth plus a lifetime that the CA keeps constant, so it
+// tells when the order was born, unless it is tied to a reused authorization; that is why it must match
+// a birth exactly to count, and why any doubt speaks for a second order. Without such evidence the CA's
+// habit decides, and without a habit the first order counts as made and lost.
 func judge(r Resent) Fate {
 	switch {
 	case r.Listed:
@@ -42,19 +43,28 @@ func judge(r Resent) Fate {
 	case r.SentReplaces != "" && r.EchoedReplaces == r.SentReplaces:
 		return Recovered // rule 3
 	}
-	for _, life := range r.Lifetimes {
-		first, second := near(r.Expires, r.FirstSent.Add(life)), near(r.Expires, r.SecondSent.Add(life))
-		switch {
-		case first && !second:
-			return Recovered
-		case second && !first:
-			return Unknown
-		}
+	first, second := r.births()
+	switch {
+	case second:
+		return Unknown
+	case first:
+		return Recovered
 	}
 	if r.Reuses && !r.Shadowed && r.SentReplaces == "" {
 		return Recovered
 	}
 	return Unknown
+}
+
+// births says for which of the two sendings any known lifetime speaks. All are asked: one that was
+// measured while this host's clock was being corrected is off by seconds, and alone would take the
+// second order for the first, which nobody would know of then.
+func (r Resent) births() (first, second bool) {
+	for _, life := range r.Lifetimes {
+		one, other := near(r.Expires, r.FirstSent.Add(life)), near(r.Expires, r.SecondSent.Add(life))
+		first, second = first || one && !other, second || other && !one
+	}
+	return first, second
 }
 
 func near(a, b time.Time) bool { return a.Sub(b).Abs() <= tolerance }
