@@ -160,7 +160,7 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 // exported is one line of an export.
 type exported struct {
 	Version int    `json:"version"`
-	Kind    string `json:"kind"` // order, run, revocation, event
+	Kind    string `json:"kind"` // order, run, task (unfinished ones), revocation, event
 	Record  any    `json:"record"`
 }
 
@@ -191,6 +191,15 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 			return err
 		}
 		if done, err := exportOne(ctx, out, "run", view); done {
+			return err
+		}
+	}
+	tasks, err := s.ledger.Tasks(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if done, err := exportOne(ctx, out, "task", t); done {
 			return err
 		}
 	}
