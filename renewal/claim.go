@@ -2,19 +2,13 @@ package renewal
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
-	"time"
 
 	"orderly/certbot"
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 )
-
-// lookingPatience bounds the search for tokens of a lost ledger: a document root may lie on a file system that hangs.
-const lookingPatience = 5 * time.Second
 
 // claim says what this host knows of an order that only the CA remembers: a lineage with the same names, a key and a CSR
 // beside the lost ledger, or a token in a document root that is used here. One without a lineage was to make a new one.
@@ -27,7 +21,7 @@ func (s *Server) claim(ctx context.Context, l order.Lost, a *certbot.Account) or
 	}
 	root := ""
 	if !c.Mine {
-		root = s.rootWith(l.Tokens)
+		root = s.rootWith(ctx, l.Tokens)
 	}
 	if !c.Mine && (root != "" || c.Keep != nil && !l.Open) { // a key is made once nothing is left to prove
 		lineage, err := s.Disk.UniqueName(certbot.NameFor(l.Names))
@@ -68,34 +62,25 @@ func (s *Server) keyFor(ctx context.Context, names []string) func(*ledger.Order)
 	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return keys.Keep(stem, o.ID) }
 }
 
-// rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none does. It looks whether
-// files are there, and reads none.
-func (s *Server) rootWith(tokens []string) string {
-	tokens = slices.DeleteFunc(slices.Clone(tokens), func(t string) bool { return t == "" || strings.ContainsAny(t, "/. ") })
-	if len(tokens) == 0 {
-		return ""
-	}
-	roots, found := s.roots(), make(chan string, 1)
-	go func() { // and left behind where a file system hangs
-		for _, root := range roots {
-			for _, token := range tokens {
-				if _, err := os.Lstat(filepath.Join(root, ".well-known", "acme-challenge", token)); err == nil {
-					found <- root
-					return
-				}
+// rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none does.
+// Helpers look: a file system that hangs would keep this process, and with it the locks that it holds.
+func (s *Server) rootWith(ctx context.Context, tokens []string) string {
+	for _, root := range s.roots() {
+		for _, token := range tokens { // what is no token is found nowhere
+			stands, err := s.Writer.Stands(ctx, root, token)
+			if stands {
+				return root
+			}
+			if failure.ClassOf(err) == failure.WebrootLocked {
+				s.warnOnce("tokens of the lost ledger were not looked for: " + err.Error())
+				break
 			}
 		}
-		found <- ""
-	}()
-	patience := time.NewTimer(lookingPatience)
-	defer patience.Stop()
-	select {
-	case root := <-found:
-		return root
-	case <-patience.C:
-		s.Report.Warn("a document root does not answer; tokens of the lost ledger were not looked for in all of them")
-		return ""
+		if ctx.Err() != nil {
+			return ""
+		}
 	}
+	return ""
 }
 
 // roots are the document roots that the renewal files of this host name, each once.

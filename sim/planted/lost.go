@@ -73,14 +73,13 @@ func lost() []Bug {
 			`	if r.Reuses && (!r.Shadowed || planted("shadow-ignored")) && r.SentReplaces == "" {
 `)}},
 		{"birth-misjudged", "an order that was born with the second newOrder counts as the first one's", "rule 2, I4", []Patch{on("order/resend.go",
-			`		case second && !first:
-			return Unknown
+			`	case second:
+		return Unknown
 `,
-			`		case second && !first:
-			if planted("birth-misjudged") {
-				return Recovered
-			}
-			return Unknown
+			`	case second && planted("birth-misjudged"):
+		return Recovered
+	case second:
+		return Unknown
 `)}},
 		{"resent-unadmitted", "a lost newOrder is sent again without looking at preflight, holds and back-off again", "I3", []Patch{on("order/next.go",
 			`	case !f.Admitted:

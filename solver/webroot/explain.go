@@ -105,7 +105,7 @@ func (e explanation) unsafe() error {
 		return e.err(failure.WebrootUnsafe, "Let Orderly run with the capabilities CAP_SETUID and CAP_SETGID, or name the directory itself with -w instead of a link.",
 			"is reached through a link of %s, and Orderly may not act as this user here: %s", called(e.UID), failure.Clean(e.What))
 	}
-	return e.err(failure.WebrootUnsafe, "Name the directory itself with -w instead of a link, or let root own the link.",
+	return e.err(failure.WebrootUnsafe, "Name the directory itself with -w instead of a link.",
 		"is not safe to write to: %s %s", e.where, e.What)
 }
 
@@ -182,6 +182,11 @@ func (e explanation) permit() string {
 	}
 	if len(e.Rest) > 0 {
 		first := explanation{obstacle: &obstacle{Path: path.Join(e.Path, e.Rest[0]), Rest: e.Rest[1:], Owner: e.UID}}
+		if e.Link != "" {
+			// He chose where it leads: nobody is to make him a directory in /etc without a second thought.
+			return "If " + failure.Clean(e.Link) + " should lead there, run `" + first.create() +
+				"` as root; if not, name the directory itself with -w."
+		}
 		return "Run `" + first.create() + "` as root."
 	}
 	if e.Link != "" && e.UID != e.me {

@@ -66,6 +66,12 @@ func (h *hand) do(fd int) (reply, error) {
 		return reply{Site: h.site, Spot: h.spot(missing), Obstacle: h.mayWrite(missing)}, nil
 	case opPlace:
 		return h.place(missing)
+	case opStands:
+		if len(missing) > 0 {
+			return reply{}, nil
+		}
+		e, err := statAt(h.walk.top().fd, h.q.Token)
+		return reply{Stands: err == nil && e.isRegular()}, nil
 	case opSweep:
 		if len(missing) > 0 {
 			return reply{}, nil

@@ -272,3 +272,21 @@ func TestManyAtOnceInOneDocumentRootLeaveNothing(t *testing.T) {
 		t.Errorf("left: %v %v", entries, err)
 	}
 }
+
+func TestATokenStandsWhereItWasPutAndNowhereElse(t *testing.T) {
+	g := newGround(t)
+	if stands, err := g.w.Stands(t.Context(), g.root, token); err != nil || stands {
+		t.Errorf("before: %v, %v", stands, err)
+	}
+	p := g.placed(g.root, content)
+	if stands, err := g.w.Stands(t.Context(), g.root, token); err != nil || !stands {
+		t.Errorf("placed: %v, %v", stands, err)
+	}
+	g.must(g.w.Remove(t.Context(), p))
+	if stands, err := g.w.Stands(t.Context(), g.root, token); err != nil || stands {
+		t.Errorf("removed: %v, %v", stands, err)
+	}
+	if stands, err := g.w.Stands(t.Context(), g.root, "../x"); err == nil || stands {
+		t.Errorf("no token: %v, %v", stands, err)
+	}
+}

@@ -15,6 +15,7 @@ const (
 	opPlace  = "place"  // and put a token there
 	opRemove = "remove" // take a token away, and the directories that were made for it
 	opSweep  = "sweep"  // remove probes of killed runs
+	opStands = "stands" // look whether a token's file is there
 )
 
 // question is one request to a helper. If Course is set, another identity began the walk, and the descriptor of the
@@ -64,6 +65,7 @@ type reply struct {
 	Moved    bool      `json:"moved,omitempty"` // the path leads elsewhere than to the spot that was recorded: nothing was done
 	Again    bool      `json:"again,omitempty"` // something changed under the helper's hands: nothing was done for good
 	Swept    int       `json:"swept,omitempty"`
+	Stands   bool      `json:"stands,omitempty"`
 }
 
 // mostBytes bounds a message: paths, a token and a sentence.

@@ -152,6 +152,19 @@ func (w *Writer) Remove(ctx context.Context, p Placement) error {
 	return errors.Join(errs...)
 }
 
+// Stands reports whether a file of the token's name stands in root. The errors are those of Plan.
+func (w *Writer) Stands(ctx context.Context, root, token string) (bool, error) {
+	if err := checkToken(token); err != nil {
+		return false, err
+	}
+	abs, err := absolute(root)
+	if err != nil {
+		return false, err
+	}
+	r, err := w.ask(ctx, question{Op: opStands, Root: abs, Token: token})
+	return r.Stands, err
+}
+
 // ask is question with the obstacle as a sentence.
 func (w *Writer) ask(ctx context.Context, q question) (reply, error) {
 	r, err := w.question(ctx, q)
