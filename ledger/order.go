@@ -249,6 +249,7 @@ type OrderFilter struct {
 	Unsettled bool   // only orders that still need something done
 	Stands    bool   // only orders of which a token still stands
 	URL       string // only the order with this URL
+	NameKey   string // only orders for exactly this name set; see NameKey
 	Limit     int    // the newest N, 0 for all
 }
 

@@ -107,9 +107,9 @@ func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledge
 		if o.CreateSends == 1 && !o.Expires.IsZero() && o.Profile == d.o.Profile && o.ID != d.o.ID {
 			r.Lifetimes = append(r.Lifetimes, o.Expires.Sub(o.CreatedAt))
 		}
-		// One that was deactivated is as dead at Boulder as one that failed.
-		dead := (o.State == ledger.Invalid || o.State == ledger.ReleasedState && o.Releasing) && o.Expires.After(d.e.Clock.Now())
-		r.Shadowed = r.Shadowed || (dead && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names))
+	}
+	if r.Shadowed, err = d.shadowed(ctx); err != nil {
+		return err
 	}
 	result := judge(r)
 	d.note("new-order resent", "the order of the earlier one: %s", result)
@@ -119,6 +119,18 @@ func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledge
 		}
 	}
 	return nil
+}
+
+// shadowed reports whether a dead, unexpired order of the same name set is known, which ends reuse at
+// Boulder. All of the set's orders are asked, since a busy account makes hundreds of others in a week.
+func (d *driver) shadowed(ctx context.Context) (bool, error) {
+	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account.ID, NameKey: ledger.NameKey(d.o.Names)})
+	now := d.e.Clock.Now()
+	return slices.ContainsFunc(orders, func(o *ledger.Order) bool {
+		// One that was deactivated is as dead at Boulder as one that failed.
+		dead := o.State == ledger.Invalid || o.State == ledger.ReleasedState && o.Releasing
+		return dead && o.Expires.After(now)
+	}), err
 }
 
 // phantom makes the record of an order that may exist unseen since sent.

@@ -42,6 +42,8 @@ func TestWhatBecameOfALostNewOrder(t *testing.T) {
 		{"or nothing does", Resent{Expires: first.Add(time.Hour), Lifetimes: []time.Duration{week}}, Unknown},
 		{"a lifetime measured while the clock was corrected decides nothing",
 			Resent{Expires: second.Add(week), Lifetimes: []time.Duration{week + second.Sub(first), week}, Reuses: true, Shadowed: true}, Unknown},
+		{"tied to a reused authorization, and later than the first could end",
+			Resent{Expires: first.Add(week + time.Hour), Lifetimes: []time.Duration{time.Hour, week}, Reuses: true}, Unknown},
 		{"a lifetime that fits among others", Resent{Expires: first.Add(week), Lifetimes: []time.Duration{time.Hour, week}}, Recovered},
 	} {
 		c.r.FirstSent, c.r.SecondSent = first, second

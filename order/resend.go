@@ -1,6 +1,7 @@
 package order
 
 import (
+	"slices"
 	"time"
 )
 
@@ -45,6 +46,8 @@ func judge(r Resent) Fate {
 	}
 	first, second := r.births()
 	switch {
+	case r.isLater():
+		return Unknown
 	case second:
 		return Unknown
 	case first:
@@ -65,6 +68,12 @@ func (r Resent) births() (first, second bool) {
 		first, second = first || one && !other, second || other && !one
 	}
 	return first, second
+}
+
+// isLater reports whether the order in the answer lives longer than the first one can: no order
+// outlives its birth plus the CA's lifetime, also where a reused authorization decides about its end.
+func (r Resent) isLater() bool {
+	return len(r.Lifetimes) > 0 && r.Expires.After(r.FirstSent.Add(slices.Max(r.Lifetimes)+tolerance))
 }
 
 func near(a, b time.Time) bool { return a.Sub(b).Abs() <= tolerance }

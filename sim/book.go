@@ -125,7 +125,8 @@ func (b *Book) selected(f ledger.OrderFilter) []*ledger.Order {
 		o := b.orders[id]
 		switch {
 		case f.Lineage != "" && o.Lineage != f.Lineage, f.AccountID != 0 && o.AccountID != f.AccountID,
-			f.Live && !o.State.Live(), f.Unsettled && !o.SettledAt.IsZero(), f.Stands && !stands(o), f.URL != "" && o.URL != f.URL:
+			f.Live && !o.State.Live(), f.Unsettled && !o.SettledAt.IsZero(), f.Stands && !stands(o), f.URL != "" && o.URL != f.URL,
+			f.NameKey != "" && ledger.NameKey(o.Names) != f.NameKey:
 			continue
 		}
 		found = append(found, o)

@@ -105,6 +105,8 @@ func filtersSelect(b *bench) {
 		{ledger.OrderFilter{Stands: true}, []int{0, 3}},
 		{ledger.OrderFilter{Stands: true, Unsettled: true}, []int{0}},
 		{ledger.OrderFilter{Lineage: "a"}, []int{0, 2, 3}},
+		{ledger.OrderFilter{NameKey: "a.example"}, []int{0, 2, 3}},
+		{ledger.OrderFilter{NameKey: "a.example", AccountID: account.ID}, nil},
 		{ledger.OrderFilter{Lineage: "A"}, nil},
 		{ledger.OrderFilter{Lineage: "a", Live: true}, []int{0}},
 		{ledger.OrderFilter{Lineage: "a", Unsettled: true}, []int{0, 2}},

@@ -81,6 +81,9 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 	if f.URL != "" {
 		where, args = append(where, "url <> '' AND url = ?"), append(args, f.URL)
 	}
+	if f.NameKey != "" {
+		where, args = append(where, "name_key = ?"), append(args, f.NameKey)
+	}
 	newestFirst := " ORDER BY id DESC"
 	if f.Live || f.Stands {
 		newestFirst = " ORDER BY +id DESC" // else SQLite reads the whole table by id instead of the index of the live ones
