@@ -100,6 +100,9 @@ func (s *Store) deleteLive(r *Renewal) error {
 		return nil
 	}
 	dir := dirs[0]
+	if info, err := os.Lstat(dir); err == nil && info.Mode().IsRegular() {
+		return s.deleteLink(dir) // it is in the way of the name, and remedies name this command
+	}
 	if there, _ := present(dir); there {
 		if err := s.clearAside(dir, asideOf(dir), false); err != nil {
 			return err

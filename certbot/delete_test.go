@@ -105,6 +105,17 @@ func TestALinkThatLeadsNowhereGoesWithItsLineage(t *testing.T) {
 	}
 }
 
+func TestAFileInTheDirectorysPlaceGoesWithItsLineage(t *testing.T) {
+	s := newStore(t)
+	install(t, s, "a.example", issue(t, 90, "a.example"))
+	live := filepath.Join(s.Dirs.Config, "live", "a.example")
+	must(t, errors.Join(os.RemoveAll(live), os.WriteFile(live, []byte("in the way"), 0o600)))
+	must(t, s.Delete("a.example"))
+	if left := tree(t, s.Dirs.Config); strings.Contains(left, "a.example") {
+		t.Error(left)
+	}
+}
+
 func TestDeleteTakesNothingThatIsNotTheLineages(t *testing.T) {
 	s := newStore(t)
 	install(t, s, "a.example", issue(t, 90, "a.example"))
