@@ -86,8 +86,10 @@ func noLater(o *ledger.Order, now time.Time) {
 			*stamp = now
 		}
 	}
-	if most := now.Add(longestHold); o.NotBefore.After(most) {
-		o.NotBefore = most
+	// No hold is longer when it is recorded. It is dropped and not cut to the longest one: that would
+	// begin anew with every run, for as long as the clock had been ahead.
+	if o.NotBefore.After(now.Add(longestHold)) {
+		o.NotBefore = time.Time{}
 	}
 }
 
