@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -78,36 +81,62 @@ func probe(dir, owner string) error {
 	clearProbes(dir, owner)
 	defer clearProbes(dir, owner)
 	from, to := probeNames(dir, owner)
-	if err := writeProbe(from); err != nil {
-		return err
+	err := tryProbe(from, to)
+	for attempt := 0; attempt < 3 && errors.Is(err, fs.ErrNotExist); attempt++ {
+		err = tryProbe(from, to) // a run that mends the lineage sweeps what is not the lineage's
 	}
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	if err := os.Remove(to); err != nil { // what an append-only directory forbids
+	if err != nil {
 		return err
 	}
 	var st unix.Statfs_t
-	err := retried(func() error { return unix.Statfs(dir, &st) })
+	err = retried(func() error { return unix.Statfs(dir, &st) })
 	if err == nil && st.Files > 0 && uint64(st.Ffree) < fewestFiles {
 		return fmt.Errorf("%d files can still be made there (df -i)", st.Ffree)
 	}
 	return nil
 }
 
+func tryProbe(from, to string) error {
+	if err := writeProbe(from); err != nil {
+		return err
+	}
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return os.Remove(to) // which an append-only directory forbids
+}
+
+// probeNames are of this process alone: two runs may look at one directory at once, and neither may
+// take the other's probe away.
 func probeNames(dir, owner string) (from, to string) {
-	stem := filepath.Join(dir, "."+owner+".probe")
+	stem := filepath.Join(dir, fmt.Sprintf("%s%d.", probeStem(owner), os.Getpid()))
 	return stem + "1" + aside, stem + "2" + aside
 }
 
-// clearProbes removes what a probe made, a killed one's too: it would keep the directory from being removed with its lineage.
+func probeStem(owner string) string { return "." + owner + ".probe" }
+
+// clearProbes removes what probes made, those of killed processes, too: one would keep the directory from being removed with
+// its lineage.
 func clearProbes(dir, owner string) {
-	from, to := probeNames(dir, owner)
-	for _, path := range []string{from, to} {
-		if exists(path) {
-			_ = os.Remove(path)
-		}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return
 	}
+	for _, e := range entries {
+		rest, ours := strings.CutPrefix(e.Name(), probeStem(owner))
+		number, _, numbered := strings.Cut(rest, ".")
+		pid, err := strconv.Atoi(number)
+		if !ours || !numbered || err != nil || !strings.HasSuffix(rest, aside) || pid != os.Getpid() && lives(pid) {
+			continue
+		}
+		_ = os.Remove(filepath.Join(dir, e.Name()))
+	}
+}
+
+// lives reports whether a process is there.
+func lives(pid int) bool {
+	err := unix.Kill(pid, 0)
+	return pid > 0 && (err == nil || errors.Is(err, unix.EPERM))
 }
 
 func writeProbe(path string) error {

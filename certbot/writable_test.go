@@ -54,7 +54,7 @@ func TestWhatAKilledTryLeftIsRemoved(t *testing.T) {
 	archive := filepath.Join(s.Dirs.Config, "archive", "a.example")
 	for _, dir := range []string{done.Dir, archive} {
 		for _, n := range []string{"1", "2"} {
-			write(t, filepath.Join(dir, ".a.example.probe"+n+".orderly-new"), "killed", 0o600)
+			write(t, filepath.Join(dir, ".a.example.probe99999999."+n+".orderly-new"), "killed", 0o600)
 		}
 	}
 	write(t, filepath.Join(archive, ".privkey2.pem.orderly-new"), "killed", 0o600)
@@ -67,9 +67,19 @@ func TestWhatAKilledTryLeftIsRemoved(t *testing.T) {
 			t.Errorf("left: %q", left)
 		}
 	}
-	write(t, filepath.Join(done.Dir, ".a.example.probe1.orderly-new"), "killed", 0o600)
+	write(t, filepath.Join(done.Dir, ".a.example.probe99999999.1.orderly-new"), "killed", 0o600)
 	must(t, s.Delete("a.example"))
 	must(t, s.Free("a.example"))
+}
+
+// Two runs may look at one directory at once: neither takes the other's probe away.
+func TestTheProbeOfARunThatLivesStays(t *testing.T) {
+	s := newStore(t)
+	install(t, s, "a.example", issue(t, 9, "a.example"))
+	another := filepath.Join(s.Dirs.Config, "archive", "a.example", ".a.example.probe1.1.orderly-new") // process 1 always lives
+	write(t, another, "at work", 0o600)
+	must(t, s.Installable("a.example", testParams))
+	read(t, another)
 }
 
 // A renewal file that says everything already may be one that cannot be changed.

@@ -48,7 +48,7 @@ func effectNames() []naming {
 		{`/\.well-known(/acme-challenge)?$`, "directory for tokens"},
 		{`/acme-challenge/orderly-[^/]*$`, "probe"},
 		{`/acme-challenge/[^/]*$`, "token"},
-		{`/\.[^/]*\.probe\d\.orderly-new$`, ""}, // whether a certificate can be put in place
+		{`/\.[^/]*\.probe\d+\.\d\.orderly-new$`, ""}, // whether a certificate can be put in place
 		{`^etc/archive/.*/privkey\d\.pem$`, "certificate, its key"},
 		{`^etc/archive/.*/(cert|chain|fullchain)\d\.pem$`, "certificate"},
 		{`^etc/archive(/|$)`, "certificate, directory"},

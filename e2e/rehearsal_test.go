@@ -156,7 +156,7 @@ func TestADryRunLeavesAnUnfinishedOrderAlone(t *testing.T) {
 		command := h.certonly(w.site(names...), names...)
 		h.interrupt(point{"authorization", 1, true}, 9, command...)
 		r := h.orderly(append(command, "--dry-run")...)
-		if r.code != 1 || !strings.Contains(r.stderr, "order 1 for a.example.com shares a name and is unfinished") || !strings.Contains(r.stderr, "`orderly resume`") {
+		if r.code != 1 || !strings.Contains(r.stderr, "order 1 for a.example.com shares a name and is unfinished") || !strings.Contains(r.stderr, "`orderly resume ") {
 			t.Errorf("%s", r)
 		}
 		if _, err := os.Stat(filepath.Join(h.config, "live")); err == nil {

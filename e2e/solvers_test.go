@@ -145,7 +145,7 @@ func TestTwoRunsTakeTurnsAtThePort(t *testing.T) {
 	held := h.held(first)
 	second := h.start(h.proven(port, flags, "b.example.com")...)
 	until(t, "the second run waits", func() bool {
-		return strings.Contains(second.err.String(), "Waiting for another run that uses TCP port")
+		return strings.Contains(second.err.String(), "which is at work on TCP port")
 	})
 	h.ca.Release(held.ID)
 	for _, c := range []*child{first, second} {
