@@ -75,7 +75,7 @@ func (g guard) Write(b []byte) (int, error) {
 // Unwrap returns the writer itself.
 func (g guard) Unwrap() io.Writer { return g.Writer }
 
-// escaper writes JSON in which every character that could do something is written as \uXXXX: encoding/json leaves the
+// escaper writes JSON in which every character that could do something is written as its number: encoding/json leaves the
 // controls of Latin-1 and the bidirectional ones as they are, and JSON is read at terminals, too.
 type escaper struct{ io.Writer }
 

@@ -94,8 +94,12 @@ func TestAHelperEndsWithTheRunAndNotBefore(t *testing.T) {
 		t.Fatalf("%+v %v", r, err)
 	}
 	h.end()
-	for end := time.Now().Add(time.Minute); h.process.Signal(syscall.Signal(0)) == nil; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
+	late, look := time.After(time.Minute), time.NewTicker(5*time.Millisecond)
+	defer look.Stop()
+	for h.process.Signal(syscall.Signal(0)) == nil {
+		select {
+		case <-look.C:
+		case <-late:
 			t.Fatal("it goes on")
 		}
 	}
