@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"orderly/outside"
 )
@@ -21,7 +22,7 @@ type Registration struct {
 type AccountObject struct {
 	Reply   // its Status 201: the account was made; 200: the key had one already
 	URL     string
-	Status  string         // valid, deactivated or revoked; otherwise outside.Odd
+	Status  string         // valid, deactivated or revoked; "" where the CA shows none; otherwise outside.Odd
 	Contact []outside.Text // as the CA holds them; at most 100
 	Orders  string         // URL of the account's list of orders; Boulder has none
 }
@@ -116,7 +117,11 @@ func (a *Account) DeactivateAccount(ctx context.Context) (AccountObject, error) 
 	if err != nil {
 		return AccountObject{}, err
 	}
-	return parseAccount(got, a.url)
+	object, err := parseAccount(got, a.url)
+	if err == nil && object.Status != "deactivated" && object.Status != "" { // a CA that shows no status says yes by its 200
+		return AccountObject{}, got.lost(fmt.Errorf("the account is %s after it", object.Status))
+	}
+	return object, err
 }
 
 // Orders asks for one page of the account's orders: the first at AccountObject.Orders, further ones at OrderList.Next.
@@ -128,10 +133,7 @@ func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
 	var list struct {
 		Orders *[]string `json:"orders"`
 	}
-	if err := decode(got, &list); err != nil {
-		return OrderList{}, err
-	}
-	if list.Orders == nil {
+	if err := json.Unmarshal(got.body, &list); err != nil || list.Orders == nil {
 		return OrderList{}, got.lost(errors.New("it is no list of orders"))
 	}
 	page := OrderList{Reply: got.Reply, URLs: addressesOf(*list.Orders)}
@@ -154,18 +156,18 @@ func (a *Account) post(ctx context.Context, kind, url string, payload []byte) (a
 	return a.client.post(ctx, s)
 }
 
+// parseAccount needs nothing of an account but that it is an object: whose it is was known before, or is in the Location.
+// Whoever needs the status must see to it that there is one.
 func parseAccount(a answer, url string) (AccountObject, error) {
-	var object struct {
-		Status  string          `json:"status"`
-		Contact json.RawMessage `json:"contact"`
-		Orders  string          `json:"orders"`
-	}
-	if err := decode(a, &object); err != nil {
+	object, err := a.object()
+	if err != nil {
 		return AccountObject{}, err
 	}
-	if object.Status == "" {
-		return AccountObject{}, a.lost(errors.New("it is no account: it has no status"))
+	if len(object) == 0 {
+		return AccountObject{}, a.lost(errors.New("it is no account: it is empty"))
 	}
-	return AccountObject{Reply: a.Reply, URL: url, Status: accountStatus(object.Status),
-		Contact: textsOf(object.Contact, contactsKept), Orders: addressOf(object.Orders)}, nil
+	return AccountObject{
+		Reply: a.Reply, URL: url, Status: accountStatus(textOf(object["status"])),
+		Contact: textsOf(object["contact"], contactsKept), Orders: addressOf(textOf(object["orders"])),
+	}, nil
 }

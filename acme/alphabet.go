@@ -95,12 +95,22 @@ func addressesOf(arrived []string) []string {
 	return list
 }
 
+// addressesIn is the list of URLs in raw; what is no text in it is left out, since it could not be asked for.
+func addressesIn(raw json.RawMessage) []string {
+	var list []string
+	for _, one := range listOf(raw) {
+		if text := textOf(one); text != "" {
+			list = append(list, addressOf(text))
+		}
+	}
+	return list
+}
+
 // textsOf is a list of texts from outside, of which what is no text and what is beyond the bound is left out.
 func textsOf(raw json.RawMessage, most int) []outside.Text {
-	var members []json.RawMessage
-	json.Unmarshal(raw, &members)
+	elements := listOf(raw)
 	var list []outside.Text
-	for _, one := range members[:min(len(members), most)] {
+	for _, one := range elements[:min(len(elements), most)] {
 		if text := textOf(one); text != "" {
 			list = append(list, outside.Of(text))
 		}

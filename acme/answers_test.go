@@ -43,7 +43,8 @@ func TestAProblemDocumentIsTold(t *testing.T) {
 		"subproblems": [
 			{"type":"urn:ietf:params:acme:error:caa","detail":"no\nway","identifier":{"type":"dns","value":"A.Example"}},
 			{"type":"urn:ietf:params:acme:error:dns","detail":5}, "odd"]}`)
-	if got := p.Error(); got != "429 rateLimited: too many new orders (300) from this account in the last 3h0m0s: see https://letsencrypt.org/docs/rate-limits/#new-orders-per-account." {
+	if got := p.Error(); got != "429 rateLimited: too many new orders (300) from this account in the last 3h0m0s: see https://letsencrypt.org/docs/rate-limits/#new-orders-per-account."+
+		"; a.example: no way" {
 		t.Errorf("Error: %s", got)
 	}
 	if !p.Document || !p.IsType("rateLimited") || p.IsType("malformed") || p.Title.String() != "slow [2J" || p.Undecided() {

@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -63,8 +64,8 @@ func (a *Account) Respond(ctx context.Context, challengeURL string) (Challenge, 
 	if err != nil {
 		return Challenge{}, err
 	}
-	challenge, ok := parseChallenge(got.body)
-	if !ok || challenge.Status == "" {
+	challenge, ok := parseChallenge(bytes.TrimPrefix(got.body, byteOrderMark))
+	if !ok {
 		return Challenge{}, got.lost(errors.New("it is no challenge"))
 	}
 	challenge.Reply = got.Reply
@@ -87,25 +88,23 @@ func (a *Account) Deactivate(ctx context.Context, authorization Authorization) (
 }
 
 func parseAuthorization(a answer, url string) (Authorization, error) {
-	var object struct {
-		Status     string            `json:"status"`
-		Identifier identifier        `json:"identifier"`
-		Wildcard   bool              `json:"wildcard"`
-		Expires    string            `json:"expires"`
-		Challenges []json.RawMessage `json:"challenges"`
-	}
-	if err := decode(a, &object); err != nil {
+	object, err := a.object()
+	if err != nil {
 		return Authorization{}, err
 	}
-	if object.Status == "" || object.Identifier.Value == "" {
+	var identifier map[string]json.RawMessage
+	json.Unmarshal(object["identifier"], &identifier)
+	status, name := textOf(object["status"]), textOf(identifier["value"])
+	if status == "" || name == "" {
 		// An account has a status too: taken for an authorization, it could be deactivated.
 		return Authorization{}, a.lost(errors.New("it is no authorization: it has no status or no identifier"))
 	}
 	authorization := Authorization{
-		Reply: a.Reply, URL: url, Status: authorizationStatus(object.Status), Name: nameOf(object.Identifier.Value),
-		Wildcard: object.Wildcard, Expires: parseTime(object.Expires),
+		Reply: a.Reply, URL: url, Status: authorizationStatus(status), Name: nameOf(name),
+		Wildcard: truthOf(object["wildcard"]), Expires: parseTime(textOf(object["expires"])),
 	}
-	for _, raw := range object.Challenges[:min(len(object.Challenges), challengesKept)] {
+	challenges := listOf(object["challenges"])
+	for _, raw := range challenges[:min(len(challenges), challengesKept)] {
 		if challenge, ok := parseChallenge(raw); ok {
 			authorization.Challenges = append(authorization.Challenges, challenge)
 		}

@@ -68,10 +68,11 @@ func (c *Client) Directory(ctx context.Context) (Directory, error) {
 
 // parseDirectory takes each member by itself, so that an oddity in one, of which Boulder has one on purpose, harms none.
 func parseDirectory(body []byte) (Directory, error) {
-	var members, meta map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil {
+	members, err := members(body)
+	if err != nil {
 		return Directory{}, ErrNoDirectory
 	}
+	var meta map[string]json.RawMessage
 	json.Unmarshal(members["meta"], &meta)
 	d := Directory{
 		NewNonce:    addressOf(textOf(members["newNonce"])),
@@ -94,9 +95,9 @@ func parseDirectory(body []byte) (Directory, error) {
 func parseMeta(members map[string]json.RawMessage) Meta {
 	m := Meta{
 		TermsOfService: outside.Of(textOf(members["termsOfService"])), Website: outside.Of(textOf(members["website"])),
-		CAAIdentities: textsOf(members["caaIdentities"], contactsKept),
+		CAAIdentities:           textsOf(members["caaIdentities"], contactsKept),
+		ExternalAccountRequired: truthOf(members["externalAccountRequired"]),
 	}
-	json.Unmarshal(members["externalAccountRequired"], &m.ExternalAccountRequired)
 	var profiles map[string]json.RawMessage
 	json.Unmarshal(members["profiles"], &profiles)
 	for _, name := range slices.Sorted(maps.Keys(profiles)) {

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+
+	"orderly/outside"
 )
 
 // OrderRequest is what newOrder asks for (RFC 8555 §7.4).
@@ -21,7 +23,7 @@ type Order struct {
 	URL            string // the Location of newOrder and finalize ("" if finalize gave none), else what was asked
 	Status         string // pending, ready, processing, valid or invalid; otherwise outside.Odd
 	Expires        time.Time
-	Names          []string // as names are compared (nameOf); in the CA's order
+	Names          []string // as names are compared (nameOf); in the CA's order; none where it shows none
 	Authorizations []string
 	Finalize       string
 	Certificate    string // "" before the order is valid
@@ -84,34 +86,41 @@ func (a *Account) Finalize(ctx context.Context, url string, csrDER []byte) (Orde
 	return parseOrder(got, location)
 }
 
+// parseOrder needs a status, and one more of an order's members, lest an account be taken for an order.
 func parseOrder(a answer, url string) (Order, error) {
-	var object struct {
-		Status         string          `json:"status"`
-		Expires        string          `json:"expires"`
-		Identifiers    []identifier    `json:"identifiers"`
-		Authorizations []string        `json:"authorizations"`
-		Finalize       string          `json:"finalize"`
-		Certificate    string          `json:"certificate"`
-		Profile        string          `json:"profile"`
-		Replaces       string          `json:"replaces"`
-		Error          json.RawMessage `json:"error"`
-	}
-	if err := decode(a, &object); err != nil {
+	object, err := a.object()
+	if err != nil {
 		return Order{}, err
 	}
-	if object.Status == "" || len(object.Identifiers) == 0 {
-		return Order{}, a.lost(errors.New("it is no order: it has no status or no identifiers"))
-	}
 	o := Order{
-		Reply: a.Reply, URL: url, Status: orderStatus(object.Status), Expires: parseTime(object.Expires),
-		Authorizations: addressesOf(object.Authorizations), Finalize: addressOf(object.Finalize),
-		Certificate: addressOf(object.Certificate), Profile: wordOf("profile", object.Profile),
-		Replaces: wordOf("certificate", object.Replaces), Error: embeddedProblem(object.Error),
+		Reply: a.Reply, URL: url, Status: orderStatus(textOf(object["status"])),
+		Expires: parseTime(textOf(object["expires"])), Names: identifiersOf(object["identifiers"]),
+		Authorizations: addressesIn(object["authorizations"]),
+		Finalize:       addressOf(textOf(object["finalize"])),
+		Certificate:    addressOf(textOf(object["certificate"])),
+		Profile:        wordOf("profile", textOf(object["profile"])),
+		Replaces:       wordOf("certificate", textOf(object["replaces"])),
+		Error:          embeddedProblem(object["error"]),
 	}
-	for _, i := range object.Identifiers {
-		o.Names = append(o.Names, nameOf(i.Value))
+	if o.Status == "" || len(o.Names) == 0 && len(o.Authorizations) == 0 && o.Finalize == "" {
+		return Order{}, a.lost(errors.New("it is no order: it has no status, or nothing else of one"))
 	}
 	return o, nil
+}
+
+// identifiersOf are the names of an order. One that cannot be read is an odd word, which equals nothing that was ordered.
+func identifiersOf(raw json.RawMessage) []string {
+	var names []string
+	for _, one := range listOf(raw) {
+		var object map[string]json.RawMessage
+		json.Unmarshal(one, &object)
+		if name := textOf(object["value"]); name != "" {
+			names = append(names, nameOf(name))
+		} else {
+			names = append(names, outside.Odd("name", string(one)))
+		}
+	}
+	return names
 }
 
 // parseTime is zero for what is no RFC 3339 time, since a CA's slip in a date must not hide the object around it.

@@ -2,7 +2,6 @@ package acme
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 )
@@ -70,12 +69,4 @@ func (a answer) settle(problem *Problem) (answer, error) {
 		return answer{}, a.lost(a.broken)
 	}
 	return a, nil
-}
-
-// decode reads the object in a successful answer. What is not JSON of this shape is as good as lost.
-func decode(a answer, into any) error {
-	if err := json.Unmarshal(a.body, into); err != nil {
-		return a.lost(fmt.Errorf("the answer to %s is not what RFC 8555 says: %w", a.request.kind, err))
-	}
-	return nil
 }

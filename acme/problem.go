@@ -1,9 +1,9 @@
 package acme
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"mime"
 	"net/http"
 	"strings"
 
@@ -17,10 +17,11 @@ type Problem struct {
 	Type        string       // without "urn:ietf:params:acme:error:"; "" if there was none
 	Title       outside.Text //
 	Detail      outside.Text // never empty; made from the status when the CA said nothing
-	Link        string       // the first https URL in the CA's own detail, which Detail may have cut in two; "" if none
+	Link        string       // the page a person is sent to, which Detail may have cut in two: see page; "" if none
 	Location    string       // of a 409 to a key change: the account that has the key already (RFC 8555 §7.3.5); "" otherwise
 	Subproblems []Subproblem // RFC 8555 §6.7.1; at most 200
 	Document    bool         // whether the CA sent a problem document; a proxy before it sends HTML, or nothing
+	Algorithms  []string     // of a badSignatureAlgorithm: those that the CA takes (RFC 8555 §6.2); at most 20
 }
 
 // Subproblem is what is wrong with one of several names.
@@ -30,17 +31,35 @@ type Subproblem struct {
 	Name   string // as names are compared; "" when the CA named none
 }
 
-// Error is the status, the type and the detail: "429 rateLimited: too many …".
+// namesSaid is how many of the names with a reason of their own an error tells.
+const namesSaid = 10
+
+// Error is the status, the type and the detail, then what is wrong with single names, and the page where more is to be read:
+// "429 rateLimited: too many …".
 func (p *Problem) Error() string {
-	switch {
-	case p.Type == "" && p.Status == 0:
-		return p.Detail.String()
-	case p.Type == "":
-		return fmt.Sprintf("%d: %s", p.Status, p.Detail)
-	case p.Status == 0:
-		return fmt.Sprintf("%s: %s", p.Type, p.Detail)
+	text := p.Detail.String()
+	if p.Type != "" {
+		text = p.Type + ": " + text
+		if p.Status != 0 {
+			text = fmt.Sprintf("%d %s", p.Status, text)
+		}
+	} else if p.Status != 0 {
+		text = fmt.Sprintf("%d: %s", p.Status, text)
 	}
-	return fmt.Sprintf("%d %s: %s", p.Status, p.Type, p.Detail)
+	said := 0
+	for _, s := range p.Subproblems {
+		if s.Name == "" || p.Detail.Contains(s.Name) && p.Detail.Contains(s.Detail.Arrived()) {
+			continue
+		}
+		if said++; said > namesSaid {
+			return text + "; and more"
+		}
+		text += "; " + s.Name + ": " + cmp.Or(s.Detail.String(), s.Type, "no reason given")
+	}
+	if p.IsType("userActionRequired") && p.Link != "" && !strings.Contains(text, p.Link) {
+		text += "; see " + p.Link
+	}
+	return text
 }
 
 // IsType reports whether the CA gave this type of RFC 8555 §6.7, without its prefix, such as "rateLimited". It is false
@@ -51,17 +70,21 @@ func (p *Problem) IsType(t string) bool { return p != nil && p.Type == t }
 // of it also sends when the CA was merely slow.
 func (p *Problem) Undecided() bool { return p.Status >= 500 }
 
-// problem is nil for a success, and otherwise what the answer says went wrong.
+// problem is nil for a success, and otherwise what the answer says went wrong. A document is known by what is in it and not
+// by its content type, which gateways and CAs get wrong: a badNonce that was not read would end the run.
 func (a answer) problem() *Problem {
 	if a.success() {
 		return nil
 	}
 	p := &Problem{}
-	if a.broken == nil && mayBeDocument(a.header.Get("Content-Type")) {
+	if a.broken == nil {
 		p = parseProblem(a.body)
 	}
 	if p.Detail.Empty() {
 		p.Detail = outside.Of(statusText(a.Status))
+	}
+	if p.IsType("userActionRequired") {
+		p.Link = a.page(p.Link)
 	}
 	if a.Status == http.StatusConflict && a.request.kind == KindKeyChange {
 		location, _ := a.location()
@@ -71,10 +94,17 @@ func (a answer) problem() *Problem {
 	return p
 }
 
-// mayBeDocument lets plain JSON through beside RFC 9457's type, because gateways are known to rewrite it.
-func mayBeDocument(contentType string) bool {
-	t, _, _ := mime.ParseMediaType(contentType)
-	return t == "application/problem+json" || t == "application/json"
+// page is where a person learns what is to be done: the instance of the problem (RFC 8555 §7.3.3), else the new terms, else
+// what the detail names.
+func (a answer) page(named string) string {
+	found, _ := members(a.body)
+	pages := []string{textOf(found["instance"])}
+	for _, page := range append(append(pages, a.links("terms-of-service")...), named) {
+		if presentable(page) != "" {
+			return page
+		}
+	}
+	return ""
 }
 
 func statusText(status int) string {
@@ -91,8 +121,7 @@ func statusText(status int) string {
 // parseProblem reads RFC 9457 and RFC 8555 §6.7, taking each member by itself: one of an unexpected kind must not hide
 // the others. Document is false for what is no JSON object, or one without any of a problem's members.
 func parseProblem(body []byte) *Problem {
-	var members map[string]json.RawMessage
-	json.Unmarshal(body, &members)
+	members, _ := members(body)
 	detail := textOf(members["detail"])
 	p := &Problem{
 		Type:   shortType(textOf(members["type"])),
@@ -105,8 +134,11 @@ func parseProblem(body []byte) *Problem {
 		p.Detail = p.Title
 	}
 	json.Unmarshal(members["status"], &p.Status) // of another kind: stays 0
-	var subproblems []json.RawMessage
-	json.Unmarshal(members["subproblems"], &subproblems)
+	algorithms := listOf(members["algorithms"])
+	for _, raw := range algorithms[:min(len(algorithms), 20)] {
+		p.Algorithms = append(p.Algorithms, wordOf("algorithm", textOf(raw)))
+	}
+	subproblems := listOf(members["subproblems"])
 	for _, raw := range subproblems[:min(len(subproblems), 200)] {
 		p.Subproblems = append(p.Subproblems, parseSubproblem(raw))
 	}
@@ -140,20 +172,14 @@ func embeddedProblem(raw json.RawMessage) *Problem {
 	return p
 }
 
-// textOf is the string in raw, or "" if raw holds something else.
-func textOf(raw json.RawMessage) string {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		return ""
-	}
-	return s
-}
-
 func shortType(t string) string {
 	if t == "about:blank" {
 		return ""
 	}
-	return wordOf("type", strings.TrimPrefix(t, "urn:ietf:params:acme:error:"))
+	for _, prefix := range []string{"urn:ietf:params:acme:error:", "urn:acme:error:"} { // the second is of RFC 8555's drafts
+		t = strings.TrimPrefix(t, prefix)
+	}
+	return wordOf("type", t)
 }
 
 // firstLink finds the page a person is sent to: the limit that was reached, or Boulder's page to unpause a name, whose

@@ -56,8 +56,8 @@ func (c *Client) RenewalInfo(ctx context.Context, id string) (RenewalInfo, error
 
 // parseRenewalInfo keeps RFC 9773 §4.2: a window that does not begin before it ends counts as no answer.
 func parseRenewalInfo(body []byte) (RenewalInfo, error) {
-	var members, window map[string]json.RawMessage
-	json.Unmarshal(body, &members)
+	members, _ := members(body)
+	var window map[string]json.RawMessage
 	json.Unmarshal(members["suggestedWindow"], &window)
 	info := RenewalInfo{
 		Start: parseTime(textOf(window["start"])), End: parseTime(textOf(window["end"])),

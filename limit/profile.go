@@ -21,7 +21,7 @@ var builtIn string
 type Profile struct {
 	Name      string
 	Directory string // "" for a kind of CA
-	Boulder   bool   // any CA that shows Boulder's random directory entry
+	Boulder   bool   // it runs Boulder; of a kind of CA: it is for any that shows Boulder's random entry
 
 	ReusesOrders        bool
 	HidesProcessing     bool
@@ -30,6 +30,8 @@ type Profile struct {
 	LongestValidation   time.Duration
 	OrderLifetime       time.Duration
 	Limits              map[string]Limit // by name; none where nothing is known
+
+	written []written // of a CA whose kind is known when its directory was read
 }
 
 // Profiles are the CAs that are known.
@@ -39,7 +41,7 @@ type Profiles []Profile
 type written struct {
 	Name                string            `toml:"name"`
 	Directory           string            `toml:"directory"`
-	Boulder             bool              `toml:"boulder"`
+	Boulder             *bool             `toml:"boulder"`
 	ReusesOrders        *bool             `toml:"reuses_orders"`
 	HidesProcessing     *bool             `toml:"hides_processing"`
 	ChargesDeactivation *bool             `toml:"charges_deactivation"`
@@ -115,38 +117,12 @@ func line(text string, block int, key string) string {
 	return ""
 }
 
-// with lays one written profile over the one for the same directory, or over that of its kind.
-func (p Profiles) with(w written) (Profiles, error) {
-	if w.Name == "" && w.Directory == "" {
-		return nil, errors.New("a [[ca]] needs a name or a directory")
-	}
-	at := slices.IndexFunc(p, func(o Profile) bool {
-		return (w.Directory != "" && o.Directory == w.Directory) || (w.Directory == "" && o.Name == w.Name)
-	})
-	var base Profile
-	if at >= 0 {
-		base = p[at]
-	} else if len(p) > 0 && w.Directory != "" {
-		base = p.For(w.Directory, w.Boulder)
-		base.Limits = nil
-	}
-	laid, err := base.over(w)
-	if err != nil {
-		return nil, err
-	}
-	if at >= 0 {
-		p = slices.Clone(p)
-		p[at] = laid
-		return p, nil
-	}
-	return append(slices.Clone(p), laid), nil
-}
-
+// over lays what is written over a profile.
 func (p Profile) over(w written) (Profile, error) {
 	if w.Name != "" {
 		p.Name = w.Name
 	}
-	p.Directory, p.Boulder = w.Directory, w.Boulder || p.Boulder && w.Directory == ""
+	set(&p.Boulder, w.Boulder)
 	set(&p.ReusesOrders, w.ReusesOrders)
 	set(&p.HidesProcessing, w.HidesProcessing)
 	set(&p.ChargesDeactivation, w.ChargesDeactivation)
@@ -235,21 +211,6 @@ func parseShare(text string) (part, of int64, err error) {
 		return 0, 0, fmt.Errorf("share = %q: not a part such as 1/20", failure.Clean(text))
 	}
 	return part, of, nil
-}
-
-// For returns the profile of a CA: that of its directory, that of Boulder where it runs one, or the generic one.
-func (p Profiles) For(directory string, boulder bool) Profile {
-	for _, known := range p {
-		if known.Directory != "" && known.Directory == directory {
-			return known
-		}
-	}
-	for _, known := range p {
-		if known.Directory == "" && (known.Boulder && boulder || !known.Boulder && !boulder) {
-			return known
-		}
-	}
-	return cautious(boulder)
 }
 
 // cautious is what is believed of a CA where no profile was loaded.

@@ -57,6 +57,9 @@ func changeOf(payload []byte) string {
 
 // changeKey is Pebble's, but for a key that has an account already: Pebble says 200 then and changes nothing.
 func (c *CA) changeKey(r *request) *reply {
+	if p := c.badAlgorithm(r.payload); p != nil {
+		return c.refuse(r, p)
+	}
 	holder := c.holder(r.payload)
 	if holder == nil || strings.HasSuffix(r.kid, accountPath+holder.ID) {
 		return c.pebble.serve(r.Request, r.body).documented()

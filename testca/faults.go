@@ -2,6 +2,7 @@ package testca
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -20,6 +21,7 @@ const (
 	Delay      Action = "delay"       // waits for Fault.Delay before processing, or after it with Fault.After
 	Hold       Action = "hold"        // waits until released before processing, or after it with Fault.After
 	BadNonce   Action = "bad-nonce"   // answered with 400 badNonce and a fresh nonce
+	Rewrite    Action = "rewrite"     // processed, then the answer is changed by Patch and Header
 	BreakOrder Action = "break-order" // a finalize: 500 serverInternal, Retry-After 60, the order invalid with an error
 )
 
@@ -43,10 +45,14 @@ type Fault struct {
 	Delay      time.Duration `json:"delay"`
 	// After makes Delay and Hold act once the request has been processed, before its answer is sent.
 	After bool `json:"after"`
+	// Patch is merged into the JSON object of a Rewrite's answer, or of Respond's problem document (RFC 7396: null takes a
+	// member away); Header is set there, an empty value taking the header away.
+	Patch  json.RawMessage   `json:"patch,omitempty"`
+	Header map[string]string `json:"header,omitempty"`
 }
 
 func (f Fault) check() error {
-	actions := []Action{Respond, Drop, LoseAnswer, Delay, Hold, BadNonce, BreakOrder}
+	actions := []Action{Respond, Drop, LoseAnswer, Delay, Hold, BadNonce, Rewrite, BreakOrder}
 	if !slices.Contains(actions, f.Action) {
 		return fmt.Errorf("there is no action %q, only %q", f.Action, actions)
 	}
@@ -59,7 +65,7 @@ func (f Fault) check() error {
 	if f.Action == BreakOrder && f.Kind != kindFinalize {
 		return fmt.Errorf("%s is for requests of the kind %s", BreakOrder, kindFinalize)
 	}
-	return nil
+	return f.checkRewrite()
 }
 
 // Held is a request that a Hold fault keeps waiting.
@@ -198,7 +204,7 @@ func (f *Fault) fabricated(nonce func() string) *reply {
 	if f.RetryAfter != "" {
 		answer.header.Set("Retry-After", f.RetryAfter)
 	}
-	return answer
+	return f.rewrite(answer)
 }
 
 func badNonce() *problem {

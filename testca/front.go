@@ -86,6 +86,8 @@ func (c *CA) attend(r *request, fault *Fault) (answer *reply, lost bool) {
 		return nil, false
 	case LoseAnswer:
 		return c.process(r), true
+	case Rewrite:
+		return fault.rewrite(c.process(r)), false
 	case BreakOrder:
 		return c.breakOrder(r), false
 	}
@@ -111,10 +113,11 @@ func (c *CA) process(r *request) *reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.now = c.now()
+	if p := c.badAlgorithm(r.body); p != nil && r.kid == "" {
+		return c.refuseUnread(r, p)
+	}
 	if r.Method == http.MethodPost && c.rejectsNonce() {
-		answer := newReply(http.StatusBadRequest)
-		answer.header.Set("Replay-Nonce", c.pebble.nonce(r.Request))
-		return answer.refuse(badNonce())
+		return c.refuseUnread(r, badNonce())
 	}
 	switch r.kind {
 	case kindDirectory:
@@ -153,6 +156,13 @@ func (c *CA) own(r *request, answer func(*reply) *reply) *reply {
 // refuse lets Pebble verify the request, and refuses it.
 func (c *CA) refuse(r *request, p *problem) *reply {
 	return c.own(r, func(verified *reply) *reply { return verified.refuse(p) })
+}
+
+// refuseUnread refuses a request that Pebble is not asked about.
+func (c *CA) refuseUnread(r *request, p *problem) *reply {
+	answer := newReply(p.Status)
+	answer.header.Set("Replay-Nonce", c.pebble.nonce(r.Request))
+	return answer.refuse(p)
 }
 
 func (c *CA) rejectsNonce() bool {

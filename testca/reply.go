@@ -78,6 +78,8 @@ type problem struct {
 	Type   string `json:"type"`
 	Detail string `json:"detail"`
 	Status int    `json:"status"`
+	// Algorithms are those that are taken, in a badSignatureAlgorithm.
+	Algorithms []string `json:"algorithms,omitempty"`
 
 	retryAfter string
 	limit      bool

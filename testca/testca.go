@@ -68,6 +68,8 @@ type Config struct {
 	// padding. ExternalAccountRequired refuses a newAccount without one.
 	ExternalAccountKeys     map[string]string
 	ExternalAccountRequired bool
+	// Algorithms are those of the account keys that are taken, such as RS256; all that Pebble knows if there are none.
+	Algorithms []string
 	// AlternateChains is how many chains are offered beside the default one; each ends below a root of its own.
 	AlternateChains int
 
