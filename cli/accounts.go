@@ -10,6 +10,7 @@ import (
 
 	"orderly/acme"
 	"orderly/certbot"
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/renewal"
 )
@@ -85,7 +86,7 @@ func newRegister(env Env, p *printer) *cobra.Command {
 		Long: "Make an account. Its key is kept before the CA is asked, so that a run that dies has lost\n" +
 			"nothing: the next one finds the account by the same key. Where the CA has an account for this\n" +
 			"host already, none is made.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.register(c.Context(), env, p) },
 	}
 	f.addTo(c)
@@ -137,7 +138,7 @@ func newShowAccount(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show_account",
 		Short: "Show an account as the CA has it",
-		Args:  noArguments,
+		Args:  argparse.NoArguments,
 		RunE:  func(c *cobra.Command, _ []string) error { return f.show(c.Context(), env, p) },
 	}
 	f.addTo(c)
@@ -199,7 +200,7 @@ func newUpdateAccount(env Env, p *printer) *cobra.Command {
 			"its id changes, too: its directory, the ledger and the renewal files follow; scripts that name\n" +
 			"it with --account must be changed. The new key is kept before the CA is asked, and a run that\n" +
 			"dies is continued by the next one, whatever that is about.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().BoolVar(&f.changeKey, "change-account-key", false, "give the account another key")
@@ -270,7 +271,7 @@ func newUnregister(env Env, p *printer) *cobra.Command {
 		Short: "Deactivate an account for ever, and remove it from this host",
 		Long: "Deactivate an account at the CA, which nothing can undo, and remove it from this host. Orders\n" +
 			"that earlier runs left are finished first, as far as they can be. Certificates stay valid.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.unregister(c.Context(), env, p) },
 	}
 	c.Flags().SortFlags = false

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/certbot"
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/renewal"
 )
@@ -64,7 +65,7 @@ func newCertificates(env Env, p *printer) *cobra.Command {
 		Long: "List the certificates on this host as certbot does. Revoked are those that were revoked from\n" +
 			"here: nobody is asked. What cannot be read is told with its reason, and keeps nothing else from\n" +
 			"the list.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringVar(&f.certName, "cert-name", "", "only the certificate of this `name`")

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/certbot"
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -101,7 +102,7 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 		Long: "Obtain a certificate by http-01 through a document root (--webroot) or a web server of its own\n" +
 			"(--standalone), or by commands of yours (--manual). A certificate for the same names is kept\n" +
 			"until it is due. An order that an earlier run left is continued, not repeated.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	set := c.Flags()

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/schedule"
 )
@@ -46,7 +48,7 @@ func Main(ctx context.Context, env Env) (code int) {
 	out := &witness{Writer: guard{env.Stdout, isTerminal(env.Stdout)}, watched: isTerminal(env.Stdout)}
 	env.Stderr = after{guard{env.Stderr, isTerminal(env.Stderr)}, out}
 	defer out.flush()
-	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv, certbot: called(env.Program), tty: out.watched, renewals: env.Renewals}
+	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv, certbot: argparse.AsCertbot(env.Program), tty: out.watched, renewals: env.Renewals}
 	defer func() {
 		if r := recover(); r != nil {
 			// A person must never see a Go stack trace; the log has it.
@@ -60,16 +62,17 @@ func Main(ctx context.Context, env Env) (code int) {
 	root := newRoot(env, p)
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
-	line, err := rewrite(env, root, readFile)
-	p.json, p.quiet = line.json, line.quiet
+	line, err := argparse.Rewrite(argparse.Input{Program: env.Program, Args: env.Args,
+		Files: func(named string) iter.Seq2[argparse.File, error] { return configTexts(env, named) }}, root)
+	p.json, p.quiet = line.JSON, line.Quiet
 	if err != nil {
-		return finish(p, line.command, err)
+		return finish(p, line.Command, err)
 	}
-	if line.version {
+	if line.Version {
 		p.printVersion()
 		return finish(p, root, out.failure())
 	}
-	root.SetArgs(line.args)
+	root.SetArgs(line.Args)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = out.failure()
@@ -153,19 +156,6 @@ func usageLine(command *cobra.Command) string {
 	return fmt.Sprintf("usage: %s\n       %s --help lists the flags\n", command.UseLine(), command.CommandPath())
 }
 
-// noArguments is cobra.NoArgs with a sentence that fits: a name without -d before it is no unknown command.
-func noArguments(c *cobra.Command, args []string) error {
-	switch {
-	case len(args) == 0:
-		return nil
-	case c.HasSubCommands():
-		return failure.New(failure.Usage, fmt.Sprintf("`%s --help` lists the commands.", c.CommandPath()), "there is no command %s %s",
-			c.CommandPath(), failure.Clean(args[0]))
-	}
-	return failure.New(failure.Usage, "Write flags before values, such as -d NAME.", "%s takes no arguments, but %q was given", c.CommandPath(),
-		failure.Clean(args[0]))
-}
-
 // oneArgument is cobra.ExactArgs(1) with a sentence that says what is missing.
 func oneArgument(what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
@@ -206,7 +196,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          noArguments,
+		Args:          argparse.NoArguments,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.PersistentPreRun = func(c *cobra.Command, _ []string) { p.started, p.given = true, c.Flags() }
@@ -217,7 +207,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 	root.SetHelpCommand(newHelp())
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		if c == root && len(env.Args) > 0 && !strings.HasPrefix(env.Args[0], "-") {
-			return noArguments(c, env.Args) // the flags of a command that is none
+			return argparse.NoArguments(c, env.Args) // the flags of a command that is none
 		}
 		if known, ok := errors.AsType[*failure.Error](err); ok {
 			return known // without what pflag puts before it: scripts look for certbot's sentence

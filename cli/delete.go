@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/renewal"
 )
 
@@ -23,7 +24,7 @@ func newDelete(env Env, p *printer) *cobra.Command {
 		Long: "Delete a certificate's versions, links and renewal file. It is not revoked. What an earlier run\n" +
 			"left of an order for it comes to nothing: the next run sees to it that no name stays pending at\n" +
 			"the CA, and no certificate is made.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringArrayVar(&f.names, "cert-name", nil, "`name` of the certificate; repeat, or separate by commas")

@@ -3,12 +3,17 @@ package cli
 import (
 	"bytes"
 	"context"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"orderly/cli/argparse"
+	"orderly/failure"
 )
 
 // commands are all commands that take flags, the root's first.
@@ -98,6 +103,18 @@ func TestTheNamesOfCertbot(t *testing.T) {
 	}
 }
 
+// configured are the configuration files that count, to the first error.
+func configured(env Env, named string) ([]argparse.File, error) {
+	var all []argparse.File
+	for file, err := range configTexts(env, named) {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, file)
+	}
+	return all, nil
+}
+
 // Trial L11: a configuration file that its reader may not see is none; one that it sees must be readable.
 func TestAFileThatCannotBeSeenIsNone(t *testing.T) {
 	dir := t.TempDir()
@@ -106,10 +123,11 @@ func TestAFileThatCannotBeSeenIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := Env{Getenv: func(string) string { return "" }, ConfigFiles: []string{filepath.Join(file, ".config", "cli.ini"), filepath.Join(dir, "none.ini")}}
-	if items, err := readConfig(env, "", readFile); err != nil || len(items) != 0 {
-		t.Errorf("%v, %v", items, err)
+	if files, err := configured(env, ""); err != nil || len(files) != 0 {
+		t.Errorf("%v, %v", files, err)
 	}
-	if _, err := readConfig(env, filepath.Join(file, "named.ini"), readFile); err == nil || !strings.Contains(err.Error(), "Unable to open config file") {
+	_, err := configured(env, filepath.Join(file, "named.ini"))
+	if failure.ClassOf(err) != failure.Usage || !strings.Contains(err.Error(), "Unable to open config file") {
 		t.Errorf("the one that was named: %v", err)
 	}
 	loop := filepath.Join(dir, "loop.ini")
@@ -117,7 +135,7 @@ func TestAFileThatCannotBeSeenIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	env.ConfigFiles = []string{loop}
-	if _, err := readConfig(env, "", readFile); err == nil {
+	if _, err := configured(env, ""); err == nil {
 		t.Error("one that shows itself and cannot be read was passed over")
 	}
 }
@@ -136,5 +154,43 @@ func TestAnErrorBeforeTheLogNamesNone(t *testing.T) {
 	code, _, problems := run(t, "certbot", "renew", "-n", "--config-dir", filepath.Join(dir, "etc"), "--work-dir", filepath.Join(dir, "lib"), "--logs-dir", blocked)
 	if code != 1 || strings.Contains(problems, "logfile") || strings.Contains(problems, "Saving debug log") {
 		t.Errorf("exit %d: %s", code, problems)
+	}
+}
+
+// A flag that the table takes for a switch and a command for one with a value would swallow the next argument, or not.
+func TestTheTableAndTheCommandsAgreeOnValues(t *testing.T) {
+	env := Env{Program: "orderly", Getenv: func(string) string { return "" }}
+	root := newRoot(env, &printer{getenv: env.Getenv})
+	none := func(string) iter.Seq2[argparse.File, error] { return func(func(argparse.File, error) bool) {} }
+	asked := 0
+	for _, c := range root.Commands() {
+		if !argparse.IsVerb(c) {
+			continue
+		}
+		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			asked++
+			args := []string{c.Name(), "--" + f.Name}
+			_, err := argparse.Rewrite(argparse.Input{Program: "orderly", Args: args, Files: none}, root)
+			lacks := err != nil && strings.Contains(err.Error(), "expected one argument")
+			if lacks != (f.NoOptDefVal == "") {
+				t.Errorf("%s: the command takes a value: %v; the table says %v", args, f.NoOptDefVal == "", lacks)
+			}
+		})
+	}
+	if asked < 200 {
+		t.Errorf("only %d flags were asked for", asked)
+	}
+}
+
+// The manual has what is accepted without effect and what is refused.
+func TestTheManualSaysWhatBecameOfCertbotsFlags(t *testing.T) {
+	env := Env{Program: "orderly", Getenv: func(string) string { return "" }}
+	for _, c := range newRoot(env, &printer{getenv: env.Getenv}).Commands() {
+		text := strings.ReplaceAll(page(c), `\-`, "-")
+		for _, o := range argparse.Others(c) {
+			if !strings.Contains(text, o.Name) {
+				t.Errorf("the manual of %s is silent about %s", c.Name(), o.Name)
+			}
+		}
 	}
 }

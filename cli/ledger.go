@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
@@ -18,20 +19,20 @@ import (
 )
 
 func newLedger(env Env, p *printer) *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: noArguments,
+	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	new(places).add(c.Flags()) // for the commands below it, before whose names they may stand
 	c.AddCommand(
 		ledgerCommand(env, p, "adopt", "Take over a ledger that another host wrote",
 			"Take over a ledger that was copied or restored from another host, when this host has taken its\n"+
-				"place. Every unfinished order in it is looked at before anything is sent for it.", noArguments, (*places).adopt),
+				"place. Every unfinished order in it is looked at before anything is sent for it.", argparse.NoArguments, (*places).adopt),
 		ledgerCommand(env, p, "check", "See whether the ledger is whole, and agrees with the files beside it",
 			"Check the ledger's file, its references, and that the private keys of unfinished orders are there.\n"+
-				"Exit code 1 when something is wrong.", noArguments, (*places).check),
+				"Exit code 1 when something is wrong.", argparse.NoArguments, (*places).check),
 		ledgerCommand(env, p, "backup FILE", "Write a consistent copy of the ledger, while others work",
 			"Write a consistent copy of the ledger to a new file. Private keys that wait for their certificate are\n"+
 				"not in it: they are in the directory keys beside the ledger.", oneArgument("a new file"), (*places).backup),
-		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line", "", noArguments, (*places).export),
+		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line", "", argparse.NoArguments, (*places).export),
 		newRebuild(env, p),
 	)
 	return c
@@ -247,7 +248,7 @@ func newRebuild(env Env, p *printer) *cobra.Command {
 			"belongs to may be another server's: they are shown by pending, and taken up by an order for their\n" +
 			"names. Let's Encrypt has no such list: there newOrder for the\n" +
 			"same names, as the next renewal sends it, hands an open order back.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	f.addDeadline(c.Flags())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/limit"
 )
 
@@ -42,7 +43,7 @@ func newLimits(env Env, p *printer) *cobra.Command {
 			"hides_processing, charges_deactivation, domains_spread (true or false), counts_pending (a number),\n" +
 			"longest_validation, order_lifetime (\"60s\", \"168h\"), share (\"1/20\"), and below [ca.limits]\n" +
 			strings.Join(limit.Names(), ",\n") + "\n(\"300/3h\", or \"off\").",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.limits(c.Context(), env, p) },
 	}
 	f.add(c.Flags())

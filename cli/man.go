@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/ownfile"
 )
@@ -76,9 +77,9 @@ func page(c *cobra.Command) string {
 		b.WriteString(".SH OPTIONS\n")
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) { b.WriteString(option(f)) })
 	}
-	list(&b, "ACCEPTED WITHOUT EFFECT", c, func(k kind) bool { return k == harmless })
-	list(&b, "REFUSED", c, func(k kind) bool { return k != harmless })
-	if isVerb(c) {
+	list(&b, "ACCEPTED WITHOUT EFFECT", c, true)
+	list(&b, "REFUSED", c, false)
+	if argparse.IsVerb(c) {
 		b.WriteString(".SH FILES\n" + roff("/etc/letsencrypt/cli.ini, ~/.config/letsencrypt/cli.ini: long names of flags, one a line, as key = value;") + "\n" +
 			roff("the command line counts more. --config names another one.") + "\n")
 	}
@@ -123,16 +124,16 @@ func defaultOf(f *pflag.Flag) string {
 }
 
 // list writes a section about flags of certbot's that a command has not.
-func list(b *strings.Builder, title string, c *cobra.Command, is func(kind) bool) {
-	for _, o := range otherFlags(c) {
-		if !is(o.kind) {
+func list(b *strings.Builder, title string, c *cobra.Command, accepted bool) {
+	for _, o := range argparse.Others(c) {
+		if o.Accepted != accepted {
 			continue
 		}
 		if title != "" {
 			b.WriteString(".SH " + title + "\n")
 		}
 		title = ""
-		b.WriteString(".TP\n\\fB" + roff(o.name) + "\\fR\n" + roff(o.text) + "\n")
+		b.WriteString(".TP\n\\fB" + roff(o.Name) + "\\fR\n" + roff(o.Text) + "\n")
 	}
 }
 

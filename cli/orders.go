@@ -8,12 +8,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/ledger"
 )
 
 func newOrder(env Env, p *printer) *cobra.Command {
-	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger", Args: noArguments,
+	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger", Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	new(places).add(c.Flags()) // for the commands below it, before whose names they may stand
 	c.AddCommand(newOrderList(env, p), newOrderShow(env, p))
@@ -30,7 +31,7 @@ func newOrderList(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
 		Short: "List orders, the newest last",
-		Args:  noArguments,
+		Args:  argparse.NoArguments,
 		RunE:  func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringVar(&f.filter.Lineage, "cert-name", "", "only those of this certificate `name`")

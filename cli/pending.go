@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/ledger"
 )
 
@@ -26,7 +27,7 @@ func newPending(env Env, p *printer) *cobra.Command {
 		Long: "List every authorization of this ledger's orders that is not final: its order, name, age and\n" +
 			"expiry, and what happens next. A phantom is an order that the CA may have made although its\n" +
 			"answer was lost; it is listed until it has certainly expired.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.pending(c.Context(), env, p) },
 	}
 	f.add(c.Flags())

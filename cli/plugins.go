@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"orderly/cli/argparse"
 )
 
 // plugin is a way to prove names, described as certbot describes its own.
@@ -33,7 +35,7 @@ func newPlugins(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "plugins",
 		Short: "List the ways to prove a name",
-		Args:  noArguments,
+		Args:  argparse.NoArguments,
 		RunE:  func(*cobra.Command, []string) error { return f.execute(p) },
 	}
 	c.Flags().BoolVar(&f.initialize, "init", false, "say also that they can be set up")

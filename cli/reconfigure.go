@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/renewal"
 )
@@ -30,7 +31,7 @@ func newReconfigure(env Env, p *printer) *cobra.Command {
 		Long: "Change the settings in a certificate's renewal file. They are tried first: a renewal is rehearsed\n" +
 			"with them, at the staging server for a certificate of Let's Encrypt's and otherwise at its own\n" +
 			"server. Nothing is changed if that fails. A hook given as '' is taken away.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			f.forget(c)
 			return f.execute(c.Context(), env, p)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -35,7 +36,7 @@ func newRenew(env Env, p *printer) *cobra.Command {
 		Long: "Renew the certificates that are due: a third of their lifetime is left (half of one below ten\n" +
 			"days), or as renew_before_expiry in the renewal file says. Orders that earlier runs left are\n" +
 			"finished first. A lineage that is broken, or in back-off, costs the CA no request.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	set := c.Flags()

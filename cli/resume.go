@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/renewal"
 )
 
@@ -18,7 +19,7 @@ func newResume(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resume",
 		Short: "Continue every order that an earlier run left, and pay the post-hooks it owed",
-		Args:  noArguments,
+		Args:  argparse.NoArguments,
 		RunE:  func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	f.working.add(c.Flags(), env.Getenv)

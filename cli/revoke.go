@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/acme"
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/renewal"
 )
@@ -27,7 +28,7 @@ func newRevoke(env Env, p *printer) *cobra.Command {
 			"delete it with its earlier and later versions, unless --no-delete-after-revoke is given. An\n" +
 			"unfinished order of a certificate that is deleted is given up; of one that is kept it goes on,\n" +
 			"since it is for another one. A certificate that was revoked before is no error.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	set := c.Flags()

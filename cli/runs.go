@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -37,7 +38,7 @@ func newRuns(env Env, p *printer) *cobra.Command {
 		Long: "List the runs of commands that work. A run that neither lives nor recorded its end was killed\n" +
 			"(a script's time-out, the OOM killer, a reboot): the step it died in stands below it, with the time\n" +
 			"of its last sign of life.",
-		Args: noArguments,
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().BoolVar(&f.killed, "killed", false, "only those that were killed")

@@ -9,14 +9,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/acme"
+	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/renewal"
 )
-
-// certbotVersion is what `certbot --version` says. It stands alone on its line, since scripts take the second word, the last
-// word or every number of it for the version. It is that of the messages: a script that asks for more than 2.1 would look
-// for texts that are not printed, and every flag up to 5.6 is understood anyway.
-const certbotVersion = "2.1.0"
 
 // printVersion answers --version as the program's name wants it.
 func (p *printer) printVersion() {
@@ -24,7 +20,7 @@ func (p *printer) printVersion() {
 		fmt.Fprintf(p.out, "orderly %s\n", Version())
 		return
 	}
-	fmt.Fprintf(p.out, "certbot %s\n", certbotVersion)
+	fmt.Fprintf(p.out, "certbot %s\n", argparse.Certbot)
 	if p.tty {
 		fmt.Fprintf(p.err, "orderly %s stands in its place.\n", Version())
 	}
@@ -201,7 +197,7 @@ func (p *printer) invalidNames(ctx context.Context, s *session, r renewal.Result
 // addConfigFlag gives certbot's verbs the flag that is obeyed before cobra sees the command line, for help and completion.
 func addConfigFlag(root *cobra.Command) {
 	for _, c := range root.Commands() {
-		if isVerb(c) && c.Flags().Lookup("config") == nil {
+		if argparse.IsVerb(c) && c.Flags().Lookup("config") == nil {
 			c.SetHelpFunc(func(c *cobra.Command, args []string) {
 				root.HelpFunc()(c, args)
 				fmt.Fprint(c.OutOrStdout(), otherHelp(c))

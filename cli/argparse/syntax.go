@@ -1,4 +1,9 @@
-package cli
+package argparse
+
+// A command line is taken apart here as argparse takes it: abbreviations, bundled short flags,
+// values that are attached or follow, "--", numbers that look like flags. Scripts rely on each of
+// these, and Go's flag libraries know none of the first and read some of the others differently; a
+// value that is taken for a flag, or a flag for a value, is another command.
 
 import (
 	"regexp"
@@ -10,35 +15,37 @@ import (
 	"orderly/failure"
 )
 
-// argFlag is a flag as a command line may spell it.
-type argFlag struct {
+// option is a flag as a command line may spell it.
+type option struct {
 	name  string // the canonical one, without hyphens
 	shown string // as argparse names it in errors
-	value bool   // it takes one
+	takes bool   // it takes a value
 	own   bool   // certbot does not know it
 	late  bool   // it must not make an abbreviation ambiguous that Debian's certbot takes
 }
 
-// setting is an option that was given, with its value, in the order of the command line.
-type setting struct {
-	argFlag
-	spelled string // the long name that was meant, or the short one
-	text    string
-	given   bool // whether there is a text
-	place   string
+// given is an option that was given, with its value, in the order of the command line.
+type given struct {
+	option
+	spelled  string // the long name that was meant, or the short one
+	value    string
+	hasValue bool
+	place    string // file and line; "" on the command line
 }
 
 // syntax knows what options there are: "--name" and "-x".
 type syntax struct {
-	options map[string]argFlag
+	options map[string]option
 	longs   []string // sorted, for messages
 }
 
 // newSyntax makes the syntax of a command: certbot's flags, and the command's own.
 func newSyntax(table []row, sets ...*pflag.FlagSet) *syntax {
-	s := &syntax{options: map[string]argFlag{}}
+	s := &syntax{options: map[string]option{}}
 	for _, r := range table {
-		o := argFlag{name: r.spellings()[0], shown: r.describe(), value: r.value != "", late: r.newer}
+		o := option{
+			name: r.spellings()[0], shown: r.describe(), takes: r.value != "", late: r.newer,
+		}
 		for _, name := range r.spellings() {
 			s.options["--"+name] = o
 		}
@@ -62,7 +69,9 @@ func (s *syntax) addOwn(f *pflag.Flag) {
 	if _, known := s.options["--"+f.Name]; known {
 		return
 	}
-	o := argFlag{name: f.Name, shown: "--" + f.Name, value: f.NoOptDefVal == "", own: true, late: true}
+	o := option{
+		name: f.Name, shown: "--" + f.Name, takes: f.NoOptDefVal == "", own: true, late: true,
+	}
 	s.options["--"+f.Name] = o
 	if _, known := s.options["-"+f.Shorthand]; f.Shorthand != "" && !known {
 		s.options["-"+f.Shorthand] = o
@@ -73,10 +82,10 @@ func (s *syntax) addOwn(f *pflag.Flag) {
 type word struct {
 	isOption bool
 	known    bool
-	option   argFlag
+	option   option
 	spelled  string
-	text     string
-	given    bool
+	value    string
+	attached bool // the value
 }
 
 // negative is what argparse takes for a number and not for an option.
@@ -89,20 +98,25 @@ func (s *syntax) look(arg string) (word, error) {
 	if o, ok := s.options[arg]; ok {
 		return word{isOption: true, known: true, option: o, spelled: arg}, nil
 	}
-	name, text, given := strings.Cut(arg, "=")
-	if o, ok := s.options[name]; ok {
-		return word{isOption: true, known: true, option: o, spelled: name, text: text, given: given}, nil
+	name, value, attached := strings.Cut(arg, "=")
+	full := func(name string) word {
+		return word{isOption: true, known: true, option: s.options[name], spelled: name,
+			value: value, attached: attached}
+	}
+	if _, ok := s.options[name]; ok {
+		return full(name), nil
 	}
 	if strings.HasPrefix(arg, "--") {
-		full, err := s.complete(name)
+		long, err := s.complete(name)
 		if err != nil {
 			return word{}, err
 		}
-		if full != "" {
-			return word{isOption: true, known: true, option: s.options[full], spelled: full, text: text, given: given}, nil
+		if long != "" {
+			return full(long), nil
 		}
 	} else if o, ok := s.options[arg[:2]]; ok {
-		return word{isOption: true, known: true, option: o, spelled: arg[:2], text: arg[2:], given: true}, nil
+		return word{isOption: true, known: true, option: o, spelled: arg[:2], value: arg[2:],
+			attached: true}, nil
 	}
 	if negative.MatchString(arg) || strings.Contains(arg, " ") {
 		return word{}, nil
@@ -110,8 +124,8 @@ func (s *syntax) look(arg string) (word, error) {
 	return word{isOption: true, spelled: arg}, nil
 }
 
-// complete finds the one long flag that begins with prefix, "" where none does. What Debian's certbot takes for one flag is
-// that flag here, whatever flags came later.
+// complete finds the one long flag that begins with prefix, "" where none does. What Debian's
+// certbot takes for one flag is that flag here, whatever flags came later.
 func (s *syntax) complete(prefix string) (string, error) {
 	var old, late []string
 	for _, name := range s.longs {
@@ -128,8 +142,10 @@ func (s *syntax) complete(prefix string) (string, error) {
 			continue
 		}
 		first := s.options[found[0]].name
-		if slices.ContainsFunc(found, func(name string) bool { return s.options[name].name != first }) {
-			return "", failure.New(failure.Usage, "Write it out.", "ambiguous option: %s could match %s", failure.Clean(prefix), strings.Join(slices.Concat(old, late), ", "))
+		another := func(name string) bool { return s.options[name].name != first }
+		if slices.ContainsFunc(found, another) {
+			return "", failure.New(failure.Usage, "Write it out.", "ambiguous option: %s could match %s",
+				failure.Clean(prefix), strings.Join(slices.Concat(old, late), ", "))
 		}
 		return found[0], nil
 	}
@@ -138,14 +154,19 @@ func (s *syntax) complete(prefix string) (string, error) {
 
 // parsed is a command line taken apart.
 type parsed struct {
-	settings []setting
-	unknown  []string // flags that nobody knows
-	words    []string // what is no flag and no flag's value
-	places   []int    // where the words stand
+	given   []given
+	unknown []string // flags that nobody knows
+	words   []string // what is no flag and no flag's value
+	places  []int    // where the words stand
 }
 
-// parse takes a command line apart as argparse does. Only what a flag cannot mean is an error; unknown flags and words are
-// left to the caller.
+// has reports whether an option was given.
+func (p parsed) has(name string) bool {
+	return slices.ContainsFunc(p.given, func(g given) bool { return g.name == name })
+}
+
+// parse takes a command line apart as argparse does. Only what a flag cannot mean is an error;
+// unknown flags and words are left to the caller.
 func (s *syntax) parse(args []string) (parsed, error) {
 	var p parsed
 	for i := 0; i < len(args); i++ {
@@ -179,33 +200,39 @@ func (p *parsed) rest(args []string, from int) {
 	}
 }
 
-// take records an option, and those bundled with it, and returns how many of the arguments that follow belong to it.
+// take records an option, and those bundled with it, and returns how many of the arguments that
+// follow belong to it.
 func (s *syntax) take(p *parsed, w word, follow []string) (int, error) {
-	for !w.option.value && w.given && len(w.spelled) == 2 && w.text != "" {
-		p.settings = append(p.settings, setting{argFlag: w.option, spelled: w.spelled})
-		next, known := s.options["-"+w.text[:1]]
+	for !w.option.takes && w.attached && len(w.spelled) == 2 && w.value != "" {
+		p.given = append(p.given, given{option: w.option, spelled: w.spelled})
+		next, known := s.options["-"+w.value[:1]]
 		if !known {
 			return 0, explicit(w)
 		}
-		w = word{option: next, spelled: "-" + w.text[:1], text: w.text[1:], given: len(w.text) > 1}
+		w = word{option: next, spelled: "-" + w.value[:1], value: w.value[1:],
+			attached: len(w.value) > 1}
 	}
+	g := given{option: w.option, spelled: w.spelled, value: w.value, hasValue: w.attached}
 	switch {
-	case w.option.own && w.given, w.option.value && w.given, !w.option.value && !w.given:
-		p.settings = append(p.settings, setting{argFlag: w.option, spelled: w.spelled, text: w.text, given: w.given})
+	case w.option.own && w.attached, w.option.takes == w.attached:
+		p.given = append(p.given, g)
 		return 0, nil
-	case !w.option.value:
+	case !w.option.takes:
 		return 0, explicit(w)
 	}
 	if err := s.value(w, follow); err != nil {
 		return 0, err
 	}
-	p.settings = append(p.settings, setting{argFlag: w.option, spelled: w.spelled, text: follow[0], given: true})
+	g.value, g.hasValue = follow[0], true
+	p.given = append(p.given, g)
 	return 1, nil
 }
 
 // value finds the value of an option: the next argument, if it is no option.
 func (s *syntax) value(w word, follow []string) error {
-	missing := failure.New(failure.Usage, "A value that begins with a hyphen is given as "+longest(w)+"=VALUE.", "argument %s: expected one argument", w.option.shown)
+	missing := failure.New(failure.Usage,
+		"A value that begins with a hyphen is given as --"+w.option.name+"=VALUE.",
+		"argument %s: expected one argument", w.option.shown)
 	if len(follow) == 0 || follow[0] == "--" {
 		return missing
 	}
@@ -216,8 +243,9 @@ func (s *syntax) value(w word, follow []string) error {
 	return err
 }
 
-func longest(w word) string { return "--" + w.option.name }
-
+// explicit is the error for a value that a switch was given.
 func explicit(w word) error {
-	return failure.New(failure.Usage, "It takes no value.", "argument %s: ignored explicit argument %q", w.option.shown, failure.Clean(w.text))
+	return failure.New(failure.Usage, "It takes no value.",
+		"argument %s: ignored explicit argument %q",
+		w.option.shown, failure.Clean(w.value))
 }

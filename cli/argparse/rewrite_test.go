@@ -1,11 +1,11 @@
-package cli_test
+package argparse_test
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
-	"orderly/cli"
+	"orderly/cli/argparse"
 	"orderly/failure"
 )
 
@@ -21,7 +21,7 @@ func check(t *testing.T, program string, cases []rewriting) {
 	t.Helper()
 	for _, c := range cases {
 		t.Run(c.given, func(t *testing.T) {
-			got, err := cli.Rewrite(program, strings.Fields(c.given), nil, nil)
+			got, err := rewrite(program, strings.Fields(c.given), nil, nil)
 			if c.err == "" {
 				if err != nil || strings.Join(got.Args, " ") != c.want {
 					t.Errorf("%q, %v; not %q", strings.Join(got.Args, " "), err, c.want)
@@ -129,7 +129,7 @@ func TestHelpIsAskedForBeforeOrBehindTheVerb(t *testing.T) {
 		{given: "run --help", want: "--help"},
 		{given: "renew --cert-name --help", err: "expected one argument", exit: 2},
 	})
-	if got, err := cli.Rewrite("certbot", []string{"renew", "--version"}, nil, nil); err != nil || !got.Version {
+	if got, err := rewrite("certbot", []string{"renew", "--version"}, nil, nil); err != nil || !got.Version {
 		t.Errorf("--version behind a verb: %v, %v", got, err)
 	}
 }
@@ -161,51 +161,31 @@ func TestWhatIsHarmlessIsDroppedAndTheRestRefused(t *testing.T) {
 }
 
 func TestEveryRefusalSaysWhatToDo(t *testing.T) {
-	for _, f := range cli.Flags() {
+	for _, f := range argparse.Flags() {
 		if f.Refused && (f.Why == "" || f.Use == "" || len(f.Verbs) == 0) {
 			t.Errorf("--%s: %q, %q, at %v", f.Names, f.Why, f.Use, f.Verbs)
 		}
 	}
 }
 
-// A flag that the table takes for a switch and a command for one with a value would swallow the next argument, or not.
-func TestTheTableAndTheCommandsAgreeOnValues(t *testing.T) {
-	byName := map[string]bool{}
-	for _, f := range cli.Flags() {
-		for _, name := range strings.Fields(f.Names) {
-			byName[name] = f.Value
-		}
-	}
-	for _, verb := range []string{"certonly", "renew", "certificates", "delete", "revoke", "register", "unregister", "update_account", "show_account", "plugins"} {
-		flags, err := cli.FlagsOf(verb)
-		if err != nil {
-			t.Error(err)
-		}
-		for name, value := range flags {
-			if known, ok := byName[name]; ok && known != value {
-				t.Errorf("%s --%s: the command takes a value: %v, the table says %v", verb, name, value, known)
+// Help and manual pages say of every flag of certbot's what became of it, where the command has
+// none of its own.
+func TestNoFlagOfCertbotsIsPassedOverInSilence(t *testing.T) {
+	for _, c := range tree().Commands() {
+		told := map[string]bool{}
+		for _, o := range argparse.Others(c) {
+			for name := range strings.SplitSeq(o.Name, ", ") {
+				told[name] = o.Text != ""
 			}
 		}
-	}
-}
-
-func TestTheManualNamesEveryFlagOfCertbots(t *testing.T) {
-	for _, verb := range []string{"certonly", "renew", "certificates"} {
-		for _, c := range cli.Root().Commands() {
-			if c.Name() != verb {
+		for _, f := range argparse.Flags() {
+			name := strings.Fields(f.Names)[0]
+			if !slices.Contains(f.Verbs, c.Name()) || c.DisableFlagParsing || told["--"+name] || told["--"+f.Group] {
 				continue
 			}
-			text := strings.ReplaceAll(cli.Page(c), `\-`, "-")
-			for _, f := range cli.Flags() {
-				name := strings.Fields(f.Names)[0]
-				if slices.Contains(f.Verbs, verb) && !strings.Contains(text, "--"+name) && !plugin(name) {
-					t.Errorf("the manual of %s is silent about --%s", verb, name)
-				}
+			if !slices.ContainsFunc(strings.Fields(f.Names), func(n string) bool { return c.Flags().Lookup(n) != nil }) {
+				t.Errorf("help of %s is silent about --%s", c.Name(), name)
 			}
 		}
 	}
-}
-
-func plugin(name string) bool {
-	return strings.HasPrefix(name, "dns-") || strings.HasPrefix(name, "nginx-") || strings.HasPrefix(name, "apache-")
 }

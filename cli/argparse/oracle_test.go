@@ -1,4 +1,4 @@
-package cli_test
+package argparse_test
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"orderly/cli"
+	"orderly/cli/argparse"
 )
 
 // debianPython has certbot's and ConfigArgParse's modules (scripts/deps installs them).
@@ -41,13 +41,14 @@ from certbot._internal.plugins import disco
 cli.prepare_and_parse_args(disco.PluginsRegistry.find_all(), ["certonly", "-n"])
 print(json.dumps([[a.option_strings, a.nargs != 0] for a in cli.helpful_parser.parser._actions if a.option_strings]))`
 
-// The table must have every flag of the certbot that is installed, spelled and valued as there: else abbreviations differ.
+// The table must have every flag of the certbot that is installed, spelled and valued as there:
+// else abbreviations differ.
 func TestTheTableIsCertbots(t *testing.T) {
 	t.Parallel()
 	var theirs [][]any
 	ask(t, certbotsFlags, nil, &theirs)
-	ours := map[string]cli.Flag{}
-	for _, f := range cli.Flags() {
+	ours := map[string]argparse.Flag{}
+	for _, f := range argparse.Flags() {
 		for _, name := range strings.Fields(f.Names) {
 			ours["--"+name] = f
 		}
@@ -84,7 +85,7 @@ func TestTheTableIsCertbots(t *testing.T) {
 }
 
 // certbot's flags in real argparse, with nothing behind them.
-const argparse = `
+const realArgparse = `
 import argparse, json, sys
 inp = json.load(sys.stdin)
 out = []
@@ -114,7 +115,7 @@ type flagOfArgparse struct {
 func oldFlags() []flagOfArgparse {
 	var all []flagOfArgparse
 	known := map[string]bool{}
-	for _, f := range cli.Flags() {
+	for _, f := range argparse.Flags() {
 		if f.Newer || known[f.Names] {
 			continue
 		}
@@ -160,12 +161,12 @@ func TestCommandLinesAreTakenApartAsArgparseDoes(t *testing.T) {
 		Extras []string
 		Error  string
 	}
-	ask(t, argparse, map[string]any{"flags": oldFlags(), "lines": lines}, &theirs)
+	ask(t, realArgparse, map[string]any{"flags": oldFlags(), "lines": lines}, &theirs)
 	if len(theirs) != len(lines) || len(lines) < 2000 {
 		t.Fatalf("%d answers for %d command lines", len(theirs), len(lines))
 	}
 	for i, line := range lines {
-		settings, extras, err := cli.Parse(line)
+		settings, extras, err := argparse.Parse(line)
 		their := theirs[i]
 		if err != nil || their.Error != "" {
 			compareErrors(t, line, err, their.Error)
@@ -188,8 +189,8 @@ func TestCommandLinesAreTakenApartAsArgparseDoes(t *testing.T) {
 	}
 }
 
-// compareErrors wants an error of the same kind from both. Before 3.12, argparse took two spellings of one flag for an
-// ambiguity.
+// compareErrors wants an error of the same kind from both. Before 3.12, argparse took two spellings
+// of one flag for an ambiguity.
 func compareErrors(t *testing.T, line []string, ours error, theirs string) {
 	t.Helper()
 	kinds := []string{"ambiguous option", "expected one argument", "ignored explicit argument"}
@@ -198,9 +199,9 @@ func compareErrors(t *testing.T, line []string, ours error, theirs string) {
 	}
 	switch {
 	case ours == nil && kind(theirs) == 0:
-		settings, _, _ := cli.Parse(line)
+		settings, _, _ := argparse.Parse(line)
 		for _, name := range strings.Split(theirs[strings.Index(theirs, "could match ")+len("could match "):], ", ") {
-			if full, _, err := cli.Parse(append([]string{name}, line[1:]...)); err == nil && full[0].Name != settings[0].Name {
+			if full, _, err := argparse.Parse(append([]string{name}, line[1:]...)); err == nil && full[0].Name != settings[0].Name {
 				t.Errorf("%q: %s, we take it for --%s", line, theirs, settings[0].Name)
 			}
 		}
@@ -243,7 +244,7 @@ func TestConfigurationFilesAreReadAsConfigArgParseDoes(t *testing.T) {
 	var theirs [][][]any
 	ask(t, configargparse, texts, &theirs)
 	for i, text := range texts {
-		items, err := cli.ReadItems(text)
+		items, err := argparse.ReadItems(text)
 		if (err != nil) != (theirs[i] == nil) {
 			t.Errorf("%q: we say %v, ConfigArgParse reads %v", text, err, theirs[i])
 			continue
