@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"github.com/spf13/pflag"
 	"maps"
 	"net"
 	"net/netip"
@@ -11,11 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"orderly/certbot"
 	"orderly/failure"
-	"orderly/order"
+	"orderly/order/drive"
 	"orderly/preflight"
 	"orderly/renewal"
 	"orderly/solver/webroot"
@@ -94,7 +93,7 @@ func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
 	set.StringSliceVar(&f.skip, "skip-preflight", nil, "`checks` to leave out: "+strings.Join(checks(), ", "))
 	set.DurationVar(&f.longestValidation, "longest-validation", 0,
 		"how long this CA may validate a name: `time` after which an unanswered challenge is sent again (default: 60s)")
-	set.IntVar(&f.patience, "issuance-timeout", int(order.DefaultPatience/time.Second),
+	set.IntVar(&f.patience, "issuance-timeout", int(drive.DefaultPatience/time.Second),
 		"`seconds` for which the CA is waited for without anything changing; the next run goes on with the order")
 	set.BoolVar(&f.noDirectoryHooks, "no-directory-hooks", false, "do not run the hooks in CONFIG/renewal-hooks")
 }

@@ -19,7 +19,7 @@ import (
 	"orderly/ledger/sqlstore"
 	"orderly/limit"
 	"orderly/lock"
-	"orderly/order"
+	"orderly/order/keys"
 	"orderly/ownfile"
 	"orderly/renewal"
 	"orderly/solver/webroot"
@@ -137,7 +137,7 @@ func (s *session) lockLedger(ctx context.Context) (func() error, error) {
 	return unlock, err
 }
 
-func (s *session) keys() *order.Keys { return &order.Keys{Dir: filepath.Join(s.ledgerDir(), "keys")} }
+func (s *session) keys() *keys.Store { return &keys.Store{Dir: filepath.Join(s.ledgerDir(), "keys")} }
 
 // profiles are the CAs that are known: the built-in ones, with CONFIG/orderly/ca.toml laid over them.
 func (s *session) profiles() (limit.Profiles, error) {

@@ -1,12 +1,11 @@
 package order
 
 import (
-	"cmp"
-	"context"
+	"fmt"
 	"time"
 
 	"orderly/acme"
-	"orderly/failure"
+	"orderly/ledger"
 	"orderly/limit"
 	"orderly/outside"
 )
@@ -40,11 +39,11 @@ type CA struct {
 // Habits returns the habits of a CA of which nothing is known but its directory: Boulder's where that carries Boulder's
 // random entry, otherwise cautious ones.
 func Habits(d acme.Directory) CA {
-	return habits(limit.Profiles(nil).For("", d.Boulder), d)
+	return HabitsOf(limit.Profiles(nil).For("", d.Boulder), d)
 }
 
-// habits are what a profile says of a CA.
-func habits(p limit.Profile, d acme.Directory) CA {
+// HabitsOf are what a profile says of a CA.
+func HabitsOf(p limit.Profile, d acme.Directory) CA {
 	return CA{
 		Name: p.Name, Reuses: p.ReusesOrders, HidesProcessing: p.HidesProcessing, LongestValidation: p.LongestValidation,
 		Replacement: d.RenewalInfo != "", ChargesDeactivation: p.ChargesDeactivation, CountsPending: p.CountsPending,
@@ -52,29 +51,11 @@ func habits(p limit.Profile, d acme.Directory) CA {
 	}
 }
 
-// learn finds out with whom the engine deals. It waits until something is really to be sent, so that a lineage that is
-// refused, held or in back-off costs the CA not even the directory (invariant I9).
-func (e *Engine) learn(ctx context.Context) error {
-	if e.CA.LongestValidation > 0 {
-		return nil
+// Cost says what releasing an order costs at this CA, for the person who is asked.
+func (c CA) Cost(o *ledger.Order) string {
+	open := len(Unfinished(o))
+	if !c.ChargesDeactivation {
+		return fmt.Sprintf("%d deactivations, which this CA does not charge", open)
 	}
-	rctx, cancel := outliving(ctx)
-	defer cancel()
-	directory, err := e.Client.Directory(rctx)
-	if err != nil {
-		remedy := cmp.Or(acme.Advice(e.Account.Server, err), "Nothing was sent that could be left behind; the next run tries again.")
-		return failure.Wrap(err, failure.CAUnavailable, remedy,
-			"the directory of %s cannot be read", e.Account.Server)
-	}
-	e.CA = habits(e.Profiles.For(e.Account.Server, directory.Boulder), directory)
-	if e.LongestValidation > 0 {
-		e.CA.LongestValidation = e.LongestValidation
-	}
-	return nil
-}
-
-// Habits returns what is known of the engine's CA, reading its directory first where that has not happened yet.
-func (e *Engine) Habits(ctx context.Context) (CA, error) {
-	err := e.learn(ctx)
-	return e.CA, err
+	return fmt.Sprintf("one failed authorization for each of %d names, of five an hour", open)
 }

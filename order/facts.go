@@ -35,7 +35,7 @@ type Facts struct {
 }
 
 // resendPause is how long a newOrder without an answer is left alone before it is searched for or sent again. It is long
-// enough for the `expires` of the answer to show whether it is the first order or a second one (see judge).
+// enough for the `expires` of the answer to show whether it is the first order or a second one (see Judge).
 const resendPause = 3 * time.Second
 
 // mostSends is how often newOrder may be sent for one order where no answer arrives: more often where a list shows before
@@ -70,8 +70,8 @@ func (f *Facts) unanswered(a *ledger.Authorization) bool {
 	return a.SeenAt.Sub(a.AnswerSentAt) > f.CA.LongestValidation
 }
 
-// unfinished returns the authorizations that are not final.
-func unfinished(o *ledger.Order) []*ledger.Authorization {
+// Unfinished returns the authorizations that are not final.
+func Unfinished(o *ledger.Order) []*ledger.Authorization {
 	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return !a.Final() })
 }
 
@@ -88,4 +88,9 @@ func pick(list []*ledger.Authorization, want func(*ledger.Authorization) bool) [
 		}
 	}
 	return out
+}
+
+// Failed returns the authorizations that the CA could not validate.
+func Failed(o *ledger.Order) []*ledger.Authorization {
+	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return a.Status == ledger.AuthorizationInvalid })
 }

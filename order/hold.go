@@ -1,7 +1,6 @@
 package order
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,10 +18,10 @@ const holdNewOrder = "new-order"
 func holdNames(names []string) string { return "names:" + ledger.NameKey(names) }
 func holdName(name string) string     { return "name:" + name }
 
-// holdsOf is what a 429 to newOrder asks for. Boulder names the limit by an anchor in its detail; only
+// HoldsOf is what a 429 to newOrder asks for. Boulder names the limit by an anchor in its detail; only
 // #new-orders-per-account concerns every name of the account. One without Retry-After is Boulder's pause or the retired
 // limit on pending authorizations.
-func holdsOf(p *acme.Problem, o *ledger.Order, now time.Time) []ledger.Hold {
+func HoldsOf(p *acme.Problem, o *ledger.Order, now time.Time) []ledger.Hold {
 	h := ledger.Hold{AccountID: o.AccountID, Scope: holdNames(o.Names), Class: string(failure.RateLimited),
 		Detail: p.Detail.String()}
 	if !p.HasRetryAfter && (p.Detail.Contains("unpause") || p.Detail.Contains("temporarily prevented")) {
@@ -59,8 +58,8 @@ func pauses(p *acme.Problem, o *ledger.Order, h ledger.Hold) []ledger.Hold {
 	return all
 }
 
-// binds reports whether a hold concerns an order for names.
-func binds(h ledger.Hold, names []string) bool {
+// Binds reports whether a hold concerns an order for names.
+func Binds(h ledger.Hold, names []string) bool {
 	if h.Scope == holdNewOrder || h.Scope == holdNames(names) {
 		return true
 	}
@@ -68,8 +67,8 @@ func binds(h ledger.Hold, names []string) bool {
 	return single && slices.Contains(names, name)
 }
 
-// heldBack is the remedy for a hold.
-func heldBack(h ledger.Hold) string {
+// HeldBack is the remedy for a hold.
+func HeldBack(h ledger.Hold) string {
 	if h.Until.IsZero() {
 		page := "at the CA"
 		if h.URL != "" {
@@ -89,38 +88,4 @@ func heldBack(h ledger.Hold) string {
 func HeldNames(h ledger.Hold) string {
 	_, names, _ := strings.Cut(h.Scope, ":")
 	return strings.ReplaceAll(names, ",", " ")
-}
-
-// held returns the error for a hold on the account or the names. What only a person can end is told before what ends by
-// itself.
-func (v evidence) held() error {
-	var found *ledger.Hold
-	for i, h := range v.holds {
-		if binds(h, ledger.CanonicalNames(v.plan.Request.Names)) && (found == nil || h.Until.IsZero()) {
-			found = &v.holds[i]
-		}
-	}
-	if found == nil {
-		return nil
-	}
-	until := "before a person has lifted its pause"
-	if !found.Until.IsZero() {
-		until = "before " + found.Until.UTC().Format(time.RFC3339)
-	}
-	return failure.New(failure.Class(found.Class), heldBack(*found), "the CA wants no order for %s %s: %s", v.plan.Request.Lineage, until,
-		found.Detail)
-}
-
-// lifted ends the pauses of the names of an order that the CA made in spite of them, because a person insisted.
-func (d *driver) lifted(ctx context.Context) {
-	holds, err := d.e.Store.Holds(ctx, d.o.AccountID, d.e.Clock.Now())
-	if err != nil {
-		return // the commit that follows fails as well, and says so
-	}
-	for _, h := range holds {
-		if h.Until.IsZero() && binds(h, d.o.Names) {
-			h.Until = d.e.Clock.Now()
-			d.holds = append(d.holds, h)
-		}
-	}
 }

@@ -9,8 +9,8 @@ import (
 	"orderly/ledger"
 )
 
-// mending is what to do about the names that the CA could not validate: once where they need the same, otherwise for each.
-func mending(o *ledger.Order, failed []*ledger.Authorization) string {
+// Mending is what to do about the names that the CA could not validate: once where they need the same, otherwise for each.
+func Mending(o *ledger.Order, failed []*ledger.Authorization) string {
 	var all []string
 	for _, a := range failed {
 		if text := mendingOf(o, a); !slices.Contains(all, text) {
@@ -134,7 +134,7 @@ func dialled(detail string) (netip.Addr, bool) {
 	return at.Addr(), err == nil
 }
 
-// remedyFor completes the remedy of a check, which knows names alone, with the certificate's.
-func remedyFor(r ledger.Request, remedy string) string {
+// RemedyFor completes the remedy of a check, which knows names alone, with the certificate's.
+func RemedyFor(r ledger.Request, remedy string) string {
 	return strings.ReplaceAll(remedy, "CERTIFICATE", failure.Quote(strings.TrimPrefix(r.Lineage, "rehearsal/")))
 }

@@ -43,7 +43,7 @@ func TestWhatTheCASaysDecidesWhatToDo(t *testing.T) {
 		{"new", "words that nobody knows", "See what the CA says of a.example"},
 	} {
 		a := &ledger.Authorization{Name: "a.example", Status: "invalid", ErrorType: test.kind, ErrorDetail: test.detail}
-		got := mending(&ledger.Order{}, []*ledger.Authorization{a, a})
+		got := Mending(&ledger.Order{}, []*ledger.Authorization{a, a})
 		if !strings.Contains(got, test.want) {
 			t.Errorf("%s: %s\n%s\nlacks %s", test.kind, test.detail, got, test.want)
 		}
@@ -57,14 +57,14 @@ func TestWhatTheCASaysDecidesWhatToDo(t *testing.T) {
 func TestAStandaloneServerIsNotStarted(t *testing.T) {
 	o := &ledger.Order{Request: ledger.Request{Solver: ledger.StandaloneSolver}}
 	a := &ledger.Authorization{Name: "a.example", ErrorType: "connection", ErrorDetail: "192.0.2.10: Fetching http://a.example/: Connection refused"}
-	if got := mending(o, []*ledger.Authorization{a}); !strings.Contains(got, "lead port 80 of that address") {
+	if got := Mending(o, []*ledger.Authorization{a}); !strings.Contains(got, "lead port 80 of that address") {
 		t.Errorf("%s", got)
 	}
 }
 
 func TestARemedyOfACheckNamesTheCertificate(t *testing.T) {
 	r := ledger.Request{Lineage: "rehearsal/it's"}
-	if got := remedyFor(r, "`orderly reconfigure --cert-name CERTIFICATE`"); got != ``+"`orderly reconfigure --cert-name 'it'\\''s'`" {
+	if got := RemedyFor(r, "`orderly reconfigure --cert-name CERTIFICATE`"); got != ``+"`orderly reconfigure --cert-name 'it'\\''s'`" {
 		t.Errorf("%s", got)
 	}
 }

@@ -116,7 +116,7 @@ func (f *Facts) creating() Action {
 
 // releasing: deactivate what is pending. Nothing is finalized any more, but what the CA has issued meanwhile is installed.
 func (f *Facts) releasing() Action {
-	open := unfinished(f.Order)
+	open := Unfinished(f.Order)
 	unseen := pick(open, func(a *ledger.Authorization) bool { return !f.Seen[a.URL] })
 	switch {
 	case len(unseen) > 0:
@@ -141,7 +141,7 @@ func (f *Facts) pending() Action {
 
 // authorize returns what is to be done before authorizations can only be waited for.
 func (f *Facts) authorize() (Action, bool) {
-	open := unfinished(f.Order)
+	open := Unfinished(f.Order)
 	unseen := pick(open, func(a *ledger.Authorization) bool { return !f.Seen[a.URL] })
 	if len(unseen) > 0 {
 		return f.poll(Action{Kind: Show, Authorizations: unseen}), true
@@ -168,7 +168,7 @@ func (f *Facts) authorize() (Action, bool) {
 // overdue replaces a look at the order by a look at its authorizations where only those can show what happened: a sibling
 // can never be answered, so the order will stay pending; or an answer may not have arrived (rule 4).
 func (f *Facts) overdue(look Action) Action {
-	open := unfinished(f.Order)
+	open := Unfinished(f.Order)
 	able := pick(open, func(a *ledger.Authorization) bool { return !f.Unplaceable[a.URL] })
 	late := pick(able, func(a *ledger.Authorization) bool {
 		quiet := f.Now.Sub(a.AnswerSentAt) > f.CA.LongestValidation && a.SeenAt.Sub(a.AnswerSentAt) <= f.CA.LongestValidation
@@ -233,7 +233,7 @@ func (f *Facts) installed() Action {
 
 // invalid: the order is dead, but its siblings are still answered, so that they become valid and reusable.
 func (f *Facts) invalid() Action {
-	open := unfinished(f.Order)
+	open := Unfinished(f.Order)
 	if len(open) > 0 {
 		act, ok := f.authorize()
 		if !ok {

@@ -1,16 +1,16 @@
-// Package order is the heart of Orderly: the state machine of one ACME order and what drives it.
+// Package order is the heart of Orderly: the state machine of one ACME order. It decides and does nothing.
 //
-// Next is a pure function from what is known to the one thing to do now. The driver writes the intent into the ledger, does
+// Next is a pure function from what is known to the one thing to do now. Package drive writes the intent into the ledger, does
 // it (one HTTP request, a set of parallel ones of one kind, or one local effect), writes the outcome, and asks again. There
 // is no other control flow: the one-shot command, the resumption after a crash and whatever comes later all go through it.
 //
-// The package must never send a state-changing request whose intent is not durable, never repeat one whose fate it has not
-// looked at, and never give up an order because of a signal: it stops, and the next process goes on. It knows neither
-// certbot's files nor SQL.
+// The package must never do anything itself: no request, no file, no look at a clock or a store. It says what is known of a
+// CA, what its answers mean, and what this host is expected to provide (Solver, Installer, Locks, KeyStore, Clock).
 package order
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"time"
 
@@ -74,5 +74,39 @@ type Locks interface {
 // LineageLock is the key under which a lineage is locked while anything is done for it, at the CA or on disk.
 func LineageLock(lineage string) string { return "lineage:" + lineage }
 
-// namesLock is the key under which calls for one name set take turns.
-func namesLock(names []string) string { return "names:" + ledger.NameKey(names) }
+// NamesLock is the key under which calls for one name set take turns.
+func NamesLock(names []string) string { return "names:" + ledger.NameKey(names) }
+
+// Proof is what the CA's validation of one name is to find.
+type Proof struct {
+	Type     string   // ledger.HTTP01 or ledger.DNS01
+	Name     string   // in lower case; for a wildcard the name without "*."
+	Token    string   // of the challenge
+	Content  string   // what the CA is to find: the key authorization, or its digest in base64url (RFC 8555 §8.4)
+	Together []string // the names that are put in place with this one, its own among them, in their order
+	Index    int      // which of Together it is
+}
+
+// KeyStore keeps private keys and CSRs from before finalize until their certificate is in place (rule 7).
+type KeyStore interface {
+	// Make makes a key and a CSR for the order and returns when both are there to stay, whatever happens to the process.
+	// It never overwrites what an earlier call made: that CSR may have been sent.
+	Make(o *ledger.Order) (key, csr ledger.FileRef, err error)
+	// Load reads an order's key and CSR. It reports false when either is gone or is not what the ledger speaks of.
+	Load(o *ledger.Order) (Material, bool)
+	// Remove forgets everything that was made for an order, also what the ledger never heard of.
+	Remove(o *ledger.Order)
+}
+
+// Material is a key with its CSR, read back and checked.
+type Material struct {
+	PrivateKey []byte // PEM; nil where the CSR was a person's own
+	CSR        []byte // DER
+	Public     crypto.PublicKey
+}
+
+// SamePublicKey reports whether two public keys are one.
+func SamePublicKey(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
+}

@@ -101,7 +101,7 @@ func breach(f order.Facts, act order.Action) string {
 			return "a token is removed while its authorization is pending"
 		}
 	}
-	standing := count(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
+	standing := tally(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
 	switch act.Kind {
 	case order.Create:
 		unresolved := !o.CreateSentAt.IsZero()
@@ -116,7 +116,7 @@ func breach(f order.Facts, act order.Action) string {
 		if standing > 0 && o.State != ledger.Creating { // an order that does not exist has no authorizations
 			return "an order is settled while tokens stand"
 		}
-		open := count(o.Authorizations, func(a *ledger.Authorization) bool { return !a.Final() })
+		open := tally(o.Authorizations, func(a *ledger.Authorization) bool { return !a.Final() })
 		if act.State == ledger.Invalid && open > 0 {
 			return "a dead order is settled while authorizations are pending"
 		}
@@ -235,4 +235,14 @@ func TestObeyingNextComesToAnEnd(t *testing.T) {
 			}
 		}
 	}
+}
+
+func tally[T any](list []T, want func(T) bool) int {
+	n := 0
+	for _, v := range list {
+		if want(v) {
+			n++
+		}
+	}
+	return n
 }

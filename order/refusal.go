@@ -10,9 +10,9 @@ import (
 	"orderly/ledger"
 )
 
-// refusalOfType says what a problem's type means for an order, whichever request it answers: the class, and what mends it.
+// RefusalOfType says what a problem's type means for an order, whichever request it answers: the class, and what mends it.
 // A type that says nothing about the order itself is the CA's refusal, with its words and no remedy.
-func refusalOfType(o *ledger.Order, p *acme.Problem) (failure.Class, string) {
+func RefusalOfType(o *ledger.Order, p *acme.Problem) (failure.Class, string) {
 	switch p.Type {
 	case "badCSR", "badPublicKey":
 		return failure.BadCSR, anotherCSR(o)
@@ -33,9 +33,9 @@ func refusedByCA(class failure.Class) bool {
 	return false
 }
 
-// notIssued explains a finalize that the CA refused.
-func notIssued(o *ledger.Order, p *acme.Problem) *failure.Error {
-	class, remedy := refusalOfType(o, p)
+// NotIssued explains a finalize that the CA refused.
+func NotIssued(o *ledger.Order, p *acme.Problem) *failure.Error {
+	class, remedy := RefusalOfType(o, p)
 	if class == failure.BadCSR {
 		return failure.New(class, remedy, "the CA refuses the key or the CSR of the certificate for %s (%s): %s", o.Lineage, asked(o.Request), p.Error())
 	}

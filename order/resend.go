@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Fate is what became of an earlier newOrder whose answer was lost, judged by the answer to the next one.
-type Fate string
+// Resolution is what became of an earlier newOrder whose answer was lost, judged by the answer to the next one.
+type Resolution string
 
-// The fates of a lost newOrder.
+// The ways in which a lost newOrder is resolved.
 const (
 	// Recovered: the answer is that very order.
-	Recovered Fate = "recovered"
+	Recovered Resolution = "recovered"
 	// NeverMade: the CA can show that no order came of it.
-	NeverMade Fate = "never-made"
+	NeverMade Resolution = "never-made"
 	// Unknown: it may have made an order that nobody can find; a phantom stands for it (rule 2).
-	Unknown Fate = "unknown"
+	Unknown Resolution = "unknown"
 )
 
 // Resent is what there is to judge by after a newOrder was sent again.
@@ -33,11 +33,11 @@ type Resent struct {
 // tolerance is how far two readings of one `expires` may lie apart: CAs cut it to whole seconds.
 const tolerance = 1500 * time.Millisecond
 
-// judge decides. An order's `expires` is its birth plus a lifetime that the CA keeps constant, so it
+// Judge decides. An order's `expires` is its birth plus a lifetime that the CA keeps constant, so it
 // tells when the order was born, unless it is tied to a reused authorization; that is why it must match
 // a birth exactly to count, and why any doubt speaks for a second order. Without such evidence the CA's
 // habit decides, and without a habit the first order counts as made and lost.
-func judge(r Resent) Fate {
+func Judge(r Resent) Resolution {
 	switch {
 	case r.Listed:
 		return NeverMade

@@ -13,7 +13,8 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
-	"orderly/order"
+	"orderly/order/drive"
+	"orderly/order/keys"
 )
 
 // Registration is what a command line says about making an account.
@@ -165,7 +166,7 @@ func (s *Server) Row(a *certbot.Account) *ledger.Account {
 }
 
 // Engine returns the order engine for an account, made once per run. It costs no request.
-func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*order.Engine, error) {
+func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine, error) {
 	name := a.Server + " " + a.URL
 	if err := s.dead[name]; err != nil {
 		return nil, err
@@ -195,8 +196,8 @@ func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*order.Engine,
 }
 
 // engineFor returns the order engine of the account that a wish names. Where there is none yet and w allows to make one, it
-// is made once the checks have found nothing against the first order: see order.Engine.Enrol.
-func (s *Server) engineFor(ctx context.Context, w Wish) (*order.Engine, error) {
+// is made once the checks have found nothing against the first order: see drive.Engine.Enrol.
+func (s *Server) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) {
 	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
 	if err != nil {
 		return nil, err
@@ -214,7 +215,7 @@ func (s *Server) engineFor(ctx context.Context, w Wish) (*order.Engine, error) {
 }
 
 // enrol gives an engine the account that a wish allows to make.
-func (s *Server) enrol(ctx context.Context, e *order.Engine, w Wish, r ledger.Request) (known bool, err error) {
+func (s *Server) enrol(ctx context.Context, e *drive.Engine, w Wish, r ledger.Request) (known bool, err error) {
 	a, err := s.Register(ctx, w.Server, w.Registration)
 	if err != nil {
 		return false, err
@@ -238,16 +239,16 @@ func (s *Server) mourn(server, url string, err error) {
 	}
 }
 
-func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *order.Engine {
+func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *drive.Engine {
 	var speaker *acme.Account
 	if key != nil {
 		speaker = client.Account(key, a.URL)
 	}
-	return &order.Engine{
+	return &drive.Engine{
 		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
 		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mended: s.mended, Mine: s.mine, Locks: locks{s},
-		Keys: &order.Keys{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
-		Parallel: order.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, order.DefaultPatience), LongestWait: order.DefaultLongestWait,
+		Keys: &keys.Store{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
+		Parallel: drive.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait,
 	}
 }

@@ -7,13 +7,14 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
-	"orderly/order"
+	"orderly/order/drive"
+	"orderly/order/keys"
 )
 
 // claim says what this host knows of an order that only the CA remembers: a lineage with the same names, a key and a CSR
 // beside the lost ledger, or a token in a document root that is used here. One without a lineage was to make a new one.
-func (s *Server) claim(ctx context.Context, l order.Lost, a *certbot.Account) order.Claim {
-	c := order.Claim{Keep: s.keyFor(ctx, l.Names)}
+func (s *Server) claim(ctx context.Context, l drive.Lost, a *certbot.Account) drive.Claim {
+	c := drive.Claim{Keep: s.keyFor(ctx, l.Names)}
 	if same := s.Disk.FindByNames(l.Names); same != nil {
 		if r, err := renewalRequest(same, Round{}); err == nil {
 			c.Mine, c.Request = true, r
@@ -26,7 +27,7 @@ func (s *Server) claim(ctx context.Context, l order.Lost, a *certbot.Account) or
 	if !c.Mine && (root != "" || c.Keep != nil && !l.Open) { // a key is made once nothing is left to prove
 		lineage, err := s.Disk.UniqueName(certbot.NameFor(l.Names))
 		if err != nil {
-			return order.Claim{}
+			return drive.Claim{}
 		}
 		c.Mine, c.Request = true, newRequest(lineage, l.Names, a.Server, root)
 	}
@@ -51,15 +52,15 @@ func newRequest(lineage string, names []string, server, root string) ledger.Requ
 
 // keyFor returns what makes the newest key and CSR for exactly these names those of an order, or nil.
 func (s *Server) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key, csr ledger.FileRef, err error) {
-	keys := &order.Keys{Dir: s.KeyDir}
-	stem := keys.Orphan(names, func(id int64) bool {
+	kept := &keys.Store{Dir: s.KeyDir}
+	stem := kept.Orphan(names, func(id int64) bool {
 		o, err := s.Ledger.Order(ctx, id)
 		return err == nil && o.CSR.Set()
 	})
 	if stem == "" {
 		return nil
 	}
-	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return keys.Keep(stem, o.ID) }
+	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return kept.Keep(stem, o.ID) }
 }
 
 // rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none does.

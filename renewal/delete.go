@@ -16,6 +16,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/keys"
 )
 
 // CertificateNames checks that there is a certificate of each name, so that nothing is deleted if one was mistyped. A list
@@ -103,10 +104,10 @@ func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) 
 	if err != nil {
 		return err
 	}
-	keys := &order.Keys{Dir: s.KeyDir}
+	kept := &keys.Store{Dir: s.KeyDir}
 	for _, o := range change.Orders {
 		if !o.SettledAt.IsZero() {
-			keys.Remove(o)
+			kept.Remove(o)
 		}
 	}
 	return s.erase(ctx, t, p)

@@ -11,6 +11,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 )
 
 // Result is what became of one lineage.
@@ -195,7 +196,7 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 }
 
 // attempt says what begins, unless it is certain already that preflight will refuse.
-func (s *Server) attempt(ctx context.Context, e *order.Engine, r *ledger.Request) error {
+func (s *Server) attempt(ctx context.Context, e *drive.Engine, r *ledger.Request) error {
 	s.addReplaces(ctx, e, r)
 	if r.LostKey = r.LostKey || s.abandoned[r.Lineage] != ""; r.LostKey {
 		s.warnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
@@ -236,7 +237,7 @@ func (s *Server) hopeless(ctx context.Context, r ledger.Request) bool {
 
 // addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger knows that the same account
 // got it: a CA refuses the mention of another's.
-func (s *Server) addReplaces(ctx context.Context, e *order.Engine, r *ledger.Request) {
+func (s *Server) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.Request) {
 	if r.New || s.Settings.Rehearsal {
 		return
 	}
@@ -262,7 +263,7 @@ func (s *Server) announce(r ledger.Request) {
 }
 
 // conclude reads what was put in place.
-func (s *Server) conclude(lineage string, outcome order.Outcome, err error, result *Result) error {
+func (s *Server) conclude(lineage string, outcome drive.Outcome, err error, result *Result) error {
 	if outcome.Order != nil {
 		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed
 	}

@@ -12,6 +12,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 )
 
 // RebuiltAccount is what Rebuild found for one account.
@@ -53,7 +54,7 @@ func (s *Server) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAccoun
 	if err != nil {
 		return one, err
 	}
-	rebuilt, err := engine.Rebuild(ctx, func(l order.Lost) order.Claim { return s.claim(ctx, l, a) })
+	rebuilt, err := engine.Rebuild(ctx, func(l drive.Lost) drive.Claim { return s.claim(ctx, l, a) })
 	one.NoList, one.Known, one.Others = rebuilt.NoList, rebuilt.Known, len(rebuilt.Seen)
 	for _, o := range rebuilt.Orders {
 		one.Found = append(one.Found, o.ID)

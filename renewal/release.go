@@ -6,6 +6,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/keys"
 )
 
 // ReleaseCost says what giving an order up costs at its CA.
@@ -84,7 +85,7 @@ func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
 	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, OrderID: o.ID, Lineage: o.Lineage, Kind: "order given up", Detail: o.Sentence}
 	err = s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{event}})
 	if err == nil {
-		(&order.Keys{Dir: s.KeyDir}).Remove(o)
+		(&keys.Store{Dir: s.KeyDir}).Remove(o)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 )
 
 // Round is what renew was asked for.
@@ -452,7 +453,7 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	case did && o.State == ledger.Installed && len(o.Request.CSR) > 0:
 		result.Outcome, result.Output, result.Path = Issued, o.Request.Output, o.Request.Output.FullChain
 	case did && o.State == ledger.Installed:
-		err = s.conclude(o.Lineage, order.Outcome{Order: o, Resumed: true}, nil, &result)
+		err = s.conclude(o.Lineage, drive.Outcome{Order: o, Resumed: true}, nil, &result)
 		if err != nil {
 			result.fail(err)
 		}
@@ -504,7 +505,7 @@ func passed(s ledger.State) bool {
 
 // engineOfNobody is an engine that asks the CA nothing: what it has issued is put in place though the account that got it is
 // gone from this host.
-func (s *Server) engineOfNobody(ctx context.Context, o *ledger.Order) (*order.Engine, error) {
+func (s *Server) engineOfNobody(ctx context.Context, o *ledger.Order) (*drive.Engine, error) {
 	row, err := s.Ledger.AccountByID(ctx, o.AccountID)
 	if err != nil {
 		return nil, err
@@ -513,7 +514,7 @@ func (s *Server) engineOfNobody(ctx context.Context, o *ledger.Order) (*order.En
 }
 
 // engineOf returns the engine of the account that made an order.
-func (s *Server) engineOf(ctx context.Context, o *ledger.Order) (*order.Engine, error) {
+func (s *Server) engineOf(ctx context.Context, o *ledger.Order) (*drive.Engine, error) {
 	row, err := s.Ledger.AccountByID(ctx, o.AccountID)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ import (
 	"orderly/limit"
 	"orderly/lock"
 	"orderly/order"
+	"orderly/order/drive"
+	"orderly/order/keys"
 	"orderly/preflight"
 	"orderly/solver/webroot"
 )
@@ -30,7 +32,7 @@ type Settings struct {
 	SkipPreflight     map[string]bool
 	Force             bool          // a person insists
 	LongestValidation time.Duration // 0: as the CA's habits say
-	Patience          time.Duration // how long the CA is waited for without anything changing; 0: order.DefaultPatience
+	Patience          time.Duration // how long the CA is waited for without anything changing; 0: drive.DefaultPatience
 	RootPatience      time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
 	LockPatience      time.Duration // how long another run is waited for; 0: renewal.LockPatience
 	DirectoryHooks    bool
@@ -69,7 +71,7 @@ type Server struct {
 	delayed     bool              // the pause of Round.Spread was made
 	left        []string          // the names that a subset has come down to, nil for all
 	skew        sync.Once         // the warning about the CA's clock is given once
-	engines     map[string]*order.Engine
+	engines     map[string]*drive.Engine
 	clients     map[string]*acme.Client
 	revocations Revocations
 	dead        map[string]error // accounts that the CA does not accept
@@ -91,7 +93,7 @@ type Reporter interface {
 // Begin records that a command runs. The account, where it is known already, is recorded in the same commit.
 func (s *Server) Begin(ctx context.Context, command string, pid int, account *ledger.Account) error {
 	s.Disk = s.Disk.Within(ctx)
-	s.engines, s.clients, s.dead = map[string]*order.Engine{}, map[string]*acme.Client{}, map[string]error{}
+	s.engines, s.clients, s.dead = map[string]*drive.Engine{}, map[string]*acme.Client{}, map[string]error{}
 	s.run = &ledger.Run{Command: command, PID: pid, StartedAt: s.Clock.Now()}
 	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}
 	if err := s.Ledger.Commit(ctx, &ledger.Change{Run: s.run, Account: account, Events: []ledger.Event{event}}); err != nil {
@@ -141,8 +143,8 @@ func (s *Server) sweepUnfinished(ctx context.Context) error {
 // sweepKeys removes private keys of orders that were settled just before their process died. Keys of orders that the
 // ledger does not know stay: they may belong to a ledger that was moved aside.
 func (s *Server) sweepKeys(ctx context.Context) error {
-	keys := &order.Keys{Dir: s.KeyDir}
-	for _, id := range keys.Orders() {
+	kept := &keys.Store{Dir: s.KeyDir}
+	for _, id := range kept.Orders() {
 		o, err := s.Ledger.Order(ctx, id)
 		if err != nil || o.SettledAt.IsZero() {
 			continue
@@ -155,7 +157,7 @@ func (s *Server) sweepKeys(ctx context.Context) error {
 			continue // its process is about to remove them, or has taken the order up again
 		}
 		if o, err = s.Ledger.Order(ctx, id); err == nil && !o.SettledAt.IsZero() {
-			keys.Remove(o)
+			kept.Remove(o)
 		}
 		if err := unlock(); err != nil {
 			return err

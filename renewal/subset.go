@@ -8,6 +8,7 @@ import (
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/preflight"
 )
 
@@ -15,8 +16,8 @@ import (
 // validate are left out, and the others are asked for again (certbot's --allow-subset-of-names): each time at least one name
 // less, so that it comes to an end. A refused name costs the CA nothing, a failed one what it always costs. Once names are
 // left out, enough reports whether there is a certificate for the others already.
-func (s *Server) obtain(ctx context.Context, e *order.Engine, lineage string, names []string, current *certbot.Lineage,
-	enough func(names []string) bool, plan func(context.Context) (*order.Plan, error)) (order.Outcome, error) {
+func (s *Server) obtain(ctx context.Context, e *drive.Engine, lineage string, names []string, current *certbot.Lineage,
+	enough func(names []string) bool, plan func(context.Context) (*order.Plan, error)) (drive.Outcome, error) {
 	defer func() { s.left = nil }()
 	for {
 		var made *order.Plan
@@ -71,7 +72,7 @@ func restrict(r *ledger.Request, names []string) {
 // failed are the names to blame for an outcome, in lower case: those that the CA could not validate, or, where nothing was
 // ordered, those that preflight refused, except for some that are kept. Any other trouble (a limit, a CA that is away) is no
 // name's fault.
-func failed(outcome order.Outcome, kept []string) []string {
+func failed(outcome drive.Outcome, kept []string) []string {
 	var bad []string
 	switch {
 	case outcome.Order != nil && outcome.Order.State == ledger.Invalid:

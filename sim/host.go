@@ -13,6 +13,7 @@ import (
 	"orderly/ledger"
 	"orderly/limit"
 	"orderly/order"
+	"orderly/order/drive"
 )
 
 // server is a host with its own ledger, keys, locks and clock. Its processes come and go.
@@ -54,18 +55,18 @@ type lineage struct {
 func (s *server) time() time.Time { return s.w.time().Add(s.offset) }
 
 // engine is what a new process makes for itself. It knows what the ledger knows.
-func (p *process) engine(command string) (*order.Engine, error) {
+func (p *process) engine(command string) (*drive.Engine, error) {
 	run := &ledger.Run{Command: command, StartedAt: p.s.time()}
 	if err := (desk{p.s.book, p}).Commit(runContext{p}, &ledger.Change{Run: run}); err != nil {
 		return nil, err
 	}
 	client := must(acme.New(directoryURL, acme.Options{HTTP: &http.Client{Transport: wire{p}}, Now: p.s.time, Timeout: 24 * time.Hour}))
 	row := must(p.s.book.AccountByID(context.Background(), p.s.row.ID))
-	return &order.Engine{
+	return &drive.Engine{
 		Store: desk{p.s.book, p}, Account: row, ACME: client.Account(accountKey(), row.URL), Client: client, Key: accountKey(),
 		Profiles: limit.Profiles{p.w.ca.profile()}, Solver: solver{p}, Preflight: p.preflight, Installer: installer{p},
 		Wanted: p.wanted, Locks: processLocks{p}, Keys: processKeys{p}, Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
-		Parallel: 1, Patience: order.DefaultPatience, LongestWait: order.DefaultLongestWait,
+		Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait,
 	}, nil
 }
 
@@ -121,7 +122,7 @@ func (p *process) plan(l *lineage) func(context.Context) (*order.Plan, error) {
 }
 
 // obtain brings one lineage to its certificate, as certonly and renew do. It reports whether the run may go on.
-func (p *process) obtain(e *order.Engine, l *lineage) bool {
+func (p *process) obtain(e *drive.Engine, l *lineage) bool {
 	p.l = l
 	p.admission = admission{}
 	_, err := e.Obtain(runContext{p}, l.name, slices.Clone(l.names), p.plan(l))

@@ -3,16 +3,16 @@ package planted
 // budgets are bugs about the CA's limits.
 func budgets() []Bug {
 	return []Bug{
-		{"budget-not-asked", "an order is made although the budget has nothing left", "I3, I6", []Patch{on("order/budget.go",
+		{"budget-not-asked", "an order is made although the budget has nothing left", "I3, I6", []Patch{on("order/admit/budget.go",
 			`		if d := l.Check(tat, now, 1); !d.Allowed && short == nil {
 `,
 			`		if d := l.Check(tat, now, 1); !d.Allowed && short == nil && !planted("budget-not-asked") {
-`), on("order/budget.go",
+`), on("order/drive/budget.go",
 			`			if spent := l.Spend(tat, now, 1); !spent.Allowed && ask {
 `,
 			`			if spent := l.Spend(tat, now, 1); !spent.Allowed && ask && !planted("budget-not-asked") {
 `)}},
-		{"spent-when-answered", "the budget is spent when newOrder is answered, not with its intent", "I6", []Patch{on("order/create.go",
+		{"spent-when-answered", "the budget is spent when newOrder is answered, not with its intent", "I6", []Patch{on("order/drive/create.go",
 			`	if err := d.payOrder(ctx); err != nil {
 		return err
 	}
@@ -30,17 +30,17 @@ func budgets() []Bug {
 		}()
 	}
 `)}},
-		{"refunded-when-lost", "a newOrder without an answer is given back to the budget", "I6", []Patch{on("order/create.go",
+		{"refunded-when-lost", "a newOrder without an answer is given back to the budget", "I6", []Patch{on("order/drive/create.go",
 			`		return d.trouble("new-order", err) // CreateSentAt stays`,
 			`		if planted("refunded-when-lost") {
 			d.refund()
 		}
 		return d.trouble("new-order", err) // CreateSentAt stays`)}},
-		{"refunded-too-much", "a newOrder that was refused gives three tokens back", "I6", []Patch{on("order/budget.go",
+		{"refunded-too-much", "a newOrder that was refused gives three tokens back", "I6", []Patch{on("order/drive/budget.go",
 			`return l.Refund(tat, now, 1), nil }))
 `,
 			`return l.Refund(tat, now, plantedTokens()), nil }))
-`), on("order/budget.go",
+`), on("order/drive/budget.go",
 			`// refund gives back what a newOrder cost that the CA has certainly refused.
 `,
 			`func plantedTokens() int64 {
@@ -52,24 +52,24 @@ func budgets() []Bug {
 
 // refund gives back what a newOrder cost that the CA has certainly refused.
 `)}},
-		{"everything-is-a-renewal", "every order counts as a renewal, which is exempt", "I6", []Patch{on("order/budget.go",
-			`		if same && len(old.Chain) > 0 && e.Clock.Now()`,
+		{"everything-is-a-renewal", "every order counts as a renewal, which is exempt", "I6", []Patch{on("order/admit/budget.go",
+			`		if same && len(old.Chain) > 0 && g.Clock.Now()`,
 			`		if planted("everything-is-a-renewal") {
 			o.Renewal = true
 		}
-		if same && len(old.Chain) > 0 && e.Clock.Now()`)}},
-		{"issued-not-booked", "an issuance is not counted against the limit of its name set", "I6", []Patch{on("order/budget.go",
+		if same && len(old.Chain) > 0 && g.Clock.Now()`)}},
+		{"issued-not-booked", "an issuance is not counted against the limit of its name set", "I6", []Patch{on("order/drive/budget.go",
 			`		d.pay(limit.Issued(worth), false) // a ledger`,
 			`		if planted("issued-not-booked") {
 			return
 		}
 		d.pay(limit.Issued(worth), false) // a ledger`)}},
-		{"taken-not-booked", "a certificate that another holder took is not counted against the limit of its name set", "I6", []Patch{on("order/issue.go",
+		{"taken-not-booked", "a certificate that another holder took is not counted against the limit of its name set", "I6", []Patch{on("order/drive/issue.go",
 			`	if mayBeIssued && len(o.Chain) == 0 {
 `,
 			`	if mayBeIssued && len(o.Chain) == 0 && !planted("taken-not-booked") {
 `)}},
-		{"failure-not-booked", "a failed validation is not counted against the limit of its name", "I6", []Patch{on("order/observe.go",
+		{"failure-not-booked", "a failed validation is not counted against the limit of its name", "I6", []Patch{on("order/drive/observe.go",
 			`			Class: string(failure.Validation)})
 		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 `,
@@ -80,7 +80,7 @@ func budgets() []Bug {
 			d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 		}
 `)}},
-		{"deactivation-not-booked", "a deactivation that the CA charges is not counted", "I6", []Patch{on("order/release.go",
+		{"deactivation-not-booked", "a deactivation that the CA charges is not counted", "I6", []Patch{on("order/drive/release.go",
 			`	if d.e.CA.ChargesDeactivation {
 		d.charges`,
 			`	if d.e.CA.ChargesDeactivation && !planted("deactivation-not-booked") {
@@ -119,7 +119,7 @@ func budgets() []Bug {
 		{"limit-taken-for-none", "what the profile says of the CA's limits is not read", "I6", []Patch{on("order/ca.go",
 			`Limits: p.Limits`,
 			`Limits: plantedLimits(p)`), on("order/ca.go",
-			`// learn finds out with whom the engine deals.`,
+			`// HabitsOf are what`,
 			`func plantedLimits(p limit.Profile) map[string]limit.Limit {
 	if planted("limit-taken-for-none") {
 		return nil
@@ -127,6 +127,6 @@ func budgets() []Bug {
 	return p.Limits
 }
 
-// learn finds out with whom the engine deals.`)}},
+// HabitsOf are what`)}},
 	}
 }

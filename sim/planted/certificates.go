@@ -3,7 +3,7 @@ package planted
 // certificates are bugs about keys, CSRs and what is put in place.
 func certificates() []Bug {
 	return []Bug{
-		{"finalize-with-new-csr", "finalize is repeated with a new key and CSR", "rule 5, I5", []Patch{on("order/issue.go",
+		{"finalize-with-new-csr", "finalize is repeated with a new key and CSR", "rule 5, I5", []Patch{on("order/drive/issue.go",
 			`	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
 `,
 			`	if planted("finalize-with-new-csr") && !o.FinalizeSentAt.IsZero() {
@@ -13,12 +13,12 @@ func certificates() []Bug {
 	}
 	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
 `)}},
-		{"finalize-without-a-look", "finalize whose answer was lost is sent again without a look at the order", "rule 5", []Patch{on("order/issue.go",
-			`	case fate == undecided:
+		{"finalize-without-a-look", "finalize whose answer was lost is sent again without a look at the order", "rule 5", []Patch{on("order/drive/issue.go",
+			`	case effect == order.Undecided:
 		d.looked = false
 		return d.trouble("finalize", err)
 `,
-			`	case fate == undecided:
+			`	case effect == order.Undecided:
 		if planted("finalize-without-a-look") {
 			d.o.State = ledger.Ready
 			return d.trouble("finalize", err)
@@ -35,7 +35,7 @@ func certificates() []Bug {
 			return f.ready()
 		}
 		return f.waitFor(Action{Kind: Look})
-`), on("order/issue.go",
+`), on("order/drive/issue.go",
 			`	if !d.keyReady {
 		return d.stop(failure.Config, "Look at`,
 			`	if planted("new-key-while-processing") {
@@ -43,7 +43,7 @@ func certificates() []Bug {
 	}
 	if !d.keyReady {
 		return d.stop(failure.Config, "Look at`)}},
-		{"key-removed-at-download", "the key is removed when the certificate is in the ledger, before it is in place", "rule 7, I7", []Patch{on("order/issue.go",
+		{"key-removed-at-download", "the key is removed when the certificate is in the ledger, before it is in place", "rule 7, I7", []Patch{on("order/drive/issue.go",
 			`	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
 `,
 			`	if planted("key-removed-at-download") {
@@ -57,7 +57,7 @@ func certificates() []Bug {
 			return f.lost()
 		}
 		return f.end(ledger.TakenState, failure.Taken, "another`)}},
-		{"installed-before-install", "the ledger calls an order installed before its certificate is in place", "wall 2, I7", []Patch{on("order/issue.go",
+		{"installed-before-install", "the ledger calls an order installed before its certificate is in place", "wall 2, I7", []Patch{on("order/drive/issue.go",
 			`	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `,
 			`	if planted("installed-before-install") {
@@ -68,7 +68,7 @@ func certificates() []Bug {
 	}
 	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `)}},
-		{"deploy-skipped-after-takeover", "the deploy hooks of a certificate that an earlier run downloaded are not run", "rule 14", []Patch{on("order/issue.go",
+		{"deploy-skipped-after-takeover", "the deploy hooks of a certificate that an earlier run downloaded are not run", "rule 14", []Patch{on("order/drive/issue.go",
 			`	const again = "deploy hooks again"
 `,
 			`	const again = "deploy hooks again"
@@ -77,7 +77,7 @@ func certificates() []Bug {
 		return nil
 	}
 `)}},
-		{"deployed-before-deploy", "hooks count as run when they are begun", "rule 14", []Patch{on("order/issue.go",
+		{"deployed-before-deploy", "hooks count as run when they are begun", "rule 14", []Patch{on("order/drive/issue.go",
 			`	if err := d.e.Installer.Deploy(ctx, d.o); err != nil {
 `,
 			`	if planted("deployed-before-deploy") {
@@ -88,11 +88,11 @@ func certificates() []Bug {
 	}
 	if err := d.e.Installer.Deploy(ctx, d.o); err != nil {
 `)}},
-		{"first-name-ordered", "of several names only the first is ordered", "I3, I7", []Patch{on("order/engine.go",
+		{"first-name-ordered", "of several names only the first is ordered", "I3, I7", []Patch{on("order/drive/engine.go",
 			`		AccountID: e.Account.ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(r.Names), Profile: r.Profile,
 		State: ledger.Creating,`,
 			`		AccountID: e.Account.ID, Lineage: r.Lineage, Names: plantedNames(r), Profile: r.Profile,
-		State: ledger.Creating,`), on("order/engine.go",
+		State: ledger.Creating,`), on("order/drive/engine.go",
 			`// liveOrder returns the live order for exactly this request,`,
 			`func plantedNames(r ledger.Request) []string {
 	names := ledger.CanonicalNames(r.Names)

@@ -20,7 +20,7 @@ func challenges() []Bug {
 `,
 			`	if !a.Answered && (f.ShowsProcessing && !f.CA.HidesProcessing || planted("silence-believed")) {
 `)}},
-		{"answered-without-a-look", "a challenge whose answer may have arrived is answered again without a look", "rule 4, I5", []Patch{on("order/authorize.go",
+		{"answered-without-a-look", "a challenge whose answer may have arrived is answered again without a look", "rule 4, I5", []Patch{on("order/drive/authorize.go",
 			`	// It may be under way, or the CA says that it is not pending any more: look at it before anything else.
 `,
 			`	if planted("answered-without-a-look") {
@@ -29,10 +29,10 @@ func challenges() []Bug {
 	}
 	// It may be under way, or the CA says that it is not pending any more: look at it before anything else.
 `)}},
-		{"intent-taken-back", "an answer that was lost puts the challenge back as if it had not been sent", "rule 4, I5", []Patch{on("order/authorize.go",
-			`	case fate == notDone: // nothing was validated: the intent is taken back
+		{"intent-taken-back", "an answer that was lost puts the challenge back as if it had not been sent", "rule 4, I5", []Patch{on("order/drive/authorize.go",
+			`	case effect == order.NotDone: // nothing was validated: the intent is taken back
 `,
-			`	case fate == notDone || fate == undecided && planted("intent-taken-back"): // nothing was validated: the intent is taken back
+			`	case effect == order.NotDone || effect == order.Undecided && planted("intent-taken-back"): // nothing was validated: the intent is taken back
 `)}},
 		{"answered-before-token", "challenges are answered before their tokens stand", "rule 9", []Patch{on("order/next.go",
 			`	if len(bare) > 0 {
@@ -59,7 +59,7 @@ func challenges() []Bug {
 `,
 			`	if len(due) > 0 && !f.Checked && !planted("answered-unchecked") {
 `)}},
-		{"token-removed-early", "tokens are removed as soon as the challenges are answered", "rule 9", []Patch{on("order/authorize.go",
+		{"token-removed-early", "tokens are removed as soon as the challenges are answered", "rule 9", []Patch{on("order/drive/authorize.go",
 			`	if accepted {
 		d.progress()
 	}
@@ -75,7 +75,7 @@ func challenges() []Bug {
 	d.pause(last)
 	return nil
 `)}},
-		{"token-not-removed", "tokens of settled authorizations stay in the document roots", "rule 9", []Patch{on("order/authorize.go",
+		{"token-not-removed", "tokens of settled authorizations stay in the document roots", "rule 9", []Patch{on("order/drive/authorize.go",
 			`		before := a.Placement
 		stands, err := d.remove(ctx, a)
 `,
@@ -93,7 +93,7 @@ func challenges() []Bug {
 			`func (f *Facts) end(s ledger.State, class failure.Class, why string) Action {
 	if left := f.standing(); len(left) > 0 && !planted("settled-over-tokens") {
 `)}},
-		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", []Patch{on("order/authorize.go",
+		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", []Patch{on("order/drive/authorize.go",
 			`			a.Placement = plan // which knows of the old one, if that still stands
 			delete(d.left, a.URL)
 		}
@@ -119,12 +119,12 @@ func challenges() []Bug {
 			`	if len(open) > 0 && !planted("siblings-left") {
 		act, ok := f.authorize()
 `)}},
-		{"adopted-twice", "an authorization that is known already is taken for another one", "I5", []Patch{on("order/observe.go",
+		{"adopted-twice", "an authorization that is known already is taken for another one", "I5", []Patch{on("order/drive/observe.go",
 			`		known := func(a *ledger.Authorization) bool { return a.URL == url }
 `,
 			`		known := func(a *ledger.Authorization) bool { return a.URL == url && !planted("adopted-twice") }
 `)}},
-		{"valid-released", "valid authorizations are deactivated with the pending ones", "I11", []Patch{on("order/release.go",
+		{"valid-released", "valid authorizations are deactivated with the pending ones", "I11", []Patch{on("order/drive/release.go",
 			`	if err != nil || seen.Status != ledger.AuthorizationPending {
 		return seen, err
 `,
@@ -132,10 +132,10 @@ func challenges() []Bug {
 		return seen, err
 `), on("order/next.go",
 			`func (f *Facts) releasing() Action {
-	open := unfinished(f.Order)
+	open := Unfinished(f.Order)
 `,
 			`func (f *Facts) releasing() Action {
-	open := unfinished(f.Order)
+	open := Unfinished(f.Order)
 	if planted("valid-released") {
 		open = pick(f.Order.Authorizations, func(a *ledger.Authorization) bool {
 			return !a.Final() || a.Status == ledger.AuthorizationValid

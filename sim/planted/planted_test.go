@@ -143,6 +143,13 @@ func TestEveryBugIsSwitchedOnByItsOwnName(t *testing.T) {
 	}
 }
 
+// Whoever changes a line that a bug quotes learns of it at once, and not from the hunt.
+func TestEveryBugFitsTheCode(t *testing.T) {
+	if err := planted.Fit(root(t), planted.Bugs()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestABugWhosePlaceIsGoneIsNamed(t *testing.T) {
 	tree := t.TempDir()
 	if err := os.Mkdir(filepath.Join(tree, "order"), 0o755); err != nil {

@@ -1,0 +1,122 @@
+package admit
+
+import (
+	"context"
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/limit"
+	"orderly/order"
+)
+
+// renewedWithin is how long ago a set may have been issued for its next order to be a renewal (Boulder).
+const renewedWithin = 120 * 24 * time.Hour
+
+// Worth is what matters of a request to the limits. A set is a renewal only where this ledger saw it issued: what is not
+// known counts against the budget.
+func (g Gate) Worth(ctx context.Context, lineage string, names []string) (limit.Order, error) {
+	o := limit.Order{Names: names}
+	orders, err := g.Store.Orders(ctx, ledger.OrderFilter{AccountID: g.Account.ID, Lineage: lineage, Limit: 20})
+	for _, old := range orders {
+		same := ledger.NameKey(old.Names) == ledger.NameKey(names)
+		if same && len(old.Chain) > 0 && g.Clock.Now().Sub(old.FinalizeSentAt) < renewedWithin {
+			o.Renewal = true
+		}
+	}
+	return o, err
+}
+
+// afford finds out whether the budget has a token left in every bucket that newOrder is checked for (invariants I3, I6), and
+// mends buckets that a clock which was ahead left too empty.
+func (g Gate) afford(ctx context.Context, r ledger.Request) error {
+	if g.nobody() {
+		return nil // whoever has ordered nothing has all of it left
+	}
+	ca, now := g.CA, g.Clock.Now()
+	if err := g.affordPending(ctx, ca, r); err != nil || len(ca.Limits) == 0 {
+		return err
+	}
+	worth, err := g.Worth(ctx, r.Lineage, r.Names)
+	if err != nil {
+		return err
+	}
+	kept, err := g.Store.Buckets(ctx, g.Account.ID)
+	if err != nil {
+		return err
+	}
+	tats := map[limit.Bucket]time.Time{}
+	for _, b := range kept {
+		tats[limit.Bucket{Name: b.Name, Key: b.Key}] = b.TAT
+	}
+	var clamps []ledger.Spend
+	var short error
+	for _, b := range append(limit.Spent(worth), limit.Checked(worth)...) {
+		l := ca.Limits[b.Name]
+		tat, ahead := l.Clamp(tats[b], now)
+		if ahead {
+			clamps = append(clamps, g.Spend(b, func(tat time.Time) (time.Time, error) {
+				tat, _ = l.Clamp(tat, now)
+				return tat, nil
+			}))
+		}
+		if d := l.Check(tat, now, 1); !d.Allowed && short == nil {
+			short = Overdrawn(b, l, now.Add(d.RetryIn))
+		}
+	}
+	if len(clamps) > 0 {
+		if err := g.Store.Commit(ctx, &ledger.Change{Spends: clamps}); err != nil {
+			return err
+		}
+	}
+	return short
+}
+
+// Overdrawn says that a bucket has nothing left before a moment.
+func Overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
+	of := ""
+	if b.Key != "" {
+		of = " of " + failure.Clean(b.Key)
+	}
+	remedy := "Wait for that date; the next run after it orders. `orderly limits` shows every budget."
+	if l.Of > 0 {
+		remedy = "Wait for that date, or give this server a larger share in ca.toml beside the ledger. `orderly limits` shows every budget."
+	}
+	return failure.New(failure.RateLimited, remedy, "the budget %s%s (%s) has nothing left before %s", b.Name, of, l.Says(),
+		until.UTC().Truncate(time.Second).Add(time.Second).Format(time.RFC3339)) // a second that has begun is not over
+}
+
+// affordPending keeps the account below the number of pending authorizations that its CA allows, where it counts them.
+func (g Gate) affordPending(ctx context.Context, ca order.CA, r ledger.Request) error {
+	if ca.CountsPending == 0 {
+		return nil
+	}
+	open, ghosts := 0, 0
+	pending, err := g.Store.Pending(ctx, g.Clock.Now())
+	if err != nil {
+		return err
+	}
+	for _, p := range pending {
+		open += max(1, len(p.Names))
+		if p.State == ledger.Phantom {
+			ghosts += max(1, len(p.Names))
+		}
+	}
+	if open+len(r.Names) <= ca.CountsPending {
+		return nil
+	}
+	remedy := "Run `orderly pending drain`; `orderly pending release --all --dry-run` says what it costs to give up what cannot be finished."
+	switch {
+	case len(r.Names) > ca.CountsPending:
+		remedy = "Split the names over several certificates."
+	case open == ghosts:
+		remedy = "`orderly pending` says until when the phantoms last; run it again after that, or order fewer names at once."
+	}
+	return failure.New(failure.RateLimited, remedy, "%d authorizations are or may be pending (%d of them phantoms), %d more are wanted, and the CA allows %d",
+		open, ghosts, len(r.Names), ca.CountsPending)
+}
+
+// Spend changes one bucket of the account with the commit it is part of.
+func (g Gate) Spend(b limit.Bucket, next func(time.Time) (time.Time, error)) ledger.Spend {
+	return ledger.Spend{AccountID: g.Account.ID, Name: b.Name, Key: b.Key, Next: next}
+}

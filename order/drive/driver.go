@@ -1,0 +1,314 @@
+package drive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/limit"
+	"orderly/order"
+)
+
+// mostSteps ends a driver that goes round in circles: no order needs a tenth of it.
+const mostSteps = 5000
+
+// driver drives one order. What it knows beside the order row is what this process has seen.
+type driver struct {
+	e *Engine
+	o *ledger.Order
+
+	looked, admitted, checked bool
+	seen, placed, unplaceable map[string]bool
+	left                      map[string]bool // tokens that could not be removed
+	blocked                   error           // why the first unplaceable authorization is
+	listWalked, noList        bool
+	nextPoll, giveUp          time.Time
+	asked                     bool // the CA asked for nextPoll
+	polls                     int
+	waited                    time.Duration // for the CA, while the order was as it is in waitedAs
+	waitedAs                  ledger.State
+	troubles                  map[string]int // requests that failed since the last progress, by kind
+	extended                  bool           // giveUp was put off
+	denied                    int            // times finalize was refused as not ready
+	wished                    bool           // it is what the run is about
+	settled                   bool           // it was brought to its end, durably
+	inherited                 bool           // an earlier process had the certificate already
+	untilIssued               bool           // nothing is put in place: that is for a run about the order's own lineage
+	material                  order.Material
+	keyReady                  bool
+	fingerprint               string
+	plan                      order.Plan
+	unproven                  time.Time // when the newOrder before the last one was sent, if it is not known what became of it
+
+	events  []ledger.Event
+	charges []ledger.Charge
+	stood   *ledger.Standing // the lineage's, where it changed
+	holds   []ledger.Hold
+	spends  []ledger.Spend
+	worth   limit.Order // what newOrder costs
+	account bool        // the account row changed
+}
+
+// newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
+func newDriver(e *Engine, o *ledger.Order) *driver {
+	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
+		troubles: map[string]int{}}
+	d.giveUp = e.Clock.Now().Add(e.Patience)
+	if o != nil {
+		d.plan = order.Plan{Request: o.Request}
+		noLater(o, e.Clock.Now())
+		d.inherited = len(o.Chain) > 0
+	}
+	if o != nil && o.CSR.Set() {
+		d.material, d.keyReady = e.Keys.Load(o)
+	}
+	return d
+}
+
+// noLater brings stamps of a clock that was ahead down to now: a run would otherwise wait until that clock's time has come.
+func noLater(o *ledger.Order, now time.Time) {
+	stamps := []*time.Time{&o.CreateSentAt}
+	for _, a := range o.Authorizations {
+		stamps = append(stamps, &a.AnswerSentAt, &a.SeenAt)
+	}
+	for _, stamp := range stamps {
+		if stamp.After(now) {
+			*stamp = now
+		}
+	}
+	// No hold is longer when it is recorded. It is dropped and not cut to the longest one: that would
+	// begin anew with every run, for as long as the clock had been ahead.
+	if o.NotBefore.After(now.Add(longestHold)) {
+		o.NotBefore = time.Time{}
+	}
+}
+
+// steady begins the waiting anew where the clock was set back meanwhile: by moments of the time before, a run would wait, or
+// go on asking, for as long as the clock had been ahead.
+func (d *driver) steady(now time.Time) {
+	if !d.giveUp.After(now.Add(d.e.Patience + d.e.LongestWait + time.Second)) {
+		return
+	}
+	d.note("clock set back", "")
+	d.nextPoll, d.giveUp = time.Time{}, now.Add(d.e.Patience)
+	noLater(d.o, now)
+}
+
+func (d *driver) facts() order.Facts {
+	return order.Facts{
+		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
+		Unplaceable: d.unplaceable, Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
+		ShowsProcessing: d.e.Account.ShowsProcessing, NextPoll: d.nextPoll, GiveUp: d.giveUp,
+	}
+}
+
+// drive asks Next and obeys until the order is settled or nothing can be done now. A nil error means that the certificate
+// is in place, or that a superseded order has come to rest.
+func (d *driver) drive(ctx context.Context) error {
+	if wait := d.o.NotBefore; wait.After(d.e.Clock.Now()) {
+		return failure.New(failure.RateLimited, "Run it again after that: the same order goes on.",
+			"the CA asked for no requests about the order for %s before %s", d.o.Lineage, wait.UTC().Format(time.RFC3339))
+	}
+	if d.o.ID != 0 && d.o.SettledAt.IsZero() && !d.o.Releasing {
+		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage, d.o.CreatedAt.UTC().Format(time.RFC3339))
+	}
+	if !order.Issued(d.o) {
+		if err := d.e.learn(ctx); err != nil {
+			if ctx.Err() != nil {
+				return d.interrupted(ctx)
+			}
+			return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+		}
+	}
+	for range mostSteps {
+		d.steady(d.e.Clock.Now())
+		if d.untilIssued && order.Issued(d.o) {
+			return nil
+		}
+		act := order.Next(d.facts())
+		if act.Kind == order.Done {
+			return order.Verdict(d.o)
+		}
+		if ctx.Err() != nil && act.Kind != order.Settle {
+			return d.interrupted(ctx)
+		}
+		if err := d.perform(ctx, act); err != nil {
+			return err
+		}
+	}
+	return d.stop(failure.Internal, "", "the order for %s does not come to an end", d.o.Lineage)
+}
+
+func (d *driver) perform(ctx context.Context, act order.Action) error {
+	switch act.Kind {
+	case order.Create:
+		return d.create(ctx)
+	case order.Search:
+		return d.search(ctx)
+	case order.Look:
+		if err := d.follow(ctx); err != nil {
+			return err
+		}
+		return d.look(ctx)
+	case order.Show:
+		if err := d.follow(ctx); err != nil {
+			return err
+		}
+		return d.show(ctx, act.Authorizations)
+	case order.Check:
+		return d.check(ctx, act.Authorizations)
+	case order.Place:
+		return d.place(ctx, act.Authorizations)
+	case order.Answer:
+		return d.answer(ctx, act.Authorizations)
+	case order.Release:
+		return d.release(ctx, act.Authorizations)
+	case order.Clear:
+		return d.clear(ctx, act.Authorizations)
+	case order.MakeKey:
+		return d.makeKey()
+	case order.Finalize:
+		return d.finalize(ctx)
+	case order.Download:
+		return d.download(ctx)
+	case order.Install:
+		return d.install(ctx)
+	case order.Deploy:
+		return d.deploy(ctx)
+	case order.Wait:
+		return d.wait(ctx, act.Until)
+	case order.Settle:
+		return d.settle(ctx, act)
+	case order.Stop:
+		return d.blockedStop(act)
+	}
+	return fmt.Errorf("no such action: %s", act.Kind)
+}
+
+// note buffers an event. It becomes durable with the next commit; what it tells of is found out again by looking if the
+// process dies before.
+func (d *driver) note(kind, format string, args ...any) {
+	detail := fmt.Sprintf(format, args...)
+	d.events = append(d.events, ledger.Event{At: d.e.Clock.Now(), RunID: d.e.Run.ID, Of: d.o, Kind: kind, Detail: detail})
+	d.e.Log.Debug(kind, "order", d.o.ID, "lineage", d.o.Lineage, "detail", detail)
+}
+
+// commit makes the order and everything buffered durable. A signal does not keep it from being written.
+func (d *driver) commit(ctx context.Context, more ledger.Change) error {
+	d.o.UpdatedAt = d.e.Clock.Now()
+	more.Orders = append([]*ledger.Order{d.o}, more.Orders...)
+	more.Events = append(d.events, more.Events...)
+	more.Charges = append(d.charges, more.Charges...)
+	more.Holds = append(d.holds, more.Holds...)
+	more.Spends = append(d.spends, more.Spends...)
+	if d.stood != nil {
+		more.Standings = append(more.Standings, *d.stood)
+	}
+	if d.account {
+		more.Account = d.e.Account
+	}
+	for i := range more.Events {
+		if more.Events[i].OrderID == 0 && more.Events[i].Of == nil {
+			more.Events[i].Of = d.o
+		}
+	}
+	if err := d.e.Store.Commit(context.WithoutCancel(ctx), &more); err != nil {
+		return err
+	}
+	d.events, d.charges, d.holds, d.spends, d.stood, d.account = nil, nil, nil, nil, nil, false
+	return nil
+}
+
+// longPause is a wait, in one or in many pauses, that a person should be told of, lest it looks like a run that hangs.
+const longPause = 8 * time.Second
+
+// wait sleeps. What is buffered is made durable first if the wait is long enough for a person to look meanwhile.
+func (d *driver) wait(ctx context.Context, until time.Time) error {
+	pause := until.Sub(d.e.Clock.Now())
+	if pause > time.Second && len(d.events) > 0 {
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return err
+		}
+		pause = until.Sub(d.e.Clock.Now())
+	}
+	d.tellOfWait(pause)
+	if err := d.e.Clock.Sleep(ctx, pause); err != nil {
+		return nil // the loop sees the context and ends at a journalled point
+	}
+	return nil
+}
+
+// tellOfWait says what is waited for where that takes its time: in one pause, or in many short ones between two looks.
+func (d *driver) tellOfWait(pause time.Duration) {
+	if d.waitedAs != d.o.State {
+		d.waited, d.waitedAs = 0, d.o.State
+	}
+	told := d.waited >= longPause
+	d.waited += max(pause, 0)
+	switch {
+	case pause >= longPause:
+		d.e.tell("Waiting %s for the CA: the order for %s is %s.", pause.Round(time.Second), d.o.Lineage, d.o.State)
+	case !told && d.waited >= longPause:
+		d.e.tell("Waiting for the CA: the order for %s is %s.", d.o.Lineage, d.o.State)
+	}
+}
+
+// interrupted leaves the order to the next run.
+func (d *driver) interrupted(ctx context.Context) error {
+	d.note("stopped", "%v", context.Cause(ctx))
+	if d.o.ID != 0 {
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return err
+		}
+	}
+	return failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again, or `orderly resume`.",
+		"the order for %s was stopped in time and will be continued", d.o.Lineage)
+}
+
+// stop leaves the order as it is, with the reason, for a later run. A dead one keeps the reason of its death.
+func (d *driver) stop(class failure.Class, remedy, format string, args ...any) error {
+	err := failure.New(class, remedy, format, args...)
+	return errors.Join(d.leave(err), err)
+}
+
+func (d *driver) leave(why *failure.Error) error {
+	d.note("left", "%s", failure.Clean(why.Sentence))
+	if d.o.ID == 0 {
+		return nil
+	}
+	if d.o.State != ledger.Invalid {
+		d.o.Class, d.o.Sentence, d.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy
+		d.stand(asItStands)
+	}
+	return d.commit(context.Background(), ledger.Change{})
+}
+
+// blockedStop explains why Next can do nothing: what kept a token from its place says it best.
+func (d *driver) blockedStop(act order.Action) error {
+	if act.Class != "" {
+		if d.asked && d.nextPoll.After(d.e.Clock.Now()) {
+			d.o.NotBefore = d.notBefore() // patience ends before; whoever drives this order next must know
+		}
+		return d.stop(act.Class, "Run the same command again later, or `orderly resume`; the same order goes on.", "%s: %s",
+			d.o.Lineage, act.Why)
+	}
+	if d.abandons() {
+		if d.o.State != ledger.Invalid { // a dead one keeps what it died of
+			d.o.Class, d.o.Sentence, d.o.Remedy = string(failure.ClassOf(d.blocked)), failure.Clean(d.blocked.Error()), failure.RemedyOf(d.blocked)
+			d.stand(asItStands)
+		}
+		d.o.Releasing = true
+		d.note("given up", "%s", failure.Clean(d.blocked.Error()))
+		return nil // the next action releases it, and its intent makes this durable
+	}
+	if d.o.State != ledger.Invalid {
+		return d.stop(failure.ClassOf(d.blocked), failure.RemedyOf(d.blocked), "%v", d.blocked)
+	}
+	if err := d.leave(failure.New(failure.ClassOf(d.blocked), "", "%v", d.blocked)); err != nil {
+		return err
+	}
+	return order.Verdict(d.o) // what made it die says more than what keeps its siblings pending
+}

@@ -1,0 +1,277 @@
+// Package drive drives orders: it asks order.Next, does what that says, and asks again, until an order is settled or nothing
+// can be done now.
+//
+// It must never send a state-changing request whose intent is not durable, never repeat one of which it has not looked what
+// became, and never give up an order because of a signal: it stops, and the next process goes on. It knows neither certbot's
+// files nor SQL.
+package drive
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/limit"
+	"orderly/order"
+	"orderly/preflight"
+)
+
+// Engine obtains certificates for one ACME account. Its fields are set once, before the first call; it is for one
+// goroutine, and many engines in many processes may share a ledger.
+type Engine struct {
+	Store    ledger.Store
+	Account  *ledger.Account // its row in the ledger; without an id while there is no account yet: see Enrol
+	ACME     *acme.Account
+	Client   *acme.Client
+	Key      *acme.Key      // the account's
+	Profiles limit.Profiles // of the CAs that are known
+	CA       order.CA       // zero: learnt from the directory before the first request
+	// LongestValidation, where not zero, is what a person knows better than the CA's habits say.
+	LongestValidation time.Duration
+
+	// Enrol makes the account where there was none: it sets Account, ACME and Key, and reports whether the ledger knew it. It is
+	// called once nothing stands in the way of the first order, so that what is broken here costs the CA not even an account.
+	Enrol func(ctx context.Context, r ledger.Request) (known bool, err error)
+
+	Solver    order.Solver
+	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
+	// Begin, where set, does what has to be done on this host before the CA looks, such as hooks that open a port, each thing
+	// once in a run. It is called when nothing certain stands in an order's way any more, and reports whether it did anything
+	// now: then the checks are made again.
+	Begin func(ctx context.Context, r ledger.Request) bool
+	// Begins reports whether Begin would do anything; nil: it would not.
+	Begins func(r ledger.Request) bool
+	// Refresh, where set, brings up to date what a request says of this host, before an order that exists is looked at.
+	Refresh   func(ctx context.Context, r *ledger.Request)
+	Installer order.Installer
+	// Wanted reports whether an order that an earlier process left still makes sense on this host; nil: every one does.
+	Wanted func(o *ledger.Order) bool
+	// Mended, where set, is what is wanted of an order that an earlier process left: its request, and what a person changed in
+	// the renewal file since it was made.
+	Mended func(o *ledger.Order) ledger.Request
+	// Mine reports whether an order is this run's to go on with; nil: every one is. A rehearsal leaves the others alone.
+	Mine  func(o *ledger.Order) bool
+	Locks order.Locks
+	Keys  order.KeyStore
+	Clock order.Clock
+	Log   *slog.Logger
+	// Tell, where set, is told what a person who watches should know: which order goes on, and what is waited for.
+	Tell func(format string, args ...any)
+
+	// Run is the run that events belong to. It is in the ledger already.
+	Run *ledger.Run
+	// Last, where set, is asked for the run's own last record when an order comes to its good end, so that both are one
+	// commit. It returns nil when the run goes on after this order.
+	Last func() *ledger.Run
+
+	// Parallel bounds the requests under way at once; 1 makes everything happen in order.
+	Parallel int
+	// Patience is how long the CA is waited for without anything changing, before the order is left to a later run.
+	Patience time.Duration
+	// LongestWait is the longest Retry-After that is waited for on the spot.
+	LongestWait time.Duration
+}
+
+// Defaults for what an Engine's owner leaves open.
+const (
+	DefaultParallel    = 4
+	DefaultPatience    = 90 * time.Second // certbot's --issuance-timeout
+	DefaultLongestWait = 65 * time.Second // Boulder asks for 60 s after its own errors
+)
+
+func (e *Engine) tell(format string, args ...any) {
+	if e.Tell != nil {
+		e.Tell(format, args...)
+	}
+}
+
+// Outcome is what became of one wish for a certificate.
+type Outcome struct {
+	Order   *ledger.Order // nil when nothing was to be done
+	Resumed bool          // the order was there before
+	Report  preflight.Report
+}
+
+// mostRounds bounds how many orders one call may go through when each dies by no fault of the names (taken, key lost,
+// expired).
+const mostRounds = 3
+
+// Obtain brings a lineage to a certificate for names. It first settles live orders of other lineages that share a name
+// (rule 8), then takes the lineage's lock and asks plan what is wanted; plan returns nil when nothing is, which is how the
+// second of two simultaneous calls finds its work done. Calls for one name set take turns, whatever their lineages: a CA
+// that reuses orders would hand both the same one. Whoever has a lineage's lock never waits for that turn.
+func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, plan func(context.Context) (*order.Plan, error)) (Outcome, error) {
+	endTurn, err := e.lock(ctx, order.NamesLock(names), lineage)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { _ = endTurn() }() // it cannot outlive the process, and nothing can be done about it
+	if err := e.settleOverlaps(ctx, lineage, names); err != nil {
+		return Outcome{}, err
+	}
+	unlock, err := e.lock(ctx, order.LineageLock(lineage), lineage)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer func() { _ = unlock() }()
+	p, err := plan(ctx)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if p == nil {
+		_, err := e.finishLineage(ctx, lineage, nil)
+		return Outcome{}, err
+	}
+	return e.obtain(ctx, *p)
+}
+
+// lock takes a lock about a lineage and waits for it: another process at work on it is no error.
+func (e *Engine) lock(ctx context.Context, key, lineage string) (func() error, error) {
+	unlock, err := e.Locks.Lock(ctx, key)
+	switch {
+	case failure.ClassOf(err) == failure.Locked:
+		return nil, err // it names the process that is at work
+	case err != nil && ctx.Err() != nil:
+		return nil, failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
+	case err != nil:
+		return nil, failure.Wrap(err, failure.Locked, "Look at the disk and its permissions.", "%s cannot be locked", lineage)
+	}
+	return unlock, nil
+}
+
+func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
+	var out Outcome
+	if err := order.Orderable(p.Request); err != nil {
+		return out, err
+	}
+	admitted := false
+	if e.nobody() {
+		var err error
+		if out.Report, err = e.gate().Admit(ctx, p); err != nil {
+			return out, err
+		}
+		known, err := e.Enrol(ctx, p.Request)
+		if err != nil {
+			return out, err
+		}
+		p.Request.Account, admitted = e.Account.KeyID, !known
+	}
+	done, err := e.finishLineage(ctx, p.Request.Lineage, &p.Request)
+	if err != nil || done != nil {
+		return Outcome{Order: done, Resumed: done != nil}, err
+	}
+	for range mostRounds {
+		o, err := e.liveOrder(ctx, p.Request)
+		if err != nil {
+			return out, err
+		}
+		out.Order, out.Resumed = o, o != nil
+		d := newDriver(e, o)
+		if o == nil {
+			if !admitted {
+				out.Report, err = e.gate().Admit(ctx, p)
+			}
+			if admitted = false; err != nil {
+				return out, err
+			}
+			d = newDriver(e, e.newOrder(p.Request))
+			d.admitted, d.checked, d.fingerprint = true, true, out.Report.Fingerprint
+			out.Order = d.o
+		}
+		d.plan, d.wished = p, true
+		err = d.drive(ctx)
+		if err == nil && out.Resumed && d.o.State == ledger.Installed && !order.SameKey(d.o.Request, p.Request) {
+			continue // it was finalized with the key of an earlier wish
+		}
+		done := err == nil && d.o.State != ledger.SupersededState
+		if done || !d.settled || !order.StartsAnew(d.o, out.Resumed) {
+			return out, err
+		}
+	}
+	return out, order.Verdict(out.Order)
+}
+
+// nobody reports whether the account is yet to be made. The ledger then has nothing of it, and an id of 0 would stand for
+// every account.
+func (e *Engine) nobody() bool { return e.Account.ID == 0 }
+
+func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
+	now := e.Clock.Now()
+	return &ledger.Order{
+		AccountID: e.Account.ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(r.Names), Profile: r.Profile,
+		State: ledger.Creating, Request: r, CreatedAt: now, UpdatedAt: now, Replaces: r.Replaces,
+	}
+}
+
+// liveOrder returns the live order for exactly this request, with the request's newer webroots and hooks, or nil.
+func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order, error) {
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Live: true, AccountID: e.Account.ID, Lineage: r.Lineage})
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range orders {
+		if order.Serves(o, r) {
+			order.AdoptRequest(o, r)
+			return o, nil
+		}
+	}
+	return nil, nil
+}
+
+// takeOver returns the driver for an order that an earlier process left and that this run is not about. What a person
+// mended in the renewal file since then counts: the settings that the order was made with would be issued, and written
+// back over the mended ones. What the CA has issued is issued.
+func (e *Engine) takeOver(o *ledger.Order) *driver {
+	if e.Mended == nil || !o.State.Live() || o.State == ledger.Valid {
+		return newDriver(e, o)
+	}
+	r := e.Mended(o)
+	order.AdoptSettings(o, r)
+	d := newDriver(e, o)
+	d.plan.Request = r
+	return d
+}
+
+// Resume goes on with an order that an earlier process left, unless another process holds its lineage: then that one is at
+// work on it, and nothing is done here. It reports whether it did anything.
+func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
+	return e.resume(ctx, o, false)
+}
+
+// Advance is Resume for a run about another lineage: it ends where the CA has issued. Nothing is put in place, so that no
+// deploy hook of a stranger is run, or waited for, and what keeps a certificate from its place is told to those it concerns.
+func (e *Engine) Advance(ctx context.Context, o *ledger.Order) (bool, error) {
+	return e.resume(ctx, o, true)
+}
+
+func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) (bool, error) {
+	unlock, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
+	if err != nil || !ok {
+		return false, err
+	}
+	defer func() { _ = unlock() }()
+	fresh, err := e.Store.Order(ctx, o.ID)
+	if err != nil || !fresh.SettledAt.IsZero() {
+		return false, err
+	}
+	if fresh.AccountID != e.Account.ID {
+		return false, failure.New(failure.Internal, "", "order %d is another account's than %s", fresh.ID, e.Account.URL)
+	}
+	*o = *fresh
+	e.unwish(o)
+	d := e.takeOver(o)
+	d.untilIssued = untilIssued
+	return true, d.drive(ctx)
+}
+
+// unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that
+// nothing stays pending, but a lineage that was deleted meanwhile does not come back. What the CA has issued is installed.
+func (e *Engine) unwish(o *ledger.Order) {
+	if e.Wanted != nil && o.State.Live() && o.State != ledger.Valid && !e.Wanted(o) {
+		o.Superseded = true
+		o.Request.New = false // nothing is installed, so nothing stands in its way
+	}
+}

@@ -1,0 +1,274 @@
+package drive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
+// before finalize (rule 7).
+func (d *driver) makeKey() error {
+	d.e.Keys.Remove(d.o) // of an earlier try that was damaged, or that the ledger never heard of
+	key, csr, err := d.e.Keys.Make(d.o)
+	if err != nil {
+		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
+	d.o.Key, d.o.CSR = key, csr
+	d.material, d.keyReady = d.e.Keys.Load(d.o)
+	if !d.keyReady {
+		return d.stop(failure.Config, "Look at the disk.", "the private key just written for %s cannot be read back", d.o.Lineage)
+	}
+	return nil
+}
+
+// finalize sends the CSR. An order has one CSR for good, so sending it again after a look that says `ready` is harmless
+// (rule 5).
+func (d *driver) finalize(ctx context.Context) error {
+	o := d.o
+	if !order.SameKey(o.Request, d.plan.Request) {
+		// A person wants another key by now, by a flag or in the renewal file. The CA was seen to call the order ready, so the finalize of an earlier run with
+		// the other CSR never arrived.
+		order.TakeKey(&o.Request, d.plan.Request)
+		o.Key, o.CSR, d.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
+		d.note("another key", "another kind of key is wanted than that of the CSR")
+		return nil
+	}
+	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
+	d.note("finalize intent", "CSR %s", o.CSR.SHA256)
+	if err := d.commit(ctx, ledger.Change{}); err != nil {
+		return err
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	reply, err := d.e.ACME.Finalize(rctx, o.Finalize, d.material.CSR)
+	if err != nil {
+		return d.notFinalized(err)
+	}
+	d.note("finalize answered", "%s", failure.Clean(reply.Status))
+	if reply.Status == "pending" || reply.Status == "ready" {
+		d.looked = false
+		return d.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", reply.Status))
+	}
+	d.progress()
+	d.absorb(reply)
+	if reply.Status == "processing" {
+		d.pause(reply.Reply)
+	}
+	return nil
+}
+
+// mostDenials is how often a refusal of finalize is answered by a look at the order (rule 5). One that comes again although
+// the order is ready has another reason: Boulder refuses so when CAA forbids to issue.
+const mostDenials = 1
+
+func (d *driver) notFinalized(err error) error {
+	effect, p := order.EffectOf(err)
+	switch {
+	case effect == order.NotDone || d.accountTrouble(err) != nil && !p.IsType("badPublicKey"): // that is about the CSR's key here
+		d.o.State = ledger.Ready
+		return d.trouble("finalize", err)
+	case effect == order.Undecided:
+		d.looked = false
+		return d.trouble("finalize", err)
+	case (p.Status == 403 || p.IsType("orderNotReady")) && d.denied < mostDenials:
+		d.denied++
+		d.looked = false // it may be valid already: an earlier finalize arrived
+		return nil
+	}
+	d.o.State = ledger.Ready
+	why := order.NotIssued(d.o, p)
+	return d.stop(why.Class, why.Remedy, "%s", why.Sentence)
+}
+
+// download fetches the certificate and makes it durable, unless it belongs to another key: then another holder of the
+// account finalized the order (rule 6).
+func (d *driver) download(ctx context.Context) error {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	chain, err := d.e.ACME.Certificate(rctx, d.o.Certificate)
+	if err != nil {
+		if effect, p := order.EffectOf(err); effect == order.Refused {
+			d.looked = d.looked && p.Status != 404
+		}
+		return d.trouble("certificate", err)
+	}
+	leaf, err := leafOf(chain.PEM)
+	if err != nil {
+		return d.trouble("certificate", err)
+	}
+	if !order.SamePublicKey(leaf.PublicKey, d.material.Public) {
+		return d.settle(ctx, order.Action{State: ledger.TakenState, Class: failure.Taken,
+			Why: "another holder of the account finalized the order for " + d.o.Lineage + " with a key of its own"})
+	}
+	d.progress()
+	d.payIssued(ctx)
+	d.o.Chain = d.preferred(rctx, chain).PEM
+	d.note("certificate downloaded", "serial %x", leaf.SerialNumber)
+	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
+}
+
+// preferred is the chain whose topmost certificate was issued by the preferred issuer, or the default one where none was or
+// where the others cannot be had: a certificate with another chain than wished for is better than none.
+func (d *driver) preferred(ctx context.Context, chain acme.Chain) acme.Chain {
+	wanted := d.o.Request.PreferredChain
+	if wanted == "" {
+		return chain
+	}
+	chains := []acme.Chain{chain}
+	if _, matched := acme.PreferredChain(chains, wanted); matched {
+		return chain
+	}
+	for _, url := range chain.Alternates {
+		other, err := d.e.ACME.Certificate(ctx, url)
+		if err != nil {
+			d.note("alternate chain failed", "%s", failure.Clean(err.Error()))
+			continue
+		}
+		if leaf, err := leafOf(other.PEM); err == nil && order.SamePublicKey(leaf.PublicKey, d.material.Public) {
+			chains = append(chains, other)
+		}
+	}
+	index, matched := acme.PreferredChain(chains, wanted)
+	if !matched {
+		d.e.tell("The CA offers no chain up to %q for %s; its default one is taken.", failure.Clean(wanted), d.o.Lineage)
+	}
+	return chains[index]
+}
+
+func leafOf(chain []byte) (*x509.Certificate, error) {
+	block, _ := pem.Decode(bytes.TrimSpace(chain))
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, errors.New("the CA's answer is no PEM certificate")
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// namesOf are the names in a certificate, of both kinds.
+func namesOf(leaf *x509.Certificate) []string {
+	names := slices.Clone(leaf.DNSNames)
+	for _, ip := range leaf.IPAddresses {
+		names = append(names, ip.String())
+	}
+	return names
+}
+
+func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
+	sum := sha256.Sum256(leaf.Raw)
+	return &ledger.Certificate{
+		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(namesOf(leaf)),
+		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
+		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.e.Clock.Now(),
+	}
+}
+
+// install puts the certificate in place, or finds that it is not wanted there any more. It is idempotent, so its outcome
+// needs no commit of its own.
+func (d *driver) install(ctx context.Context) error {
+	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+	if err != nil {
+		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
+	if done.Superseded != "" {
+		d.o.State, d.o.Class, d.o.Sentence, d.o.Remedy = ledger.SupersededState, "", failure.Clean(done.Superseded), ""
+		d.note("left aside", "%s", d.o.Sentence)
+		return nil
+	}
+	d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
+	d.note("installed", "%s", d.o.Lineage)
+	return nil
+}
+
+// deploysAgain is how often deploy hooks are begun again after a process that ran them died or was stopped.
+const deploysAgain = 3
+
+// deploy runs the deploy hooks, at least once per certificate (rule 14): a process that dies in between leaves the order
+// unsettled, and the next one runs them again. It gives up on hooks that end whoever runs them, since those would end every
+// run from then on.
+func (d *driver) deploy(ctx context.Context) error {
+	const again = "deploy hooks again"
+	if d.inherited {
+		events, err := d.e.Store.Events(context.WithoutCancel(ctx), d.o.ID, 0)
+		if err != nil {
+			return err
+		}
+		begun := 0
+		for _, e := range events {
+			if e.Kind == again {
+				begun++
+			}
+		}
+		if begun >= deploysAgain {
+			d.note("deploy hooks given up", "%d runs ended while they ran", begun+1)
+			d.o.DeployedAt = d.e.Clock.Now()
+			return nil
+		}
+		d.note(again, "the run before ended while they ran, or before")
+		if err := d.commit(ctx, ledger.Change{}); err != nil {
+			return err
+		}
+	}
+	if err := d.e.Installer.Deploy(ctx, d.o); err != nil {
+		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
+	}
+	d.o.DeployedAt = d.e.Clock.Now()
+	return nil
+}
+
+// settle ends the order: nothing remains to be done for it.
+func (d *driver) settle(ctx context.Context, act order.Action) error {
+	o := d.o
+	o.State, o.SettledAt = act.State, d.e.Clock.Now()
+	if act.Class != "" {
+		o.Class = string(act.Class)
+	}
+	if act.State == ledger.Installed {
+		o.Class, o.Sentence, o.Remedy = "", "", ""
+	}
+	if act.Why != "" {
+		o.Sentence = failure.Clean(act.Why)
+	}
+	mayBeIssued := act.State == ledger.LostState || act.State == ledger.TakenState || act.State == ledger.ExpiredState && !o.FinalizeSentAt.IsZero()
+	if mayBeIssued && len(o.Chain) == 0 {
+		d.payIssued(ctx) // the CA counts what it issued, whoever has it
+	}
+	more := d.ending(act)
+	if act.State == ledger.Phantom {
+		o.Expires = o.CreateSentAt.Add(d.e.CA.OrderLifetime)
+		for range o.CreateSends - 1 {
+			more.Orders = append(more.Orders, d.phantom(o.CreateSentAt))
+		}
+	}
+	d.note("settled", "%s", o.State)
+	if err := d.commit(ctx, more); err != nil {
+		return err
+	}
+	d.settled = true
+	d.e.Keys.Remove(o)
+	return nil
+}
+
+// ending is what is written beside the order's own end: the lineage's standing and, at a good end, the run's.
+func (d *driver) ending(act order.Action) ledger.Change {
+	switch act.State {
+	case ledger.Installed:
+		d.stood = &ledger.Standing{Lineage: d.o.Lineage}
+		if d.wished && d.e.Last != nil {
+			return ledger.Change{Run: d.e.Last()}
+		}
+	case ledger.Invalid, ledger.RefusedState, ledger.Phantom:
+		d.stand(asItStands)
+	}
+	return ledger.Change{}
+}

@@ -1,0 +1,269 @@
+package drive
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/limit"
+	"orderly/order"
+)
+
+// look GETs the order.
+func (d *driver) look(ctx context.Context) error {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	reply, err := d.e.ACME.Order(rctx, d.o.URL)
+	if err != nil {
+		return d.notShown(err)
+	}
+	before := d.o.CAStatus
+	first := !d.looked
+	d.looked = true
+	if first || before != reply.Status {
+		d.note("order seen", "%s", failure.Clean(reply.Status))
+	}
+	if before != reply.Status {
+		d.progress()
+	} else {
+		d.calm("order")
+	}
+	d.absorb(reply)
+	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first
+	if before == reply.Status && waits {
+		d.pause(reply.Reply)
+	}
+	return nil
+}
+
+// notShown handles an order that the CA does not show. A 404 means that it expired only if the CA's own clock is past its
+// `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
+func (d *driver) notShown(err error) error {
+	effect, p := order.EffectOf(err)
+	switch {
+	case foreign(err) && d.e.Clock.Now().After(d.end()): // nobody can ask for it, so that only time ends it
+		d.expired(d.e.Clock.Now(), err)
+		return nil
+	case effect != order.Refused || p.Status != 404:
+		return d.trouble("order", err)
+	case d.caTime(p.Reply).After(d.end()):
+		d.expired(d.caTime(p.Reply), err)
+		return nil
+	}
+	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; "+
+		failure.Command("orderly", "order", "show", fmt.Sprint(d.o.ID))+" has its history.",
+		"the CA does not know the order for %s any more, though it has not expired: %s", d.o.Lineage, p.Error())
+}
+
+// end is when the order expires; where the CA did not say, the latest moment at which it can.
+func (d *driver) end() time.Time {
+	if d.o.Expires.IsZero() {
+		return d.o.CreatedAt.Add(d.e.CA.OrderLifetime)
+	}
+	return d.o.Expires
+}
+
+// expired ends an order that the CA has forgotten. One that rests on authorizations of earlier orders expires with the first
+// of them, and those it brought itself may stay pending longer: such a one keeps its status until its own end is past, so
+// that it is still shown and counted.
+func (d *driver) expired(now time.Time, err error) {
+	d.o.State, d.o.Class = ledger.ExpiredState, string(failure.Expired)
+	d.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", d.o.Lineage, d.end().UTC().Format(time.RFC3339))
+	for _, a := range order.Unfinished(d.o) {
+		if a.Expires.IsZero() { // never shown
+			a.Expires = d.o.CreatedAt.Add(d.e.CA.OrderLifetime)
+		}
+		if !a.Expires.After(now) {
+			a.Status = "expired"
+		}
+	}
+	d.looked = true
+	d.note("order expired", "%s", failure.Clean(err.Error()))
+}
+
+// caTime is the CA's clock as the answer shows it, ours where it does not.
+func (d *driver) caTime(r acme.Reply) time.Time {
+	if r.Date.IsZero() {
+		return d.e.Clock.Now()
+	}
+	return r.Date
+}
+
+// absorb takes up what the CA says of the order.
+func (d *driver) absorb(reply acme.Order) {
+	o := d.o
+	o.CAStatus = reply.Status
+	if !reply.Expires.IsZero() {
+		o.Expires = reply.Expires
+	}
+	if reply.Finalize != "" {
+		o.Finalize = reply.Finalize
+	}
+	if reply.Certificate != "" {
+		o.Certificate = reply.Certificate
+	}
+	d.adopt(reply.Authorizations)
+	switch reply.Status {
+	case "pending":
+		o.State = ledger.PendingState
+	case "ready", "processing", "valid":
+		o.State = ledger.State(reply.Status)
+		for _, a := range o.Authorizations {
+			a.Status = ledger.AuthorizationValid
+		}
+	default:
+		d.died(reply)
+	}
+}
+
+// mostPerName is how many authorizations an order may come to have for each of its names. It has one by every CA that is
+// known; a few more leave room for a CA that changes the form of its URLs.
+const mostPerName = 4
+
+// adopt records authorizations that the order was not known to have, each once: one that the CA names twice would be
+// answered twice. A CA that names thousands, or others with each look, must not have them all asked for, again and again.
+func (d *driver) adopt(urls []string) {
+	for _, url := range urls {
+		known := func(a *ledger.Authorization) bool { return a.URL == url }
+		if slices.ContainsFunc(d.o.Authorizations, known) {
+			continue
+		}
+		if len(d.o.Authorizations) >= mostPerName*len(d.o.Names) {
+			d.note("authorizations left out", "the CA names more than %d for each name, %d in all", mostPerName, len(urls))
+			return
+		}
+		d.o.Authorizations = append(d.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+	}
+}
+
+// died records that the CA gave the order up. Which name is to blame is known once its authorizations have been shown.
+func (d *driver) died(reply acme.Order) {
+	if d.o.State == ledger.Invalid {
+		return
+	}
+	if d.o.Releasing { // that is what deactivations do to it; it keeps the reason why it was given up
+		d.o.State = ledger.Invalid
+		d.note("order died", "its authorizations were deactivated")
+		return
+	}
+	d.o.State, d.o.Class = ledger.Invalid, string(failure.CARefused)
+	d.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", d.o.Lineage, failure.Clean(reply.Status))
+	if reply.Error != nil {
+		class, _ := order.RefusalOfType(d.o, reply.Error)
+		d.o.Class, d.o.Sentence = string(class), d.o.Sentence+": "+reply.Error.Error()
+	}
+	d.note("order died", "%s", d.o.Sentence)
+}
+
+// show GETs authorizations.
+func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	var trouble error
+	changed, fell := false, len(order.Failed(d.o)) == 0
+	var last acme.Reply
+	together(rctx, d, list, func(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
+		return d.e.ACME.Authorization(ctx, a.URL)
+	}, func(a *ledger.Authorization, reply acme.Authorization, err error) {
+		switch effect, p := order.EffectOf(err); {
+		case err == nil:
+			changed = d.absorbAuthorization(a, reply) || changed
+			last = reply.Reply
+		case effect == order.Refused && p.Status == 404 && d.caTime(p.Reply).After(d.endOf(a)):
+			a.Status, changed = "expired", true
+		case trouble == nil:
+			trouble = err
+		}
+	})
+	if list := order.Failed(d.o); len(list) > 0 {
+		d.blame(list, fell)
+	}
+	if trouble != nil {
+		d.looked = d.looked && d.o.State != ledger.PendingState
+		return d.trouble("authorization", trouble)
+	}
+	if changed {
+		d.progress()
+		return nil
+	}
+	d.calm("authorization")
+	d.pause(last)
+	return nil
+}
+
+func (d *driver) endOf(a *ledger.Authorization) time.Time {
+	if a.Expires.IsZero() {
+		return d.end()
+	}
+	return a.Expires
+}
+
+// absorbAuthorization takes up what the CA says of an authorization and reports whether that is news.
+func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authorization) bool {
+	_, before := d.seen[a.URL]
+	news := !before || a.Status != reply.Status
+	d.seen[a.URL] = true
+	a.SeenAt = d.e.Clock.Now()
+	a.Name, a.Wildcard, a.Expires = strings.ToLower(reply.Name), reply.Wildcard, reply.Expires
+	if reply.Status != a.Status && reply.Status != ledger.AuthorizationPending {
+		d.note("authorization "+failure.Clean(reply.Status), "%s", failure.Clean(a.FullName()))
+	}
+	if reply.Status == ledger.AuthorizationInvalid && a.Status != reply.Status {
+		// The CA has charged for it (Boulder: FailedAuthorizationsPerDomainPerAccount).
+		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID, At: a.SeenAt,
+			Class: string(failure.Validation)})
+		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
+	}
+	a.Status = reply.Status
+	kind := d.kindOf(a)
+	for _, c := range reply.Challenges {
+		if c.Type == kind {
+			d.absorbChallenge(a, c)
+		} else if a.Final() && c.Error != nil { // another holder of the account tried it by another challenge
+			a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
+		}
+	}
+	if !a.Final() && (a.ChallengeURL == "" || a.ChallengeType != kind) {
+		d.block(a, d.offersNone(a, kind))
+	}
+	return news
+}
+
+func (d *driver) absorbChallenge(a *ledger.Authorization, c acme.Challenge) {
+	a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token = c.URL, c.Type, c.Status, c.Token
+	if c.Status == "processing" && !d.e.Account.ShowsProcessing {
+		d.e.Account.ShowsProcessing, d.account = true, true
+	}
+	if c.Error != nil {
+		a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
+	}
+}
+
+// block remembers that an authorization cannot be answered now, and why.
+func (d *driver) block(a *ledger.Authorization, why error) {
+	d.unplaceable[a.URL] = true
+	if d.blocked == nil {
+		d.blocked = why
+	}
+	d.note("not answered", "%s: %s", failure.Clean(a.FullName()), failure.Clean(why.Error()))
+}
+
+// blame names the names that failed and made the order die. The back-off begins with the first of them, and not only when
+// the last of their siblings is done: until then another run must not order anew.
+func (d *driver) blame(list []*ledger.Authorization, first bool) {
+	var texts []string
+	for _, a := range list {
+		texts = append(texts, fmt.Sprintf("%s: %s: %s", failure.Clean(a.FullName()), a.ErrorType, a.ErrorDetail))
+	}
+	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
+	d.o.Sentence = failure.Clean("the CA could not validate " + strings.Join(texts, "; "))
+	d.o.Remedy = order.Mending(d.o, list)
+	if first {
+		d.fell()
+	}
+}

@@ -1,0 +1,274 @@
+package drive
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// Rebuilt is what Rebuild found.
+type Rebuilt struct {
+	Known  int             // orders of the account's list that the ledger has
+	Orders []*ledger.Order // open ones that it had lost; they are in it now, and Resume goes on with them
+	Seen   []*ledger.Order // open ones that nothing here knows: another server's of the account, perhaps
+	NoList bool            // the CA shows no list (Boulder): newOrder for the same names finds open orders again
+}
+
+// Lost is an order that only the CA remembers.
+type Lost struct {
+	Names, Tokens []string
+	Open          bool // something is left to prove
+}
+
+// Claim is what this host knows of an order that only the CA remembers.
+type Claim struct {
+	Mine    bool // a lineage, a key or a token on this host belongs to it; otherwise it may be another server's
+	Request ledger.Request
+	// Keep, where a key and a CSR for these names lie beside the ledger, makes them those of the order, which has an id then.
+	Keep func(o *ledger.Order) (key, csr ledger.FileRef, err error)
+}
+
+// Rebuild takes open orders from the account's `orders` list (RFC 8555 §7.1.2.1) into a ledger that lost them. claim says
+// what is known on this host of an order and the tokens of its authorizations.
+func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, error) {
+	var out Rebuilt
+	d := newDriver(e, nil)
+	object, err := e.ACME.Fetch(ctx)
+	if err != nil {
+		return out, d.listTrouble(err)
+	}
+	if object.Orders == "" {
+		out.NoList = true
+		return out, nil
+	}
+	e.Account.OrdersURL = object.Orders
+	if err := e.lookAgain(ctx); err != nil {
+		return out, d.listTrouble(err)
+	}
+	err = d.eachUnknown(ctx, &out.Known, func(found acme.Order) (bool, error) {
+		return false, e.takeIn(ctx, found, claim, &out)
+	})
+	if err != nil {
+		return out, d.listTrouble(err)
+	}
+	return out, nil
+}
+
+// takeIn records an order of the list if it is open, or issued and its key is here.
+func (e *Engine) takeIn(ctx context.Context, found acme.Order, claim func(Lost) Claim, out *Rebuilt) error {
+	open := found.Status == "pending" || found.Status == "ready"
+	if !open && found.Status != "processing" && found.Status != "valid" {
+		return nil
+	}
+	o := e.lostOrder(found)
+	if !open {
+		o.Authorizations = nil // they are valid, and there may be very many such orders
+	}
+	tokens, err := e.showAll(ctx, o)
+	if err != nil {
+		return err
+	}
+	c := claim(Lost{Names: o.Names, Tokens: tokens, Open: len(order.Unfinished(o)) > 0})
+	switch {
+	case !open && c.Keep == nil: // whoever has the key has the certificate
+		return nil
+	case !c.Mine:
+		now := e.Clock.Now()
+		o.State, o.SettledAt, o.Lineage = ledger.Seen, now, ledger.SeenPrefix+o.Names[0]
+		o.Sentence = "the account's list shows it, and nothing on this host knows it: another server's, perhaps"
+		o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names, Server: e.Account.Server, Account: e.Account.KeyID}
+		out.Seen = append(out.Seen, o)
+	default:
+		o.Lineage, o.Request = c.Request.Lineage, c.Request
+		out.Orders = append(out.Orders, o)
+	}
+	if err := e.enter(ctx, o, "found again", found.URL); err != nil || c.Keep == nil {
+		return err
+	}
+	key, csr, err := c.Keep(o)
+	if err != nil {
+		return err
+	}
+	o.Key, o.CSR = key, csr
+	return e.enter(ctx, o, "key found again", csr.SHA256)
+}
+
+// enter saves an order with an event that says why.
+func (e *Engine) enter(ctx context.Context, o *ledger.Order, kind, detail string) error {
+	return e.Store.Commit(context.WithoutCancel(ctx), &ledger.Change{Account: e.Account, Orders: []*ledger.Order{o},
+		Events: []ledger.Event{{At: e.Clock.Now(), RunID: e.Run.ID, Of: o, Kind: kind, Detail: detail}}})
+}
+
+// lostOrder makes the row of an order that the CA shows and the ledger does not know.
+func (e *Engine) lostOrder(found acme.Order) *ledger.Order {
+	now := e.Clock.Now()
+	o := &ledger.Order{
+		AccountID: e.Account.ID, Names: ledger.CanonicalNames(found.Names), Profile: found.Profile,
+		State: ledger.State(found.Status), CreatedAt: now, UpdatedAt: now, CreateSends: 2, URL: found.URL,
+		Finalize: found.Finalize, CAStatus: found.Status, Certificate: found.Certificate, Expires: found.Expires, Replaces: found.Replaces,
+	}
+	for _, url := range found.Authorizations[:min(len(found.Authorizations), mostPerName*len(o.Names))] {
+		o.Authorizations = append(o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+	}
+	return o
+}
+
+// showAll asks for the authorizations of an order that is no run's, so that what is shown as pending is what the CA counts. It
+// returns the tokens of the challenges. What the CA does not show counts as pending.
+func (e *Engine) showAll(ctx context.Context, o *ledger.Order) (tokens []string, err error) {
+	for _, a := range o.Authorizations {
+		if a.Final() {
+			continue
+		}
+		reply, err := e.ACME.Authorization(ctx, a.URL)
+		switch {
+		case gone(err):
+			a.Status = "expired"
+			continue
+		case foreign(err):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		a.Name, a.Wildcard, a.Expires, a.Status, a.SeenAt = reply.Name, reply.Wildcard, reply.Expires, reply.Status, e.Clock.Now()
+		for _, c := range reply.Challenges {
+			tokens = append(tokens, c.Token)
+		}
+	}
+	return tokens, nil
+}
+
+// lookAgain brings what is known of the orders that may be another server's up to date.
+func (e *Engine) lookAgain(ctx context.Context) error {
+	rows, err := e.Store.Orders(ctx, ledger.OrderFilter{AccountID: e.Account.ID})
+	if err != nil {
+		return err
+	}
+	for _, o := range rows {
+		if o.State != ledger.Seen || !o.Expires.IsZero() && o.Expires.Before(e.Clock.Now()) {
+			continue
+		}
+		reply, err := e.ACME.Order(ctx, o.URL)
+		if err != nil && !gone(err) {
+			return err
+		}
+		if err == nil && (reply.Status == "pending" || reply.Status == "ready") {
+			if _, err := e.showAll(ctx, o); err != nil {
+				return err
+			}
+			err = e.enter(ctx, o, "seen again", reply.Status)
+		} else {
+			err = e.forget(ctx, o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget ends the row of an order in the state Seen that is open no more. An authorization of it may be, on a CA where one
+// outlives its order.
+func (e *Engine) forget(ctx context.Context, o *ledger.Order) error {
+	if _, err := e.showAll(ctx, o); err != nil {
+		return err
+	}
+	o.State, o.Class, o.Sentence = ledger.ReleasedState, string(failure.Released), "it was another server's, which has brought it to its end"
+	return e.enter(ctx, o, "not ours", o.URL)
+}
+
+// takeSeen takes up an order for exactly the wanted names that was seen in the account's list, in newOrder's stead: with a
+// second one the first would stay pending, and might be ours. It reports whether newOrder is to wait.
+func (d *driver) takeSeen(ctx context.Context) (bool, error) {
+	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, Lineage: ledger.SeenPrefix + d.o.Names[0]})
+	if err != nil {
+		return false, err
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	for _, o := range rows {
+		if o.State != ledger.Seen || ledger.NameKey(o.Names) != ledger.NameKey(d.o.Names) {
+			continue
+		}
+		reply, err := d.e.ACME.Order(rctx, o.URL)
+		switch {
+		case err == nil && d.ours(reply):
+			return true, d.created(ctx, reply)
+		case err == nil && (reply.Status == "pending" || reply.Status == "ready"): // of another profile
+		case err == nil || gone(err):
+			if err := d.e.forget(rctx, o); err != nil {
+				return true, d.trouble("authorization", err)
+			}
+		default:
+			return true, d.trouble("order", err)
+		}
+	}
+	return false, nil
+}
+
+func (d *driver) listTrouble(err error) error {
+	if failure.ClassOf(err) != failure.Internal {
+		return err
+	}
+	return failure.Wrap(err, failure.CAUnavailable, cmp.Or(acme.Advice(d.e.Account.Server, err), "Run the command again later."), "the orders of account %s cannot be listed", d.e.Account.URL)
+}
+
+// eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
+// a page first, until the callback says that it has seen enough.
+func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) (enough bool, err error)) error {
+	reads, listed := 0, 0
+	for page, url := 0, d.e.Account.OrdersURL; url != ""; page++ {
+		if page == mostPages {
+			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
+		}
+		list, err := d.e.ACME.Orders(ctx, url)
+		if err != nil {
+			return err
+		}
+		if listed += len(list.URLs); listed > mostListed {
+			return fmt.Errorf("%w: more than %d", errEndless, mostListed)
+		}
+		unknown, err := d.unknown(ctx, list.URLs)
+		if err != nil {
+			return err
+		}
+		*known += len(list.URLs) - len(unknown)
+		for _, candidate := range unknown {
+			if reads++; reads > mostReads {
+				return fmt.Errorf("%w: more than %d are unknown to the ledger", errEndless, mostReads)
+			}
+			o, err := d.e.ACME.Order(ctx, candidate)
+			if gone(err) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if enough, err := found(o); enough || err != nil {
+				return err
+			}
+		}
+		url = list.Next
+	}
+	return nil
+}
+
+// unknown picks the URLs that no order of the ledger has, the last first.
+func (d *driver) unknown(ctx context.Context, urls []string) ([]string, error) {
+	var out []string
+	for i := len(urls) - 1; i >= 0; i-- {
+		rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			out = append(out, urls[i])
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,90 @@
+package drive
+
+import (
+	"context"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/limit"
+	"orderly/order"
+)
+
+// release deactivates pending authorizations (RFC 8555 §7.5.2), all intents in one commit. Each is deactivated by the very
+// object that a POST-as-GET just answered with (invariant I11): the same payload sent to an account URL would deactivate
+// the account.
+func (d *driver) release(ctx context.Context, list []*ledger.Authorization) error {
+	for _, a := range list {
+		d.note("deactivate intent", "%s", failure.Clean(a.FullName()))
+	}
+	if err := d.commit(ctx, ledger.Change{}); err != nil {
+		return err
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	for _, a := range list {
+		reply, err := d.deactivate(rctx, a)
+		if err != nil {
+			delete(d.seen, a.URL)
+			return d.trouble("deactivate", err)
+		}
+		d.absorbAuthorization(a, reply)
+	}
+	d.progress()
+	return nil
+}
+
+// deactivate looks at an authorization and deactivates it if it is still pending.
+func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
+	seen, err := d.e.ACME.Authorization(ctx, a.URL)
+	if err != nil || seen.Status != ledger.AuthorizationPending {
+		return seen, err
+	}
+	reply, err := d.e.ACME.Deactivate(ctx, seen)
+	if effect, _ := order.EffectOf(err); err == nil || effect == order.Undecided {
+		d.charge(a)
+	}
+	return reply, err
+}
+
+// charge books what the CA charges for a deactivation, unknown counted as spent.
+func (d *driver) charge(a *ledger.Authorization) {
+	if d.e.CA.ChargesDeactivation {
+		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID,
+			At: d.e.Clock.Now(), Class: string(failure.Released)})
+		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
+	}
+}
+
+// abandons says whether an order that cannot go on is to be released, by the CA's price list: where pending authorizations
+// are counted they keep others from being issued, so they are deactivated; elsewhere the order is kept, to go on when what
+// is broken is mended, or to expire.
+func (d *driver) abandons() bool { return d.e.CA.CountsPending > 0 && d.o.URL != "" }
+
+// Release gives an order up because the operator says so, whatever it costs. An order whose certificate the CA has issued
+// is not given up: it is brought to its end.
+func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
+	unlock, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return failure.New(failure.Locked, "Run the command again when that run has ended.", "a run is at work on %s", o.Lineage)
+	}
+	defer func() { _ = unlock() }()
+	fresh, err := e.Store.Order(ctx, o.ID)
+	if err != nil {
+		return err
+	}
+	*o = *fresh
+	switch {
+	case !o.SettledAt.IsZero() && o.State != ledger.Ready:
+		return nil
+	case o.State == ledger.Creating, o.State == ledger.Phantom:
+		return failure.New(failure.CARefused, "`orderly resume` finds out whether it exists.",
+			"order %d for %s has no URL that could be released", o.ID, o.Lineage)
+	}
+	o.Releasing, o.SettledAt = true, time.Time{}
+	return newDriver(e, o).drive(ctx)
+}

@@ -1,0 +1,216 @@
+package drive
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// grace is how much longer a request under way may take after a signal or a deadline: its answer is worth more than the
+// second, and the process must be gone within two.
+const grace = 1200 * time.Millisecond
+
+// outliving returns a context for one request that ends a little after ctx does.
+func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
+	inner, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var timer *time.Timer
+	var mu sync.Mutex
+	unhook := context.AfterFunc(ctx, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		timer = time.AfterFunc(grace, cancel)
+	})
+	return inner, func() {
+		unhook()
+		mu.Lock()
+		defer mu.Unlock()
+		if timer != nil {
+			timer.Stop()
+		}
+		cancel()
+	}
+}
+
+// foreign reports whether a request was not sent because its URL is not the CA's own (invariant I11).
+func foreign(err error) bool {
+	e, ok := errors.AsType[*failure.Error](err)
+	return ok && e.Class == failure.CARefused
+}
+
+// accountTrouble turns the CA's word that the account cannot be used into the error that stops everything (rule 13).
+func (d *driver) accountTrouble(err error) error {
+	if e, ok := errors.AsType[*failure.Error](err); ok && e.Class == failure.CARefused {
+		return e // a URL of another origin: nothing was sent
+	}
+	p, ok := errors.AsType[*acme.Problem](err)
+	if !ok {
+		return nil
+	}
+	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail.Arrived()), "account")
+	if p.IsType("badPublicKey") {
+		return failure.Wrap(err, failure.Account,
+			"Give the account another key: "+failure.Command("orderly", "update_account", "--change-account-key",
+				"--server", d.e.Account.Server, "--account", d.e.Account.KeyID)+".",
+			"the CA does not accept the key of the account %s", d.e.Account.URL)
+	}
+	if p.IsType("accountDoesNotExist") || deactivated {
+		return failure.Wrap(err, failure.Account,
+			"Put the account's directory back as it was, or name another account with --account. None is made anew by itself: the orders of this one would be lost.",
+			"the CA does not accept the account %s", d.e.Account.URL)
+	}
+	return nil
+}
+
+// mostTroubles is how many requests of a kind may fail without any progress before the order is left to a later run.
+const mostTroubles = 5
+
+// trouble counts a failed request and decides when the next one may be made, or that it must be left to a later run.
+func (d *driver) trouble(kind string, err error) error {
+	if stop := d.accountTrouble(err); stop != nil {
+		return d.stop(failure.ClassOf(stop), failure.RemedyOf(stop), "%v", stop)
+	}
+	d.note(kind+" failed", "%s", failure.Clean(err.Error()))
+	d.troubles[kind]++
+	pause := time.Second << (d.troubles[kind] - 1)
+	p, _ := errors.AsType[*acme.Problem](err)
+	if p != nil && p.HasRetryAfter {
+		pause = max(p.RetryAfter, 100*time.Millisecond)
+	}
+	d.nextPoll = d.e.Clock.Now().Add(pause)
+	d.asked = p != nil && p.HasRetryAfter
+	if d.troubles[kind] < mostTroubles && pause <= d.e.LongestWait {
+		return nil
+	}
+	class := failure.CAUnavailable
+	if p != nil && p.Status == 429 {
+		class = failure.RateLimited
+	}
+	if d.asked {
+		d.o.NotBefore = d.notBefore()
+	}
+	kept := strings.TrimSpace(acme.Advice(d.e.Account.Server, err) + " The order is kept and goes on with the next run.")
+	return d.stop(class, kept, "%s for %s: %s", kind, d.o.Lineage,
+		failure.Clean(err.Error()))
+}
+
+// longestHold bounds what a Retry-After can ask of later runs: a mistake of the CA must not freeze a lineage for a year.
+const longestHold = 24 * time.Hour
+
+// notBefore is NextPoll as later runs obey it.
+func (d *driver) notBefore() time.Time {
+	if most := d.e.Clock.Now().Add(longestHold); d.nextPoll.After(most) {
+		return most
+	}
+	return d.nextPoll
+}
+
+// calm forgets earlier trouble with requests of a kind: one succeeded. That with other kinds stays: two that took turns,
+// one good, one bad, would go on for ever.
+func (d *driver) calm(kind string) {
+	delete(d.troubles, kind)
+	d.nextPoll = time.Time{}
+	d.o.NotBefore = time.Time{}
+	if d.o.State.Live() && !d.o.Releasing { // a dead order keeps what it died of
+		d.o.Class, d.o.Sentence, d.o.Remedy = "", "", ""
+	}
+}
+
+// progress forgets all trouble, and patience begins anew: the CA has done something.
+func (d *driver) progress() {
+	clear(d.troubles)
+	d.calm("")
+	d.polls, d.extended = 0, false
+	d.giveUp = d.e.Clock.Now().Add(d.e.Patience)
+}
+
+// The pauses between two looks: the first one early, since most CAs are done within a fraction of a second, then doubling.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// pause plans the next look. The CA's Retry-After is obeyed; 0 leaves it to us.
+func (d *driver) pause(r acme.Reply) {
+	pause := min(firstPause<<min(d.polls, 10), lastPause)
+	if r.HasRetryAfter {
+		pause = max(pause, r.RetryAfter)
+		if pause > firstPause && r.RetryAfter > 0 {
+			pause = r.RetryAfter
+		}
+	}
+	d.polls++
+	now := d.e.Clock.Now()
+	d.nextPoll = now.Add(pause)
+	for _, a := range order.Unfinished(d.o) {
+		// Not a moment later than the CA can be asked whether an answer of unknown fate arrived (rule 4).
+		if at := a.AnswerSentAt.Add(d.e.CA.LongestValidation + firstPause); !r.HasRetryAfter && at.After(now) && at.Before(d.nextPoll) {
+			d.nextPoll = at
+		}
+	}
+	if !r.HasRetryAfter || r.RetryAfter == 0 {
+		return
+	}
+	if pause > d.e.LongestWait {
+		d.o.NotBefore = d.notBefore() // Next will not wait for it
+	} else if limit := d.nextPoll.Add(time.Second); limit.After(d.giveUp) && !d.extended {
+		d.giveUp, d.extended = limit, true // one look more, not another with each Retry-After
+	}
+}
+
+// together makes one request per authorization, as many at once as nonces are at hand, and calls back in this goroutine.
+func together[T any](ctx context.Context, d *driver, list []*ledger.Authorization,
+	request func(context.Context, *ledger.Authorization) (T, error), done func(*ledger.Authorization, T, error)) {
+	type result struct {
+		value T
+		err   error
+	}
+	results := make([]result, len(list))
+	width := d.width(ctx, len(list))
+	if width == 1 {
+		for i, a := range list {
+			value, err := request(ctx, a)
+			results[i] = result{value, err}
+		}
+	} else {
+		var group sync.WaitGroup
+		turns := make(chan int)
+		for range width {
+			group.Go(func() {
+				for i := range turns {
+					value, err := request(ctx, list[i])
+					results[i] = result{value, err}
+				}
+			})
+		}
+		for i := range list {
+			turns <- i
+		}
+		close(turns)
+		group.Wait()
+	}
+	for i, a := range list {
+		done(a, results[i].value, results[i].err)
+	}
+}
+
+// namesPerNonce is how many names an order must have for each nonce fetched beforehand, so that their requests can go in
+// parallel: every nonce is a request of its own.
+const namesPerNonce = 11
+
+// width is how many requests may be under way at once.
+func (d *driver) width(ctx context.Context, n int) int {
+	most := min(max(d.e.Parallel, 1), n)
+	for d.e.Client.Nonces() < min(most, n/namesPerNonce+1) && n >= namesPerNonce {
+		if err := d.e.Client.FetchNonce(ctx); err != nil {
+			break // the requests themselves will tell
+		}
+	}
+	return min(most, max(1, d.e.Client.Nonces()))
+}

@@ -1,0 +1,47 @@
+package drive
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/outside"
+)
+
+func problem(status int, kind, detail string, after time.Duration) *acme.Problem {
+	return &acme.Problem{Type: kind, Detail: outside.Of(detail), Reply: acme.Reply{Status: status, RetryAfter: max(after, 0), HasRetryAfter: after >= 0}}
+}
+
+func TestWhoseWordStopsEverything(t *testing.T) {
+	d := &driver{e: &Engine{Account: &ledger.Account{URL: "https://x/1"}}}
+	for _, c := range []struct {
+		err  error
+		want failure.Class
+	}{
+		{problem(400, "accountDoesNotExist", "", -1), failure.Account},
+		{problem(403, "unauthorized", `Account is not valid, has status "deactivated"`, -1), failure.Account},
+		{problem(403, "unauthorized", "the page said no", -1), ""},
+		{problem(403, "orderNotReady", "account", -1), ""},
+		{problem(400, "badPublicKey", "", -1), failure.Account},
+		{&acme.NotSent{Cause: failure.New(failure.CARefused, "", "elsewhere")}, failure.CARefused},
+		{&acme.NotSent{Cause: problem(400, "accountDoesNotExist", "", -1)}, failure.Account},
+		{errors.New("reset"), ""},
+	} {
+		if got := failure.ClassOf(d.accountTrouble(c.err)); got != c.want {
+			t.Errorf("%v: %q", c.err, got)
+		}
+	}
+}
+
+func TestAHoldOfAClockThatWasAheadIsDropped(t *testing.T) {
+	now := time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
+	for hold, kept := range map[time.Duration]bool{time.Hour: true, longestHold: true, 19 * 24 * time.Hour: false} {
+		o := &ledger.Order{NotBefore: now.Add(hold)}
+		if noLater(o, now); o.NotBefore.IsZero() == kept {
+			t.Errorf("a hold of %s: %s", hold, o.NotBefore)
+		}
+	}
+}

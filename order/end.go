@@ -1,0 +1,41 @@
+package order
+
+import (
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// Issued reports whether nothing remains but what this host does by itself, whether or not the CA can be reached.
+func Issued(o *ledger.Order) bool {
+	return o.State == ledger.Installed || o.State == ledger.Valid && len(o.Chain) > 0
+}
+
+// Verdict is the error that a settled order amounts to, nil when its certificate is in place or it was superseded: before
+// it was finalized, or after.
+func Verdict(o *ledger.Order) error {
+	switch o.State {
+	case ledger.Installed, ledger.SupersededState, ledger.Ready:
+		return nil
+	}
+	class := failure.Class(o.Class)
+	if class == "" {
+		class = failure.CARefused
+	}
+	return failure.New(class, o.Remedy, "%s", o.Sentence)
+}
+
+// StartsAnew says whether an order's end calls for another order at once: one that nobody here is to blame for. An order
+// that the CA broke after an earlier run left it is among them; one that it breaks under our eyes waits for the next run.
+func StartsAnew(o *ledger.Order, resumed bool) bool {
+	switch o.State {
+	case ledger.TakenState, ledger.LostState, ledger.ExpiredState, ledger.SupersededState:
+		return true
+	case ledger.Phantom:
+		return o.Class == string(failure.Expired)
+	case ledger.ReleasedState:
+		return !o.Releasing // what was given up for a reason waits until the reason is gone
+	case ledger.Invalid:
+		return resumed && refusedByCA(failure.Class(o.Class))
+	}
+	return false
+}
