@@ -23,6 +23,7 @@ const (
 	BadNonce   Action = "bad-nonce"   // answered with 400 badNonce and a fresh nonce
 	Rewrite    Action = "rewrite"     // processed, then the answer is changed by Patch and Header
 	BreakOrder Action = "break-order" // a finalize: 500 serverInternal, Retry-After 60, the order invalid with an error
+	Misshape   Action = "misshape"    // processed, then answered in the way that Fault.Shape says
 )
 
 // Fault is something that goes wrong for requests of one kind. It acts before Pebble sees the request, so Respond,
@@ -49,10 +50,12 @@ type Fault struct {
 	// member away); Header is set there, an empty value taking the header away.
 	Patch  json.RawMessage   `json:"patch,omitempty"`
 	Header map[string]string `json:"header,omitempty"`
+	// Shape is what Misshape makes of the answer.
+	Shape Shape `json:"shape,omitempty"`
 }
 
 func (f Fault) check() error {
-	actions := []Action{Respond, Drop, LoseAnswer, Delay, Hold, BadNonce, Rewrite, BreakOrder}
+	actions := []Action{Respond, Drop, LoseAnswer, Delay, Hold, BadNonce, Rewrite, BreakOrder, Misshape}
 	if !slices.Contains(actions, f.Action) {
 		return fmt.Errorf("there is no action %q, only %q", f.Action, actions)
 	}
@@ -61,6 +64,9 @@ func (f Fault) check() error {
 	}
 	if f.Nth < 0 || f.Delay < 0 || (f.Status != 0 && (f.Status < 200 || f.Status > 599)) {
 		return fmt.Errorf("a fault with nth %d, delay %s and status %d cannot be", f.Nth, f.Delay, f.Status)
+	}
+	if f.Action == Misshape && !slices.Contains(shapes(), f.Shape) {
+		return fmt.Errorf("there is no shape %q, only %q", f.Shape, shapes())
 	}
 	if f.Action == BreakOrder && f.Kind != kindFinalize {
 		return fmt.Errorf("%s is for requests of the kind %s", BreakOrder, kindFinalize)

@@ -90,6 +90,8 @@ func (c *CA) attend(r *request, fault *Fault) (answer *reply, lost bool) {
 		return fault.rewrite(c.process(r)), false
 	case BreakOrder:
 		return c.breakOrder(r), false
+	case Misshape:
+		return fault.misshaped(c.process(r)), false
 	}
 	wait := func(processed bool) bool {
 		if fault.Action == Delay {
