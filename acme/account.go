@@ -130,17 +130,24 @@ func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
 	if err != nil {
 		return OrderList{}, err
 	}
-	var list struct {
-		Orders *[]string `json:"orders"`
-	}
-	if err := json.Unmarshal(got.body, &list); err != nil || list.Orders == nil {
+	urls, ok := listIn(got.body)
+	if !ok {
 		return OrderList{}, got.lost(errors.New("it is no list of orders"))
 	}
-	page := OrderList{Reply: got.Reply, URLs: addressesOf(*list.Orders)}
+	page := OrderList{Reply: got.Reply, URLs: addressesOf(urls)}
 	if next := got.links("next"); len(next) > 0 {
 		page.Next = next[0]
 	}
 	return page, nil
+}
+
+// listIn is the list of orders in a body: RFC 8555's object, or the bare array that step-ca sends.
+func listIn(body []byte) (urls []string, ok bool) {
+	if object, err := members(body); err == nil {
+		body = object["orders"]
+	}
+	err := json.Unmarshal(body, &urls)
+	return urls, err == nil && urls != nil // null shows nothing
 }
 
 // post sends one request in the account's name; without a payload it is a POST-as-GET.

@@ -63,6 +63,22 @@ func (a *Account) NewOrder(ctx context.Context, r OrderRequest) (Order, error) {
 	return parseOrder(got, location)
 }
 
+// TakesOrders finds out whether the CA answers newOrder, with a POST-as-GET of it, of which no CA can make an order: nil says
+// that it refused this in words of its own. Where newOrder itself has no answer, to ask this costs less than another order.
+func (a *Account) TakesOrders(ctx context.Context) error {
+	target, err := a.client.endpoint(ctx, KindNewOrder, func(d Directory) string { return d.NewOrder })
+	if err != nil {
+		return err
+	}
+	_, err = a.post(ctx, KindNewOrder, target, nil)
+	if p, ok := errors.AsType[*Problem](err); ok && p.Status < 500 && !p.Page {
+		if _, unsent := errors.AsType[*NotSent](err); !unsent {
+			return nil
+		}
+	}
+	return err
+}
+
 // Order asks for an order with one POST-as-GET. Boulder answers 404 for one that has expired.
 func (a *Account) Order(ctx context.Context, url string) (Order, error) {
 	got, err := a.post(ctx, KindOrder, url, nil)

@@ -21,6 +21,7 @@ type Problem struct {
 	Location    string       // of a 409 to a key change: the account that has the key already (RFC 8555 §7.3.5); "" otherwise
 	Subproblems []Subproblem // RFC 8555 §6.7.1; at most 200
 	Document    bool         // whether the CA sent a problem document; a proxy before it sends HTML, or nothing
+	Page        bool         // neither a problem document nor a nonce: something before the CA answered, and not the CA itself
 	Algorithms  []string     // of a badSignatureAlgorithm: those that the CA takes (RFC 8555 §6.2); at most 20
 }
 
@@ -91,6 +92,7 @@ func (a answer) problem() *Problem {
 		p.Location = presentable(location)
 	}
 	p.Reply = a.Reply
+	p.Page = !p.Document && a.header.Get("Replay-Nonce") == ""
 	return p
 }
 
