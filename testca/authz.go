@@ -163,6 +163,9 @@ func (c *CA) settle(a *authorization, challenge *core.Challenge, failed *problem
 		}
 		return
 	}
+	if c.staysPending(a, challenge, failed) {
+		return
+	}
 	challenge.ValidatedDate = now
 	challenge.Validated = now.UTC().Format(time.RFC3339)
 	a.Status, challenge.Status = acme.StatusValid, acme.StatusValid

@@ -21,6 +21,7 @@ const heldWait = 60 * time.Second
 //	POST   /release?id=N         lets held requests go on, all of them without an id
 //	POST   /dead?name=N&dead=B   makes a name answer NXDOMAIN, or (dead=false) brings it back
 //	POST   /txt?name=N&value=V   adds a TXT record to the test DNS, or (remove=true) removes it
+//	POST   /odd                  SetOdd with the Odd in the body, durations in nanoseconds
 //	POST   /advance?by=169h      puts the CA's clock forward
 //	GET    /roots                the IssuingRoots
 //	POST   /renewal-info?serial=S&start=T&end=T&explanation=URL   SetRenewalInfo, with times as in RFC 3339
@@ -39,6 +40,7 @@ func (c *CA) Control() http.Handler {
 		c.SetDead(r.FormValue("name"), r.FormValue("dead") != "false")
 	})
 	mux.HandleFunc("POST /txt", c.controlTXT)
+	mux.HandleFunc("POST /odd", c.controlOdd)
 	mux.HandleFunc("POST /advance", func(w http.ResponseWriter, r *http.Request) {
 		by, err := time.ParseDuration(r.FormValue("by"))
 		if err != nil {

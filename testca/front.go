@@ -44,6 +44,7 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		cut(w)
 		return
 	}
+	c.unmove(r)
 	req := &request{Request: r, signed: peek(body), body: body}
 	req.kind = classify(r, req.signed)
 	fault := c.faults.match(req.kind)
@@ -110,8 +111,8 @@ func (c *CA) attend(r *request, fault *Fault) (answer *reply, lost bool) {
 	return c.process(r), false
 }
 
-// process answers a request, one at a time.
-func (c *CA) process(r *request) *reply {
+// plainly answers a request, one at a time.
+func (c *CA) plainly(r *request) *reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.now = c.now()

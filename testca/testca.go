@@ -149,6 +149,7 @@ type CA struct {
 	mu     sync.Mutex // Pebble deadlocks under concurrency: everything of it, and all of state, is behind this
 	pebble *pebble
 	state  *state
+	odd    oddState
 }
 
 // Start starts a CA: its ACME server and its DNS server. The caller must Close it.
