@@ -91,7 +91,7 @@ func (s *server) newer(what string, o *ledger.Order) bool {
 
 // intended wants a durable intent for a request about an authorization.
 func (w *world) intended(p *process, kind, url string, meant func(*ledger.Order, *ledger.Authorization) bool) {
-	for _, o := range p.s.book.selected(ledger.OrderFilter{Unsettled: true}) {
+	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 		for _, a := range o.Authorizations {
 			if (a.URL == url || a.ChallengeURL == url) && meant(o, a) && p.s.newer(url, o) {
 				return
@@ -105,7 +105,7 @@ func (w *world) sendingOrder(p *process, payload []byte) {
 	names := namesIn(payload)
 	set := ledger.NameKey(names)
 	var row *ledger.Order
-	for _, o := range p.s.book.selected(ledger.OrderFilter{Live: true}) {
+	for _, o := range p.s.book.Peek(ledger.OrderFilter{Live: true}) {
 		if o.State == ledger.Creating && !o.CreateSentAt.IsZero() && ledger.NameKey(o.Names) == set && p.s.newer("new-order", o) {
 			row = o
 		}
@@ -128,15 +128,14 @@ func (w *world) sendingOrder(p *process, payload []byte) {
 // abandoned complains about an order that is open at the CA, that this ledger knows and has given up, and that is ordered
 // anew (I2).
 func (w *world) abandoned(p *process, row *ledger.Order, o *caOrder) {
-	for _, id := range p.s.book.urls[orderURL(o)] {
-		old := p.s.book.orders[id]
+	for _, old := range p.s.book.Owners(orderURL(o)) {
 		if old.Lineage != row.Lineage || old.URL != orderURL(o) {
 			continue
 		}
 		switch old.State {
 		case ledger.ReleasedState, ledger.TakenState:
 		default:
-			w.fail("I2", row.Lineage, "newOrder for %s is sent though order %d (%s) is still open at the CA", ledger.NameKey(o.names), id, old.State)
+			w.fail("I2", row.Lineage, "newOrder for %s is sent though order %d (%s) is still open at the CA", ledger.NameKey(o.names), old.ID, old.State)
 		}
 	}
 }
@@ -184,7 +183,7 @@ func (a admission) through() bool {
 func (w *world) sendingCSR(p *process, id int, payload []byte) {
 	url := origin + "/finalize/" + strconv.Itoa(id)
 	sum := sumOf(csrIn(payload))
-	for _, o := range p.s.book.selected(ledger.OrderFilter{Live: true}) {
+	for _, o := range p.s.book.Peek(ledger.OrderFilter{Live: true}) {
 		if o.Finalize != url || o.State != ledger.Processing || o.FinalizeSentAt.IsZero() || o.CSR.SHA256 != sum {
 			continue
 		}
@@ -216,14 +215,14 @@ func (w *world) answered(p *process, kind string, id int, r reply) {
 }
 
 func (s *server) lostKey(url string) bool {
-	return slices.ContainsFunc(s.book.urls[url], func(id int64) bool { return s.lost[id] })
+	return slices.ContainsFunc(s.book.Owners(url), func(o *ledger.Order) bool { return s.lost[o.ID] })
 }
 
 // holders are the servers whose ledgers know an order.
 func (w *world) holders(o *caOrder) []*server {
 	var list []*server
 	for _, s := range w.servers {
-		if len(s.book.urls[orderURL(o)]) > 0 {
+		if len(s.book.Owners(orderURL(o))) > 0 {
 			list = append(list, s)
 		}
 	}
@@ -292,7 +291,7 @@ func (w *world) received(p *process, kind string, id int, r reply) {
 func (w *world) remembered(p *process) {
 	o := p.told
 	p.told = nil
-	if o != nil && len(p.s.book.urls[orderURL(o)]) == 0 {
+	if o != nil && len(p.s.book.Owners(orderURL(o))) == 0 {
 		w.fail("I4", p.lineage(), "the CA told of %s, and the ledger does not know it", orderURL(o))
 	}
 }
@@ -301,7 +300,7 @@ func (w *world) remembered(p *process) {
 func (w *world) committed(p *process, c *ledger.Change) {
 	w.written(p, c)
 	for _, saved := range c.Orders {
-		o := p.s.book.orders[saved.ID]
+		o := must(p.s.book.Order(background, saved.ID))
 		w.truthful(o)
 		if !o.SettledAt.IsZero() {
 			w.settled(p, o)
@@ -368,7 +367,7 @@ func (w *world) settled(p *process, o *ledger.Order) {
 }
 
 func (w *world) gaveUpHooks(s *server, id int64) bool {
-	return slices.ContainsFunc(s.book.histories[id], func(e *ledger.Event) bool { return e.Kind == "deploy hooks given up" })
+	return slices.ContainsFunc(must(s.book.Events(background, id, 0)), func(e ledger.Event) bool { return e.Kind == "deploy hooks given up" })
 }
 
 // installing looks at what is about to be put in place (I7).

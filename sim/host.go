@@ -11,6 +11,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/ledger/memory"
 	"orderly/limit"
 	"orderly/order"
 	"orderly/order/drive"
@@ -21,7 +22,7 @@ type server struct {
 	w          *world
 	name       string
 	dice       *dice
-	book       *Book
+	book       *memory.Store
 	row        ledger.Account
 	account    int // at the CA
 	keys       *keyRing
@@ -95,7 +96,7 @@ func (l *lineage) due() bool {
 
 // unfinished reports whether an earlier process left something.
 func (l *lineage) unfinished() bool {
-	return len(l.s.book.selected(ledger.OrderFilter{Unsettled: true, Lineage: l.name})) > 0
+	return len(l.s.book.Peek(ledger.OrderFilter{Unsettled: true, Lineage: l.name})) > 0
 }
 
 // plan is what is wanted for a lineage, decided under its lock.
@@ -142,7 +143,7 @@ func (p *process) concluded(err error) bool {
 
 // desk is the ledger as one process uses it: it may die around each commit, and some fail.
 type desk struct {
-	*Book
+	*memory.Store
 	p *process
 }
 
@@ -158,7 +159,7 @@ func (d desk) Commit(ctx context.Context, c *ledger.Change) error {
 		p.told = nil
 		return failure.New(failure.Ledger, "Make room.", "the disk is full")
 	}
-	err := d.Book.Commit(ctx, c)
+	err := d.Store.Commit(ctx, c)
 	if err != nil {
 		p.log("commit refused")
 		return err

@@ -49,7 +49,7 @@ func (w *world) accounted() {
 // suspected reports whether a ledger knows that an order may exist.
 func (w *world) suspected(o *caOrder) bool {
 	for _, s := range w.servers {
-		for _, row := range s.book.orders {
+		for _, row := range s.book.Peek(ledger.OrderFilter{}) {
 			unanswered := row.State == ledger.Creating && !row.CreateSentAt.IsZero()
 			ghost := row.State == ledger.Phantom && s.lasts(row, o.ends)
 			if s.account == o.account && ledger.NameKey(row.Names) == o.set && (unanswered || ghost) {
@@ -87,7 +87,7 @@ func (w *world) lastJudgement() {
 		}
 	}
 	for _, s := range w.servers {
-		for _, o := range s.book.selected(ledger.OrderFilter{Unsettled: true}) {
+		for _, o := range s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 			w.fail("I4", o.Lineage, "order %d is still %s after the quiet days", o.ID, o.State)
 		}
 		for _, l := range s.lines {
@@ -110,7 +110,7 @@ func (w *world) ghost(z *caAuthz) bool {
 			if s.account != o.account {
 				continue
 			}
-			for _, row := range s.book.orders {
+			for _, row := range s.book.Peek(ledger.OrderFilter{}) {
 				if row.State == ledger.Phantom && ledger.NameKey(row.Names) == o.set && s.lasts(row, z.ends) {
 					return true
 				}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"orderly/ledger"
+	"orderly/ledger/memory"
 )
 
 const day = 24 * time.Hour
@@ -37,7 +38,7 @@ func (w *world) build() {
 }
 
 func (w *world) newServer(i, account int) *server {
-	s := &server{w: w, name: "s" + strconv.Itoa(i), dice: w.newDice("s" + strconv.Itoa(i)), book: NewBook(), account: account,
+	s := &server{w: w, name: "s" + strconv.Itoa(i), dice: w.newDice("s" + strconv.Itoa(i)), book: memory.New(), account: account,
 		keys: &keyRing{files: map[string][]byte{}, of: map[int64][]string{}}, locks: newLocks(), marks: map[string]int64{},
 		deploys: map[int64]int{}, lost: map[int64]bool{}, installs: map[int64]bool{}, letThrough: map[string]time.Time{}}
 	s.row = ledger.Account{Server: directoryURL, KeyID: "a", URL: origin + "/account/" + strconv.Itoa(account), CreatedAt: start}
@@ -306,7 +307,7 @@ func (s *server) renew() {
 
 // resume goes on with everything that earlier processes left.
 func (s *server) resume() {
-	left := s.book.selected(ledger.OrderFilter{Unsettled: true})
+	left := must(s.book.Orders(background, ledger.OrderFilter{Unsettled: true}))
 	if len(left) == 0 {
 		return
 	}
@@ -318,7 +319,7 @@ func (s *server) resume() {
 		for _, o := range left {
 			p.l = s.w.lineage(o.Lineage)
 			p.admission = admission{}
-			_, err := e.Resume(runContext{p}, copyOrder(o))
+			_, err := e.Resume(runContext{p}, o)
 			if !p.concluded(err) {
 				return
 			}
@@ -328,7 +329,7 @@ func (s *server) resume() {
 
 // surrender is an operator who gives an open order up.
 func (l *lineage) surrender() {
-	left := l.s.book.selected(ledger.OrderFilter{Unsettled: true, Lineage: l.name})
+	left := must(l.s.book.Orders(background, ledger.OrderFilter{Unsettled: true, Lineage: l.name}))
 	if len(left) == 0 {
 		return
 	}
@@ -337,7 +338,7 @@ func (l *lineage) surrender() {
 		p.l = l
 		e, err := p.engine("release")
 		if err == nil {
-			p.concluded(e.Release(runContext{p}, copyOrder(left[0])))
+			p.concluded(e.Release(runContext{p}, left[0]))
 		}
 	})
 }

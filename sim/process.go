@@ -156,7 +156,7 @@ func (p *process) loseKey() {
 	if p.l == nil || !p.dice().strikes(keyLoss) {
 		return
 	}
-	for _, o := range p.s.book.selected(ledger.OrderFilter{Unsettled: true, Lineage: p.l.name}) {
+	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true, Lineage: p.l.name}) {
 		if p.s.keys.files[o.Key.Path] != nil {
 			delete(p.s.keys.files, o.Key.Path)
 			p.s.lost[o.ID] = true

@@ -52,7 +52,7 @@ func (a *authority) answer(p *process, kind string, id int, payload []byte) repl
 	case "new-order":
 		return a.newOrder(p, payload)
 	case "order", "finalize", "certificate":
-		if kind == "order" && len(p.s.book.urls[origin+"/order/"+strconv.Itoa(id)]) > 0 && p.dice().strikes(amnesia) {
+		if kind == "order" && len(p.s.book.Owners(origin+"/order/"+strconv.Itoa(id))) > 0 && p.dice().strikes(amnesia) {
 			return gone("order")
 		}
 		if id < 1 || id > len(a.orders) || !a.orders[id-1].ends.After(a.w.time()) {

@@ -73,7 +73,7 @@ func (p *process) misled() bool {
 
 // acquainted wants the CA to have shown this process the order before it does something about an authorization (rule 1).
 func (w *world) acquainted(p *process, url string) {
-	for _, o := range p.s.book.selected(ledger.OrderFilter{Unsettled: true}) {
+	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 		for _, a := range o.Authorizations {
 			if (a.URL == url || a.ChallengeURL == url) && p.saw.shown[o.URL] {
 				return
@@ -105,7 +105,7 @@ func (w *world) finalizing(p *process, id int, payload []byte) {
 	if o.chain != nil && !slices.Contains(o.csrs, sumOf(csrIn(payload))) && len(w.holders(o)) == 1 {
 		w.fail("I5", p.lineage(), "a second CSR is sent for %s, which was issued already", orderURL(o))
 	}
-	for _, row := range p.s.book.selected(ledger.OrderFilter{URL: orderURL(o), Live: true}) {
+	for _, row := range p.s.book.Peek(ledger.OrderFilter{URL: orderURL(o), Live: true}) {
 		gone := p.s.marks["deleted "+row.Lineage]
 		if gone > 0 && gone < p.born {
 			w.fail("rule 8", row.Lineage, "order %d of a lineage that was deleted is finalized", row.ID)
@@ -154,7 +154,7 @@ func (w *world) alone(p *process, row *ledger.Order) {
 			w.fail("rule 8", p.lineage(), "newOrder for %s is sent while %s is at work on an order for the same names", p.saw.set, q.name)
 		}
 	}
-	for _, o := range p.s.book.selected(ledger.OrderFilter{Unsettled: true}) {
+	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 		older := o.State == ledger.PendingState && o.UpdatedAt.Before(start.Add(time.Duration(p.born)*time.Microsecond))
 		mine := o.Lineage == p.lineage() && (slices.Equal(o.Names, names) || !slices.Equal(names, p.l.names))
 		if mine || !older || p.saw.asked[o.URL] || o.NotBefore.After(p.s.time()) || !p.s.jumpedAt.Before(o.CreatedAt) {
@@ -234,7 +234,7 @@ func (w *world) unsent(p *process, kind string, id int) {
 func (w *world) notFinalized(p *process, id int) {
 	url := origin + "/order/" + strconv.Itoa(id)
 	put1(&p.saw.shown, url)
-	for _, row := range p.s.book.selected(ledger.OrderFilter{URL: url, Live: true}) {
+	for _, row := range p.s.book.Peek(ledger.OrderFilter{URL: url, Live: true}) {
 		p.s.marks[csrMark(row)] = p.saw.csr
 	}
 }
@@ -264,7 +264,7 @@ func (w *world) written(p *process, c *ledger.Change) {
 	}
 	p.saw.told, p.saw.paid = nil, nil
 	for _, saved := range c.Orders {
-		o := p.s.book.orders[saved.ID]
+		o := must(p.s.book.Order(background, saved.ID))
 		w.punished(p, o)
 		w.owned(p, o)
 		if o.State == ledger.Phantom && w.ca.lists {
@@ -275,8 +275,8 @@ func (w *world) written(p *process, c *ledger.Change) {
 
 // owned wants an order at the CA to belong to one live row (I2).
 func (w *world) owned(p *process, o *ledger.Order) {
-	for _, id := range p.s.book.urls[o.URL] {
-		if other := p.s.book.orders[id]; o.URL != "" && o.State.Live() && id != o.ID && other.URL == o.URL && other.State.Live() {
+	for _, other := range p.s.book.Owners(o.URL) {
+		if id := other.ID; o.URL != "" && o.State.Live() && id != o.ID && other.URL == o.URL && other.State.Live() {
 			w.fail("I2", o.Lineage, "orders %d and %d of the ledger both own %s", o.ID, id, o.URL)
 		}
 	}
@@ -310,7 +310,7 @@ const lag = 2 * time.Minute
 // charged notes a deactivation that the CA may charge for. While the challenge is being validated, or another order has the
 // name, more may be charged than this process can know of.
 func (w *world) charged(p *process, z *caAuthz) {
-	others := p.s.book.selected(ledger.OrderFilter{Unsettled: true})
+	others := p.s.book.Peek(ledger.OrderFilter{Unsettled: true})
 	others = slices.DeleteFunc(others, func(o *ledger.Order) bool { return !slices.Contains(o.Names, z.name) })
 	if z.begun == 0 && len(others) == 1 {
 		p.saw.paid = append(p.saw.paid, z.name)
@@ -324,7 +324,7 @@ func (w *world) reckoned(p *process, o *caOrder) {
 	}
 	w.compare(p, w.ca.newOrders(o.account), "")
 	others := func(c *caOrder) bool { return c.chain != nil && c.set == o.set && c.sender != p.s }
-	open := p.s.book.selected(ledger.OrderFilter{Unsettled: true})
+	open := p.s.book.Peek(ledger.OrderFilter{Unsettled: true})
 	underway := func(r *ledger.Order) bool {
 		return r.State != ledger.Creating && ledger.NameKey(r.Names) == o.set
 	}

@@ -21,8 +21,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
-	"orderly/ledger/sqlite"
-	"orderly/ledger/sqlstore"
+	"orderly/ledger/memory"
 	"orderly/lock"
 	"orderly/order"
 	"orderly/order/drive"
@@ -216,7 +215,7 @@ type world struct {
 	clock *clock
 	web   *web
 	disk  *disk
-	store *sqlstore.Store
+	store *memory.Store
 	locks *lock.File
 	keys  *keys.Store
 	key   *acme.Key
@@ -251,10 +250,7 @@ func newWorld(t *testing.T, config testca.Config) *world {
 	w.locks, err = lock.Open(filepath.Join(dir, "locks"))
 	must(t, err)
 	t.Cleanup(func() { _ = w.locks.Close() })
-	w.store, err = sqlite.Open(t.Context(), sqlite.Options{Dir: dir, Host: "here", Now: w.clock.Now,
-		Lock: func(ctx context.Context) (func() error, error) { return w.locks.Lock(ctx, "ledger") }})
-	must(t, err)
-	t.Cleanup(func() { must(t, w.store.Close()) })
+	w.store = memory.New()
 	w.keys = &keys.Store{Dir: filepath.Join(dir, "keys")}
 	w.wire = newWire(w)
 	w.register()

@@ -1,0 +1,92 @@
+// Package memory is a ledger in memory, with the whole contract of ledger.Store: for the simulator,
+// and for tests that are about something else than what a disk keeps. It outlives the simulated
+// processes that use it, as a file would; whatever goes in or comes out is a copy, so that a
+// process that dies leaves nothing behind but what it committed. It must never be linked into
+// orderly: nothing of it survives the real process.
+//
+// The records are kept in maps by id, with an index for each question that the engine asks often. A
+// change is written record by record, each step with its undo, so that one that is refused half-way
+// leaves nothing.
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"orderly/ledger"
+)
+
+// Store is a ledger in memory. Make it with New.
+type Store struct {
+	commits atomic.Int64
+
+	mu        sync.Mutex
+	last      map[string]int64 // the last id given, by kind of record
+	accounts  map[int64]*ledger.Account
+	runs      map[int64]*ledger.Run
+	steps     map[int64]*ledger.Event // the last event of each run
+	orders    map[int64]*ledger.Order // never changed in place: a save puts a new one there
+	active    map[int64]bool          // orders that are live or unsettled
+	alive     map[string]int64        // the live order of each account, lineage, profile and name set
+	lineages  map[string][]int64
+	urls      map[string][]int64
+	certs     map[string]*ledger.Certificate
+	standings map[string]ledger.Standing
+	charges   []ledger.Charge
+	holds     map[string]ledger.Hold
+	buckets   map[place]ledger.Bucket
+	debts     map[int64]*ledger.Debt
+	tasks     map[int64]*ledger.Task
+	events    []*ledger.Event
+	histories map[int64][]*ledger.Event // of each order
+	revoked   map[string]ledger.Revocation
+}
+
+// place is where a bucket is: an account, the name of a limit, and what it is counted for.
+type place struct {
+	account   int64
+	name, key string
+}
+
+var _ ledger.Store = (*Store)(nil)
+
+// New returns an empty ledger.
+func New() *Store {
+	return &Store{
+		last: map[string]int64{}, accounts: map[int64]*ledger.Account{}, runs: map[int64]*ledger.Run{},
+		steps: map[int64]*ledger.Event{}, orders: map[int64]*ledger.Order{}, active: map[int64]bool{},
+		alive: map[string]int64{}, lineages: map[string][]int64{}, urls: map[string][]int64{},
+		certs: map[string]*ledger.Certificate{}, standings: map[string]ledger.Standing{},
+		holds: map[string]ledger.Hold{}, buckets: map[place]ledger.Bucket{},
+		debts: map[int64]*ledger.Debt{}, tasks: map[int64]*ledger.Task{},
+		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
+	}
+}
+
+// Commits returns how many changes were written.
+func (s *Store) Commits() int64 { return s.commits.Load() }
+
+// Close implements ledger.Store. Nothing is lost by it.
+func (s *Store) Close() error { return nil }
+
+// begin takes the book for one call, or says that the call came too late.
+func (s *Store) begin(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("reading the ledger: %w", err)
+	}
+	s.mu.Lock()
+	return nil
+}
+
+func none(what string, id any) error { return fmt.Errorf("%s %v: %w", what, id, ledger.ErrNone) }
+
+// micro is a time as a store keeps it.
+func micro(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return time.UnixMicro(t.UnixMicro()).UTC()
+}
