@@ -49,9 +49,10 @@ bench: build
 bench-renew: build
 	$(GO) run ./cmd/bench-renew --orderly $(BIN)/orderly
 
-# The whole matrix of kills and faults; `make test` runs a choice of it.
+# The whole matrix of kills and faults; `make test` runs a choice of it. TORTURE="-record FILE" keeps what every cell does,
+# request for request and commit for commit, and TORTURE="-compare FILE" shows where that changed since.
 torture: deps
-	$(GO) run ./cmd/torture -json $(BIN)/torture.json
+	$(GO) run ./cmd/torture -json $(BIN)/torture.json $(TORTURE)
 
 # Customers who swap everything for a minute while tokens are placed; `make test` does it for a moment.
 swap:

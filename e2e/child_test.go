@@ -78,6 +78,7 @@ func (h *host) spawn(name string, args ...string) *child {
 	c.cmd.WaitDelay = time.Second
 	// A group of its own, so that a hook's process dies with it at the end of the test.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	h.noteRun(name, args)
 	c.started = time.Now()
 	if err := c.cmd.Start(); err != nil {
 		h.t.Fatal(err)

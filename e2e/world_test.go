@@ -24,6 +24,8 @@ type world struct {
 	web  *webServer
 	dir  string
 	root string // file with the certificate of the CA's ACME server
+
+	recorder *recorder // nil unless what every cell does is recorded
 }
 
 // newWorld starts a CA with its web server. The CA validates at that web server.
@@ -32,6 +34,10 @@ func newWorld(t *testing.T, config testca.Config) *world {
 	w := &world{t: t, dir: t.TempDir(), web: newWebServer(t)}
 	if config.HTTPPort == 0 {
 		config.HTTPPort = w.web.port
+	}
+	w.recorder = newRecorder(t)
+	if w.recorder != nil {
+		config.Mark = w.recorder.commits
 	}
 	var err error
 	if w.ca, err = testca.Start(config); err != nil {
@@ -47,6 +53,7 @@ func newWorld(t *testing.T, config testca.Config) *world {
 	})
 	w.root = filepath.Join(w.dir, "root.pem")
 	w.write(w.root, string(w.ca.RootPEM()))
+	t.Cleanup(w.record)
 	return w
 }
 

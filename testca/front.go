@@ -48,7 +48,10 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req := &request{Request: r, signed: peek(body), body: body}
 	req.kind = classify(r, req.signed)
 	fault := c.faults.match(req.kind)
-	entry := Request{Kind: req.kind, Method: r.Method, Path: r.URL.Path, Account: req.kid}
+	entry := Request{Kind: req.kind, Method: r.Method, Path: r.URL.Path, Account: req.kid, Name: c.nameOf(req)}
+	if c.config.Mark != nil {
+		entry.Mark = c.config.Mark()
+	}
 	if fault != nil {
 		entry.Fault = fault.Action
 	}
@@ -60,6 +63,25 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer.send(w, c.now().UTC().Format(http.TimeFormat))
+}
+
+// nameOf is the name of the authorization that a request is about, "" if it is about none.
+func (c *CA) nameOf(r *request) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := r.id(authzPath)
+	switch r.kind {
+	case kindChallenge, kindChallengeIs:
+		challenge := c.pebble.store.GetChallengeByID(r.id(challengePath))
+		if challenge == nil {
+			return ""
+		}
+		id = challenge.Authz.ID
+	}
+	if a := c.state.byAuthz[id]; a != nil {
+		return a.Identifier.Value
+	}
+	return ""
 }
 
 // cut ends the connection without an answer.

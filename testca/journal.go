@@ -50,6 +50,10 @@ type Request struct {
 	Path   string `json:"path"`
 	// Account is the account URL that the request claims to be signed by.
 	Account string `json:"account,omitempty"`
+	// Name is the name of the authorization that the request is about, itself or its challenge.
+	Name string `json:"name,omitempty"`
+	// Mark is what Config.Mark said when the request arrived.
+	Mark int `json:"-"`
 	// Status is the status answered; of a lost answer the one it had, 0 while there is none or when it was cut before.
 	Status int `json:"status"`
 	// Fault is the action that befell the request, if any.

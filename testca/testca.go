@@ -79,6 +79,8 @@ type Config struct {
 
 	// DeadNames answer NXDOMAIN. SetDead changes them at run time.
 	DeadNames []string
+	// Mark is asked whenever a request arrives, before anything is done about it; see Request.Mark. Nil: nobody is asked.
+	Mark func() int
 	// Now is the CA's clock (time.Now if nil). Certificates alone are dated by the real clock.
 	Now func() time.Time
 	// Log receives Pebble's log and the server's errors; discarded if nil.

@@ -27,20 +27,27 @@ func main() {
 	flag.StringVar(&o.slice, "slice", "", "only every nth cell, from the ith on, as `i/n`; n runs make the whole")
 	flag.IntVar(&o.parallel, "parallel", 20, "cells at once: they wait for most of their time")
 	file := flag.String("json", "", "`file` for the matrix as JSON")
+	flag.StringVar(&o.record, "record", "", "add what each cell does, request for request, to the `file`")
+	flag.StringVar(&o.compare, "compare", "", "show which cells do something else than the `file` knows of them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	started := time.Now()
-	cells, err := o.run(ctx)
+	cells, seen, err := o.recorded(ctx)
 	took := time.Since(started)
 	if *file != "" {
 		err = errors.Join(err, save(*file, cells, took))
 	}
 	troubles := report(os.Stdout, cells, o.part(), took)
+	differ := 0
+	if seen != nil {
+		n, useErr := o.use(seen)
+		differ, err = n, errors.Join(err, useErr)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "torture:", err)
 	}
-	if err != nil || troubles > 0 || len(cells) == 0 {
+	if err != nil || troubles > 0 || differ > 0 || len(cells) == 0 {
 		os.Exit(1)
 	}
 }
@@ -50,10 +57,48 @@ type options struct {
 	short       bool
 	only, slice string
 	parallel    int
+
+	record, compare string // files with sequences
+	sequences       string // directory into which cells write theirs, "" for none
 }
 
 // part reports whether cells were left out on purpose.
 func (o options) part() bool { return o.short || o.only != "" || o.slice != "" }
+
+// recorded runs the cells; what they do is returned too, where it is to be recorded or compared.
+func (o options) recorded(ctx context.Context) (cells []cell, seen *record, err error) {
+	if o.record == "" && o.compare == "" {
+		cells, err = o.run(ctx)
+		return cells, nil, err
+	}
+	if o.sequences, err = os.MkdirTemp("", "orderly-sequences-"); err != nil {
+		return nil, nil, err
+	}
+	defer os.RemoveAll(o.sequences)
+	cells, err = o.run(ctx)
+	seen, collectErr := collected(o.sequences)
+	return cells, seen, errors.Join(err, collectErr)
+}
+
+// use adds what was seen to a record, or holds it against one, and returns how many cells differ.
+func (o options) use(seen *record) (differ int, err error) {
+	if o.compare != "" {
+		known, err := load(o.compare)
+		if err != nil {
+			return 0, err
+		}
+		differ = known.compare(os.Stdout, seen)
+	}
+	if o.record == "" {
+		return differ, nil
+	}
+	known, err := load(o.record)
+	if err != nil {
+		return differ, err
+	}
+	known.add(seen)
+	return differ, known.save(o.record)
+}
 
 // run runs the tests whose sub-tests are cells. It has no time-out: a cell notices itself when nothing moves any more.
 func (o options) run(ctx context.Context) ([]cell, error) {
@@ -66,7 +111,7 @@ func (o options) run(ctx context.Context) ([]cell, error) {
 	// Ended in the middle it shall still say what it was at; only one that does not end is killed.
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 30 * time.Second
-	c.Env = append(os.Environ(), "ORDERLY_E2E_SLICE="+o.slice)
+	c.Env = append(os.Environ(), "ORDERLY_E2E_SLICE="+o.slice, recordVariable+"="+o.sequences)
 	if !o.short {
 		c.Env = append(c.Env, "ORDERLY_E2E=all")
 	}
