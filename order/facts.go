@@ -27,6 +27,8 @@ type Facts struct {
 	KeyReady bool
 	// ListWalked: the account's orders list was searched for this name set in vain. NoList: the account has none.
 	ListWalked, NoList bool
+	// Suspected: an order for the name set may exist that no newOrder of this one made, since the CA refused a `replaces`.
+	Suspected bool
 	// ShowsProcessing: the CA has been seen to show a challenge as `processing`.
 	ShowsProcessing bool
 

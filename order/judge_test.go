@@ -140,3 +140,36 @@ func TestWithWhomWeDeal(t *testing.T) {
 		t.Errorf("Boulder: %+v", boulder)
 	}
 }
+
+func TestWhatEndsReuse(t *testing.T) {
+	wanted := &ledger.Order{ID: 9, AccountID: 1, State: ledger.Creating, CreateSentAt: noon}
+	later := noon.Add(time.Hour)
+	for _, c := range []struct {
+		name string
+		o    ledger.Order
+		want bool
+	}{
+		{"itself", ledger.Order{ID: 9, AccountID: 2, State: ledger.PendingState, Expires: later}, false},
+		{"one that is alive is handed back", ledger.Order{AccountID: 1, State: ledger.PendingState, Expires: later}, false},
+		{"one that is ready, too", ledger.Order{AccountID: 1, State: ledger.Ready, Expires: later}, false},
+		{"another profile's", ledger.Order{AccountID: 1, Profile: "shortlived", State: ledger.PendingState, Expires: later}, true},
+		{"another profile's, ready and settled", ledger.Order{AccountID: 1, Profile: "shortlived", State: ledger.Ready, SettledAt: noon, Expires: later}, true},
+		{"another profile's, expired", ledger.Order{AccountID: 1, Profile: "shortlived", State: ledger.PendingState, Expires: noon}, false},
+		{"another profile's, without an end", ledger.Order{AccountID: 1, Profile: "shortlived", State: ledger.PendingState}, true},
+		{"another account's", ledger.Order{AccountID: 2, State: ledger.Ready, Expires: later}, true},
+		{"another account's, seen", ledger.Order{AccountID: 2, State: ledger.Seen, Expires: later}, true},
+		{"another account's phantom", ledger.Order{AccountID: 2, State: ledger.Phantom, Expires: later}, true},
+		{"a phantom of the same", ledger.Order{AccountID: 1, State: ledger.Phantom, Expires: later}, false},
+		{"another account's newOrder without an answer", ledger.Order{AccountID: 2, State: ledger.Creating, CreateSentAt: noon}, true},
+		{"another account's newOrder that was not sent", ledger.Order{AccountID: 2, State: ledger.Creating}, false},
+		{"one that is being finalized", ledger.Order{AccountID: 1, State: ledger.Processing, Expires: later}, true},
+		{"one that died", ledger.Order{AccountID: 1, State: ledger.Invalid, Expires: later}, true},
+		{"one that was deactivated", ledger.Order{AccountID: 1, State: ledger.ReleasedState, Releasing: true, Expires: later}, true},
+		{"one that another row has", ledger.Order{AccountID: 1, State: ledger.ReleasedState, Expires: later}, false},
+		{"one that was issued is forgotten", ledger.Order{AccountID: 2, State: ledger.Installed, Expires: later}, false},
+	} {
+		if got := Shadows(&c.o, wanted, noon); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}

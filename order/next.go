@@ -89,6 +89,8 @@ func (f *Facts) creating() Action {
 	switch {
 	case o.CreateSentAt.IsZero() && !f.Admitted:
 		return Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released, Why: "newOrder was never sent"}
+	case o.CreateSentAt.IsZero() && f.Suspected && !f.NoList && !f.ListWalked:
+		return f.poll(Action{Kind: Search})
 	case o.CreateSentAt.IsZero():
 		return f.poll(Action{Kind: Create})
 	case f.Now.Before(o.CreateSentAt.Add(resendPause)):

@@ -3,6 +3,8 @@ package order
 import (
 	"slices"
 	"time"
+
+	"orderly/ledger"
 )
 
 // Resolution is what became of an earlier newOrder whose answer was lost, judged by the answer to the next one.
@@ -25,7 +27,7 @@ type Resent struct {
 	Lifetimes             []time.Duration // of this account's orders with a certain birth, seen earlier
 	Listed                bool            // the CA's orders list was walked and did not have the first one
 	Reuses                bool            // the CA reuses orders (CA.Reuses)
-	Shadowed              bool            // a dead, unexpired order of the same name set is known, which ends reuse at Boulder
+	Shadowed              bool            // an order of the same name set is known that ends reuse (Shadows)
 	SentReplaces          string          // `replaces` of the first newOrder
 	EchoedReplaces        string          // `replaces` in the answer
 }
@@ -74,6 +76,27 @@ func (r Resent) births() (first, second bool) {
 // outlives its birth plus the CA's lifetime, also where a reused authorization decides about its end.
 func (r Resent) isLater() bool {
 	return len(r.Lifetimes) > 0 && r.Expires.After(r.FirstSent.Add(slices.Max(r.Lifetimes)+tolerance))
+}
+
+// Shadows reports whether an order known to the ledger keeps a CA that reuses orders as Boulder does from handing back the
+// one that is wanted, so that each newOrder makes another one: it is unexpired, was not issued (those are forgotten), and is
+// another account's, of another profile, dead, or under way to its certificate.
+func Shadows(o, wanted *ledger.Order, now time.Time) bool {
+	if o.ID == wanted.ID || !o.Expires.IsZero() && !o.Expires.After(now) {
+		return false
+	}
+	elsewhere := o.AccountID != wanted.AccountID || o.Profile != wanted.Profile
+	switch o.State {
+	case ledger.PendingState, ledger.Ready, ledger.Seen, ledger.Phantom:
+		return elsewhere
+	case ledger.Creating:
+		return elsewhere && !o.CreateSentAt.IsZero()
+	case ledger.Processing, ledger.Invalid:
+		return true
+	case ledger.ReleasedState:
+		return o.Releasing // what was deactivated is as dead at Boulder as what failed
+	}
+	return false
 }
 
 func near(a, b time.Time) bool { return a.Sub(b).Abs() <= tolerance }

@@ -93,58 +93,6 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 	return nil
 }
 
-// judgeEarlier decides what became of the earlier newOrder, and records a phantom where it may have made an order that
-// nobody can find.
-func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledger.Change) error {
-	r := order.Resent{
-		FirstSent: d.unproven, SecondSent: d.o.CreateSentAt, Expires: reply.Expires, Listed: d.listWalked,
-		Reuses: d.e.CA.Reuses, SentReplaces: d.o.Replaces, EchoedReplaces: reply.Replaces,
-	}
-	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account.ID, Limit: 50})
-	if err != nil {
-		return err
-	}
-	for _, o := range orders {
-		if o.CreateSends == 1 && !o.Expires.IsZero() && o.Profile == d.o.Profile && o.ID != d.o.ID {
-			r.Lifetimes = append(r.Lifetimes, o.Expires.Sub(o.CreatedAt))
-		}
-	}
-	if r.Shadowed, err = d.shadowed(ctx); err != nil {
-		return err
-	}
-	result := order.Judge(r)
-	d.note("new-order resent", "the order of the earlier one: %s", result)
-	if result == order.Unknown {
-		for range d.o.CreateSends - 1 { // each that has no answer
-			more.Orders = append(more.Orders, d.phantom(d.unproven))
-		}
-	}
-	return nil
-}
-
-// shadowed reports whether a dead, unexpired order of the same name set is known, which ends reuse at
-// Boulder. All of the set's orders are asked, since a busy account makes hundreds of others in a week.
-func (d *driver) shadowed(ctx context.Context) (bool, error) {
-	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account.ID, NameKey: ledger.NameKey(d.o.Names)})
-	now := d.e.Clock.Now()
-	return slices.ContainsFunc(orders, func(o *ledger.Order) bool {
-		// One that was deactivated is as dead at Boulder as one that failed.
-		dead := o.State == ledger.Invalid || o.State == ledger.ReleasedState && o.Releasing
-		return dead && o.Expires.After(now)
-	}), err
-}
-
-// phantom makes the record of an order that may exist unseen since sent.
-func (d *driver) phantom(sent time.Time) *ledger.Order {
-	now := d.e.Clock.Now()
-	return &ledger.Order{
-		AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: d.o.Names, Profile: d.o.Profile, State: ledger.Phantom,
-		Request: d.o.Request, CreatedAt: sent, UpdatedAt: now, SettledAt: now, CreateSends: 1,
-		Expires: sent.Add(d.e.CA.OrderLifetime), Class: string(failure.AnswerLost),
-		Sentence: fmt.Sprintf("newOrder of %s was never answered; the CA may hold an order that nobody can find", sent.UTC().Format(time.RFC3339)),
-	}
-}
-
 // takeFrom handles an order URL that another row of the ledger has: the CA handed back an order that another lineage, or
 // an earlier request, rests on. That row is released in the same commit, so that an order has one owner. What is known of
 // its authorizations moves with it: otherwise a challenge would be answered a second time, and a token would stay.
@@ -187,14 +135,16 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	d.o.CreateSends--
 	d.o.CreateSentAt = d.unproven
 	d.refund()
-	if effect == order.Refused && d.o.Replaces != "" && (p.IsType("alreadyReplaced") || p.IsType("unauthorized") || p.IsType("malformed")) {
+	if stop := d.accountTrouble(err); stop != nil && !aboutReplaced(d.o, p) {
+		return d.withdraw(ctx, failure.ClassOf(stop), failure.RemedyOf(stop), stop)
+	}
+	if effect == order.Refused && d.o.Replaces != "" {
+		// Of whatever type: each CA refuses in its own way what it does not replace (RFC 9773 §5).
 		d.note("new-order without replaces", "%s", p.Error())
 		d.o.Replaces = ""
-		d.listWalked = false // what replaces it may be the order of the unanswered newOrder, which the list did not show
+		// What replaces it may be an order of ours that nobody here knows, made since the list was looked at.
+		d.suspected, d.listWalked = true, false
 		return nil
-	}
-	if stop := d.accountTrouble(err); stop != nil {
-		return d.withdraw(ctx, failure.ClassOf(stop), failure.RemedyOf(stop), stop)
 	}
 	if p != nil && (effect == order.Refused || p.Status == 429) {
 		return d.refusedOrder(ctx, sent, p)
@@ -203,6 +153,12 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 		return d.trouble("new-order", err)
 	}
 	return d.withdraw(ctx, failure.CAUnavailable, "The next run tries again; nothing was ordered.", err)
+}
+
+// aboutReplaced reports whether a refusal speaks of the certificate that was to be replaced, and not of the account that asks:
+// Boulder says "Requester account did not request the certificate being replaced by this order".
+func aboutReplaced(o *ledger.Order, p *acme.Problem) bool {
+	return o.Replaces != "" && p != nil && p.Detail.Contains("replac")
 }
 
 // createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise. The look that comes next

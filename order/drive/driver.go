@@ -25,6 +25,7 @@ type driver struct {
 	left                      map[string]bool // tokens that could not be removed
 	blocked                   error           // why the first unplaceable authorization is
 	listWalked, noList        bool
+	suspected                 bool // an order of the name set may be there that no newOrder of this row made
 	nextPoll, giveUp          time.Time
 	asked                     bool // the CA asked for nextPoll
 	polls                     int
@@ -101,6 +102,7 @@ func (d *driver) facts() order.Facts {
 	return order.Facts{
 		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
 		Unplaceable: d.unplaceable, Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
+		Suspected:       d.suspected,
 		ShowsProcessing: d.e.Account.ShowsProcessing, NextPoll: d.nextPoll, GiveUp: d.giveUp,
 	}
 }

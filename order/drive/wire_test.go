@@ -31,6 +31,7 @@ type wire struct {
 	before  func(n int, kind string, r *http.Request)
 	after   func(n int, kind string, r *http.Response) *http.Response
 	replace func(kind string, r *http.Request) *http.Response // answers in the CA's place
+	heard   func(kind string, payload []byte)                 // is told what is sent
 }
 
 func newWire(w *world) *wire {
@@ -51,7 +52,7 @@ func newWire(w *world) *wire {
 func (x *wire) forget() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.log, x.before, x.after, x.replace = nil, nil, nil, nil
+	x.log, x.before, x.after, x.replace, x.heard = nil, nil, nil, nil, nil
 }
 
 func (x *wire) kinds() []string {
@@ -76,9 +77,12 @@ func (x *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	x.mu.Lock()
 	x.log = append(x.log, kind)
 	n := len(x.log)
-	before, after, replace := x.before, x.after, x.replace
+	before, after, replace, heard := x.before, x.after, x.replace, x.heard
 	x.mu.Unlock()
 	x.check(kind, r.URL.String(), payload)
+	if heard != nil {
+		heard(kind, payload)
+	}
 	if before != nil {
 		before(n, kind, r)
 	}

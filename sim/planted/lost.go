@@ -3,17 +3,17 @@ package planted
 // lost are bugs about requests whose fate is not known.
 func lost() []Bug {
 	return []Bug{
-		{"phantom-forgotten", "no phantom stands for a lost newOrder whose order nobody can find", "rule 2, I4", []Patch{on("order/drive/create.go",
+		{"phantom-forgotten", "no phantom stands for a lost newOrder whose order nobody can find", "rule 2, I4", []Patch{on("order/drive/earlier.go",
 			`	if result == order.Unknown {
 `,
 			`	if result == order.Unknown && !planted("phantom-forgotten") {
 `)}},
-		{"phantom-too-short", "a phantom expires after a day", "rule 2, I4", []Patch{on("order/drive/create.go",
+		{"phantom-too-short", "a phantom expires after a day", "rule 2, I4", []Patch{on("order/drive/earlier.go",
 			`		Expires: sent.Add(d.e.CA.OrderLifetime), Class: string(failure.AnswerLost),
 		Sentence: fmt.Sprintf("newOrder of %s was never`,
 			`		Expires: sent.Add(plantedLifetime(d.e.CA.OrderLifetime)), Class: string(failure.AnswerLost),
 		Sentence: fmt.Sprintf("newOrder of %s was never`),
-			on("order/drive/create.go",
+			on("order/drive/earlier.go",
 				`// phantom makes the record of an order that may exist unseen since sent.
 `,
 				`func plantedLifetime(life time.Duration) time.Duration {
@@ -87,8 +87,8 @@ func lost() []Bug {
 			`	case !f.Admitted && !planted("resent-unadmitted"):
 		return Action{Kind: Check} // an earlier`)}},
 		{"already-replaced-is-final", "alreadyReplaced ends the order instead of a newOrder without replaces", "rule 3", []Patch{on("order/drive/create.go",
-			`	if effect == order.Refused && d.o.Replaces != "" && (p.IsType("alreadyReplaced")`,
-			`	if !planted("already-replaced-is-final") && effect == order.Refused && d.o.Replaces != "" && (p.IsType("alreadyReplaced")`)}},
+			`	if effect == order.Refused && d.o.Replaces != "" {`,
+			`	if !planted("already-replaced-is-final") && effect == order.Refused && d.o.Replaces != "" {`)}},
 		{"patience-without-end", "a run waits for the CA for as long as it takes", "liveness", []Patch{on("order/next.go",
 			`	if f.Now.After(f.GiveUp) || f.NextPoll.After(f.GiveUp) {
 `,

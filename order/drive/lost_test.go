@@ -1,0 +1,234 @@
+package drive_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+	"orderly/testca"
+)
+
+// shown is what `orderly pending` shows: how many authorizations are or may be pending.
+func (w *world) shown() int {
+	w.t.Helper()
+	pending, err := w.store.Pending(context.Background(), w.clock.Now())
+	must(w.t, err)
+	n := 0
+	for _, p := range pending {
+		n += max(1, len(p.Names))
+	}
+	return n
+}
+
+// accounted wants the CA to hold no more pending than the ledger shows.
+func (w *world) accounted() {
+	w.t.Helper()
+	if open, shown := w.ca.Truth().Pending(), w.shown(); open > shown {
+		w.explain()
+		w.t.Errorf("the CA holds %d authorizations pending, and the ledger shows %d", open, shown)
+	}
+}
+
+// phantoms are the phantoms of a lineage.
+func (w *world) phantoms(lineage string) []*ledger.Order {
+	w.t.Helper()
+	var found []*ledger.Order
+	for _, o := range w.orders(lineage) {
+		if o.State == ledger.Phantom {
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
+// elsewhere makes an order in the account's name of which this ledger hears nothing.
+func (w *world) elsewhere(profile string, names ...string) acme.Order {
+	w.t.Helper()
+	client, err := acme.New(w.ca.DirectoryURL(), acme.Options{HTTP: &http.Client{Transport: w.wire.real}, Now: w.clock.Now})
+	must(w.t, err)
+	o, err := client.Account(w.key, w.row.URL).NewOrder(w.t.Context(), acme.OrderRequest{Names: names, Profile: profile})
+	must(w.t, err)
+	return o
+}
+
+// wanted are the payloads of the newOrders that the engine sends from now on.
+func (w *world) wanted() *[]map[string]any {
+	var all []map[string]any
+	w.wire.heard = func(kind string, payload []byte) {
+		var object map[string]any
+		if kind == "new-order" && json.Unmarshal(payload, &object) == nil {
+			all = append(all, object)
+		}
+	}
+	return &all
+}
+
+// Whatever a CA says of what is to be replaced, the order is made without it (C2).
+func TestARefusedReplacementIsOrderedWithoutIt(t *testing.T) {
+	for _, c := range []struct {
+		status          int
+		problem, detail string
+	}{
+		{409, "alreadyReplaced", "it has a replacement order"},
+		{409, "conflict", "it has a replacement order"},
+		{409, "", ""},
+		{404, "malformed", "no such certificate"},
+		{404, "notFound", "no such certificate"},
+		{400, "malformed", "no name in common"},
+		{400, "replacesInvalid", "unknown"},
+		{403, "unauthorized", "Requester account did not request the certificate being replaced by this order"},
+		{403, "unauthorized", "not yours"},
+		{405, "", ""},
+		{422, "about:blank", "unprocessable"},
+	} {
+		for _, lists := range []bool{false, true} {
+			w := newWorld(t, testca.Config{OrdersList: lists})
+			r := request("a.example", "a.example")
+			r.Replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+			w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: c.status, Problem: c.problem, Detail: c.detail})
+			sent := w.wanted()
+			w.get(r)
+			w.kept(r, 0)
+			if len(*sent) != 2 || (*sent)[0]["replaces"] == nil || (*sent)[1]["replaces"] != nil {
+				t.Errorf("%d %s: newOrders %v", c.status, c.problem, *sent)
+			}
+			if walked := w.requests("orders") > 0; walked != lists {
+				t.Errorf("%d %s: the list is there: %v, was looked at: %v", c.status, c.problem, lists, walked)
+			}
+		}
+	}
+}
+
+// An order that a run before made in vain, as far as anybody here knows, is why the CA refuses: the list shows it.
+func TestWhatReplacesItIsFoundInTheList(t *testing.T) {
+	w := newWorld(t, testca.Config{OrdersList: true})
+	r := request("a.example", "a.example")
+	w.elsewhere("", "a.example")
+	r.Replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+	w.wire.forget()
+	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 409, Problem: "conflict"})
+	w.get(r)
+	w.kept(r, 0)
+	if n := len(w.truth("a.example")); n != 1 {
+		t.Errorf("%d orders were made", n)
+	}
+}
+
+func TestProblemsOfTheAccountStopAReplacement(t *testing.T) {
+	for _, c := range []struct {
+		status          int
+		problem, detail string
+	}{
+		{400, "accountDoesNotExist", "who are you"},
+		{403, "unauthorized", `Account is not valid, has status "deactivated"`},
+	} {
+		w := newWorld(t, testca.Config{})
+		r := request("a.example", "a.example")
+		r.Replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+		w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: c.status, Problem: c.problem, Detail: c.detail})
+		w.fails(order.Plan{Request: r}, failure.Account)
+		if n := w.requests("new-order"); n != 1 {
+			t.Errorf("%s: %d newOrders", c.problem, n)
+		}
+	}
+}
+
+// A 5xx and a 429 say nothing of what is to be replaced.
+func TestAnOutageIsNoRefusalOfAReplacement(t *testing.T) {
+	for _, status := range []int{500, 503} {
+		w := newWorld(t, testca.Config{OrdersList: true})
+		r := request("a.example", "a.example")
+		w.get(r)
+		replaced, err := w.store.Certificate(t.Context(), "a.example")
+		must(t, err)
+		r.Replaces = replaced.RenewalID
+		w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: status, Problem: "serverInternal"})
+		sent := w.wanted()
+		w.get(r)
+		if len(*sent) != 2 || (*sent)[1]["replaces"] == nil {
+			t.Errorf("%d: newOrders %v", status, *sent)
+		}
+	}
+	w := newWorld(t, testca.Config{})
+	r := request("a.example", "a.example")
+	r.Replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: http.StatusTooManyRequests, Problem: "rateLimited", RetryAfter: "3600"})
+	w.fails(order.Plan{Request: r}, failure.RateLimited)
+	if n := w.requests("new-order"); n != 1 {
+		t.Errorf("%d newOrders", n)
+	}
+}
+
+// shadows are the ways in which an order of the name set ends a CA's habit of handing orders back, each made before the newOrder
+// of which the answer is lost.
+var shadows = map[string]func(w *world, r ledger.Request){
+	"of another profile, its names made valid": func(w *world, r ledger.Request) {
+		r.Profile = "shortlived"
+		w.untilKind(r, "authorization")
+	},
+	"of another profile, given up": func(w *world, r ledger.Request) {
+		r.Profile, r.Lineage = "shortlived", "other"
+		w.untilKind(r, "authorization")
+		o := w.orders("other")[0]
+		if err := w.engine().Release(w.t.Context(), o); failure.ClassOf(err) != failure.Released {
+			w.t.Fatal(err)
+		}
+	},
+	"of another account": func(w *world, r ledger.Request) {
+		w.untilKind(r, "authorization")
+		w.register()
+	},
+}
+
+// untilKind runs a process that dies before its first request of a kind.
+func (w *world) untilKind(r ledger.Request, kind string) {
+	w.t.Helper()
+	w.wire.before = func(_ int, k string, _ *http.Request) {
+		if k == kind {
+			panic(killed{})
+		}
+	}
+	defer w.wire.forget()
+	defer func() {
+		if _, ok := recover().(killed); !ok {
+			w.t.Fatalf("the process has not come to its %s", kind)
+		}
+	}()
+	_, _ = obtain(context.Background(), w.engine(), order.Plan{Request: r})
+}
+
+// Where an order that is not ours to have ends reuse, each newOrder makes another order, and the second is not the first (C18).
+func TestAShadowedOrderIsNotTakenForTheLostOne(t *testing.T) {
+	for name, before := range shadows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testca.Config{Boulder: true, Reuse: true, HideProcessing: true,
+				Profiles: map[string]testca.Lifetimes{"shortlived": {Order: 8 * time.Hour, PendingAuthorization: time.Hour}}})
+			r := request("a.example", "a.example", "b.example")
+			before(w, r)
+			w.lose("new-order", 1)
+			w.get(r)
+			w.accounted()
+			if n := len(w.phantoms("a.example")); n != 1 {
+				w.explain()
+				t.Errorf("%d phantoms", n)
+			}
+		})
+	}
+}
+
+// Without a shadow the CA hands the first one back, and nothing is recorded for it.
+func TestTheLostOrderIsHandedBack(t *testing.T) {
+	w := newWorld(t, testca.Config{Boulder: true, Reuse: true, HideProcessing: true})
+	r := request("a.example", "a.example", "b.example")
+	w.lose("new-order", 1)
+	w.get(r)
+	w.accounted()
+	w.kept(r, 0)
+}
