@@ -28,7 +28,7 @@ func planted(bug string) bool { return active.Is(bug) }
 // Build builds the program with every bug of the list into dir and returns its path. root is the root of the tree, which
 // stays as it is.
 func Build(ctx context.Context, root, dir string, bugs []Bug) (string, error) {
-	overlay, err := lay(root, dir, bugs)
+	overlay, err := Lay(root, dir, bugs)
 	if err != nil {
 		return "", err
 	}
@@ -55,8 +55,8 @@ func Fit(root string, bugs []Bug) error {
 	return errors.Join(errs...)
 }
 
-// lay writes the patched files into dir, and beside them the description of the overlay, whose path it returns.
-func lay(root, dir string, bugs []Bug) (string, error) {
+// Lay writes the patched files into dir, and beside them the description of the overlay, whose path it returns.
+func Lay(root, dir string, bugs []Bug) (string, error) {
 	replace := map[string]string{}
 	var errs []error
 	for file, patches := range byFile(bugs) {
