@@ -231,7 +231,7 @@ func (c *CA) listOrders(r *request) *reply {
 	if !c.config.OrdersList {
 		return c.refuse(r, problemf(http.StatusNotFound, "malformed", "No such resource"))
 	}
-	c.age(r.now, false)
+	c.age(r.now, nil)
 	return c.pebble.serve(r.Request, r.body).documented()
 }
 
@@ -248,8 +248,9 @@ func (r *reply) amend(change func(map[string]any)) *reply {
 }
 
 // age tells Pebble what has expired. Pebble goes by the machine's clock, which the CA's may be ahead of, so it is shown
-// expiries far in the future or in the past, and nothing in between. With hideValid it sees no valid authorization to reuse.
-func (c *CA) age(now time.Time, hideValid bool) {
+// expiries far in the future or in the past, and nothing in between. Valid authorizations that hide is true of it does not see:
+// they are not to be reused.
+func (c *CA) age(now time.Time, hide func(*authorization) bool) {
 	future := time.Now().AddDate(100, 0, 0)
 	for _, o := range c.state.orders {
 		if o.frozen == "" && o.expired(now) {
@@ -259,7 +260,7 @@ func (c *CA) age(now time.Time, hideValid bool) {
 	}
 	for _, a := range c.state.authzs {
 		a.ExpiresDate = future
-		if a.expired(now) || (hideValid && a.Status == acme.StatusValid) {
+		if a.expired(now) || (hide != nil && a.Status == acme.StatusValid && hide(a)) {
 			a.ExpiresDate = time.Time{}
 		}
 	}

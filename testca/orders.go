@@ -54,9 +54,9 @@ func (c *CA) newOrder(r *request) *reply {
 	if c.tooMany(want, account.ID, r.now) {
 		return c.refuse(r, tooManyPending())
 	}
-	c.age(r.now, !c.config.AuthzReuse)
+	c.age(r.now, func(a *authorization) bool { return !c.config.AuthzReuse || a.profile != want.Profile })
 	answer := c.pebble.serve(r.Request, r.body)
-	c.age(r.now, false)
+	c.age(r.now, nil)
 	if answer.status != http.StatusCreated {
 		return answer
 	}
@@ -102,7 +102,7 @@ func (c *CA) tooMany(want wanted, account string, now time.Time) bool {
 		return false
 	}
 	return !c.config.AuthzReuse || slices.ContainsFunc(want.names(), func(name string) bool {
-		return !c.state.valid(account, name, now)
+		return !c.state.valid(account, name, want.Profile, now)
 	})
 }
 
@@ -118,7 +118,7 @@ func (c *CA) adopt(location string, want wanted, now time.Time) *order {
 	for _, object := range o.AuthorizationObjects {
 		a := c.state.byAuthz[object.ID]
 		if a == nil {
-			a = &authorization{Authorization: object, account: o.AccountID}
+			a = &authorization{Authorization: object, account: o.AccountID, profile: want.Profile}
 			a.setExpiry(now.Add(lifetimes.PendingAuthorization))
 			c.state.authzs = append(c.state.authzs, a)
 			c.state.byAuthz[a.ID] = a
@@ -131,7 +131,7 @@ func (c *CA) adopt(location string, want wanted, now time.Time) *order {
 	o.ExpiresDate = time.Now().AddDate(100, 0, 0) // see age
 	c.state.orders = append(c.state.orders, o)
 	c.state.byOrder[o.ID] = o
-	c.age(now, false)
+	c.age(now, nil)
 	return o
 }
 

@@ -115,14 +115,18 @@ func (o *options) timeFlags(flags *flag.FlagSet) {
 	flags.DurationVar(&o.Lifetimes.PendingAuthorization, "authz-lifetime", 0, "lifetime of pending authorizations (7 days by default)")
 	flags.DurationVar(&o.Lifetimes.ValidAuthorization, "valid-authz-lifetime", 0, "lifetime of valid authorizations (30 days by default)")
 	flags.DurationVar(&o.Lifetimes.Certificate, "cert-lifetime", 0, "lifetime of certificates (90 days by default)")
-	flags.Func("profile", "a further profile and the lifetime of its certificates, as `NAME=DURATION`; may be repeated", func(text string) error {
-		name, validity, _ := strings.Cut(text, "=")
-		lifetime, err := time.ParseDuration(validity)
+	flags.Func("profile", "a further profile and how long its things live, as `NAME=CERTIFICATE[,order=D][,authz=D][,valid-authz=D]`; "+
+		"may be repeated", func(text string) error {
+		name, lifetimes, err := readProfile(text)
 		if o.Profiles == nil {
 			o.Profiles = map[string]Lifetimes{}
 		}
-		o.Profiles[name] = Lifetimes{Certificate: lifetime}
+		o.Profiles[name] = lifetimes
 		return err
+	})
+	flags.BoolFunc("lets-encrypt-profiles", "Let's Encrypt's profiles: classic, tlsserver and shortlived", func(string) error {
+		o.Profiles = LetsEncryptProfiles()
+		return nil
 	})
 }
 

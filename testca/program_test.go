@@ -106,7 +106,7 @@ func TestTheProgramIsUsedFromAnotherProcess(t *testing.T) {
 	web := newWebsite(t)
 	rootFile := filepath.Join(t.TempDir(), "root.pem")
 	p := launch(t, build(t), "--http-port", strconv.Itoa(web.port), "--root-file", rootFile, "--boulder-like",
-		"--authz-reuse=false", "--limit-new-orders", "3/3h", "--dead-name", "dead.example.com", "--profile", "short=160h")
+		"--authz-reuse=false", "--limit-new-orders", "3/3h", "--dead-name", "dead.example.com", "--profile", "short=160h,order=8h,authz=1h,valid-authz=7h")
 	if p.where["root"] != rootFile || p.where["pid"] != strconv.Itoa(p.cmd.Process.Pid) {
 		t.Errorf("it printed %v", p.where)
 	}
@@ -184,7 +184,7 @@ func remote(t *testing.T, root []byte, directory string) *client {
 
 func TestAWrongCommandLineEndsWithTwo(t *testing.T) {
 	for _, arguments := range [][]string{
-		{"--no-such-flag"}, {"--limit-new-orders", "many"}, {"extra"}, {"--profile", "short"}, {"--boulder-like=perhaps"},
+		{"--no-such-flag"}, {"--limit-new-orders", "many"}, {"extra"}, {"--profile", "short"}, {"--profile", "short=1h,life=2h"}, {"--boulder-like=perhaps"},
 	} {
 		var out, complaint bytes.Buffer
 		if code := testca.Main(t.Context(), arguments, &out, &complaint); code != 2 || complaint.Len() == 0 {

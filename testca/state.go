@@ -43,6 +43,7 @@ type order struct {
 type authorization struct {
 	*core.Authorization
 	account string
+	profile string // that the order asked for which it was made for
 	expires time.Time
 	begun   int // validations, ever
 	// When the first validation was asked for and when it had ended, by the machine's own clock.
@@ -139,10 +140,10 @@ func (s *state) pending(account string, now time.Time) int {
 	return count
 }
 
-// valid reports whether the account has a valid authorization for a name.
-func (s *state) valid(account, name string, now time.Time) bool {
+// valid reports whether the account has a valid authorization for a name, made for an order of the profile.
+func (s *state) valid(account, name, profile string, now time.Time) bool {
 	return slices.ContainsFunc(s.authzs, func(a *authorization) bool {
-		return a.account == account && a.Identifier.Value == name && a.Status == acme.StatusValid && !a.expired(now)
+		return a.account == account && a.Identifier.Value == name && a.profile == profile && a.Status == acme.StatusValid && !a.expired(now)
 	})
 }
 

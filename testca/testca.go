@@ -37,7 +37,8 @@ type Config struct {
 	// Reuse hands back an existing order as Boulder does: the earliest-expiring unexpired one of the exact name set is
 	// looked at, whoever made it, and handed back if it is pending or ready, the account's own and of the same profile.
 	Reuse bool
-	// AuthzReuse makes valid authorizations of the account part of its new orders. Pending ones are never shared.
+	// AuthzReuse makes valid authorizations of the account part of its new orders of the same profile. Pending ones are never
+	// shared.
 	AuthzReuse bool
 	// OrdersList shows the `orders` URL in account objects and serves the list (three orders a page).
 	OrdersList bool
@@ -104,29 +105,6 @@ func (c Config) check() error {
 		return fmt.Errorf("%d alternate chains cannot be offered, 0 to 20 can", c.AlternateChains)
 	}
 	return nil
-}
-
-// Lifetimes says how long objects of a profile live. Zero fields take those of Config.Lifetimes, and zero fields there
-// Let's Encrypt's for classic: 7 days, 7 days, 30 days, 90 days. An order expires with the first of its authorizations.
-type Lifetimes struct {
-	Order, PendingAuthorization, ValidAuthorization, Certificate time.Duration
-}
-
-func (l Lifetimes) or(d Lifetimes) Lifetimes {
-	pick := func(a, b time.Duration) time.Duration {
-		if a > 0 {
-			return a
-		}
-		return b
-	}
-	return Lifetimes{pick(l.Order, d.Order), pick(l.PendingAuthorization, d.PendingAuthorization),
-		pick(l.ValidAuthorization, d.ValidAuthorization), pick(l.Certificate, d.Certificate)}
-}
-
-// classic is Let's Encrypt's profile of that name, as of 2026.
-func classic() Lifetimes {
-	const day = 24 * time.Hour
-	return Lifetimes{7 * day, 7 * day, 30 * day, 90 * day}
 }
 
 // CA is a running test CA. Its methods may be called from any goroutine.
@@ -257,8 +235,3 @@ func (c *CA) SetDead(name string, dead bool) { c.dns.setDead(name, dead) }
 func (c *CA) Advance(d time.Duration) { c.skew.Add(int64(d)) }
 
 func (c *CA) now() time.Time { return c.config.Now().Add(time.Duration(c.skew.Load())) }
-
-// lifetimes are those of the profile an order asked for; "" is the default.
-func (c *CA) lifetimes(profile string) Lifetimes {
-	return c.config.Profiles[profile].or(c.config.Lifetimes)
-}
