@@ -32,6 +32,11 @@ type Facts struct {
 	// ShowsProcessing: the CA has been seen to show a challenge as `processing`.
 	ShowsProcessing bool
 
+	// Unmade: the last newOrder certainly brought no order; nil where it may have, and before any was sent.
+	Unmade *Unmade
+
+	// LongestWait is the longest Retry-After that is waited for on the spot.
+	LongestWait time.Duration
 	// NextPoll: not to look again before this moment. GiveUp: not to go on waiting after this one.
 	NextPoll, GiveUp time.Time
 }

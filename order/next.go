@@ -26,8 +26,10 @@ const (
 	Place   Kind = "place"    // put the tokens of Action.Authorizations in place
 	Clear   Kind = "clear"    // remove the tokens of Action.Authorizations
 	MakeKey Kind = "make-key" // make the private key and the CSR
-	Install Kind = "install"  // put the certificate in place
-	Deploy  Kind = "deploy"   // run the deploy hooks
+
+	DropReplaces Kind = "drop-replaces" // ask for an order that replaces none, since the CA will not have it
+	Install      Kind = "install"       // put the certificate in place
+	Deploy       Kind = "deploy"        // run the deploy hooks
 
 	Wait   Kind = "wait"   // until Action.Until
 	Settle Kind = "settle" // nothing remains to be done: the order rests in Action.State
@@ -42,7 +44,8 @@ type Action struct {
 	Until          time.Time
 	State          ledger.State
 	Class          failure.Class
-	Why            string
+	Why, Remedy    string
+	Holds          []ledger.Hold // what the CA asked for beside the end of this order
 }
 
 // Next decides what to do about an order. It is pure: the same facts give the same action.
@@ -86,6 +89,11 @@ func Next(f Facts) Action {
 // creating: newOrder is to be sent, or was sent without an answer (rule 2).
 func (f *Facts) creating() Action {
 	o := f.Order
+	if f.Unmade != nil {
+		if act, ok := f.unmade(); ok {
+			return act
+		}
+	}
 	switch {
 	case o.CreateSentAt.IsZero() && !f.Admitted:
 		return Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released, Why: "newOrder was never sent"}

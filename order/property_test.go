@@ -47,6 +47,10 @@ func (d dice) facts() order.Facts {
 	f := order.Facts{Now: noon, Order: o, CA: order.CA{Reuses: d.maybe(), HidesProcessing: d.maybe(), LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour},
 		Looked: d.maybe(), Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Admitted: d.maybe(), Checked: d.maybe(),
 		KeyReady: d.maybe(), ListWalked: d.maybe(), NoList: d.maybe(), ShowsProcessing: d.maybe(), NextPoll: d.moment(), GiveUp: d.moment()}
+	f.LongestWait = time.Minute
+	if o.State == ledger.Creating && d.IntN(4) == 0 {
+		f.Unmade, o.Replaces = d.unmade(), one(d, "", "x")
+	}
 	for i := range d.IntN(4) {
 		a := &ledger.Authorization{ID: int64(i + 1), URL: fmt.Sprint(i), Name: fmt.Sprint(i), Status: one(d, "pending", "pending", "valid", "invalid", "expired"),
 			SeenAt: d.moment(), ChallengeURL: "c", ChallengeStatus: one(d, "pending", "processing", "valid", "invalid"), AnswerSentAt: d.moment(),
@@ -55,6 +59,13 @@ func (d dice) facts() order.Facts {
 		f.Seen[a.URL], f.Placed[a.URL], f.Unplaceable[a.URL] = d.maybe(), d.maybe(), d.IntN(4) == 0
 	}
 	return f
+}
+
+// unmade is a newOrder that brought no order.
+func (d dice) unmade() *order.Unmade {
+	u := said(one(d, 400, 403, 409, 429, 503), one(d, "", "alreadyReplaced", "malformed", "rateLimited"), one(d, -1, time.Second, time.Hour))
+	u.Times = d.IntN(7)
+	return u
 }
 
 // mayAnswer is rule 4, said in other words than the code's.
@@ -84,7 +95,7 @@ func TestNextNeverDoesWhatTheRulesForbid(t *testing.T) {
 		}
 	}
 	for _, kind := range []order.Kind{order.Create, order.Answer, order.Finalize, order.Search, order.Look, order.Show, order.Download, order.Check,
-		order.Place, order.Clear, order.MakeKey, order.Install, order.Deploy, order.Wait, order.Settle, order.Stop, order.Done} {
+		order.Place, order.Clear, order.MakeKey, order.DropReplaces, order.Install, order.Deploy, order.Wait, order.Settle, order.Stop, order.Done} {
 		if seen[kind] == 0 {
 			t.Errorf("no facts led to %s", kind)
 		}
@@ -105,8 +116,15 @@ func breach(f order.Facts, act order.Action) string {
 	switch act.Kind {
 	case order.Create:
 		unresolved := !o.CreateSentAt.IsZero()
+		if f.Unmade != nil && (f.Unmade.Effect == order.Refused || f.Unmade.Problem.Status == 429) {
+			return "newOrder is sent again though the CA said no"
+		}
 		if unresolved && f.Now.Sub(o.CreateSentAt) < 3*time.Second || unresolved && !f.ListWalked && !f.NoList || !f.Admitted || o.State != ledger.Creating {
 			return "newOrder is sent too soon, or without having looked, or unadmitted"
+		}
+	case order.DropReplaces:
+		if o.Replaces == "" || f.Unmade == nil || f.Unmade.Effect != order.Refused {
+			return "what is replaced is forgotten for nothing"
 		}
 	case order.Finalize:
 		if !f.Looked || !f.KeyReady || o.State != ledger.Ready || o.Superseded || standing > 0 {
@@ -148,9 +166,16 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 	case order.Create:
 		o.CreateSends++
 		o.CreateSentAt = f.Now
-		if f.ListWalked = false; d.maybe() {
+		f.Unmade, f.ListWalked = nil, false
+		switch d.IntN(3) {
+		case 0:
+			o.CreateSends--
+			o.CreateSentAt, f.Unmade = time.Time{}, d.unmade()
+		case 1:
 			o.State, o.CreateSentAt, f.Looked = ledger.PendingState, time.Time{}, true
 		}
+	case order.DropReplaces:
+		o.Replaces, f.Unmade = "", nil
 	case order.Search:
 		f.ListWalked = d.maybe()
 		f.NoList = !f.ListWalked

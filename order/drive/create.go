@@ -19,7 +19,7 @@ import (
 func (d *driver) create(ctx context.Context) error {
 	o := d.o
 	now := d.e.Clock.Now()
-	d.unproven = o.CreateSentAt
+	d.unproven, d.unmade = o.CreateSentAt, nil
 	if o.CreateSends == 0 {
 		if err := d.decideProfile(); err != nil {
 			return err
@@ -121,7 +121,7 @@ func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) 
 	return nil
 }
 
-// notCreated handles a newOrder that did not bring an order.
+// notCreated takes up what is known of a newOrder that did not bring an order. Next decides what follows from it.
 func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) error {
 	if e, ok := errors.AsType[*acme.Lost](err); ok && e.Location != "" {
 		return d.createdUnread(ctx, e.Location)
@@ -135,30 +135,22 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	d.o.CreateSends--
 	d.o.CreateSentAt = d.unproven
 	d.refund()
-	if stop := d.accountTrouble(err); stop != nil && !aboutReplaced(d.o, p) {
-		return d.withdraw(ctx, failure.ClassOf(stop), failure.RemedyOf(stop), stop)
+	d.count("new-order", err)
+	d.unmade = &order.Unmade{Effect: effect, Problem: p, Cause: err, Account: d.accountTrouble(err), SentAt: sent,
+		Times: d.troubles["new-order"]}
+	if p != nil && p.Status == 429 {
+		d.correct(p)
 	}
-	if effect == order.Refused && d.o.Replaces != "" {
-		// Of whatever type: each CA refuses in its own way what it does not replace (RFC 9773 §5).
-		d.note("new-order without replaces", "%s", p.Error())
-		d.o.Replaces = ""
-		// What replaces it may be an order of ours that nobody here knows, made since the list was looked at.
-		d.suspected, d.listWalked = true, false
-		return nil
-	}
-	if p != nil && (effect == order.Refused || p.Status == 429) {
-		return d.refusedOrder(ctx, sent, p)
-	}
-	if d.troubles["new-order"]+1 < mostTroubles && (p == nil || p.RetryAfter <= d.e.LongestWait) {
-		return d.trouble("new-order", err)
-	}
-	return d.withdraw(ctx, failure.CAUnavailable, "The next run tries again; nothing was ordered.", err)
+	return nil
 }
 
-// aboutReplaced reports whether a refusal speaks of the certificate that was to be replaced, and not of the account that asks:
-// Boulder says "Requester account did not request the certificate being replaced by this order".
-func aboutReplaced(o *ledger.Order, p *acme.Problem) bool {
-	return o.Replaces != "" && p != nil && p.Detail.Contains("replac")
+// dropReplaces lets the next newOrder replace none.
+func (d *driver) dropReplaces(why string) {
+	d.note("new-order without replaces", "%s", why)
+	d.o.Replaces, d.unmade = "", nil
+	d.calm("new-order")
+	// What replaces it may be an order of ours that nobody here knows, made since the list was looked at.
+	d.suspected, d.listWalked = true, false
 }
 
 // createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise. The look that comes next
@@ -178,33 +170,6 @@ func (d *driver) createdUnread(ctx context.Context, url string) error {
 	d.looked = false
 	d.note("new-order answered", "unreadable, at %s", failure.Clean(url))
 	return d.commit(ctx, more)
-}
-
-// refusedOrder: the CA said no to newOrder. A 429 is remembered for the account or the names, and obeyed by later runs.
-func (d *driver) refusedOrder(ctx context.Context, sent time.Time, p *acme.Problem) error {
-	if p.Status != 429 {
-		class, remedy := order.RefusalOfType(d.o, p)
-		return d.withdraw(ctx, class, remedy, p)
-	}
-	holds := order.HoldsOf(p, d.o, sent)
-	d.holds = append(d.holds, holds...)
-	d.correct(p)
-	return d.withdraw(ctx, failure.Class(holds[0].Class), order.HeldBack(holds[0]), p)
-}
-
-// withdraw settles an order that was certainly never made. If an earlier newOrder of the same row is unaccounted for, a
-// phantom remains.
-func (d *driver) withdraw(ctx context.Context, class failure.Class, remedy string, cause error) error {
-	act := order.Action{State: ledger.RefusedState, Class: class,
-		Why: fmt.Sprintf("%s: %s", d.o.Lineage, failure.Clean(cause.Error()))}
-	if !d.o.CreateSentAt.IsZero() {
-		act.State = ledger.Phantom
-	}
-	d.o.Remedy = remedy
-	if err := d.settle(ctx, act); err != nil {
-		return err
-	}
-	return failure.New(class, remedy, "%s", act.Why)
 }
 
 // Bounds of a walk over the account's orders list.

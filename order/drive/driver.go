@@ -42,7 +42,8 @@ type driver struct {
 	keyReady                  bool
 	fingerprint               string
 	plan                      order.Plan
-	unproven                  time.Time // when the newOrder before the last one was sent, if it is not known what became of it
+	unmade                    *order.Unmade // what is known of the last newOrder, if it certainly brought no order
+	unproven                  time.Time     // when the newOrder before the last one was sent, if it is not known what became of it
 
 	events  []ledger.Event
 	charges []ledger.Charge
@@ -102,8 +103,8 @@ func (d *driver) facts() order.Facts {
 	return order.Facts{
 		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
 		Unplaceable: d.unplaceable, Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
-		Suspected:       d.suspected,
-		ShowsProcessing: d.e.Account.ShowsProcessing, NextPoll: d.nextPoll, GiveUp: d.giveUp,
+		Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing, Unmade: d.unmade, LongestWait: d.e.LongestWait,
+		NextPoll: d.nextPoll, GiveUp: d.giveUp,
 	}
 }
 
@@ -172,6 +173,9 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 		return d.clear(ctx, act.Authorizations)
 	case order.MakeKey:
 		return d.makeKey()
+	case order.DropReplaces:
+		d.dropReplaces(act.Why)
+		return nil
 	case order.Finalize:
 		return d.finalize(ctx)
 	case order.Download:

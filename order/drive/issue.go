@@ -239,6 +239,10 @@ func (d *driver) settle(ctx context.Context, act order.Action) error {
 	if act.Why != "" {
 		o.Sentence = failure.Clean(act.Why)
 	}
+	if act.Remedy != "" {
+		o.Remedy = act.Remedy
+	}
+	d.holds = append(d.holds, act.Holds...)
 	mayBeIssued := act.State == ledger.LostState || act.State == ledger.TakenState || act.State == ledger.ExpiredState && !o.FinalizeSentAt.IsZero()
 	if mayBeIssued && len(o.Chain) == 0 {
 		d.payIssued(ctx) // the CA counts what it issued, whoever has it

@@ -68,24 +68,15 @@ func (d *driver) accountTrouble(err error) error {
 	return nil
 }
 
-// mostTroubles is how many requests of a kind may fail without any progress before the order is left to a later run.
-const mostTroubles = 5
-
 // trouble counts a failed request and decides when the next one may be made, or that it must be left to a later run.
 func (d *driver) trouble(kind string, err error) error {
 	if stop := d.accountTrouble(err); stop != nil {
 		return d.stop(failure.ClassOf(stop), failure.RemedyOf(stop), "%v", stop)
 	}
 	d.note(kind+" failed", "%s", failure.Clean(err.Error()))
-	d.troubles[kind]++
-	pause := time.Second << (d.troubles[kind] - 1)
+	pause := d.count(kind, err)
 	p, _ := errors.AsType[*acme.Problem](err)
-	if p != nil && p.HasRetryAfter {
-		pause = max(p.RetryAfter, 100*time.Millisecond)
-	}
-	d.nextPoll = d.e.Clock.Now().Add(pause)
-	d.asked = p != nil && p.HasRetryAfter
-	if d.troubles[kind] < mostTroubles && pause <= d.e.LongestWait {
+	if d.troubles[kind] < order.MostTroubles && pause <= d.e.LongestWait {
 		return nil
 	}
 	class := failure.CAUnavailable
@@ -98,6 +89,19 @@ func (d *driver) trouble(kind string, err error) error {
 	kept := strings.TrimSpace(acme.Advice(d.e.Account.Server, err) + " The order is kept and goes on with the next run.")
 	return d.stop(class, kept, "%s for %s: %s", kind, d.o.Lineage,
 		failure.Clean(err.Error()))
+}
+
+// count counts a failed request and plans the next one, a pause from now.
+func (d *driver) count(kind string, err error) (pause time.Duration) {
+	d.troubles[kind]++
+	pause = time.Second << (d.troubles[kind] - 1)
+	p, _ := errors.AsType[*acme.Problem](err)
+	d.asked = p != nil && p.HasRetryAfter
+	if d.asked {
+		pause = max(p.RetryAfter, 100*time.Millisecond)
+	}
+	d.nextPoll = d.e.Clock.Now().Add(pause)
+	return pause
 }
 
 // longestHold bounds what a Retry-After can ask of later runs: a mistake of the CA must not freeze a lineage for a year.

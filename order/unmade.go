@@ -1,0 +1,68 @@
+package order
+
+// What a newOrder that brought no order leads to. It stands in a file of its own since this is where most of what CAs answer
+// oddly arrives: whatever the answer, it is one of a few ends, and which one is decided here and nowhere else.
+
+import (
+	"fmt"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+)
+
+// MostTroubles is how many requests of a kind may fail without any progress before the order is left to a later run.
+const MostTroubles = 5
+
+// Unmade is a newOrder that certainly did not bring an order.
+type Unmade struct {
+	Effect  Effect        // NotDone or Refused
+	Problem *acme.Problem // what the CA said; nil where it said nothing
+	Cause   error         // in whose chain the problem is
+	// Account is the CA's word that the account cannot be used at all; nil where it did not say so (rule 13).
+	Account error
+	SentAt  time.Time
+	Times   int // how many in a row came to nothing
+}
+
+// unmade decides what follows from it. It reports false where newOrder may be sent again, by the rules for any newOrder: an
+// earlier one may still be without an answer.
+func (f *Facts) unmade() (Action, bool) {
+	u, p := f.Unmade, f.Unmade.Problem
+	switch {
+	case u.Account != nil && !aboutReplaced(f.Order, p):
+		return f.withdraw(failure.ClassOf(u.Account), failure.RemedyOf(u.Account), u.Account), true
+	case u.Effect == Refused && f.Order.Replaces != "":
+		// Of whatever type: each CA refuses in its own way what it does not replace (RFC 9773 §5).
+		return Action{Kind: DropReplaces, Why: p.Error()}, true
+	case p != nil && p.Status == 429:
+		holds := HoldsOf(p, f.Order, u.SentAt)
+		act := f.withdraw(failure.Class(holds[0].Class), HeldBack(holds[0]), p)
+		act.Holds = holds
+		return act, true
+	case u.Effect == Refused:
+		class, remedy := RefusalOfType(f.Order, p)
+		return f.withdraw(class, remedy, p), true
+	case u.Times < MostTroubles && (p == nil || p.RetryAfter <= f.LongestWait):
+		return Action{}, false
+	}
+	return f.withdraw(failure.CAUnavailable, "The next run tries again; nothing was ordered.", u.Cause), true
+}
+
+// aboutReplaced reports whether a refusal speaks of the certificate that was to be replaced, and not of the account that asks:
+// Boulder says "Requester account did not request the certificate being replaced by this order".
+func aboutReplaced(o *ledger.Order, p *acme.Problem) bool {
+	return o.Replaces != "" && p != nil && p.Detail.Contains("replac")
+}
+
+// withdraw settles an order that was certainly never made. If an earlier newOrder of the same row is unaccounted for, a
+// phantom remains.
+func (f *Facts) withdraw(class failure.Class, remedy string, cause error) Action {
+	act := Action{Kind: Settle, State: ledger.RefusedState, Class: class, Remedy: remedy,
+		Why: fmt.Sprintf("%s: %s", f.Order.Lineage, failure.Clean(cause.Error()))}
+	if !f.Order.CreateSentAt.IsZero() {
+		act.State = ledger.Phantom
+	}
+	return act
+}
