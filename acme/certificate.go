@@ -6,6 +6,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"errors"
+	"strings"
 
 	"orderly/outside"
 )
@@ -20,19 +21,29 @@ type Chain struct {
 	Alternates []string // URLs of other chains for the same certificate, in the CA's order; at most 16
 }
 
-// Certificate downloads a chain with one POST-as-GET: an order's Certificate, or one of a Chain's Alternates. That it
-// holds a PEM certificate is checked; whether it is the right one is the caller's to say. An alternate of another origin is
+// Certificate downloads a chain with one POST-as-GET: an order's Certificate, or one of a Chain's Alternates. That there
+// is a PEM certificate in it is checked; what else is, and whether it is the right one, is the caller's to say. An alternate of another origin is
 // a NotSent: the default chain is good without it.
 func (a *Account) Certificate(ctx context.Context, url string) (Chain, error) {
 	got, err := a.post(ctx, KindCertificate, url, nil)
 	if err != nil {
 		return Chain{}, err
 	}
-	if block, _ := pem.Decode(got.body); block == nil || block.Type != "CERTIFICATE" {
+	if !hasCertificate(got.body) {
 		return Chain{}, got.lost(errors.New("it is no PEM certificate chain"))
 	}
 	alternates := got.links("alternate")
 	return Chain{Reply: got.Reply, PEM: got.body, Alternates: alternates[:min(len(alternates), alternatesKept)]}, nil
+}
+
+// hasCertificate reports whether a text has a certificate in it: CAs were seen to put other blocks before it.
+func hasCertificate(text []byte) bool {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if strings.HasSuffix(block.Type, "CERTIFICATE") {
+			return true
+		}
+	}
+	return false
 }
 
 // PreferredChain picks the first chain whose topmost certificate was issued by this common name, as certbot's

@@ -10,6 +10,20 @@ func Issued(o *ledger.Order) bool {
 	return o.State == ledger.Installed || o.State == ledger.Valid && len(o.Chain) > 0
 }
 
+// MayBeIssued reports whether the CA has issued, or may have, for an order that ends without its certificate in place: it
+// counts what it issued, whoever has it.
+func MayBeIssued(o *ledger.Order) bool {
+	switch o.State {
+	case ledger.LostState, ledger.TakenState:
+		return true
+	case ledger.Invalid:
+		return o.CAStatus == "valid" // what it issued cannot be used
+	case ledger.ExpiredState:
+		return !o.FinalizeSentAt.IsZero()
+	}
+	return false
+}
+
 // Verdict is the error that a settled order amounts to, nil when its certificate is in place or it was superseded: before
 // it was finalized, or after.
 func Verdict(o *ledger.Order) error {
@@ -25,7 +39,8 @@ func Verdict(o *ledger.Order) error {
 }
 
 // StartsAnew says whether an order's end calls for another order at once: one that nobody here is to blame for. An order
-// that the CA broke after an earlier run left it is among them; one that it breaks under our eyes waits for the next run.
+// that the CA broke after an earlier run left it is among them; one that it breaks under our eyes waits for the next run, and so
+// does one whose certificate cannot be used. Whether another order may be made at all is for the back-off to say.
 func StartsAnew(o *ledger.Order, resumed bool) bool {
 	switch o.State {
 	case ledger.TakenState, ledger.LostState, ledger.ExpiredState, ledger.SupersededState:
@@ -35,7 +50,7 @@ func StartsAnew(o *ledger.Order, resumed bool) bool {
 	case ledger.ReleasedState:
 		return !o.Releasing // what was given up for a reason waits until the reason is gone
 	case ledger.Invalid:
-		return resumed && refusedByCA(failure.Class(o.Class))
+		return resumed && refusedByCA(failure.Class(o.Class)) && !MayBeIssued(o)
 	}
 	return false
 }

@@ -34,6 +34,7 @@ type driver struct {
 	troubles                  map[string]int // requests that failed since the last progress, by kind
 	extended                  bool           // giveUp was put off
 	denied                    int            // times finalize was refused as not ready
+	finalized                 bool           // the CA accepted the CSR that this process sent
 	wished                    bool           // it is what the run is about
 	settled                   bool           // it was brought to its end, durably
 	inherited                 bool           // an earlier process had the certificate already

@@ -1,17 +1,9 @@
 package drive
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
-	"encoding/pem"
-	"errors"
 	"fmt"
-	"slices"
 
-	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
@@ -61,6 +53,7 @@ func (d *driver) finalize(ctx context.Context) error {
 		d.looked = false
 		return d.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", reply.Status))
 	}
+	d.finalized = true
 	d.progress()
 	d.absorb(reply)
 	if reply.Status == "processing" {
@@ -90,87 +83,6 @@ func (d *driver) notFinalized(err error) error {
 	d.o.State = ledger.Ready
 	why := order.NotIssued(d.o, p)
 	return d.stop(why.Class, why.Remedy, "%s", why.Sentence)
-}
-
-// download fetches the certificate and makes it durable, unless it belongs to another key: then another holder of the
-// account finalized the order (rule 6).
-func (d *driver) download(ctx context.Context) error {
-	rctx, cancel := outliving(ctx)
-	defer cancel()
-	chain, err := d.e.ACME.Certificate(rctx, d.o.Certificate)
-	if err != nil {
-		if effect, p := order.EffectOf(err); effect == order.Refused {
-			d.looked = d.looked && p.Status != 404
-		}
-		return d.trouble("certificate", err)
-	}
-	leaf, err := leafOf(chain.PEM)
-	if err != nil {
-		return d.trouble("certificate", err)
-	}
-	if !order.SamePublicKey(leaf.PublicKey, d.material.Public) {
-		return d.settle(ctx, order.Action{State: ledger.TakenState, Class: failure.Taken,
-			Why: "another holder of the account finalized the order for " + d.o.Lineage + " with a key of its own"})
-	}
-	d.progress()
-	d.payIssued(ctx)
-	d.o.Chain = d.preferred(rctx, chain).PEM
-	d.note("certificate downloaded", "serial %x", leaf.SerialNumber)
-	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
-}
-
-// preferred is the chain whose topmost certificate was issued by the preferred issuer, or the default one where none was or
-// where the others cannot be had: a certificate with another chain than wished for is better than none.
-func (d *driver) preferred(ctx context.Context, chain acme.Chain) acme.Chain {
-	wanted := d.o.Request.PreferredChain
-	if wanted == "" {
-		return chain
-	}
-	chains := []acme.Chain{chain}
-	if _, matched := acme.PreferredChain(chains, wanted); matched {
-		return chain
-	}
-	for _, url := range chain.Alternates {
-		other, err := d.e.ACME.Certificate(ctx, url)
-		if err != nil {
-			d.note("alternate chain failed", "%s", failure.Clean(err.Error()))
-			continue
-		}
-		if leaf, err := leafOf(other.PEM); err == nil && order.SamePublicKey(leaf.PublicKey, d.material.Public) {
-			chains = append(chains, other)
-		}
-	}
-	index, matched := acme.PreferredChain(chains, wanted)
-	if !matched {
-		d.e.tell("The CA offers no chain up to %q for %s; its default one is taken.", failure.Clean(wanted), d.o.Lineage)
-	}
-	return chains[index]
-}
-
-func leafOf(chain []byte) (*x509.Certificate, error) {
-	block, _ := pem.Decode(bytes.TrimSpace(chain))
-	if block == nil || block.Type != "CERTIFICATE" {
-		return nil, errors.New("the CA's answer is no PEM certificate")
-	}
-	return x509.ParseCertificate(block.Bytes)
-}
-
-// namesOf are the names in a certificate, of both kinds.
-func namesOf(leaf *x509.Certificate) []string {
-	names := slices.Clone(leaf.DNSNames)
-	for _, ip := range leaf.IPAddresses {
-		names = append(names, ip.String())
-	}
-	return names
-}
-
-func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
-	sum := sha256.Sum256(leaf.Raw)
-	return &ledger.Certificate{
-		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(namesOf(leaf)),
-		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
-		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.e.Clock.Now(),
-	}
 }
 
 // install puts the certificate in place, or finds that it is not wanted there any more. It is idempotent, so its outcome
@@ -243,8 +155,7 @@ func (d *driver) settle(ctx context.Context, act order.Action) error {
 		o.Remedy = act.Remedy
 	}
 	d.holds = append(d.holds, act.Holds...)
-	mayBeIssued := act.State == ledger.LostState || act.State == ledger.TakenState || act.State == ledger.ExpiredState && !o.FinalizeSentAt.IsZero()
-	if mayBeIssued && len(o.Chain) == 0 {
+	if order.MayBeIssued(o) && len(o.Chain) == 0 {
 		d.payIssued(ctx) // the CA counts what it issued, whoever has it
 	}
 	more := d.ending(act)
@@ -271,7 +182,15 @@ func (d *driver) ending(act order.Action) ledger.Change {
 		if d.wished && d.e.Last != nil {
 			return ledger.Change{Run: d.e.Last()}
 		}
-	case ledger.Invalid, ledger.RefusedState, ledger.Phantom:
+	case ledger.Invalid:
+		if len(order.Failed(d.o)) > 0 { // it was booked when the first name failed
+			d.stand(asItStands)
+			break
+		}
+		d.fell(d.lastDeed())
+	case ledger.TakenState, ledger.LostState, ledger.ExpiredState:
+		d.fellFreely(d.lastDeed())
+	case ledger.RefusedState, ledger.Phantom:
 		d.stand(asItStands)
 	}
 	return ledger.Change{}

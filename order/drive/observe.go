@@ -264,6 +264,6 @@ func (d *driver) blame(list []*ledger.Authorization, first bool) {
 	d.o.Sentence = failure.Clean("the CA could not validate " + strings.Join(texts, "; "))
 	d.o.Remedy = order.Mending(d.o, list)
 	if first {
-		d.fell()
+		d.fell(d.e.Clock.Now())
 	}
 }

@@ -29,14 +29,41 @@ func (d *driver) stand(change func(*ledger.Standing)) {
 
 func asItStands(*ledger.Standing) {}
 
-// fell books a failure that the CA charged for, which begins or lengthens the back-off.
-func (d *driver) fell() {
+// fell books an end that must not be followed by another order at once, whatever the order died of: it begins or lengthens
+// the back-off, which counts from the last deed of the order that died.
+func (d *driver) fell(since time.Time) {
 	d.stand(func(s *ledger.Standing) {
 		s.Failures++
-		s.NextAt = s.At.Add(order.BackOff(s.Failures))
+		s.NextAt = since.Add(order.BackOff(s.Failures))
 		s.Fingerprint = d.fingerprint
 		s.RefusedSince = time.Time{}
 	})
+}
+
+// fellFreely is fell for an order whose end is nobody's failure here (rule 6, rule 7): another one may follow, once. Where
+// that comes to the same end, something is wrong that the next one would meet as well.
+func (d *driver) fellFreely(since time.Time) {
+	d.stand(func(s *ledger.Standing) {
+		s.NextAt = since.Add(order.BackOff(s.Failures))
+		s.Failures++
+	})
+}
+
+// lastDeed is when something was last done for the order at the CA; that its certificate cannot be used is known only now.
+func (d *driver) lastDeed() time.Time {
+	last := d.o.CreatedAt
+	if d.o.State == ledger.Invalid && order.MayBeIssued(d.o) {
+		last = d.e.Clock.Now()
+	}
+	for _, a := range d.o.Authorizations {
+		if a.AnswerSentAt.After(last) {
+			last = a.AnswerSentAt
+		}
+	}
+	if d.o.FinalizeSentAt.After(last) {
+		last = d.o.FinalizeSentAt
+	}
+	return last
 }
 
 // letThrough reports whether an order that exists is answered in spite of a refusal on network grounds, by the rule for new

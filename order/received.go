@@ -1,0 +1,229 @@
+package order
+
+import (
+	"bytes"
+	"cmp"
+	"crypto"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"orderly/failure"
+	"orderly/outside"
+)
+
+// What a CA serves as the certificate of an order is checked here, and nowhere else, against what was
+// asked for, before anything of it becomes durable. CAs were seen to put the root first, other
+// certificates, a private key or damaged blocks beside the right one, and to issue without an ordered
+// name, with dates that are over or for a key that nobody has. Installed, each of these takes the place
+// of a pair that works. The functions are pure: bytes go in, a chain or what is wrong with it comes out.
+
+// Asked is what a certificate must be.
+type Asked struct {
+	Names []string         // that were ordered, as names are compared
+	Key   crypto.PublicKey // of the CSR
+	At    time.Time        // by the CA's clock
+}
+
+// Received is a chain that is what was asked for.
+type Received struct {
+	Leaf *x509.Certificate
+	// Chain is PEM: the leaf, then each certificate that certifies one before it. There is nothing else in it.
+	Chain []byte
+	Notes []string // what a person should know of it, though it is good
+}
+
+// Flaw is what is wrong with what a CA served.
+type Flaw int
+
+// The flaws.
+const (
+	Unreadable Flaw = iota // it is no chain; the next try may bring one
+	OtherKey               // no certificate in it is for the CSR's key
+	LacksName              // an ordered name is not in it
+	Over                   // it has expired
+	NotBegun               // it begins in the future
+)
+
+// Unfit is the error for a chain that is not what was asked for.
+type Unfit struct {
+	Flaw Flaw
+	Why  string
+}
+
+// Error says what is wrong, as the end of a sentence about the certificate.
+func (u *Unfit) Error() string { return u.Why }
+
+func unfit(flaw Flaw, format string, args ...any) *Unfit {
+	return &Unfit{Flaw: flaw, Why: fmt.Sprintf(format, args...)}
+}
+
+// Accept finds the certificate that was asked for in what a CA served, wherever it stands, and puts its
+// issuers in order. The error is always an *Unfit.
+func (a Asked) Accept(text []byte) (Received, error) {
+	all, damaged := certificatesIn(text)
+	if len(all) == 0 {
+		return Received{}, unfit(Unreadable, "what the CA served has no certificate in it")
+	}
+	var flaw *Unfit // of the first that is for our key
+	for _, leaf := range all {
+		if !SamePublicKey(leaf.PublicKey, a.Key) {
+			continue
+		}
+		found := a.flawOf(leaf)
+		if found == nil {
+			return a.received(leaf, all, damaged)
+		}
+		flaw = cmp.Or(flaw, found)
+	}
+	switch {
+	case flaw != nil:
+		return Received{}, flaw
+	case damaged != "":
+		return Received{}, unfit(Unreadable, "what the CA served has %s in it, and no certificate for our key", damaged)
+	}
+	return Received{}, unfit(OtherKey, "it is for another key than that of our CSR")
+}
+
+// received is the chain of a leaf that is good.
+func (a Asked) received(leaf *x509.Certificate, all []*x509.Certificate, damaged string) (Received, error) {
+	chain := certifying([]*x509.Certificate{leaf}, leaf, all)
+	if damaged != "" && len(chain) == 1 {
+		// Its issuers are what was damaged: without them most clients would refuse the site.
+		return Received{}, unfit(Unreadable, "what the CA served has %s in the place of its issuers", damaged)
+	}
+	r := Received{Leaf: leaf}
+	for _, one := range chain {
+		r.Chain = append(r.Chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: one.Raw})...)
+	}
+	if damaged != "" {
+		r.Notes = append(r.Notes, "the CA served "+damaged+" with it, which was left out")
+	}
+	if n := len(unlike(all, chain)); n > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the CA served %d certificates with it that certify none of its chain; they were left out", n))
+	}
+	if more := a.unasked(leaf); len(more) > 0 {
+		r.Notes = append(r.Notes, "the CA put names into it that were not asked for: "+strings.Join(more, ", "))
+	}
+	return r, nil
+}
+
+// mostServed bounds the work that an answer can make.
+const mostServed = 50
+
+// certificatesIn are the certificates in a PEM text, each once, and what there is besides, in words: "" for
+// nothing but text, which a CA may write around them.
+func certificatesIn(text []byte) (all []*x509.Certificate, damaged string) {
+	for block, rest := pem.Decode(text); block != nil && len(all) < mostServed; block, rest = pem.Decode(rest) {
+		if !strings.HasSuffix(block.Type, "CERTIFICATE") { // also X509 CERTIFICATE (RFC 7468 §5.1)
+			damaged = "a block of another kind"
+			continue
+		}
+		one, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			damaged = "a damaged certificate"
+			continue
+		}
+		if !slices.ContainsFunc(all, one.Equal) {
+			all = append(all, one)
+		}
+	}
+	if bytes.Count(text, []byte("-----BEGIN ")) > bytes.Count(text, []byte("-----END ")) {
+		damaged = "a block without an end"
+	}
+	return all, damaged
+}
+
+// certifying appends to chain those of all that certify one, and those that certify them. The CA's order
+// decides among several, as where an intermediate was cross-signed.
+func certifying(chain []*x509.Certificate, one *x509.Certificate, all []*x509.Certificate) []*x509.Certificate {
+	for _, issuer := range all {
+		if !slices.ContainsFunc(chain, issuer.Equal) && certifies(issuer, one) {
+			chain = certifying(append(chain, issuer), issuer, all)
+		}
+	}
+	return chain
+}
+
+// certifies reports whether a certificate was signed by the key of another. A signature of a kind that
+// nobody checks any more (old roots have them) counts by the names alone.
+func certifies(issuer, one *x509.Certificate) bool {
+	if !bytes.Equal(issuer.RawSubject, one.RawIssuer) || issuer.Equal(one) {
+		return false
+	}
+	err := issuer.CheckSignature(one.SignatureAlgorithm, one.RawTBSCertificate, one.Signature)
+	_, insecure := errors.AsType[x509.InsecureAlgorithmError](err)
+	return err == nil || insecure || errors.Is(err, x509.ErrUnsupportedAlgorithm)
+}
+
+func unlike(all, chain []*x509.Certificate) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(all), func(c *x509.Certificate) bool { return slices.ContainsFunc(chain, c.Equal) })
+}
+
+// flawOf is what is wrong with a certificate for our key, nil if it is what was asked for.
+func (a Asked) flawOf(leaf *x509.Certificate) *Unfit {
+	has := NamesIn(leaf)
+	var missing []string
+	for _, name := range a.Names {
+		if !covered(name, has) {
+			missing = append(missing, name)
+		}
+	}
+	switch {
+	case len(missing) > 0:
+		return unfit(LacksName, "it is not for %s", strings.Join(missing, ", "))
+	case !a.At.Before(leaf.NotAfter):
+		return unfit(Over, "it expired on %s", stamp(leaf.NotAfter))
+	case a.At.Add(mostAhead).Before(leaf.NotBefore):
+		return unfit(NotBegun, "it begins to be valid only on %s", stamp(leaf.NotBefore))
+	}
+	return nil
+}
+
+// mostAhead is how far a certificate's beginning may lie before the CA's clock: its machines have several.
+const mostAhead = time.Minute
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// NamesIn are the names in a certificate, as names are compared, those for DNS first. What is no name is
+// none here either, and a common name, which counts for no client, does not count.
+func NamesIn(leaf *x509.Certificate) []string {
+	var names []string
+	for _, arrived := range leaf.DNSNames {
+		if name, ok := outside.Name(arrived); ok {
+			names = append(names, name)
+		}
+	}
+	for _, ip := range leaf.IPAddresses {
+		if address, ok := netip.AddrFromSlice(ip); ok {
+			names = append(names, address.Unmap().String())
+		}
+	}
+	return names
+}
+
+// covered reports whether clients find a name among others: itself, or a wildcard of its own level.
+func covered(name string, has []string) bool {
+	if slices.Contains(has, name) {
+		return true
+	}
+	_, parent, below := strings.Cut(name, ".")
+	_, err := netip.ParseAddr(name)
+	return below && err != nil && !strings.HasPrefix(name, "*.") && slices.Contains(has, "*."+parent)
+}
+
+// unasked are the names in a certificate that were not ordered.
+func (a Asked) unasked(leaf *x509.Certificate) []string {
+	return slices.DeleteFunc(NamesIn(leaf), func(name string) bool { return slices.Contains(a.Names, name) })
+}
+
+// Unusable is what a person reads of an order that the CA has issued something unfit for.
+func Unusable(lineage string, why *Unfit) *failure.Error {
+	return failure.New(failure.CARefused, "Tell the CA: what it issues is not what was asked for. The certificate in place was left as it is.",
+		"the certificate that the CA issued for %s cannot be used: %s", lineage, why.Why)
+}
