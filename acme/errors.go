@@ -74,3 +74,27 @@ func bare(ctx context.Context, err error) error {
 	}
 	return err
 }
+
+// Undecided reports whether a request may have been obeyed although no answer says so: its answer was lost, or is a 5xx,
+// which a proxy in front of the CA also sends.
+func Undecided(err error) bool {
+	if _, ok := errors.AsType[*NotSent](err); ok || err == nil {
+		return false
+	}
+	p, ok := errors.AsType[*Problem](err)
+	return !ok || p.Undecided()
+}
+
+// Class sorts an error of the wire for a person.
+func Class(err error) failure.Class {
+	if p, ok := errors.AsType[*Problem](err); ok && p.Status < 500 {
+		if p.Status == 429 {
+			return failure.RateLimited
+		}
+		return failure.CARefused
+	}
+	if errors.Is(err, context.Canceled) {
+		return failure.Stopped
+	}
+	return failure.CAUnavailable
+}

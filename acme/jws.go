@@ -62,6 +62,9 @@ func algorithmOf(signer crypto.Signer) (jose.SignatureAlgorithm, bool) {
 // Thumbprint is the key's SHA-256 thumbprint in base64url (RFC 7638).
 func (k *Key) Thumbprint() string { return k.thumbprint }
 
+// Algorithm is how the key signs, by its name in RFC 7518 §3.1.
+func (k *Key) Algorithm() string { return string(k.algorithm) }
+
 // public is the public key as a JWK.
 func (k *Key) public() *jose.JSONWebKey { return k.signer.Public() }
 

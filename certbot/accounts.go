@@ -1,11 +1,7 @@
 package certbot
 
 import (
-	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -221,66 +217,6 @@ func pythonString(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
 }
 
-func (s *Store) pendingKey(path string) string {
-	return filepath.Join(s.Dirs.Config, "orderly", "new-accounts", path, "private_key.json")
-}
-
-// PendingKey returns the key for an account that is to be registered at a CA, making one (P-256) at the first call. It
-// is durable before it is returned, so that after a lost answer to newAccount the same key asks again and no second
-// account is made. SaveAccount removes it. Whoever registers holds a lock from before it looked for accounts until
-// after SaveAccount; of two that do not, both get the same key.
-func (s *Store) PendingKey(server string) (crypto.Signer, error) {
-	server, err := serverPath(server)
-	if err != nil {
-		return nil, err
-	}
-	path := s.pendingKey(server)
-	key, err := readKey(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = s.makePendingKey(path); err == nil {
-			key, err = readKey(path)
-		}
-	}
-	if err == nil {
-		sweepPending(filepath.Dir(path))
-	}
-	if err != nil {
-		return nil, failure.Wrap(err, failure.Account, "Make the file readable and its directory writable.", "the key for a new account in %s cannot be used", path)
-	}
-	return key, nil
-}
-
-func (s *Store) makePendingKey(path string) error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	text, err := formatJWK(key)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(path)
-	if err := makeDirs(s.Dirs.Config, 0o755); err != nil {
-		return err
-	}
-	if err := makeDirs(dir, 0o700); err != nil {
-		return err
-	}
-	// The name is this process's own, and a link never replaces a file: two first runs at once end with one key.
-	temp := filepath.Join(dir, "."+rand.Text()+aside)
-	defer os.Remove(temp)
-	if err := s.do("write pending key aside", func() error { return writeSynced(temp, text, 0o600, nil) }); err != nil {
-		return err
-	}
-	return s.do("link pending key", func() error {
-		// Another process that has given its own key the name already may have swept this one away.
-		if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) && !exists(path) {
-			return err
-		}
-		return syncDir(dir)
-	})
-}
-
 // SaveAccount writes a registered account (Server, URL, Key, Created and Host are given; the rest is filled in) in
 // certbot's layout and removes the CA's pending key if it is this one. Called again, it finishes what was cut short.
 // The private key is written last, so that neither certbot nor Accounts takes a half-written account for one.
@@ -327,23 +263,4 @@ func (s *Store) saveAccount(a Account) error {
 		}
 	}
 	return syncDir(a.Dir)
-}
-
-func (s *Store) removePendingKey(path string, saved crypto.Signer) error {
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if ours, err := formatJWK(saved); err != nil || !bytes.Equal(ours, text) {
-		return err
-	}
-	return s.do("remove pending key", func() error {
-		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return syncDir(filepath.Dir(path))
-	})
 }

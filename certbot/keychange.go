@@ -2,9 +2,6 @@ package certbot
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,9 +37,9 @@ func (s *Store) keyChanges() string { return filepath.Join(s.Dirs.Config, "order
 
 func (s *Store) keyChange(from string) string { return filepath.Join(s.keyChanges(), from+".json") }
 
-// BeginKeyChange makes the new key (P-256) for an account, or returns the change that an earlier run began. It is durable
-// when it returns.
-func (s *Store) BeginKeyChange(a Account) (*KeyChange, error) {
+// BeginKeyChange makes the new key for an account, for an algorithm, or returns the change that an earlier run began. It is
+// durable when it returns.
+func (s *Store) BeginKeyChange(a Account, algorithm string) (*KeyChange, error) {
 	changes, err := s.KeyChanges()
 	if err != nil {
 		return nil, err
@@ -52,7 +49,7 @@ func (s *Store) BeginKeyChange(a Account) (*KeyChange, error) {
 			return c, nil
 		}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := makeKey(algorithm)
 	if err != nil {
 		return nil, err
 	}

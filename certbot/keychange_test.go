@@ -13,7 +13,7 @@ import (
 func change(t *testing.T, s *certbot.Store) (certbot.Account, *certbot.KeyChange) {
 	t.Helper()
 	a := saveNew(t, s, v02)
-	c, err := s.BeginKeyChange(a)
+	c, err := s.BeginKeyChange(a, certbot.ES256)
 	must(t, err)
 	return a, c
 }
@@ -21,7 +21,7 @@ func change(t *testing.T, s *certbot.Store) (certbot.Account, *certbot.KeyChange
 func TestAChangeOfKeyThatWasBegunIsTheOneThatGoesOn(t *testing.T) {
 	s := newStore(t)
 	a, c := change(t, s)
-	again, err := s.BeginKeyChange(a)
+	again, err := s.BeginKeyChange(a, certbot.ES256)
 	must(t, err)
 	if again.To != c.To || !again.Resumed || c.Resumed || again.Accepted {
 		t.Errorf("%+v, then %+v", c, again)
@@ -91,7 +91,7 @@ func TestADamagedRecordOfAKeyIsNeverOverwritten(t *testing.T) {
 	a, _ := change(t, s)
 	path := filepath.Join(s.Dirs.Config, "orderly", "key-changes", a.ID+".json")
 	must(t, os.WriteFile(path, []byte("{"), 0o600))
-	if _, err := s.BeginKeyChange(a); failure.ClassOf(err) != failure.Account || failure.RemedyOf(err) == "" {
+	if _, err := s.BeginKeyChange(a, certbot.ES256); failure.ClassOf(err) != failure.Account || failure.RemedyOf(err) == "" {
 		t.Errorf("BeginKeyChange = %v", err)
 	}
 	text, err := os.ReadFile(path)

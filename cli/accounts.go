@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"orderly/account"
 	"orderly/acme"
 	"orderly/certbot"
 	"orderly/cli/argparse"
@@ -67,7 +68,7 @@ func (f *accountCommand) begin(ctx context.Context, s *session, command func(*ce
 	if err != nil {
 		return nil, err
 	}
-	if err := s.server.Begin(ctx, command(&a), s.env.PID, s.server.Row(&a)); err != nil {
+	if err := s.server.Begin(ctx, command(&a), s.env.PID, s.server.Accounts().Row(&a)); err != nil {
 		return nil, err
 	}
 	// A change of key that an earlier run left was ended meanwhile.
@@ -115,7 +116,7 @@ func (f *accountCommand) register(ctx context.Context, env Env, p *printer) erro
 		if err := s.server.Begin(ctx, "register "+f.server, s.env.PID, nil); err != nil {
 			return 0, err
 		}
-		a, err := s.server.RegisterNew(ctx, f.server, f.registration)
+		a, err := s.server.Accounts().RegisterNew(ctx, f.server, f.registration)
 		if err == nil && p.json {
 			p.print(viewAccount(a))
 		}
@@ -155,7 +156,7 @@ func (f *accountCommand) show(ctx context.Context, env Env, p *printer) error {
 		if err != nil {
 			return 0, err
 		}
-		details, err := s.server.ShowAccount(ctx, a)
+		details, err := s.server.Accounts().Show(ctx, a)
 		if err != nil {
 			return 0, err
 		}
@@ -165,11 +166,11 @@ func (f *accountCommand) show(ctx context.Context, env Env, p *printer) error {
 }
 
 // printAccount prints as certbot does.
-func printAccount(p *printer, d renewal.AccountDetails) {
+func printAccount(p *printer, d account.Details) {
 	if p.json {
 		p.print(struct {
 			Version int `json:"version"`
-			renewal.AccountDetails
+			account.Details
 		}{1, d})
 		return
 	}
@@ -236,7 +237,7 @@ func (f *updateAccount) update(ctx context.Context, p *printer, s *session, a *c
 	switch {
 	case email != "" || f.registration.NoEmail:
 		var err error
-		if kept, err = s.server.UpdateContact(ctx, a, email); err != nil {
+		if kept, err = s.server.Accounts().UpdateContact(ctx, a, email); err != nil {
 			return a, err
 		}
 	case !f.changeKey:
@@ -252,7 +253,7 @@ func (f *updateAccount) update(ctx context.Context, p *printer, s *session, a *c
 	if !f.changeKey {
 		return a, nil
 	}
-	changed, err := s.server.ChangeKey(ctx, a)
+	changed, err := s.server.Accounts().ChangeKey(ctx, a)
 	if err != nil {
 		return a, err
 	}
@@ -289,7 +290,7 @@ func (f *accountCommand) unregister(ctx context.Context, env Env, p *printer) er
 	}
 	f.alone = true
 	return f.run(ctx, env, p, &f.working, "unregister", func(ctx context.Context, s *session) (int, error) {
-		a, err := f.begin(ctx, s, renewal.Unregistering)
+		a, err := f.begin(ctx, s, account.Unregistering)
 		if errors.Is(err, certbot.ErrNoAccount) {
 			return f.finishUnregister(ctx, p, s, err)
 		}
@@ -305,10 +306,10 @@ func (f *accountCommand) unregister(ctx context.Context, env Env, p *printer) er
 			p.fault("Deactivation aborted.")
 			return 1, nil
 		}
-		if err := s.server.Unregister(ctx, a); err != nil {
+		if err := s.server.Accounts().Unregister(ctx, a); err != nil {
 			return 0, err
 		}
-		heirs, err := s.server.Heirs(a.ID)
+		heirs, err := s.server.Accounts().Heirs(a.ID)
 		if err != nil {
 			return 0, err
 		}
@@ -324,7 +325,7 @@ func (f *accountCommand) finishUnregister(ctx context.Context, p *printer, s *se
 			return 0, err
 		}
 	}
-	if !s.server.FinishedUnregister(f.server) {
+	if !s.server.Accounts().FinishedUnregister(f.server) {
 		// certbot's unregister says it without the article.
 		return 0, failure.New(failure.Account, failure.RemedyOf(missing), "Could not find existing account for server %s.", failure.Clean(f.server))
 	}

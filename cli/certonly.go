@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/cli/argparse"
 	"orderly/failure"
@@ -52,7 +53,7 @@ func (f *hookFlags) check(getenv func(string) string) error {
 // accountFlags say which account is used, or how one is made.
 type accountFlags struct {
 	server, account string
-	registration    renewal.Registration
+	registration    account.Registration
 	external        externalFlags
 }
 
@@ -278,7 +279,7 @@ func (f *certonly) obtain(ctx context.Context, s *session, what string) (renewal
 	}
 	var row *ledger.Account
 	if account != nil {
-		row = s.server.Row(account)
+		row = s.server.Accounts().Row(account)
 	}
 	if err := s.server.Begin(ctx, what, s.env.PID, row); err != nil {
 		return renewal.Result{}, err

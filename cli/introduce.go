@@ -53,7 +53,7 @@ func (f *accountFlags) introduce(ctx context.Context, d *dialogue, s *session) e
 	if r.AgreeTOS {
 		return nil
 	}
-	terms, err := s.server.Terms(ctx, f.server)
+	terms, err := s.server.Accounts().Terms(ctx, f.server)
 	if err != nil {
 		return err
 	}

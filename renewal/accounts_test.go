@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"orderly/account"
 	"orderly/acme"
 	"orderly/certbot"
 	"orderly/failure"
@@ -50,6 +51,14 @@ func (h *host) once(kind string, action testca.Action) {
 	h.ca.Inject(testca.Fault{Kind: kind, Nth: 1, Action: action})
 }
 
+// twice makes the next two requests of a kind go wrong: a run asks a second time.
+func (h *host) twice(kind string, fault testca.Fault) {
+	for _, fault.Nth = range []int{1, 2} {
+		fault.Kind = kind
+		h.ca.Inject(fault)
+	}
+}
+
 // vanish ends a run as a kill does: nothing is recorded, every lock is free.
 func (h *host) vanish() { h.openLocks() }
 
@@ -63,20 +72,20 @@ func external(t *testing.T, id, key string) *acme.ExternalAccount {
 func TestAnAccountIsMadeForTheCAsCustomer(t *testing.T) {
 	h := newHost(t, testca.Config{ExternalAccountRequired: true, ExternalAccountKeys: map[string]string{"customer-1": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}})
 	s := h.process("register")
-	_, err := s.RegisterNew(t.Context(), h.ca.DirectoryURL(), renewal.Registration{AgreeTOS: true, NoEmail: true})
+	_, err := s.Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
 	if err == nil || err.Error() != "Server requires external account binding. Please use --eab-kid and --eab-hmac-key." {
 		t.Errorf("without a binding: %v", err)
 	}
 	if n := h.ca.Truth().RequestsByKind["new-account"]; n != 0 {
 		t.Errorf("%d newAccount were sent in vain", n)
 	}
-	r := renewal.Registration{AgreeTOS: true, Email: "a@example.com", External: external(t, "customer-1", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA")}
-	_, err = s.RegisterNew(t.Context(), h.ca.DirectoryURL(), r)
+	r := account.Registration{AgreeTOS: true, Email: "a@example.com", External: external(t, "customer-1", "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA")}
+	_, err = s.Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), r)
 	must(t, err)
 	if a := h.theirs(); a.Customer != "customer-1" || len(a.Contact) != 1 {
 		t.Errorf("the CA has %+v", a)
 	}
-	_, err = s.RegisterNew(t.Context(), h.ca.DirectoryURL(), r)
+	_, err = s.Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), r)
 	if err == nil || !strings.HasPrefix(err.Error(), "There is an existing account; registration of a duplicate account") {
 		t.Errorf("a second time: %v", err)
 	}
@@ -84,13 +93,14 @@ func TestAnAccountIsMadeForTheCAsCustomer(t *testing.T) {
 
 func TestALostAnswerToRegisterMakesNoSecondAccount(t *testing.T) {
 	h := newHost(t, testca.Config{})
-	r := renewal.Registration{AgreeTOS: true, NoEmail: true}
-	h.once("new-account", testca.LoseAnswer)
-	if _, err := h.process("register").RegisterNew(t.Context(), h.ca.DirectoryURL(), r); err == nil {
+	r := account.Registration{AgreeTOS: true, NoEmail: true}
+	h.ca.Inject(testca.Fault{Kind: "new-account", Action: testca.LoseAnswer})
+	if _, err := h.process("register").Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), r); err == nil {
 		t.Fatal("a lost answer is a success")
 	}
 	h.vanish()
-	a, err := h.process("register").RegisterNew(t.Context(), h.ca.DirectoryURL(), r)
+	h.ca.ClearFaults()
+	a, err := h.process("register").Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), r)
 	must(t, err)
 	if theirs := h.theirs(); theirs.URL != a.URL || theirs.Thumbprint != h.thumbprint(a) {
 		t.Errorf("%+v is not %+v", a, theirs)
@@ -101,15 +111,15 @@ func TestContactsAreReplacedAndRemoved(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	s, a := h.process("update_account"), h.account()
-	if _, err := s.UpdateContact(t.Context(), a, "b@example.com,c@example.com"); err != nil {
+	if _, err := s.Accounts().UpdateContact(t.Context(), a, "b@example.com,c@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	d, err := s.ShowAccount(t.Context(), a)
+	d, err := s.Accounts().Show(t.Context(), a)
 	must(t, err)
 	if strings.Join(d.Emails(), " ") != "b@example.com c@example.com" || d.Thumbprint != h.thumbprint(a) || d.Status != "valid" || d.URL != h.theirs().URL {
 		t.Errorf("shown: %+v", d)
 	}
-	if _, err := s.UpdateContact(t.Context(), a, ""); err != nil {
+	if _, err := s.Accounts().UpdateContact(t.Context(), a, ""); err != nil {
 		t.Fatal(err)
 	}
 	if c := h.theirs().Contact; len(c) != 0 {
@@ -149,7 +159,7 @@ func TestEverythingFollowsAnAccountsNewKey(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com", "b.example.com")
 	before := h.account()
-	after, err := h.process("update_account").ChangeKey(t.Context(), before)
+	after, err := h.process("update_account").Accounts().ChangeKey(t.Context(), before)
 	must(t, err)
 	if after.ID == before.ID || after.URL != before.URL {
 		t.Errorf("%+v became %+v", before, after)
@@ -173,12 +183,11 @@ func TestAChangeOfKeyThatGoesWrongLosesNoKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
-			fault.Kind, fault.Nth = "key-change", 1
-			h.ca.Inject(fault)
+			h.twice("key-change", fault)
 			if strings.Contains(name, "away") {
 				h.ca.Inject(testca.Fault{Kind: "new-account", Action: testca.Drop})
 			}
-			_, err := h.process("update_account").ChangeKey(t.Context(), h.account())
+			_, err := h.process("update_account").Accounts().ChangeKey(t.Context(), h.account())
 			if name != "answer lost" && err == nil {
 				t.Error("it is a success")
 			}
@@ -187,7 +196,7 @@ func TestAChangeOfKeyThatGoesWrongLosesNoKey(t *testing.T) {
 			if results, err := h.renew(renewal.Round{Renew: true}); err != nil || outcomes(results) != "a.example.com issued" {
 				t.Errorf("the next run: %s, %v, warnings %v", outcomes(results), err, h.report.warnings)
 			}
-			_, err = h.process("update_account").ChangeKey(t.Context(), h.account())
+			_, err = h.process("update_account").Accounts().ChangeKey(t.Context(), h.account())
 			must(t, err)
 			h.followed("a.example.com")
 		})
@@ -212,7 +221,7 @@ func TestAKilledChangeOfKeyIsEndedByTheNextRun(t *testing.T) {
 						t.Fatalf("not killed: %v", r)
 					}
 				}()
-				_, err := s.ChangeKey(t.Context(), h.account())
+				_, err := s.Accounts().ChangeKey(t.Context(), h.account())
 				t.Errorf("not killed: %v", err)
 			}()
 			h.vanish()
@@ -243,7 +252,7 @@ func TestAnUnfinishedOrderFollowsItsAccountsNewKey(t *testing.T) {
 	}
 	h.vanish()
 	h.ca.ClearFaults()
-	_, err := h.process("update_account").ChangeKey(t.Context(), h.account())
+	_, err := h.process("update_account").Accounts().ChangeKey(t.Context(), h.account())
 	must(t, err)
 	h.vanish()
 	results, err := h.process("resume").ResumeAll(t.Context())
@@ -269,7 +278,7 @@ func TestUnregisterEndsWhatTheAccountLeftAndRemovesIt(t *testing.T) {
 	h.vanish()
 	h.ca.ClearFaults()
 	a := h.account()
-	must(t, h.process("unregister").Unregister(t.Context(), a))
+	must(t, h.process("unregister").Accounts().Unregister(t.Context(), a))
 	if theirs := h.theirs(); theirs.Status != "deactivated" {
 		t.Errorf("the CA has %+v", theirs)
 	}
@@ -294,17 +303,16 @@ func TestAnUnregisterThatGoesWrongIsEndedByTheNext(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
-			fault.Kind, fault.Nth = "deactivate-account", 1
-			h.ca.Inject(fault)
+			h.twice("deactivate-account", fault)
 			a := h.account()
-			first := h.process(renewal.Unregistering(a)).Unregister(t.Context(), a)
+			first := h.process(account.Unregistering(a)).Accounts().Unregister(t.Context(), a)
 			h.vanish()
 			h.ca.ClearFaults()
 			if (first == nil) != (name == "answer lost") {
 				t.Errorf("the first: %v", first)
 			}
 			if first != nil {
-				must(t, h.process(renewal.Unregistering(a)).Unregister(t.Context(), a))
+				must(t, h.process(account.Unregistering(a)).Accounts().Unregister(t.Context(), a))
 			}
 			if theirs := h.theirs(); theirs.Status != "deactivated" {
 				t.Errorf("the CA has %+v", theirs)
@@ -322,7 +330,7 @@ func TestAKilledUnregisterIsEndedByTheNext(t *testing.T) {
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
 			a := h.account()
-			s := h.process(renewal.Unregistering(a))
+			s := h.process(account.Unregistering(a))
 			s.Disk.Trace = func(at string) {
 				if at == step {
 					panic(errKilled)
@@ -330,18 +338,18 @@ func TestAKilledUnregisterIsEndedByTheNext(t *testing.T) {
 			}
 			func() {
 				defer func() { _ = recover() }()
-				t.Errorf("not killed: %v", s.Unregister(t.Context(), a))
+				t.Errorf("not killed: %v", s.Accounts().Unregister(t.Context(), a))
 			}()
 			h.vanish()
 			s = h.process("renew") // whatever comes next
-			if !s.FinishedUnregister(h.ca.DirectoryURL()) {
+			if !s.Accounts().FinishedUnregister(h.ca.DirectoryURL()) {
 				t.Errorf("not finished: %v", h.report.warnings)
 			}
 			must(t, s.End("done", 0, ""))
 			if _, err := os.Stat(a.Dir); !os.IsNotExist(err) {
 				t.Errorf("%s is there: %v", a.Dir, err)
 			}
-			if h.process("renew").FinishedUnregister(h.ca.DirectoryURL()) {
+			if h.process("renew").Accounts().FinishedUnregister(h.ca.DirectoryURL()) {
 				t.Error("it is finished once more")
 			}
 		})
@@ -353,7 +361,7 @@ func TestAnAccountThatTheCADoesNotAcceptIsSaidSo(t *testing.T) {
 	h.has("a.example.com")
 	a := h.account()
 	h.ca.Inject(testca.Fault{Kind: "account", Action: testca.Respond, Status: 400, Problem: "accountDoesNotExist"})
-	if _, err := h.process("show_account").ShowAccount(t.Context(), a); failure.ClassOf(err) != failure.Account || !strings.Contains(failure.RemedyOf(err), "unregister") {
+	if _, err := h.process("show_account").Accounts().Show(t.Context(), a); failure.ClassOf(err) != failure.Account || !strings.Contains(failure.RemedyOf(err), "unregister") {
 		t.Errorf("ShowAccount = %v", err)
 	}
 }
@@ -382,9 +390,9 @@ func TestWhatACAKeepsOfAContactIsSaid(t *testing.T) {
 	for _, keeps := range []bool{true, false} {
 		s, a := h.process("update_account"), h.account()
 		if !keeps {
-			s.HTTP = &http.Client{Transport: forgetful{s.HTTP.Transport}}
+			s.Accounts().Clients.HTTP = &http.Client{Transport: forgetful{s.HTTP.Transport}}
 		}
-		kept, err := s.UpdateContact(t.Context(), a, "b@example.com")
+		kept, err := s.Accounts().UpdateContact(t.Context(), a, "b@example.com")
 		if err != nil || kept != keeps {
 			t.Errorf("a CA that keeps them (%t): %t, %v", keeps, kept, err)
 		}

@@ -188,7 +188,7 @@ func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 		plan := &order.Plan{Request: request, Force: s.Settings.Force}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
-	s.mourn(engine.Account.Server, engine.Account.URL, err)
+	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 	if outcome.Order != nil {
 		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed
 	}

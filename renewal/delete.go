@@ -100,7 +100,7 @@ func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) 
 		change.Tasks = append(change.Tasks, revoked)
 	}
 	p := deletion{File: s.renewalSum(name), Revoked: revoked != nil}
-	t, err := s.undertake(ctx, ledger.DeleteTask, name, p, change)
+	t, err := s.tasks().Undertake(ctx, ledger.DeleteTask, name, p, change)
 	if err != nil {
 		return err
 	}
@@ -132,13 +132,13 @@ func (s *Server) erase(ctx context.Context, t *ledger.Task, p deletion) error {
 	case p.File != s.renewalSum(t.Subject):
 		s.Report.Warn("the deletion of %s, which run %d began, is given up: %s was changed since; run: orderly delete --cert-name %s",
 			t.Subject, t.RunID, s.Disk.Dirs.Renewal(t.Subject), t.Subject)
-		return s.endTask(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "deletion given up"})
+		return s.tasks().End(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "deletion given up"})
 	default:
 		if err := s.Disk.Delete(t.Subject); err != nil {
 			return err
 		}
 	}
-	if err := s.endTask(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "lineage deleted"}); err != nil {
+	if err := s.tasks().End(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "lineage deleted"}); err != nil {
 		return err
 	}
 	if s.deleted == nil {

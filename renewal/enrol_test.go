@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"orderly/account"
 	"orderly/failure"
 	"orderly/renewal"
 	"orderly/testca"
@@ -57,7 +58,7 @@ func TestARenewalThatNeedsAnAccountChecksFirst(t *testing.T) {
 	h.due(name)
 	must(t, os.Rename(h.root(name), h.root(name)+".away"))
 	before := len(h.ca.Truth().Requests)
-	round := renewal.Round{Server: h.ca.DirectoryURL(), Registration: renewal.Registration{AgreeTOS: true, NoEmail: true}}
+	round := renewal.Round{Server: h.ca.DirectoryURL(), Registration: account.Registration{AgreeTOS: true, NoEmail: true}}
 	results, err := h.renew(round)
 	if must(t, err); results[0].Class != failure.WebrootGone || len(h.ca.Truth().Requests) != before {
 		t.Errorf("%d requests: %+v", len(h.ca.Truth().Requests)-before, results)

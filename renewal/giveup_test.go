@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -65,7 +66,7 @@ func TestADownloadedCertificateNeedsNoAccount(t *testing.T) {
 			} else {
 				must(t, os.MkdirAll(blocked, 0o755))
 				must(t, os.WriteFile(filepath.Join(blocked, "somebodys.txt"), nil, 0o644))
-				must(t, h.process("unregister").Unregister(t.Context(), a))
+				must(t, h.process("unregister").Accounts().Unregister(t.Context(), a))
 				must(t, os.RemoveAll(blocked))
 				h.vanish()
 			}
@@ -82,7 +83,7 @@ func TestADownloadedCertificateNeedsNoAccount(t *testing.T) {
 func (h *host) registered() *certbot.Account {
 	h.t.Helper()
 	s := h.process("register")
-	a, err := s.RegisterNew(h.t.Context(), h.ca.DirectoryURL(), renewal.Registration{AgreeTOS: true, NoEmail: true})
+	a, err := s.Accounts().RegisterNew(h.t.Context(), h.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
 	must(h.t, err)
 	must(h.t, s.End("done", 0, ""))
 	return a

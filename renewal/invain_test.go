@@ -17,7 +17,7 @@ func irrevocable(h *host) map[string]func(context.Context, *renewal.Server) erro
 			return err
 		},
 		"deactivate-account": func(ctx context.Context, s *renewal.Server) error {
-			return s.Unregister(ctx, h.account())
+			return s.Accounts().Unregister(ctx, h.account())
 		},
 	}
 }

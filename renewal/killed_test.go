@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -202,10 +203,10 @@ func TestAnUnregisterKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 	over := 0
 	for at := 1; ; at++ {
 		s := h.process("register")
-		a, err := s.RegisterNew(t.Context(), h.ca.DirectoryURL(), renewal.Registration{AgreeTOS: true, NoEmail: true})
+		a, err := s.Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
 		must(t, err)
 		must(t, s.End("done", 0, ""))
-		died := h.killed(at, renewal.Unregistering(a), func(s *renewal.Server) error { return s.Unregister(t.Context(), a) })
+		died := h.killed(at, account.Unregistering(a), func(s *renewal.Server) error { return s.Accounts().Unregister(t.Context(), a) })
 		h.night()
 		_, err = os.Stat(a.Dir)
 		switch status := h.status(a); {
@@ -218,7 +219,7 @@ func TestAnUnregisterKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 			break
 		}
 		if err == nil {
-			must(t, h.process("unregister").Unregister(t.Context(), a))
+			must(t, h.process("unregister").Accounts().Unregister(t.Context(), a))
 			h.vanish()
 		}
 	}
@@ -244,7 +245,7 @@ func TestAKeyChangeKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 	changed := 0
 	for at := 1; ; at++ {
 		before := h.account()
-		died := h.killed(at, "update_account", func(s *renewal.Server) error { _, err := s.ChangeKey(t.Context(), before); return err })
+		died := h.killed(at, "update_account", func(s *renewal.Server) error { _, err := s.Accounts().ChangeKey(t.Context(), before); return err })
 		h.night()
 		after := h.followed("a.example.com", "b.example.com")
 		switch {

@@ -128,11 +128,9 @@ func (s *Server) unfinished(ctx context.Context, lineage string) bool {
 
 // inherited is what this run has finished of what earlier ones began.
 type inherited struct {
-	finished     map[string]*ledger.Order // orders that came to their good end, by lineage
-	deleted      map[string]deletion      // by lineage
-	revoked      []Revoked
-	rekeyed      map[string]bool // accounts that have another key by now, by their new ids
-	unregistered map[string]bool // servers of accounts that were given up, and the accounts' ids
+	finished map[string]*ledger.Order // orders that came to their good end, by lineage
+	deleted  map[string]deletion      // by lineage
+	revoked  []Revoked
 }
 
 // finish remembers an order that this run has brought to its good end.

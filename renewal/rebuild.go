@@ -135,7 +135,7 @@ func (s *Server) recoverOne(ctx context.Context, o *ledger.Order) {
 	}
 	defer s.rest()
 	did, err := engine.Advance(ctx, o)
-	s.mourn(engine.Account.Server, engine.Account.URL, err)
+	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 	if did && err != nil && failure.ClassOf(err) != failure.Stopped {
 		s.Report.Tell("Order %d for %s, which an earlier run left, cannot go on: %v", o.ID, o.Lineage, err)
 	}

@@ -48,7 +48,7 @@ func (s *Server) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigur
 	defer func() { _ = unlock() }()
 	done.Changed, err = s.rewrite(ctx, w)
 	if err == nil && done.Changed {
-		err = s.note(ctx, ledger.Event{Lineage: l.Name, Kind: "reconfigured"})
+		err = s.tasks().Note(ctx, ledger.Event{Lineage: l.Name, Kind: "reconfigured"})
 	}
 	return done, err
 }

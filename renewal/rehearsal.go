@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/ledger"
 )
@@ -47,7 +48,7 @@ func (s *Server) mine(o *ledger.Order) bool { return o.Request.Rehearsal || !s.S
 
 // agreed completes what is said about making an account. For a dry run one may be made without a word where this host has
 // another: whoever made that has agreed to such terms (certbot's set_test_server_options).
-func (s *Server) agreed(server, id string, r Registration) Registration {
+func (s *Server) agreed(server, id string, r account.Registration) account.Registration {
 	if !s.Settings.Rehearsal || id != "" || server != Staging { // nobody has agreed to another CA's terms
 		return r
 	}

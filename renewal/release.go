@@ -30,7 +30,7 @@ func (s *Server) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Resul
 		engine, err := s.engineOf(ctx, o)
 		if err == nil {
 			err = engine.Release(ctx, o)
-			s.mourn(engine.Account.Server, engine.Account.URL, err)
+			s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 			if failure.ClassOf(err) == failure.Locked {
 				err = s.lockedBy(ctx, o.Lineage)
 			}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
@@ -22,7 +23,7 @@ type Round struct {
 	Account      string // "" for each lineage's own
 	Server       string // "" for each lineage's own
 	Hooks        ledger.Hooks
-	Registration Registration
+	Registration account.Registration
 	Choice       Choice
 	Proof        Proof
 	Progress     func(done, all int) // called after each lineage; may be nil
@@ -330,7 +331,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: s.pressing(fresh)}
 		return plan, s.attempt(ctx, engine, &plan.Request)
 	})
-	s.mourn(engine.Account.Server, engine.Account.URL, err)
+	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 	return s.conclude(l.Name, outcome, err, result)
 }
 
@@ -438,7 +439,7 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	}
 	defer s.rest()
 	did, err := engine.Resume(ctx, o)
-	s.mourn(engine.Account.Server, engine.Account.URL, err)
+	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 	if did && o.State == ledger.Installed && !o.SettledAt.IsZero() {
 		s.finish(o)
 	}

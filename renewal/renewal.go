@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"orderly/acme"
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/limit"
@@ -72,9 +72,8 @@ type Server struct {
 	left        []string          // the names that a subset has come down to, nil for all
 	skew        sync.Once         // the warning about the CA's clock is given once
 	engines     map[string]*drive.Engine
-	clients     map[string]*acme.Client
 	revocations Revocations
-	dead        map[string]error // accounts that the CA does not accept
+	accounts    *account.Keeper
 	ports
 	inherited
 	hurry *time.Duration // how long other processes are waited for just now; nil: as the settings say
@@ -93,8 +92,9 @@ type Reporter interface {
 // Begin records that a command runs. The account, where it is known already, is recorded in the same commit.
 func (s *Server) Begin(ctx context.Context, command string, pid int, account *ledger.Account) error {
 	s.Disk = s.Disk.Within(ctx)
-	s.engines, s.clients, s.dead = map[string]*drive.Engine{}, map[string]*acme.Client{}, map[string]error{}
+	s.engines = map[string]*drive.Engine{}
 	s.run = &ledger.Run{Command: command, PID: pid, StartedAt: s.Clock.Now()}
+	s.accounts = s.keeper()
 	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}
 	if err := s.Ledger.Commit(ctx, &ledger.Change{Run: s.run, Account: account, Events: []ledger.Event{event}}); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 	}
 	if !s.Settings.Rehearsal { // a rehearsal revokes and deletes nothing
 		s.finishTasks(ctx)
-		s.finishKeyChanges(ctx)
+		s.accounts.FinishKeyChanges(ctx)
 	}
 	known, err := KnownRevocations(ctx, s.Ledger)
 	if s.revocations = known; err != nil {

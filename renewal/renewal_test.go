@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/account"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -318,13 +319,13 @@ func TestAccountsAreMadeOnlyWhenThatWasSaid(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
-	w.Registration = renewal.Registration{}
+	w.Registration = account.Registration{}
 	r := h.process("certonly").Obtain(t.Context(), w)
 	if r.Outcome != renewal.Failed || len(h.ca.Truth().Requests) != 0 {
 		t.Errorf("%+v, %d requests", r, len(h.ca.Truth().Requests))
 	}
 	// The answer to newAccount is lost: the next run uses the same key, and finds the account that was made.
-	h.ca.Inject(testca.Fault{Kind: "new-account", Nth: 1, Action: testca.LoseAnswer})
+	h.twice("new-account", testca.Fault{Action: testca.LoseAnswer})
 	if r := h.process("certonly").Obtain(t.Context(), h.wish("a.example")); r.Outcome != renewal.Failed {
 		t.Errorf("%+v", r)
 	}

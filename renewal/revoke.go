@@ -12,11 +12,13 @@ import (
 	"os"
 	"path/filepath"
 
+	"orderly/account"
 	"orderly/acme"
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/task"
 )
 
 // Revocation is what revoke was asked for.
@@ -139,7 +141,7 @@ func (s *Server) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, d
 	}
 	note := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: done.Lineage, Kind: "revoke intent",
 		Detail: c.Serial + ", " + w.Reason.String()}
-	t, err := s.undertake(ctx, ledger.RevokeTask, done.Path, p, ledger.Change{Events: []ledger.Event{note}})
+	t, err := s.tasks().Undertake(ctx, ledger.RevokeTask, done.Path, p, ledger.Change{Events: []ledger.Event{note}})
 	if err != nil {
 		return nil, err
 	}
@@ -148,16 +150,17 @@ func (s *Server) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, d
 
 // askToRevoke sends the request and records what came of it. A task whose request certainly did nothing ends with it.
 func (s *Server) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, ask func() error, done *Revoked) error {
-	err := ask()
+	tries := 0
+	err := account.Again(ctx, s.Clock, func() error { tries++; return ask() })
 	if p, ok := errors.AsType[*acme.Problem](err); ok && p.IsType("alreadyRevoked") {
-		done.Already, err = true, nil
+		done.Already, err = done.Already || tries == 1, nil // a second try is answered so where the first one did it
 	}
 	if err != nil {
 		refused := revocationFailure(err, p.Path)
-		if !s.isInVain(t, err) {
+		if !s.tasks().InVain(t, err) {
 			return refused
 		}
-		return errors.Join(refused, s.endTask(ctx, t, ledger.Event{Lineage: p.Lineage, Kind: "revocation failed"}))
+		return errors.Join(refused, s.tasks().End(ctx, t, ledger.Event{Lineage: p.Lineage, Kind: "revocation failed"}))
 	}
 	t.Step = stepRevoked
 	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: p.Lineage, Kind: "certificate revoked",
@@ -187,7 +190,7 @@ func (s *Server) revocation(ctx context.Context, p revocation, signer crypto.Sig
 	if err != nil {
 		return nil, err
 	}
-	client, err := s.client(p.Server)
+	client, err := s.Accounts().Clients.For(p.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +205,7 @@ func (s *Server) revocation(ctx context.Context, p revocation, signer crypto.Sig
 	if err != nil {
 		return nil, err
 	}
-	speaker, _, err := s.speaker(&a)
+	speaker, _, err := s.Accounts().Speaker(&a)
 	return func() error { _, err := speaker.Revoke(ctx, leaf, p.Reason); return err }, err
 }
 
@@ -224,7 +227,7 @@ func (s *Server) goOnRevoking(ctx context.Context, t *ledger.Task) error {
 	defer func() { _ = unlock() }()
 	s.Report.Tell("Going on with the revocation of %s, which run %d began.", p.Path, t.RunID)
 	done := Revoked{Path: p.Path, Serial: p.Serial, Reason: p.Reason.String(), Lineage: p.Lineage, Already: t.Step == stepRevoked}
-	if t.Step == stepIntended {
+	if t.Step == task.Intended {
 		if err := s.revokeAgain(ctx, t, p, &done); err != nil {
 			return err
 		}
@@ -283,7 +286,7 @@ func parseKey(der []byte) crypto.Signer {
 }
 
 func revocationFailure(err error, path string) error {
-	class, remedy := classOf(err), "Run the same command again: what is revoked already stays so."
+	class, remedy := acme.Class(err), "Run the same command again: what is revoked already stays so."
 	if known := failure.ClassOf(err); known != failure.Internal && known != failure.Stopped {
 		class, remedy = known, failure.RemedyOf(err)
 	}
@@ -297,7 +300,9 @@ func revocationFailure(err error, path string) error {
 // the lineage's lock.
 func (s *Server) deleteRevoked(ctx context.Context, w Revocation, t *ledger.Task, done *Revoked) error {
 	w.Keep = w.Keep || (w.Ask != nil && done.Lineage != "" && !w.Ask())
-	end := func() error { return s.endTask(ctx, t, ledger.Event{Lineage: done.Lineage, Kind: "revocation ended"}) }
+	end := func() error {
+		return s.tasks().End(ctx, t, ledger.Event{Lineage: done.Lineage, Kind: "revocation ended"})
+	}
 	switch {
 	case w.Keep && done.Lineage != "":
 		s.goesOn(ctx, done.Lineage, w)

@@ -97,7 +97,7 @@ func TestARevocationThatGoesWrongIsEndedByTheNext(t *testing.T) {
 				}
 			}
 			if step == "" {
-				h.once("revoke", testca.LoseAnswer)
+				h.twice("revoke", testca.Fault{Action: testca.LoseAnswer})
 			}
 			func() {
 				defer func() { _ = recover() }()
@@ -224,7 +224,7 @@ func TestAnOrderThatRestsFollowsItsAccountsNewKey(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	h.vanish()
-	_, err := h.process("update_account").ChangeKey(t.Context(), h.account())
+	_, err := h.process("update_account").Accounts().ChangeKey(t.Context(), h.account())
 	must(t, err)
 	again := h.wish("b.example.com")
 	again.CertName = "b.example.com"
@@ -260,5 +260,23 @@ func TestNamesToDeleteAreAllThereOrNothingIsDeleted(t *testing.T) {
 	}
 	if _, err := s.CertificateNames(t.Context(), []string{"a.example.com", "none"}); err == nil || !strings.HasPrefix(err.Error(), "No certificate found with name none (expected ") {
 		t.Errorf("a missing one: %v", err)
+	}
+}
+
+// A certificate that is revoked stays so: asking again does no harm, and what the CA says then is no news to the person.
+func TestALostAnswerToARevocationIsAskedForOnceMore(t *testing.T) {
+	const name = "a.example.com"
+	for _, action := range []testca.Action{testca.LoseAnswer, testca.Drop} {
+		h := newHost(t, testca.Config{})
+		h.has(name)
+		h.once("revoke", action)
+		done, err := h.process("revoke").Revoke(t.Context(), renewal.Revocation{CertName: name})
+		must(t, err)
+		truth := h.ca.Truth()
+		if done.Already || !done.Deleted || len(truth.Revoked) != 1 || truth.RequestsByKind["revoke"] != 2 {
+			t.Errorf("%s: %+v, %d requests", action, done, truth.RequestsByKind["revoke"])
+		}
+		h.vanish()
+		h.night()
 	}
 }

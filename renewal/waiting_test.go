@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/account"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
@@ -87,7 +88,7 @@ func TestEveryWaitForAnotherRunHasABound(t *testing.T) {
 			return err
 		},
 		"register": func(ctx context.Context, s *renewal.Server) error {
-			_, err := s.RegisterNew(ctx, directory, renewal.Registration{AgreeTOS: true, NoEmail: true})
+			_, err := s.Accounts().RegisterNew(ctx, directory, account.Registration{AgreeTOS: true, NoEmail: true})
 			return err
 		},
 		"certonly": func(ctx context.Context, s *renewal.Server) error {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/ledger"
 )
@@ -20,7 +21,7 @@ type Wish struct {
 	Proof        Proof
 	Server       string
 	Account      string // id, "" for the only one
-	Registration Registration
+	Registration account.Registration
 	Hooks        ledger.Hooks
 	Duplicate    bool // another lineage although one has the same names
 	Expand       bool // a lineage that holds some of the names is to hold all of them

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/account"
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
@@ -185,7 +186,7 @@ func (h *host) process(command string) *renewal.Server {
 
 // wish asks for a certificate for names, each in its own document root.
 func (h *host) wish(names ...string) renewal.Wish {
-	w := renewal.Wish{Names: names, Webroots: map[string]string{}, Server: h.ca.DirectoryURL(), Registration: renewal.Registration{AgreeTOS: true, NoEmail: true}}
+	w := renewal.Wish{Names: names, Webroots: map[string]string{}, Server: h.ca.DirectoryURL(), Registration: account.Registration{AgreeTOS: true, NoEmail: true}}
 	for _, name := range names {
 		w.Webroots[name] = h.root(name)
 		w.WebrootPaths = append(w.WebrootPaths, h.root(name))

@@ -1,0 +1,93 @@
+// Package account keeps the accounts of one host at its CAs: they are made, shown, changed, given another key and given up
+// here. What the CA is asked to do is durable before it is asked, and a run that dies leaves a task that the next one ends.
+// This package knows nothing of certificates; it must never make an account without being told that the CA's terms are agreed
+// to, and never throw a key away while the CA may know an account by it.
+package account
+
+import (
+	"context"
+	"slices"
+
+	"orderly/acme"
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+	"orderly/task"
+)
+
+// Keeper is one run's hold on a host's accounts.
+type Keeper struct {
+	Disk    *certbot.Store
+	Ledger  ledger.Store
+	Clients *Clients
+	Locks   order.Locks
+	Clock   order.Clock
+	Report  Reporter
+	Tasks   task.Book
+	// Solitary reports whether no other run lives: an account is not taken from under one that works with it.
+	Solitary func(ctx context.Context) bool
+	// Finish goes on with an unfinished order, GiveUp gives one up that can never be finished, for a reason.
+	Finish func(ctx context.Context, o *ledger.Order) error
+	GiveUp func(ctx context.Context, o *ledger.Order, why string) error
+
+	rekeyed      map[string]bool  // accounts that this run gave the key that an earlier one had made, by their new ids
+	unregistered map[string]bool  // servers of accounts that this run has given up for an earlier one, and the accounts' ids
+	dead         map[string]error // accounts that their CA does not accept, by server and URL
+}
+
+// Reporter tells a person what is going on.
+type Reporter interface {
+	Say(format string, args ...any)
+	Tell(format string, args ...any)
+	Warn(format string, args ...any)
+}
+
+// Row is the ledger's record of an account, not yet written.
+func (k *Keeper) Row(a *certbot.Account) *ledger.Account {
+	return &ledger.Account{Server: a.Server, KeyID: a.ID, URL: a.URL, CreatedAt: k.Clock.Now()}
+}
+
+// Mourn remembers that the CA does not accept an account, so that nothing more is sent in its name (rule 13). Lineages of
+// other accounts go on.
+func (k *Keeper) Mourn(server, url string, err error) {
+	if failure.ClassOf(err) != failure.Account {
+		return
+	}
+	if k.dead == nil {
+		k.dead = map[string]error{}
+	}
+	k.dead[server+" "+url] = err
+}
+
+// Dead is why nothing is sent in the name of an account, nil where it is as good as any.
+func (k *Keeper) Dead(server, url string) error { return k.dead[server+" "+url] }
+
+// Speaker signs requests with an account's key.
+func (k *Keeper) Speaker(a *certbot.Account) (*acme.Account, *acme.Key, error) {
+	key, err := acme.NewKey(a.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := k.Clients.For(a.Server)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client.Account(key, a.URL), key, nil
+}
+
+// Heirs are the lineages whose renewal files name an account.
+func (k *Keeper) Heirs(id string) ([]string, error) {
+	names, err := k.Disk.Names()
+	if err != nil {
+		return nil, err
+	}
+	heirs := slices.DeleteFunc(names, func(name string) bool {
+		if k.Disk.Ended() != nil {
+			return true
+		}
+		r, _ := k.Disk.ReadRenewal(k.Disk.Dirs.Renewal(name))
+		return r == nil || r.Params.Account != id
+	})
+	return heirs, k.Disk.Ended()
+}
