@@ -37,6 +37,12 @@ type Facts struct {
 
 	// LongestWait is the longest Retry-After that is waited for on the spot.
 	LongestWait time.Duration
+	// Denied: the CA has refused finalize as too early. Finalizes: how often it took this process's CSR, which is not to be
+	// sent again before NotAgain.
+	Denied    bool
+	Finalizes int
+	NotAgain  time.Time
+
 	// NextPoll: not to look again before this moment. GiveUp: not to go on waiting after this one.
 	NextPoll, GiveUp time.Time
 }
@@ -53,6 +59,9 @@ func (f *Facts) mostSends() int {
 	}
 	return 2
 }
+
+// mostFinalizes is how often a process sends the CSR to a CA that takes it and then calls the order ready again.
+const mostFinalizes = 3
 
 // After mostAnswers POSTs to one challenge, over all processes, the next ones are laterAnswers apart.
 const (

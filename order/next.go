@@ -205,6 +205,10 @@ func (f *Facts) ready() Action {
 			Why: "its names are valid now; an order for another name set took its place"}
 	case !f.KeyReady:
 		return Action{Kind: MakeKey}
+	case f.Finalizes >= mostFinalizes, f.Finalizes > 0 && f.Now.Before(f.NotAgain):
+		return f.waitFor(Action{Kind: Look})
+	case f.Denied:
+		return f.waitFor(Action{Kind: Finalize})
 	}
 	return f.poll(Action{Kind: Finalize})
 }

@@ -31,14 +31,18 @@ type driver struct {
 	polls                     int
 	waited                    time.Duration // for the CA, while the order was as it is in waitedAs
 	waitedAs                  ledger.State
-	troubles                  map[string]int // requests that failed since the last progress, by kind
-	extended                  bool           // giveUp was put off
-	denied                    int            // times finalize was refused as not ready
-	finalized                 bool           // the CA accepted the CSR that this process sent
-	wished                    bool           // it is what the run is about
-	settled                   bool           // it was brought to its end, durably
-	inherited                 bool           // an earlier process had the certificate already
-	untilIssued               bool           // nothing is put in place: that is for a run about the order's own lineage
+	troubles                  map[string]int  // requests that failed since the last progress, by kind
+	extended                  bool            // giveUp was put off
+	denied                    int             // times finalize was refused as not ready
+	denial                    string          // what it was refused with
+	finalized                 bool            // the CA accepted the CSR that this process sent
+	finalizes                 int             // how often it did
+	notAgain                  time.Time       // not to be sent again before
+	met                       map[string]bool // states in which this process has seen order and authorizations
+	wished                    bool            // it is what the run is about
+	settled                   bool            // it was brought to its end, durably
+	inherited                 bool            // an earlier process had the certificate already
+	untilIssued               bool            // nothing is put in place: that is for a run about the order's own lineage
 	material                  order.Material
 	keyReady                  bool
 	fingerprint               string
@@ -58,7 +62,7 @@ type driver struct {
 // newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
 func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
-		troubles: map[string]int{}}
+		troubles: map[string]int{}, met: map[string]bool{}}
 	d.giveUp = e.Clock.Now().Add(e.Patience)
 	if o != nil {
 		d.plan = order.Plan{Request: o.Request}
@@ -104,7 +108,8 @@ func (d *driver) facts() order.Facts {
 	return order.Facts{
 		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
 		Unplaceable: d.unplaceable, Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
-		Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing, Unmade: d.unmade, LongestWait: d.e.LongestWait,
+		Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing, Denied: d.denied > 0,
+		Finalizes: d.finalizes, NotAgain: d.notAgain, Unmade: d.unmade, LongestWait: d.e.LongestWait,
 		NextPoll: d.nextPoll, GiveUp: d.giveUp,
 	}
 }
@@ -299,8 +304,12 @@ func (d *driver) blockedStop(act order.Action) error {
 		if d.asked && d.nextPoll.After(d.e.Clock.Now()) {
 			d.o.NotBefore = d.notBefore() // patience ends before; whoever drives this order next must know
 		}
+		why := act.Why
+		if d.denial != "" {
+			why += "; it says: " + d.denial
+		}
 		return d.stop(act.Class, "Run the same command again later, or `orderly resume`; the same order goes on.", "%s: %s",
-			d.o.Lineage, act.Why)
+			d.o.Lineage, why)
 	}
 	if d.abandons() {
 		if d.o.State != ledger.Invalid { // a dead one keeps what it died of

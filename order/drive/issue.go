@@ -3,6 +3,7 @@ package drive
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -53,14 +54,30 @@ func (d *driver) finalize(ctx context.Context) error {
 		d.looked = false
 		return d.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", reply.Status))
 	}
-	d.finalized = true
-	d.progress()
+	d.finalized, d.denial = true, ""
+	d.sentAgain()
 	d.absorb(reply)
+	if d.isNew("finalized") {
+		d.progress()
+	}
 	if reply.Status == "processing" {
 		d.pause(reply.Reply)
 	}
 	return nil
 }
+
+// finalizePause, doubled with each, is how long an order that is shown ready although the CA took its CSR is looked at before
+// the CSR is sent once more.
+const finalizePause = 2 * time.Second
+
+// sentAgain puts the next finalize off, once the CA has taken one.
+func (d *driver) sentAgain() {
+	d.finalizes++
+	d.notAgain = d.e.Clock.Now().Add(finalizePause << d.finalizes)
+}
+
+// mostNotReady bounds the pause after a finalize that came too early.
+const mostNotReady = 10 * time.Second
 
 // mostDenials is how often a refusal of finalize is answered by a look at the order (rule 5). One that comes again although
 // the order is ready has another reason: Boulder refuses so when CAA forbids to issue.
@@ -75,7 +92,17 @@ func (d *driver) notFinalized(err error) error {
 	case effect == order.Undecided:
 		d.looked = false
 		return d.trouble("finalize", err)
-	case (p.Status == 403 || p.IsType("orderNotReady")) && d.denied < mostDenials:
+	case p.IsType("orderNotReady"):
+		// Some CAs need a while to see what they have validated. The order may also be valid already.
+		d.note("finalize not ready", "%s", p.Error())
+		d.denied++
+		d.denial, d.looked = p.Error(), false
+		if d.finalizes > 0 {
+			d.sentAgain() // it was taken, so that this is no early one
+		}
+		d.nextPoll = d.e.Clock.Now().Add(max(p.RetryAfter, min(time.Second<<(d.denied-1), mostNotReady)))
+		return nil
+	case p.Status == 403 && d.denied < mostDenials:
 		d.denied++
 		d.looked = false // it may be valid already: an earlier finalize arrived
 		return nil

@@ -28,14 +28,16 @@ func (d *driver) look(ctx context.Context) error {
 	if first || before != reply.Status {
 		d.note("order seen", "%s", failure.Clean(reply.Status))
 	}
-	if before != reply.Status {
+	fresh := !d.met[reply.Status] && before != reply.Status
+	if fresh {
 		d.progress()
 	} else {
 		d.calm("order")
 	}
 	d.absorb(reply)
-	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first
-	if before == reply.Status && waits {
+	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first ||
+		reply.Status == "ready" && d.finalizes > 0
+	if !fresh && waits {
 		d.pause(reply.Reply)
 	}
 	return nil
@@ -97,7 +99,7 @@ func (d *driver) caTime(r acme.Reply) time.Time {
 // absorb takes up what the CA says of the order.
 func (d *driver) absorb(reply acme.Order) {
 	o := d.o
-	o.CAStatus = reply.Status
+	o.CAStatus, d.met[reply.Status] = reply.Status, true
 	if !reply.Expires.IsZero() {
 		o.Expires = reply.Expires
 	}
@@ -205,8 +207,7 @@ func (d *driver) endOf(a *ledger.Authorization) time.Time {
 
 // absorbAuthorization takes up what the CA says of an authorization and reports whether that is news.
 func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authorization) bool {
-	_, before := d.seen[a.URL]
-	news := !before || a.Status != reply.Status
+	news := d.isNew(a.URL + " " + reply.Status)
 	d.seen[a.URL] = true
 	a.SeenAt = d.e.Clock.Now()
 	a.Name, a.Wildcard, a.Expires = strings.ToLower(reply.Name), reply.Wildcard, reply.Expires

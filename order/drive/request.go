@@ -134,6 +134,14 @@ func (d *driver) progress() {
 	d.giveUp = d.e.Clock.Now().Add(d.e.Patience)
 }
 
+// isNew reports whether something of the CA's is seen for the first time. Only that is progress: of two states that take
+// turns, neither ever was the last one, and patience would begin anew for ever.
+func (d *driver) isNew(what string) bool {
+	met := d.met[what]
+	d.met[what] = true
+	return !met
+}
+
 // The pauses between two looks: the first one early, since most CAs are done within a fraction of a second, then doubling.
 const (
 	firstPause = 100 * time.Millisecond
