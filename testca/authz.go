@@ -67,7 +67,7 @@ func (c *CA) deactivate(r *request) *reply {
 	}
 	switch before {
 	case acme.StatusPending:
-		c.state.buckets.spend(c.state.limits.failures(a.account, a.Identifier.Value), r.now)
+		c.state.failed(a.account, a.Identifier.Value, r.now)
 	case acme.StatusInvalid:
 		a.Status = before
 	}
@@ -155,7 +155,7 @@ func (c *CA) settle(a *authorization, challenge *core.Challenge, failed *problem
 		a.ended = time.Now()
 	}
 	if failed != nil {
-		c.state.buckets.spend(c.state.limits.failures(a.account, a.Identifier.Value), now)
+		c.state.failed(a.account, a.Identifier.Value, now)
 	}
 	if a.Status != acme.StatusPending || a.expired(now) {
 		if challenge.Status == acme.StatusProcessing && a.underway == 0 {
@@ -174,6 +174,7 @@ func (c *CA) settle(a *authorization, challenge *core.Challenge, failed *problem
 		challenge.Error = failed.details()
 		return
 	}
+	c.state.succeeded(a.account, a.Identifier.Value)
 	a.setExpiry(now.Add(c.validLifetime(a)))
 }
 

@@ -22,6 +22,7 @@ const heldWait = 60 * time.Second
 //	POST   /dead?name=N&dead=B   makes a name answer NXDOMAIN, or (dead=false) brings it back
 //	POST   /txt?name=N&value=V   adds a TXT record to the test DNS, or (remove=true) removes it
 //	POST   /odd                  SetOdd with the Odd in the body, durations in nanoseconds
+//	POST   /unpause              a person visits the page that pausing names
 //	POST   /advance?by=169h      puts the CA's clock forward
 //	GET    /roots                the IssuingRoots
 //	POST   /renewal-info?serial=S&start=T&end=T&explanation=URL   SetRenewalInfo, with times as in RFC 3339
@@ -40,6 +41,7 @@ func (c *CA) Control() http.Handler {
 		c.SetDead(r.FormValue("name"), r.FormValue("dead") != "false")
 	})
 	mux.HandleFunc("POST /txt", c.controlTXT)
+	mux.HandleFunc("POST /unpause", func(http.ResponseWriter, *http.Request) { c.Unpause() })
 	mux.HandleFunc("POST /odd", c.controlOdd)
 	mux.HandleFunc("POST /advance", func(w http.ResponseWriter, r *http.Request) {
 		by, err := time.ParseDuration(r.FormValue("by"))

@@ -88,7 +88,7 @@ type faultBook struct {
 	mu      sync.Mutex
 	faults  []*armed
 	nextID  int
-	waiting map[int]chan struct{}
+	waiting map[int]chan int64 // is sent the turn in which the request goes on
 	held    chan Held
 }
 
@@ -98,7 +98,7 @@ type armed struct {
 }
 
 func newFaultBook() *faultBook {
-	return &faultBook{waiting: map[int]chan struct{}{}, held: make(chan Held, 4096)}
+	return &faultBook{waiting: map[int]chan int64{}, held: make(chan Held, 4096)}
 }
 
 // Inject arms a fault. It panics when the fault makes no sense: that is a mistake in the test.
@@ -121,13 +121,14 @@ func (c *CA) ClearFaults() {
 // Held tells of each request that begins to be held.
 func (c *CA) Held() <-chan Held { return c.faults.held }
 
-// Release lets held requests go on; without an id all of them.
+// Release lets held requests go on; without an id all of them. Those that one call releases are under way at the same time.
 func (c *CA) Release(ids ...int) {
+	turn := c.turns.Add(1)
 	c.faults.mu.Lock()
 	defer c.faults.mu.Unlock()
 	for id, released := range c.faults.waiting {
 		if len(ids) == 0 || slices.Contains(ids, id) {
-			close(released)
+			released <- turn
 			delete(c.faults.waiting, id)
 		}
 	}
@@ -150,9 +151,9 @@ func (b *faultBook) match(kind string) *Fault {
 	return found
 }
 
-// hold tells of a request and waits until it is released; false when the client or the CA is gone first.
-func (b *faultBook) hold(client, ca context.Context, h Held) bool {
-	released := make(chan struct{})
+// hold tells of a request and waits until it is released; not ok when the client or the CA is gone first.
+func (b *faultBook) hold(client, ca context.Context, h Held) (turn int64, ok bool) {
+	released := make(chan int64, 1)
 	b.mu.Lock()
 	b.nextID++
 	h.ID = b.nextID
@@ -168,12 +169,12 @@ func (b *faultBook) hold(client, ca context.Context, h Held) bool {
 	default: // nobody has listened for thousands of holds
 	}
 	select {
-	case <-released:
-		return true
+	case turn := <-released:
+		return turn, true
 	case <-client.Done():
 	case <-ca.Done():
 	}
-	return false
+	return 0, false
 }
 
 // pause waits; false when the client or the CA is gone first.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ type request struct {
 	signed
 	kind string
 	body []byte
+	turn int64 // since when it is under way
 	now  time.Time
 }
 
@@ -45,7 +47,7 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.unmove(r)
-	req := &request{Request: r, signed: peek(body), body: body}
+	req := &request{Request: r, signed: peek(body), body: body, turn: c.turns.Add(1)}
 	req.kind = classify(r, req.signed)
 	fault := c.faults.match(req.kind)
 	entry := Request{Kind: req.kind, Method: r.Method, Path: r.URL.Path, Account: req.kid, Name: c.nameOf(req)}
@@ -67,11 +69,16 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // nameOf is the name of the authorization that a request is about, "" if it is about none.
 func (c *CA) nameOf(r *request) string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	id := r.id(authzPath)
 	switch r.kind {
+	default:
+		return ""
+	case kindAuthz, kindDeactivate:
+		c.mu.Lock()
+		defer c.mu.Unlock()
 	case kindChallenge, kindChallengeIs:
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		challenge := c.pebble.store.GetChallengeByID(r.id(challengePath))
 		if challenge == nil {
 			return ""
@@ -118,10 +125,14 @@ func (c *CA) attend(r *request, fault *Fault) (answer *reply, lost bool) {
 	}
 	wait := func(processed bool) bool {
 		if fault.Action == Delay {
-			return pause(r.Context(), c.ctx, fault.Delay)
+			ok := pause(r.Context(), c.ctx, fault.Delay)
+			r.turn = c.turns.Add(1)
+			return ok
 		}
 		held := Held{Kind: r.kind, Account: r.kid, Path: r.URL.Path, Processed: processed}
-		return c.faults.hold(r.Context(), c.ctx, held)
+		turn, ok := c.faults.hold(r.Context(), c.ctx, held)
+		r.turn = turn
+		return ok
 	}
 	if fault.After {
 		answer = c.process(r)
@@ -216,8 +227,14 @@ func (c *CA) directory(r *request) *reply {
 
 // account is Pebble's, without the list of orders if it is hidden.
 func (c *CA) account(r *request) *reply {
+	address, _, _ := net.SplitHostPort(r.RemoteAddr)
+	enrolling := c.state.limits.registrations(address)
+	if p := c.state.buckets.refusal(r.now, enrolling); p != nil && r.kind == kindNewAccount && c.holder(r.body) == nil {
+		return c.refuseUnread(r, p)
+	}
 	answer := c.pebble.serve(r.Request, r.body).documented()
 	if answer.status == http.StatusCreated {
+		c.state.buckets.spend(enrolling, r.now)
 		c.state.enrol(answer.header.Get("Location"), r.payload)
 	}
 	if c.config.OrdersList || answer.status >= 300 {

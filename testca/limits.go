@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // Limit is a token bucket as Boulder keeps it (GCRA): Count at once, and one more every Period/Count. The zero value is off.
@@ -56,6 +59,14 @@ type Limits struct {
 	FailedAuthorizationsPerDomainPerAccount Limit
 	// CertificatesPerFQDNSet is spent at every issuance of an exact set, over all accounts, and checked at newOrder.
 	CertificatesPerFQDNSet Limit
+	// CertificatesPerDomain is spent at every issuance for each registered domain of its names, over all accounts, and checked
+	// at newOrder; not for renewals nor a `replaces` inside its window.
+	CertificatesPerDomain Limit
+	// NewRegistrationsPerIPAddress is spent by every account that is made.
+	NewRegistrationsPerIPAddress Limit
+	// FailedAuthorizationsForPausingPerDomainPerAccount is spent like the other limit on failures, and full again after a
+	// success. A failure for which nothing is left pauses the name: no newOrder until Unpause.
+	FailedAuthorizationsForPausingPerDomainPerAccount Limit
 	// PendingAuthorizations is the limit Let's Encrypt retired in 2025: a count per account, its Period means nothing.
 	PendingAuthorizations Limit
 }
@@ -85,6 +96,33 @@ func (l Limits) failures(account, name string) bucket {
 func (l Limits) exactSet(set string) bucket {
 	return bucket{limit: l.CertificatesPerFQDNSet, key: "set " + set, anchor: "new-certificates-per-exact-set-of-identifiers",
 		text: "too many certificates (%d) already issued for this exact set of identifiers in the last %s, retry after %s"}
+}
+
+// domains are the buckets of the registered domains of names; an address has one of its own.
+func (l Limits) domains(names []string) []bucket {
+	var all []bucket
+	for _, name := range names {
+		domain, err := publicsuffix.EffectiveTLDPlusOne(strings.TrimPrefix(name, "*."))
+		if err != nil {
+			domain = name
+		}
+		key := "domain " + domain
+		if slices.ContainsFunc(all, func(b bucket) bool { return b.key == key }) {
+			continue
+		}
+		all = append(all, bucket{limit: l.CertificatesPerDomain, key: key, anchor: "new-certificates-per-registered-domain",
+			arguments: []any{domain}, text: "too many certificates (%d) already issued for %q in the last %s, retry after %s"})
+	}
+	return all
+}
+
+func (l Limits) registrations(address string) bucket {
+	return bucket{limit: l.NewRegistrationsPerIPAddress, key: "registrations " + address, anchor: "new-registrations-per-ip-address",
+		text: "too many new registrations (%d) from this IP address in the last %s, retry after %s"}
+}
+
+func (l Limits) pausing(account, name string) bucket {
+	return bucket{limit: l.FailedAuthorizationsForPausingPerDomainPerAccount, key: "pausing " + account + " " + name}
 }
 
 // buckets holds the theoretical arrival time of each bucket that was ever spent from.

@@ -44,7 +44,7 @@ func (c *CA) newOrder(r *request) *reply {
 			c.state.buckets.spend(c.state.limits.newOrders(account.ID), r.now)
 		}
 	}
-	if o := c.existing(want, account.ID, r.now); o != nil {
+	if o := c.existing(want, account.ID, r); o != nil {
 		return c.own(r, func(verified *reply) *reply {
 			spend()
 			verified.header.Set("Location", r.url(orderPath+o.ID))
@@ -70,6 +70,9 @@ func (c *CA) objection(want wanted, account string, now time.Time) *problem {
 	if want.NotBefore != "" || want.NotAfter != "" {
 		return problemf(http.StatusBadRequest, "malformed", "NotBefore and NotAfter are not supported")
 	}
+	if p := c.pausedFor(want.names(), account); p != nil {
+		return p
+	}
 	if p := c.replacement(want, account, now); p != nil {
 		return p
 	}
@@ -80,6 +83,7 @@ func (c *CA) objection(want wanted, account string, now time.Time) *problem {
 	checked := []bucket{c.state.limits.exactSet(set)}
 	if !c.state.renewal(set, now) {
 		checked = append(checked, c.state.limits.newOrders(account))
+		checked = append(checked, c.state.limits.domains(want.names())...)
 	}
 	for _, name := range want.names() {
 		checked = append(checked, c.state.limits.failures(account, name))
@@ -87,12 +91,13 @@ func (c *CA) objection(want wanted, account string, now time.Time) *problem {
 	return c.state.buckets.refusal(now, checked...)
 }
 
-// existing is the order that is handed back instead of a new one; nil if there is none or the CA does not reuse.
-func (c *CA) existing(want wanted, account string, now time.Time) *order {
+// existing is the order that is handed back instead of a new one; nil if there is none or the CA does not reuse. Of several
+// newOrders for one set that are under way at the same time each makes an order, as at Boulder.
+func (c *CA) existing(want wanted, account string, r *request) *order {
 	if !c.config.Reuse {
 		return nil
 	}
-	return c.state.reusable(account, exactSet(want.names()), want.Profile, now)
+	return c.state.reusable(account, exactSet(want.names()), want.Profile, r.turn, r.now)
 }
 
 // tooMany is the retired limit: as long as it was alive, it stopped orders that would have added pending authorizations.
@@ -111,7 +116,7 @@ func (c *CA) adopt(location string, want wanted, now time.Time) *order {
 	_, id, _ := strings.Cut(location, orderPath)
 	lifetimes := c.lifetimes(want.Profile)
 	o := &order{Order: c.pebble.store.GetOrderByID(id), asked: want.Profile, created: now, expires: now.Add(lifetimes.Order)}
-	o.set = exactSet(o.names())
+	o.set, o.made = exactSet(o.names()), c.turns.Add(1)
 	if want.Profile == "" {
 		o.Profile = defaultProfile // Pebble picks one at random
 	}
@@ -241,6 +246,11 @@ func spoil(o *order, why string) *problem {
 func (c *CA) record(o *order, certificate *core.Certificate, now time.Time) {
 	o.serial = certificate.ID
 	c.state.bySerial[o.serial] = o
+	if !c.state.renewal(o.set, now) && !c.insideWindow(o.Replaces, now) {
+		for _, domain := range c.state.limits.domains(o.names()) {
+			c.state.buckets.spend(domain, now)
+		}
+	}
 	c.state.issued[o.set] = now
 	c.state.buckets.spend(c.state.limits.exactSet(o.set), now)
 	if c.config.AsyncFinalize {

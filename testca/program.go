@@ -54,6 +54,10 @@ func parse(arguments []string, stderr io.Writer) (options, error) {
 	flags.Var(&o.Limits.FailedAuthorizationsPerDomainPerAccount, "limit-failed-authorizations",
 		"FailedAuthorizationsPerDomainPerAccount, as `COUNT/PERIOD`")
 	flags.Var(&o.Limits.CertificatesPerFQDNSet, "limit-fqdn-set", "CertificatesPerFQDNSet, as `COUNT/PERIOD`")
+	flags.Var(&o.Limits.CertificatesPerDomain, "limit-domain", "CertificatesPerDomain, as `COUNT/PERIOD`")
+	flags.Var(&o.Limits.NewRegistrationsPerIPAddress, "limit-registrations", "NewRegistrationsPerIPAddress, as `COUNT/PERIOD`")
+	flags.Var(&o.Limits.FailedAuthorizationsForPausingPerDomainPerAccount, "limit-pausing",
+		"FailedAuthorizationsForPausingPerDomainPerAccount, as `COUNT/PERIOD`")
 	flags.Var(&o.Limits.PendingAuthorizations, "limit-pending", "pending authorizations of an account, the retired limit, as `COUNT`")
 	err := flags.Parse(arguments)
 	if err == nil && flags.NArg() > 0 {

@@ -22,6 +22,7 @@ type state struct {
 	bySerial map[string]*order
 	issued   map[string]time.Time // exact set → last issuance, by anyone
 	accounts []enrolment
+	paused   map[string]bool // by the key of the bucket
 }
 
 // order is one order. Pebble's own idea of when things expire is put out of force (see CA.age), since it goes by the
@@ -36,6 +37,7 @@ type order struct {
 	shownAt time.Time // until then a finalized order is shown as processing
 	serial  string
 	frozen  string                // the status it had when it was put aside as expired
+	made    int64                 // the turn in which it had been made
 	window  *core.SuggestedWindow // what SetRenewalInfo set; nil for Pebble's own
 }
 
@@ -53,7 +55,7 @@ type authorization struct {
 
 func newState(limits Limits) *state {
 	return &state{limits: limits, buckets: buckets{}, byOrder: map[string]*order{}, byAuthz: map[string]*authorization{},
-		bySerial: map[string]*order{}, issued: map[string]time.Time{}}
+		bySerial: map[string]*order{}, issued: map[string]time.Time{}, paused: map[string]bool{}}
 }
 
 // status is the true status at a time: that of Pebble, but `processing` for as long as an asynchronous finalize takes.
@@ -109,11 +111,11 @@ func exactSet(names []string) string {
 }
 
 // reusable is the order that Boulder hands back for a set. It looks at the earliest-expiring unexpired order alone, and
-// forgets orders once their certificate is issued.
-func (s *state) reusable(account, set, profile string, now time.Time) *order {
+// forgets orders once their certificate is issued. What is made while a newOrder is under way, since turn, it does not see.
+func (s *state) reusable(account, set, profile string, turn int64, now time.Time) *order {
 	var first *order
 	for _, o := range s.orders {
-		if o.set != set || o.expired(now) || (o.serial != "" && o.status(now) != acme.StatusProcessing) {
+		if o.set != set || o.made > turn || o.expired(now) || (o.serial != "" && o.status(now) != acme.StatusProcessing) {
 			continue
 		}
 		if first == nil || o.expires.Before(first.expires) {

@@ -90,9 +90,12 @@ type Config struct {
 
 func (c Config) check() error {
 	for name, l := range map[string]Limit{
-		"NewOrdersPerAccount":                     c.Limits.NewOrdersPerAccount,
-		"FailedAuthorizationsPerDomainPerAccount": c.Limits.FailedAuthorizationsPerDomainPerAccount,
-		"CertificatesPerFQDNSet":                  c.Limits.CertificatesPerFQDNSet,
+		"NewOrdersPerAccount":                               c.Limits.NewOrdersPerAccount,
+		"FailedAuthorizationsPerDomainPerAccount":           c.Limits.FailedAuthorizationsPerDomainPerAccount,
+		"CertificatesPerFQDNSet":                            c.Limits.CertificatesPerFQDNSet,
+		"CertificatesPerDomain":                             c.Limits.CertificatesPerDomain,
+		"NewRegistrationsPerIPAddress":                      c.Limits.NewRegistrationsPerIPAddress,
+		"FailedAuthorizationsForPausingPerDomainPerAccount": c.Limits.FailedAuthorizationsForPausingPerDomainPerAccount,
 	} {
 		if l.Count < 0 || (l.Count > 0 && l.Period <= 0) {
 			return fmt.Errorf("the limit %s of %s needs a count and a period", name, l)
@@ -122,6 +125,7 @@ type CA struct {
 	faults  *faultBook
 	journal *journal
 	skew    atomic.Int64 // nanoseconds added to Config.Now by Advance
+	turns   atomic.Int64 // counts what happens, so that what is under way at the same time is known
 
 	gate   sync.Mutex // guards closed: no handler may begin once Close waits for them
 	closed bool
