@@ -13,6 +13,7 @@ import (
 	"orderly/certbot"
 	"orderly/cli/argparse"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/renewal"
 )
 
@@ -147,7 +148,7 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 		one := listed{name: names[i], err: err}
 		if err == nil {
 			one.err, one.facts, one.wanted = verifier.Verify(l), l.Facts(now), f.matches(l)
-			one.note = renewal.WithoutInstaller(disk, l, true)
+			one.note = host.WithoutInstaller(disk, l, true)
 			one.owned, one.notes = l.Renewal.Owned(), l.Renewal.DueNotes()
 			_, one.facts.Revoked = f.revoked.Of(l.Certificate)
 			if p.json {

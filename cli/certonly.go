@@ -11,12 +11,13 @@ import (
 	"orderly/certbot"
 	"orderly/cli/argparse"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 )
 
 // letsEncrypt is certbot's default --server.
-const letsEncrypt = renewal.Production
+const letsEncrypt = host.Production
 
 // hookFlags are certbot's hooks.
 type hookFlags struct {
@@ -43,7 +44,7 @@ func (f *hookFlags) check(getenv func(string) string) error {
 		if f.unchecked {
 			continue
 		}
-		if err := renewal.CheckHook(hook.kind, hook.command, getenv); err != nil {
+		if err := host.CheckHook(hook.kind, hook.command, getenv); err != nil {
 			return err
 		}
 	}

@@ -7,13 +7,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"orderly/failure"
-	"orderly/renewal"
+	"orderly/host"
 )
 
 // choiceFlags are certbot's flags about the certificate itself, for certonly and renew.
 type choiceFlags struct{}
 
-func (choiceFlags) add(set *pflag.FlagSet, c *renewal.Choice) {
+func (choiceFlags) add(set *pflag.FlagSet, c *host.Choice) {
 	set.StringVar(&c.KeyType, "key-type", "", "`kind` of private key: ecdsa (the default for a new certificate) or rsa")
 	set.IntVar(&c.RSABits, "rsa-key-size", 0, "`bits` of an RSA key (default: 2048)")
 	set.StringVar(&c.Curve, "elliptic-curve", "", "`curve` of an ECDSA key: secp256r1 (the default), secp384r1, secp521r1")
@@ -29,7 +29,7 @@ func (choiceFlags) add(set *pflag.FlagSet, c *renewal.Choice) {
 	set.BoolVar(&c.NoAllowSubset, "no-allow-subset-of-names", false, "leave none out any longer")
 }
 
-func (choiceFlags) check(c *renewal.Choice) error {
+func (choiceFlags) check(c *host.Choice) error {
 	c.KeyType, c.Curve = strings.ToLower(c.KeyType), strings.ToLower(c.Curve)
 	switch {
 	case c.KeyType != "" && c.KeyType != "ecdsa" && c.KeyType != "rsa":

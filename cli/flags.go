@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"github.com/spf13/pflag"
 	"maps"
 	"net"
 	"net/netip"
@@ -12,8 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
+
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/order/drive"
 	"orderly/preflight"
 	"orderly/renewal"
@@ -106,13 +108,14 @@ func environmentPort(getenv func(string) string) int {
 }
 
 func checks() []string {
-	return append(preflight.Checks(), renewal.LineageCheck)
+	return append(preflight.Checks(), host.LineageCheck)
 }
 
 // settings checks the flags and turns them into the server's.
 func (f *working) settings(getenv func(string) string) (renewal.Settings, error) {
-	s := renewal.Settings{Resolver: f.resolver, PreflightPort: f.port, SkipPreflight: map[string]bool{}, Force: f.force,
-		LongestValidation: f.longestValidation, Patience: time.Duration(f.patience) * time.Second, DirectoryHooks: !f.noDirectoryHooks, Rehearsal: f.dryRun, RunDeployHooks: f.runDeployHooks}
+	s := renewal.Settings{Force: f.force, LongestValidation: f.longestValidation, Patience: time.Duration(f.patience) * time.Second,
+		Settings: host.Settings{Resolver: f.resolver, PreflightPort: f.port, SkipPreflight: map[string]bool{},
+			DirectoryHooks: !f.noDirectoryHooks, Rehearsal: f.dryRun, RunDeployHooks: f.runDeployHooks}}
 	if f.port < 1 || f.port > 65535 {
 		return s, failure.New(failure.Usage, "", "--preflight-port %d: not a port", f.port)
 	}

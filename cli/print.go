@@ -33,7 +33,7 @@ type printer struct {
 	file     *slog.Logger // without the terminal, which has the line already
 }
 
-// Say implements renewal.Reporter.
+// Say implements host.Reporter.
 func (p *printer) Say(format string, args ...any) {
 	p.log("say", fmt.Sprintf(format, args...))
 	if !p.quiet && !p.json {
@@ -54,7 +54,7 @@ func (p *printer) say(format string, args ...any) {
 	}
 }
 
-// Tell implements renewal.Reporter.
+// Tell implements host.Reporter.
 func (p *printer) Tell(format string, args ...any) {
 	text := p.remedy(fmt.Sprintf(format, args...))
 	p.log("tell", text)
@@ -64,7 +64,7 @@ func (p *printer) Tell(format string, args ...any) {
 	}
 }
 
-// Warn implements renewal.Reporter.
+// Warn implements host.Reporter.
 func (p *printer) Warn(format string, args ...any) {
 	text := p.remedy(fmt.Sprintf(format, args...))
 	p.log("warning", text)

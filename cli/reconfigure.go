@@ -7,6 +7,7 @@ import (
 
 	"orderly/cli/argparse"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/renewal"
 )
 
@@ -114,10 +115,10 @@ func (f *reconfigure) check(env Env) error {
 		return err
 	}
 	if f.staging {
-		if f.server != "" && f.server != renewal.Staging {
+		if f.server != "" && f.server != host.Staging {
 			return failure.New(failure.Usage, "Leave one of them out.", "--server value conflicts with --staging")
 		}
-		f.server = renewal.Staging
+		f.server = host.Staging
 	}
 	var err error
 	rooted := (len(f.roots.paths)+len(f.roots.mapped) > 0 || f.from != "") && !f.standalone && !f.manual

@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"orderly/failure"
-	"orderly/renewal"
+	"orderly/host"
 )
 
 // rehearsalFlags are certbot's flags for trying something out: a dry run, and the CA's staging server.
@@ -30,11 +30,11 @@ func (f *rehearsalFlags) choose(a *accountFlags) error {
 		}
 		return nil
 	}
-	plain := a.server == "" || a.server == renewal.Production
+	plain := a.server == "" || a.server == host.Production
 	switch {
 	case plain:
-		a.server, a.account = renewal.Staging, ""
-	case f.staging && a.server != renewal.Staging:
+		a.server, a.account = host.Staging, ""
+	case f.staging && a.server != host.Staging:
 		return failure.New(failure.Config, "Leave one of them out.", "--server value conflicts with --staging")
 	}
 	return nil

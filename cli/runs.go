@@ -10,8 +10,8 @@ import (
 
 	"orderly/cli/argparse"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
-	"orderly/renewal"
 )
 
 type runs struct {
@@ -123,7 +123,7 @@ func (s *session) viewRun(ctx context.Context, r ledger.Run) (runView, error) {
 		v.EndedAt, v.ExitCode, v.Took = &r.EndedAt, &r.ExitCode, &took
 		return v, nil
 	}
-	alive, err := s.locks.Held(renewal.RunLock(r.ID))
+	alive, err := s.locks.Held(host.RunLock(r.ID))
 	if err != nil {
 		return v, err
 	}

@@ -15,6 +15,7 @@ import (
 	"orderly/acme"
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger/sqlite"
 	"orderly/ledger/sqlstore"
 	"orderly/limit"
@@ -210,12 +211,12 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 		writer.Close()
 		return nil
 	})
-	s.server = &renewal.Server{
+	s.server = renewal.New(ctx, renewal.Parts{
 		Writer:   writer,
 		Profiles: profiles,
 		Disk:     &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client, Agent: userAgent(),
-		Clock: renewal.Clock{}, Log: s.p.logger, Report: s.p, Settings: settings, KeyDir: filepath.Join(s.ledgerDir(), "keys"),
-	}
+		Clock: host.Clock{}, Log: s.p.logger, Report: s.p, Settings: settings, KeyDir: filepath.Join(s.ledgerDir(), "keys"),
+	})
 	return nil
 }
 
@@ -259,7 +260,7 @@ func (s *session) lockedOutBy(ctx context.Context, pid int) string {
 		return "another instance of certbot or Orderly"
 	}
 	if s.openLedger(ctx, false) == nil {
-		if text := renewal.RunOf(ctx, s.ledger, s.locks, pid); text != "" {
+		if text := host.RunOf(ctx, s.ledger, s.locks, pid); text != "" {
 			return text
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
-	"orderly/renewal"
 )
 
 // proofFlags are certbot's flags about how names are proven, beside those of document roots. -a is turned into the switch
@@ -39,14 +39,14 @@ func (f *proofFlags) add(set *pflag.FlagSet) {
 
 // proof is what the flags come to. webroot says that document roots were asked for. Hooks that cannot be found are refused
 // where they are checked.
-func (f *proofFlags) proof(webroot bool, hooks *hookFlags, getenv func(string) string) (renewal.Proof, error) {
-	var p renewal.Proof
+func (f *proofFlags) proof(webroot bool, hooks *hookFlags, getenv func(string) string) (host.Proof, error) {
+	var p host.Proof
 	var err error
 	if p.Solver, err = f.solver(webroot); err != nil {
 		return p, err
 	}
 	p.Manual, p.WebrootFrom = ledger.Manual{Auth: f.auth, Cleanup: f.cleanup}, f.from
-	if err := renewal.CheckWebrootFrom(f.from, getenv); err != nil {
+	if err := host.CheckWebrootFrom(f.from, getenv); err != nil {
 		return p, err
 	}
 	if p.Manual.Challenge, err = challengeList(f.challenges); err != nil {
@@ -58,10 +58,10 @@ func (f *proofFlags) proof(webroot bool, hooks *hookFlags, getenv func(string) s
 	if hooks.unchecked {
 		return p, nil
 	}
-	if err := renewal.CheckHook("manual-auth-hook", f.auth, getenv); err != nil {
+	if err := host.CheckHook("manual-auth-hook", f.auth, getenv); err != nil {
 		return p, err
 	}
-	return p, renewal.CheckHook("manual-cleanup-hook", f.cleanup, getenv)
+	return p, host.CheckHook("manual-cleanup-hook", f.cleanup, getenv)
 }
 
 // solver is the one way to prove names that was asked for, "" where none was.
@@ -125,7 +125,7 @@ func challengeList(text string) (string, error) {
 }
 
 // needs refuses a way to prove names that certonly cannot go by itself.
-func (f *proofFlags) needs(p renewal.Proof) error {
+func (f *proofFlags) needs(p host.Proof) error {
 	switch {
 	case p.Solver == "":
 		return failure.New(failure.Usage, "Add --webroot -w DIR.", "no way to prove the names is given: --webroot, --standalone or --manual")
@@ -137,7 +137,7 @@ func (f *proofFlags) needs(p renewal.Proof) error {
 }
 
 // suits refuses names that cannot be proven the way that was asked for, before anything is looked at.
-func suits(p renewal.Proof, names []string) error {
+func suits(p host.Proof, names []string) error {
 	r := ledger.Request{Solver: p.Solver, Manual: p.Manual}
 	for _, name := range names {
 		wildcard := strings.HasPrefix(name, "*.")

@@ -11,7 +11,6 @@ import (
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/order/drive"
-	"orderly/order/keys"
 )
 
 // Accounts keeps the accounts of this host, for this run.
@@ -24,7 +23,7 @@ func (s *Server) Accounts() *account.Keeper {
 
 func (s *Server) keeper() *account.Keeper {
 	clients := &account.Clients{HTTP: s.HTTP, Agent: s.Agent, Now: s.Clock.Now, Log: s.Log, Date: s.watchClock}
-	return &account.Keeper{Disk: s.Disk, Ledger: s.Ledger, Clients: clients, Locks: locks{s}, Clock: s.Clock, Report: s.Report,
+	return &account.Keeper{Disk: s.Disk, Ledger: s.Ledger, Clients: clients, Locks: s.host.Locks, Clock: s.Clock, Report: s.Report,
 		Tasks: s.tasks(), Solitary: s.solitary, GiveUp: s.giveUp, Finish: func(ctx context.Context, o *ledger.Order) error {
 			result, _ := s.resume(ctx, o)
 			return result.Err
@@ -44,7 +43,7 @@ func (s *Server) ChooseAccount(server, id string, r account.Registration) (*cert
 }
 
 // Begun reports whether the run is recorded already.
-func (s *Server) Begun() bool { return s.run != nil }
+func (s *Server) Begun() bool { return s.run.ID != 0 }
 
 // Engine returns the order engine for an account, made once per run. It costs no request.
 func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine, error) {
@@ -120,8 +119,9 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 	return &drive.Engine{
 		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Solver: solvers{s}, Preflight: s.preflight, Begin: s.begin, Begins: s.begins, Refresh: s.refreshRoots, Installer: installer{s}, Wanted: s.wanted, Mended: s.mended, Mine: s.mine, Locks: locks{s},
-		Keys: &keys.Store{Dir: s.KeyDir}, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
+		Solver: s.host.Proofs, Preflight: s.host.Checks.Preflight, Begin: s.host.Hooks.Begin, Begins: s.host.Hooks.Begins, Refresh: s.host.Roots.Refresh,
+		Installer: s.host.Install, Wanted: s.host.Files.Wanted, Mended: s.host.Files.Mended, Mine: s.host.Files.Mine, Locks: s.host.Locks,
+		Keys: s.host.Keys, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last,
 		Parallel: drive.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait,
 	}
 }

@@ -22,7 +22,7 @@ import (
 )
 
 // account is the host's only one.
-func (h *host) account() *certbot.Account {
+func (h *machine) account() *certbot.Account {
 	h.t.Helper()
 	a, err := h.disk().ChooseAccount(h.ca.DirectoryURL(), "")
 	must(h.t, err)
@@ -30,7 +30,7 @@ func (h *host) account() *certbot.Account {
 }
 
 // theirs is the account as the CA has it.
-func (h *host) theirs() testca.TruthAccount {
+func (h *machine) theirs() testca.TruthAccount {
 	h.t.Helper()
 	accounts := h.ca.Truth().Accounts
 	if len(accounts) != 1 {
@@ -39,7 +39,7 @@ func (h *host) theirs() testca.TruthAccount {
 	return accounts[0]
 }
 
-func (h *host) thumbprint(a *certbot.Account) string {
+func (h *machine) thumbprint(a *certbot.Account) string {
 	h.t.Helper()
 	key, err := acme.NewKey(a.Key)
 	must(h.t, err)
@@ -47,12 +47,12 @@ func (h *host) thumbprint(a *certbot.Account) string {
 }
 
 // once makes the next request of a kind go wrong.
-func (h *host) once(kind string, action testca.Action) {
+func (h *machine) once(kind string, action testca.Action) {
 	h.ca.Inject(testca.Fault{Kind: kind, Nth: 1, Action: action})
 }
 
 // twice makes the next two requests of a kind go wrong: a run asks a second time.
-func (h *host) twice(kind string, fault testca.Fault) {
+func (h *machine) twice(kind string, fault testca.Fault) {
 	for _, fault.Nth = range []int{1, 2} {
 		fault.Kind = kind
 		h.ca.Inject(fault)
@@ -60,7 +60,7 @@ func (h *host) twice(kind string, fault testca.Fault) {
 }
 
 // vanish ends a run as a kill does: nothing is recorded, every lock is free.
-func (h *host) vanish() { h.openLocks() }
+func (h *machine) vanish() { h.openLocks() }
 
 func external(t *testing.T, id, key string) *acme.ExternalAccount {
 	t.Helper()
@@ -128,7 +128,7 @@ func TestContactsAreReplacedAndRemoved(t *testing.T) {
 }
 
 // followed checks that CA and host agree about the account's key, and that nothing names another account.
-func (h *host) followed(lineages ...string) *certbot.Account {
+func (h *machine) followed(lineages ...string) *certbot.Account {
 	h.t.Helper()
 	a := h.account()
 	if theirs := h.theirs(); theirs.Thumbprint != h.thumbprint(a) || theirs.URL != a.URL {

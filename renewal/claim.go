@@ -6,9 +6,9 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/order/drive"
-	"orderly/order/keys"
 )
 
 // claim says what this host knows of an order that only the CA remembers: a lineage with the same names, a key and a CSR
@@ -16,7 +16,7 @@ import (
 func (s *Server) claim(ctx context.Context, l drive.Lost, a *certbot.Account) drive.Claim {
 	c := drive.Claim{Keep: s.keyFor(ctx, l.Names)}
 	if same := s.Disk.FindByNames(l.Names); same != nil {
-		if r, err := renewalRequest(same, Round{}); err == nil {
+		if r, err := host.FromFile(same, host.Said{}); err == nil {
 			c.Mine, c.Request = true, r
 		}
 	}
@@ -52,15 +52,14 @@ func newRequest(lineage string, names []string, server, root string) ledger.Requ
 
 // keyFor returns what makes the newest key and CSR for exactly these names those of an order, or nil.
 func (s *Server) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key, csr ledger.FileRef, err error) {
-	kept := &keys.Store{Dir: s.KeyDir}
-	stem := kept.Orphan(names, func(id int64) bool {
+	stem := s.host.Keys.Orphan(names, func(id int64) bool {
 		o, err := s.Ledger.Order(ctx, id)
 		return err == nil && o.CSR.Set()
 	})
 	if stem == "" {
 		return nil
 	}
-	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return kept.Keep(stem, o.ID) }
+	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return s.host.Keys.Keep(stem, o.ID) }
 }
 
 // rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none does.
@@ -73,7 +72,7 @@ func (s *Server) rootWith(ctx context.Context, tokens []string) string {
 				return root
 			}
 			if failure.ClassOf(err) == failure.WebrootLocked {
-				s.warnOnce("tokens of the lost ledger were not looked for: " + err.Error())
+				s.host.Voice.WarnOnce("tokens of the lost ledger were not looked for: " + err.Error())
 				break
 			}
 		}

@@ -16,7 +16,6 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
-	"orderly/order/keys"
 )
 
 // CertificateNames checks that there is a certificate of each name, so that nothing is deleted if one was mistyped. A list
@@ -104,10 +103,9 @@ func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) 
 	if err != nil {
 		return err
 	}
-	kept := &keys.Store{Dir: s.KeyDir}
 	for _, o := range change.Orders {
 		if !o.SettledAt.IsZero() {
-			kept.Remove(o)
+			s.host.Keys.Remove(o)
 		}
 	}
 	return s.erase(ctx, t, p)
@@ -215,7 +213,7 @@ func (s *Server) unplace(ctx context.Context, o *ledger.Order, a *ledger.Authori
 	if a.Placement == "" {
 		return nil
 	}
-	if err := (solvers{s}).Remove(ctx, a.Placement); err != nil {
+	if err := s.host.Proofs.Remove(ctx, a.Placement); err != nil {
 		return errors.Join(fmt.Errorf("the token of order %d", o.ID), err)
 	}
 	a.Placement = ""

@@ -1,14 +1,12 @@
 package renewal
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"orderly/certbot"
 	"orderly/failure"
-	"orderly/ledger"
 )
 
 var noon = time.Date(2026, time.November, 24, 12, 0, 0, 0, time.UTC)
@@ -104,92 +102,6 @@ func TestTheCAsClockIsComparedWithOurs(t *testing.T) {
 	} {
 		if got := skewWarning(noon, theirs); (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: %q", theirs, got)
-		}
-	}
-}
-
-func TestAHookIsSoughtBeforeAnythingIsOrdered(t *testing.T) {
-	getenv := func(string) string { return "/bin" }
-	for _, good := range []string{"", "true", "/bin/sh -c x", "A=b nothing-there", "cd / && x", "[ -e /x ] && y", "( x; )", "if x; then y; fi"} {
-		if err := CheckHook("pre-hook", good, getenv); err != nil {
-			t.Errorf("%q: %v", good, err)
-		}
-	}
-	for _, bad := range []string{"/no/such/thing --now", "no-such-command-anywhere"} {
-		err := CheckHook("deploy-hook", bad, getenv)
-		if failure.ClassOf(err) != failure.Hook || !strings.HasPrefix(err.Error(), "Unable to find deploy-hook command ") {
-			t.Errorf("%q: %v", bad, err)
-		}
-	}
-}
-
-func TestAPathIsOneWordForTheShell(t *testing.T) {
-	for path, want := range map[string]string{"/etc/hook.sh": "/etc/hook.sh", "/a b": "'/a b'", "/it's": `'/it'\''s'`, "/$(x)": "'/$(x)'"} {
-		if got := quote(path); got != want {
-			t.Errorf("%q: %s", path, got)
-		}
-	}
-}
-
-// lineage is one as certbot's store returns it.
-func lineage(change func(*certbot.Params), names ...string) *certbot.Lineage {
-	l := &certbot.Lineage{Name: "a.example", Renewal: &certbot.Renewal{Name: "a.example", Path: "/etc/renewal/a.example.conf"},
-		Certificate: &certbot.Certificate{Names: names}}
-	l.Renewal.Params = certbot.Params{Authenticator: "webroot", Server: "https://ca.example/dir", KeyType: "rsa", RSAKeySize: 3072, PreHook: "pre",
-		PostHook: "post", DeployHook: "deploy", WebrootPath: []string{"/srv"}}
-	for _, name := range names {
-		l.Renewal.Params.WebrootMap = append(l.Renewal.Params.WebrootMap, certbot.Webroot{Name: strings.ToLower(name), Path: "/srv"})
-	}
-	if change != nil {
-		change(&l.Renewal.Params)
-	}
-	return l
-}
-
-func TestTheRequestOfARenewalFile(t *testing.T) {
-	r, err := renewalRequest(lineage(nil, "A.Example", "b.example"), Round{Hooks: ledger.Hooks{Deploy: "other"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (ledger.Hooks{Pre: "pre", Post: "post", Deploy: "other"}); r.Hooks != want {
-		t.Errorf("hooks %+v", r.Hooks)
-	}
-	if r.KeyType != "rsa" || r.RSABits != 3072 || r.Server != "https://ca.example/dir" || fmt.Sprint(r.Names) != "[a.example b.example]" ||
-		r.Webroots["a.example"] != "/srv" || r.New || r.Lineage != "a.example" {
-		t.Errorf("%+v", r)
-	}
-	for _, c := range []struct {
-		change func(*certbot.Params)
-		class  failure.Class
-		says   string
-	}{
-		{func(p *certbot.Params) { p.Authenticator = "nginx" }, failure.RenewalFile, `"nginx"`},
-		{func(p *certbot.Params) { p.Authenticator = "" }, failure.RenewalFile, "does not specify an authenticator"},
-		{func(p *certbot.Params) { p.WebrootMap, p.WebrootPath = nil, nil }, failure.WebrootUnset, "a.example"},
-	} {
-		_, err := renewalRequest(lineage(c.change, "a.example", "b.example"), Round{})
-		if failure.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.says) || failure.RemedyOf(err) == "" {
-			t.Errorf("%s: class %q, remedy %q: %v", c.says, failure.ClassOf(err), failure.RemedyOf(err), err)
-		}
-		if keeps := "`orderly reconfigure --cert-name a.example --webroot -w DIR`"; !strings.Contains(failure.RemedyOf(err), keeps) {
-			t.Errorf("%s: remedy %q, want %s, which keeps the CA and the account", c.says, failure.RemedyOf(err), keeps)
-		}
-	}
-}
-
-func TestWhoseAccountRenews(t *testing.T) {
-	p := certbot.Params{Server: "https://file/dir", Account: "file"}
-	for _, c := range []struct {
-		round           Round
-		server, account string
-	}{
-		{Round{}, "https://file/dir", "file"},
-		{Round{Account: "line"}, "https://file/dir", "line"},
-		{Round{Server: "https://line/dir"}, "https://line/dir", ""},
-		{Round{Server: "https://line/dir", Account: "line"}, "https://line/dir", "line"},
-	} {
-		if w := accountWish(p, c.round); w.Server != c.server || w.Account != c.account {
-			t.Errorf("%+v: %s at %s", c.round, w.Account, w.Server)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"orderly/account"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -58,7 +59,7 @@ func TestARenewalThatNeedsAnAccountChecksFirst(t *testing.T) {
 	h.due(name)
 	must(t, os.Rename(h.root(name), h.root(name)+".away"))
 	before := len(h.ca.Truth().Requests)
-	round := renewal.Round{Server: h.ca.DirectoryURL(), Registration: account.Registration{AgreeTOS: true, NoEmail: true}}
+	round := renewal.Round{Said: host.Said{Server: h.ca.DirectoryURL()}, Registration: account.Registration{AgreeTOS: true, NoEmail: true}}
 	results, err := h.renew(round)
 	if must(t, err); results[0].Class != failure.WebrootGone || len(h.ca.Truth().Requests) != before {
 		t.Errorf("%d requests: %+v", len(h.ca.Truth().Requests)-before, results)

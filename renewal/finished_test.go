@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
 )
 
 // leave is a run of certonly for a wish that dies when the CA has processed, or is asked, the first request of a kind.
-func (h *host) leave(kind string, after bool, w renewal.Wish) {
+func (h *machine) leave(kind string, after bool, w renewal.Wish) {
 	h.t.Helper()
 	h.site(w.Names...)
 	ctx, cancel := context.WithCancel(h.t.Context())
@@ -32,7 +33,7 @@ func (h *host) leave(kind string, after bool, w renewal.Wish) {
 }
 
 // at is the same host with another CA.
-func (h *host) at(config testca.Config) *host {
+func (h *machine) at(config testca.Config) *machine {
 	h.t.Helper()
 	config.HTTPPort, config.Now = h.port, h.clock.Now
 	ca, err := testca.Start(config)
@@ -44,7 +45,7 @@ func (h *host) at(config testca.Config) *host {
 }
 
 // state is the newest order of a lineage, as `order show` has it.
-func (h *host) newest(lineage string) *ledger.Order {
+func (h *machine) newest(lineage string) *ledger.Order {
 	h.t.Helper()
 	orders, err := h.ledger.Orders(h.t.Context(), ledger.OrderFilter{Lineage: lineage})
 	must(h.t, err)
@@ -113,8 +114,8 @@ func TestWhatIsIssuedForADeletedLineageIsLeftAside(t *testing.T) {
 func TestAForcedRenewalThatWasKilledIsOneOrder(t *testing.T) {
 	const name, other = "a.example.com", "b.example.com"
 	for _, kind := range []string{"new-order", "challenge", "finalize", "certificate"} {
-		for command, next := range map[string]func(h *host) []renewal.Result{
-			"renew": func(h *host) []renewal.Result {
+		for command, next := range map[string]func(h *machine) []renewal.Result{
+			"renew": func(h *machine) []renewal.Result {
 				s := h.process("renew")
 				left, err := s.ResumeAll(t.Context())
 				must(t, err)
@@ -122,12 +123,12 @@ func TestAForcedRenewalThatWasKilledIsOneOrder(t *testing.T) {
 				must(t, err)
 				return append(left, results...)
 			},
-			"renew --cert-name": func(h *host) []renewal.Result {
+			"renew --cert-name": func(h *machine) []renewal.Result {
 				results, err := h.renew(renewal.Round{Renew: true, CertName: name})
 				must(t, err)
 				return results
 			},
-			"certonly": func(h *host) []renewal.Result {
+			"certonly": func(h *machine) []renewal.Result {
 				w := h.wish(name)
 				w.Renew = true
 				return []renewal.Result{h.run(w)}
@@ -223,7 +224,7 @@ func TestOnlyWhatWasAskedForCountsAsFinished(t *testing.T) {
 	s := h.process("renew")
 	_, err := s.ResumeAll(t.Context())
 	must(t, err)
-	_, err = s.RenewAll(t.Context(), renewal.Round{Renew: true, Choice: renewal.Choice{KeyType: "rsa"}})
+	_, err = s.RenewAll(t.Context(), renewal.Round{Said: host.Said{Choice: host.Choice{KeyType: "rsa"}}, Renew: true})
 	must(t, err)
 	l, err := h.disk().Open(name)
 	must(t, err)

@@ -80,7 +80,7 @@ func TestADownloadedCertificateNeedsNoAccount(t *testing.T) {
 }
 
 // registered makes an account, and returns it.
-func (h *host) registered() *certbot.Account {
+func (h *machine) registered() *certbot.Account {
 	h.t.Helper()
 	s := h.process("register")
 	a, err := s.Accounts().RegisterNew(h.t.Context(), h.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})

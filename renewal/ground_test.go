@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/host"
 	"orderly/preflight"
 	"orderly/renewal"
 	"orderly/testca"
@@ -17,7 +18,7 @@ const customer = 12345
 
 // releases lays a site out as Deployer and Capistrano do: the document root of name is a link of the customer's to the
 // release that is deployed. It returns the releases.
-func (h *host) releases(name string) (first, second string) {
+func (h *machine) releases(name string) (first, second string) {
 	h.t.Helper()
 	must(h.t, os.Chmod(h.dir, 0o755))
 	must(h.t, os.Chmod(filepath.Dir(h.dir), 0o755))
@@ -34,7 +35,7 @@ func (h *host) releases(name string) (first, second string) {
 }
 
 // deploy lets the customer's link lead to another release, at once.
-func (h *host) deploy(release string) {
+func (h *machine) deploy(release string) {
 	link := filepath.Join(h.dir, "home", "current")
 	must(h.t, os.Symlink(release, link+".new"))
 	must(h.t, os.Lchown(link+".new", customer, customer))
@@ -42,7 +43,7 @@ func (h *host) deploy(release string) {
 }
 
 // wantEmpty says that nothing is left in directories.
-func (h *host) wantEmpty(dirs ...string) {
+func (h *machine) wantEmpty(dirs ...string) {
 	h.t.Helper()
 	for _, dir := range dirs {
 		if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
@@ -52,11 +53,11 @@ func (h *host) wantEmpty(dirs ...string) {
 }
 
 func TestWhatTheSolverRefusesIsRefusedWhateverIsSkipped(t *testing.T) {
-	for name, spoil := range map[string]func(h *host, root string){
-		"no document root":            func(_ *host, root string) { must(t, os.Remove(root)) },
-		"a file in the way":           func(_ *host, root string) { must(t, os.WriteFile(root+"/.well-known", nil, 0o644)) },
-		"a link to nothing":           func(_ *host, root string) { must(t, os.Symlink("nothing", root+"/.well-known")) },
-		"a customer's link to root's": func(h *host, root string) { h.linked(root+"/.well-known", "/etc") },
+	for name, spoil := range map[string]func(h *machine, root string){
+		"no document root":            func(_ *machine, root string) { must(t, os.Remove(root)) },
+		"a file in the way":           func(_ *machine, root string) { must(t, os.WriteFile(root+"/.well-known", nil, 0o644)) },
+		"a link to nothing":           func(_ *machine, root string) { must(t, os.Symlink("nothing", root+"/.well-known")) },
+		"a customer's link to root's": func(h *machine, root string) { h.linked(root+"/.well-known", "/etc") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +66,7 @@ func TestWhatTheSolverRefusesIsRefusedWhateverIsSkipped(t *testing.T) {
 			h.site("a.example")
 			spoil(h, h.root("a.example"))
 			h.set.SkipPreflight = map[string]bool{}
-			for _, check := range append(preflight.Checks(), renewal.LineageCheck) {
+			for _, check := range append(preflight.Checks(), host.LineageCheck) {
 				h.set.SkipPreflight[check] = true
 			}
 			orders := len(h.ca.Truth().Orders)
@@ -81,7 +82,7 @@ func TestWhatTheSolverRefusesIsRefusedWhateverIsSkipped(t *testing.T) {
 }
 
 // linked makes a link of the customer's.
-func (h *host) linked(path, target string) {
+func (h *machine) linked(path, target string) {
 	must(h.t, os.Symlink(target, path))
 	must(h.t, os.Lchown(path, customer, customer))
 }

@@ -20,13 +20,13 @@ func (s *Server) heal(ctx context.Context, w Wish) {
 		troubled = append(troubled, w.CertName)
 	}
 	for _, name := range troubled {
-		_, err := s.openHealed(name) // what is wrong still, is found when it is decided about
+		_, err := s.host.Lineages.Open(name) // what is wrong still, is found when it is decided about
 		if failure.ClassOf(err) != failure.LineageBroken || s.Settings.Rehearsal {
 			continue
 		}
 		// Another process may be mending it just now; it is broken only if it still is when that one is done.
 		if unlock, err := s.Locks.Lock(ctx, order.LineageLock(name)); err == nil && unlock() == nil {
-			_, _ = s.openHealed(name)
+			_, _ = s.host.Lineages.Open(name)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
@@ -33,9 +34,9 @@ func TestAnInstallerThatIsNotRunIsTold(t *testing.T) {
 		{what: "by a flag", settings: renewal.Settings{Installer: "nginx"}, service: "systemctl reload nginx"},
 		{what: "a deploy hook in the file", file: "installer = nginx\nrenew_hook = true\n"},
 		{what: "a deploy hook by a flag", file: "installer = nginx\n", hooks: ledger.Hooks{Deploy: "true"}, listed: true},
-		{what: "a hook in the directory", file: "installer = nginx\n", settings: renewal.Settings{DirectoryHooks: true}, hook: true},
+		{what: "a hook in the directory", file: "installer = nginx\n", settings: renewal.Settings{Settings: host.Settings{DirectoryHooks: true}}, hook: true},
 		{what: "a hook in the directory that is not run", file: "installer = nginx\n", hook: true, service: "systemctl reload nginx"},
-		{what: "rehearsed", file: "installer = nginx\n", settings: renewal.Settings{Rehearsal: true}, service: "systemctl reload nginx", listed: true},
+		{what: "rehearsed", file: "installer = nginx\n", settings: renewal.Settings{Settings: host.Settings{Rehearsal: true}}, service: "systemctl reload nginx", listed: true},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			before := h.conf(name)
@@ -49,12 +50,12 @@ func TestAnInstallerThatIsNotRunIsTold(t *testing.T) {
 			set := h.set
 			defer func() { h.set = set }()
 			h.set.Installer, h.set.DirectoryHooks, h.set.Rehearsal = c.settings.Installer, c.settings.DirectoryHooks, c.settings.Rehearsal
-			listed := renewal.WithoutInstaller(h.disk(), h.opened(name), true)
+			listed := host.WithoutInstaller(h.disk(), h.opened(name), true)
 			if (listed != "") != c.listed {
 				t.Errorf("certificates: %q", listed)
 			}
 			h.report.warnings = nil
-			results, err := h.renew(renewal.Round{Renew: true, Hooks: c.hooks})
+			results, err := h.renew(renewal.Round{Said: host.Said{Hooks: c.hooks}, Renew: true})
 			must(t, err)
 			told := strings.Join(h.report.warnings, "\n")
 			if c.service == "" && (results[0].Note != "" || strings.Contains(told, "installer")) {
@@ -76,12 +77,12 @@ func TestTheHookInPlaceOfAnInstaller(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has(name)
 	h.edit(name, "[renewalparams]\n", "[renewalparams]\ninstaller = nginx\n")
-	if note := renewal.WithoutInstaller(h.disk(), h.opened(name), true); !strings.Contains(note, "orderly reconfigure --cert-name "+name+" --deploy-hook 'systemctl reload nginx'") {
+	if note := host.WithoutInstaller(h.disk(), h.opened(name), true); !strings.Contains(note, "orderly reconfigure --cert-name "+name+" --deploy-hook 'systemctl reload nginx'") {
 		t.Fatal(note)
 	}
-	_, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{CertName: name, Hooks: ledger.Hooks{Deploy: "systemctl reload nginx"}}})
+	_, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Deploy: "systemctl reload nginx"}}, CertName: name}})
 	must(t, err)
-	if note := renewal.WithoutInstaller(h.disk(), h.opened(name), true); note != "" {
+	if note := host.WithoutInstaller(h.disk(), h.opened(name), true); note != "" {
 		t.Error(note)
 	}
 }

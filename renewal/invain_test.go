@@ -10,7 +10,7 @@ import (
 )
 
 // irrevocable are the commands that a CA obeys for good.
-func irrevocable(h *host) map[string]func(context.Context, *renewal.Server) error {
+func irrevocable(h *machine) map[string]func(context.Context, *renewal.Server) error {
 	return map[string]func(context.Context, *renewal.Server) error{
 		"revoke": func(ctx context.Context, s *renewal.Server) error {
 			_, err := s.Revoke(ctx, renewal.Revocation{CertName: "a.example.com"})
@@ -23,7 +23,7 @@ func irrevocable(h *host) map[string]func(context.Context, *renewal.Server) erro
 }
 
 // obeyed reports whether the CA has done what cannot be undone.
-func (h *host) obeyed() bool {
+func (h *machine) obeyed() bool {
 	return len(h.ca.Truth().Revoked) > 0 || h.theirs().Status == "deactivated"
 }
 

@@ -39,7 +39,7 @@ func (k *killer) Commit(ctx context.Context, c *ledger.Change) error {
 }
 
 // killed runs a command that dies at its effect number at, and reports whether it died.
-func (h *host) killed(at int, command string, do func(*renewal.Server) error) (died bool) {
+func (h *machine) killed(at int, command string, do func(*renewal.Server) error) (died bool) {
 	h.t.Helper()
 	s := h.process(command)
 	k := &killer{Store: h.ledger, at: at}
@@ -59,7 +59,7 @@ func (h *host) killed(at int, command string, do func(*renewal.Server) error) (d
 }
 
 // night is what cron does next: nothing of a killed command may make it fail.
-func (h *host) night() {
+func (h *machine) night() {
 	h.t.Helper()
 	s := h.process("renew")
 	left, err := s.ResumeAll(h.t.Context())
@@ -76,7 +76,7 @@ func (h *host) night() {
 }
 
 // whole reports whether a lineage is there and can be used.
-func (h *host) whole(lineage string) bool {
+func (h *machine) whole(lineage string) bool {
 	l, err := h.disk().Open(lineage)
 	return err == nil && l.CheckPair() == nil
 }
@@ -228,7 +228,7 @@ func TestAnUnregisterKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 	}
 }
 
-func (h *host) status(a *certbot.Account) string {
+func (h *machine) status(a *certbot.Account) string {
 	for _, theirs := range h.ca.Truth().Accounts {
 		if theirs.URL == a.URL {
 			return theirs.Status

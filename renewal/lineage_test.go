@@ -10,21 +10,22 @@ import (
 
 	"orderly/certbot/damage"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/order"
 	"orderly/renewal"
 	"orderly/testca"
 )
 
 // onDisk names a lineage's files.
-func (h *host) onDisk(lineage string, others ...string) damage.Dir {
+func (h *machine) onDisk(lineage string, others ...string) damage.Dir {
 	return damage.Dir{Config: filepath.Join(h.dir, "etc"), Name: lineage, Others: others}
 }
 
 // ordered counts the CA's orders.
-func (h *host) ordered() int { return len(h.ca.Truth().Orders) }
+func (h *machine) ordered() int { return len(h.ca.Truth().Orders) }
 
 // again is a run of certonly for the names of a lineage.
-func (h *host) again(w renewal.Wish) renewal.Result {
+func (h *machine) again(w renewal.Wish) renewal.Result {
 	h.t.Helper()
 	s := h.process("certonly")
 	r := s.Obtain(h.t.Context(), w)
@@ -34,7 +35,7 @@ func (h *host) again(w renewal.Wish) renewal.Result {
 }
 
 // warned counts the warnings with a phrase.
-func (h *host) warned(phrase string) int {
+func (h *machine) warned(phrase string) int {
 	n := 0
 	for _, line := range h.report.warnings {
 		if strings.Contains(line, phrase) {
@@ -63,7 +64,6 @@ func TestAVersionThatIsNoSuccessorIsLeftAloneByEveryCommand(t *testing.T) {
 		},
 		"reconfigure": func() error {
 			s := h.process("reconfigure")
-			s.Settings.Rehearsal = false
 			_, err := s.Reconfigure(t.Context(), renewal.Reconfiguration{Round: renewal.Round{CertName: "a.example"}, Only: true})
 			return err
 		},
@@ -319,7 +319,7 @@ func TestALostKeyIsReplacedOnce(t *testing.T) {
 	if l, err := h.disk().Open("b.example"); err != nil || l.Version != 1 || l.CheckPair() != nil {
 		t.Errorf("the older pair does not serve: %+v, %v", l, err)
 	}
-	results, err := h.renew(renewal.Round{CertName: "same.example", Choice: renewal.Choice{NewKey: true}}) // the remedies
+	results, err := h.renew(renewal.Round{Said: host.Said{Choice: host.Choice{NewKey: true}}, CertName: "same.example"}) // the remedies
 	must(t, err)
 	forced, err := h.renew(renewal.Round{CertName: "a.example", Renew: true})
 	must(t, err)
@@ -387,7 +387,7 @@ func TestSettingsMendedBeforeTheInstallationStay(t *testing.T) {
 	h.due("a.example")
 	h.edit("a.example", "[renewalparams]", "[renewalparams]\npost_hook = echo old\nmust_staple = True\npreferred_chain = Nobody's\nuser_agent = me")
 	h.ca.Inject(testca.Fault{Kind: "certificate", Action: testca.Respond, Status: 503, Problem: "serverInternal", RetryAfter: "3600"})
-	results, err := h.renew(renewal.Round{Choice: renewal.Choice{PreferredProfile: "classic"}})
+	results, err := h.renew(renewal.Round{Said: host.Said{Choice: host.Choice{PreferredProfile: "classic"}}})
 	must(t, err)
 	if got := outcomes(results); got == "a.example issued" {
 		t.Fatal("it was installed at once")

@@ -8,12 +8,13 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/renewal"
 	"orderly/testca"
 )
 
 // obtain is a run of certonly.
-func (h *host) obtain(w renewal.Wish) renewal.Result {
+func (h *machine) obtain(w renewal.Wish) renewal.Result {
 	h.t.Helper()
 	s := h.process("certonly")
 	r := s.Obtain(h.t.Context(), w)
@@ -23,7 +24,7 @@ func (h *host) obtain(w renewal.Wish) renewal.Result {
 }
 
 // resume is what renew begins with.
-func (h *host) resume() []renewal.Result {
+func (h *machine) resume() []renewal.Result {
 	h.t.Helper()
 	s := h.process("resume")
 	results, err := s.ResumeAll(h.t.Context())
@@ -33,7 +34,7 @@ func (h *host) resume() []renewal.Result {
 	return results
 }
 
-func (h *host) opened(lineage string) *certbot.Lineage {
+func (h *machine) opened(lineage string) *certbot.Lineage {
 	h.t.Helper()
 	l, err := h.disk().Open(lineage)
 	must(h.t, err)
@@ -63,17 +64,17 @@ func TestAnotherTypeOfKeyIsARenewal(t *testing.T) {
 	for _, c := range []struct {
 		what     string
 		certName string
-		choice   renewal.Choice
+		choice   host.Choice
 		outcome  string
 		keyType  string // afterwards
 	}{
-		{"without the certificate's name it is not confirmed", "", renewal.Choice{KeyType: "ecdsa"}, renewal.Failed, "RSA"},
-		{"nothing said of it", name, renewal.Choice{}, renewal.Kept, "RSA"},
-		{"confirmed", name, renewal.Choice{KeyType: "ecdsa"}, renewal.Issued, "ECDSA"},
-		{"the same again", name, renewal.Choice{KeyType: "ecdsa"}, renewal.Kept, "ECDSA"},
-		{"another curve alone waits until it is due, as with certbot", name, renewal.Choice{KeyType: "ecdsa", Curve: "secp384r1"}, renewal.Kept, "ECDSA"},
-		{"must-staple alone, too", name, renewal.Choice{MustStaple: true}, renewal.Kept, "ECDSA"},
-		{"and back, with a size", name, renewal.Choice{KeyType: "rsa", RSABits: 3072}, renewal.Issued, "RSA"},
+		{"without the certificate's name it is not confirmed", "", host.Choice{KeyType: "ecdsa"}, renewal.Failed, "RSA"},
+		{"nothing said of it", name, host.Choice{}, renewal.Kept, "RSA"},
+		{"confirmed", name, host.Choice{KeyType: "ecdsa"}, renewal.Issued, "ECDSA"},
+		{"the same again", name, host.Choice{KeyType: "ecdsa"}, renewal.Kept, "ECDSA"},
+		{"another curve alone waits until it is due, as with certbot", name, host.Choice{KeyType: "ecdsa", Curve: "secp384r1"}, renewal.Kept, "ECDSA"},
+		{"must-staple alone, too", name, host.Choice{MustStaple: true}, renewal.Kept, "ECDSA"},
+		{"and back, with a size", name, host.Choice{KeyType: "rsa", RSABits: 3072}, renewal.Issued, "RSA"},
 	} {
 		w := h.wish(name)
 		w.CertName, w.Choice = c.certName, c.choice
@@ -175,7 +176,7 @@ func TestAFlagOfAKilledRunStays(t *testing.T) {
 	h.has(name)
 	h.ca.Inject(testca.Fault{Kind: "finalize", Nth: 1, Action: testca.Respond, Status: 400, Problem: "badCSR"})
 	w := h.wish(name)
-	w.Renew, w.Choice = true, renewal.Choice{MustStaple: true, Curve: "secp384r1"}
+	w.Renew, w.Choice = true, host.Choice{MustStaple: true, Curve: "secp384r1"}
 	if r := h.obtain(w); r.Class != failure.BadCSR {
 		t.Fatalf("%+v", r)
 	}
@@ -185,7 +186,7 @@ func TestAFlagOfAKilledRunStays(t *testing.T) {
 		t.Errorf("%s", h.conf(name))
 	}
 	w = h.wish(name)
-	w.Renew, w.Choice = true, renewal.Choice{NoMustStaple: true}
+	w.Renew, w.Choice = true, host.Choice{NoMustStaple: true}
 	if r := h.obtain(w); r.Outcome != renewal.Issued || mustStaple(h.opened(name).Certificate) || strings.Contains(h.conf(name), "must_staple") {
 		t.Errorf("%+v\n%s", r, h.conf(name))
 	}
@@ -220,15 +221,15 @@ func TestAKeyThatTheCARefusesIsTheCertificatesOwn(t *testing.T) {
 	const name = "a.example.com"
 	for _, c := range []struct {
 		problem string
-		choice  renewal.Choice
+		choice  host.Choice
 		class   failure.Class
 		said    []string
 	}{
-		{"badPublicKey", renewal.Choice{}, failure.BadCSR, []string{"ecdsa, secp256r1", "--key-type rsa"}},
-		{"badCSR", renewal.Choice{KeyType: "rsa"}, failure.BadCSR, []string{"rsa, 2048 bits", "--key-type ecdsa --elliptic-curve secp256r1"}},
-		{"badCSR", renewal.Choice{MustStaple: true}, failure.BadCSR, []string{"OCSP Must Staple", "--no-must-staple"}},
-		{"caa", renewal.Choice{}, failure.CAAForbids, []string{"CAA record"}},
-		{"rejectedIdentifier", renewal.Choice{}, failure.BadName, []string{"Leave out the name"}},
+		{"badPublicKey", host.Choice{}, failure.BadCSR, []string{"ecdsa, secp256r1", "--key-type rsa"}},
+		{"badCSR", host.Choice{KeyType: "rsa"}, failure.BadCSR, []string{"rsa, 2048 bits", "--key-type ecdsa --elliptic-curve secp256r1"}},
+		{"badCSR", host.Choice{MustStaple: true}, failure.BadCSR, []string{"OCSP Must Staple", "--no-must-staple"}},
+		{"caa", host.Choice{}, failure.CAAForbids, []string{"CAA record"}},
+		{"rejectedIdentifier", host.Choice{}, failure.BadName, []string{"Leave out the name"}},
 	} {
 		t.Run(c.problem, func(t *testing.T) {
 			t.Parallel()

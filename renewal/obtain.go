@@ -69,7 +69,7 @@ const mostDecisions = 5
 // Only says that this wish is all the run is about, so that its end may be recorded with the order's.
 func (s *Server) Only() {
 	s.last = func() *ledger.Run {
-		if len(s.hooks.debts) > 0 {
+		if s.host.Hooks.Owe() {
 			return nil // post-hooks are still to run
 		}
 		s.run.EndedAt, s.run.Outcome = s.Clock.Now(), "done"
@@ -94,7 +94,7 @@ func (s *Server) Obtain(ctx context.Context, w Wish) Result {
 		if !d.Needed && !s.unfinished(ctx, d.Lineage) {
 			s.keep(&result, d.Current)
 			for _, note := range result.Notes {
-				s.warnOnce(note)
+				s.host.Voice.WarnOnce(note)
 			}
 			return result
 		}
@@ -128,24 +128,15 @@ func (s *Server) unfinished(ctx context.Context, lineage string) bool {
 
 // inherited is what this run has finished of what earlier ones began.
 type inherited struct {
-	finished map[string]*ledger.Order // orders that came to their good end, by lineage
-	deleted  map[string]deletion      // by lineage
-	revoked  []Revoked
-}
-
-// finish remembers an order that this run has brought to its good end.
-func (s *Server) finish(o *ledger.Order) {
-	if s.finished == nil {
-		s.finished = map[string]*ledger.Order{}
-	}
-	s.finished[o.Lineage] = o
+	deleted map[string]deletion // by lineage
+	revoked []Revoked
 }
 
 // keep says that a certificate in place is as it should be: because this run has finished what an earlier one began, or
 // since long.
 func (s *Server) keep(r *Result, l *certbot.Lineage) {
 	r.Outcome = Kept
-	if done := s.finished[s.orderName(l.Name)]; done != nil && r.Order == 0 {
+	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil && r.Order == 0 {
 		r.Outcome, r.Order, r.Resumed = Issued, done.ID, true
 		if done.Request.Rehearsal {
 			r.Outcome = Rehearsed
@@ -166,11 +157,11 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 	if err != nil {
 		return err
 	}
-	if err := s.reserve(ctx, w.port(d.Current), portPatience); err != nil {
+	if err := s.host.Ports.Reserve(ctx, w.port(d.Current)); err != nil {
 		return err
 	}
-	defer s.rest()
-	outcome, err := s.obtain(ctx, engine, s.orderName(d.Lineage), w.Names, d.Current, s.enough(w, d), func(ctx context.Context) (*order.Plan, error) {
+	defer s.host.Ports.Rest()
+	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(d.Lineage), w.Names, d.Current, s.enough(w, d), func(ctx context.Context) (*order.Plan, error) {
 		closed := w
 		closed.closed = true
 		again, err := s.decide(closed, s.Clock.Now())
@@ -196,41 +187,18 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 // attempt says what begins, unless it is certain already that preflight will refuse.
 func (s *Server) attempt(ctx context.Context, e *drive.Engine, r *ledger.Request) error {
 	s.addReplaces(ctx, e, r)
-	if r.LostKey = r.LostKey || s.abandoned[r.Lineage] != ""; r.LostKey {
-		s.warnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
+	if r.LostKey = r.LostKey || s.host.Lineages.Abandoned(r.Lineage) != ""; r.LostKey {
+		s.host.Voice.WarnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
 	}
-	s.rehearse(r)
+	s.host.Files.Rehearse(r)
 	if s.left != nil {
 		restrict(r, s.left)
 	}
-	s.refreshRoots(ctx, r)
-	if e.Account.ID != 0 && !s.hopeless(ctx, *r) { // who has no account yet hears of that first
+	s.host.Roots.Refresh(ctx, r)
+	if e.Account.ID != 0 && !s.host.Checks.Hopeless(ctx, *r) { // who has no account yet hears of that first
 		s.announce(*r)
 	}
 	return nil
-}
-
-// hopeless looks at what preflight finds without the network.
-func (s *Server) hopeless(ctx context.Context, r ledger.Request) bool {
-	if result := s.checkLineage(r); result != nil && result.Class != "" {
-		return true
-	}
-	if hopelessProof(r) {
-		return true
-	}
-	for _, name := range r.Names {
-		if !usesRoots(r) {
-			break
-		}
-		root := r.Webroots[name]
-		if root == "" {
-			return true
-		}
-		if _, err := s.Writer.Inspect(ctx, root); err != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger knows that the same account
@@ -269,12 +237,12 @@ func (s *Server) conclude(lineage string, outcome drive.Outcome, err error, resu
 		return err
 	}
 	if outcome.Order != nil {
-		s.hooks.renewed = append(s.hooks.renewed, outcome.Order.Request.Names...)
+		s.host.Hooks.Renewed(outcome.Order.Request.Names)
 	}
 	if s.Settings.Rehearsal {
 		result.Outcome, result.Path = Rehearsed, filepath.Join(s.Disk.Dirs.Config, "live", lineage, "fullchain.pem")
 		if l, err := s.Disk.Open(lineage); err == nil && outcome.Order != nil {
-			s.noteInstaller(l, outcome.Order.Request.Hooks, result)
+			result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy, s.Settings.Installer)
 		}
 		return nil
 	}
@@ -286,7 +254,7 @@ func (s *Server) conclude(lineage string, outcome drive.Outcome, err error, resu
 	result.Names = l.Certificate.Names
 	if outcome.Order != nil {
 		result.Outcome = Issued
-		s.noteInstaller(l, outcome.Order.Request.Hooks, result)
+		result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy, s.Settings.Installer)
 	}
 	return nil
 }
@@ -298,12 +266,12 @@ const lastWord = 400 * time.Millisecond
 // Finish runs the post-hooks this run owes, also after a signal: a service that a pre-hook stopped must not stay down. It
 // is called once, after everything else.
 func (s *Server) Finish(ctx context.Context) error {
-	s.stopListening() // a post-hook may start the web server whose port it was
-	defer s.freePorts()
+	s.host.Ports.Close() // a post-hook may start the web server whose port it was
+	defer s.host.Ports.Free()
 	if ctx.Err() == nil {
-		return s.payOwn(ctx)
+		return s.host.Hooks.PayOwn(ctx)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
-	return s.payOwn(ctx)
+	return s.host.Hooks.PayOwn(ctx)
 }

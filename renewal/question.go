@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -114,7 +115,7 @@ func (w Wish) changesNames(l *certbot.Lineage) error {
 // it is asked, also where certbot's own default is another one than the certificate has.
 func (w *Wish) confirms(l *certbot.Lineage) error {
 	given := w.Choice.KeyType != ""
-	wanted := first(w.Choice.KeyType, "ecdsa")
+	wanted := cmp.Or(w.Choice.KeyType, "ecdsa")
 	if l.Certificate.KeyType == "" || strings.EqualFold(wanted, l.Certificate.KeyType) || given && w.CertName != "" {
 		return nil
 	}

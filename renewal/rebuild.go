@@ -97,7 +97,7 @@ const (
 // lineage's own next run. It pays what dead runs left owed: a server that was stopped must come up again. Nothing to do costs
 // two queries.
 func (s *Server) Recover(ctx context.Context, lineage string) error {
-	if err := s.PayDebts(ctx); err != nil {
+	if err := s.host.Hooks.PayDebts(ctx); err != nil {
 		return err
 	}
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true})
@@ -106,7 +106,7 @@ func (s *Server) Recover(ctx context.Context, lineage string) error {
 	}
 	recovered := 0
 	for _, o := range orders {
-		if o.Lineage == s.orderName(lineage) || !s.mine(o) || s.private(o) || recovered == mostRecovered || ctx.Err() != nil {
+		if o.Lineage == s.host.Files.OrderName(lineage) || !s.host.Files.Mine(o) || s.private(o) || recovered == mostRecovered || ctx.Err() != nil {
 			continue
 		}
 		recovered++
@@ -118,7 +118,7 @@ func (s *Server) Recover(ctx context.Context, lineage string) error {
 // private reports whether an order is only for runs about its own lineage, and for those about all: what is left of it is
 // done on this host, or cannot be done without its hooks.
 func (s *Server) private(o *ledger.Order) bool {
-	pre, err := s.withDirectory("pre", o.Request.Hooks.Pre)
+	pre, err := s.host.Hooks.All("pre", o.Request.Hooks.Pre)
 	return err != nil || order.Issued(o) || o.Request.Solver == ledger.ManualSolver || len(pre) > 0
 }
 
@@ -130,10 +130,10 @@ func (s *Server) recoverOne(ctx context.Context, o *ledger.Order) {
 	patience, wait := engine.Patience, engine.LongestWait
 	engine.Patience, engine.LongestWait = recoverPatience, recoverPatience
 	defer func() { engine.Patience, engine.LongestWait = patience, wait }()
-	if free, err := s.reserved(o); err != nil || !free {
+	if free, err := s.host.Ports.Reserved(o); err != nil || !free {
 		return
 	}
-	defer s.rest()
+	defer s.host.Ports.Rest()
 	did, err := engine.Advance(ctx, o)
 	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 	if did && err != nil && failure.ClassOf(err) != failure.Stopped {

@@ -7,8 +7,10 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 )
 
 // Reconfiguration is what reconfigure was asked for: a round of the one lineage CertName with the settings that it is to
@@ -62,7 +64,7 @@ func (s *Server) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
 	if err := s.Disk.NotCopied(w.CertName); err != nil {
 		return nil, err
 	}
-	l, err := s.openHealed(w.CertName)
+	l, err := s.host.Lineages.Open(w.CertName)
 	if err != nil {
 		return nil, failure.Wrap(err, failure.ClassOf(err), "", "Renewal configuration file %s (cert: %s) produced an unexpected error",
 			s.Disk.Dirs.Renewal(w.CertName), w.CertName)
@@ -78,17 +80,22 @@ func (s *Server) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
 // rehearsed renews the lineage, as it would be from now on, without putting anything in place.
 func (s *Server) rehearsed(ctx context.Context, l *certbot.Lineage, round Round) error {
 	round.Renew, round.Server, round.Account = false, "", ""
-	if l.Renewal.Params.Server == Production {
-		round.Server = Staging
+	if l.Renewal.Params.Server == host.Production {
+		round.Server = host.Staging
 	}
-	before := s.Settings.Rehearsal
-	s.Settings.Rehearsal = true
-	defer func() { s.Settings.Rehearsal = before }()
-	result := s.renew(ctx, l, round)
+	result := s.rehearsing().renew(ctx, l, round)
 	if result.Err != nil {
 		return failure.Wrap(result.Err, result.Class, "", "%s was not reconfigured, since a renewal with the new settings would fail", l.Name)
 	}
 	return nil
+}
+
+// rehearsing is the same server in the same run, where from now on nothing changes on disk.
+func (s *Server) rehearsing() *Server {
+	r := &Server{Parts: s.Parts, host: s.host.Rehearsing(), run: s.run, engines: map[string]*drive.Engine{}, accounts: s.accounts,
+		revocations: s.revocations, inherited: s.inherited}
+	r.Settings.Rehearsal = true
+	return r
 }
 
 // rewrite applies what was asked to the renewal file and reports whether that changed it. The caller holds the lineage's lock.
@@ -97,35 +104,18 @@ func (s *Server) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r, err := renewalRequest(l, Round{Hooks: w.Hooks, Choice: w.Choice, Proof: w.Proof, Webroots: w.Webroots, WebrootPaths: w.WebrootPaths})
+	r, err := host.FromFile(l, host.Said{Hooks: w.Hooks, Choice: w.Choice, Proof: w.Proof, Webroots: w.Webroots, WebrootPaths: w.WebrootPaths})
 	if err != nil {
 		return false, err
 	}
-	s.refreshRoots(ctx, &r) // what the rehearsal was told, not what the file knew before
+	s.host.Roots.Refresh(ctx, &r) // what the rehearsal was told, not what the file knew before
 	before, err := os.ReadFile(l.Renewal.Path)
 	if err != nil {
 		return false, err
 	}
-	if err := s.Disk.WriteRenewal(l.Renewal, w.settings(r)); err != nil {
+	if err := s.Disk.WriteRenewal(l.Renewal, w.Changes(r, w.Forget)); err != nil {
 		return false, err
 	}
 	after, err := os.ReadFile(l.Renewal.Path)
 	return string(before) != string(after), err
-}
-
-// settings are those that were asked for, of all that the request would bring about. What was not mentioned stays as it is.
-func (w Reconfiguration) settings(r ledger.Request) certbot.Params {
-	p := certbot.Params{PreHook: w.Hooks.Pre, PostHook: w.Hooks.Post, DeployHook: w.Hooks.Deploy, Remove: slices.Clone(w.Forget)}
-	if w.Choice != (Choice{}) {
-		chosen(r, &p)
-	}
-	if w.Proof != (Proof{}) || len(w.Webroots)+len(w.WebrootPaths) > 0 {
-		all := params(r)
-		p.WebrootPath, p.WebrootMap = all.WebrootPath, all.WebrootMap
-		proven(r, &p)
-		if r.Solver != ledger.ManualSolver {
-			p.Remove = append(p.Remove, "manual_auth_hook", "manual_cleanup_hook")
-		}
-	}
-	return p
 }

@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
 )
 
-func (h *host) reconfigure(w renewal.Reconfiguration) (renewal.Reconfigured, error) {
+func (h *machine) reconfigure(w renewal.Reconfiguration) (renewal.Reconfigured, error) {
 	h.t.Helper()
 	s := h.process("reconfigure " + w.CertName)
 	done, err := s.Reconfigure(h.t.Context(), w)
@@ -21,7 +22,7 @@ func (h *host) reconfigure(w renewal.Reconfiguration) (renewal.Reconfigured, err
 	return done, err
 }
 
-func (h *host) conf(lineage string) string {
+func (h *machine) conf(lineage string) string {
 	h.t.Helper()
 	text, err := os.ReadFile(h.disk().Dirs.Renewal(lineage))
 	must(h.t, err)
@@ -36,8 +37,7 @@ func TestSettingsAreChangedAfterARehearsal(t *testing.T) {
 	moved := filepath.Join(h.dir, "moved")
 	must(t, os.Rename(h.root(name), moved))
 	must(t, os.Symlink(moved, h.root(name))) // what the web server serves
-	done, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{CertName: name, WebrootPaths: []string{moved}, Proof: renewal.Proof{Solver: "webroot"},
-		Hooks: ledger.Hooks{Post: "true"}, Choice: renewal.Choice{KeyType: "rsa"}}})
+	done, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{WebrootPaths: []string{moved}, Proof: host.Proof{Solver: "webroot"}, Hooks: ledger.Hooks{Post: "true"}, Choice: host.Choice{KeyType: "rsa"}}, CertName: name}})
 	must(t, err)
 	l, err := h.disk().Open(name)
 	must(t, err)
@@ -51,7 +51,7 @@ func TestSettingsAreChangedAfterARehearsal(t *testing.T) {
 		t.Error("the rehearsal put a certificate in place, or left something pending")
 	}
 	before := h.conf(name)
-	done, err = h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{CertName: name, Hooks: ledger.Hooks{Post: "true"}}})
+	done, err = h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Post: "true"}}, CertName: name}})
 	must(t, err)
 	if done.Changed || h.conf(name) != before {
 		t.Errorf("the same again: %+v", done)
@@ -67,7 +67,7 @@ func TestSettingsAreChangedAfterARehearsal(t *testing.T) {
 	t.Logf("%d certificates before, %d now", issued, len(h.ca.Truth().Issued))
 }
 
-func (h *host) serial(lineage string) string {
+func (h *machine) serial(lineage string) string {
 	h.t.Helper()
 	l, err := h.disk().Open(lineage)
 	must(h.t, err)
@@ -84,17 +84,17 @@ func TestSettingsThatWouldFailAreNotTaken(t *testing.T) {
 		round renewal.Round
 		class failure.Class
 	}{
-		"a root that is not served": {renewal.Round{CertName: name, WebrootPaths: []string{elsewhere}}, failure.HTTPWrong},
-		"a root that is not there":  {renewal.Round{CertName: name, WebrootPaths: []string{filepath.Join(elsewhere, "none")}}, failure.WebrootGone},
-		"another server":            {renewal.Round{CertName: name, Server: "https://ca.example/dir"}, failure.Config},
-		"another account":           {renewal.Round{CertName: name, Account: "0123"}, failure.Config},
+		"a root that is not served": {renewal.Round{Said: host.Said{WebrootPaths: []string{elsewhere}}, CertName: name}, failure.HTTPWrong},
+		"a root that is not there":  {renewal.Round{Said: host.Said{WebrootPaths: []string{filepath.Join(elsewhere, "none")}}, CertName: name}, failure.WebrootGone},
+		"another server":            {renewal.Round{Said: host.Said{Server: "https://ca.example/dir"}, CertName: name}, failure.Config},
+		"another account":           {renewal.Round{Said: host.Said{Account: "0123"}, CertName: name}, failure.Config},
 		"no such certificate":       {renewal.Round{CertName: "none"}, failure.Config},
 	} {
 		if _, err := h.reconfigure(renewal.Reconfiguration{Round: one.round}); failure.ClassOf(err) != one.class {
 			t.Errorf("%s: %s %v", what, failure.ClassOf(err), err)
 		}
 	}
-	if _, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{CertName: name, Hooks: ledger.Hooks{Pre: "true"}}, Only: true}); err != nil {
+	if _, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: "true"}}, CertName: name}, Only: true}); err != nil {
 		t.Errorf("only rehearsed: %v", err)
 	}
 	if h.conf(name) != before {

@@ -6,7 +6,6 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
-	"orderly/order/keys"
 )
 
 // ReleaseCost says what giving an order up costs at its CA.
@@ -32,7 +31,7 @@ func (s *Server) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Resul
 			err = engine.Release(ctx, o)
 			s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 			if failure.ClassOf(err) == failure.Locked {
-				err = s.lockedBy(ctx, o.Lineage)
+				err = s.host.Locks.By(ctx, o.Lineage)
 			}
 		}
 		result.Outcome = string(o.State)
@@ -69,7 +68,7 @@ func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
 		return err
 	}
 	if !free {
-		return s.lockedBy(ctx, o.Lineage)
+		return s.host.Locks.By(ctx, o.Lineage)
 	}
 	defer func() { _ = unlock() }() // it cannot outlive the process
 	fresh, err := s.Ledger.Order(ctx, o.ID)
@@ -85,7 +84,7 @@ func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
 	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, OrderID: o.ID, Lineage: o.Lineage, Kind: "order given up", Detail: o.Sentence}
 	err = s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{event}})
 	if err == nil {
-		(&keys.Store{Dir: s.KeyDir}).Remove(o)
+		s.host.Keys.Remove(o)
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"orderly/account"
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/drive"
@@ -18,19 +19,11 @@ import (
 
 // Round is what renew was asked for.
 type Round struct {
+	host.Said
 	CertName     string // "" for all
 	Renew        bool   // --force-renewal
-	Account      string // "" for each lineage's own
-	Server       string // "" for each lineage's own
-	Hooks        ledger.Hooks
 	Registration account.Registration
-	Choice       Choice
-	Proof        Proof
 	Progress     func(done, all int) // called after each lineage; may be nil
-	// Webroots and WebrootPaths take the place of the renewal files' own, as certbot's --webroot-map and -w do: of the latter
-	// the last one is for every name that the former lacks.
-	Webroots     map[string]string
-	WebrootPaths []string
 	// Spread tells how long to wait before the first lineage that is due; nil for not at all.
 	Spread func() time.Duration
 	// Looking is called with the renewal file before anything is done for a lineage, Looked with what came of it; both may
@@ -52,7 +45,7 @@ func (s *Server) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 		}
 		names = []string{round.CertName}
 	}
-	s.hooks.round = true
+	s.host.Hooks.Round()
 	views, results, err := s.survey(ctx, names, round)
 	if err != nil {
 		return nil, err
@@ -84,7 +77,7 @@ func (s *Server) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 // that hangs must not keep the others from being renewed. Who names a single one waits for it.
 func (s *Server) goRound(ctx context.Context, views []view, round Round, tell func(Result) error) (busy []view, err error) {
 	if round.CertName == "" {
-		defer s.hurried(0)()
+		ctx = host.Hurried(ctx, 0)
 	}
 	for _, v := range views {
 		round.looking(v.path)
@@ -103,14 +96,12 @@ func (s *Server) goRound(ctx context.Context, views []view, round Round, tell fu
 
 // waitForBusy tries once more, at the end of the round, what other processes were at work on. All are waited for together.
 func (s *Server) waitForBusy(ctx context.Context, busy []view, round Round, tell func(Result) error) error {
-	until := s.Clock.Now().Add(min(roundPatience, s.patience()))
+	until := s.Clock.Now().Add(min(roundPatience, s.host.Locks.Usual()))
 	for _, v := range busy {
-		restore := s.hurried(max(0, until.Sub(s.Clock.Now())))
 		round.looking(v.path)
-		result := s.result(ctx, v, round)
-		restore()
+		result := s.result(host.Hurried(ctx, max(0, until.Sub(s.Clock.Now()))), v, round)
 		if result.Outcome == Locked {
-			s.hooks.failed = append(s.hooks.failed, result.Names...)
+			s.host.Hooks.Failed(result.Names)
 		}
 		if err := tell(result); err != nil {
 			return err
@@ -119,22 +110,11 @@ func (s *Server) waitForBusy(ctx context.Context, busy []view, round Round, tell
 	return nil
 }
 
-// hurried bounds the waits for other processes until restore is called.
-func (s *Server) hurried(bound time.Duration) (restore func()) {
-	before := s.hurry
-	s.hurry = &bound
-	return func() { s.hurry = before }
-}
-
-// root is a name's document root: the round's word counts before the renewal file's.
-func (r Round) root(l *certbot.Lineage, name string) (string, error) {
-	if root := r.Webroots[name]; root != "" {
-		return root, nil
-	}
-	if len(r.WebrootPaths) > 0 {
-		return r.WebrootPaths[len(r.WebrootPaths)-1], nil
-	}
-	return l.Renewal.Webroot(name)
+// wish says which account renews a lineage.
+func (r Round) wish(p certbot.Params) Wish {
+	w := Wish{Registration: r.Registration}
+	w.Server, w.Account = r.At(p)
+	return w
 }
 
 func (r Round) looking(path string) {
@@ -149,59 +129,8 @@ func (r Round) looked(result Result) {
 	}
 }
 
-// openHealed opens a lineage, after mending what a killed certbot or Orderly left half-done, or an accident did to its links,
-// if that is what is wrong. A lineage that another process works on is left to it.
-func (s *Server) openHealed(name string) (*certbot.Lineage, error) {
-	l, err := s.Disk.Open(name)
-	unsettled := err == nil && (l.Unsettled || l.KeyLost != nil) // a certificate that a killed run did not link to, for instance
-	if !unsettled && failure.ClassOf(err) != failure.LineageBroken || s.Settings.Rehearsal {
-		return l, err
-	}
-	unlock, ok, lockErr := s.Locks.TryLock(order.LineageLock(name))
-	if lockErr != nil || !ok {
-		return l, err
-	}
-	defer func() { _ = unlock() }()
-	if changed, repairErr := s.repair(name); !changed || repairErr != nil {
-		return l, err
-	}
-	return s.Disk.Open(name)
-}
-
-// repair mends a lineage's links, and says what it did or found. The caller holds the lineage's lock.
-func (s *Server) repair(name string) (changed bool, err error) {
-	done, err := s.Disk.Repair(name)
-	if done.MovedFrom != "" {
-		s.warnOnce(fmt.Sprintf("the configuration directory was moved: the renewal file of %s named %s, which is gone, and names %s now", name, done.MovedFrom, s.Disk.Dirs.Config))
-	} else if done.Changed {
-		s.warnOnce(fmt.Sprintf("the links of %s were repaired", name))
-	}
-	if done.Abandoned != "" {
-		if s.abandoned == nil {
-			s.abandoned = map[string]string{}
-		}
-		s.abandoned[name] = done.Abandoned
-	}
-	if done.LeftAlone != "" {
-		s.warnOnce(fmt.Sprintf("of %s, %s", name, done.LeftAlone))
-	}
-	return done.Changed, err
-}
-
-// clearBlank removes the renewal files that a killed certbot left empty: certbot itself complains of one for ever, and makes
-// a NAME-0001 beside it. This process holds certbot's lock.
-func (s *Server) clearBlank() error {
-	if s.Settings.Rehearsal {
-		return nil
-	}
-	cleared, err := s.Disk.ClearBlank(func(name string) (func() error, bool, error) {
-		return s.Locks.TryLock(order.LineageLock(name))
-	})
-	for _, name := range cleared {
-		s.Report.Warn("the renewal file of %s was empty, as a killed certbot leaves it, and stood for nothing; it was removed", name)
-	}
-	return err
-}
+// roundPatience is how long a round waits, at its end, for all lineages together that other runs are at work on.
+const roundPatience = time.Minute
 
 // lastRenewals is how many runs are searched for the last renewal.
 const lastRenewals = 500
@@ -252,7 +181,7 @@ func (s *Server) endsRound(ctx context.Context, r Result) error {
 func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Result {
 	result := Result{Lineage: l.Name, Names: l.Certificate.Names}
 	needed, err := s.due(l, round)
-	if err == nil && !needed && !s.unfinished(ctx, s.orderName(l.Name)) {
+	if err == nil && !needed && !s.unfinished(ctx, s.host.Files.OrderName(l.Name)) {
 		s.keep(&result, l)
 		return result
 	}
@@ -271,7 +200,7 @@ func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 		result.fail(err)
 	}
 	if err != nil && result.Outcome != Locked {
-		s.hooks.failed = append(s.hooks.failed, l.Certificate.Names...)
+		s.host.Hooks.Failed(l.Certificate.Names)
 	}
 	return result
 }
@@ -279,12 +208,12 @@ func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 // due reports whether a lineage is to be renewed, or rehearsed. What this run has renewed by finishing an earlier run's
 // order is not, whatever is forced: two runs with --force-renewal, the first of them killed, are one renewal.
 func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
-	if done := s.finished[s.orderName(l.Name)]; done != nil {
-		if r, err := renewalRequest(l, round); err == nil && order.Fulfils(done, r) {
+	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil {
+		if r, err := host.FromFile(l, round.Said); err == nil && order.Fulfils(done, r) {
 			return false, nil
 		}
 	}
-	if round.Renew || s.Settings.Rehearsal || s.needsKey(l) {
+	if round.Renew || s.Settings.Rehearsal || s.host.Lineages.NeedsKey(l) {
 		return true, nil
 	}
 	at, err := s.dueAt(l)
@@ -292,21 +221,21 @@ func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
 }
 
 func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, result *Result) error {
-	wanted, err := renewalRequest(l, round)
+	wanted, err := host.FromFile(l, round.Said)
 	if err != nil {
 		return err
 	}
-	if err := s.reserve(ctx, wanted, portPatience); err != nil {
+	if err := s.host.Ports.Reserve(ctx, wanted); err != nil {
 		return err
 	}
-	defer s.rest()
-	engine, err := s.engineFor(ctx, accountWish(l.Renewal.Params, round))
+	defer s.host.Ports.Rest()
+	engine, err := s.engineFor(ctx, round.wish(l.Renewal.Params))
 	if err != nil {
 		return err
 	}
-	outcome, err := s.obtain(ctx, engine, s.orderName(l.Name), l.Certificate.Names, l, never, func(ctx context.Context) (*order.Plan, error) {
+	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(l.Name), l.Certificate.Names, l, never, func(ctx context.Context) (*order.Plan, error) {
 		if !s.Settings.Rehearsal {
-			if _, err := s.repair(l.Name); err != nil {
+			if _, err := s.host.Lineages.Repair(l.Name); err != nil {
 				return nil, err
 			}
 		}
@@ -320,13 +249,13 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		if needed, err := s.due(fresh, round); err != nil || !needed || (round.Renew && changed) {
 			return nil, err
 		}
-		request, err := renewalRequest(fresh, round)
+		request, err := host.FromFile(fresh, round.Said)
 		if err != nil {
 			return nil, err
 		}
 		request.Account = engine.Account.KeyID
 		for _, note := range fresh.Renewal.Notes {
-			s.warnOnce(note.String())
+			s.host.Voice.WarnOnce(note.String())
 		}
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: s.pressing(fresh)}
 		return plan, s.attempt(ctx, engine, &plan.Request)
@@ -335,62 +264,10 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 	return s.conclude(l.Name, outcome, err, result)
 }
 
-// accountWish says which account renews a lineage: the command line's word counts before the renewal file's, and a server
-// on the command line makes the file's account meaningless (certbot's VAR_MODIFIERS).
-func accountWish(p certbot.Params, round Round) Wish {
-	w := Wish{Server: p.Server, Account: p.Account, Registration: round.Registration}
-	if round.Server != "" {
-		w.Server, w.Account = round.Server, ""
-	}
-	if round.Account != "" {
-		w.Account = round.Account
-	}
-	if w.Server == "" {
-		w.Server = Production // certbot's default for --server
-	}
-	return w
-}
-
-// renewalRequest makes the engine's request of a renewal file. What the file lacks is found here, before anything is
-// ordered.
-func renewalRequest(l *certbot.Lineage, round Round) (ledger.Request, error) {
-	p := l.Renewal.Params
-	w := accountWish(p, round)
-	if err := l.Orderable(); err != nil {
-		return ledger.Request{}, err
-	}
-	r := ledger.Request{
-		Lineage: l.Name, Server: w.Server, Hooks: inherit(round.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
-		Settings: l.Renewal.Text(), LostKey: l.KeyLost != nil,
-	}
-	if len(round.WebrootPaths) > 0 {
-		r.WebrootPaths = round.WebrootPaths
-	}
-	if err := round.Proof.applyFile(&r, l); err != nil {
-		return r, err
-	}
-	for _, name := range l.Certificate.Names {
-		name = strings.ToLower(name)
-		r.Names = append(r.Names, name)
-		if !usesRoots(r) {
-			continue
-		}
-		root, err := round.root(l, name)
-		if failure.ClassOf(err) == failure.WebrootUnset && r.WebrootFrom != "" {
-			continue // it is asked for
-		}
-		if err != nil {
-			return r, err
-		}
-		r.Webroots[name] = root
-	}
-	return r, round.Choice.apply(&r, l)
-}
-
 // ResumeAll goes on with every order that an earlier process left, and pays the hooks it owed. Orders that a living process
 // works on are left to it.
 func (s *Server) ResumeAll(ctx context.Context) ([]Result, error) {
-	if err := s.PayDebts(ctx); err != nil {
+	if err := s.host.Hooks.PayDebts(ctx); err != nil {
 		return nil, err
 	}
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true})
@@ -399,14 +276,14 @@ func (s *Server) ResumeAll(ctx context.Context) ([]Result, error) {
 	}
 	var results []Result
 	for _, o := range orders {
-		if !s.mine(o) {
+		if !s.host.Files.Mine(o) {
 			continue
 		}
 		result, did := s.resume(ctx, o)
 		if did {
 			results = append(results, result)
 		} else if held, err := s.Locks.Held(order.LineageLock(o.Lineage)); held && err == nil {
-			s.Report.Tell("Order %d is left alone: %v.", o.ID, s.lockedBy(ctx, o.Lineage))
+			s.Report.Tell("Order %d is left alone: %v.", o.ID, s.host.Locks.By(ctx, o.Lineage))
 		}
 		if err := s.endsRound(ctx, result); err != nil {
 			return results, err
@@ -431,17 +308,17 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 		result.fail(err)
 		return result, true
 	}
-	if free, err := s.reserved(o); err != nil {
+	if free, err := s.host.Ports.Reserved(o); err != nil {
 		result.fail(err)
 		return result, true
 	} else if !free {
 		return result, false // the run that has the port is at work on it, or a later one will be
 	}
-	defer s.rest()
+	defer s.host.Ports.Rest()
 	did, err := engine.Resume(ctx, o)
 	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 	if did && o.State == ledger.Installed && !o.SettledAt.IsZero() {
-		s.finish(o)
+		s.host.Finished.Add(o)
 	}
 	switch {
 	case err != nil && !o.SettledAt.IsZero() && passed(o.State):
@@ -450,7 +327,7 @@ func (s *Server) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	case err != nil:
 		result.fail(err)
 	case did && o.State == ledger.Installed && o.Request.Rehearsal:
-		result.Lineage, result.Outcome = lineageOf(o.Lineage), Rehearsed
+		result.Lineage, result.Outcome = host.LineageOf(o.Lineage), Rehearsed
 	case did && o.State == ledger.Installed && len(o.Request.CSR) > 0:
 		result.Outcome, result.Output, result.Path = Issued, o.Request.Output, o.Request.Output.FullChain
 	case did && o.State == ledger.Installed:
@@ -485,7 +362,7 @@ func (s *Server) forget(ctx context.Context, o *ledger.Order) error {
 		if a.Placement == "" {
 			continue
 		}
-		if err := (solvers{s}).Remove(ctx, a.Placement); err != nil {
+		if err := s.host.Proofs.Remove(ctx, a.Placement); err != nil {
 			return err
 		}
 		a.Placement = ""

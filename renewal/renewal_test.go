@@ -10,6 +10,7 @@ import (
 
 	"orderly/account"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
@@ -144,7 +145,7 @@ func TestHooksRunOnceAroundEverythingAndDeployEach(t *testing.T) {
 	h.has("a.example", "b.example", "broken.example")
 	must(t, os.RemoveAll(h.root("broken.example")))
 	h.due("a.example", "b.example", "broken.example")
-	_, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}}})
 	must(t, err)
 	if got, want := h.notes(), "pre; deploy a.example; deploy b.example; post a.example b.example"; got != want {
 		t.Errorf("%q, not %q", got, want)
@@ -160,7 +161,7 @@ func TestAHookDoesNotRunInVain(t *testing.T) {
 	h.has("broken.example")
 	must(t, os.RemoveAll(h.root("broken.example")))
 	h.due("broken.example")
-	results, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}})
+	results, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}}})
 	must(t, err)
 	if got := h.notes(); got != "" || outcomes(results) != "broken.example failed" {
 		t.Errorf("%q, %s", got, outcomes(results))
@@ -238,7 +239,7 @@ func TestDirectoryHooksRunBeforeTheLineagesOwn(t *testing.T) {
 	}
 	h.due("a.example")
 	h.set.DirectoryHooks = true
-	_, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}}})
 	must(t, err)
 	if got, want := h.notes(), "dir-pre; pre; dir-deploy a.example; deploy a.example; dir-post a.example; post a.example"; got != want {
 		t.Errorf("%q, not %q", got, want)

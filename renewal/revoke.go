@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -48,7 +49,7 @@ type Revoked struct {
 }
 
 // Revoking is the command of a run that revokes, as the ledger keeps it.
-func Revoking(w Revocation) string { return "revoke " + first(w.CertName, w.CertPath) }
+func Revoking(w Revocation) string { return "revoke " + cmp.Or(w.CertName, w.CertPath) }
 
 // revocation is the payload of a RevokeTask: all that is needed to send it once more, and to end it.
 type revocation struct {
@@ -177,7 +178,7 @@ func (s *Server) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
 	if l != nil && p.Server == "" {
 		p.Server = l.Renewal.Params.Server
 	}
-	if p.Server = first(p.Server, w.Default); l != nil && p.Account == "" && p.Server == l.Renewal.Params.Server {
+	if p.Server = cmp.Or(p.Server, w.Default); l != nil && p.Account == "" && p.Server == l.Renewal.Params.Server {
 		if a, err := s.Disk.Account(p.Server, l.Renewal.Params.Account); err == nil {
 			p.Account = a.ID
 		}

@@ -17,7 +17,7 @@ import (
 	"orderly/testca"
 )
 
-func (h *host) certificateKey(lineage string) crypto.Signer {
+func (h *machine) certificateKey(lineage string) crypto.Signer {
 	h.t.Helper()
 	text, err := os.ReadFile(filepath.Join(h.dir, "etc", "live", lineage, "privkey.pem"))
 	must(h.t, err)
@@ -28,7 +28,7 @@ func (h *host) certificateKey(lineage string) crypto.Signer {
 }
 
 // gone reports whether nothing of a lineage is on the disk.
-func (h *host) gone(lineage string) bool {
+func (h *machine) gone(lineage string) bool {
 	for _, path := range []string{"live/" + lineage, "archive/" + lineage, "renewal/" + lineage + ".conf"} {
 		if _, err := os.Lstat(filepath.Join(h.dir, "etc", path)); err == nil {
 			return false
@@ -39,18 +39,18 @@ func (h *host) gone(lineage string) bool {
 
 func TestACertificateIsRevokedByAccountOrKey(t *testing.T) {
 	const name = "a.example.com"
-	for way, wish := range map[string]func(h *host) renewal.Revocation{
-		"by name": func(*host) renewal.Revocation { return renewal.Revocation{CertName: name} },
-		"by path": func(h *host) renewal.Revocation {
+	for way, wish := range map[string]func(h *machine) renewal.Revocation{
+		"by name": func(*machine) renewal.Revocation { return renewal.Revocation{CertName: name} },
+		"by path": func(h *machine) renewal.Revocation {
 			return renewal.Revocation{CertPath: filepath.Join(h.dir, "etc", "live", name, "cert.pem")}
 		},
-		"by an old version's path": func(h *host) renewal.Revocation {
+		"by an old version's path": func(h *machine) renewal.Revocation {
 			return renewal.Revocation{CertPath: filepath.Join(h.dir, "etc", "archive", name, "cert1.pem")}
 		},
-		"by key": func(h *host) renewal.Revocation {
+		"by key": func(h *machine) renewal.Revocation {
 			return renewal.Revocation{CertName: name, Key: h.certificateKey(name), KeyPath: "privkey.pem"}
 		},
-		"kept": func(*host) renewal.Revocation { return renewal.Revocation{CertName: name, Keep: true} },
+		"kept": func(*machine) renewal.Revocation { return renewal.Revocation{CertName: name, Keep: true} },
 	} {
 		t.Run(way, func(t *testing.T) {
 			h := newHost(t, testca.Config{})
@@ -141,7 +141,7 @@ func TestWhatCannotBeRevokedIsExplained(t *testing.T) {
 }
 
 // left runs certonly for a name until the CA has processed or is asked the first request of a kind, and ends it there.
-func (h *host) left(kind string, after bool, names ...string) {
+func (h *machine) left(kind string, after bool, names ...string) {
 	h.t.Helper()
 	h.site(names...)
 	ctx, cancel := context.WithCancel(h.t.Context())

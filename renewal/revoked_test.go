@@ -8,7 +8,7 @@ import (
 	"orderly/testca"
 )
 
-func (h *host) revoke(w renewal.Revocation) renewal.Revoked {
+func (h *machine) revoke(w renewal.Revocation) renewal.Revoked {
 	h.t.Helper()
 	s := h.process(renewal.Revoking(w))
 	done, err := s.Revoke(h.t.Context(), w)

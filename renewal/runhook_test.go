@@ -13,20 +13,21 @@ import (
 	"time"
 
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
 )
 
 // hooked is a wish with all three hooks.
-func (h *host) hooked(names ...string) renewal.Wish {
+func (h *machine) hooked(names ...string) renewal.Wish {
 	w := h.wish(names...)
 	w.Hooks = ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}
 	return w
 }
 
 // run is a run of certonly.
-func (h *host) run(w renewal.Wish) renewal.Result {
+func (h *machine) run(w renewal.Wish) renewal.Result {
 	h.t.Helper()
 	s := h.process("certonly")
 	r := s.Obtain(h.t.Context(), w)
@@ -80,7 +81,7 @@ func TestNoHookRunsWhereACheckRefusesForCertain(t *testing.T) {
 }
 
 // opens is a wish whose document root is served from front/NAME, and only between its pre-hook and its post-hook.
-func (h *host) opens(front, name string) renewal.Wish {
+func (h *machine) opens(front, name string) renewal.Wish {
 	root := filepath.Join(h.dir, "real", name)
 	must(h.t, os.MkdirAll(root, 0o755))
 	must(h.t, os.MkdirAll(front, 0o755))
@@ -160,13 +161,13 @@ func TestAPostHookIsToldTheOutcomeOfTheRound(t *testing.T) {
 	h.due("a.example", "b.example", "c.example")
 	must(t, os.RemoveAll(h.root("b.example")))
 	post := "echo post $RENEWED_DOMAINS, $FAILED_DOMAINS, $RENEWED_LINEAGE >> " + filepath.Join(h.dir, "notes")
-	_, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Post: post}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Post: post}}})
 	must(t, err)
 	if got := h.notes(); got != "post a.example c.example, b.example," {
 		t.Errorf("without deploy hooks: %q", got)
 	}
 	must(t, os.Remove(filepath.Join(h.dir, "notes")))
-	_, err = h.renew(renewal.Round{Renew: true, CertName: "c.example", Hooks: ledger.Hooks{Deploy: "true", Post: post}})
+	_, err = h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Deploy: "true", Post: post}}, Renew: true, CertName: "c.example"})
 	must(t, err)
 	if got, want := h.notes(), "post c.example, , "+filepath.Join(h.dir, "etc/live/c.example"); got != want {
 		t.Errorf("%q, not %q: certbot's deploy hooks leave their environment to later ones", got, want)
@@ -177,7 +178,7 @@ func TestHooksOfTheCommandLineAreKept(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
 	h.due("a.example")
-	_, err := h.renew(renewal.Round{Hooks: ledger.Hooks{Post: "true kept"}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Post: "true kept"}}})
 	must(t, err)
 	for name, want := range map[string]bool{"a.example": true, "b.example": false} {
 		text, err := os.ReadFile(h.disk().Dirs.Renewal(name))
@@ -193,7 +194,7 @@ func TestARoundIsDelayedOnce(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example", "fresh.example")
 	delays := 0
-	round := renewal.Round{Hooks: ledger.Hooks{Pre: h.note("pre")}, Spread: func() time.Duration { delays++; return time.Millisecond }}
+	round := renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre")}}, Spread: func() time.Duration { delays++; return time.Millisecond }}
 	_, err := h.renew(round)
 	must(t, err)
 	if delays != 0 {
@@ -237,7 +238,7 @@ func TestAHookIsLookedForWhereCertbotLooks(t *testing.T) {
 		{plain + " x", "pre-hook command " + plain + " exists, but is not executable."},
 		{"/no/such x", "Unable to find pre-hook command /no/such in the PATH."},
 	} {
-		err := renewal.CheckHook("pre-hook", c.command, path)
+		err := host.CheckHook("pre-hook", c.command, path)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%q: %v", c.command, err)
 		}

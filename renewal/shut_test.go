@@ -27,12 +27,12 @@ func TestAServerThatIsDownOrdersNothing(t *testing.T) {
 		return "", l.Addr().(*net.TCPAddr).Port
 	}
 	for what, one := range map[string]struct {
-		down  func(h *host)
+		down  func(h *machine)
 		class failure.Class
 		says  string
 	}{
-		"web server": {func(h *host) { _, h.set.PreflightPort = shut("tcp") }, failure.HTTPUnreached, "an address of this host"},
-		"resolver":   {func(h *host) { h.set.Resolver, _ = shut("udp") }, failure.DNSSilent, "no DNS answer"},
+		"web server": {func(h *machine) { _, h.set.PreflightPort = shut("tcp") }, failure.HTTPUnreached, "an address of this host"},
+		"resolver":   {func(h *machine) { h.set.Resolver, _ = shut("udp") }, failure.DNSSilent, "no DNS answer"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			h := newHost(t, testca.Config{})

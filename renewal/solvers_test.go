@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
@@ -27,21 +28,21 @@ func freePort(t *testing.T) int {
 }
 
 // bareHost is a host without a web server, to which the CA comes at a port of its own.
-func bareHost(t *testing.T) *host {
+func bareHost(t *testing.T) *machine {
 	t.Helper()
 	return newHost(t, testca.Config{HTTPPort: freePort(t)})
 }
 
 // served is a wish for names that the run's own web server proves.
-func (h *host) served(names ...string) renewal.Wish {
+func (h *machine) served(names ...string) renewal.Wish {
 	w := h.wish(names...)
 	w.Webroots, w.WebrootPaths = map[string]string{}, nil
-	w.Proof = renewal.Proof{Solver: ledger.StandaloneSolver, Standalone: ledger.Standalone{Address: "127.0.0.1", Port: h.port}}
+	w.Proof = host.Proof{Solver: ledger.StandaloneSolver, Standalone: ledger.Standalone{Address: "127.0.0.1", Port: h.port}}
 	return w
 }
 
 // control is the URL of the test CA's control endpoint.
-func (h *host) control() string {
+func (h *machine) control() string {
 	h.t.Helper()
 	server := httptest.NewServer(h.ca.Control())
 	h.t.Cleanup(server.Close)
@@ -49,10 +50,10 @@ func (h *host) control() string {
 }
 
 // byHooks is a wish for names that hooks prove by DNS. The hooks note what they do.
-func (h *host) byHooks(names ...string) renewal.Wish {
+func (h *machine) byHooks(names ...string) renewal.Wish {
 	w := h.served(names...)
 	record := "curl -sf " + h.control() + "/txt -d name=_acme-challenge.$CERTBOT_DOMAIN --data-urlencode value=$CERTBOT_VALIDATION"
-	w.Proof = renewal.Proof{Solver: ledger.ManualSolver, Manual: ledger.Manual{
+	w.Proof = host.Proof{Solver: ledger.ManualSolver, Manual: ledger.Manual{
 		Auth:    record + " && echo auth $CERTBOT_DOMAIN $CERTBOT_REMAINING_CHALLENGES >> " + filepath.Join(h.dir, "notes") + " && echo made",
 		Cleanup: record + " -d remove=true && echo cleanup $CERTBOT_DOMAIN $CERTBOT_AUTH_OUTPUT >> " + filepath.Join(h.dir, "notes"), Challenge: ledger.DNS01,
 	}}
@@ -60,7 +61,7 @@ func (h *host) byHooks(names ...string) renewal.Wish {
 }
 
 // get is a run of certonly.
-func (h *host) get(w renewal.Wish) renewal.Result {
+func (h *machine) get(w renewal.Wish) renewal.Result {
 	h.t.Helper()
 	s := h.process("certonly")
 	r := s.Obtain(h.t.Context(), w)
@@ -69,7 +70,7 @@ func (h *host) get(w renewal.Wish) renewal.Result {
 	return r
 }
 
-func (h *host) issued(w renewal.Wish) renewal.Result {
+func (h *machine) issued(w renewal.Wish) renewal.Result {
 	h.t.Helper()
 	r := h.get(w)
 	if r.Outcome != renewal.Issued {
@@ -78,7 +79,7 @@ func (h *host) issued(w renewal.Wish) renewal.Result {
 	return r
 }
 
-func (h *host) refused(w renewal.Wish, class failure.Class, text string) {
+func (h *machine) refused(w renewal.Wish, class failure.Class, text string) {
 	h.t.Helper()
 	before := h.ca.Truth().RequestsByKind["new-order"]
 	r := h.get(w)
@@ -91,7 +92,7 @@ func (h *host) refused(w renewal.Wish, class failure.Class, text string) {
 }
 
 // renewalFile is a lineage's renewal file.
-func (h *host) renewalFile(name string) string {
+func (h *machine) renewalFile(name string) string {
 	h.t.Helper()
 	text, err := os.ReadFile(h.disk().Dirs.Renewal(name))
 	must(h.t, err)
@@ -99,7 +100,7 @@ func (h *host) renewalFile(name string) string {
 }
 
 // portFree wants that nobody listens any more.
-func (h *host) portFree() {
+func (h *machine) portFree() {
 	h.t.Helper()
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", h.port))
 	if err != nil {
@@ -143,7 +144,7 @@ func TestALineageChangesTheWayItIsProven(t *testing.T) {
 		}
 	}
 	h.due("a.example")
-	results, err := h.renew(renewal.Round{Proof: renewal.Proof{Solver: ledger.StandaloneSolver}})
+	results, err := h.renew(renewal.Round{Said: host.Said{Proof: host.Proof{Solver: ledger.StandaloneSolver}}})
 	if must(t, err); outcomes(results) != "a.example failed" || !strings.Contains(results[0].Sentence, "None of the preferred challenges") {
 		t.Errorf("%+v", results)
 	}
@@ -283,7 +284,7 @@ func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
 	l, err := h.disk().Open("a.example")
 	must(t, err)
 	var r ledger.Request
-	must(t, renewal.Complete(renewal.Proof{}, &r, l))
+	must(t, host.Proof{}.Apply(&r, l))
 	if want := (ledger.Manual{Auth: "add one, two", Cleanup: "remove, 'it'", Challenge: "dns-01,http-01"}); r.Manual != want || r.Solver != ledger.ManualSolver {
 		t.Errorf("%+v", r)
 	}
@@ -291,7 +292,7 @@ func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
 		t.Error("dns is preferred")
 	}
 	r = ledger.Request{}
-	must(t, renewal.Complete(renewal.Proof{Solver: ledger.StandaloneSolver}, &r, l))
+	must(t, host.Proof{Solver: ledger.StandaloneSolver}.Apply(&r, l))
 	if r.Standalone != (ledger.Standalone{}) || r.Solver != ledger.StandaloneSolver {
 		t.Errorf("%+v", r)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // certonly is what the command does: it settles a little of what others left, and then turns to its own.
-func (h *host) certonly(w renewal.Wish) renewal.Result {
+func (h *machine) certonly(w renewal.Wish) renewal.Result {
 	h.t.Helper()
 	h.site(w.Names...)
 	s := h.process("certonly")

@@ -96,7 +96,7 @@ func failed(outcome drive.Outcome, kept []string) []string {
 // names a dead domain would get another certificate with every run.
 func (s *Server) enough(w Wish, d Decision) func([]string) bool {
 	return func(names []string) bool {
-		if d.Current == nil || w.Renew || w.Choice.changesKeyType(d.Current) || s.needsKey(d.Current) || s.Settings.Rehearsal ||
+		if d.Current == nil || w.Renew || w.Choice.ChangesKeyType(d.Current) || s.host.Lineages.NeedsKey(d.Current) || s.Settings.Rehearsal ||
 			ledger.NameKey(names) != ledger.NameKey(d.Current.Certificate.Names) {
 			return false
 		}

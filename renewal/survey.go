@@ -91,7 +91,7 @@ func (s *Server) mend(ctx context.Context, names []string, views []view, round R
 		if err := stoppedOr(ctx, nil); err != nil {
 			return nil, nil, err
 		}
-		l, openErr := s.openHealed(names[i])
+		l, openErr := s.host.Lineages.Open(names[i])
 		if errors.Is(openErr, certbot.ErrBlank) && standing == nil {
 			if standing, err = s.withoutBlank(); err != nil {
 				return nil, nil, err
@@ -109,7 +109,7 @@ func (s *Server) mend(ctx context.Context, names []string, views []view, round R
 
 // withoutBlank removes empty renewal files that stand for nothing, and returns the names that are left.
 func (s *Server) withoutBlank() ([]string, error) {
-	if err := s.clearBlank(); err != nil {
+	if err := s.host.Lineages.ClearBlank(); err != nil {
 		return nil, err
 	}
 	names, err := s.Disk.Names()
@@ -138,7 +138,7 @@ func (s *Server) invalid(name string, err error) Result {
 func (s *Server) result(ctx context.Context, v view, round Round) Result {
 	if v.lineage == nil {
 		for _, note := range v.kept.Notes {
-			s.warnOnce(note)
+			s.host.Voice.WarnOnce(note)
 		}
 		return v.kept
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/task"
 )
@@ -44,7 +45,7 @@ func (s *Server) finishTasks(ctx context.Context) {
 
 // finishTask finishes a task under the lock of the run that began it, so that one process does.
 func (s *Server) finishTask(ctx context.Context, t ledger.Task) error {
-	unlock, free, err := s.Locks.TryLock(RunLock(t.RunID))
+	unlock, free, err := s.Locks.TryLock(host.RunLock(t.RunID))
 	if err != nil || !free {
 		return err // its own run is at work, or another one finishes it
 	}
@@ -70,7 +71,7 @@ func (s *Server) finishTask(ctx context.Context, t ledger.Task) error {
 func (s *Server) solitary(ctx context.Context) bool {
 	runs, err := s.Ledger.Runs(ctx, lastRenewals)
 	return err == nil && !slices.ContainsFunc(runs, func(r ledger.Run) bool {
-		alive, err := s.Locks.Held(RunLock(r.ID))
+		alive, err := s.Locks.Held(host.RunLock(r.ID))
 		return r.ID != s.run.ID && r.EndedAt.IsZero() && (alive || err != nil)
 	})
 }

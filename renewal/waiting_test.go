@@ -18,7 +18,7 @@ import (
 )
 
 // occupied is a lineage that another run is at work on, until the returned function is called.
-func (h *host) occupied(lineage string) (free func()) {
+func (h *machine) occupied(lineage string) (free func()) {
 	h.t.Helper()
 	unlock, err := h.locks.Lock(h.t.Context(), order.LineageLock(lineage))
 	must(h.t, err)
@@ -120,7 +120,9 @@ func TestEveryWaitForAnotherRunHasABound(t *testing.T) {
 		if what == "pending release" {
 			continue // nothing is waited for
 		}
-		s.Settings.LockPatience = time.Hour
+		h.set.LockPatience = time.Hour
+		s = h.process(what)
+		h.set.LockPatience = time.Millisecond
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(10*time.Millisecond, cancel)
 		began := time.Now()
@@ -140,14 +142,12 @@ func TestWhoWaitsForAHookIsToldOfIt(t *testing.T) {
 	h.site("a.example")
 	until := filepath.Join(h.dir, "told")
 	w.Hooks.Deploy = "while ! test -e " + until + "; do sleep 0.1; done"
-	s := h.process("certonly")
-	watched := &watching{report: h.report, say: func(text string) {
+	h.tells = &watching{report: h.report, say: func(text string) {
 		if strings.HasPrefix(text, "Waiting for the deploy-hook to end: while") {
 			must(t, os.WriteFile(until, nil, 0o600))
 		}
 	}}
-	s.Report = watched
-	if r := s.Obtain(t.Context(), w); r.Outcome != renewal.Issued {
+	if r := h.process("certonly").Obtain(t.Context(), w); r.Outcome != renewal.Issued {
 		t.Errorf("%+v", r)
 	}
 }
@@ -158,7 +158,7 @@ type watching struct {
 	say func(string)
 }
 
-// Tell implements renewal.Reporter.
+// Tell implements host.Reporter.
 func (w *watching) Tell(format string, args ...any) {
 	w.report.Tell(format, args...)
 	w.say(w.lines[len(w.lines)-1])

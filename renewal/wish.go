@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -8,21 +9,16 @@ import (
 
 	"orderly/account"
 	"orderly/certbot"
+	"orderly/host"
 	"orderly/ledger"
 )
 
 // Wish is what certonly was asked for.
 type Wish struct {
+	host.Said
 	Names        []string // as asked, A-labels, each once
-	Webroots     map[string]string
-	WebrootPaths []string // every -w, in order
 	CertName     string
-	Choice       Choice
-	Proof        Proof
-	Server       string
-	Account      string // id, "" for the only one
 	Registration account.Registration
-	Hooks        ledger.Hooks
 	Duplicate    bool // another lineage although one has the same names
 	Expand       bool // a lineage that holds some of the names is to hold all of them
 	Renew        bool // --force-renewal: due now
@@ -75,7 +71,7 @@ func (s *Server) Complete(w *Wish) error {
 	if len(w.Names) > 0 {
 		return nil
 	}
-	l, err := s.openHealed(w.CertName)
+	l, err := s.host.Lineages.Open(w.CertName)
 	if err == nil {
 		err = l.Orderable()
 	}
@@ -85,7 +81,7 @@ func (s *Server) Complete(w *Wish) error {
 	for _, name := range l.Certificate.Names {
 		name = strings.ToLower(name)
 		w.Names = append(w.Names, name)
-		if w.Proof.rootless() {
+		if w.Proof.Rootless() {
 			continue
 		}
 		if len(w.WebrootPaths) > 0 {
@@ -93,7 +89,7 @@ func (s *Server) Complete(w *Wish) error {
 			continue
 		}
 		root, err := l.Renewal.Webroot(name)
-		if err != nil && first(w.Proof.WebrootFrom, l.Renewal.Params.WebrootFrom) == "" {
+		if err != nil && cmp.Or(w.Proof.WebrootFrom, l.Renewal.Params.WebrootFrom) == "" {
 			return err
 		}
 		if err == nil {
@@ -150,11 +146,11 @@ func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 	if d.KeyType = w.Choice.KeyType; err != nil || w.Renew {
 		return d, err
 	}
-	if w.Choice.changesKeyType(l) {
+	if w.Choice.ChangesKeyType(l) {
 		d.Why = "its key changes"
 		return d, nil
 	}
-	if s.needsKey(l) {
+	if s.host.Lineages.NeedsKey(l) {
 		d.Why = "its key is lost"
 		return d, nil
 	}
@@ -180,26 +176,21 @@ func (w Wish) request(d Decision, account string) (ledger.Request, error) {
 		WebrootPaths: w.WebrootPaths, Hooks: w.Hooks, New: d.Current == nil,
 	}
 	if d.Current != nil {
-		r.Hooks = inherit(r.Hooks, d.Current.Renewal.Params)
+		r.Hooks = host.Inherit(r.Hooks, d.Current.Renewal.Params)
 		r.Settings, r.LostKey = d.Current.Renewal.Text(), d.Current.KeyLost != nil
 	}
-	if err := w.Proof.apply(&r, d.Current); err != nil {
+	if err := w.Proof.Apply(&r, d.Current); err != nil {
 		return r, err
 	}
-	w.Choice.KeyType = first(d.KeyType, w.Choice.KeyType)
-	return r, w.Choice.apply(&r, d.Current)
+	w.Choice.KeyType = cmp.Or(d.KeyType, w.Choice.KeyType)
+	return r, w.Choice.Apply(&r, d.Current)
 }
 
-// inherit fills hooks that were not given from the renewal file.
-func inherit(h ledger.Hooks, p certbot.Params) ledger.Hooks {
-	if h.Pre == "" {
-		h.Pre = p.PreHook
+// port is as much of a wish as says which port it needs.
+func (w Wish) port(current *certbot.Lineage) ledger.Request {
+	r := ledger.Request{}
+	if err := w.Proof.Apply(&r, current); err != nil {
+		return ledger.Request{} // the same error is met where the request is made
 	}
-	if h.Post == "" {
-		h.Post = p.PostHook
-	}
-	if h.Deploy == "" {
-		h.Deploy = p.DeployHook
-	}
-	return h
+	return r
 }

@@ -15,6 +15,7 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 )
 
@@ -46,7 +47,8 @@ func issue(t *testing.T, end time.Time, names ...string) certbot.Material {
 func server(t *testing.T, end time.Time, lineages map[string][]string) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	s := &Server{Disk: &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(dir, "etc"), Work: filepath.Join(dir, "lib"), Logs: filepath.Join(dir, "log")}}}
+	s := New(t.Context(), Parts{Disk: &certbot.Store{
+		Dirs: certbot.Dirs{Config: filepath.Join(dir, "etc"), Work: filepath.Join(dir, "lib"), Logs: filepath.Join(dir, "log")}}})
 	for name, names := range lineages {
 		_, err := s.Disk.Install(name, issue(t, end, names...), certbot.Params{Authenticator: "webroot", Server: "https://ca.example/dir",
 			KeyType: "rsa", RSAKeySize: 4096, PostHook: "post", WebrootPath: []string{"/srv"}})
@@ -102,7 +104,7 @@ func TestWhatAWishComesTo(t *testing.T) {
 
 func TestTheRequestOfAWish(t *testing.T) {
 	s := server(t, noon.Add(20*day), map[string][]string{"a.example": {"a.example"}})
-	w := Wish{Names: []string{"a.example"}, Webroots: map[string]string{"a.example": "/srv"}, Server: "https://ca.example/dir"}
+	w := Wish{Said: host.Said{Webroots: map[string]string{"a.example": "/srv"}, Server: "https://ca.example/dir"}, Names: []string{"a.example"}}
 	d, err := s.decide(w, noon)
 	if err != nil {
 		t.Fatal(err)

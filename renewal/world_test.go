@@ -1,6 +1,7 @@
 package renewal_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +19,7 @@ import (
 
 	"orderly/account"
 	"orderly/certbot"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
 	"orderly/ledger/sqlstore"
@@ -36,7 +38,7 @@ func TestMain(m *testing.M) {
 
 // clock is the real one, set forward.
 type clock struct {
-	renewal.Clock
+	host.Clock
 	mu sync.Mutex
 	by time.Duration
 }
@@ -57,25 +59,26 @@ func (c *clock) skip(d time.Duration) {
 // report keeps what a person would read.
 type report struct{ lines, warnings []string }
 
-// Say implements renewal.Reporter.
+// Say implements host.Reporter.
 func (r *report) Say(format string, args ...any) {
 	r.lines = append(r.lines, fmt.Sprintf(format, args...))
 }
 
-// Tell implements renewal.Reporter.
+// Tell implements host.Reporter.
 func (r *report) Tell(format string, args ...any) { r.Say(format, args...) }
 
-// Warn implements renewal.Reporter.
+// Warn implements host.Reporter.
 func (r *report) Warn(format string, args ...any) {
 	r.warnings = append(r.warnings, fmt.Sprintf(format, args...))
 }
 
-// host is one web server with its CA.
-type host struct {
+// machine is one web server with its CA.
+type machine struct {
 	t      *testing.T
 	ca     *testca.CA
 	clock  *clock
 	report *report
+	tells  host.Reporter // in its stead, where set
 	dir    string
 	config string // name of the configuration directory in it
 	port   int    // of its web server
@@ -94,7 +97,7 @@ func must(t *testing.T, err error) {
 }
 
 // serveSites starts the host's web server.
-func (h *host) serveSites() {
+func (h *machine) serveSites() {
 	t := h.t
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -116,9 +119,9 @@ func (h *host) serveSites() {
 
 // newHost starts a CA and a host whose web server serves every name from a directory of its own. Where the CA is told a port,
 // the host has no web server.
-func newHost(t *testing.T, config testca.Config) *host {
+func newHost(t *testing.T, config testca.Config) *machine {
 	t.Helper()
-	h := &host{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir(), config: "etc", port: config.HTTPPort}
+	h := &machine{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir(), config: "etc", port: config.HTTPPort}
 	if h.port == 0 {
 		h.serveSites()
 	}
@@ -135,12 +138,12 @@ func newHost(t *testing.T, config testca.Config) *host {
 		Lock: func(ctx context.Context) (func() error, error) { return h.locks.Lock(ctx, "ledger") }})
 	must(t, err)
 	t.Cleanup(func() { must(t, h.ledger.Close()) })
-	h.set = renewal.Settings{Resolver: h.ca.Resolver(), PreflightPort: h.port, LongestValidation: time.Second}
+	h.set = renewal.Settings{Settings: host.Settings{Resolver: h.ca.Resolver(), PreflightPort: h.port}, LongestValidation: time.Second}
 	return h
 }
 
 // openLocks gives up every lock, as the death of a process does, and opens the file anew.
-func (h *host) openLocks() {
+func (h *machine) openLocks() {
 	h.t.Helper()
 	if h.locks != nil {
 		must(h.t, h.locks.Close())
@@ -152,23 +155,23 @@ func (h *host) openLocks() {
 	h.t.Cleanup(func() { _ = locks.Close() })
 }
 
-func (h *host) root(name string) string { return filepath.Join(h.dir, "srv", name) }
+func (h *machine) root(name string) string { return filepath.Join(h.dir, "srv", name) }
 
 // site makes the document roots of names.
-func (h *host) site(names ...string) {
+func (h *machine) site(names ...string) {
 	h.t.Helper()
 	for _, name := range names {
 		must(h.t, os.MkdirAll(h.root(name), 0o755))
 	}
 }
 
-func (h *host) disk() *certbot.Store {
+func (h *machine) disk() *certbot.Store {
 	return &certbot.Store{Now: h.clock.Now,
 		Dirs: certbot.Dirs{Config: filepath.Join(h.dir, h.config), Work: filepath.Join(h.dir, "lib"), Logs: filepath.Join(h.dir, "log")}}
 }
 
 // process begins a run.
-func (h *host) process(command string) *renewal.Server {
+func (h *machine) process(command string) *renewal.Server {
 	h.t.Helper()
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(h.ca.RootPEM())
@@ -178,15 +181,15 @@ func (h *host) process(command string) *renewal.Server {
 	must(h.t, disk.Dirs.Prepare())
 	writer := new(webroot.Writer)
 	h.t.Cleanup(writer.Close)
-	s := &renewal.Server{Writer: writer, Disk: disk, Ledger: h.ledger, Locks: h.locks, HTTP: &http.Client{Transport: transport}, Clock: h.clock,
-		Log: slog.New(slog.DiscardHandler), Report: h.report, Settings: h.set, KeyDir: filepath.Join(h.dir, "keys")}
+	s := renewal.New(h.t.Context(), renewal.Parts{Writer: writer, Disk: disk, Ledger: h.ledger, Locks: h.locks, HTTP: &http.Client{Transport: transport}, Clock: h.clock,
+		Log: slog.New(slog.DiscardHandler), Report: cmp.Or[host.Reporter](h.tells, h.report), Settings: h.set, KeyDir: filepath.Join(h.dir, "keys")})
 	must(h.t, s.Begin(h.t.Context(), command, os.Getpid(), nil))
 	return s
 }
 
 // wish asks for a certificate for names, each in its own document root.
-func (h *host) wish(names ...string) renewal.Wish {
-	w := renewal.Wish{Names: names, Webroots: map[string]string{}, Server: h.ca.DirectoryURL(), Registration: account.Registration{AgreeTOS: true, NoEmail: true}}
+func (h *machine) wish(names ...string) renewal.Wish {
+	w := renewal.Wish{Said: host.Said{Webroots: map[string]string{}, Server: h.ca.DirectoryURL()}, Names: names, Registration: account.Registration{AgreeTOS: true, NoEmail: true}}
 	for _, name := range names {
 		w.Webroots[name] = h.root(name)
 		w.WebrootPaths = append(w.WebrootPaths, h.root(name))
@@ -195,7 +198,7 @@ func (h *host) wish(names ...string) renewal.Wish {
 }
 
 // has makes a host have a certificate for each name.
-func (h *host) has(names ...string) {
+func (h *machine) has(names ...string) {
 	h.t.Helper()
 	for _, name := range names {
 		h.site(name)
@@ -209,7 +212,7 @@ func (h *host) has(names ...string) {
 }
 
 // renew is a run of renew.
-func (h *host) renew(round renewal.Round) ([]renewal.Result, error) {
+func (h *machine) renew(round renewal.Round) ([]renewal.Result, error) {
 	h.t.Helper()
 	s := h.process("renew")
 	results, err := s.RenewAll(h.t.Context(), round)
@@ -231,7 +234,7 @@ func outcomes(results []renewal.Result) string {
 }
 
 // edit changes a renewal file.
-func (h *host) edit(lineage, old, replacement string) {
+func (h *machine) edit(lineage, old, replacement string) {
 	h.t.Helper()
 	path := h.disk().Dirs.Renewal(lineage)
 	text, err := os.ReadFile(path)
@@ -243,7 +246,7 @@ func (h *host) edit(lineage, old, replacement string) {
 }
 
 // due makes lineages due now, by their renewal files: certificates here begin a month before they are made.
-func (h *host) due(lineages ...string) {
+func (h *machine) due(lineages ...string) {
 	h.t.Helper()
 	for _, lineage := range lineages {
 		h.edit(lineage, "version = ", "renew_before_expiry = 100 days\nversion = ")
@@ -251,11 +254,11 @@ func (h *host) due(lineages ...string) {
 }
 
 // note is a hook that writes a line, and what it has written.
-func (h *host) note(word string) string {
+func (h *machine) note(word string) string {
 	return fmt.Sprintf("echo %s $RENEWED_DOMAINS >> %s", word, filepath.Join(h.dir, "notes"))
 }
 
-func (h *host) notes() string {
+func (h *machine) notes() string {
 	h.t.Helper()
 	text, err := os.ReadFile(filepath.Join(h.dir, "notes"))
 	if err != nil && !os.IsNotExist(err) {
@@ -268,7 +271,7 @@ func (h *host) notes() string {
 	return strings.Join(words, "; ")
 }
 
-func (h *host) debts() []ledger.Debt {
+func (h *machine) debts() []ledger.Debt {
 	h.t.Helper()
 	debts, err := h.ledger.Debts(h.t.Context())
 	must(h.t, err)

@@ -1,4 +1,4 @@
-package renewal
+package host
 
 import (
 	"context"
@@ -15,26 +15,26 @@ import (
 	"orderly/ledger"
 )
 
-// runHook runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the command's.
-func (s *Server) runHook(ctx context.Context, kind, command string, env []string) {
-	s.Log.Info("Running "+kind+" command", "command", failure.Clean(command)) // certbot says so with -v alone
-	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, s.hooks.deployed, env)
+// run runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the command's.
+func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
+	h.Log.Info("Running "+kind+" command", "command", failure.Clean(command)) // certbot says so with -v alone
+	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, h.known().deployed, env)
 	var out, complaints hook.Output
-	ended := s.slowly("the %s to end: %s", kind, failure.Clean(command))
+	ended := h.Voice.Slowly("the %s to end: %s", kind, failure.Clean(command))
 	err := hook.Run(ctx, command, env, &out, &complaints)
 	ended()
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		s.Report.Warn("Hook '%s' reported error code %d", kind, exitCode(exit))
+		h.Voice.Warn("Hook '%s' reported error code %d", kind, exitCode(exit))
 	case err != nil:
-		s.Report.Warn("Hook '%s' could not be run: %v", kind, err)
+		h.Voice.Warn("Hook '%s' could not be run: %v", kind, err)
 	}
 	if text := indented(out.String()); text != "" {
-		s.Report.Say("Hook '%s' ran with output:\n%s", kind, text)
+		h.Voice.Say("Hook '%s' ran with output:\n%s", kind, text)
 	}
 	if text := indented(complaints.String()); text != "" {
-		s.Report.Warn("Hook '%s' ran with error output:\n%s", kind, text)
+		h.Voice.Warn("Hook '%s' ran with error output:\n%s", kind, text)
 	}
 }
 
@@ -110,37 +110,38 @@ const (
 )
 
 // outcomeEnv are the names that were renewed and those that were not, for post-hooks (certbot ≥ 4.2).
-func (s *Server) outcomeEnv(renewed, failed []string) []string {
+func (h *Hooks) outcomeEnv(renewed, failed []string) []string {
 	most := mostNames
-	if s.hooks.round {
+	if h.known().round {
 		most = mostRoundNames
 	}
-	return []string{s.namesVariable("RENEWED_DOMAINS", renewed, most), s.namesVariable("FAILED_DOMAINS", failed, most)}
+	return []string{h.namesVariable("RENEWED_DOMAINS", renewed, most), h.namesVariable("FAILED_DOMAINS", failed, most)}
 }
 
-func (s *Server) namesVariable(variable string, names []string, most int) string {
+func (h *Hooks) namesVariable(variable string, names []string, most int) string {
 	text := strings.Join(names, " ")
 	if len(text) > most {
-		s.Report.Warn("Limiting %s environment variable to %dk characters", variable, most/1000)
+		h.Voice.Warn("Limiting %s environment variable to %dk characters", variable, most/1000)
 		text = text[:most+1] // the blank after a name that just fits is its end
 		text = text[:strings.LastIndexByte(text, ' ')]
 	}
 	return variable + "=" + text
 }
 
-// tellHooks sets what a deploy hook is told. Every later hook of the run sees it as well, as with certbot, which puts it into
+// tell sets what a deploy hook is told. Every later hook of the run sees it as well, as with certbot, which puts it into
 // its own environment.
-func (s *Server) tellHooks(lineage string, names []string) {
-	s.hooks.deployed = []string{
-		"RENEWED_LINEAGE=" + filepath.Join(s.Disk.Dirs.Config, "live", lineage), "RENEWED_DOMAINS=" + strings.Join(names, " "),
+func (h *Hooks) tell(lineage string, names []string) {
+	told := []string{
+		"RENEWED_LINEAGE=" + filepath.Join(h.Dirs.Config, "live", lineage), "RENEWED_DOMAINS=" + strings.Join(names, " "),
 	}
+	h.keep(func(b *book) { b.deployed = told })
 }
 
 // since are the names whose certificates were put in place since a post-hook was owed: what it would have been told by the
 // run that died.
-func (s *Server) since(ctx context.Context, d ledger.Debt) []string {
+func (h *Hooks) since(ctx context.Context, d ledger.Debt) []string {
 	const newest = 500
-	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Limit: newest})
+	orders, err := h.Ledger.Orders(ctx, ledger.OrderFilter{Limit: newest})
 	if err != nil {
 		return nil // the hook is worth more than what it is told
 	}

@@ -1,13 +1,15 @@
-package renewal
+package host
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -17,7 +19,24 @@ import (
 	"orderly/hook"
 	"orderly/ledger"
 	"orderly/preflight"
+	"orderly/solver/webroot"
 )
+
+// A site may move while the directory that it left still stands. Whoever deploys it knows where it is:
+// --webroot-from names a command, or a pattern, that is asked before each order. What it says is text from
+// somewhere, and used like a -w: it must be a directory, and preflight looks at it.
+
+// Roots asks for document roots.
+type Roots struct {
+	Writer   *webroot.Writer
+	Voice    *Voice
+	Log      *slog.Logger
+	Patience time.Duration // with a command, each time; 0: askPatience
+
+	mu      sync.Mutex
+	answers map[string]answer // each name is asked for once in a run
+	silent  int               // how often in a row the command did not answer in time
+}
 
 // domainMark stands in a pattern of --webroot-from for the name.
 const domainMark = "{domain}"
@@ -45,11 +64,11 @@ func CheckWebrootFrom(from string, getenv func(string) string) error {
 	return nil
 }
 
-// refreshRoots asks for the document root of each name, where the request says whom to ask: a site may move while the
+// Refresh asks for the document root of each name, where the request says whom to ask: a site may move while the
 // directory that it left still stands. What was known before serves only where no useful answer comes, with a note. What is
 // answered is used like a -w: it must be a directory, and preflight looks at it. Where neither serves the request stays as
 // it is, and preflight's refusal tells what was said.
-func (s *Server) refreshRoots(ctx context.Context, r *ledger.Request) {
+func (q *Roots) Refresh(ctx context.Context, r *ledger.Request) {
 	if r.WebrootFrom == "" || !usesRoots(*r) {
 		return
 	}
@@ -59,15 +78,15 @@ func (s *Server) refreshRoots(ctx context.Context, r *ledger.Request) {
 		if isWildcard(name) || ctx.Err() != nil {
 			continue
 		}
-		answer, last := s.ask(ctx, r.WebrootFrom, name), r.Webroots[name]
+		answer, last := q.ask(ctx, r.WebrootFrom, name), r.Webroots[name]
 		switch {
 		case answer.err == nil && answer.root != last:
 			moved[name] = answer.root
 			if last != "" {
-				s.Report.Tell("The document root of %s is %s now, as --webroot-from says; it was %s.", name, failure.Clean(answer.root), failure.Clean(last))
+				q.Voice.Tell("The document root of %s is %s now, as --webroot-from says; it was %q.", name, failure.Clean(answer.root), failure.Clean(last))
 			}
-		case answer.err != nil && last != "" && ctx.Err() == nil && s.usable(ctx, last):
-			s.warnOnce(fmt.Sprintf("%v; the document root that was known before is used: %s", answer.err, failure.Clean(last)))
+		case answer.err != nil && last != "" && ctx.Err() == nil && q.usable(ctx, last):
+			q.Voice.WarnOnce(fmt.Sprintf("%v; the document root that was known before is used: %s", answer.err, failure.Clean(last)))
 		}
 	}
 	if len(moved) > 0 {
@@ -108,8 +127,8 @@ func move(r *ledger.Request, roots map[string]string) {
 }
 
 // usable reports whether a document root is there and fit to be written to.
-func (s *Server) usable(ctx context.Context, root string) bool {
-	_, err := s.Writer.Inspect(ctx, root)
+func (q *Roots) usable(ctx context.Context, root string) bool {
+	_, err := q.Writer.Inspect(ctx, root)
 	return err == nil
 }
 
@@ -119,10 +138,40 @@ type answer struct {
 	err  error
 }
 
+func (q *Roots) known(from, name string) (answer, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	a, ok := q.answers[from+"\x00"+name]
+	return a, ok
+}
+
+func (q *Roots) keep(from, name string, a answer) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.answers == nil {
+		q.answers = map[string]answer{}
+	}
+	q.answers[from+"\x00"+name] = a
+}
+
+// hush counts how often in a row the command was silent for too long.
+func (q *Roots) hush(silent bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.silent++; !silent {
+		q.silent = 0
+	}
+}
+
+func (q *Roots) silences() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.silent
+}
+
 // ask finds the document root of a name, once in a run.
-func (s *Server) ask(ctx context.Context, from, name string) answer {
-	key := from + "\x00" + name
-	if known, ok := s.answers[key]; ok {
+func (q *Roots) ask(ctx context.Context, from, name string) answer {
+	if known, ok := q.known(from, name); ok {
 		return known
 	}
 	var a answer
@@ -130,10 +179,10 @@ func (s *Server) ask(ctx context.Context, from, name string) answer {
 	case strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-._:") != "" || strings.Contains(name, "..") || strings.HasPrefix(name, "-"):
 		a.err = fmt.Errorf("%s is no name to ask for", failure.Clean(name))
 	case IsRootPattern(from):
-		a = s.judged(ctx, strings.ReplaceAll(from, domainMark, name), "leads to")
+		a = q.judged(ctx, strings.ReplaceAll(from, domainMark, name), "leads to")
 	default:
-		ended := s.slowly("--webroot-from to tell the document root of %s: %s", failure.Clean(name), failure.Clean(from))
-		a = s.askCommand(ctx, from, name)
+		ended := q.Voice.Slowly("--webroot-from to tell the document root of %s: %s", failure.Clean(name), failure.Clean(from))
+		a = q.askCommand(ctx, from, name)
 		ended()
 	}
 	if a.err != nil {
@@ -142,11 +191,8 @@ func (s *Server) ask(ctx context.Context, from, name string) answer {
 	if ctx.Err() != nil {
 		return a // it was cut short, and may say something else next time
 	}
-	if s.answers == nil {
-		s.answers = map[string]answer{}
-	}
-	s.answers[key] = a
-	s.Log.Info("asked for a document root", "name", name, "from", from, "root", a.root, "error", a.err)
+	q.keep(from, name, a)
+	q.Log.Info("asked for a document root", "name", name, "from", from, "root", a.root, "error", a.err)
 	return a
 }
 
@@ -161,13 +207,13 @@ const (
 )
 
 // askCommand runs the command, unless it was silent too often.
-func (s *Server) askCommand(ctx context.Context, command, name string) answer {
-	patience := s.Settings.RootPatience
+func (q *Roots) askCommand(ctx context.Context, command, name string) answer {
+	patience := q.Patience
 	if patience == 0 {
 		patience = askPatience
 	}
-	if s.silent >= mostSilent {
-		return answer{err: fmt.Errorf("the command was ended after %s %d times in a row, and is not asked for %s", patience, s.silent, name)}
+	if silent := q.silences(); silent >= mostSilent {
+		return answer{err: fmt.Errorf("the command was ended after %s %d times in a row, and is not asked for %s", patience, silent, name)}
 	}
 	bounded, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -179,13 +225,11 @@ func (s *Server) askCommand(ctx context.Context, command, name string) answer {
 	select {
 	case said = <-heard:
 	case <-notice.C:
-		s.Report.Tell("Waiting for --webroot-from %s to say the document root of %s, at most %s.", failure.Clean(command), name, patience)
+		q.Voice.Tell("Waiting for --webroot-from %s to say the document root of %s, at most %q.", failure.Clean(command), name, patience)
 		said = <-heard
 	}
-	if bounded.Err() == nil {
-		s.silent = 0
-	} else if ctx.Err() == nil {
-		s.silent++
+	if bounded.Err() == nil || ctx.Err() == nil {
+		q.hush(bounded.Err() != nil)
 	}
 	complaint, _, _ := strings.Cut(strings.TrimSpace(said.stderr), "\n")
 	switch {
@@ -196,7 +240,7 @@ func (s *Server) askCommand(ctx context.Context, command, name string) answer {
 	case said.err != nil:
 		return answer{err: fmt.Errorf("the command for %s failed: %w", name, said.err)}
 	}
-	return s.judged(ctx, strings.TrimRight(said.stdout, "\r\n"), "said")
+	return q.judged(ctx, strings.TrimRight(said.stdout, "\r\n"), "said")
 }
 
 // spoken is what a command wrote and how it ended.
@@ -223,7 +267,7 @@ const longestRoot = 4095
 
 // judged takes an answer for what it is: text from somewhere, which must be one absolute path to a directory, and one that a
 // renewal file can hold: what cannot be kept must be found before the order, not when its certificate is put in place.
-func (s *Server) judged(ctx context.Context, text, verb string) answer {
+func (q *Roots) judged(ctx context.Context, text, verb string) answer {
 	switch {
 	case text == "":
 		return answer{err: fmt.Errorf("it %s nothing", verb)}
@@ -236,7 +280,7 @@ func (s *Server) judged(ctx context.Context, text, verb string) answer {
 	if err := certbot.CanHold(root); err != nil {
 		return answer{err: fmt.Errorf("it %s %s, which cannot be kept in a renewal file: %w", verb, failure.Clean(text), err)}
 	}
-	if _, err := s.Writer.Inspect(ctx, root); failure.ClassOf(err) == failure.WebrootGone {
+	if _, err := q.Writer.Inspect(ctx, root); failure.ClassOf(err) == failure.WebrootGone {
 		return answer{err: fmt.Errorf("it %s %s, which is no directory", verb, failure.Clean(text))}
 	}
 	return answer{root: root} // what else is wrong with it preflight says
@@ -248,14 +292,14 @@ func printable(path string) bool {
 }
 
 // complete adds to a refusal for want of a document root what was said when one was asked for.
-func (s *Server) complete(r ledger.Request, result *preflight.Result) {
+func (q *Roots) complete(r ledger.Request, result *preflight.Result) {
 	if r.WebrootFrom == "" || result.Check != preflight.Webroot || result.Verdict != preflight.Refuse {
 		return
 	}
-	known, ok := s.answers[r.WebrootFrom+"\x00"+strings.ToLower(result.Name)]
+	known, ok := q.known(r.WebrootFrom, strings.ToLower(result.Name))
 	if ok && known.err != nil {
 		result.Sentence += "; " + known.err.Error()
 		result.Remedy = "Let --webroot-from tell the directory that the web server serves for " + failure.Clean(result.Name) +
-			", or name it once: " + failure.Command("orderly", "reconfigure", "--cert-name", lineageOf(r.Lineage), "--webroot", "-w", "DIR") + "."
+			", or name it once: " + failure.Command("orderly", "reconfigure", "--cert-name", LineageOf(r.Lineage), "--webroot", "-w", "DIR") + "."
 	}
 }

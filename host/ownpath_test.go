@@ -1,4 +1,4 @@
-package renewal
+package host
 
 import (
 	"os"
@@ -25,13 +25,13 @@ func TestTheFilesOfACSRGoWhereTheyWereMeantTo(t *testing.T) {
 	must(os.Mkdir(filepath.Join(dir, "other"), 0o755))
 	link := filepath.Join(dir, "link")
 	must(os.Symlink("real", link))
-	out, err := outputs(ledger.Output{Cert: filepath.Join(link, "cert.pem"), Chain: filepath.Join(link, "chain.pem"), FullChain: filepath.Join(link, "full.pem")})
+	out, err := Outputs(ledger.Output{Cert: filepath.Join(link, "cert.pem"), Chain: filepath.Join(link, "chain.pem"), FullChain: filepath.Join(link, "full.pem")})
 	must(err)
 	if out.Cert != filepath.Join(dir, "real", "cert.pem") {
 		t.Errorf("written to %s", out.Cert)
 	}
 	t.Chdir(filepath.Join(dir, "other"))
-	if _, err := outputs(ledger.Output{}); err != nil {
+	if _, err := Outputs(ledger.Output{}); err != nil {
 		t.Errorf("names that were not chosen: %v", err)
 	}
 	if os.Geteuid() != 0 {
@@ -48,7 +48,7 @@ func TestTheFilesOfACSRGoWhereTheyWereMeantTo(t *testing.T) {
 		t.Error("it was written where another user led")
 	}
 	must(os.Lchown(link, 1600, 1600))
-	if _, err := outputs(ledger.Output{Cert: filepath.Join(link, "cert.pem")}); err == nil || !strings.Contains(err.Error(), another) {
+	if _, err := Outputs(ledger.Output{Cert: filepath.Join(link, "cert.pem")}); err == nil || !strings.Contains(err.Error(), another) {
 		t.Errorf("%v", err)
 	}
 }

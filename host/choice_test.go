@@ -1,4 +1,4 @@
-package renewal
+package host
 
 import (
 	"strings"
@@ -35,7 +35,7 @@ func TestWhatTheCommandLineSaysCountsBeforeTheRenewalFile(t *testing.T) {
 				l = &certbot.Lineage{Name: "a", Renewal: &certbot.Renewal{PrivKey: "/live/privkey.pem", Params: *c.file}}
 			}
 			var r ledger.Request
-			err := c.choice.apply(&r, l)
+			err := c.choice.Apply(&r, l)
 			if c.refused != "" {
 				if failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), c.refused) || failure.RemedyOf(err) == "" {
 					t.Errorf("error %v", err)

@@ -1,4 +1,4 @@
-package renewal
+package host
 
 import (
 	"encoding/json"
@@ -6,6 +6,15 @@ import (
 	"orderly/certbot"
 	"orderly/ledger"
 )
+
+// An order that an earlier run left was made of what its renewal file said then. What a person has changed
+// in the file since counts, and what has taken the order's place on this host makes it unwanted.
+
+// Files says what this host's renewal files have to say of orders.
+type Files struct {
+	Disk      *certbot.Store
+	Rehearsal bool
+}
 
 // The groups of settings of a renewal file that mean something to an order: those of one group are mended together.
 const (
@@ -56,28 +65,28 @@ func mended(o *ledger.Order, now certbot.Params) map[string]bool {
 	return changed
 }
 
-// lineageOfOrder opens the lineage that an order is for, nil where its renewal file has no say: there is none, or it cannot
+// lineageOf opens the lineage that an order is for, nil where its renewal file has no say: there is none, or it cannot
 // be read.
-func (s *Server) lineageOfOrder(o *ledger.Order) *certbot.Lineage {
+func (f *Files) lineageOf(o *ledger.Order) *certbot.Lineage {
 	if o.Request.Rehearsal || len(o.Request.CSR) > 0 || o.Request.Settings == "" {
 		return nil
 	}
-	l, err := s.Disk.Open(o.Lineage)
+	l, err := f.Disk.Open(o.Lineage)
 	if err != nil {
 		return nil
 	}
 	return l
 }
 
-// mended is what is wanted of an order that an earlier run left: what was asked for then, by flags perhaps, and what was
+// Mended is what is wanted of an order that an earlier run left: what was asked for then, by flags perhaps, and what was
 // changed in the renewal file since.
-func (s *Server) mended(o *ledger.Order) ledger.Request {
+func (f *Files) Mended(o *ledger.Order) ledger.Request {
 	r := o.Request
-	l := s.lineageOfOrder(o)
+	l := f.lineageOf(o)
 	if l == nil {
 		return r
 	}
-	now, err := renewalRequest(l, Round{})
+	now, err := FromFile(l, Said{})
 	if err != nil {
 		return r // it is said where the lineage is renewed
 	}
@@ -108,7 +117,7 @@ func (s *Server) mended(o *ledger.Order) ledger.Request {
 
 // elsewhere reports whether the renewal file names another CA, account or profile by now than when the order was made: its
 // certificate would bring the old ones back.
-func (s *Server) elsewhere(o *ledger.Order) bool {
-	l := s.lineageOfOrder(o)
+func (f *Files) elsewhere(o *ledger.Order) bool {
+	l := f.lineageOf(o)
 	return l != nil && mended(o, l.Renewal.Params)[filedCA]
 }

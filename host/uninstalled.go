@@ -1,12 +1,14 @@
-package renewal
+package host
 
 import (
 	"fmt"
 
 	"orderly/certbot"
 	"orderly/failure"
-	"orderly/ledger"
 )
+
+// Orderly runs no installers of certbot's. A renewal file that names one would leave the web server with
+// the old certificate without a word: it is told of instead.
 
 // WithoutInstaller is the note about a lineage whose settings name an installer of certbot's: Orderly runs none, so that the
 // web server goes on with the old certificate. It is "" where no installer is named, or a deploy hook can do its work.
@@ -34,13 +36,15 @@ func uninstalled(lineage, installer string) string {
 		lineage, failure.Clean(installer), failure.Command("orderly", "reconfigure", "--cert-name", lineage, "--deploy-hook", "systemctl reload "+service))
 }
 
-// noteInstaller puts the note about an installer into the result of a renewal, and warns of it once.
-func (s *Server) noteInstaller(l *certbot.Lineage, h ledger.Hooks, r *Result) {
-	if hooks, err := s.withDirectory("deploy", h.Deploy); err != nil || len(hooks) > 0 {
-		return // what is wrong with the hooks was said where they ran
+// NoteInstaller is the note about an installer for a renewal whose hooks these are, which it warns of once;
+// installer is the one that the command line names.
+func (h *Hooks) NoteInstaller(l *certbot.Lineage, deploy, installer string) string {
+	if hooks, err := h.All("deploy", deploy); err != nil || len(hooks) > 0 {
+		return "" // what is wrong with the hooks was said where they ran
 	}
-	r.Note = uninstalled(l.Name, first(s.Settings.Installer, l.Renewal.Params.Installer))
-	if r.Note != "" {
-		s.warnOnce(r.Note)
+	note := uninstalled(l.Name, first(installer, l.Renewal.Params.Installer))
+	if note != "" {
+		h.Voice.WarnOnce(note)
 	}
+	return note
 }

@@ -1,4 +1,4 @@
-package renewal
+package host
 
 import (
 	"context"
@@ -6,18 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/solver/manual"
-	"orderly/solver/standalone"
 	"orderly/solver/webroot"
 )
 
-// solvers puts proofs in place by whatever solver a request names, and takes them away by what the record of each says:
-// the request may name another one by then.
-type solvers struct{ s *Server }
+// Names are proven by a file in a document root, by a web server of the run's own, or by a person's hooks.
+// What stands is recorded before it does, in the words of whoever put it there: a proof is taken away by
+// its record, since the request may name another way by then.
+
+// Proofs puts proofs in place by whatever solver a request names: order.Solver.
+type Proofs struct {
+	Writer *webroot.Writer
+	Ports  *Ports
+	Voice  *Voice
+	Clock  order.Clock
+}
 
 // record is a placement of any solver. One of a document root has no field of its own, as the oldest ones have it.
 type record struct {
@@ -50,7 +58,7 @@ func encode(r record) (string, error) {
 }
 
 // Plan implements order.Solver.
-func (v solvers) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string, error) {
+func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string, error) {
 	switch r.Solver {
 	case ledger.StandaloneSolver:
 		return encode(record{Standalone: &served{r.Standalone, p.Token}})
@@ -59,17 +67,17 @@ func (v solvers) Plan(ctx context.Context, r ledger.Request, p order.Proof, form
 		if was, err := decode(former); err == nil {
 			earlier = was.Manual
 		}
-		next, err := v.s.manual().Plan(manualProof(r, p), earlier)
+		next, err := v.manual().Plan(manualProof(r, p), earlier)
 		if err != nil {
 			return "", err
 		}
 		return encode(record{Manual: &next})
 	}
-	return solver{v.s.Writer}.plan(ctx, r, p, former)
+	return v.planFile(ctx, r, p, former)
 }
 
 // Suits implements order.Solver.
-func (v solvers) Suits(placement string, r ledger.Request, p order.Proof) bool {
+func (v *Proofs) Suits(placement string, r ledger.Request, p order.Proof) bool {
 	was, err := decode(placement)
 	if err != nil {
 		return false
@@ -78,26 +86,26 @@ func (v solvers) Suits(placement string, r ledger.Request, p order.Proof) bool {
 	case ledger.StandaloneSolver:
 		return was.Standalone != nil && *was.Standalone == served{r.Standalone, p.Token}
 	case ledger.ManualSolver:
-		return was.Manual != nil && v.s.manual().Suits(*was.Manual, manualProof(r, p))
+		return was.Manual != nil && v.manual().Suits(*was.Manual, manualProof(r, p))
 	}
-	return was.Standalone == nil && was.Manual == nil && solver{v.s.Writer}.suits(was.Placement, r, p.Name)
+	return was.Standalone == nil && was.Manual == nil && suitsFile(was.Placement, r, p.Name)
 }
 
 // Place implements order.Solver.
-func (v solvers) Place(ctx context.Context, placement, content string) (string, error) {
+func (v *Proofs) Place(ctx context.Context, placement, content string) (string, error) {
 	r, err := decode(placement)
 	switch {
 	case err != nil:
 		return placement, err
 	case r.Standalone != nil:
-		if err := v.s.listen(ctx, r.Standalone.Standalone); err != nil {
+		if err := v.Ports.listen(ctx, r.Standalone.Standalone); err != nil {
 			return placement, err
 		}
-		v.s.web.Serve(r.Standalone.Token, content)
+		v.Ports.web.Serve(r.Standalone.Token, content)
 		return placement, nil
 	case r.Manual != nil:
-		ended := v.s.slowly("the manual-auth-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Auth))
-		after, stands, err := v.s.manual().Place(ctx, *r.Manual)
+		ended := v.Voice.Slowly("the manual-auth-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Auth))
+		after, stands, err := v.manual().Place(ctx, *r.Manual)
 		ended()
 		if !stands {
 			return "", err
@@ -111,9 +119,38 @@ func (v solvers) Place(ctx context.Context, placement, content string) (string, 
 	return v.placeFile(ctx, r.Placement, content)
 }
 
+// planFile is Plan for a token in a document root: its record is the writer's own.
+func (v *Proofs) planFile(ctx context.Context, r ledger.Request, proof order.Proof, former string) (string, error) {
+	root := r.Webroots[proof.Name]
+	if root == "" {
+		return "", unsetWebroot(r.Lineage, proof.Name)
+	}
+	p, err := v.Writer.Plan(ctx, root, proof.Token)
+	if err != nil {
+		return "", err
+	}
+	if was, err := decode(former); err == nil && was.Token == p.Token {
+		p = p.After(was.Placement)
+	}
+	text, err := json.Marshal(p)
+	return string(text), err
+}
+
+// suitsFile reports whether a placement, an earlier process's perhaps, is in the document root that r names.
+func suitsFile(p webroot.Placement, r ledger.Request, name string) bool {
+	root, err := filepath.Abs(r.Webroots[name])
+	return err == nil && p.Root == root
+}
+
+func unsetWebroot(lineage, name string) error {
+	return failure.New(failure.WebrootUnset,
+		"Name it once: "+certonlyFor(lineage, []string{name})+", with -d and each of the other names.",
+		"no document root is configured for %s", name)
+}
+
 // placeFile puts a token into its document root. What it made there is known afterwards only, so that the record changes.
-func (v solvers) placeFile(ctx context.Context, p webroot.Placement, content string) (string, error) {
-	after, err := v.s.Writer.Place(ctx, p, content)
+func (v *Proofs) placeFile(ctx context.Context, p webroot.Placement, content string) (string, error) {
+	after, err := v.Writer.Place(ctx, p, content)
 	if errors.Is(err, webroot.ErrMoved) {
 		err = order.ErrMoved
 	}
@@ -125,7 +162,7 @@ func (v solvers) placeFile(ctx context.Context, p webroot.Placement, content str
 }
 
 // Leaving implements order.Solver.
-func (v solvers) Leaving(placement string) string {
+func (v *Proofs) Leaving(placement string) string {
 	r, err := decode(placement)
 	if err != nil || r.Manual == nil {
 		return placement
@@ -142,39 +179,39 @@ func (v solvers) Leaving(placement string) string {
 }
 
 // Remove implements order.Solver.
-func (v solvers) Remove(ctx context.Context, placement string) error {
+func (v *Proofs) Remove(ctx context.Context, placement string) error {
 	r, err := decode(placement)
 	switch {
 	case err != nil:
 		return err
 	case r.Standalone != nil:
-		v.s.web.Withdraw(r.Standalone.Token)
-		return v.s.web.Rest()
+		v.Ports.web.Withdraw(r.Standalone.Token)
+		return v.Ports.web.Rest()
 	case r.Manual != nil:
-		defer v.s.slowly("the manual-cleanup-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Cleanup))()
-		return v.s.manual().Remove(ctx, *r.Manual)
+		defer v.Voice.Slowly("the manual-cleanup-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Cleanup))()
+		return v.manual().Remove(ctx, *r.Manual)
 	}
-	if err := v.s.Writer.Remove(ctx, r.Placement); err != nil {
+	if err := v.Writer.Remove(ctx, r.Placement); err != nil {
 		return fmt.Errorf("%w: %w", order.ErrStands, err)
 	}
 	return nil
 }
 
 // manual returns the runner of manual hooks, which shows what they print as certbot does.
-func (s *Server) manual() *manual.Solver {
-	return &manual.Solver{Now: s.Clock.Now, Env: []string{"PATH=" + hookPath(os.Getenv("PATH"))}, Report: s.reportHook}
+func (v *Proofs) manual() *manual.Solver {
+	return &manual.Solver{Now: v.Clock.Now, Env: []string{"PATH=" + hookPath(os.Getenv("PATH"))}, Report: v.reportHook}
 }
 
-func (s *Server) reportHook(kind, domain string, r manual.Result) {
+func (v *Proofs) reportHook(kind, domain string, r manual.Result) {
 	label := fmt.Sprintf("Hook '--manual-%s' for %s", kind, domain)
 	if r.Code != 0 {
-		s.Report.Warn("%s reported error code %d", label, r.Code)
+		v.Voice.Warn("%s reported error code %d", label, r.Code)
 	}
 	if text := indented(r.Stdout); text != "" {
-		s.Report.Say("%s ran with output:\n%s", label, text)
+		v.Voice.Say("%s ran with output:\n%s", label, text)
 	}
 	if text := indented(r.Stderr); text != "" {
-		s.Report.Warn("%s ran with error output:\n%s", label, text)
+		v.Voice.Warn("%s ran with error output:\n%s", label, text)
 	}
 }
 
@@ -186,12 +223,4 @@ func manualProof(r ledger.Request, p order.Proof) manual.Proof {
 		m.Token = p.Token
 	}
 	return m
-}
-
-// ports are the kernel locks of the TCP ports on which this run listens. Each is held from before the first pre-hook, which
-// may stop the web server that has the port, until the last post-hook, which may start it again: two runs would otherwise
-// start and stop it for each other.
-type ports struct {
-	web  standalone.Server
-	held map[int]func() error
 }

@@ -1,4 +1,4 @@
-package renewal
+package host
 
 import (
 	"fmt"
@@ -8,6 +8,9 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 )
+
+// What a certificate is like (its key, its chain, its profile) is said on the command line, or in the
+// renewal file, or left to certbot's defaults; and kept in the renewal file for the next time.
 
 // Choice is what a command line says about the certificate itself. What is zero is left to the renewal file, and to
 // certbot's defaults for a new lineage.
@@ -27,8 +30,8 @@ type Choice struct {
 	NoAllowSubset    bool
 }
 
-// apply completes a request: the command line's word counts before the renewal file's. current is nil for a new lineage.
-func (c Choice) apply(r *ledger.Request, current *certbot.Lineage) error {
+// Apply completes a request: the command line's word counts before the renewal file's. current is nil for a new lineage.
+func (c Choice) Apply(r *ledger.Request, current *certbot.Lineage) error {
 	var p certbot.Params
 	if current != nil {
 		p = current.Renewal.Params
@@ -101,8 +104,8 @@ func first(a, b string) string {
 	return b
 }
 
-// changesKeyType reports whether another type of key is asked for than the certificate has, whatever its renewal file says.
-func (c Choice) changesKeyType(l *certbot.Lineage) bool {
+// ChangesKeyType reports whether another type of key is asked for than the certificate has, whatever its renewal file says.
+func (c Choice) ChangesKeyType(l *certbot.Lineage) bool {
 	return c.KeyType != "" && l.Certificate.KeyType != "" && !strings.EqualFold(c.KeyType, l.Certificate.KeyType)
 }
 

@@ -1,0 +1,245 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+	"orderly/ownfile"
+)
+
+// Hooks are shell commands around an issuance, certbot's and those of its directories. A pre-hook may stop
+// the web server: what has to be run afterwards is owed, and durable, before it begins, and whoever comes
+// after a run that died pays.
+
+// Hooks keeps which hooks of this run have been run: each pre- and post-hook once, however many certificates want it.
+type Hooks struct {
+	Dirs      certbot.Dirs
+	Ledger    ledger.Store
+	Locks     *Locks
+	Voice     *Voice
+	Clock     order.Clock
+	Log       *slog.Logger
+	Run       *ledger.Run
+	Directory bool // those of renewal-hooks are run, too
+
+	turn sync.Mutex // one hook runs at a time, whatever runs at once: they stop and start the same servers
+	mu   sync.Mutex
+	book
+}
+
+// book is what hooks have done and are told in this run.
+type book struct {
+	pre             []string // commands that were run
+	debts           []*ledger.Debt
+	renewed, failed []string // names, for the post-hooks
+	round           bool     // a run over all lineages
+	deployed        []string // what the last deploy hook was told
+}
+
+// Round says that the run goes over all lineages.
+func (h *Hooks) Round() { h.keep(func(b *book) { b.round = true }) }
+
+func (h *Hooks) keep(f func(*book)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	f(&h.book)
+}
+
+func (h *Hooks) known() book {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.book
+}
+
+// Owe reports whether post-hooks may be still to run.
+func (h *Hooks) Owe() bool {
+	return len(h.known().debts) > 0
+}
+
+// Renewed says that a certificate with these names was renewed.
+func (h *Hooks) Renewed(names []string) {
+	h.keep(func(b *book) { b.renewed = append(b.renewed, names...) })
+}
+
+// Failed says that a certificate with these names was not.
+func (h *Hooks) Failed(names []string) {
+	h.keep(func(b *book) { b.failed = append(b.failed, names...) })
+}
+
+// Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What they leave owed is durable
+// before they are started (rule 14).
+func (h *Hooks) Begin(ctx context.Context, r ledger.Request) (ran bool) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	pre, errPre := h.All("pre", r.Hooks.Pre)
+	post, errPost := h.All("post", r.Hooks.Post)
+	if err := errors.Join(errPre, errPost, h.owe(ctx, post)); err != nil {
+		h.Voice.Warn("the pre-hooks were not run: %v", err)
+		return false
+	}
+	for _, command := range pre {
+		if !slices.Contains(h.known().pre, command) {
+			h.keep(func(b *book) { b.pre = append(b.pre, command) })
+			h.run(ctx, "pre-hook", command, nil)
+			ran = true
+		}
+	}
+	return ran
+}
+
+// Begins reports whether there are pre-hooks that have not been run yet.
+func (h *Hooks) Begins(r ledger.Request) bool {
+	pre, err := h.All("pre", r.Hooks.Pre)
+	return err == nil && slices.ContainsFunc(pre, func(command string) bool { return !slices.Contains(h.known().pre, command) })
+}
+
+// All lists the directory hooks of a kind and then command, each once.
+func (h *Hooks) All(kind, command string) ([]string, error) {
+	var all []string
+	if h.Directory {
+		found, err := h.Dirs.Hooks(kind)
+		if err != nil {
+			return nil, err
+		}
+		for _, path := range found {
+			if ownfile.Others(path) { // certbot runs it as well; a web server that is not restarted would be worse
+				h.Voice.WarnOnce(fmt.Sprintf("the hook %[1]s is run by root, and another user can write it: chown root: %[1]s && chmod go-w %[1]s", path))
+			}
+			all = append(all, quote(path))
+		}
+	}
+	if command != "" && !slices.Contains(all, command) && !slices.Contains(all, quote(command)) {
+		all = append(all, command)
+	}
+	return all, nil
+}
+
+// quote makes a path one word for /bin/sh.
+func quote(path string) string {
+	if !strings.ContainsAny(path, " \t\n'\"\\$`!*?[]{}()<>|&;~#") {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+}
+
+func (h *Hooks) owe(ctx context.Context, post []string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var fresh []*ledger.Debt
+	for _, command := range post {
+		owed := func(d *ledger.Debt) bool { return d.Command == command }
+		if !slices.ContainsFunc(h.debts, owed) {
+			fresh = append(fresh, &ledger.Debt{RunID: h.Run.ID, Command: command, OwedAt: h.Clock.Now()})
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	if err := h.Ledger.Commit(ctx, &ledger.Change{Debts: fresh}); err != nil {
+		return err
+	}
+	h.debts = append(h.debts, fresh...)
+	return nil
+}
+
+// PayOwn runs the post-hooks that this run owes. The end of ctx leaves them to the next run, with an error of class
+// Stopped.
+func (h *Hooks) PayOwn(ctx context.Context) error {
+	for _, d := range h.known().debts {
+		if !d.PaidAt.IsZero() {
+			continue
+		}
+		if ctx.Err() == nil {
+			if err := h.pay(ctx, d); err != nil {
+				return err
+			}
+		}
+		if d.PaidAt.IsZero() {
+			return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again, or `orderly resume`: the hook is run first.",
+				"stopped before the post-hook was done: %s", failure.Clean(d.Command))
+		}
+	}
+	return nil
+}
+
+// PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are theirs.
+func (h *Hooks) PayDebts(ctx context.Context) error {
+	debts, err := h.Ledger.Debts(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range debts {
+		if d.RunID == h.Run.ID {
+			continue
+		}
+		unlock, ok, err := h.Locks.TryLock(RunLock(d.RunID))
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		h.Log.Info("paying a post-hook that an earlier run left owed", "run", d.RunID, "hook", d.Command)
+		err = errors.Join(h.payIfOwed(ctx, d), unlock())
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// payIfOwed looks again under the lock: another process may have paid meanwhile. The debt is struck out before the hook
+// runs: one that ends whoever runs it (it restarts the panel that called us, or takes longer than the script's time-out)
+// would otherwise end every run after it as well, and nothing would ever be renewed.
+func (h *Hooks) payIfOwed(ctx context.Context, d ledger.Debt) error {
+	debts, err := h.Ledger.Debts(ctx)
+	if err != nil || !slices.ContainsFunc(debts, func(o ledger.Debt) bool { return o.ID == d.ID }) {
+		return err
+	}
+	d.PaidAt = h.Clock.Now()
+	if err := h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Debts: []*ledger.Debt{&d}}); err != nil {
+		return err
+	}
+	h.run(ctx, "post-hook", d.Command, h.outcomeEnv(h.since(ctx, d), nil))
+	return nil
+}
+
+// Deploy runs the deploy hooks of a certificate that was put in place: directory hooks first, then the
+// lineage's own (certbot ≥ 5.3).
+func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, command string) error {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	all, err := h.All("deploy", command)
+	if err != nil {
+		return err
+	}
+	if len(all) > 0 {
+		h.tell(LineageOf(lineage), names)
+	}
+	for _, command := range all {
+		h.run(ctx, "deploy-hook", command, nil)
+	}
+	if ctx.Err() != nil && len(all) > 0 {
+		return failure.Wrap(ctx.Err(), failure.Stopped, "Run `orderly resume`: the deploy hooks are run again.",
+			"stopped while the deploy hooks of %s ran", lineage)
+	}
+	return nil
+}
+
+func (h *Hooks) pay(ctx context.Context, d *ledger.Debt) error {
+	h.run(ctx, "post-hook", d.Command, h.outcomeEnv(h.known().renewed, h.known().failed))
+	if ctx.Err() != nil {
+		return nil // it may have been cut short; the next run pays
+	}
+	d.PaidAt = h.Clock.Now()
+	return h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Debts: []*ledger.Debt{d}})
+}

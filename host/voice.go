@@ -1,0 +1,56 @@
+package host
+
+import (
+	"sync"
+	"time"
+)
+
+// A run finds some things more than once (the checks are made again after the pre-hooks), and some of
+// what it does takes long. Voice is what keeps a person from reading the same warning twice, and from
+// taking a run that waits for one that hangs.
+
+// Reporter tells a person what is going on.
+type Reporter interface {
+	// Say prints a line that belongs to the command's result.
+	Say(format string, args ...any)
+	// Tell prints a line for a person who watches: what goes on, what is waited for.
+	Tell(format string, args ...any)
+	// Warn prints a line that somebody should read although the command goes on.
+	Warn(format string, args ...any)
+}
+
+// Voice is the Reporter of a run.
+type Voice struct {
+	Reporter
+	mu     sync.Mutex
+	warned map[string]bool
+}
+
+// NewVoice speaks through r.
+func NewVoice(r Reporter) *Voice { return &Voice{Reporter: r, warned: map[string]bool{}} }
+
+// WarnOnce warns of what a run may find more than once.
+func (v *Voice) WarnOnce(sentence string) {
+	v.mu.Lock()
+	known := v.warned[sentence]
+	v.warned[sentence] = true
+	v.mu.Unlock()
+	if !known {
+		v.Warn("%s", sentence)
+	}
+}
+
+// Slowly tells of work that takes longer than a second: a hook, whoever it is for. It is called when
+// that begins, and what it returns when it has ended.
+func (v *Voice) Slowly(format string, args ...any) (ended func()) {
+	told := make(chan struct{})
+	timer := time.AfterFunc(time.Second, func() {
+		defer close(told)
+		v.Tell("Waiting for "+format+".", args...)
+	})
+	return func() {
+		if !timer.Stop() {
+			<-told // nothing is told from two goroutines at once
+		}
+	}
+}
