@@ -77,6 +77,9 @@ func (f *Facts) unanswered(a *ledger.Authorization) bool {
 	if a.ChallengeStatus == "processing" || !a.SeenAt.After(a.AnswerSentAt) {
 		return false
 	}
+	if Fallen(a) {
+		return true // it waits for another try: the check that comes before says whether for today's
+	}
 	if a.Answers >= mostAnswers {
 		return a.SeenAt.Sub(a.AnswerSentAt) > max(laterAnswers, f.CA.LongestValidation)
 	}
@@ -85,6 +88,15 @@ func (f *Facts) unanswered(a *ledger.Authorization) bool {
 	}
 	return a.SeenAt.Sub(a.AnswerSentAt) > f.CA.LongestValidation
 }
+
+// Fallen reports whether an authorization's challenge was answered and failed, though the CA keeps the authorization pending:
+// with the challenge invalid, or (step-ca) pending with its error. Both are kept as an invalid challenge.
+func Fallen(a *ledger.Authorization) bool {
+	return !a.Final() && !a.AnswerSentAt.IsZero() && a.ChallengeStatus == "invalid"
+}
+
+// AllFallen returns the authorizations of which Fallen is true.
+func AllFallen(o *ledger.Order) []*ledger.Authorization { return pick(o.Authorizations, Fallen) }
 
 // Unfinished returns the authorizations that are not final.
 func Unfinished(o *ledger.Order) []*ledger.Authorization {

@@ -9,6 +9,19 @@ import (
 	"orderly/ledger"
 )
 
+// NotValidated is the error of names that the CA could not validate, in its own words.
+func NotValidated(o *ledger.Order, failed []*ledger.Authorization) *failure.Error {
+	var texts []string
+	for _, a := range failed {
+		said := a.ErrorDetail
+		if a.ErrorType != "" {
+			said = a.ErrorType + ": " + said
+		}
+		texts = append(texts, failure.Clean(a.FullName())+": "+said)
+	}
+	return failure.New(failure.Validation, Mending(o, failed), "the CA could not validate %s", strings.Join(texts, "; "))
+}
+
 // Mending is what to do about the names that the CA could not validate: once where they need the same, otherwise for each.
 func Mending(o *ledger.Order, failed []*ledger.Authorization) string {
 	var all []string

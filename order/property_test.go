@@ -77,6 +77,9 @@ func mayAnswer(f order.Facts, a *ledger.Authorization) bool {
 	if shownAfter <= 0 || a.ChallengeStatus == "processing" {
 		return false
 	}
+	if a.ChallengeStatus == "invalid" { // it failed, and what stands in the way is asked by the check
+		return true
+	}
 	never := f.ShowsProcessing && !f.CA.HidesProcessing && !a.Answered && a.Answers < 5
 	return never || shownAfter > f.CA.LongestValidation
 }

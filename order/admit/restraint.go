@@ -192,3 +192,9 @@ func (g Gate) LetsThrough(p order.Plan, s ledger.Standing, report preflight.Repo
 	_, through := evidence{now: g.Clock.Now(), plan: p, standing: s, report: report}.refused()
 	return through
 }
+
+// HoldsBack returns the error of the back-off for a challenge of an order that exists and that failed before, by the rule for
+// new orders: nil if it may be answered again.
+func (g Gate) HoldsBack(p order.Plan, s ledger.Standing, report preflight.Report) error {
+	return evidence{now: g.Clock.Now(), plan: p, standing: s, report: report}.backedOff()
+}

@@ -29,6 +29,8 @@ func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error 
 		bad := admit.RefusalOf(report, a.FullName())
 		if bad != nil && !(through && !bad.Local && bad.Class.Network()) {
 			d.block(a, failure.New(bad.Class, order.RemedyFor(d.o.Request, bad.Remedy), "%s", bad.Sentence))
+		} else if held := d.heldBack(a, report); held != nil {
+			d.block(a, held)
 		}
 	}
 	return nil
@@ -145,6 +147,7 @@ type attempt struct {
 	at       time.Time
 	answers  int
 	answered bool
+	status   string
 }
 
 // answer POSTs challenges, all intents in one commit.
@@ -154,8 +157,8 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 	}
 	before := map[*ledger.Authorization]attempt{}
 	for _, a := range list {
-		before[a] = attempt{a.AnswerSentAt, a.Answers, a.Answered}
-		a.AnswerSentAt, a.Answered = d.e.Clock.Now(), false
+		before[a] = attempt{a.AnswerSentAt, a.Answers, a.Answered, a.ChallengeStatus}
+		a.AnswerSentAt, a.Answered, a.ChallengeStatus = d.e.Clock.Now(), false, ledger.AuthorizationPending
 		if a.SeenAt.After(a.AnswerSentAt) {
 			a.SeenAt = a.AnswerSentAt // the clock was set back: it was not seen after this intent
 		}
@@ -197,7 +200,13 @@ func (d *driver) accepted(a *ledger.Authorization, reply acme.Challenge) {
 	d.sentBy(a)
 	d.note("challenge accepted", "%s, %s", failure.Clean(a.FullName()), failure.Clean(reply.Status))
 	if reply.URL == a.ChallengeURL || reply.URL == "" {
-		a.ChallengeStatus = reply.Status
+		fallen := order.Fallen(a)
+		if a.ChallengeStatus = d.statusOf(a, reply); reply.Error != nil {
+			a.ErrorType, a.ErrorDetail = reply.Error.Type, reply.Error.Detail.String()
+		}
+		if !fallen && order.Fallen(a) {
+			d.fallen(a, reply.Status)
+		}
 	}
 	if reply.Status == "processing" && !d.e.Account.ShowsProcessing {
 		d.e.Account.ShowsProcessing, d.account = true, true
@@ -213,13 +222,16 @@ func (d *driver) notAccepted(a *ledger.Authorization, before attempt, err error)
 	effect, p := order.EffectOf(err)
 	switch {
 	case effect == order.NotDone: // nothing was validated: the intent is taken back
-		a.AnswerSentAt, a.Answers, a.Answered = before.at, before.answers, before.answered
+		a.AnswerSentAt, a.Answers, a.Answered, a.ChallengeStatus = before.at, before.answers, before.answered, before.status
 		d.note("challenge not sent", "%s", failure.Clean(a.FullName()))
 		return false
 	case effect == order.Refused && p.Status == 409: // Boulder: it is being validated already (rule 4)
 		a.Answered = true
 		d.sentBy(a)
 		return true
+	}
+	if effect == order.Refused {
+		d.refusals[a.ChallengeURL] = p
 	}
 	// It may be under way, or the CA says that it is not pending any more: look at it before anything else.
 	d.sentBy(a)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/limit"
@@ -46,6 +47,8 @@ type driver struct {
 	material                  order.Material
 	keyReady                  bool
 	fingerprint               string
+	booked                    bool                     // the back-off for a failure of this order has begun
+	refusals                  map[string]*acme.Problem // of answers, by the challenge's URL
 	plan                      order.Plan
 	unmade                    *order.Unmade // what is known of the last newOrder, if it certainly brought no order
 	unproven                  time.Time     // when the newOrder before the last one was sent, if it is not known what became of it
@@ -62,7 +65,7 @@ type driver struct {
 // newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
 func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
-		troubles: map[string]int{}, met: map[string]bool{}}
+		troubles: map[string]int{}, met: map[string]bool{}, refusals: map[string]*acme.Problem{}}
 	d.giveUp = e.Clock.Now().Add(e.Patience)
 	if o != nil {
 		d.plan = order.Plan{Request: o.Request}
@@ -310,6 +313,9 @@ func (d *driver) blockedStop(act order.Action) error {
 		}
 		return d.stop(act.Class, "Run the same command again later, or `orderly resume`; the same order goes on.", "%s: %s",
 			d.o.Lineage, why)
+	}
+	if list := order.AllFallen(d.o); len(list) > 0 && d.booked { // they say all that the first alone does not
+		d.blocked = order.NotValidated(d.o, list)
 	}
 	if d.abandons() {
 		if d.o.State != ledger.Invalid { // a dead one keeps what it died of

@@ -210,7 +210,7 @@ func (d *driver) ending(act order.Action) ledger.Change {
 			return ledger.Change{Run: d.e.Last()}
 		}
 	case ledger.Invalid:
-		if len(order.Failed(d.o)) > 0 { // it was booked when the first name failed
+		if d.booked || len(order.Failed(d.o)) > 0 { // it was booked when the first name failed
 			d.stand(asItStands)
 			break
 		}

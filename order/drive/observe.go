@@ -236,12 +236,16 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 }
 
 func (d *driver) absorbChallenge(a *ledger.Authorization, c acme.Challenge) {
-	a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token = c.URL, c.Type, c.Status, c.Token
+	before, status := order.Fallen(a), d.statusOf(a, c)
+	a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token = c.URL, c.Type, status, c.Token
 	if c.Status == "processing" && !d.e.Account.ShowsProcessing {
 		d.e.Account.ShowsProcessing, d.account = true, true
 	}
 	if c.Error != nil {
 		a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
+	}
+	if !before && order.Fallen(a) {
+		d.fallen(a, c.Status)
 	}
 }
 
@@ -257,14 +261,10 @@ func (d *driver) block(a *ledger.Authorization, why error) {
 // blame names the names that failed and made the order die. The back-off begins with the first of them, and not only when
 // the last of their siblings is done: until then another run must not order anew.
 func (d *driver) blame(list []*ledger.Authorization, first bool) {
-	var texts []string
-	for _, a := range list {
-		texts = append(texts, fmt.Sprintf("%s: %s: %s", failure.Clean(a.FullName()), a.ErrorType, a.ErrorDetail))
-	}
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
-	d.o.Sentence = failure.Clean("the CA could not validate " + strings.Join(texts, "; "))
-	d.o.Remedy = order.Mending(d.o, list)
-	if first {
+	why := order.NotValidated(d.o, list)
+	d.o.Sentence, d.o.Remedy = failure.Clean(why.Sentence), why.Remedy
+	if first && !d.booked {
 		d.fell(d.e.Clock.Now())
 	}
 }

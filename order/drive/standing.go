@@ -32,6 +32,7 @@ func asItStands(*ledger.Standing) {}
 // fell books an end that must not be followed by another order at once, whatever the order died of: it begins or lengthens
 // the back-off, which counts from the last deed of the order that died.
 func (d *driver) fell(since time.Time) {
+	d.booked = true
 	d.stand(func(s *ledger.Standing) {
 		s.Failures++
 		s.NextAt = since.Add(order.BackOff(s.Failures))
