@@ -3,6 +3,7 @@ package order
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"orderly/acme"
@@ -17,11 +18,30 @@ func RefusalOfType(o *ledger.Order, p *acme.Problem) (failure.Class, string) {
 	case "badCSR", "badPublicKey":
 		return failure.BadCSR, anotherCSR(o)
 	case "rejectedIdentifier", "unsupportedIdentifier":
-		return failure.BadName, "Leave out the name that the CA refuses, or ask another CA with --server."
+		return failure.BadName, "Leave out " + refusedNames(o, p) + ", or ask another CA with --server."
 	case "caa":
 		return failure.CAAForbids, "Let the CAA record of the domain name this CA (issue, and issuewild for a wildcard), or remove the record."
 	}
 	return failure.CARefused, ""
+}
+
+// refusedNames says which names of an order a problem is about, where its subproblems tell (RFC 8555 §6.7.1).
+func refusedNames(o *ledger.Order, p *acme.Problem) string {
+	if names := BlamedNames(o, p); len(names) > 0 && len(names) <= 10 {
+		return strings.Join(names, ", ")
+	}
+	return "the name that the CA refuses"
+}
+
+// BlamedNames are the names of an order that a problem's subproblems are about.
+func BlamedNames(o *ledger.Order, p *acme.Problem) []string {
+	var names []string
+	for _, s := range p.Subproblems {
+		if slices.Contains(o.Names, s.Name) && !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
 }
 
 // refusedByCA reports whether an order that died of this class did so by the CA's word, and not by a name that failed.

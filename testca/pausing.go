@@ -21,7 +21,9 @@ func (s *state) failed(account, name string, now time.Time) {
 }
 
 // succeeded gives back what failures had taken of the bucket that pauses.
-func (s *state) succeeded(account, name string) { delete(s.buckets, s.limits.pausing(account, name).key) }
+func (s *state) succeeded(account, name string) {
+	delete(s.buckets, s.limits.pausing(account, name).key)
+}
 
 // pausedFor is the refusal of names that are paused for an account.
 func (c *CA) pausedFor(names []string, account string) *problem {

@@ -175,7 +175,9 @@ func TestAClockThatJumpedDoesNotMakeAnOrderExpire(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	r := request("a.example", "a.example")
 	w.dieAt(r, "challenge", 1, false)
-	w.ca.Inject(testca.Fault{Kind: "order", Nth: 1, Action: testca.Respond, Status: 404, Problem: "malformed", Detail: "a hiccup"})
+	for nth := range 4 {
+		w.ca.Inject(testca.Fault{Kind: "order", Nth: nth + 1, Action: testca.Respond, Status: 404, Problem: "malformed", Detail: "a hiccup"})
+	}
 	e := w.engine()
 	e.Clock = ahead{w.clock, 9 * 24 * time.Hour}
 	_, err := obtain(t.Context(), e, order.Plan{Request: r})

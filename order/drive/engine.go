@@ -67,6 +67,8 @@ type Engine struct {
 	// commit. It returns nil when the run goes on after this order.
 	Last func() *ledger.Run
 
+	// Force: a person insists; orders that earlier processes left are looked at before the CA wants to be asked again.
+	Force bool
 	// Parallel bounds the requests under way at once; 1 makes everything happen in order.
 	Parallel int
 	// Patience is how long the CA is waited for without anything changing, before the order is left to a later run.
@@ -264,6 +266,7 @@ func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) 
 	e.unwish(o)
 	d := e.takeOver(o)
 	d.untilIssued = untilIssued
+	d.plan.Force = e.Force && !untilIssued
 	return true, d.drive(ctx)
 }
 

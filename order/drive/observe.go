@@ -43,6 +43,10 @@ func (d *driver) look(ctx context.Context) error {
 	return nil
 }
 
+// mostMissing is how often in a row an order may be missing before it is left to a later run: a CA of several machines does
+// not show at once on all of them what one has just made or finalized.
+const mostMissing = 4
+
 // notShown handles an order that the CA does not show. A 404 means that it expired only if the CA's own clock is past its
 // `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
 func (d *driver) notShown(err error) error {
@@ -56,6 +60,8 @@ func (d *driver) notShown(err error) error {
 	case d.caTime(p.Reply).After(d.end()):
 		d.expired(d.caTime(p.Reply), err)
 		return nil
+	case d.troubles["order"] < mostMissing-1:
+		return d.trouble("order", err)
 	}
 	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; "+
 		failure.Command("orderly", "order", "show", fmt.Sprint(d.o.ID))+" has its history.",

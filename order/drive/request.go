@@ -53,14 +53,24 @@ func (d *driver) accountTrouble(err error) error {
 	if !ok {
 		return nil
 	}
-	deactivated := p.IsType("unauthorized") && strings.Contains(strings.ToLower(p.Detail.Arrived()), "account")
+	var names []string
+	if d.o != nil {
+		names = d.o.Names
+	}
 	if p.IsType("badPublicKey") {
 		return failure.Wrap(err, failure.Account,
 			"Give the account another key: "+failure.Command("orderly", "update_account", "--change-account-key",
 				"--server", d.e.Account.Server, "--account", d.e.Account.KeyID)+".",
 			"the CA does not accept the key of the account %s", d.e.Account.URL)
 	}
-	if p.IsType("accountDoesNotExist") || deactivated {
+	if p.IsType("userActionRequired") {
+		remedy := "Do what the CA asks for, and run the same command again."
+		if p.Link != "" {
+			remedy = "Do what " + p.Link + " asks for, and run the same command again."
+		}
+		return failure.Wrap(err, failure.Account, remedy, "the CA wants something of whoever has the account %s", d.e.Account.URL)
+	}
+	if order.Disowned(p, names) {
 		return failure.Wrap(err, failure.Account,
 			"Put the account's directory back as it was, or name another account with --account. None is made anew by itself: the orders of this one would be lost.",
 			"the CA does not accept the account %s", d.e.Account.URL)

@@ -16,7 +16,7 @@ func problem(status int, kind, detail string, after time.Duration) *acme.Problem
 }
 
 func TestWhoseWordStopsEverything(t *testing.T) {
-	d := &driver{e: &Engine{Account: &ledger.Account{URL: "https://x/1"}}}
+	d := &driver{e: &Engine{Account: &ledger.Account{URL: "https://x/1"}}, o: &ledger.Order{Names: []string{"a.example", "*.closed.example"}}}
 	for _, c := range []struct {
 		err  error
 		want failure.Class
@@ -24,6 +24,12 @@ func TestWhoseWordStopsEverything(t *testing.T) {
 		{problem(400, "accountDoesNotExist", "", -1), failure.Account},
 		{problem(403, "unauthorized", `Account is not valid, has status "deactivated"`, -1), failure.Account},
 		{problem(403, "unauthorized", "the page said no", -1), ""},
+		{problem(403, "unauthorized", "Account https://x/1 was suspended", -1), failure.Account},
+		{problem(403, "unauthorized", "Your account is not authorized to issue for this domain", -1), ""},
+		{problem(403, "unauthorized", "The account is unknown to the owner of a.example", -1), ""},
+		{problem(403, "unauthorized", "account not valid for closed.example", -1), ""},
+		{problem(403, "userActionRequired", "Terms of service have changed", -1), failure.Account},
+		{problem(403, "rejectedIdentifier", "account not valid", -1), ""},
 		{problem(403, "orderNotReady", "account", -1), ""},
 		{problem(400, "badPublicKey", "", -1), failure.Account},
 		{&acme.NotSent{Cause: failure.New(failure.CARefused, "", "elsewhere")}, failure.CARefused},
