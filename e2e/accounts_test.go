@@ -84,72 +84,6 @@ func TestAnAccountOfOrderlysIsManagedAndGivenUpByCertbot(t *testing.T) {
 	h.orderly(h.onServer("show_account")...).says(t, 1, "Could not find an existing account for server "+w.ca.DirectoryURL()+".")
 }
 
-// Where several accounts are there, one must be named.
-func TestOneOfSeveralAccountsIsNamed(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h, other := w.host("one"), w.host("other")
-	h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com")...)
-	other.must(h.onServer("register", "--agree-tos", "-m", "b@example.com")...)
-	first, second := h.accountIDs()[0], other.accountIDs()[0]
-	other.copyAccount(h)
-	h.orderly(h.onServer("show_account")...).says(t, 1, "Please choose an account\nChoices: ")
-	h.must(h.onServer("show_account", "--account", second)...).says(t, 0, "b@example.com")
-	h.must(h.onServer("unregister", "--account", first)...)
-	h.must(h.onServer("show_account")...).says(t, 0, "b@example.com")
-}
-
-func TestAccountCommandsSpeakJSON(t *testing.T) {
-	t.Parallel()
-	type account struct {
-		Version     int
-		ID, URL     string
-		Contact     []string
-		Thumbprint  string
-		Error       string
-		Certificate []string `json:"certificates"`
-	}
-	w := newWorld(t, testca.Config{})
-	h := w.host("one")
-	made := decode[account](w, h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--json")...).stdout)
-	shown := decode[account](w, h.must(h.onServer("show_account", "--json")...).stdout)
-	if made.URL != w.account().URL || shown.ID != made.ID || shown.Thumbprint != w.account().Thumbprint || len(shown.Contact) != 1 {
-		t.Errorf("%+v, %+v", made, shown)
-	}
-	changed := decode[account](w, h.must(h.onServer("update_account", "--change-account-key", "--json")...).stdout)
-	if changed.ID == made.ID || changed.ID != h.accountIDs()[0] || changed.URL != made.URL {
-		t.Errorf("%+v", changed)
-	}
-	decode[account](w, h.must(h.onServer("unregister", "--json")...).stdout)
-	if none := decode[account](w, h.orderly(h.onServer("show_account", "--json")...).stdout); none.Error == "" {
-		t.Errorf("%+v", none)
-	}
-}
-
-// EAB is what most commercial CAs want; certonly makes such an account, too.
-func TestACAThatWantsItsCustomersIsServed(t *testing.T) {
-	t.Parallel()
-	const key = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"
-	w := newWorld(t, testca.Config{ExternalAccountRequired: true, ExternalAccountKeys: map[string]string{"customer": key}})
-	h, other := w.host("one"), w.host("other")
-	name := "a.example.com"
-	command := h.certonly(w.site(name), name)
-	h.orderly(command...).says(t, 1, "Server requires external account binding. Please use --eab-kid and --eab-hmac-key.")
-	if r := h.orderly(append(command, "--eab-kid", "customer")...); r.code != 2 || !strings.Contains(r.stderr, "--eab-hmac-key") {
-		t.Errorf("without a key: %s", r)
-	}
-	r := h.must(append(command, "--eab-kid", "customer", "--eab-hmac-key", key)...)
-	other.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "customer", "--eab-hmac-key", key, "--eab-hmac-alg", "HS256")...)
-	for _, a := range w.ca.Truth().Accounts {
-		if a.Customer != "customer" {
-			t.Errorf("an account without its customer: %+v", a)
-		}
-	}
-	if strings.Contains(r.String()+w.read(filepath.Join(h.logs, "orderly.log")), key) {
-		t.Error("the key is shown")
-	}
-}
-
 // killedAt runs a command until the CA has a request, kills it there, and lets the CA go on.
 func (h *host) killedAt(kind string, after bool, args ...string) {
 	h.t.Helper()
@@ -263,36 +197,3 @@ func TestUnregisterFinishesWhatTheAccountBegan(t *testing.T) {
 	}
 }
 
-func TestBadInputOfAccountCommandsGetsOneSentence(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h := w.host("one")
-	const nowhere = "https://127.0.0.1:1/dir"
-	for _, one := range []struct {
-		code int
-		says string
-		args []string
-	}{
-		{1, "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.", []string{"register"}},
-		{1, "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.", []string{"register", "-m", "a@example.com"}},
-		{2, "--email nobody: not an address", []string{"register", "--agree-tos", "-m", "nobody"}},
-		{2, "an external account needs a key identifier and a key", []string{"register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "x"}},
-		{2, "the key given with --eab-hmac-key is not base64", []string{"register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "x", "--eab-hmac-key", "?"}},
-		{2, `"HS1" is no algorithm`, []string{"register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "x", "--eab-hmac-key", "eA", "--eab-hmac-alg", "HS1"}},
-		{1, "Could not find an existing account for server " + nowhere + ".", []string{"show_account"}},
-		{1, "Could not find an existing account for server " + nowhere + ".", []string{"update_account", "-m", "a@example.com"}},
-		{1, "Could not find existing account for server " + nowhere + ".", []string{"unregister"}},
-		{1, "--server value conflicts with --staging", []string{"show_account", "--staging"}},
-	} {
-		r := h.orderly(append(one.args, "-n", "--server", nowhere)...)
-		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") || r.stdout != "" {
-			t.Errorf("%v: not %d and %q: %s", one.args, one.code, one.says, r)
-		}
-	}
-	if n := w.requests(""); n != 0 {
-		t.Errorf("%d requests were made", n)
-	}
-	h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com")...)
-	h.orderly(h.onServer("update_account")...).says(t, 1, "You should register before running non-interactively")
-	h.orderly(h.onServer("unregister", "--account", "0123")...).says(t, 1, "/0123 does not exist")
-}

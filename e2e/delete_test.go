@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,20 +82,6 @@ func TestADeleteWaitsForTheRunAtWork(t *testing.T) {
 	h.deleted(name)
 }
 
-func TestBadInputOfDeleteGetsOneSentence(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h := w.host("one")
-	h.orderly("delete", "-n").says(t, 1, "No existing certificates found.")
-	for _, name := range []string{"a.example.com", "b.example.com"} {
-		h.must(h.certonly(w.site(name), name)...)
-	}
-	h.orderly("delete", "-n").says(t, 1, "Missing command line flag or config entry for this setting:\nWhich certificate(s) would you like to delete?\nChoices: ['a.example.com', 'b.example.com']")
-	h.orderly("delete", "--cert-name", "a.example.com", "--cert-name", "none", "-n").says(t, 1, fmt.Sprintf("No certificate found with name none (expected %s/renewal/none.conf).", h.config))
-	h.orderly("delete", "--cert-name", "../x", "-n").says(t, 1, "No certificate found with name ../x")
-	h.goodPair("a.example.com", "a.example.com")
-}
-
 // blind runs the program as somebody who may not read what the mode forbids.
 func (h *host) blind(args ...string) result {
 	h.t.Helper()
@@ -164,18 +149,6 @@ func TestAListThatMayNotBeReadSaysSo(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.blind("certificates").says(t, 1, "the renewal files in "+h.config+"/renewal cannot be listed", "permission denied")
-}
-
-func TestPluginsAreListedAsCertbotListsThem(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h := w.host("one")
-	r := h.must("plugins", "-n")
-	for _, text := range []string{"* webroot\nDescription: Place files in webroot directory\nInterfaces: Authenticator, Plugin\n", "* standalone\nDescription: Spin up a temporary webserver\n", "* manual\n"} {
-		r.says(t, 0, text)
-	}
-	h.must("plugins", "--installers").says(t, 0, "No plugins")
-	h.must("plugins", "--prepare").says(t, 0, "Prep: True")
 }
 
 // answering runs the program at a terminal where somebody types.

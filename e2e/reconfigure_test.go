@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"orderly/testca"
 )
 
 func TestReconfigureTriesWhatItWrites(t *testing.T) {
@@ -70,35 +69,3 @@ func TestReconfigureChangesHowNamesAreProven(t *testing.T) {
 	h.goodPair(name, name)
 }
 
-func TestBadInputOfReconfigureGetsOneSentence(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h := w.host("one")
-	h.orderly("reconfigure", "-n").says(t, 1, "No existing certificates found.")
-	name := "a.example.com"
-	h.must(h.certonly(w.site(name), name)...)
-	before, conf := w.requests(""), h.read(h.conf(name))
-	for _, one := range []struct {
-		code int
-		says string
-		args []string
-	}{
-		{1, "Which certificate would you like to reconfigure?\nChoices: ['a.example.com']", nil},
-		{1, "An existing certificate with name none could not be found. Run `certbot certificates` to list available certificates.", []string{"--cert-name", "none"}},
-		{1, "You have specified domains, but this function cannot be used to modify the domains in a certificate.", []string{"--cert-name", name, "-d", name}},
-		{1, "Using reconfigure to change the ACME account or server is not supported.", []string{"--cert-name", name, "--server", "https://ca.example/dir"}},
-		{1, "Using reconfigure to change the ACME account or server is not supported.", []string{"--cert-name", name, "--staging"}},
-		{1, "Using reconfigure to change the ACME account or server is not supported.", []string{"--cert-name", name, "--account", "0123"}},
-		{1, "Unable to find post-hook command nothing-of-this-name in the PATH.", []string{"--cert-name", name, "--post-hook", "nothing-of-this-name"}},
-		{1, w.dir + "/none does not exist or is not a directory", []string{"--cert-name", name, "-w", w.dir + "/none"}},
-		{2, "--key-type dsa: only ecdsa and rsa are known", []string{"--cert-name", name, "--key-type", "dsa"}},
-	} {
-		r := h.orderly(append([]string{"reconfigure", "-n"}, one.args...)...)
-		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") {
-			t.Errorf("%v: not %d and %q: %s", one.args, one.code, one.says, r)
-		}
-	}
-	if n := w.requests("") - before; n != 0 || h.read(h.conf(name)) != conf {
-		t.Errorf("%d requests were made, or the file changed: %s", n, h.read(h.conf(name)))
-	}
-}

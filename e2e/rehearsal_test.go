@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -43,44 +42,6 @@ func (h *host) files() []string {
 	return all
 }
 
-// A rehearsal makes orders of its own, finishes them, and changes nothing on disk.
-func TestADryRunOfCertonlyLeavesNothing(t *testing.T) {
-	for _, ca := range characters() {
-		t.Run(ca.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, ca.config)
-			h := w.host("one")
-			names := someNames(2)
-			command := h.certonly(w.site(names...), names...)
-			r := h.orderly(append(command, "--dry-run", "--deploy-hook", "touch "+filepath.Join(h.dir, "deployed"))...)
-			if r.code != 0 || !strings.Contains(r.stdout, "Simulating a certificate request for") || !strings.Contains(r.stdout, "The dry run was successful.") {
-				t.Fatalf("%s", r)
-			}
-			if _, err := os.Stat(filepath.Join(h.config, "live")); err == nil {
-				t.Error("a rehearsal made a lineage")
-			}
-			if _, err := os.Stat(filepath.Join(h.dir, "deployed")); err == nil {
-				t.Error("a rehearsal ran the deploy hook")
-			}
-			truth := w.ca.Truth()
-			if truth.Pending() != 0 || len(unfinished(truth)) != 0 || len(h.pending()) != 0 {
-				t.Errorf("a rehearsal left %d pending, %v, %v", truth.Pending(), unfinished(truth), h.pending())
-			}
-			h.must(command...)
-			h.goodPair(names[0], names...)
-			before := h.files()
-			h.must(append(command, "--dry-run")...)
-			h.must("renew", "--dry-run", "--server", w.ca.DirectoryURL(), "--run-deploy-hooks")
-			if after := h.files(); !slices.Equal(before, after) {
-				t.Errorf("a rehearsal changed the disk:\n%s\nnot\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
-			}
-			if n := len(w.ca.Truth().Issued); n != 4 {
-				t.Errorf("%d certificates were issued", n)
-			}
-		})
-	}
-}
-
 // Killed at any request, a rehearsal is finished by whatever comes next, and neither is its certificate put in place.
 func TestAKilledDryRunLeavesNothing(t *testing.T) {
 	for _, at := range []point{{"new-order", 1, true}, {"authorization", 1, false}, {"challenge", 1, true}, {"finalize", 1, false}, {"finalize", 1, true}} {
@@ -104,45 +65,6 @@ func TestAKilledDryRunLeavesNothing(t *testing.T) {
 				t.Errorf("%d pending", n)
 			}
 		})
-	}
-}
-
-// The case: a rehearsal over fifty lineages, half of them with new names.
-func TestADryRunOverFiftyLineagesLeavesNothingPending(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{Reuse: true, HideProcessing: true, Boulder: true, AuthzReuse: true})
-	lineages := 50
-	if !whole {
-		lineages = 12
-	}
-	h := w.host("one")
-	for i := range lineages {
-		name := fmt.Sprintf("l%d.example.com", i)
-		h.must(h.certonly(w.site(name), name)...)
-	}
-	before := h.files()
-	issued := len(w.ca.Truth().Issued)
-	for i := range lineages / 2 {
-		name, more := fmt.Sprintf("l%d.example.com", i), fmt.Sprintf("new.l%d.example.com", i)
-		root := w.site(name, more)
-		r := h.orderly(append(h.certonly(root, name, more), "--cert-name", name, "--dry-run")...)
-		if r.code != 0 {
-			t.Fatalf("%s", r)
-		}
-	}
-	r := h.orderly("renew", "--dry-run", "--server", w.ca.DirectoryURL())
-	if r.code != 0 || !strings.Contains(r.stdout, "Congratulations, all simulated renewals succeeded") {
-		t.Errorf("%s", r)
-	}
-	truth := w.ca.Truth()
-	if truth.Pending() != 0 || len(h.pending()) != 0 || truth.RateLimited != 0 {
-		t.Errorf("%d pending, %v, %d answers 429", truth.Pending(), h.pending(), truth.RateLimited)
-	}
-	if n := len(truth.Issued) - issued; n != lineages+lineages/2 {
-		t.Errorf("%d certificates were issued in the rehearsals", n)
-	}
-	if after := h.files(); !slices.Equal(before, after) {
-		t.Error("the rehearsals changed the disk")
 	}
 }
 

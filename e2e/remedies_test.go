@@ -369,23 +369,3 @@ func (h *host) refusedThenLooked(want string, command ...string) {
 	h.paste(r, want)
 }
 
-// A program that was called as certbot, with a server and directories of its own, gives remedies that are to be called so.
-func TestARemedyIsBuiltFromHowTheProgramWasCalled(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h := w.host("it's one")
-	r := h.orderly("show_account", "--server", w.ca.DirectoryURL())
-	for _, want := range []string{"`orderly register --agree-tos -m ADDRESS --config-dir '", `it'\''s one`, "--work-dir", "--server " + w.ca.DirectoryURL()} {
-		if !strings.Contains(r.stderr, want) {
-			t.Errorf("no %s: %s", want, r)
-		}
-	}
-	link := filepath.Join(w.dir, "certbot")
-	if err := os.Symlink(program, link); err != nil {
-		t.Fatal(err)
-	}
-	c := h.spawn(link, append([]string{"show_account", "--server", w.ca.DirectoryURL()}, h.dirs()...)...)
-	if r := c.wait(); !strings.Contains(r.stderr, "`certbot register --agree-tos") {
-		t.Errorf("%s", r)
-	}
-}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"orderly/testca"
 )
@@ -131,65 +130,3 @@ func TestARevokedCertificatesUnfinishedOrder(t *testing.T) {
 	}
 }
 
-// Trial L15: what was revoked from here and kept is called revoked, and is due.
-func TestAKeptRevokedCertificateIsCalledSo(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h := w.host("one")
-	h.lineages("a.example.com", "b.example.com")
-	h.must("revoke", "--cert-name", "a.example.com", "--no-delete-after-revoke", "-n")
-	h.must("certificates", "--cert-name", "a.example.com").says(t, 0, "(INVALID: REVOKED)")
-	h.must("certificates", "--cert-name", "b.example.com").says(t, 0, "(VALID: 89 days)")
-	type listing struct {
-		Certificates []struct {
-			Name           string
-			Valid, Revoked bool
-			Status         string
-			RevokedAt      time.Time `json:"revoked_at"`
-			Reason         string    `json:"revocation_reason"`
-		}
-	}
-	for i, c := range decodeAs[listing](t, h.must("certificates", "--json").stdout).Certificates {
-		if first := i == 0; c.Revoked != first || c.Valid == first || c.RevokedAt.IsZero() == first || (c.Reason == "unspecified") != first || strings.Contains(c.Status, "REVOKED") != first {
-			t.Errorf("%+v", c)
-		}
-	}
-	h.must("renew").says(t, 0, "a.example.com/fullchain.pem (success)", "b.example.com/fullchain.pem expires on ")
-	h.must("certificates").says(t, 0, "(VALID: 89 days)")
-	if r := h.must("certificates"); strings.Contains(r.stdout, "REVOKED") || len(w.ca.Truth().Orders) != 3 {
-		t.Errorf("%d orders, %s", len(w.ca.Truth().Orders), r)
-	}
-}
-
-func TestBadInputOfRevokeGetsOneSentence(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, testca.Config{})
-	h := w.host("one")
-	for _, name := range []string{"a.example.com", "b.example.com"} {
-		h.must(h.certonly(w.site(name), name)...)
-	}
-	cert, key := filepath.Join(h.config, "live/a.example.com/cert.pem"), filepath.Join(h.config, "live/b.example.com/privkey.pem")
-	before := w.requests("revoke")
-	for _, one := range []struct {
-		code int
-		says string
-		args []string
-	}{
-		{1, "Error! Exactly one of --cert-path or --cert-name must be specified!", nil},
-		{1, "Error! Exactly one of --cert-path or --cert-name must be specified!", []string{"--cert-name", "a.example.com", "--cert-path", cert}},
-		{2, `"foo" is no reason to revoke a certificate`, []string{"--cert-path", cert, "--reason", "foo"}},
-		{1, "No certificate found with name none (expected " + h.config + "/renewal/none.conf).", []string{"--cert-name", "none"}},
-		{1, "open " + w.dir + "/none.pem: no such file", []string{"--cert-path", w.dir + "/none.pem"}},
-		{1, w.root + ": it holds no private key", []string{"--cert-path", cert, "--key-path", w.root}},
-		{1, "the private key is not that of the certificate", []string{"--cert-path", cert, "--key-path", key}},
-		{1, "You should register before running non-interactively", []string{"--cert-path", w.root}},
-	} {
-		r := h.orderly(append([]string{"revoke", "-n"}, one.args...)...)
-		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") || strings.Contains(r.stdout, "Congratulations") {
-			t.Errorf("%v: not %d and %q: %s", one.args, one.code, one.says, r)
-		}
-	}
-	if n := w.requests("revoke") - before; n != 0 {
-		t.Errorf("%d requests were made", n)
-	}
-}

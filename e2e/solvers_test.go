@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"net"
 	"net/http/httptest"
 	"path/filepath"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"orderly/testca"
 )
@@ -163,25 +161,6 @@ func TestTwoRunsTakeTurnsAtThePort(t *testing.T) {
 	}
 }
 
-// Where no other Orderly can be known of, the port itself tells, before anything is ordered.
-func TestAPortThatAnotherProgramHasCostsTheCANothing(t *testing.T) {
-	t.Parallel()
-	h, port := solverWorld(t, testca.Config{})
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	r := h.orderly(h.proven(port, standaloneFlags(port), "a.example.com")...)
-	want := fmt.Sprintf("Could not bind TCP port %d because it is already in use by another process on this system (such as a web server).", port)
-	if r.code != 1 || !strings.Contains(r.stderr, want) {
-		t.Errorf("%s", r)
-	}
-	if n := h.ca.Truth().RequestsByKind["new-order"]; n != 0 {
-		t.Errorf("%d orders were made", n)
-	}
-}
-
 func TestCertbotRenewsWhatARunsOwnWebServerProved(t *testing.T) {
 	t.Parallel()
 	h, port := solverWorld(t, withPebbleDates())
@@ -216,33 +195,3 @@ func TestCertbotAndOrderlyRenewByTheSameHooks(t *testing.T) {
 	}
 }
 
-func TestFlagsOfSolversThatCannotBe(t *testing.T) {
-	t.Parallel()
-	h, port := solverWorld(t, testca.Config{})
-	root := h.site("a.example.com")
-	for _, one := range []struct {
-		flags []string
-		code  int
-		text  string
-	}{
-		{[]string{"--standalone", "--webroot", "-w", root}, 1, "Too many flags setting configurators/installers/authenticators 'standalone' -> 'webroot'"},
-		{[]string{"-a", "standalone", "--manual"}, 1, "Too many flags setting configurators/installers/authenticators 'standalone' -> 'manual'"},
-		{[]string{"--manual"}, 1, "An authentication script must be provided with --manual-auth-hook when using the manual plugin non-interactively."},
-		{[]string{"--manual", "--manual-auth-hook", "/nowhere/auth"}, 1, "Unable to find manual-auth-hook command /nowhere/auth in the PATH."},
-		{[]string{"--standalone", "--preferred-challenges", "dns"}, 1, "None of the preferred challenges are supported by the selected plugin"},
-		{[]string{"--standalone", "--preferred-challenges", "tls"}, 2, "Unrecognized challenges: tls"},
-		{[]string{"--standalone", "--http-01-port", "65536"}, 2, "--http-01-port 65536: not a port"},
-		{[]string{"--standalone", "--http-01-address", "127.0.0.1:80"}, 2, "--http-01-address 127.0.0.1:80: not an address"},
-		{[]string{"--standalone", "-d", "*.example.com"}, 1, "is a wildcard, which no web server can prove"},
-		{[]string{"--manual", "--manual-auth-hook", "true", "--preferred-challenges", "http", "-d", "*.example.com"}, 1, "only a DNS record can prove"},
-	} {
-		began := time.Now()
-		r := h.orderly(h.proven(port, one.flags, "a.example.com")...)
-		if r.code != one.code || !strings.Contains(r.stderr, one.text) {
-			t.Errorf("%q after %s: %s", one.flags, time.Since(began), r)
-		}
-	}
-	if n := len(h.ca.Truth().Requests); n != 0 {
-		t.Errorf("the CA was asked %d times", n)
-	}
-}

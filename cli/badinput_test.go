@@ -1,4 +1,6 @@
-package e2e_test
+package cli_test
+
+// Command lines that cannot be obeyed, and every word that is said of each.
 
 import (
 	"fmt"
@@ -156,7 +158,7 @@ func TestNamesAreUnderstoodAsPeopleTypeThem(t *testing.T) {
 	h := w.host("one")
 	names := []string{"xn--bcher-kva.example.com", "www.example.com", "b.example.com"}
 	h.must(h.certonly(w.site(names...), "Bücher.example.com,WWW.example.com.", "www.example.com", "B.EXAMPLE.COM")...)
-	h.kept(promise{names: names})
+	h.kept(1, names...)
 }
 
 // -d belongs to the -w before it.
@@ -167,7 +169,7 @@ func TestEveryNameHasItsOwnWebroot(t *testing.T) {
 	command := h.certonly(w.site("a.example.com", "www.a.example.com"), "a.example.com", "www.a.example.com")
 	command = append(command, "-w", w.site("b.example.com"), "-d", "b.example.com")
 	h.must(command...)
-	h.kept(promise{names: []string{"a.example.com", "www.a.example.com", "b.example.com"}})
+	h.kept(1, "a.example.com", "www.a.example.com", "b.example.com")
 	h.must("renew", "--force-renewal")
-	h.kept(promise{names: []string{"a.example.com", "www.a.example.com", "b.example.com"}, certificates: 2})
+	h.kept(2, "a.example.com", "www.a.example.com", "b.example.com")
 }

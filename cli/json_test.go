@@ -1,16 +1,22 @@
-package e2e_test
+package cli_test
+
+// What programs read: JSON of each command, quiet ones, and outputs that end early.
 
 import (
+	"bytes"
+	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"orderly/cli"
+	"orderly/ledger"
+	"orderly/ledger/sqlite"
+	"orderly/lock"
 	"orderly/testca"
 )
 
@@ -100,7 +106,8 @@ func TestNumbersAndTimesAreOnesInJSON(t *testing.T) {
 	root := w.site("a.example.com", "b.example.com", "dead.example.com")
 	h.orderly(h.certonly(root, "dead.example.com")...)
 	h.must(h.certonly(root, "a.example.com")...)
-	h.interrupt(point{"challenge", 1, false}, syscall.SIGKILL, h.certonly(root, "b.example.com")...)
+	h.stoppedAt("challenge", h.certonly(root, "b.example.com")...)
+	h.vanished()
 	server := []string{"--server", w.ca.DirectoryURL()}
 	for _, args := range [][]string{
 		{"pending"}, {"pending", "drain", "--dry-run"}, {"pending", "release", "--all", "--dry-run"}, {"runs"}, {"runs", "--killed"},
@@ -142,7 +149,7 @@ func TestNoControlCharactersReachTheReader(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
-	h.setenv("NO_COLOR", "1")
+	h.env["NO_COLOR"] = "1"
 	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 403, Problem: "rejectedIdentifier",
 		Detail: "\x1b[2J\x1b[31mevil\u202e\r\n" + strings.Repeat("long ", 400)})
 	r := h.orderly(h.certonly(w.site("a.example.com"), "a.example.com")...)
@@ -160,10 +167,31 @@ func TestNoControlCharactersReachTheReader(t *testing.T) {
 	}
 }
 
+// vanished records a run of which nobody knows how it ended, as one that was killed leaves it.
+func (h *host) vanished() {
+	h.t.Helper()
+	dir := filepath.Join(h.config, "orderly")
+	locks, err := lock.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer locks.Close()
+	store, err := sqlite.Open(h.t.Context(), sqlite.Options{Dir: dir, Host: h.env["ORDERLY_HOST"], Now: time.Now,
+		Lock: func(ctx context.Context) (func() error, error) { return locks.Lock(ctx, "ledger") }})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer store.Close()
+	run := &ledger.Run{Command: "renew", PID: 1, StartedAt: time.Now()}
+	if err := store.Commit(h.t.Context(), &ledger.Change{Run: run}); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
 // A list that could not be written whole must not look like one that was.
 func TestAnOutputThatIsCutShortIsAFailure(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, characters()[0].config)
+	w := newWorld(t, testca.Config{})
 	h := w.host("one")
 	h.lineages("a.example.com")
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
@@ -172,10 +200,11 @@ func TestAnOutputThatIsCutShortIsAFailure(t *testing.T) {
 	}
 	defer full.Close()
 	for _, command := range [][]string{{"ledger", "export"}, {"order", "list"}, {"pending", "--json"}} {
-		c := exec.Command(program, slices.Concat(command, h.dirs())...)
-		c.Env, c.Stdout = h.env, full
-		if err := c.Run(); c.ProcessState.ExitCode() != 1 {
-			t.Errorf("%v ended with %v", command, err)
+		var problems bytes.Buffer
+		env := h.call(command...)
+		env.Stdout, env.Stderr = full, &problems
+		if code := cli.Main(t.Context(), env); code != 1 {
+			t.Errorf("%v ended with %d: %s", command, code, &problems)
 		}
 	}
 }
