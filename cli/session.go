@@ -126,7 +126,7 @@ func (s *session) openLedger(ctx context.Context, adopt bool) error {
 	return nil
 }
 
-// lockLedger excludes other processes while the ledger is made or migrated.
+// lockLedger excludes other processes while the ledger is made.
 func (s *session) lockLedger(ctx context.Context) (func() error, error) {
 	unlock, err := s.locks.Wait(ctx, "ledger", lock.Patience{Bound: lockPatience, Tell: func(pid int) {
 		s.p.Tell("Waiting for process %d, which makes the ledger in %s.", pid, s.ledgerDir())

@@ -196,4 +196,3 @@ func TestUnregisterFinishesWhatTheAccountBegan(t *testing.T) {
 		t.Errorf("pending: %+v", left)
 	}
 }
-

@@ -134,4 +134,3 @@ func likeness(line string) string {
 	}
 	return strings.Join(fields, " ")
 }
-

@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
 )
 
 func TestReconfigureTriesWhatItWrites(t *testing.T) {
@@ -68,4 +67,3 @@ func TestReconfigureChangesHowNamesAreProven(t *testing.T) {
 	h.mustCertbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
 	h.goodPair(name, name)
 }
-

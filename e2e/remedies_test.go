@@ -368,4 +368,3 @@ func (h *host) refusedThenLooked(want string, command ...string) {
 	}
 	h.paste(r, want)
 }
-

@@ -129,4 +129,3 @@ func TestARevokedCertificatesUnfinishedOrder(t *testing.T) {
 		})
 	}
 }
-

@@ -194,4 +194,3 @@ func TestCertbotAndOrderlyRenewByTheSameHooks(t *testing.T) {
 		t.Errorf("%d authorizations are pending", n)
 	}
 }
-

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
 )
 
 // panel is a command that prints the document root of a name, as a provider's own tool would: from a file for each name.
@@ -114,4 +113,3 @@ func TestAnOpenOrderFindsItsMovedRoot(t *testing.T) {
 		})
 	}
 }
-

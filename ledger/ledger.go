@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"orderly/limit"
 )
 
 // Store is a durable ledger, shared by any number of processes.
@@ -24,6 +26,7 @@ import (
 //   - An order that another process saved since it was read is not overwritten: Commit answers ErrStale.
 //   - Times are kept to the microsecond, in UTC; the zero time is kept as zero. The store never looks at a clock.
 //   - What is read in one call is of one moment: an order never comes with authorizations saved earlier or later.
+//   - A read shows all that was committed before it began, and does not wait for a commit under way.
 //   - Events are never changed or removed.
 type Store interface {
 	// Commit writes everything in c in one transaction and fills in the ids of what is new.
@@ -44,6 +47,9 @@ type Store interface {
 	Events(ctx context.Context, order int64, limit int) ([]Event, error)
 	// Certificate returns the newest certificate of a lineage, or ErrNone.
 	Certificate(ctx context.Context, lineage string) (*Certificate, error)
+	// Issued reports whether a certificate for exactly the name set with this NameKey was issued to an
+	// account after a moment, whatever lineage it was for.
+	Issued(ctx context.Context, account int64, nameKey string, since time.Time) (bool, error)
 
 	// Standing returns what is known about a lineage's failures; the zero Standing when nothing is.
 	Standing(ctx context.Context, lineage string) (Standing, error)
@@ -55,6 +61,9 @@ type Store interface {
 
 	// Buckets returns the rate-limit buckets of an account, by name and key; of all accounts when account is 0.
 	Buckets(ctx context.Context, account int64) ([]Bucket, error)
+	// BucketsOf returns those of the named buckets that an account has, by name and key. It costs what
+	// they cost, however many buckets there are: one per name set adds up to hundreds of thousands.
+	BucketsOf(ctx context.Context, account int64, buckets []limit.Bucket) ([]Bucket, error)
 
 	// Runs returns runs, newest first, at most limit (0: no limit).
 	Runs(ctx context.Context, limit int) ([]Run, error)

@@ -251,6 +251,8 @@ type OrderFilter struct {
 	URL       string // only the order with this URL
 	NameKey   string // only orders for exactly this name set; see NameKey
 	Limit     int    // the newest N, 0 for all
+	// Sharing selects the live orders with at least one of these names.
+	Sharing []string
 }
 
 // Pending is an authorization that is not final, or a phantom, as `orderly pending` shows it.

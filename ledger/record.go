@@ -46,7 +46,7 @@ type Certificate struct {
 	NotAfter    time.Time `json:"not_after"`
 	RenewalID   string    `json:"renewal_id,omitempty"` // RFC 9773 §4.1
 	Fingerprint string    `json:"sha256"`
-	IssuedAt    time.Time `json:"issued_at"`
+	IssuedAt    time.Time `json:"issued_at"` // when finalize was sent: however long the answer was not fetched
 }
 
 // Standing is what is known of a lineage's failures: why it is not renewed, since when, and when it may try again.

@@ -2,7 +2,6 @@ package renewal_test
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -21,8 +20,7 @@ import (
 	"orderly/certbot"
 	"orderly/host"
 	"orderly/ledger"
-	"orderly/ledger/sqlite"
-	"orderly/ledger/sqlstore"
+	"orderly/ledger/memory"
 	"orderly/lock"
 	"orderly/renewal"
 	"orderly/solver/webroot"
@@ -82,7 +80,7 @@ type machine struct {
 	dir    string
 	config string // name of the configuration directory in it
 	port   int    // of its web server
-	ledger *sqlstore.Store
+	ledger *memory.Store
 	locks  *lock.File
 	set    renewal.Settings
 	// visited, where set, is told of each fetch before it is served.
@@ -134,10 +132,7 @@ func newHost(t *testing.T, config testca.Config) *machine {
 	must(t, err)
 	t.Cleanup(func() { must(t, h.ca.Close()) })
 	h.openLocks()
-	h.ledger, err = sqlite.Open(t.Context(), sqlite.Options{Dir: filepath.Join(h.dir, "ledger"), Host: "here", Now: h.clock.Now,
-		Lock: func(ctx context.Context) (func() error, error) { return h.locks.Lock(ctx, "ledger") }})
-	must(t, err)
-	t.Cleanup(func() { must(t, h.ledger.Close()) })
+	h.ledger = memory.New()
 	h.set = renewal.Settings{Settings: host.Settings{Resolver: h.ca.Resolver(), PreflightPort: h.port}, LongestValidation: time.Second}
 	return h
 }

@@ -5,10 +5,12 @@ import (
 	"time"
 
 	"orderly/ledger"
+	"orderly/limit"
 )
 
 var bucketTests = []test{
 	{"a bucket is made, changed and listed by account, name and key", bucketsComeBack},
+	{"named buckets are read alone, each once, of the account", bucketsByName},
 	{"a refused spend undoes the whole change and its error comes back as it is", refusedSpend},
 	{"of many that take from one bucket at once, none takes what another took", spendsAtOnce},
 }
@@ -35,6 +37,30 @@ func bucketsComeBack(b *bench) {
 	b.same("Buckets of all", must(b.store.Buckets(b.ctx, 0))(b), want)
 	if got := must(b.store.Buckets(b.ctx, b.account.ID+1))(b); len(got) != 0 {
 		b.Errorf("another account has %v", got)
+	}
+}
+
+func bucketsByName(b *bench) {
+	other := &ledger.Account{Server: b.account.Server, URL: b.account.URL + "0"}
+	b.commit(&ledger.Change{Account: other})
+	mine := []ledger.Spend{b.spend("A", "a.example"), b.spend("A", "b.example"), b.spend("Z", "")}
+	theirs := b.spend("A", "b.example")
+	theirs.AccountID = other.ID
+	b.commit(&ledger.Change{Spends: append(mine, theirs)})
+	asked := []limit.Bucket{{Name: "Z"}, {Name: "A", Key: "b.example"}, {Name: "Z"},
+		{Name: "Z", Key: "a.example"}, {Name: "B", Key: "b.example"}}
+	b.same("BucketsOf", must(b.store.BucketsOf(b.ctx, b.account.ID, asked))(b), []ledger.Bucket{
+		{AccountID: b.account.ID, Name: "A", Key: "b.example", TAT: day.Add(time.Minute)},
+		{AccountID: b.account.ID, Name: "Z", TAT: day.Add(time.Minute)},
+	})
+	for what, got := range map[string][]ledger.Bucket{
+		"no buckets":           must(b.store.BucketsOf(b.ctx, b.account.ID, nil))(b),
+		"an unknown account's": must(b.store.BucketsOf(b.ctx, other.ID+1, asked))(b),
+		"the other account's":  must(b.store.BucketsOf(b.ctx, other.ID, asked[:1]))(b),
+	} {
+		if len(got) != 0 {
+			b.Errorf("%s: %v", what, got)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ var lookupTests = []test{
 	{"an account is known by server and URL, and made once", accountIsMadeOnce},
 	{"showing `processing` stays true once it was", showingProcessingStays},
 	{"the newest certificate of a lineage is returned", newestCertificate},
+	{"a name set counts as issued by account, set and time, whatever lineage it was for", issuedSets},
 	{"records that do not exist cannot be changed or belonged to", strangersAreRefused},
 	{"empty lists come back empty", emptyListsComeBack},
 	{"odd characters come back, in every text a filter compares", oddCharactersComeBack},
@@ -83,6 +84,34 @@ func newestCertificate(b *bench) {
 	}
 	if got := must(b.store.Certificate(b.ctx, "a"))(b); got.Serial != "2" {
 		b.Errorf("another lineage's certificate changes the answer: serial %s", got.Serial)
+	}
+}
+
+func issuedSets(b *bench) {
+	names := []string{"B.example", "a.example"}
+	for i, lineage := range []string{"a", "b"} {
+		b.commit(&ledger.Change{Orders: []*ledger.Order{b.order(lineage, ledger.Installed, names...)},
+			Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: lineage, Names: names,
+				IssuedAt: day.Add(-time.Duration(i) * time.Hour)}})
+	}
+	key := ledger.NameKey(names)
+	for _, one := range []struct {
+		what    string
+		account int64
+		key     string
+		since   time.Time
+		want    bool
+	}{
+		{"before it", b.account.ID, key, day.Add(-time.Microsecond), true},
+		{"of old", b.account.ID, key, time.Time{}, true},
+		{"the very moment", b.account.ID, key, day, false},
+		{"another account", b.account.ID + 1, key, time.Time{}, false},
+		{"fewer names", b.account.ID, "a.example", time.Time{}, false},
+	} {
+		got := must(b.store.Issued(b.ctx, one.account, one.key, one.since))(b)
+		if got != one.want {
+			b.Errorf("%s: %t", one.what, got)
+		}
 	}
 }
 

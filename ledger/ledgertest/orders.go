@@ -14,6 +14,7 @@ var orderTests = []test{
 	{"names are the same whatever their order and case", namesAreCanonical},
 	{"an order cannot come back to life beside another", noSecondLife},
 	{"filters select orders", filtersSelect},
+	{"live orders are found by any name they share, and no others", ordersThatShare},
 	{"a limit keeps the newest, oldest first", limitKeepsTheNewest},
 	{"authorizations keep their order and stay with theirs", authorizationsStay},
 }
@@ -160,4 +161,28 @@ func authorizationsStay(b *bench) {
 	if got := b.read(two.ID); len(got.Authorizations) != 30 {
 		b.Errorf("%d authorizations are left", len(got.Authorizations))
 	}
+}
+
+// ordersThatShare lets an order die and live again: its names count while it lives.
+func ordersThatShare(b *bench) {
+	one := b.saved(b.order("a", ledger.PendingState, "a.example", "B.example"))
+	two := b.saved(b.order("b", ledger.Creating, "b.example", "*.a.example"))
+	b.saved(b.order("c", ledger.Installed, "b.example"))
+	shared := func(names ...string) []int64 {
+		return ids(must(b.store.Orders(b.ctx, ledger.OrderFilter{Sharing: names}))(b))
+	}
+	b.equal("b.example", shared("b.EXAMPLE", "other.example"), []int64{one.ID, two.ID})
+	b.equal("a.example", shared("a.example"), []int64{one.ID})
+	b.equal("of no name", ids(must(b.store.Orders(b.ctx, ledger.OrderFilter{Sharing: []string{}}))(b)), []int64{})
+	b.equal("none of them", shared("c.example"), []int64{})
+	b.equal("of one lineage", ids(must(b.store.Orders(b.ctx,
+		ledger.OrderFilter{Sharing: []string{"b.example"}, Lineage: "b", Unsettled: true}))(b)), []int64{two.ID})
+
+	one.State = ledger.Invalid
+	b.saved(one)
+	b.equal("after one died", shared("b.example"), []int64{two.ID})
+	one.State, one.Names = ledger.Ready, []string{"changed.example"} // what an order is stays
+	b.saved(one)
+	b.equal("after it came back", shared("b.example"), []int64{one.ID, two.ID})
+	b.equal("a name it never had", shared("changed.example"), []int64{})
 }

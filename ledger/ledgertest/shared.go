@@ -16,6 +16,7 @@ var sharedTests = []test{
 	{"of many that make the same order at once, one succeeds", sameOrderAtOnce},
 	{"of many that save the same order at once, one succeeds", sameSaveAtOnce},
 	{"a reader never sees half a change", readersSeeWholeChanges},
+	{"a read does not wait for a commit under way, and shows nothing of it", readsBesideACommit},
 	{"a commit under a context that has ended writes nothing", endedContext},
 	{"however a context ends, a commit is there if and only if it says so", cancelledCommits},
 	{"a read that is cancelled leaves the store usable", cancelledReads},
@@ -150,6 +151,38 @@ func (b *bench) wholeOrder(s ledger.Store, id int64) {
 	if shown := must(s.Pending(b.ctx, day))(b); seen.CreateSends > 0 && len(shown) != 1 {
 		b.Fatalf("an order that is always creating or a phantom is shown %d times", len(shown))
 	}
+}
+
+// readsBesideACommit holds a commit where it asks a Spend, and looks meanwhile, through its own handle
+// and through another.
+func readsBesideACommit(b *bench) {
+	b.commit(b.one(day))
+	before := b.everything()
+	inside, goOn, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	release := func() { once.Do(func() { close(goOn) }) }
+	defer release()
+	c := &ledger.Change{Orders: []*ledger.Order{b.order("b", ledger.Creating)},
+		Spends: []ledger.Spend{{AccountID: b.account.ID, Name: "A", Next: func(time.Time) (time.Time, error) {
+			close(inside)
+			<-goOn
+			return day, nil
+		}}}}
+	go func() { done <- b.store.Commit(b.ctx, c) }()
+	<-inside
+	// The bound is for a store that waits: it would wait for ever.
+	bounded, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	for _, s := range []ledger.Store{b.store, b.handle()} {
+		look := *b
+		look.ctx, look.store = bounded, s
+		b.same("what is read beside a commit", look.everything(), before)
+	}
+	release()
+	if err := <-done; err != nil {
+		b.Fatalf("Commit: %v", err)
+	}
+	b.equal("orders after it", len(must(b.store.Orders(b.ctx, ledger.OrderFilter{}))(b)), 2)
 }
 
 func endedContext(b *bench) {

@@ -23,6 +23,8 @@ import (
 type Store struct {
 	commits atomic.Int64
 
+	writing sync.Mutex // held by one Commit at a time, also while it asks a Spend
+
 	mu        sync.Mutex
 	last      map[string]int64 // the last id given, by kind of record
 	accounts  map[int64]*ledger.Account
@@ -33,7 +35,8 @@ type Store struct {
 	alive     map[string]int64        // the live order of each account, lineage, profile and name set
 	lineages  map[string][]int64
 	urls      map[string][]int64
-	certs     map[string]*ledger.Certificate
+	certs     map[string]*ledger.Certificate // the newest of each lineage
+	issued    map[issuance]time.Time
 	standings map[string]ledger.Standing
 	charges   []ledger.Charge
 	holds     map[string]ledger.Hold
@@ -51,6 +54,12 @@ type place struct {
 	name, key string
 }
 
+// issuance is a name set of an account.
+type issuance struct {
+	account int64
+	nameKey string
+}
+
 var _ ledger.Store = (*Store)(nil)
 
 // New returns an empty ledger.
@@ -59,8 +68,9 @@ func New() *Store {
 		last: map[string]int64{}, accounts: map[int64]*ledger.Account{}, runs: map[int64]*ledger.Run{},
 		steps: map[int64]*ledger.Event{}, orders: map[int64]*ledger.Order{}, active: map[int64]bool{},
 		alive: map[string]int64{}, lineages: map[string][]int64{}, urls: map[string][]int64{},
-		certs: map[string]*ledger.Certificate{}, standings: map[string]ledger.Standing{},
-		holds: map[string]ledger.Hold{}, buckets: map[place]ledger.Bucket{},
+		certs: map[string]*ledger.Certificate{}, issued: map[issuance]time.Time{},
+		standings: map[string]ledger.Standing{},
+		holds:     map[string]ledger.Hold{}, buckets: map[place]ledger.Bucket{},
 		debts: map[int64]*ledger.Debt{}, tasks: map[int64]*ledger.Task{},
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
 	}

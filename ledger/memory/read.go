@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"orderly/ledger"
+	"orderly/limit"
 )
 
 // Account implements ledger.Store.
@@ -51,6 +52,18 @@ func (s *Store) Certificate(ctx context.Context, lineage string) (*ledger.Certif
 		return &found, nil
 	}
 	return nil, none("certificate of", lineage)
+}
+
+// Issued implements ledger.Store.
+func (s *Store) Issued(
+	ctx context.Context, account int64, nameKey string, since time.Time,
+) (bool, error) {
+	if err := s.begin(ctx); err != nil {
+		return false, err
+	}
+	defer s.mu.Unlock()
+	at, there := s.issued[issuance{account, nameKey}]
+	return there && at.After(since), nil
 }
 
 // Standing implements ledger.Store.
@@ -115,6 +128,24 @@ func (s *Store) Buckets(ctx context.Context, account int64) ([]ledger.Bucket, er
 	}
 	slices.SortFunc(found, byPlace)
 	return found, nil
+}
+
+// BucketsOf implements ledger.Store.
+func (s *Store) BucketsOf(
+	ctx context.Context, account int64, buckets []limit.Bucket,
+) ([]ledger.Bucket, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []ledger.Bucket
+	for _, b := range buckets {
+		if one, there := s.buckets[place{account, b.Name, b.Key}]; there {
+			found = append(found, one)
+		}
+	}
+	slices.SortFunc(found, byPlace)
+	return slices.Compact(found), nil
 }
 
 // byPlace sorts buckets by account, name and key.

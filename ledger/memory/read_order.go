@@ -80,10 +80,17 @@ func matches(o *ledger.Order, f ledger.OrderFilter) bool {
 		f.Unsettled && !o.SettledAt.IsZero(),
 		f.Stands && !stands(o),
 		f.URL != "" && o.URL != f.URL,
-		f.NameKey != "" && ledger.NameKey(o.Names) != f.NameKey:
+		f.NameKey != "" && ledger.NameKey(o.Names) != f.NameKey,
+		f.Sharing != nil && !(o.State.Live() && share(o.Names, f.Sharing)):
 		return false
 	}
 	return true
+}
+
+// share reports whether an order's names and any others have one in common.
+func share(names, others []string) bool {
+	others = ledger.CanonicalNames(others)
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(others, name) })
 }
 
 // stands reports whether a token of an order still stands.
@@ -98,7 +105,7 @@ func (s *Store) candidates(f ledger.OrderFilter) []int64 {
 	switch {
 	case f.URL != "":
 		return slices.Compact(slices.Sorted(slices.Values(s.urls[f.URL])))
-	case f.Live || f.Unsettled:
+	case f.Live || f.Unsettled || f.Sharing != nil:
 		return slices.Sorted(maps.Keys(s.active))
 	case f.Lineage != "":
 		return s.lineages[f.Lineage]

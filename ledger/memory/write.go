@@ -14,6 +14,7 @@ import (
 // the rest.
 type clerk struct {
 	*Store
+	spent []spent // the outcomes of the change's Spends
 	err   error
 	undos []func()
 }
@@ -23,12 +24,14 @@ func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
 	if c.Empty() {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing the ledger: %w", err)
 	}
-	w := &clerk{Store: s}
+	w := &clerk{Store: s, spent: s.ask(c.Spends)}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	w.change(c)
 	if w.err == nil {
 		s.commits.Add(1)
@@ -101,7 +104,7 @@ func (w *clerk) change(c *ledger.Change) {
 		h.Until = micro(h.Until)
 		put(w, w.holds, fmt.Sprint(h.AccountID, " ", h.Scope), h)
 	}
-	for _, s := range c.Spends {
+	for _, s := range w.spent {
 		w.spend(s)
 	}
 	for _, d := range c.Debts {
@@ -186,20 +189,55 @@ func (w *clerk) certificate(c *ledger.Change) {
 	kept.IssuedAt = micro(cert.IssuedAt)
 	give(w, &cert.ID, kept.ID)
 	put(w, w.certs, kept.Lineage, &kept)
+	set := issuance{kept.AccountID, ledger.NameKey(kept.Names)}
+	if kept.IssuedAt.After(w.issued[set]) {
+		put(w, w.issued, set, kept.IssuedAt)
+	}
 }
 
-func (w *clerk) spend(s ledger.Spend) {
-	if w.err != nil {
-		return
+// spent is what a Spend came to.
+type spent struct {
+	place
+	tat time.Time
+	err error
+}
+
+// ask asks the Spends of a change, one after the other. Reads go on meanwhile; no other Commit does.
+func (s *Store) ask(spends []ledger.Spend) []spent {
+	var all []spent
+	for _, one := range spends {
+		at := place{one.AccountID, one.Name, one.Key}
+		tat := s.tat(at)
+		for _, earlier := range all {
+			if earlier.place == at {
+				tat = earlier.tat
+			}
+		}
+		tat, err := one.Next(tat)
+		all = append(all, spent{at, micro(tat), err})
+		if err != nil {
+			break
+		}
 	}
-	key := place{s.AccountID, s.Name, s.Key}
-	tat, err := s.Next(w.buckets[key].TAT)
-	if err != nil {
-		w.fail(refusal{err})
-		return
+	return all
+}
+
+// tat is what a bucket has now, zero for one that is not there.
+func (s *Store) tat(at place) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buckets[at].TAT
+}
+
+func (w *clerk) spend(s spent) {
+	switch {
+	case w.err != nil:
+	case s.err != nil:
+		w.fail(refusal{s.err})
+	default:
+		put(w, w.buckets, s.place,
+			ledger.Bucket{AccountID: s.account, Name: s.name, Key: s.key, TAT: s.tat})
 	}
-	put(w, w.buckets, key,
-		ledger.Bucket{AccountID: s.AccountID, Name: s.Name, Key: s.Key, TAT: micro(tat)})
 }
 
 func (w *clerk) debt(d *ledger.Debt, run *ledger.Run) {

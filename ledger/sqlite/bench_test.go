@@ -1,13 +1,16 @@
 package sqlite_test
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
+	"orderly/limit"
 )
 
 func BenchmarkOpenCommitClose(b *testing.B) {
@@ -112,4 +115,88 @@ func BenchmarkOrdersOf10000(b *testing.B) {
 			b.Fatal(len(found), err)
 		}
 	}
+}
+
+// fleet is the ledger of a whole account: 5,000 live orders of two names and a bucket for each of 300,000
+// name sets.
+func fleet(b *testing.B) string {
+	b.Helper()
+	dir := filepath.Join(b.TempDir(), "ledger")
+	s := open(b, dir)
+	account := &ledger.Account{Server: "https://ca.example/directory", URL: "https://ca.example/acct/1"}
+	c := &ledger.Change{Account: account}
+	at := time.Now()
+	for i := range 5_000 {
+		c.Orders = append(c.Orders, &ledger.Order{Lineage: fmt.Sprint("l", i), State: ledger.PendingState,
+			Names: []string{fmt.Sprint("n", i, ".example"), fmt.Sprint("www.n", i, ".example")}, CreatedAt: at,
+			Authorizations: []*ledger.Authorization{{Status: ledger.AuthorizationPending}, {Status: ledger.AuthorizationPending}}})
+	}
+	if err := s.Commit(b.Context(), c); err != nil {
+		b.Fatal(err)
+	}
+	c = &ledger.Change{}
+	for i := range 300_000 {
+		c.Spends = append(c.Spends, ledger.Spend{AccountID: account.ID, Name: limit.CertificatesPerFQDNSet,
+			Key: fmt.Sprint("n", i, ".example"), Next: func(time.Time) (time.Time, error) { return at, nil }})
+	}
+	if err := s.Commit(b.Context(), c); err != nil {
+		b.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
+	return dir
+}
+
+// BenchmarkWhatANewOrderReads is what stands between a wish and newOrder in the ledger of a fleet, beside what the same
+// answers cost before there were questions for them.
+func BenchmarkWhatANewOrderReads(b *testing.B) {
+	s := open(b, fleet(b))
+	names := []string{"n7.example", "new.example"}
+	buckets := limit.Spent(limit.Order{Names: names})
+	for _, one := range []struct {
+		what string
+		read func(ctx context.Context) error
+	}{
+		{"all buckets", func(ctx context.Context) error { _, err := s.Buckets(ctx, 1); return err }},
+		{"its buckets", func(ctx context.Context) error { _, err := s.BucketsOf(ctx, 1, buckets); return err }},
+		{"live orders", selecting(s, ledger.OrderFilter{Live: true, Unsettled: true, AccountID: 1})},
+		{"sharing orders", selecting(s, ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: 1})},
+		{"issued", func(ctx context.Context) error { _, err := s.Issued(ctx, 1, "n7.example", time.Now()); return err }},
+	} {
+		b.Run(one.what, func(b *testing.B) {
+			for b.Loop() {
+				if err := one.read(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkALookBesideAWriter is how long a small look takes while another goroutine commits without a pause.
+func BenchmarkALookBesideAWriter(b *testing.B) {
+	s := open(b, filepath.Join(b.TempDir(), "ledger"))
+	c := oneOrder("a")
+	if err := s.Commit(b.Context(), c); err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		for ctx.Err() == nil {
+			_ = s.Commit(ctx, &ledger.Change{Orders: c.Orders, Events: []ledger.Event{{Kind: "looked", Of: c.Orders[0]}}})
+		}
+	})
+	defer writing.Wait()
+	defer cancel()
+	for b.Loop() {
+		if _, err := s.Order(b.Context(), c.Orders[0].ID); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func selecting(s ledger.Store, f ledger.OrderFilter) func(context.Context) error {
+	return func(ctx context.Context) error { _, err := s.Orders(ctx, f); return err }
 }

@@ -117,7 +117,7 @@ func fill(ctx context.Context, draft string, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err = migrate(ctx, db); err == nil {
+	if err = makeSchema(ctx, db); err == nil {
 		err = register(ctx, db, o)
 	}
 	if err := errors.Join(err, db.Close()); err != nil {

@@ -159,6 +159,22 @@ func TestALedgerOfANewerOrderlyIsRefused(t *testing.T) {
 	refusal(t, dir, o)
 }
 
+// Nothing that was never released is read: what its columns mean has changed since.
+func TestALedgerOfADevelopmentVersionIsRefusedAndLeftAlone(t *testing.T) {
+	dir, _ := made(t, 1)
+	db := raw(t, dir)
+	if _, err := db.Exec(`UPDATE goose_db_version SET version_id = 5 WHERE version_id > 5`); err != nil {
+		t.Fatal(err)
+	}
+	_ = db.Close()
+	for range 2 {
+		said := refusal(t, dir, options(dir))
+		if !strings.Contains(said.Sentence, "development version") || !strings.Contains(said.Remedy, "orderly ledger rebuild") {
+			t.Errorf("sentence %q, remedy %q", said.Sentence, said.Remedy)
+		}
+	}
+}
+
 func TestALedgerOfAnotherHostIsRefusedUntilAdopted(t *testing.T) {
 	dir, _ := made(t, 1)
 	o := options(dir)

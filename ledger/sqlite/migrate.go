@@ -14,38 +14,36 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// newest is the version of the last file in migrations. A test keeps it true.
-const newest = 5
+// current is the version of the last file in migrations, a test keeps it true. Those before it were
+// never released, so that there is nothing yet to migrate from.
+const current = 6
 
-// upgrade migrates an older ledger and refuses a newer one. The version is read first, and goose is called only when it is
-// older: that keeps the usual start free of goose's own queries.
-func upgrade(ctx context.Context, db *sql.DB, path string, o Options) error {
-	have, err := version(ctx, db)
-	if err != nil || have == newest {
+// checkVersion refuses a ledger that another version of Orderly made: a column that means something
+// else there would be misread, and an order with it.
+func checkVersion(ctx context.Context, db *sql.DB, path string) error {
+	const made = `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied = 1`
+	var have int
+	if err := db.QueryRowContext(ctx, made).Scan(&have); err != nil {
 		return err
 	}
-	if have > newest {
+	switch {
+	case have > current:
 		return failure.New(failure.Ledger, "Install that version, or a newer one.",
-			"the ledger %s was made by a newer Orderly (its version is %d, this program knows %d)", path, have, newest)
+			"the ledger %s was made by a newer Orderly (its version is %d, this program knows %d)",
+			path, have, current)
+	case have < current:
+		return failure.New(failure.Ledger,
+			"Finish its orders with that version (`orderly resume`), then move it aside (with its -wal and "+
+				"-shm files) and run `orderly ledger rebuild`, which makes a new one from what the disk and "+
+				"the CA know.",
+			"the ledger %s was made by a development version of Orderly that was never released (its "+
+				"version is %d, this program knows %d)", path, have, current)
 	}
-	unlock, err := o.Lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = unlock() }()
-	if have, err = version(ctx, db); err != nil || have == newest {
-		return err // another process was quicker
-	}
-	return migrate(ctx, db)
+	return nil
 }
 
-func version(ctx context.Context, db *sql.DB) (int, error) {
-	var v int
-	err := db.QueryRowContext(ctx, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version WHERE is_applied = 1`).Scan(&v)
-	return v, err
-}
-
-func migrate(ctx context.Context, db *sql.DB) error {
+// makeSchema makes the tables in an empty file.
+func makeSchema(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
-// Package sqlite keeps the ledger of one server in one SQLite file. It opens, makes, migrates and binds the file to its
-// host; the statements are sqlstore's. It must never open a ledger that another host wrote, one that a newer Orderly made,
-// or one that lies on a network file system, where SQLite's locks do not hold.
+// Package sqlite keeps the ledger of one server in one SQLite file. It opens and makes the file and
+// binds it to its host; the statements are sqlstore's. It must never open a ledger that another
+// host wrote, one that another version of Orderly made, or one that lies on a network file system,
+// where SQLite's locks do not hold.
 package sqlite
 
 import (
@@ -23,10 +24,12 @@ import (
 // FileName is the name of the ledger in its directory.
 const FileName = "ledger.db"
 
-// applicationID stands in the file's header, so that a foreign SQLite file is told from ours ("ORDY").
+// applicationID stands in the file's header, so that a foreign SQLite file is told from ours
+// ("ORDY").
 const applicationID = 0x4f524459
 
-// smallestFile is the size of SQLite's smallest page. SQLite takes a shorter file for an empty database.
+// smallestFile is the size of SQLite's smallest page. SQLite takes a shorter file for an empty
+// database.
 const smallestFile = 512
 
 // Options say which ledger to open.
@@ -36,11 +39,11 @@ type Options struct {
 	Now   func() time.Time // for the record of when it was made
 	Adopt bool             // take over a ledger that another host wrote
 	Wait  sqlstore.Wait    // how long another writer is waited for; zero: as long as each commit's own context says
-	// Lock excludes other processes while the file is made or migrated. It must wait and may not be nil.
+	// Lock excludes other processes while the file is made. It must wait and may not be nil.
 	Lock func(ctx context.Context) (unlock func() error, err error)
 }
 
-// Open opens the ledger in o.Dir, making or migrating it first where needed.
+// Open opens the ledger in o.Dir, making it first where there is none.
 func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 	if err := makeDir(o.Dir); err != nil {
 		return nil, failure.Wrap(err, failure.Config, writableDir, "the ledger's directory %s cannot be made", o.Dir)
@@ -60,7 +63,12 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 		_ = db.Close() // its complaint would only be the same
 		return nil, explainOpen(path, err)
 	}
-	store := sqlstore.New(db, sqlstore.Dialect{
+	readers, err := connectReaders(path)
+	if err != nil {
+		_ = db.Close()
+		return nil, explainOpen(path, err)
+	}
+	store := sqlstore.New(db, readers, sqlstore.Dialect{
 		Rebind:    func(query string) string { return query },
 		Duplicate: duplicate,
 		Explain:   func(err error) error { return explain(path, err) },
@@ -72,9 +80,10 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 	return store, nil
 }
 
-// present reports whether something that may be a ledger lies at path. It must not open the file: closing it again would
-// drop every lock this process has on it through another handle (POSIX), and SQLite would rely on what is gone. A link is
-// refused, because one that leads nowhere (a disk not mounted) would be taken for a missing ledger.
+// present reports whether something that may be a ledger lies at path. It must not open the file:
+// closing it again would drop every lock this process has on it through another handle (POSIX), and
+// SQLite would rely on what is gone. A link is refused, because one that leads nowhere (a disk not
+// mounted) would be taken for a missing ledger.
 func present(path string) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
@@ -100,24 +109,44 @@ func damaged(path, how string) error {
 		"the ledger %s is damaged: %s", path, how)
 }
 
-// connect opens the file, which must be there. A deferred transaction that reads and then writes gets SQLITE_BUSY at once,
-// hence immediate; 5 seconds of patience were too few for 50 processes on a slow disk, hence 30. The journal mode is not
-// set here: a foreign file would be changed by it before it is known for one.
+// connect opens the file, which must be there, for one writer; a second one would only wait for the
+// first, and cost 2 MB. A deferred transaction that reads and then writes gets SQLITE_BUSY at once,
+// hence immediate. The journal mode is not set here: a foreign file would be changed by it before
+// it is known for one.
 func connect(path, synchronous string) (*sql.DB, error) {
-	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
-		"mode":    {"rw"},
-		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(30000)", "synchronous(" + synchronous + ")", "foreign_keys(1)"},
-	}.Encode()}
+	return dial(path, 1, url.Values{"_txlock": {"immediate"},
+		"_pragma": {patience, "foreign_keys(1)", "synchronous(" + synchronous + ")"}})
+}
+
+// mostReaders is how many looks there are at once. A command that reads one thing after another
+// opens one connection; only a process with many orders at work opens them all.
+const mostReaders = 4
+
+// connectReaders opens the file, which has been prepared, for looks alone. In WAL mode they see the
+// last commit and wait for nobody; on the writer's connection each would wait for the sync of the
+// commit under way.
+func connectReaders(path string) (*sql.DB, error) {
+	return dial(path, mostReaders, url.Values{"_pragma": {patience, "query_only(1)"}})
+}
+
+// patience is how long another process is waited for: 5 seconds were too few for 50 processes on a
+// slow disk.
+const patience = "busy_timeout(30000)"
+
+func dial(path string, most int, parameters url.Values) (*sql.DB, error) {
+	parameters.Set("mode", "rw")
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(),
+		RawQuery: parameters.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(1) // one writer; a second connection would only wait for the first, and cost 2 MB
+	db.SetMaxOpenConns(most)
+	db.SetMaxIdleConns(most)
 	return db, nil
 }
 
-// prepare checks whose ledger it is and migrates an older one.
+// prepare checks whose ledger it is, and that this version can read it.
 func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
 	var id int64
 	if err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id); err != nil {
@@ -133,15 +162,15 @@ func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
 	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil { // in case a person's tool changed it
 		return err
 	}
-	if err := upgrade(ctx, db, path, o); err != nil {
+	if err := checkVersion(ctx, db, path); err != nil {
 		return err
 	}
 	return checkHost(ctx, db, path, o)
 }
 
-// torn refuses a file that ends within a page. SQLite itself compares the file with its header, but in whole pages, and
-// takes what is missing of the last one for zeros. With a -wal beside it the file may be one whose checkpoint was cut
-// short; the -wal still holds the missing pages.
+// torn refuses a file that ends within a page. SQLite itself compares the file with its header, but
+// in whole pages, and takes what is missing of the last one for zeros. With a -wal beside it the
+// file may be one whose checkpoint was cut short; the -wal still holds the missing pages.
 func torn(ctx context.Context, db *sql.DB, path string) error {
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
 		return nil
@@ -173,8 +202,9 @@ func checkHost(ctx context.Context, db *sql.DB, path string, o Options) error {
 			"in use, move the ledger aside here, since two ledgers for the same orders undo each other's work.",
 			"the ledger %s was written on another host", path)
 	}
-	// What the other host has spent since is unknown, and unknown counts as spent: 253402300799999999 is the end of the year
-	// 9999, which the next look at a bucket brings down to an empty one's time.
+	// What the other host has spent since is unknown, and unknown counts as spent:
+	// 253402300799999999 is the end of the year 9999, which the next look at a bucket brings down
+	// to an empty one's time.
 	_, err := db.ExecContext(ctx, `UPDATE buckets SET tat = 253402300799999999`)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 // pragmas alone; a PostgreSQL server looks after itself.
 func (s *Store) Check(ctx context.Context) ([]string, error) {
 	var complaints []string
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var text string
 		err := r.Scan(&text)
 		if text != "ok" {
@@ -20,7 +20,7 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.query(ctx, s.db, func(r row) error {
+	err = s.query(ctx, s.readers, func(r row) error {
 		var table, parent string
 		var id, key int64
 		err := r.Scan(&table, &id, &parent, &key)

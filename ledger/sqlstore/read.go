@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderly/ledger"
+	"orderly/limit"
 )
 
 const accountColumns = `id, server, key_id, url, orders_url, created_at, shows_processing`
@@ -24,7 +25,7 @@ func (s *Store) AccountByID(ctx context.Context, id int64) (*ledger.Account, err
 
 func (s *Store) account(ctx context.Context, query string, args ...any) (*ledger.Account, error) {
 	var found *ledger.Account
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		found = &ledger.Account{}
 		return r.Scan(&found.ID, &found.Server, &found.KeyID, &found.URL, &found.OrdersURL, at(&found.CreatedAt),
 			&found.ShowsProcessing)
@@ -38,7 +39,7 @@ func (s *Store) account(ctx context.Context, query string, args ...any) (*ledger
 // Certificate implements ledger.Store.
 func (s *Store) Certificate(ctx context.Context, lineage string) (*ledger.Certificate, error) {
 	var found *ledger.Certificate
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		found = &ledger.Certificate{}
 		c := found
 		return r.Scan(&c.ID, &c.OrderID, &c.AccountID, &c.Lineage, list(&c.Names), &c.Serial, at(&c.NotBefore),
@@ -51,10 +52,22 @@ func (s *Store) Certificate(ctx context.Context, lineage string) (*ledger.Certif
 	return found, err
 }
 
+// Issued implements ledger.Store.
+func (s *Store) Issued(ctx context.Context, account int64, nameKey string, since time.Time) (bool, error) {
+	found := false
+	err := s.query(ctx, s.readers, func(r row) error {
+		found = true
+		var id int64
+		return r.Scan(&id)
+	}, `SELECT id FROM certificates WHERE account_id = ? AND name_key = ? AND issued_at > ? LIMIT 1`,
+		account, nameKey, micros(since))
+	return found, err
+}
+
 // Standing implements ledger.Store.
 func (s *Store) Standing(ctx context.Context, lineage string) (ledger.Standing, error) {
 	found := ledger.Standing{Lineage: lineage}
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		f := &found
 		return r.Scan(&f.Class, &f.Sentence, &f.Remedy, at(&f.At), &f.Failures, at(&f.NextAt), &f.Fingerprint,
 			at(&f.RefusedSince), at(&f.LetThroughAt))
@@ -65,28 +78,25 @@ func (s *Store) Standing(ctx context.Context, lineage string) (ledger.Standing, 
 
 // Charges implements ledger.Store.
 func (s *Store) Charges(ctx context.Context, account int64, names []string, since time.Time) ([]ledger.Charge, error) {
-	if len(names) == 0 {
-		return nil, nil // PostgreSQL has no empty IN ()
-	}
 	args := []any{account, micros(since)}
 	for _, name := range names {
 		args = append(args, name)
 	}
 	var found []ledger.Charge
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var c ledger.Charge
 		err := r.Scan(&c.AccountID, &c.Name, &c.OrderID, at(&c.At), &c.Class)
 		found = append(found, c)
 		return err
 	}, `SELECT account_id, name, order_id, at, class FROM charges WHERE account_id = ? AND at >= ? AND name IN (`+
-		strings.TrimSuffix(strings.Repeat("?, ", len(names)), ", ")+`) ORDER BY at, id`, args...)
+		marks(len(names))+`) ORDER BY at, id`, args...)
 	return found, err
 }
 
 // Holds implements ledger.Store.
 func (s *Store) Holds(ctx context.Context, account int64, now time.Time) ([]ledger.Hold, error) {
 	var found []ledger.Hold
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var h ledger.Hold
 		err := r.Scan(&h.AccountID, &h.Scope, at(&h.Until), &h.Class, &h.Detail, &h.URL)
 		found = append(found, h)
@@ -98,21 +108,40 @@ func (s *Store) Holds(ctx context.Context, account int64, now time.Time) ([]ledg
 
 // Buckets implements ledger.Store.
 func (s *Store) Buckets(ctx context.Context, account int64) ([]ledger.Bucket, error) {
+	return s.buckets(ctx, `account_id = ? OR ? = 0`, account, account)
+}
+
+// BucketsOf implements ledger.Store.
+func (s *Store) BucketsOf(
+	ctx context.Context, account int64, buckets []limit.Bucket,
+) ([]ledger.Bucket, error) {
+	if len(buckets) == 0 {
+		return nil, nil // no database has an empty VALUES
+	}
+	args := []any{account}
+	for _, b := range buckets {
+		args = append(args, b.Name, b.Key)
+	}
+	return s.buckets(ctx, `account_id = ? AND (name, bucket_key) IN (VALUES `+
+		strings.TrimSuffix(strings.Repeat("(?, ?), ", len(buckets)), ", ")+`)`, args...)
+}
+
+func (s *Store) buckets(ctx context.Context, where string, args ...any) ([]ledger.Bucket, error) {
 	var found []ledger.Bucket
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var b ledger.Bucket
 		err := r.Scan(&b.AccountID, &b.Name, &b.Key, at(&b.TAT))
 		found = append(found, b)
 		return err
-	}, `SELECT account_id, name, bucket_key, tat FROM buckets WHERE account_id = ? OR ? = 0
-		ORDER BY account_id, name, bucket_key`, account, account)
+	}, `SELECT account_id, name, bucket_key, tat FROM buckets WHERE `+where+`
+		ORDER BY account_id, name, bucket_key`, args...)
 	return found, err
 }
 
 // Runs implements ledger.Store.
 func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	var found []ledger.Run
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var run ledger.Run
 		err := r.Scan(&run.ID, &run.Command, &run.PID, at(&run.StartedAt), at(&run.EndedAt), &run.Outcome,
 			&run.ExitCode, &run.Detail, &run.LastStep, at(&run.LastAt), &run.LastDetail, &run.LastLineage, &run.LastOrder)
@@ -128,7 +157,7 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 // Debts implements ledger.Store.
 func (s *Store) Debts(ctx context.Context) ([]ledger.Debt, error) {
 	var found []ledger.Debt
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var d ledger.Debt
 		err := r.Scan(&d.ID, &d.RunID, &d.Command, at(&d.OwedAt), at(&d.PaidAt))
 		found = append(found, d)
@@ -140,7 +169,7 @@ func (s *Store) Debts(ctx context.Context) ([]ledger.Debt, error) {
 // Revocations implements ledger.Store.
 func (s *Store) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
 	var found []ledger.Revocation
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var v ledger.Revocation
 		err := r.Scan(&v.Fingerprint, &v.Serial, &v.Lineage, &v.Reason, at(&v.At))
 		found = append(found, v)
@@ -152,7 +181,7 @@ func (s *Store) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
 // Tasks implements ledger.Store.
 func (s *Store) Tasks(ctx context.Context) ([]ledger.Task, error) {
 	var found []ledger.Task
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var t ledger.Task
 		err := r.Scan(&t.ID, &t.RunID, &t.Kind, &t.Subject, &t.Step, &t.Payload, at(&t.BegunAt), at(&t.EndedAt))
 		found = append(found, t)
@@ -168,7 +197,7 @@ func (s *Store) Events(ctx context.Context, order int64, limit int) ([]ledger.Ev
 		where, args = "WHERE order_id = ?", append(args, order)
 	}
 	var found []ledger.Event
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var e ledger.Event
 		err := r.Scan(&e.ID, at(&e.At), &e.RunID, &e.OrderID, &e.Lineage, &e.Kind, &e.Detail)
 		found = append(found, e)

@@ -62,12 +62,30 @@ func (s *Store) Order(ctx context.Context, id int64) (*ledger.Order, error) {
 
 // Orders implements ledger.Store.
 func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Order, error) {
-	where, args := []string{"1 = 1"}, []any{}
-	if f.Live {
+	where, args := conditions(f)
+	newestFirst := " ORDER BY id DESC"
+	if f.Live || f.Stands || f.Sharing != nil {
+		newestFirst = " ORDER BY +id DESC" // else SQLite reads the whole table by id instead of the index of the live ones
+	}
+	return s.orders(ctx, strings.Join(where, " AND ")+newestFirst, args, f.Limit)
+}
+
+// conditions are what a filter asks for, and their arguments.
+func conditions(f ledger.OrderFilter) (where []string, args []any) {
+	where = []string{"1 = 1"}
+	if f.Live && f.Sharing == nil {
 		where = append(where, live)
 	}
+	alone := "" // makes SQLite take the index of the names alone
+	if f.Sharing != nil {
+		names := ledger.CanonicalNames(f.Sharing)
+		where, alone = append(where, "id IN (SELECT order_id FROM order_names WHERE name IN ("+marks(len(names))+"))"), "+"
+		for _, name := range names {
+			args = append(args, name)
+		}
+	}
 	if f.Unsettled {
-		where = append(where, "settled_at = 0")
+		where = append(where, alone+"settled_at = 0")
 	}
 	if f.Stands {
 		where = append(where, "id IN (SELECT order_id FROM authorizations WHERE placement <> '')")
@@ -76,7 +94,7 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 		where, args = append(where, "lineage = ?"), append(args, f.Lineage)
 	}
 	if f.AccountID != 0 {
-		where, args = append(where, "account_id = ?"), append(args, f.AccountID)
+		where, args = append(where, alone+"account_id = ?"), append(args, f.AccountID)
 	}
 	if f.URL != "" {
 		where, args = append(where, "url <> '' AND url = ?"), append(args, f.URL)
@@ -84,11 +102,15 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 	if f.NameKey != "" {
 		where, args = append(where, "name_key = ?"), append(args, f.NameKey)
 	}
-	newestFirst := " ORDER BY id DESC"
-	if f.Live || f.Stands {
-		newestFirst = " ORDER BY +id DESC" // else SQLite reads the whole table by id instead of the index of the live ones
+	return where, args
+}
+
+// marks is a list of n placeholders. PostgreSQL has no empty IN ().
+func marks(n int) string {
+	if n == 0 {
+		return "NULL"
 	}
-	return s.orders(ctx, strings.Join(where, " AND ")+newestFirst, args, f.Limit)
+	return strings.TrimSuffix(strings.Repeat("?, ", n), ", ")
 }
 
 // orders returns the first orders, up to limit, of those that `where` selects and sorts, last one first.
@@ -153,7 +175,7 @@ const pendingQuery = `
 func (s *Store) Pending(ctx context.Context, now time.Time) ([]ledger.Pending, error) {
 	var found []ledger.Pending
 	t := micros(now)
-	err := s.query(ctx, s.db, func(r row) error {
+	err := s.query(ctx, s.readers, func(r row) error {
 		var p ledger.Pending
 		var name, nameKey string
 		var part int64

@@ -1,5 +1,5 @@
 // Package sqlstore is the ledger over database/sql: one set of hand-written SQL in the subset that SQLite and PostgreSQL
-// share. Opening, migrating and everything that only one database knows belongs to the package of that database. It never
+// share. Opening, making tables and everything that only one database knows belongs to the package of that database. It never
 // looks at a clock and never leaves a transaction open across a call.
 package sqlstore
 
@@ -29,7 +29,8 @@ type Dialect struct {
 
 // Store implements ledger.Store. Make it with New.
 type Store struct {
-	db      *sql.DB
+	db      *sql.DB // writes
+	readers *sql.DB
 	dialect Dialect
 	commits atomic.Int64
 	wait    Wait
@@ -61,13 +62,14 @@ func (s *Store) Await(w Wait) {
 
 var _ ledger.Store = (*Store)(nil)
 
-// New returns a store on an open, migrated database, which Close closes.
-func New(db *sql.DB, d Dialect) *Store {
-	return &Store{db: db, dialect: d, last: context.Background()}
+// New returns a store on an open database, which Close closes. Reads have connections of their own, so
+// that a look does not wait for the sync of a commit under way.
+func New(db, readers *sql.DB, d Dialect) *Store {
+	return &Store{db: db, readers: readers, dialect: d, last: context.Background()}
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error { return errors.Join(s.readers.Close(), s.db.Close()) }
 
 // Commits returns how many durable commits this store has made since it was opened.
 func (s *Store) Commits() int64 { return s.commits.Load() }
@@ -190,7 +192,7 @@ func (s *Store) query(ctx context.Context, from reader, scan func(row) error, qu
 
 // snapshot calls read with a reader that sees one moment of the ledger, however many queries it runs.
 func (s *Store) snapshot(ctx context.Context, read func(reader) error) error {
-	tx, err := s.db.BeginTx(ctx, &s.dialect.Snapshot)
+	tx, err := s.readers.BeginTx(ctx, &s.dialect.Snapshot)
 	if err != nil {
 		return s.failed("reading the ledger", err)
 	}

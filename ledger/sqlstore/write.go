@@ -155,9 +155,9 @@ func (w *writer) certificate(c *ledger.Change) {
 	if cert.OrderID == 0 && len(c.Orders) > 0 {
 		set(w, &cert.OrderID, c.Orders[0].ID)
 	}
-	w.insert(&cert.ID, `INSERT INTO certificates (order_id, account_id, lineage, names, serial, not_before, not_after,
-			renewal_id, sha256, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		cert.OrderID, cert.AccountID, cert.Lineage, w.json(cert.Names), cert.Serial, micros(cert.NotBefore),
+	w.insert(&cert.ID, `INSERT INTO certificates (order_id, account_id, lineage, names, name_key, serial,
+			not_before, not_after, renewal_id, sha256, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		cert.OrderID, cert.AccountID, cert.Lineage, w.json(cert.Names), ledger.NameKey(cert.Names), cert.Serial, micros(cert.NotBefore),
 		micros(cert.NotAfter), cert.RenewalID, cert.Fingerprint, micros(cert.IssuedAt))
 }
 

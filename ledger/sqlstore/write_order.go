@@ -1,6 +1,8 @@
 package sqlstore
 
 import (
+	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -16,8 +18,30 @@ func (w *writer) order(o *ledger.Order) {
 	} else {
 		w.updateOrder(o)
 	}
+	w.orderNames(o)
 	for _, a := range o.Authorizations {
 		w.authorization(o.ID, a)
+	}
+}
+
+// orderNames keeps the names of an order in order_names for as long as it is live.
+func (w *writer) orderNames(o *ledger.Order) {
+	if !o.State.Live() {
+		w.exec(`DELETE FROM order_names WHERE order_id = ?`, o.ID)
+		return
+	}
+	if w.err != nil {
+		return
+	}
+	var missing string
+	err := w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(`SELECT name_key FROM orders WHERE id = ?
+		AND NOT EXISTS (SELECT 1 FROM order_names WHERE order_id = orders.id)`), o.ID).Scan(&missing)
+	if errors.Is(err, sql.ErrNoRows) {
+		return
+	}
+	w.err = err
+	for _, name := range splitKey(missing) {
+		w.exec(`INSERT INTO order_names (name, order_id) VALUES (?, ?)`, name, o.ID)
 	}
 }
 

@@ -13,18 +13,12 @@ import (
 // renewedWithin is how long ago a set may have been issued for its next order to be a renewal (Boulder).
 const renewedWithin = 120 * 24 * time.Hour
 
-// Worth is what matters of a request to the limits. A set is a renewal only where this ledger saw it issued: what is not
-// known counts against the budget.
-func (g Gate) Worth(ctx context.Context, lineage string, names []string) (limit.Order, error) {
-	o := limit.Order{Names: names}
-	orders, err := g.Store.Orders(ctx, ledger.OrderFilter{AccountID: g.Account.ID, Lineage: lineage, Limit: 20})
-	for _, old := range orders {
-		same := ledger.NameKey(old.Names) == ledger.NameKey(names)
-		if same && len(old.Chain) > 0 && g.Clock.Now().Sub(old.FinalizeSentAt) < renewedWithin {
-			o.Renewal = true
-		}
-	}
-	return o, err
+// Worth is what matters of a request to the limits. A set is a renewal only where this ledger saw it
+// issued, for whatever lineage: what is not known counts against the budget.
+func (g Gate) Worth(ctx context.Context, names []string) (limit.Order, error) {
+	since := g.Clock.Now().Add(-renewedWithin)
+	issued, err := g.Store.Issued(ctx, g.Account.ID, ledger.NameKey(names), since)
+	return limit.Order{Names: names, Renewal: issued}, err
 }
 
 // afford finds out whether the budget has a token left in every bucket that newOrder is checked for (invariants I3, I6), and
@@ -37,11 +31,12 @@ func (g Gate) afford(ctx context.Context, r ledger.Request) error {
 	if err := g.affordPending(ctx, ca, r); err != nil || len(ca.Limits) == 0 {
 		return err
 	}
-	worth, err := g.Worth(ctx, r.Lineage, r.Names)
+	worth, err := g.Worth(ctx, r.Names)
 	if err != nil {
 		return err
 	}
-	kept, err := g.Store.Buckets(ctx, g.Account.ID)
+	needed := append(limit.Spent(worth), limit.Checked(worth)...)
+	kept, err := g.Store.BucketsOf(ctx, g.Account.ID, needed)
 	if err != nil {
 		return err
 	}
@@ -51,7 +46,7 @@ func (g Gate) afford(ctx context.Context, r ledger.Request) error {
 	}
 	var clamps []ledger.Spend
 	var short error
-	for _, b := range append(limit.Spent(worth), limit.Checked(worth)...) {
+	for _, b := range needed {
 		l := ca.Limits[b.Name]
 		tat, ahead := l.Clamp(tats[b], now)
 		if ahead {

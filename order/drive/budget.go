@@ -12,7 +12,7 @@ import (
 
 // payOrder takes what newOrder costs, with the commit of its intent: unknown counts as spent.
 func (d *driver) payOrder(ctx context.Context) error {
-	worth, err := d.e.gate().Worth(ctx, d.o.Lineage, d.o.Names)
+	worth, err := d.e.gate().Worth(ctx, d.o.Names)
 	if err != nil {
 		return err
 	}
@@ -23,7 +23,7 @@ func (d *driver) payOrder(ctx context.Context) error {
 
 // payIssued takes what an issuance costs.
 func (d *driver) payIssued(ctx context.Context) {
-	if worth, err := d.e.gate().Worth(context.WithoutCancel(ctx), d.o.Lineage, d.o.Names); err == nil {
+	if worth, err := d.e.gate().Worth(context.WithoutCancel(ctx), d.o.Names); err == nil {
 		d.pay(limit.Issued(worth), false) // a ledger that cannot be read fails the commit, and says why
 	}
 }

@@ -59,9 +59,12 @@ func TestABudgetThatIsSpentKeepsOrdersFromBeingRefused(t *testing.T) {
 		t.Errorf("it cost the CA %d requests", n-requests)
 	}
 	// A renewal is exempt, and an hour later there is a token again.
-	renewal := request("s0", "s0.example.com")
-	if _, err := obtain(t.Context(), w.profiled(w.engine(), threeOrders), order.Plan{Request: renewal}); err != nil {
-		t.Errorf("a renewal: %v", err)
+	// It is known by its names: the CA asks for no lineage.
+	for _, lineage := range []string{"s0", "renamed"} {
+		renewal := request(lineage, "S0.example.com")
+		if _, err := obtain(t.Context(), w.profiled(w.engine(), threeOrders), order.Plan{Request: renewal}); err != nil {
+			t.Errorf("a renewal by %s: %v", lineage, err)
+		}
 	}
 	w.clock.skip(61 * time.Minute)
 	if _, err := obtain(t.Context(), w.profiled(w.engine(), threeOrders), order.Plan{Request: r}); err != nil {

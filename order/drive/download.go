@@ -101,6 +101,6 @@ func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
 	return &ledger.Certificate{
 		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(order.NamesIn(leaf)),
 		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
-		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.e.Clock.Now(),
+		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.o.FinalizeSentAt,
 	}
 }

@@ -3,7 +3,6 @@ package drive
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -15,16 +14,15 @@ import (
 // start. It runs before the lineage's own lock is taken: two processes that each held one lineage and waited for the other's
 // would wait for ever.
 func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []string) error {
-	if e.nobody() {
+	if e.nobody() || len(names) == 0 {
 		return nil
 	}
-	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Live: true, Unsettled: true, AccountID: e.Account.ID})
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: e.Account.ID})
 	if err != nil {
 		return err
 	}
-	wanted := ledger.CanonicalNames(names)
 	for _, o := range orders {
-		if o.Lineage == lineage || !share(o.Names, wanted) {
+		if o.Lineage == lineage {
 			continue
 		}
 		if order.Issued(o) {
@@ -39,10 +37,6 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 		}
 	}
 	return nil
-}
-
-func share(a, b []string) bool {
-	return slices.ContainsFunc(a, func(name string) bool { return slices.Contains(b, name) })
 }
 
 func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {

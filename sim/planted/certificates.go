@@ -26,13 +26,13 @@ func certificates() []Bug {
 		d.looked = false
 		return d.trouble("finalize", err)
 `)}},
-		{"key-removed-at-download", "the key is removed when the certificate is in the ledger, before it is in place", "rule 7, I7", 1, []Patch{on("order/drive/issue.go",
-			`	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
+		{"key-removed-at-download", "the key is removed when the certificate is in the ledger, before it is in place", "rule 7, I7", 1, []Patch{on("order/drive/download.go",
+			`	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 `,
 			`	if planted("key-removed-at-download") {
 		defer d.e.Keys.Remove(d.o)
 	}
-	return d.commit(ctx, ledger.Change{Certificate: d.certificate(leaf)})
+	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 `)}},
 		{"taken-for-lost", "an order that another holder of the account finalized counts as one whose key was lost", "rule 6", 12, []Patch{on("order/next.go",
 			`		return f.end(ledger.TakenState, failure.Taken, "another`,

@@ -28,9 +28,9 @@ func takeovers() []Bug {
 			order.AdoptRequest(o, r)
 `)}},
 		{"overlaps-not-settled", "live orders that share a name are not settled before another set is ordered", "rule 8", 2, []Patch{on("order/drive/settle.go",
-			`		if o.Lineage == lineage || !share(o.Names, wanted) {
+			`		if o.Lineage == lineage {
 `,
-			`		if o.Lineage == lineage || !share(o.Names, wanted) || planted("overlaps-not-settled") {
+			`		if o.Lineage == lineage || planted("overlaps-not-settled") {
 `)}},
 		{"superseded-finalized", "an order for a name set that is not wanted any more is finalized", "rule 8", 9, []Patch{on("order/next.go",
 			`	case o.Superseded:

@@ -1,5 +1,6 @@
 -- +goose Up
--- Times are microseconds since 1970 UTC; 0 is "never". Lists and requests are JSON.
+-- The whole schema. What changes it after the first release gets a file of its own; the numbers below this one were development
+-- versions, which were never released. Times are microseconds since 1970 UTC; 0 is "never". Lists and requests are JSON.
 CREATE TABLE book (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
     host       TEXT    NOT NULL,
@@ -71,6 +72,14 @@ CREATE INDEX orders_phantom ON orders (id) WHERE state = 'phantom';
 CREATE INDEX orders_lineage ON orders (lineage, id);
 CREATE INDEX orders_url ON orders (url) WHERE url <> '';
 
+-- The names of the live orders alone, so that those which share a name with another are found at once.
+CREATE TABLE order_names (
+    name     TEXT   NOT NULL,
+    order_id BIGINT NOT NULL REFERENCES orders (id),
+    PRIMARY KEY (name, order_id)
+) WITHOUT ROWID;
+CREATE INDEX order_names_order ON order_names (order_id);
+
 CREATE TABLE authorizations (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     order_id         BIGINT NOT NULL REFERENCES orders (id),
@@ -93,6 +102,8 @@ CREATE TABLE authorizations (
 );
 CREATE INDEX authorizations_order ON authorizations (order_id, id);
 CREATE INDEX authorizations_pending ON authorizations (order_id) WHERE status = 'pending';
+-- Tokens that could not be removed are looked for by every run.
+CREATE INDEX authorizations_standing ON authorizations (order_id) WHERE placement <> '';
 
 CREATE TABLE certificates (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -100,6 +111,7 @@ CREATE TABLE certificates (
     account_id  BIGINT NOT NULL REFERENCES accounts (id),
     lineage     TEXT   NOT NULL,
     names       TEXT   NOT NULL,
+    name_key    TEXT   NOT NULL,
     serial      TEXT   NOT NULL,
     not_before  BIGINT NOT NULL,
     not_after   BIGINT NOT NULL,
@@ -108,6 +120,8 @@ CREATE TABLE certificates (
     issued_at   BIGINT NOT NULL
 );
 CREATE INDEX certificates_lineage ON certificates (lineage, id);
+-- A set that was issued before is a renewal, whatever lineage it was for.
+CREATE INDEX certificates_names ON certificates (account_id, name_key, issued_at);
 
 CREATE TABLE events (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -144,12 +158,14 @@ CREATE TABLE charges (
 );
 CREATE INDEX charges_name ON charges (account_id, name, at);
 
+-- A name that the CA has paused is held until a person has lifted that: until_at is 0, and url is the page for it.
 CREATE TABLE holds (
     account_id BIGINT NOT NULL REFERENCES accounts (id),
     scope      TEXT   NOT NULL,
     until_at   BIGINT NOT NULL,
     class      TEXT   NOT NULL,
     detail     TEXT   NOT NULL,
+    url        TEXT   NOT NULL,
     PRIMARY KEY (account_id, scope)
 );
 
@@ -170,7 +186,31 @@ CREATE TABLE debts (
 );
 CREATE INDEX debts_owed ON debts (id) WHERE paid_at = 0;
 
+-- Certificates that this ledger's commands revoked: a lineage that was kept is due at once, and is not shown as valid.
+CREATE TABLE revocations (
+    sha256     TEXT PRIMARY KEY,
+    serial     TEXT   NOT NULL,
+    lineage    TEXT   NOT NULL,
+    reason     TEXT   NOT NULL,
+    revoked_at BIGINT NOT NULL
+);
+
+-- What a command means to do beside orders, until it is done: see ledger.Task. ended_at is 0 until then.
+CREATE TABLE tasks (
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id   BIGINT NOT NULL,
+    kind     TEXT   NOT NULL,
+    subject  TEXT   NOT NULL,
+    step     TEXT   NOT NULL,
+    payload  TEXT   NOT NULL,
+    begun_at BIGINT NOT NULL,
+    ended_at BIGINT NOT NULL
+);
+CREATE INDEX tasks_open ON tasks (id) WHERE ended_at = 0;
+
 -- +goose Down
+DROP TABLE tasks;
+DROP TABLE revocations;
 DROP TABLE debts;
 DROP TABLE buckets;
 DROP TABLE holds;
@@ -179,6 +219,7 @@ DROP TABLE standings;
 DROP TABLE events;
 DROP TABLE certificates;
 DROP TABLE authorizations;
+DROP TABLE order_names;
 DROP TABLE orders;
 DROP TABLE runs;
 DROP TABLE accounts;
