@@ -11,6 +11,12 @@ type Facts struct {
 	Now   time.Time
 	Order *ledger.Order
 	CA    CA
+	// Known: what is known of the CA is what its directory shows.
+	Known bool
+	// Wanted, where set, is what the run wants of key and CSR by now; the order may have been made for something else.
+	Wanted *ledger.Request
+	// UntilIssued: what remains once the CA has issued is for a run about the order's own lineage.
+	UntilIssued bool
 
 	// Looked: this process has seen the order at the CA since it took it over or since an answer was lost (rule 1).
 	Looked bool
@@ -21,6 +27,8 @@ type Facts struct {
 	Left map[string]bool
 	// Admitted: this process found, before it planned the order, that nothing forbids it (invariant I3).
 	Admitted bool
+	// Blocked says why the first unplaceable authorization cannot be answered.
+	Blocked error
 	// Checked: preflight has run for the names still to be answered.
 	Checked bool
 	// KeyReady: key and CSR are on disk and are the ones the ledger speaks of.
@@ -35,8 +43,9 @@ type Facts struct {
 	// Unmade: the last newOrder certainly brought no order; nil where it may have, and before any was sent.
 	Unmade *Unmade
 
-	// LongestWait is the longest Retry-After that is waited for on the spot.
-	LongestWait time.Duration
+	// Patience is how long the CA is waited for without anything changing; LongestWait is the longest Retry-After that is
+	// waited for on the spot.
+	Patience, LongestWait time.Duration
 	// Denied: the CA has refused finalize as too early. Finalizes: how often it took this process's CSR, which is not to be
 	// sent again before NotAgain.
 	Denied    bool
@@ -45,6 +54,10 @@ type Facts struct {
 
 	// NextPoll: not to look again before this moment. GiveUp: not to go on waiting after this one.
 	NextPoll, GiveUp time.Time
+	// Asked: NextPoll is what the CA asked for.
+	Asked bool
+	// NotBefore: an earlier run was asked to send nothing about the order before this moment.
+	NotBefore time.Time
 }
 
 // resendPause is how long a newOrder without an answer is left alone before it is searched for or sent again. It is long

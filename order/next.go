@@ -1,6 +1,7 @@
 package order
 
 import (
+	"fmt"
 	"time"
 
 	"orderly/failure"
@@ -27,14 +28,19 @@ const (
 	Clear   Kind = "clear"    // remove the tokens of Action.Authorizations
 	MakeKey Kind = "make-key" // make the private key and the CSR
 
+	ChangeKey    Kind = "change-key"    // forget key and CSR, since another kind of key is wanted by now
 	DropReplaces Kind = "drop-replaces" // ask for an order that replaces none, since the CA will not have it
 	Install      Kind = "install"       // put the certificate in place
 	Deploy       Kind = "deploy"        // run the deploy hooks
 
-	Wait   Kind = "wait"   // until Action.Until
-	Settle Kind = "settle" // nothing remains to be done: the order rests in Action.State
-	Stop   Kind = "stop"   // nothing can be done now: leave the order to a later run
-	Done   Kind = "done"   // it was settled before
+	Learn  Kind = "learn"   // read the CA's directory
+	Steady Kind = "steady"  // begin the waiting anew: the clock was set back
+	Wait   Kind = "wait"    // until Action.Until
+	Settle Kind = "settle"  // nothing remains to be done: the order rests in Action.State
+	GiveUp Kind = "give-up" // deactivate what is pending from now on: what keeps the order does not go away by itself
+	Stop   Kind = "stop"    // nothing can be done now: record why, and no request before Action.Until
+	Leave  Kind = "leave"   // nothing is to be done now: the order stays as it is, for a later run
+	Done   Kind = "done"    // it was settled before
 )
 
 // Action is the one thing to do now.
@@ -54,14 +60,23 @@ func Next(f Facts) Action {
 	switch {
 	case !o.SettledAt.IsZero():
 		return Action{Kind: Done}
-	case o.State == ledger.Creating:
-		return f.creating()
+	case f.clockSetBack():
+		return Action{Kind: Steady}
+	case f.UntilIssued && Issued(o):
+		return Action{Kind: Leave}
 	case o.State == ledger.Installed:
 		return f.installed()
 	case o.State == ledger.SupersededState:
 		return f.end(ledger.SupersededState, failure.Released, o.Sentence)
 	case o.State == ledger.Valid && len(o.Chain) > 0:
 		return f.downloaded()
+	case f.Now.Before(f.NotBefore):
+		return Action{Kind: Leave, Class: failure.RateLimited, Remedy: "Run it again after that: the same order goes on.",
+			Why: fmt.Sprintf("the CA asked for no requests about the order for %s before %s", o.Lineage, f.NotBefore.UTC().Format(time.RFC3339))}
+	case !f.Known:
+		return Action{Kind: Learn}
+	case o.State == ledger.Creating:
+		return f.creating()
 	case !f.Looked:
 		return f.poll(Action{Kind: Look})
 	}
@@ -170,9 +185,22 @@ func (f *Facts) authorize() (Action, bool) {
 		return f.poll(Action{Kind: Answer, Authorizations: due}), true
 	}
 	if len(open) > 0 && len(able) == 0 {
-		return Action{Kind: Stop}, true
+		return f.stuck(), true
 	}
 	return Action{}, false
+}
+
+// stuck: no name that is open can be answered. By the CA's price list the order is given up, where pending authorizations are
+// counted and keep others from being issued, or kept, to go on when what is broken is mended, or to expire.
+func (f *Facts) stuck() Action {
+	act := Action{Kind: Stop, Class: failure.ClassOf(f.Blocked), Remedy: failure.RemedyOf(f.Blocked)}
+	if f.Blocked != nil {
+		act.Why = f.Blocked.Error()
+	}
+	if f.CA.CountsPending > 0 {
+		act.Kind = GiveUp
+	}
+	return act
 }
 
 // overdue replaces a look at the order by a look at its authorizations where only those can show what happened: a sibling
@@ -203,6 +231,8 @@ func (f *Facts) ready() Action {
 	case o.Superseded:
 		return Action{Kind: Settle, State: ledger.Ready, Class: failure.Released,
 			Why: "its names are valid now; an order for another name set took its place"}
+	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted):
+		return Action{Kind: ChangeKey} // the CA calls the order ready: no finalize with the other CSR has arrived
 	case !f.KeyReady:
 		return Action{Kind: MakeKey}
 	case f.Finalizes >= mostFinalizes, f.Finalizes > 0 && f.Now.Before(f.NotAgain):
@@ -277,7 +307,12 @@ func (f *Facts) poll(act Action) Action {
 // waitFor is poll for what depends on the CA alone: patience ends at GiveUp, and does not last for a Retry-After beyond it.
 func (f *Facts) waitFor(act Action) Action {
 	if f.Now.After(f.GiveUp) || f.NextPoll.After(f.GiveUp) {
-		return Action{Kind: Stop, Class: failure.Stopped, Why: "the CA has not come to a result yet"}
+		act := Action{Kind: Stop, Class: failure.Stopped, Why: f.Order.Lineage + ": the CA has not come to a result yet",
+			Remedy: "Run the same command again later, or `orderly resume`; the same order goes on."}
+		if f.Asked && f.Now.Before(f.NextPoll) {
+			act.Until = f.NextPoll // patience ends before; whoever drives this order next must know
+		}
+		return act
 	}
 	return f.poll(act)
 }

@@ -22,7 +22,7 @@ func facts() order.Facts {
 		CreateSends: 1, Authorizations: []*ledger.Authorization{auth("a"), auth("b")}}
 	f := order.Facts{Now: noon, Order: o, CA: order.CA{LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour}, Looked: true,
 		Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Checked: true, Admitted: true,
-		GiveUp: noon.Add(time.Minute)}
+		GiveUp: noon.Add(time.Minute), Patience: time.Minute, Known: true}
 	for _, a := range o.Authorizations {
 		f.Seen[a.URL], f.Placed[a.URL] = true, true
 	}

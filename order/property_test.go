@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 )
@@ -47,7 +48,19 @@ func (d dice) facts() order.Facts {
 	f := order.Facts{Now: noon, Order: o, CA: order.CA{Reuses: d.maybe(), HidesProcessing: d.maybe(), LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour},
 		Looked: d.maybe(), Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Admitted: d.maybe(), Checked: d.maybe(),
 		KeyReady: d.maybe(), ListWalked: d.maybe(), NoList: d.maybe(), ShowsProcessing: d.maybe(), NextPoll: d.moment(), GiveUp: d.moment()}
-	f.LongestWait = time.Minute
+	f.LongestWait, f.Patience, f.Asked, f.Known = time.Minute, 90*time.Second, d.maybe(), d.IntN(8) > 0
+	f.GiveUp = one(d, f.GiveUp, noon.Add(f.Patience), noon.Add(-time.Second))
+	f.UntilIssued, f.CA.CountsPending, o.Releasing = d.IntN(8) == 0, one(d, 0, 300), d.IntN(4) == 0
+	if d.IntN(4) == 0 {
+		f.Blocked = failure.New(failure.WebrootGone, "Make it.", "it is gone")
+	}
+	if d.IntN(4) == 0 {
+		f.NotBefore = d.moment()
+	}
+	f.Wanted = &ledger.Request{}
+	if d.IntN(4) == 0 {
+		f.Wanted.KeyType = "rsa"
+	}
 	if o.State == ledger.Creating && d.IntN(4) == 0 {
 		f.Unmade, o.Replaces = d.unmade(), one(d, "", "x")
 	}
@@ -98,7 +111,7 @@ func TestNextNeverDoesWhatTheRulesForbid(t *testing.T) {
 		}
 	}
 	for _, kind := range []order.Kind{order.Create, order.Answer, order.Finalize, order.Search, order.Look, order.Show, order.Download, order.Check,
-		order.Place, order.Clear, order.MakeKey, order.DropReplaces, order.Install, order.Deploy, order.Wait, order.Settle, order.Stop, order.Done} {
+		order.Place, order.Clear, order.MakeKey, order.ChangeKey, order.DropReplaces, order.Learn, order.Steady, order.GiveUp, order.Leave, order.Release, order.Install, order.Deploy, order.Wait, order.Settle, order.Stop, order.Done} {
 		if seen[kind] == 0 {
 			t.Errorf("no facts led to %s", kind)
 		}
@@ -111,9 +124,15 @@ func breach(f order.Facts, act order.Action) string {
 		switch {
 		case act.Kind == order.Answer && (!mayAnswer(f, a) || a.Final() || !f.Looked || !f.Checked || !f.Seen[a.URL] || !f.Placed[a.URL] || f.Unplaceable[a.URL]):
 			return "a challenge is answered that must not be"
-		case act.Kind == order.Clear && o.State == ledger.PendingState:
+		case act.Kind == order.Clear && o.State == ledger.PendingState && (!o.Releasing || !a.Final()):
 			return "a token is removed while its authorization is pending"
 		}
+	}
+	if f.Now.Before(f.NotBefore) && asks(act.Kind) {
+		return "something is sent though the CA asked for silence"
+	}
+	if !f.Known && asks(act.Kind) && act.Kind != order.Learn {
+		return "something is sent to a CA of which nothing is known"
 	}
 	standing := tally(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
 	switch act.Kind {
@@ -129,7 +148,19 @@ func breach(f order.Facts, act order.Action) string {
 		if o.Replaces == "" || f.Unmade == nil || f.Unmade.Effect != order.Refused {
 			return "what is replaced is forgotten for nothing"
 		}
+	case order.GiveUp:
+		able := func(a *ledger.Authorization) bool { return !a.Final() && !f.Unplaceable[a.URL] }
+		if f.CA.CountsPending == 0 || o.Releasing || tally(o.Authorizations, able) > 0 {
+			return "an order is given up that can go on, or rest"
+		}
+	case order.Release:
+		if !o.Releasing {
+			return "authorizations are deactivated of an order that was not given up"
+		}
 	case order.Finalize:
+		if !order.SameKey(o.Request, *f.Wanted) {
+			return "the CSR of another key than the wanted one is sent"
+		}
 		if !f.Looked || !f.KeyReady || o.State != ledger.Ready || o.Superseded || standing > 0 {
 			return "finalize is sent that must not be"
 		}
@@ -149,7 +180,13 @@ func breach(f order.Facts, act order.Action) string {
 		if o.State != ledger.Ready || f.KeyReady {
 			return "a key is made that must not be"
 		}
-	case order.Install:
+	case order.Install, order.Deploy:
+		if f.UntilIssued {
+			return "what is another run's is put in place"
+		}
+		if act.Kind == order.Deploy {
+			break
+		}
 		if !f.KeyReady || len(o.Chain) == 0 {
 			return "something is installed that is not whole"
 		}
@@ -159,6 +196,15 @@ func breach(f order.Facts, act order.Action) string {
 		}
 	}
 	return ""
+}
+
+// asks reports whether an action sends a request.
+func asks(k order.Kind) bool {
+	switch k {
+	case order.Create, order.Answer, order.Finalize, order.Release, order.Search, order.Look, order.Show, order.Download, order.Learn:
+		return true
+	}
+	return false
 }
 
 // obey does to the facts what the driver and a CA of any mood could make of an action.
@@ -177,6 +223,20 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 		case 1:
 			o.State, o.CreateSentAt, f.Looked = ledger.PendingState, time.Time{}, true
 		}
+	case order.Learn:
+		f.Known = true
+	case order.Steady:
+		f.NextPoll, f.GiveUp = time.Time{}, f.Now.Add(f.Patience)
+		order.NoLater(o, f.Now)
+	case order.GiveUp:
+		o.Releasing = true
+	case order.Release:
+		for _, a := range act.Authorizations {
+			a.Status = one(d, "deactivated", "pending")
+		}
+	case order.ChangeKey:
+		order.TakeKey(&o.Request, *f.Wanted)
+		f.KeyReady = false
 	case order.DropReplaces:
 		o.Replaces, f.Unmade = "", nil
 	case order.Search:
@@ -253,7 +313,7 @@ func TestObeyingNextComesToAnEnd(t *testing.T) {
 			f.NextPoll = f.GiveUp
 		}
 		steps := 0
-		for act := order.Next(f); act.Kind != order.Done && act.Kind != order.Stop; act = order.Next(f) {
+		for act := order.Next(f); act.Kind != order.Done && act.Kind != order.Stop && act.Kind != order.Leave; act = order.Next(f) {
 			if wrong := breach(f, act); wrong != "" {
 				t.Fatalf("seed %d: %s: %+v", seed, wrong, act)
 			}

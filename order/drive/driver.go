@@ -27,8 +27,9 @@ type driver struct {
 	blocked                   error           // why the first unplaceable authorization is
 	listWalked, noList        bool
 	suspected                 bool // an order of the name set may be there that no newOrder of this row made
-	nextPoll, giveUp          time.Time
-	asked                     bool // the CA asked for nextPoll
+	nextPoll, patienceEnds    time.Time
+	heldUntil                 time.Time // no request before this moment: an earlier run was asked so
+	asked                     bool      // the CA asked for nextPoll
 	polls                     int
 	waited                    time.Duration // for the CA, while the order was as it is in waitedAs
 	waitedAs                  ledger.State
@@ -66,10 +67,11 @@ type driver struct {
 func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
 		troubles: map[string]int{}, met: map[string]bool{}, refusals: map[string]*acme.Problem{}}
-	d.giveUp = e.Clock.Now().Add(e.Patience)
+	d.patienceEnds = e.Clock.Now().Add(e.Patience)
 	if o != nil {
 		d.plan = order.Plan{Request: o.Request}
-		noLater(o, e.Clock.Now())
+		order.NoLater(o, e.Clock.Now())
+		d.heldUntil = o.NotBefore
 		d.inherited = len(o.Chain) > 0
 	}
 	if o != nil && o.CSR.Set() {
@@ -78,80 +80,82 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 	return d
 }
 
-// noLater brings stamps of a clock that was ahead down to now: a run would otherwise wait until that clock's time has come.
-func noLater(o *ledger.Order, now time.Time) {
-	stamps := []*time.Time{&o.CreateSentAt}
-	for _, a := range o.Authorizations {
-		stamps = append(stamps, &a.AnswerSentAt, &a.SeenAt)
-	}
-	for _, stamp := range stamps {
-		if stamp.After(now) {
-			*stamp = now
-		}
-	}
-	// No hold is longer when it is recorded. It is dropped and not cut to the longest one: that would
-	// begin anew with every run, for as long as the clock had been ahead.
-	if o.NotBefore.After(now.Add(longestHold)) {
-		o.NotBefore = time.Time{}
-	}
-}
-
-// steady begins the waiting anew where the clock was set back meanwhile: by moments of the time before, a run would wait, or
-// go on asking, for as long as the clock had been ahead.
-func (d *driver) steady(now time.Time) {
-	if !d.giveUp.After(now.Add(d.e.Patience + d.e.LongestWait + time.Second)) {
-		return
-	}
+// steady begins the waiting anew after the clock was set back.
+func (d *driver) steady() {
+	now := d.e.Clock.Now()
 	d.note("clock set back", "")
-	d.nextPoll, d.giveUp = time.Time{}, now.Add(d.e.Patience)
-	noLater(d.o, now)
+	d.nextPoll, d.patienceEnds = time.Time{}, now.Add(d.e.Patience)
+	order.NoLater(d.o, now)
 }
 
 func (d *driver) facts() order.Facts {
 	return order.Facts{
-		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Looked: d.looked, Seen: d.seen, Placed: d.placed,
-		Unplaceable: d.unplaceable, Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady, ListWalked: d.listWalked, NoList: d.noList,
-		Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing, Denied: d.denied > 0,
-		Finalizes: d.finalizes, NotAgain: d.notAgain, Unmade: d.unmade, LongestWait: d.e.LongestWait,
-		NextPoll: d.nextPoll, GiveUp: d.giveUp,
+		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Known: d.e.CA.LongestValidation > 0, Wanted: &d.plan.Request,
+		UntilIssued: d.untilIssued, Looked: d.looked, Seen: d.seen, Placed: d.placed, Unplaceable: d.unplaceable,
+		Blocked: d.obstacle(), Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady,
+		ListWalked: d.listWalked, NoList: d.noList, Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing,
+		Denied: d.denied > 0, Finalizes: d.finalizes, NotAgain: d.notAgain,
+		Unmade: d.unmade, Patience: d.e.Patience, LongestWait: d.e.LongestWait, NextPoll: d.nextPoll, GiveUp: d.patienceEnds,
+		Asked: d.asked, NotBefore: d.silence(),
 	}
+}
+
+// silence is until when an earlier run was asked to send nothing. A person who insists may look.
+func (d *driver) silence() time.Time {
+	if d.plan.Force {
+		return time.Time{}
+	}
+	return d.heldUntil
+}
+
+// obstacle is what keeps names from being answered: all that fell say what the first alone does not.
+func (d *driver) obstacle() error {
+	if list := order.AllFallen(d.o); len(list) > 0 && d.booked {
+		return order.NotValidated(d.o, list)
+	}
+	return d.blocked
 }
 
 // drive asks Next and obeys until the order is settled or nothing can be done now. A nil error means that the certificate
 // is in place, or that a superseded order has come to rest.
 func (d *driver) drive(ctx context.Context) error {
-	if wait := d.o.NotBefore; wait.After(d.e.Clock.Now()) && !d.plan.Force { // a person may look
-		return failure.New(failure.RateLimited, "Run it again after that: the same order goes on.",
-			"the CA asked for no requests about the order for %s before %s", d.o.Lineage, wait.UTC().Format(time.RFC3339))
-	}
-	if d.o.ID != 0 && d.o.SettledAt.IsZero() && !d.o.Releasing {
-		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage, d.o.CreatedAt.UTC().Format(time.RFC3339))
-	}
-	if !order.Issued(d.o) {
-		if err := d.e.learn(ctx); err != nil {
-			if ctx.Err() != nil {
-				return d.interrupted(ctx)
-			}
-			return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
-		}
-	}
-	for range mostSteps {
-		d.steady(d.e.Clock.Now())
-		if d.untilIssued && order.Issued(d.o) {
-			return nil
-		}
+	for step := range mostSteps {
 		act := order.Next(d.facts())
-		if act.Kind == order.Done {
+		switch {
+		case act.Kind == order.Done:
 			return order.Verdict(d.o)
-		}
-		if ctx.Err() != nil && act.Kind != order.Settle {
+		case act.Kind == order.Leave && act.Class == "":
+			return nil
+		case act.Kind == order.Leave:
+			return failure.New(act.Class, act.Remedy, "%s", act.Why)
+		case ctx.Err() != nil && act.Kind != order.Settle:
 			return d.interrupted(ctx)
+		}
+		if step == 0 {
+			d.begun()
 		}
 		if err := d.perform(ctx, act); err != nil {
 			return err
 		}
 	}
 	return d.stop(failure.Internal, "", "the order for %s does not come to an end", d.o.Lineage)
+}
+
+// begun says that an order goes on, once something is really to be done for it.
+func (d *driver) begun() {
+	d.heldUntil = time.Time{} // it is over, whatever the clock says from here on
+	if d.o.ID != 0 && d.o.SettledAt.IsZero() && !d.o.Releasing {
+		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage, d.o.CreatedAt.UTC().Format(time.RFC3339))
+	}
+}
+
+// learn finds out with whom the engine deals.
+func (d *driver) learn(ctx context.Context) error {
+	err := d.e.learn(ctx)
+	if err == nil || ctx.Err() != nil {
+		return nil // the loop sees the context
+	}
+	return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 }
 
 func (d *driver) perform(ctx context.Context, act order.Action) error {
@@ -182,6 +186,14 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 		return d.clear(ctx, act.Authorizations)
 	case order.MakeKey:
 		return d.makeKey()
+	case order.Learn:
+		return d.learn(ctx)
+	case order.Steady:
+		d.steady()
+		return nil
+	case order.ChangeKey:
+		d.changeKey()
+		return nil
 	case order.DropReplaces:
 		d.dropReplaces(act.Why)
 		return nil
@@ -197,8 +209,11 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 		return d.wait(ctx, act.Until)
 	case order.Settle:
 		return d.settle(ctx, act)
+	case order.GiveUp:
+		d.giveUp(act)
+		return nil
 	case order.Stop:
-		return d.blockedStop(act)
+		return d.rest(act)
 	}
 	return fmt.Errorf("no such action: %s", act.Kind)
 }
@@ -301,35 +316,28 @@ func (d *driver) leave(why *failure.Error) error {
 	return d.commit(context.Background(), ledger.Change{})
 }
 
-// blockedStop explains why Next can do nothing: what kept a token from its place says it best.
-func (d *driver) blockedStop(act order.Action) error {
-	if act.Class != "" {
-		if d.asked && d.nextPoll.After(d.e.Clock.Now()) {
-			d.o.NotBefore = d.notBefore() // patience ends before; whoever drives this order next must know
-		}
-		why := act.Why
-		if d.denial != "" {
-			why += "; it says: " + d.denial
-		}
-		return d.stop(act.Class, "Run the same command again later, or `orderly resume`; the same order goes on.", "%s: %s",
-			d.o.Lineage, why)
+// giveUp lets Next release an order that cannot go on. The next intent makes it durable.
+func (d *driver) giveUp(act order.Action) {
+	if d.o.State != ledger.Invalid { // a dead one keeps what it died of
+		d.o.Class, d.o.Sentence, d.o.Remedy = string(act.Class), failure.Clean(act.Why), act.Remedy
+		d.stand(asItStands)
 	}
-	if list := order.AllFallen(d.o); len(list) > 0 && d.booked { // they say all that the first alone does not
-		d.blocked = order.NotValidated(d.o, list)
+	d.o.Releasing = true
+	d.note("given up", "%s", failure.Clean(act.Why))
+}
+
+// rest leaves an order with which nothing can be done now.
+func (d *driver) rest(act order.Action) error {
+	if !act.Until.IsZero() {
+		d.o.NotBefore = d.notBefore()
 	}
-	if d.abandons() {
-		if d.o.State != ledger.Invalid { // a dead one keeps what it died of
-			d.o.Class, d.o.Sentence, d.o.Remedy = string(failure.ClassOf(d.blocked)), failure.Clean(d.blocked.Error()), failure.RemedyOf(d.blocked)
-			d.stand(asItStands)
-		}
-		d.o.Releasing = true
-		d.note("given up", "%s", failure.Clean(d.blocked.Error()))
-		return nil // the next action releases it, and its intent makes this durable
+	if act.Class == failure.Stopped && d.denial != "" {
+		act.Why += "; it says: " + d.denial
 	}
-	if d.o.State != ledger.Invalid {
-		return d.stop(failure.ClassOf(d.blocked), failure.RemedyOf(d.blocked), "%v", d.blocked)
+	if d.o.State != ledger.Invalid || act.Class == failure.Stopped {
+		return d.stop(act.Class, act.Remedy, "%s", act.Why)
 	}
-	if err := d.leave(failure.New(failure.ClassOf(d.blocked), "", "%v", d.blocked)); err != nil {
+	if err := d.leave(failure.New(act.Class, "", "%s", act.Why)); err != nil {
 		return err
 	}
 	return order.Verdict(d.o) // what made it die says more than what keeps its siblings pending

@@ -26,18 +26,17 @@ func (d *driver) makeKey() error {
 	return nil
 }
 
+// changeKey forgets key and CSR: a person wants another key by now, by a flag or in the renewal file.
+func (d *driver) changeKey() {
+	order.TakeKey(&d.o.Request, d.plan.Request)
+	d.o.Key, d.o.CSR, d.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
+	d.note("another key", "another kind of key is wanted than that of the CSR")
+}
+
 // finalize sends the CSR. An order has one CSR for good, so sending it again after a look that says `ready` is harmless
 // (rule 5).
 func (d *driver) finalize(ctx context.Context) error {
 	o := d.o
-	if !order.SameKey(o.Request, d.plan.Request) {
-		// A person wants another key by now, by a flag or in the renewal file. The CA was seen to call the order ready, so the finalize of an earlier run with
-		// the other CSR never arrived.
-		order.TakeKey(&o.Request, d.plan.Request)
-		o.Key, o.CSR, d.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
-		d.note("another key", "another kind of key is wanted than that of the CSR")
-		return nil
-	}
 	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
 	d.note("finalize intent", "CSR %s", o.CSR.SHA256)
 	if err := d.commit(ctx, ledger.Change{}); err != nil {

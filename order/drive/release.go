@@ -57,11 +57,6 @@ func (d *driver) charge(a *ledger.Authorization) {
 	}
 }
 
-// abandons says whether an order that cannot go on is to be released, by the CA's price list: where pending authorizations
-// are counted they keep others from being issued, so they are deactivated; elsewhere the order is kept, to go on when what
-// is broken is mended, or to expire.
-func (d *driver) abandons() bool { return d.e.CA.CountsPending > 0 && d.o.URL != "" }
-
 // Release gives an order up because the operator says so, whatever it costs. An order whose certificate the CA has issued
 // is not given up: it is brought to its end.
 func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {

@@ -114,12 +114,9 @@ func (d *driver) count(kind string, err error) (pause time.Duration) {
 	return pause
 }
 
-// longestHold bounds what a Retry-After can ask of later runs: a mistake of the CA must not freeze a lineage for a year.
-const longestHold = 24 * time.Hour
-
 // notBefore is NextPoll as later runs obey it.
 func (d *driver) notBefore() time.Time {
-	if most := d.e.Clock.Now().Add(longestHold); d.nextPoll.After(most) {
+	if most := d.e.Clock.Now().Add(order.LongestHold); d.nextPoll.After(most) {
 		return most
 	}
 	return d.nextPoll
@@ -141,7 +138,7 @@ func (d *driver) progress() {
 	clear(d.troubles)
 	d.calm("")
 	d.polls, d.extended = 0, false
-	d.giveUp = d.e.Clock.Now().Add(d.e.Patience)
+	d.patienceEnds = d.e.Clock.Now().Add(d.e.Patience)
 }
 
 // isNew reports whether something of the CA's is seen for the first time. Only that is progress: of two states that take
@@ -181,8 +178,8 @@ func (d *driver) pause(r acme.Reply) {
 	}
 	if pause > d.e.LongestWait {
 		d.o.NotBefore = d.notBefore() // Next will not wait for it
-	} else if limit := d.nextPoll.Add(time.Second); limit.After(d.giveUp) && !d.extended {
-		d.giveUp, d.extended = limit, true // one look more, not another with each Retry-After
+	} else if limit := d.nextPoll.Add(time.Second); limit.After(d.patienceEnds) && !d.extended {
+		d.patienceEnds, d.extended = limit, true // one look more, not another with each Retry-After
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 	"orderly/outside"
 )
 
@@ -44,9 +45,9 @@ func TestWhoseWordStopsEverything(t *testing.T) {
 
 func TestAHoldOfAClockThatWasAheadIsDropped(t *testing.T) {
 	now := time.Date(2027, 3, 1, 12, 0, 0, 0, time.UTC)
-	for hold, kept := range map[time.Duration]bool{time.Hour: true, longestHold: true, 19 * 24 * time.Hour: false} {
+	for hold, kept := range map[time.Duration]bool{time.Hour: true, order.LongestHold: true, 19 * 24 * time.Hour: false} {
 		o := &ledger.Order{NotBefore: now.Add(hold)}
-		if noLater(o, now); o.NotBefore.IsZero() == kept {
+		if order.NoLater(o, now); o.NotBefore.IsZero() == kept {
 			t.Errorf("a hold of %s: %s", hold, o.NotBefore)
 		}
 	}

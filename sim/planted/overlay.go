@@ -42,19 +42,6 @@ func Build(ctx context.Context, root, dir string, bugs []Bug) (string, error) {
 	return program, nil
 }
 
-// Fit says which bugs no longer fit the code of a tree: what they change is not found exactly once. It builds nothing.
-func Fit(root string, bugs []Bug) error {
-	var errs []error
-	for file, patches := range byFile(bugs) {
-		text, err := os.ReadFile(filepath.Join(root, file))
-		if err == nil {
-			_, err = patch(file, string(text), patches)
-		}
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
-}
-
 // Lay writes the patched files into dir, and beside them the description of the overlay, whose path it returns.
 func Lay(root, dir string, bugs []Bug) (string, error) {
 	replace := map[string]string{}

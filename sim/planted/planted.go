@@ -5,7 +5,7 @@
 // found exactly once is an error that names the bug, so that a bug can never be lost unseen when the code changes. There is
 // about one for each rule of DESIGN.md §4 and each invariant of §6: more of them would try the same places again.
 //
-//	go test ./sim/planted -run TestEveryPatchFits           whether the patches fit the code; the work of a moment
+//	go test ./sim/planted -run TestEveryBugFitsTheCode       whether the patches fit the code; the work of a moment
 //	go test ./sim/planted -run 'Found/phantom' -seeds 200   a bug alone, by up to 200 seeds
 package planted
 

@@ -67,9 +67,9 @@ func requests() []Bug {
 	if o.CreateSends > 1 {
 `)}},
 		{"signal-ignored", "a run goes on after a signal", "rule 10", 1, []Patch{on("order/drive/driver.go",
-			`		if ctx.Err() != nil && act.Kind != order.Settle {
+			`		case ctx.Err() != nil && act.Kind != order.Settle:
 `,
-			`		if ctx.Err() != nil && act.Kind != order.Settle && !planted("signal-ignored") {
+			`		case ctx.Err() != nil && act.Kind != order.Settle && !planted("signal-ignored"):
 `)}},
 	}
 }
