@@ -22,7 +22,7 @@ func characters() []character {
 	return []character{
 		{"a plain CA", testca.Config{ValidationDelay: slow}, false},
 		{"a CA with an orders list", testca.Config{ValidationDelay: slow, OrdersList: true}, true},
-		{"a CA like Boulder", testca.Config{ValidationDelay: slow, Reuse: true, HideProcessing: true, Boulder: true, AuthzReuse: true}, true},
+		{"a CA like Boulder", testca.Config{ValidationDelay: slow, Reuse: true, HideProcessing: true, Boulder: true, Strict: true, AuthzReuse: true}, true},
 	}
 }
 

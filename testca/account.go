@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -13,7 +14,10 @@ import (
 )
 
 // enrolment is an account that was made here. Pebble forgets the binding at the account's first change.
-type enrolment struct{ id, customer string }
+type enrolment struct {
+	id, customer string
+	at           time.Time
+}
 
 // TruthAccount is an account.
 type TruthAccount struct {
@@ -25,13 +29,13 @@ type TruthAccount struct {
 }
 
 // enrol notes a new account and whose it is by the binding in the newAccount's payload.
-func (s *state) enrol(location string, payload []byte) {
+func (s *state) enrol(location string, payload []byte, now time.Time) {
 	var made struct {
 		ExternalAccountBinding json.RawMessage `json:"externalAccountBinding"`
 	}
 	_ = json.Unmarshal(payload, &made) // Pebble has read it
 	_, id, _ := strings.Cut(location, accountPath)
-	s.accounts = append(s.accounts, enrolment{id, peek(made.ExternalAccountBinding).kid})
+	s.accounts = append(s.accounts, enrolment{id, peek(made.ExternalAccountBinding).kid, now})
 }
 
 // accounts is the Truth about all accounts.
@@ -44,6 +48,16 @@ func (c *CA) accounts() []TruthAccount {
 		list = append(list, truth)
 	}
 	return list
+}
+
+// enrolled is when an account was made here.
+func (s *state) enrolled(id string) time.Time {
+	for _, e := range s.accounts {
+		if e.id == id {
+			return e.at
+		}
+	}
+	return time.Time{}
 }
 
 // changeOf says which change of an account a payload asks for.

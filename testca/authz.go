@@ -91,6 +91,9 @@ func (c *CA) challenge(r *request) *reply {
 		case a.account != account.ID:
 			return verified.refuse(problemf(http.StatusForbidden, "unauthorized", "User account ID doesn't match account ID in authorization"))
 		}
+		if p := c.siblingGone(a, challenge.ID); p != nil {
+			return verified.refuse(p)
+		}
 		if r.kind == kindChallenge && a.Status != acme.StatusValid {
 			if p := c.answer(r, a, challenge, account); p != nil {
 				return verified.refuse(p)

@@ -8,7 +8,6 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -149,6 +148,15 @@ func (c *CA) plainly(r *request) *reply {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	r.now = c.now()
+	answer := c.dispatch(r)
+	if c.config.Boulder {
+		return c.asBoulder(r, answer)
+	}
+	return answer
+}
+
+// dispatch gives a request to what answers its kind. The caller holds c.mu.
+func (c *CA) dispatch(r *request) *reply {
 	if p := c.badAlgorithm(r.body); p != nil && r.kid == "" {
 		return c.refuseUnread(r, p)
 	}
@@ -156,8 +164,6 @@ func (c *CA) plainly(r *request) *reply {
 		return c.refuseUnread(r, badNonce())
 	}
 	switch r.kind {
-	case kindDirectory:
-		return c.directory(r)
 	case kindNewAccount, kindAccount, kindUpdateAccount, kindDeactivateAccount:
 		return c.account(r)
 	case kindKeyChange:
@@ -213,18 +219,6 @@ func random(n int64) int64 {
 	return value.Int64()
 }
 
-// directory is Pebble's, with Boulder's random entry if asked for.
-func (c *CA) directory(r *request) *reply {
-	answer := c.pebble.serve(r.Request, r.body)
-	if !c.config.Boulder || answer.status != http.StatusOK {
-		return answer
-	}
-	key := strconv.FormatInt(random(1<<62), 36)
-	return answer.amend(func(members map[string]any) {
-		members[key] = "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417"
-	})
-}
-
 // account is Pebble's, without the list of orders if it is hidden.
 func (c *CA) account(r *request) *reply {
 	address, _, _ := net.SplitHostPort(r.RemoteAddr)
@@ -232,10 +226,15 @@ func (c *CA) account(r *request) *reply {
 	if p := c.state.buckets.refusal(r.now, enrolling); p != nil && r.kind == kindNewAccount && c.holder(r.body) == nil {
 		return c.refuseUnread(r, p)
 	}
+	if p := rejectedAccount(r); c.config.Strict && p != nil && r.kind == kindNewAccount && c.holder(r.body) == nil {
+		return c.refuseUnread(r, p)
+	} else if c.config.Strict && p != nil && r.kind == kindUpdateAccount {
+		return c.refuse(r, p)
+	}
 	answer := c.pebble.serve(r.Request, r.body).documented()
 	if answer.status == http.StatusCreated {
 		c.state.buckets.spend(enrolling, r.now)
-		c.state.enrol(answer.header.Get("Location"), r.payload)
+		c.state.enrol(answer.header.Get("Location"), r.payload, r.now)
 	}
 	if c.config.OrdersList || answer.status >= 300 {
 		return answer

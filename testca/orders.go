@@ -39,6 +39,9 @@ func (c *CA) newOrder(r *request) *reply {
 	if p := c.objection(want, account.ID, r.now); p != nil {
 		return c.refuse(r, p)
 	}
+	if p := rejectedSet(want); c.config.Strict && p != nil {
+		return c.refuse(r, p)
+	}
 	spend := func() {
 		if !c.insideWindow(want.Replaces, r.now) && !c.state.renewal(exactSet(want.names()), r.now) {
 			c.state.buckets.spend(c.state.limits.newOrders(account.ID), r.now)
@@ -69,6 +72,9 @@ func (c *CA) newOrder(r *request) *reply {
 func (c *CA) objection(want wanted, account string, now time.Time) *problem {
 	if want.NotBefore != "" || want.NotAfter != "" {
 		return problemf(http.StatusBadRequest, "malformed", "NotBefore and NotAfter are not supported")
+	}
+	if p := rejectedNames(want); c.config.Strict && p != nil {
+		return p
 	}
 	if p := c.pausedFor(want.names(), account); p != nil {
 		return p
@@ -198,6 +204,9 @@ func (c *CA) finalize(r *request) *reply {
 		return c.refuse(r, gone("order"))
 	}
 	if o != nil {
+		if p := c.rejectedCSR(r, o); c.config.Strict && p != nil && o.status(r.now) == acme.StatusReady {
+			return c.refuse(r, p)
+		}
 		defer c.backdate(o)()
 	}
 	answer := c.pebble.serve(r.Request, r.body).documented()
@@ -220,7 +229,11 @@ func (c *CA) finalize(r *request) *reply {
 
 // backdate lets Pebble issue with other dates than its own, until the function that it returns is called.
 func (c *CA) backdate(o *order) (done func()) {
-	if c.config.Backdate == 0 {
+	now, end := time.Now(), time.Now().Add(c.lifetimes(o.asked).Certificate-time.Second)
+	begin := now.Add(-c.config.Backdate)
+	if c.config.Backdate == 0 && c.config.Boulder {
+		begin, end = now.Add(-boulderBackdate), end.Add(-boulderBackdate)
+	} else if c.config.Backdate == 0 {
 		return func() {}
 	}
 	set := func(from, to string) {
@@ -228,9 +241,7 @@ func (c *CA) backdate(o *order) (done func()) {
 		defer o.Unlock()
 		o.NotBefore, o.NotAfter = from, to
 	}
-	now := time.Now()
-	end := now.Add(c.lifetimes(o.asked).Certificate - time.Second)
-	set(now.Add(-c.config.Backdate).UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339))
+	set(begin.UTC().Format(time.RFC3339), end.UTC().Format(time.RFC3339))
 	return func() { set("", "") }
 }
 

@@ -80,9 +80,18 @@ type problem struct {
 	Status int    `json:"status"`
 	// Algorithms are those that are taken, in a badSignatureAlgorithm.
 	Algorithms []string `json:"algorithms,omitempty"`
+	// Subproblems are about one identifier each (RFC 8555 §6.7.1).
+	Subproblems []subproblem `json:"subproblems,omitempty"`
 
 	retryAfter string
 	limit      bool
+}
+
+type subproblem struct {
+	Type       string          `json:"type"`
+	Detail     string          `json:"detail"`
+	Status     int             `json:"status"`
+	Identifier acme.Identifier `json:"identifier"`
 }
 
 func problemf(status int, kind, format string, arguments ...any) *problem {

@@ -44,8 +44,12 @@ type Config struct {
 	OrdersList bool
 	// HideProcessing shows a challenge that is being validated as `pending`, as Boulder does.
 	HideProcessing bool
-	// Boulder adds Boulder's random entry to the directory.
+	// Boulder shows what Boulder shows and others do not: its random entry in the directory, its headers, no contacts, an
+	// alternate chain, certificates that begin an hour ago (see boulder.go).
 	Boulder bool
+	// Strict refuses by Boulder's policy: names without a public suffix (.test!), names that a wildcard covers, more than a
+	// hundred, addresses where the profile has none, weak keys, accounts without agreement (see policy.go).
+	Strict bool
 	// RepeatConflict answers 409 conflict to a challenge POSTed again while it validates (a feature flag of Boulder).
 	// Otherwise each such POST is another validation, and another failure where it fails.
 	RepeatConflict bool
@@ -143,6 +147,9 @@ func Start(config Config) (*CA, error) {
 	}
 	c := &CA{config: config, faults: newFaultBook(), journal: &journal{}}
 	c.config.Lifetimes = config.Lifetimes.or(classic())
+	if config.Boulder && config.AlternateChains == 0 {
+		c.config.AlternateChains = 1
+	}
 	if c.config.Now == nil {
 		c.config.Now = time.Now
 	}
