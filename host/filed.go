@@ -2,6 +2,7 @@ package host
 
 import (
 	"encoding/json"
+	"slices"
 
 	"orderly/certbot"
 	"orderly/ledger"
@@ -107,12 +108,18 @@ func (f *Files) Mended(o *ledger.Order) ledger.Request {
 			take()
 		}
 	}
-	if (changed[filedProof] || changed[filedWebroot]) && ledger.NameKey(r.Names) == ledger.NameKey(now.Names) {
+	if (changed[filedProof] || changed[filedWebroot]) && coversAll(now.Names, r.Names) {
 		r.Solver, r.Standalone, r.Manual = now.Solver, now.Standalone, now.Manual
 		r.Webroots, r.WebrootPaths, r.WebrootFrom = now.Webroots, now.WebrootPaths, now.WebrootFrom
 	}
 	r.Settings = now.Settings
 	return r
+}
+
+// coversAll reports whether names are all among others: a certificate may have more than it was ordered for.
+func coversAll(all, names []string) bool {
+	has := ledger.CanonicalNames(all)
+	return !slices.ContainsFunc(ledger.CanonicalNames(names), func(name string) bool { return !slices.Contains(has, name) })
 }
 
 // elsewhere reports whether the renewal file names another CA, account or profile by now than when the order was made: its

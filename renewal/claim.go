@@ -15,7 +15,7 @@ import (
 // beside the lost ledger, or a token in a document root that is used here. One without a lineage was to make a new one.
 func (s *Server) claim(ctx context.Context, l drive.Lost, a *certbot.Account) drive.Claim {
 	c := drive.Claim{Keep: s.keyFor(ctx, l.Names)}
-	if same := s.Disk.FindByNames(l.Names); same != nil {
+	if same := s.lineageFor(l.Names); same != nil {
 		if r, err := host.FromFile(same, host.Said{}); err == nil {
 			c.Mine, c.Request = true, r
 		}

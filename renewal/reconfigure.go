@@ -104,7 +104,7 @@ func (s *Server) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r, err := host.FromFile(l, host.Said{Hooks: w.Hooks, Choice: w.Choice, Proof: w.Proof, Webroots: w.Webroots, WebrootPaths: w.WebrootPaths})
+	r, err := host.FromFile(s.asOrdered(l), host.Said{Hooks: w.Hooks, Choice: w.Choice, Proof: w.Proof, Webroots: w.Webroots, WebrootPaths: w.WebrootPaths})
 	if err != nil {
 		return false, err
 	}

@@ -179,6 +179,7 @@ func (s *Server) endsRound(ctx context.Context, r Result) error {
 }
 
 func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Result {
+	l = s.asOrdered(l)
 	result := Result{Lineage: l.Name, Names: l.Certificate.Names}
 	needed, err := s.due(l, round)
 	if err == nil && !needed && !s.unfinished(ctx, s.host.Files.OrderName(l.Name)) {
@@ -209,7 +210,7 @@ func (s *Server) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 // order is not, whatever is forced: two runs with --force-renewal, the first of them killed, are one renewal.
 func (s *Server) due(l *certbot.Lineage, round Round) (bool, error) {
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil {
-		if r, err := host.FromFile(l, round.Said); err == nil && order.Fulfils(done, r) {
+		if r, err := host.FromFile(s.asOrdered(l), round.Said); err == nil && order.Fulfils(done, r) {
 			return false, nil
 		}
 	}
@@ -243,6 +244,7 @@ func (s *Server) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		if err != nil {
 			return nil, err
 		}
+		fresh = s.asOrdered(fresh)
 		// Another process may have renewed it while the lock was waited for; a forced renewal is wanted all the same,
 		// unless the certificate changed since this run looked at it.
 		changed := fresh.Certificate.Serial != l.Certificate.Serial

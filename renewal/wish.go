@@ -47,7 +47,7 @@ func (s *Server) decide(w Wish, now time.Time) (Decision, error) {
 	if w.CertName != "" {
 		return s.decideNamed(w, now)
 	}
-	if same := s.Disk.FindByNames(w.Names); same != nil && !w.Duplicate {
+	if same := s.lineageFor(w.Names); same != nil && !w.Duplicate {
 		return s.decideSame(w, same, now)
 	}
 	if part := s.contained(w.Names); part != nil && !w.Duplicate {
@@ -78,7 +78,7 @@ func (s *Server) Complete(w *Wish) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range l.Certificate.Names {
+	for _, name := range s.asOrdered(l).Certificate.Names {
 		name = strings.ToLower(name)
 		w.Names = append(w.Names, name)
 		if w.Proof.Rootless() {
@@ -102,6 +102,7 @@ func (s *Server) Complete(w *Wish) error {
 // contained returns a lineage all of whose names are wanted, with others.
 func (s *Server) contained(names []string) *certbot.Lineage {
 	for _, l := range s.Disk.Overlaps(names) {
+		l = s.asOrdered(l)
 		all := func(name string) bool { return slices.Contains(names, strings.ToLower(name)) }
 		if !slices.ContainsFunc(l.Certificate.Names, func(name string) bool { return !all(name) }) {
 			return l
@@ -127,6 +128,9 @@ func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
 	}
 	if err != nil {
 		return Decision{}, err
+	}
+	if received := current; ledger.NameKey(received.Certificate.Names) != ledger.NameKey(w.Names) {
+		current = s.asOrdered(received)
 	}
 	if ledger.NameKey(current.Certificate.Names) == ledger.NameKey(w.Names) {
 		return s.decideSame(w, current, now)

@@ -1,0 +1,58 @@
+package renewal
+
+import (
+	"context"
+	"encoding/pem"
+	"slices"
+
+	"orderly/certbot"
+	"orderly/ledger"
+)
+
+// The names of a lineage are those that were asked for, and not those that a CA put into the certificate:
+// some add www. of themselves. Ordered from what was received, the set would grow with each renewal, for
+// names that have no document root here, and who asks for the same names again would get a second lineage.
+
+// asOrdered is a lineage with the names that its certificate was ordered for, where this ledger knows them
+// and the certificate has others.
+func (s *Server) asOrdered(l *certbot.Lineage) *certbot.Lineage {
+	if l == nil || l.Certificate == nil || l.Certificate.Leaf == nil {
+		return l
+	}
+	orders, err := s.Ledger.Orders(context.Background(), ledger.OrderFilter{Lineage: l.Name})
+	if err != nil {
+		return l // whoever goes on meets the same error, and says so
+	}
+	for _, o := range slices.Backward(orders) {
+		block, _ := pem.Decode(o.Chain)
+		if block == nil || string(block.Bytes) != string(l.Certificate.Leaf.Raw) {
+			continue
+		}
+		if ledger.NameKey(o.Request.Names) == ledger.NameKey(l.Certificate.Names) {
+			return l
+		}
+		c, ordered := *l.Certificate, *l
+		c.Names = o.Request.Names
+		ordered.Certificate = &c
+		return &ordered
+	}
+	return l
+}
+
+// lineageFor is the lineage for exactly these names: by its certificate, or by what that was ordered for.
+func (s *Server) lineageFor(names []string) *certbot.Lineage {
+	if same := s.Disk.FindByNames(names); same != nil {
+		return same
+	}
+	var found *certbot.Lineage
+	for _, l := range s.Disk.Overlaps(names) {
+		ordered := s.asOrdered(l)
+		if ledger.NameKey(ordered.Certificate.Names) != ledger.NameKey(names) {
+			continue
+		}
+		if found == nil || l.Certificate.NotAfter.After(found.Certificate.NotAfter) {
+			found = ordered
+		}
+	}
+	return found
+}
