@@ -21,7 +21,7 @@ type Keeper struct {
 	Disk    *certbot.Store
 	Ledger  ledger.Store
 	Clients *Clients
-	Locks   order.Locks
+	Locks   order.KernelLocks
 	Clock   order.Clock
 	Report  Reporter
 	Tasks   task.Book

@@ -65,13 +65,13 @@ func (w *world) Warn(format string, args ...any) { w.Say(format, args...) }
 // alone are the locks of a host with one process.
 type alone struct{ sync.Mutex }
 
-// Lock implements order.Locks.
+// Lock implements order.KernelLocks.
 func (a *alone) Lock(context.Context, string) (func() error, error) {
 	a.Mutex.Lock()
 	return func() error { a.Unlock(); return nil }, nil
 }
 
-// TryLock implements order.Locks.
+// TryLock implements order.KernelLocks.
 func (a *alone) TryLock(string) (func() error, bool, error) {
 	ok := a.Mutex.TryLock()
 	return func() error { a.Unlock(); return nil }, ok, nil

@@ -20,7 +20,7 @@ import (
 // one may take so long.
 const LockPatience = 5 * time.Minute
 
-// Locks are the lock file's, for whoever waits: order.Locks.
+// Locks are the lock file's, for whoever waits: order.KernelLocks.
 type Locks struct {
 	File     *lock.File
 	Ledger   ledger.Store // it knows which run a process is
@@ -51,13 +51,13 @@ func (l *Locks) Usual() time.Duration {
 	return LockPatience
 }
 
-// Lock implements order.Locks. Its error is of class Stopped where the run was told to end, and of
+// Lock implements order.KernelLocks. Its error is of class Stopped where the run was told to end, and of
 // class Locked, naming the other run, where that has taken too long.
 func (l *Locks) Lock(ctx context.Context, key string) (func() error, error) {
 	return l.within(ctx, key, l.Usual())
 }
 
-// TryLock implements order.Locks.
+// TryLock implements order.KernelLocks.
 func (l *Locks) TryLock(key string) (func() error, bool, error) { return l.File.TryLock(key) }
 
 // Held reports whether another process has a lock.

@@ -23,6 +23,7 @@ import (
 //     another writer ends the wait; once it writes, nothing stops it half-way.
 //   - At most one live order exists per account, lineage, profile and name set (invariant I2): Commit of a second one
 //     answers ErrLive.
+//   - What is written under a lock that is lost is not written: Commit answers ErrLost; see Guard.
 //   - An order that another process saved since it was read is not overwritten: Commit answers ErrStale.
 //   - Times are kept to the microsecond, in UTC; the zero time is kept as zero. The store never looks at a clock.
 //   - What is read in one call is of one moment: an order never comes with authorizations saved earlier or later.
@@ -88,6 +89,8 @@ var (
 	ErrLive = errors.New("a live order for these names exists already")
 	// ErrStale: another process saved the order since it was read.
 	ErrStale = errors.New("another process changed the order meanwhile")
+	// ErrLost: a lock under which this was to be written is another process's by now.
+	ErrLost = errors.New("another process has taken over meanwhile")
 )
 
 // Change is what one Commit writes. Records without an id are inserted and get one. Orders with an id are updated, except
@@ -107,6 +110,16 @@ type Change struct {
 	Tasks       []*Task      // inserted, or moved on (step, payload, end) when they have an id
 	Revocations []Revocation // inserted, by fingerprint; the first of a certificate stays
 	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
+	Guards      []Guard      // of the locks under which it is written; see Guard
+}
+
+// Guard is what a lock gave its holder that can be lost, as a lease can: with each holder of Key the
+// Fence grows. A Commit with a Guard is refused with ErrLost once a Commit carried a newer fence of its
+// key, so that a holder who does not know yet that the lock is another's writes nothing behind its back.
+// A lock of this host's kernel dies with its process and needs none.
+type Guard struct {
+	Key   string
+	Fence int64
 }
 
 // Empty reports whether there is nothing to write.

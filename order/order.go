@@ -65,18 +65,6 @@ type Installer interface {
 	Deploy(ctx context.Context, o *ledger.Order) error
 }
 
-// Locks are kernel locks that die with their process (rule 11).
-type Locks interface {
-	Lock(ctx context.Context, key string) (unlock func() error, err error)
-	TryLock(key string) (unlock func() error, ok bool, err error)
-}
-
-// LineageLock is the key under which a lineage is locked while anything is done for it, at the CA or on disk.
-func LineageLock(lineage string) string { return "lineage:" + lineage }
-
-// NamesLock is the key under which calls for one name set take turns.
-func NamesLock(names []string) string { return "names:" + ledger.NameKey(names) }
-
 // Proof is what the CA's validation of one name is to find.
 type Proof struct {
 	Type     string   // ledger.HTTP01 or ledger.DNS01

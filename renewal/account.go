@@ -10,6 +10,7 @@ import (
 	"orderly/acme"
 	"orderly/certbot"
 	"orderly/ledger"
+	"orderly/order"
 	"orderly/order/drive"
 )
 
@@ -120,7 +121,7 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
 		Solver: s.host.Proofs, Preflight: s.host.Checks.Preflight, Begin: s.host.Hooks.Begin, Begins: s.host.Hooks.Begins, Refresh: s.host.Roots.Refresh,
-		Installer: s.host.Install, Wanted: s.host.Files.Wanted, Mended: s.host.Files.Mended, Mine: s.host.Files.Mine, Locks: s.host.Locks,
+		Installer: s.host.Install, Wanted: s.host.Files.Wanted, Mended: s.host.Files.Mended, Mine: s.host.Files.Mine, Locks: order.Kernel(s.host.Locks),
 		Keys: s.host.Keys, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last, Force: s.Settings.Force,
 		Parallel: drive.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait,
 	}

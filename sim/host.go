@@ -66,7 +66,7 @@ func (p *process) engine(command string) (*drive.Engine, error) {
 	return &drive.Engine{
 		Store: desk{p.s.book, p}, Account: row, ACME: client.Account(accountKey(), row.URL), Client: client, Key: accountKey(),
 		Profiles: limit.Profiles{p.w.ca.profile()}, Solver: solver{p}, Preflight: p.preflight, Installer: installer{p},
-		Wanted: p.wanted, Locks: processLocks{p}, Keys: processKeys{p}, Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
+		Wanted: p.wanted, Locks: order.Kernel(processLocks{p}), Keys: processKeys{p}, Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
 		Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait,
 	}, nil
 }

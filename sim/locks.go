@@ -45,7 +45,7 @@ func (l *locks) leave(p *process, key string) {
 // processLocks are the locks as one process sees them.
 type processLocks struct{ p *process }
 
-// Lock implements order.Locks.
+// Lock implements order.KernelLocks.
 func (v processLocks) Lock(ctx context.Context, key string) (func() error, error) {
 	p, l := v.p, v.p.s.locks
 	p.point("lock")
@@ -68,7 +68,7 @@ func (v processLocks) Lock(ctx context.Context, key string) (func() error, error
 	return nil, ctx.Err()
 }
 
-// TryLock implements order.Locks.
+// TryLock implements order.KernelLocks.
 func (v processLocks) TryLock(key string) (func() error, bool, error) {
 	v.p.point("try lock")
 	if v.p.s.locks.holders[key] != nil {

@@ -12,6 +12,7 @@ var commitTests = []test{
 	{"a stale order leaves nothing of what came with it", staleOrderLeavesNothing},
 	{"ids are filled in, and taken back when the change fails", idsAreTakenBack},
 	{"an order that another handle saved is not overwritten", staleOrderIsRefused},
+	{"what is written under a lost lock leaves nothing", lostLockLeavesNothing},
 	{"one change may save an order twice", orderTwiceInAChange},
 	{"what names no run or order belongs to the change's", changeFillsIn},
 }
@@ -95,6 +96,31 @@ func staleOrderIsRefused(b *bench) {
 	if got := must(other.Order(b.ctx, o.ID))(b); got.State != ledger.Processing {
 		b.Errorf("after reading it again the order is %s", got.State)
 	}
+}
+
+func lostLockLeavesNothing(b *bench) {
+	old, taken := ledger.Guard{Key: "lineage:a", Fence: 7}, ledger.Guard{Key: "lineage:a", Fence: 8}
+	beside := ledger.Guard{Key: "names:a.example", Fence: 1}
+	event := func(kind string, guards ...ledger.Guard) *ledger.Change {
+		return &ledger.Change{Events: []ledger.Event{{Kind: kind}}, Guards: guards}
+	}
+	b.commit(event("first", old))
+	b.commit(event("again", beside, old))
+	b.commitTo(b.handle(), event("taken over", taken))
+	before := b.everything()
+	c := b.one(day)
+	c.Guards = []ledger.Guard{beside, old}
+	b.refused(c, ledger.ErrLost)
+	b.same("the ledger", b.everything(), before)
+	if c.Orders[0].ID != 0 {
+		b.Errorf("the order has id %d", c.Orders[0].ID)
+	}
+
+	// What is refused for another reason does not fence anybody off.
+	b.refused(&ledger.Change{Orders: []*ledger.Order{{ID: 99}},
+		Guards: []ledger.Guard{{Key: beside.Key, Fence: 5}}}, ledger.ErrStale)
+	b.commit(event("beside", beside, taken))
+	b.commit(event("under no lock"))
 }
 
 func orderTwiceInAChange(b *bench) {

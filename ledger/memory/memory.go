@@ -46,6 +46,7 @@ type Store struct {
 	events    []*ledger.Event
 	histories map[int64][]*ledger.Event // of each order
 	revoked   map[string]ledger.Revocation
+	fences    map[string]int64 // the newest of each lock
 }
 
 // place is where a bucket is: an account, the name of a limit, and what it is counted for.
@@ -73,6 +74,7 @@ func New() *Store {
 		holds:     map[string]ledger.Hold{}, buckets: map[place]ledger.Bucket{},
 		debts: map[int64]*ledger.Debt{}, tasks: map[int64]*ledger.Task{},
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
+		fences: map[string]int64{},
 	}
 }
 

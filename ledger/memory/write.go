@@ -80,6 +80,9 @@ func (w *clerk) fail(err error) {
 }
 
 func (w *clerk) change(c *ledger.Change) {
+	for _, g := range c.Guards {
+		w.guard(g)
+	}
 	w.account(c.Account)
 	w.run(c.Run)
 	for _, o := range c.Orders {
@@ -122,6 +125,14 @@ func (w *clerk) change(c *ledger.Change) {
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}
+}
+
+func (w *clerk) guard(g ledger.Guard) {
+	if newest, known := w.fences[g.Key]; known && g.Fence < newest {
+		w.fail(fmt.Errorf("under the lock %q: %w", g.Key, ledger.ErrLost))
+		return
+	}
+	put(w, w.fences, g.Key, g.Fence)
 }
 
 func (w *clerk) known(account int64) {

@@ -157,7 +157,7 @@ func (s *Store) failed(doing string, err error) error {
 	switch {
 	case failure.ClassOf(err) == failure.Stopped && failure.RemedyOf(err) != "":
 		return fmt.Errorf("%s: %w", doing, err)
-	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrNone),
+	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrNone), errors.Is(err, ledger.ErrLost),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
 	}

@@ -39,6 +39,9 @@ func (w *writer) undo() {
 }
 
 func (w *writer) change(c *ledger.Change) {
+	for _, g := range c.Guards {
+		w.guard(g)
+	}
 	w.account(c.Account)
 	w.run(c.Run)
 	for _, o := range c.Orders {
@@ -73,6 +76,22 @@ func (w *writer) change(c *ledger.Change) {
 	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
+	}
+}
+
+// guard takes a fence for the newest of its lock, unless a newer one was there.
+func (w *writer) guard(g ledger.Guard) {
+	if w.err != nil {
+		return
+	}
+	res, err := w.tx.ExecContext(w.ctx, w.dialect.Rebind(`INSERT INTO fences (lock_key, fence) VALUES (?, ?)
+		ON CONFLICT (lock_key) DO UPDATE SET fence = excluded.fence WHERE excluded.fence >= fences.fence`),
+		g.Key, g.Fence)
+	if w.err = err; err != nil {
+		return
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		w.err = fmt.Errorf("under the lock %q: %w", g.Key, ledger.ErrLost)
 	}
 }
 

@@ -60,7 +60,7 @@ func (g Gate) afford(ctx context.Context, r ledger.Request) error {
 		}
 	}
 	if len(clamps) > 0 {
-		if err := g.Store.Commit(ctx, &ledger.Change{Spends: clamps}); err != nil {
+		if err := g.Store.Commit(ctx, &ledger.Change{Spends: clamps, Guards: order.GuardsOf(ctx)}); err != nil {
 			return err
 		}
 	}

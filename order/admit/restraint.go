@@ -133,7 +133,7 @@ func (g Gate) Admit(ctx context.Context, p order.Plan) (preflight.Report, error)
 	if through {
 		v.standing.LetThroughAt = v.now
 		v.standing.Lineage = p.Request.Lineage
-		return v.report, g.Store.Commit(ctx, &ledger.Change{Standings: []ledger.Standing{v.standing}})
+		return v.report, g.Store.Commit(ctx, &ledger.Change{Standings: []ledger.Standing{v.standing}, Guards: order.GuardsOf(ctx)})
 	}
 	return v.report, nil
 }
@@ -179,7 +179,7 @@ func (g Gate) refuse(ctx context.Context, v evidence, why error) error {
 	}
 	event := ledger.Event{At: v.now, RunID: g.Run.ID, Lineage: v.plan.Request.Lineage, Kind: "refused",
 		Detail: string(class) + ": " + failure.Clean(why.Error())}
-	change := &ledger.Change{Standings: []ledger.Standing{s}, Events: []ledger.Event{event}}
+	change := &ledger.Change{Standings: []ledger.Standing{s}, Events: []ledger.Event{event}, Guards: order.GuardsOf(ctx)}
 	if err := g.Store.Commit(context.WithoutCancel(ctx), change); err != nil {
 		return err
 	}

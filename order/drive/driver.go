@@ -234,6 +234,7 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	more.Charges = append(d.charges, more.Charges...)
 	more.Holds = append(d.holds, more.Holds...)
 	more.Spends = append(d.spends, more.Spends...)
+	more.Guards = order.GuardsOf(ctx)
 	if d.stood != nil {
 		more.Standings = append(more.Standings, *d.stood)
 	}

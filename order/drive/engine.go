@@ -106,19 +106,19 @@ const mostRounds = 3
 // second of two simultaneous calls finds its work done. Calls for one name set take turns, whatever their lineages: a CA
 // that reuses orders would hand both the same one. Whoever has a lineage's lock never waits for that turn.
 func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, plan func(context.Context) (*order.Plan, error)) (Outcome, error) {
-	endTurn, err := e.lock(ctx, order.NamesLock(names), lineage)
+	ctx, endTurn, err := e.lock(ctx, order.NamesLock(names), lineage)
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer func() { _ = endTurn() }() // it cannot outlive the process, and nothing can be done about it
+	defer endTurn()
 	if err := e.settleOverlaps(ctx, lineage, names); err != nil {
 		return Outcome{}, err
 	}
-	unlock, err := e.lock(ctx, order.LineageLock(lineage), lineage)
+	ctx, release, err := e.lock(ctx, order.LineageLock(lineage), lineage)
 	if err != nil {
 		return Outcome{}, err
 	}
-	defer func() { _ = unlock() }()
+	defer release()
 	p, err := plan(ctx)
 	if err != nil {
 		return Outcome{}, err
@@ -130,18 +130,20 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 	return e.obtain(ctx, *p)
 }
 
-// lock takes a lock about a lineage and waits for it: another process at work on it is no error.
-func (e *Engine) lock(ctx context.Context, key, lineage string) (func() error, error) {
-	unlock, err := e.Locks.Lock(ctx, key)
+// lock takes a lock about a lineage and waits for it: another process at work on it is no error. What is
+// done under the lock is done under the context that it returns.
+func (e *Engine) lock(ctx context.Context, key, lineage string) (context.Context, func(), error) {
+	held, err := e.Locks.Lock(ctx, key)
 	switch {
 	case failure.ClassOf(err) == failure.Locked:
-		return nil, err // it names the process that is at work
+		return ctx, nil, err // it names the process that is at work
 	case err != nil && ctx.Err() != nil:
-		return nil, failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
+		return ctx, nil, failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
 	case err != nil:
-		return nil, failure.Wrap(err, failure.Locked, "Look at the disk and its permissions.", "%s cannot be locked", lineage)
+		return ctx, nil, failure.Wrap(err, failure.Locked, "Look at the disk and its permissions.", "%s cannot be locked", lineage)
 	}
-	return unlock, nil
+	under, release := held.Under(ctx)
+	return under, release, nil
 }
 
 func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
@@ -250,11 +252,12 @@ func (e *Engine) Advance(ctx context.Context, o *ledger.Order) (bool, error) {
 }
 
 func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) (bool, error) {
-	unlock, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
+	held, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
 	if err != nil || !ok {
 		return false, err
 	}
-	defer func() { _ = unlock() }()
+	ctx, release := held.Under(ctx)
+	defer release()
 	fresh, err := e.Store.Order(ctx, o.ID)
 	if err != nil || !fresh.SettledAt.IsZero() {
 		return false, err

@@ -60,14 +60,15 @@ func (d *driver) charge(a *ledger.Authorization) {
 // Release gives an order up because the operator says so, whatever it costs. An order whose certificate the CA has issued
 // is not given up: it is brought to its end.
 func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
-	unlock, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
+	held, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return failure.New(failure.Locked, "Run the command again when that run has ended.", "a run is at work on %s", o.Lineage)
 	}
-	defer func() { _ = unlock() }()
+	ctx, release := held.Under(ctx)
+	defer release()
 	fresh, err := e.Store.Order(ctx, o.ID)
 	if err != nil {
 		return err

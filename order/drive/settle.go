@@ -40,11 +40,11 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 }
 
 func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
-	unlock, err := e.lock(ctx, order.LineageLock(o.Lineage), o.Lineage)
+	ctx, release, err := e.lock(ctx, order.LineageLock(o.Lineage), o.Lineage)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = unlock() }()
+	defer release()
 	fresh, err := e.Store.Order(ctx, o.ID)
 	if err != nil {
 		return err

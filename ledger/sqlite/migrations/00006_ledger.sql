@@ -208,7 +208,14 @@ CREATE TABLE tasks (
 );
 CREATE INDEX tasks_open ON tasks (id) WHERE ended_at = 0;
 
+-- The newest fence of each lock that can be lost: see ledger.Guard.
+CREATE TABLE fences (
+    lock_key TEXT   PRIMARY KEY,
+    fence    BIGINT NOT NULL
+);
+
 -- +goose Down
+DROP TABLE fences;
 DROP TABLE tasks;
 DROP TABLE revocations;
 DROP TABLE debts;
