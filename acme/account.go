@@ -124,6 +124,9 @@ func (a *Account) DeactivateAccount(ctx context.Context) (AccountObject, error) 
 	return object, err
 }
 
+// ErrNoList is the cause where what stands at the list's URL arrived whole and is no list of orders.
+var ErrNoList = errors.New("it is no list of orders")
+
 // Orders asks for one page of the account's orders: the first at AccountObject.Orders, further ones at OrderList.Next.
 func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
 	got, err := a.post(ctx, KindOrders, url, nil)
@@ -132,7 +135,7 @@ func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
 	}
 	urls, ok := listIn(got.body)
 	if !ok {
-		return OrderList{}, got.lost(errors.New("it is no list of orders"))
+		return OrderList{}, got.lost(ErrNoList)
 	}
 	page := OrderList{Reply: got.Reply, URLs: addressesOf(urls)}
 	if next := got.links("next"); len(next) > 0 {

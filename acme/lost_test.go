@@ -283,6 +283,12 @@ func TestASuccessThatCannotBeUsedIsLost(t *testing.T) {
 		"/cert/1":      func() error { _, err := a.Certificate(t.Context(), ca.URL+"/cert/1"); return err },
 	} {
 		for _, body := range []string{"", "{", "{}", "[]", "<html>", strings.Repeat("x", acme.BodyLimit+1)} {
+			if path == "/orders" && body == "[]" { // an empty list
+				continue
+			}
+			if path == "/orders" && body == "[]" { // an empty list
+				continue
+			}
 			ca.on(path, ca.located(200, "/x", body))
 			perhaps(t, try())
 		}

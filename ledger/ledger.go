@@ -131,12 +131,14 @@ func (c *Change) Empty() bool {
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.
 type Account struct {
-	ID        int64     `json:"id"`
-	Server    string    `json:"server"` // directory URL
-	KeyID     string    `json:"key_id"` // certbot's account id: MD5 of the public key's PEM
-	URL       string    `json:"url"`
-	OrdersURL string    `json:"orders_url,omitempty"` // RFC 8555 §7.1.2.1; Boulder has none
-	CreatedAt time.Time `json:"created_at"`
+	ID        int64  `json:"id"`
+	Server    string `json:"server"` // directory URL
+	KeyID     string `json:"key_id"` // certbot's account id: MD5 of the public key's PEM
+	URL       string `json:"url"`
+	OrdersURL string `json:"orders_url,omitempty"` // RFC 8555 §7.1.2.1; Boulder has none
+	// UnlistedAt is when that list was found to be of no use, or not to be there; it is done without for a while.
+	UnlistedAt time.Time `json:"unlisted_at,omitzero"`
+	CreatedAt  time.Time `json:"created_at"`
 	// ShowsProcessing: this CA was once seen to show a challenge as `processing` (RFC 8555 §7.1.6), so that one it shows as
 	// `pending` was certainly not answered. Boulder never does. Once true it stays true.
 	ShowsProcessing bool `json:"shows_processing,omitempty"`

@@ -33,8 +33,9 @@ type Facts struct {
 	Checked bool
 	// KeyReady: key and CSR are on disk and are the ones the ledger speaks of.
 	KeyReady bool
-	// ListWalked: the account's orders list was searched for this name set in vain. NoList: the account has none.
-	ListWalked, NoList bool
+	// ListWalked: the account's orders list was searched for this name set in vain; ListProves: so that it was certainly never
+	// made. NoList: the account has none that is of use.
+	ListWalked, ListProves, NoList bool
 	// Suspected: an order for the name set may exist that no newOrder of this one made, since the CA refused a `replaces`.
 	Suspected bool
 	// ShowsProcessing: the CA has been seen to show a challenge as `processing`.
@@ -67,7 +68,7 @@ const resendPause = 3 * time.Second
 // mostSends is how often newOrder may be sent for one order where no answer arrives: more often where a list shows before
 // each that the one before it never arrived, and where the CA hands back the order that the first one made.
 func (f *Facts) mostSends() int {
-	if f.ListWalked || f.CA.Reuses {
+	if f.ListProves || f.CA.Reuses {
 		return 4
 	}
 	return 2

@@ -124,10 +124,10 @@ func (f *Facts) creating() Action {
 			Why: "newOrder was sent and never answered; what may have come of it should have expired"}
 	case !f.NoList && !f.ListWalked:
 		return f.poll(Action{Kind: Search})
-	case o.Superseded && f.ListWalked && !f.NoList:
+	case o.Superseded && f.ListProves:
 		return Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released,
 			Why: "newOrder never arrived, and nobody wants it any more"}
-	case o.Superseded && f.NoList && !f.CA.Reuses:
+	case o.Superseded && !f.CA.Reuses:
 		return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
 			Why: "newOrder was sent and never answered, and nobody wants it any more"}
 	case o.CreateSends >= f.mostSends():

@@ -118,16 +118,20 @@ func TestNextAfterANewOrderWithoutAnAnswer(t *testing.T) {
 		}, order.Settle, ledger.Phantom, ""},
 		{"the list does not have it: it is sent again", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 3, 3*time.Second)
-			f.ListWalked = true
+			f.ListWalked, f.ListProves = true, true
 		}, order.Create, "", ""},
 		{"but not for ever", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 4, 3*time.Second)
-			f.ListWalked = true
+			f.ListWalked, f.ListProves = true, true
 		}, order.Settle, ledger.Phantom, ""},
 		{"nobody wants it any more, and the list shows that it was never made", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
-			o.Superseded, f.ListWalked = true, true
+			o.Superseded, f.ListWalked, f.ListProves = true, true, true
 		}, order.Settle, ledger.ReleasedState, ""},
+		{"nobody wants it any more, and the list proves nothing: a phantom stands for it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 1, 3*time.Second)
+			o.Superseded, f.ListWalked = true, true
+		}, order.Settle, ledger.Phantom, ""},
 		{"nobody wants it any more, and there is no list: a phantom stands for it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
 			o.Superseded, f.NoList = true, true

@@ -47,7 +47,8 @@ func (d dice) facts() order.Facts {
 	}
 	f := order.Facts{Now: noon, Order: o, CA: order.CA{Reuses: d.maybe(), HidesProcessing: d.maybe(), LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour},
 		Looked: d.maybe(), Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Admitted: d.maybe(), Checked: d.maybe(),
-		KeyReady: d.maybe(), ListWalked: d.maybe(), NoList: d.maybe(), ShowsProcessing: d.maybe(), NextPoll: d.moment(), GiveUp: d.moment()}
+		KeyReady: d.maybe(), ListWalked: d.maybe(), ListProves: d.maybe(), NoList: d.maybe(), Suspected: d.maybe(),
+		ShowsProcessing: d.maybe(), NextPoll: d.moment(), GiveUp: d.moment()}
 	f.LongestWait, f.Patience, f.Asked, f.Known = time.Minute, 90*time.Second, d.maybe(), d.IntN(8) > 0
 	f.GiveUp = one(d, f.GiveUp, noon.Add(f.Patience), noon.Add(-time.Second))
 	f.UntilIssued, f.CA.CountsPending, o.Releasing = d.IntN(8) == 0, one(d, 0, 300), d.IntN(4) == 0
@@ -215,7 +216,7 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 	case order.Create:
 		o.CreateSends++
 		o.CreateSentAt = f.Now
-		f.Unmade, f.ListWalked = nil, false
+		f.Unmade, f.ListWalked, f.ListProves = nil, false, false
 		switch d.IntN(3) {
 		case 0:
 			o.CreateSends--
@@ -241,7 +242,7 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 		o.Replaces, f.Unmade = "", nil
 	case order.Search:
 		f.ListWalked = d.maybe()
-		f.NoList = !f.ListWalked
+		f.NoList, f.ListProves = !f.ListWalked, f.ListWalked && d.maybe()
 	case order.Look:
 		f.Looked = true
 		if d.IntN(3) == 0 {

@@ -43,7 +43,8 @@ func emptyLedgerAnswers(b *bench) {
 func second[V any](_ V, err error) error { return err }
 
 func accountIsMadeOnce(b *bench) {
-	again := &ledger.Account{Server: b.account.Server, URL: b.account.URL, KeyID: "other", OrdersURL: "list", CreatedAt: day.Add(1)}
+	again := &ledger.Account{Server: b.account.Server, URL: b.account.URL, KeyID: "other", OrdersURL: "list", CreatedAt: day.Add(1),
+		UnlistedAt: day.Add(time.Hour)}
 	elsewhere := &ledger.Account{Server: "https://other.example/directory", URL: b.account.URL, CreatedAt: day}
 	b.commit(&ledger.Change{Account: again})
 	b.commit(&ledger.Change{Account: elsewhere})
@@ -51,7 +52,7 @@ func accountIsMadeOnce(b *bench) {
 		b.Errorf("ids: first %d, the same again %d, another server's %d", b.account.ID, again.ID, elsewhere.ID)
 	}
 	got := must(b.store.AccountByID(b.ctx, again.ID))(b)
-	if got.KeyID != "other" || got.OrdersURL != "list" || !got.CreatedAt.Equal(day) {
+	if got.KeyID != "other" || got.OrdersURL != "list" || !got.CreatedAt.Equal(day) || !got.UnlistedAt.Equal(day.Add(time.Hour)) {
 		b.Errorf("after the second commit: %+v", got)
 	}
 	// An order in the same change that names no account belongs to the change's.

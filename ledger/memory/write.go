@@ -150,7 +150,7 @@ func (w *clerk) account(a *ledger.Account) {
 			continue
 		}
 		kept := *old
-		kept.KeyID, kept.OrdersURL = a.KeyID, a.OrdersURL
+		kept.KeyID, kept.OrdersURL, kept.UnlistedAt = a.KeyID, a.OrdersURL, micro(a.UnlistedAt)
 		kept.ShowsProcessing = a.ShowsProcessing || old.ShowsProcessing
 		put(w, w.accounts, id, &kept)
 		give(w, &a.ID, id)

@@ -11,7 +11,7 @@ import (
 	"orderly/limit"
 )
 
-const accountColumns = `id, server, key_id, url, orders_url, created_at, shows_processing`
+const accountColumns = `id, server, key_id, url, orders_url, created_at, shows_processing, unlisted_at`
 
 // Account implements ledger.Store.
 func (s *Store) Account(ctx context.Context, server, url string) (*ledger.Account, error) {
@@ -28,7 +28,7 @@ func (s *Store) account(ctx context.Context, query string, args ...any) (*ledger
 	err := s.query(ctx, s.readers, func(r row) error {
 		found = &ledger.Account{}
 		return r.Scan(&found.ID, &found.Server, &found.KeyID, &found.URL, &found.OrdersURL, at(&found.CreatedAt),
-			&found.ShowsProcessing)
+			&found.ShowsProcessing, at(&found.UnlistedAt))
 	}, query, args...)
 	if err == nil && found == nil {
 		err = fmt.Errorf("account %v: %w", args, ledger.ErrNone)

@@ -146,11 +146,12 @@ func (w *writer) account(a *ledger.Account) {
 	if a == nil {
 		return
 	}
-	w.insert(&a.ID, `INSERT INTO accounts (server, key_id, url, orders_url, created_at, shows_processing)
-		VALUES (?, ?, ?, ?, ?, ?)
+	w.insert(&a.ID, `INSERT INTO accounts (server, key_id, url, orders_url, created_at, shows_processing, unlisted_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (server, url) DO UPDATE SET key_id = excluded.key_id, orders_url = excluded.orders_url,
+			unlisted_at = excluded.unlisted_at,
 			shows_processing = CASE WHEN excluded.shows_processing = 1 THEN 1 ELSE accounts.shows_processing END`,
-		a.Server, a.KeyID, a.URL, a.OrdersURL, micros(a.CreatedAt), number(a.ShowsProcessing))
+		a.Server, a.KeyID, a.URL, a.OrdersURL, micros(a.CreatedAt), number(a.ShowsProcessing), micros(a.UnlistedAt))
 }
 
 func (w *writer) run(r *ledger.Run) {

@@ -77,6 +77,9 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 	}
 	o.CreateSentAt, o.URL, o.Replaces = time.Time{}, reply.URL, reply.Replaces
 	o.State = ledger.PendingState
+	if d.listBroken { // the CA is well, so that the list alone is not
+		d.unlist("it failed again and again")
+	}
 	d.progress()
 	d.absorb(reply)
 	if d.plan.Force {
@@ -128,7 +131,8 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	}
 	effect, p := order.EffectOf(err)
 	if effect == order.Undecided {
-		d.listWalked = false               // what the list showed before says nothing about this one
+		// What the list showed before says nothing about this one.
+		d.listWalked, d.listProves = false, false
 		return d.trouble("new-order", err) // CreateSentAt stays: Next finds out what became of it
 	}
 	// This one certainly came to nothing; an earlier one without an answer may not have.
@@ -150,7 +154,7 @@ func (d *driver) dropReplaces(why string) {
 	d.o.Replaces, d.unmade = "", nil
 	d.calm("new-order")
 	// What replaces it may be an order of ours that nobody here knows, made since the list was looked at.
-	d.suspected, d.listWalked = true, false
+	d.suspected, d.listWalked, d.listProves = true, false, false
 }
 
 // createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise. The look that comes next
@@ -170,74 +174,4 @@ func (d *driver) createdUnread(ctx context.Context, url string) error {
 	d.looked = false
 	d.note("new-order answered", "unreadable, at %s", failure.Clean(url))
 	return d.commit(ctx, more)
-}
-
-// Bounds of a walk over the account's orders list.
-const (
-	mostPages  = 50
-	mostReads  = 500
-	mostListed = 50_000
-)
-
-// search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
-func (d *driver) search(ctx context.Context) error {
-	rctx, cancel := outliving(ctx)
-	defer cancel()
-	if d.e.Account.OrdersURL == "" {
-		object, err := d.e.ACME.Fetch(rctx)
-		if err != nil {
-			return d.trouble("account", err)
-		}
-		d.calm("account")
-		if object.Orders == "" {
-			d.noList = true
-			return nil
-		}
-		d.e.Account.OrdersURL, d.account = object.Orders, true
-	}
-	found, err := d.walk(rctx)
-	switch {
-	case errors.Is(err, errEndless), foreign(err), gone(err): // as good as none
-		d.note("orders list walked", "in vain: %s", failure.Clean(err.Error()))
-		d.noList = true
-		return nil
-	case err != nil:
-		return d.trouble("orders", err)
-	case found == nil:
-		d.calm("orders")
-		d.listWalked = true
-		d.note("orders list walked", "no order of the unanswered newOrder is in it")
-		return nil
-	}
-	d.note("orders list walked", "found %s", found.URL)
-	d.listWalked = true // of several unanswered newOrders the list would show every one
-	return d.created(ctx, *found)
-}
-
-func gone(err error) bool {
-	p, ok := errors.AsType[*acme.Problem](err)
-	return ok && p.Status == 404
-}
-
-// errEndless says that the list is too long to be searched to its end, so that it proves nothing.
-var errEndless = errors.New("the account's list of orders is too long")
-
-// walk searches the list for the order that came of the newOrder, nil if it is not there.
-func (d *driver) walk(ctx context.Context) (*acme.Order, error) {
-	var hit *acme.Order
-	known := 0
-	err := d.eachUnknown(ctx, &known, func(o acme.Order) (bool, error) {
-		if d.ours(o) {
-			hit = &o
-		}
-		return hit != nil, nil
-	})
-	return hit, err
-}
-
-// ours reports whether an order of the list can be the one our newOrder made: the same names, and still open (one that
-// died or was issued meanwhile is nothing to go on with).
-func (d *driver) ours(o acme.Order) bool {
-	alive := o.Status == "pending" || o.Status == "ready"
-	return alive && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names) && (o.Profile == "" || o.Profile == d.o.Profile || d.o.Profile == "")
 }

@@ -26,6 +26,8 @@ type driver struct {
 	left                      map[string]bool // tokens that could not be removed
 	blocked                   error           // why the first unplaceable authorization is
 	listWalked, noList        bool
+	listProves                bool // that what it does not show was never made
+	listBroken                bool // it failed in this run, and is of no use once the CA answers something else
 	suspected                 bool // an order of the name set may be there that no newOrder of this row made
 	nextPoll, patienceEnds    time.Time
 	heldUntil                 time.Time // no request before this moment: an earlier run was asked so
@@ -93,7 +95,7 @@ func (d *driver) facts() order.Facts {
 		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Known: d.e.CA.LongestValidation > 0, Wanted: &d.plan.Request,
 		UntilIssued: d.untilIssued, Looked: d.looked, Seen: d.seen, Placed: d.placed, Unplaceable: d.unplaceable,
 		Blocked: d.obstacle(), Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady,
-		ListWalked: d.listWalked, NoList: d.noList, Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing,
+		ListWalked: d.listWalked, ListProves: d.listProves, NoList: d.noList, Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing,
 		Denied: d.denied > 0, Finalizes: d.finalizes, NotAgain: d.notAgain,
 		Unmade: d.unmade, Patience: d.e.Patience, LongestWait: d.e.LongestWait, NextPoll: d.nextPoll, GiveUp: d.patienceEnds,
 		Asked: d.asked, NotBefore: d.silence(),

@@ -18,7 +18,7 @@ import (
 // nobody can find.
 func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledger.Change) error {
 	r := order.Resent{
-		FirstSent: d.unproven, SecondSent: d.o.CreateSentAt, Expires: reply.Expires, Listed: d.listWalked,
+		FirstSent: d.unproven, SecondSent: d.o.CreateSentAt, Expires: reply.Expires, Listed: d.listProves,
 		Reuses: d.e.CA.Reuses, SentReplaces: d.o.Replaces, EchoedReplaces: reply.Replaces,
 	}
 	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account.ID, Limit: 50})

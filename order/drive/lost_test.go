@@ -3,6 +3,7 @@ package drive_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -231,4 +232,176 @@ func TestTheLostOrderIsHandedBack(t *testing.T) {
 	w.get(r)
 	w.accounted()
 	w.kept(r, 0)
+}
+
+// A list proves only what it shows clearly (C4).
+func TestWhatAListDoesNotShowClearlyProvesNothing(t *testing.T) {
+	odd := func(shape testca.Shape) testca.Fault {
+		return testca.Fault{Kind: "order", Action: testca.Misshape, Shape: shape}
+	}
+	for _, c := range []struct {
+		name     string
+		names    []string
+		fault    testca.Fault
+		phantoms int // 0: it is found
+	}{
+		{"an unknown status", []string{"a.example"}, testca.Fault{Kind: "order", Action: testca.Rewrite, Patch: []byte(`{"status":"under-review"}`)}, 1},
+		{"no wildcard", []string{"*.a.example"}, odd(testca.NoWildcard), 1},
+		{"no names", []string{"a.example"}, testca.Fault{Kind: "order", Action: testca.Rewrite, Patch: []byte(`{"identifiers":[]}`)}, 1},
+		{"names that are none", []string{"a.example"}, odd(testca.OddNames), 1},
+		{"a dot at the end", []string{"a.example"}, odd(testca.TrailingDot), 0},
+		{"upper case", []string{"a.example"}, odd(testca.UpperCase), 0},
+		{"Unicode", []string{"xn--bcher-kva.example"}, odd(testca.UnicodeNames), 0},
+		{"an order that cannot be read", []string{"a.example"}, testca.Fault{Kind: "order", Action: testca.Respond, Status: 500, Problem: "serverInternal"}, 1},
+		{"an order that is a page", []string{"a.example"}, testca.Fault{Kind: "order", Action: testca.Respond, Status: 200}, 1},
+		{"an order that is gone", []string{"a.example"}, testca.Fault{Kind: "order", Action: testca.Respond, Status: 404, Problem: "malformed"}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testca.Config{OrdersList: true})
+			r := request("a.example", c.names...)
+			w.lose("new-order", 1)
+			w.ca.Inject(c.fault)
+			ctx, cancel := context.WithCancel(t.Context())
+			w.wire.before = func(_ int, kind string, _ *http.Request) {
+				if kind == "authorization" { // until then the order is sought, from then on it is looked at
+					w.ca.ClearFaults()
+					cancel()
+				}
+			}
+			_, err := obtain(ctx, w.engine(), order.Plan{Request: r})
+			if failure.ClassOf(err) != failure.Stopped {
+				w.explain()
+				t.Fatal(err)
+			}
+			w.accounted()
+			made := len(w.truth(c.names...))
+			if n := len(w.phantoms("a.example")); n != c.phantoms || made != 1+c.phantoms {
+				w.explain()
+				t.Errorf("%d phantoms, %d orders at the CA", n, made)
+			}
+		})
+	}
+}
+
+// Other orders of the account, well shown, prove that the lost one was never made.
+func TestAListOfOthersProvesThatNothingWasMade(t *testing.T) {
+	w := newWorld(t, testca.Config{OrdersList: true})
+	for i := range 5 {
+		w.elsewhere("", fmt.Sprintf("x%d.example", i), "a.example")
+	}
+	w.elsewhere("", "*.a.example", "a.example", "b.example")
+	r := request("a.example", "*.a.example", "a.example")
+	r.Solver = "manual"
+	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Drop})
+	ctx, cancel := context.WithCancel(t.Context())
+	w.wire.before = func(_ int, kind string, _ *http.Request) {
+		if kind == "authorization" {
+			cancel()
+		}
+	}
+	if _, err := obtain(ctx, w.engine(), order.Plan{Request: r}); failure.ClassOf(err) != failure.Stopped {
+		w.explain()
+		t.Fatal(err)
+	}
+	if n, made := len(w.phantoms("a.example")), len(w.truth("*.a.example", "a.example")); n != 0 || made != 1 {
+		w.explain()
+		t.Errorf("%d phantoms, %d orders", n, made)
+	}
+}
+
+// Two newOrders that both arrived are both in the list: one is gone on with, the other is counted.
+func TestEveryLostOrderOfAListIsKnown(t *testing.T) {
+	w := newWorld(t, testca.Config{OrdersList: true})
+	r := request("a.example", "a.example", "b.example")
+	w.elsewhere("", "a.example", "b.example")
+	w.lose("new-order", 1)
+	w.get(r)
+	w.accounted()
+	if n := len(w.truth("a.example", "b.example")); n != 2 {
+		t.Errorf("%d orders", n)
+	}
+	if n := w.shown(); n != 2 {
+		t.Errorf("%d authorizations are shown", n)
+	}
+	w.get(r) // a renewal takes it up
+	if n := len(w.truth("a.example", "b.example")); n != 2 || w.ca.Truth().Pending() > 0 {
+		w.explain()
+		t.Errorf("%d orders, %d pending", n, w.ca.Truth().Pending())
+	}
+}
+
+// A list that is of no use keeps nobody from his certificate, and is asked for once (C5).
+func TestAListThatIsOfNoUseIsDoneWithout(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		fault    testca.Fault
+		asked    int // how often, at most
+		phantoms int
+	}{
+		{"a bare array", testca.Fault{Kind: "orders", Action: testca.Misshape, Shape: testca.BareArray}, 9, 0},
+		{"null", testca.Fault{Kind: "orders", Action: testca.Misshape, Shape: testca.NullList}, 1, 1},
+		{"null in an object", testca.Fault{Kind: "orders", Action: testca.Rewrite, Patch: []byte(`{"orders":null}`)}, 1, 1},
+		{"a page", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 200}, 1, 1},
+		{"405", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 405}, 1, 1},
+		{"403", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 403, Problem: "unauthorized", Detail: "no lists here"}, 1, 1},
+		{"404", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 404, Problem: "malformed"}, 1, 1},
+		{"500", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 500, Problem: "serverInternal"}, 3, 1},
+		{"502 page", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 502}, 3, 1},
+		{"503", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 503}, 5, 1},
+		{"429 for a day", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "86400"}, 1, 1},
+		{"no answer", testca.Fault{Kind: "orders", Action: testca.Drop}, 3, 1},
+		{"an account that cannot be asked for", testca.Fault{Kind: "account", Action: testca.Respond, Status: 405}, 0, 1},
+		{"an account that is a page", testca.Fault{Kind: "account", Action: testca.Respond, Status: 200}, 0, 1},
+		{"an account that answers 500", testca.Fault{Kind: "account", Action: testca.Respond, Status: 500, Problem: "serverInternal"}, 0, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testca.Config{OrdersList: true})
+			w.ca.Inject(c.fault)
+			for _, name := range []string{"a.example", "b.example"} {
+				r := request(name, name)
+				w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.LoseAnswer})
+				w.get(r)
+				w.accounted()
+				w.kept(r, c.phantoms)
+				if n := len(w.phantoms(name)); n != c.phantoms {
+					t.Errorf("%d phantoms", n)
+				}
+			}
+			if n := w.requests("orders"); n > c.asked {
+				t.Errorf("the list was asked for %d times", n)
+			}
+			row, err := w.store.AccountByID(t.Context(), w.row.ID)
+			must(t, err)
+			if unlisted := !row.UnlistedAt.IsZero(); unlisted != (c.phantoms > 0) {
+				t.Errorf("it is remembered: %v", unlisted)
+			}
+		})
+	}
+}
+
+// What is true of the account is not taken for the list's fault, and an outage not for a list that is none.
+func TestAListDoesNotHideWhatStopsEverything(t *testing.T) {
+	w := newWorld(t, testca.Config{OrdersList: true})
+	w.lose("new-order", 1)
+	w.ca.Inject(testca.Fault{Kind: "orders", Action: testca.Respond, Status: 400, Problem: "accountDoesNotExist"})
+	w.fails(order.Plan{Request: request("a.example", "a.example")}, failure.Account)
+
+	w = newWorld(t, testca.Config{OrdersList: true})
+	w.lose("new-order", 1)
+	w.ca.Inject(testca.Fault{Action: testca.Respond, Status: 502})
+	r := request("a.example", "a.example")
+	if _, err := obtain(t.Context(), w.engine(), order.Plan{Request: r}); err == nil {
+		t.Error("an outage is no error")
+	}
+	row, err := w.store.AccountByID(t.Context(), w.row.ID)
+	must(t, err)
+	if !row.UnlistedAt.IsZero() {
+		t.Error("an outage is remembered as an account without a list")
+	}
+	w.ca.ClearFaults()
+	w.clock.skip(time.Hour)
+	w.get(r)
+	w.kept(r, 2)
 }

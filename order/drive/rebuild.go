@@ -3,12 +3,13 @@ package drive
 import (
 	"cmp"
 	"context"
-	"fmt"
+	"time"
 
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/outside"
 )
 
 // Rebuilt is what Rebuild found.
@@ -50,23 +51,33 @@ func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, 
 	if err := e.lookAgain(ctx); err != nil {
 		return out, d.listTrouble(err)
 	}
-	err = d.eachUnknown(ctx, &out.Known, func(found acme.Order) (bool, error) {
-		return false, e.takeIn(ctx, found, claim, &out)
+	err = d.eachUnknown(ctx, &out.Known, func(found acme.Order) error {
+		return e.takeIn(ctx, found, claim, &out)
+	}, func(_ string, err error) error {
+		if gone(err) {
+			return nil
+		}
+		return err
 	})
 	if err != nil {
 		return out, d.listTrouble(err)
+	}
+	if !e.Account.UnlistedAt.IsZero() { // the list is of use again
+		e.Account.UnlistedAt = time.Time{}
+		return out, e.Store.Commit(ctx, &ledger.Change{Account: e.Account})
 	}
 	return out, nil
 }
 
 // takeIn records an order of the list if it is open, or issued and its key is here.
 func (e *Engine) takeIn(ctx context.Context, found acme.Order, claim func(Lost) Claim, out *Rebuilt) error {
-	open := found.Status == "pending" || found.Status == "ready"
-	if !open && found.Status != "processing" && found.Status != "valid" {
+	closed := order.Closed(found.Status)
+	odd := !closed && found.Status != "pending" && found.Status != "ready"
+	if found.Status == "invalid" {
 		return nil
 	}
 	o := e.lostOrder(found)
-	if !open {
+	if closed {
 		o.Authorizations = nil // they are valid, and there may be very many such orders
 	}
 	tokens, err := e.showAll(ctx, o)
@@ -75,18 +86,14 @@ func (e *Engine) takeIn(ctx context.Context, found acme.Order, claim func(Lost) 
 	}
 	c := claim(Lost{Names: o.Names, Tokens: tokens, Open: len(order.Unfinished(o)) > 0})
 	switch {
-	case !open && c.Keep == nil: // whoever has the key has the certificate
+	case closed && c.Keep == nil: // whoever has the key has the certificate
 		return nil
-	case !c.Mine:
-		now := e.Clock.Now()
-		o.State, o.SettledAt, o.Lineage = ledger.Seen, now, ledger.SeenPrefix+o.Names[0]
-		o.Sentence = "the account's list shows it, and nothing on this host knows it: another server's, perhaps"
-		o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names, Server: e.Account.Server, Account: e.Account.KeyID}
+	case !c.Mine || odd: // what its status means nobody here knows, so that it cannot be gone on with
 		out.Seen = append(out.Seen, o)
-	default:
-		o.Lineage, o.Request = c.Request.Lineage, c.Request
-		out.Orders = append(out.Orders, o)
+		return e.see(ctx, o, found.URL)
 	}
+	o.Lineage, o.Request = c.Request.Lineage, c.Request
+	out.Orders = append(out.Orders, o)
 	if err := e.enter(ctx, o, "found again", found.URL); err != nil || c.Keep == nil {
 		return err
 	}
@@ -98,17 +105,37 @@ func (e *Engine) takeIn(ctx context.Context, found acme.Order, claim func(Lost) 
 	return e.enter(ctx, o, "key found again", csr.SHA256)
 }
 
+// see records an order of the list that is not gone on with, but counted, shown, and taken up before a newOrder for its names.
+func (e *Engine) see(ctx context.Context, o *ledger.Order, url string) error {
+	o.State, o.SettledAt, o.Lineage = ledger.Seen, e.Clock.Now(), ledger.SeenPrefix+o.Names[0]
+	o.Sentence = "the account's list shows it, and nothing on this host knows it: another server's, perhaps"
+	o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names, Server: e.Account.Server, Account: e.Account.KeyID}
+	return e.enter(ctx, o, "found again", url)
+}
+
 // enter saves an order with an event that says why.
 func (e *Engine) enter(ctx context.Context, o *ledger.Order, kind, detail string) error {
 	return e.Store.Commit(context.WithoutCancel(ctx), &ledger.Change{Account: e.Account, Orders: []*ledger.Order{o},
 		Events: []ledger.Event{{At: e.Clock.Now(), RunID: e.Run.ID, Of: o, Kind: kind, Detail: detail}}})
 }
 
+// unnamed stands for the names of an order of which the CA shows none.
+const unnamed = "unnamed.invalid"
+
 // lostOrder makes the row of an order that the CA shows and the ledger does not know.
 func (e *Engine) lostOrder(found acme.Order) *ledger.Order {
 	now := e.Clock.Now()
+	var names []string
+	for _, name := range found.Names {
+		if _, ok := outside.Name(name); ok { // what is no name stands in no ledger
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		names = []string{unnamed}
+	}
 	o := &ledger.Order{
-		AccountID: e.Account.ID, Names: ledger.CanonicalNames(found.Names), Profile: found.Profile,
+		AccountID: e.Account.ID, Names: ledger.CanonicalNames(names), Profile: found.Profile,
 		State: ledger.State(found.Status), CreatedAt: now, UpdatedAt: now, CreateSends: 2, URL: found.URL,
 		Finalize: found.Finalize, CAStatus: found.Status, Certificate: found.Certificate, Expires: found.Expires, Replaces: found.Replaces,
 	}
@@ -157,7 +184,7 @@ func (e *Engine) lookAgain(ctx context.Context) error {
 		if err != nil && !gone(err) {
 			return err
 		}
-		if err == nil && (reply.Status == "pending" || reply.Status == "ready") {
+		if err == nil && !order.Closed(reply.Status) {
 			if _, err := e.showAll(ctx, o); err != nil {
 				return err
 			}
@@ -199,7 +226,7 @@ func (d *driver) takeSeen(ctx context.Context) (bool, error) {
 		switch {
 		case err == nil && d.ours(reply):
 			return true, d.created(ctx, reply)
-		case err == nil && (reply.Status == "pending" || reply.Status == "ready"): // of another profile
+		case err == nil && !order.Closed(reply.Status): // of another profile, or nothing to go on with
 		case err == nil || gone(err):
 			if err := d.e.forget(rctx, o); err != nil {
 				return true, d.trouble("authorization", err)
@@ -216,59 +243,4 @@ func (d *driver) listTrouble(err error) error {
 		return err
 	}
 	return failure.Wrap(err, failure.CAUnavailable, cmp.Or(acme.Advice(d.e.Account.Server, err), "Run the command again later."), "the orders of account %s cannot be listed", d.e.Account.URL)
-}
-
-// eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
-// a page first, until the callback says that it has seen enough.
-func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) (enough bool, err error)) error {
-	reads, listed := 0, 0
-	for page, url := 0, d.e.Account.OrdersURL; url != ""; page++ {
-		if page == mostPages {
-			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
-		}
-		list, err := d.e.ACME.Orders(ctx, url)
-		if err != nil {
-			return err
-		}
-		if listed += len(list.URLs); listed > mostListed {
-			return fmt.Errorf("%w: more than %d", errEndless, mostListed)
-		}
-		unknown, err := d.unknown(ctx, list.URLs)
-		if err != nil {
-			return err
-		}
-		*known += len(list.URLs) - len(unknown)
-		for _, candidate := range unknown {
-			if reads++; reads > mostReads {
-				return fmt.Errorf("%w: more than %d are unknown to the ledger", errEndless, mostReads)
-			}
-			o, err := d.e.ACME.Order(ctx, candidate)
-			if gone(err) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if enough, err := found(o); enough || err != nil {
-				return err
-			}
-		}
-		url = list.Next
-	}
-	return nil
-}
-
-// unknown picks the URLs that no order of the ledger has, the last first.
-func (d *driver) unknown(ctx context.Context, urls []string) ([]string, error) {
-	var out []string
-	for i := len(urls) - 1; i >= 0; i-- {
-		rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
-		if err != nil {
-			return nil, err
-		}
-		if len(rows) == 0 {
-			out = append(out, urls[i])
-		}
-	}
-	return out, nil
 }

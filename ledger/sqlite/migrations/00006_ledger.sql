@@ -15,6 +15,7 @@ CREATE TABLE accounts (
     orders_url TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
     shows_processing BIGINT NOT NULL,
+    unlisted_at      BIGINT NOT NULL,
     UNIQUE (server, url)
 );
 

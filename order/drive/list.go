@@ -1,0 +1,212 @@
+package drive
+
+// The account's list of orders (RFC 8555 §7.1.2.1), where a CA has one, shows what became of a newOrder without an answer (rule
+// 2). CAs write it in their own ways, leave things out, or fail at it for good; so it proves that no order was made only where
+// each order in it could be read and is certainly another one, and a list that is of no use must not keep a lineage from its
+// certificate: it is done without, from then on.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// Bounds of a walk over the account's orders list.
+const (
+	mostPages  = 50
+	mostReads  = 500
+	mostListed = 50_000
+)
+
+// mostWalks is how often a list is asked for in one run where it fails.
+const mostWalks = 3
+
+// unlistedFor is how long a list that was of no use is done without.
+const unlistedFor = 30 * 24 * time.Hour
+
+// errEndless says that the list is too long to be searched to its end, so that it proves nothing.
+var errEndless = errors.New("the account's list of orders is too long")
+
+// search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
+func (d *driver) search(ctx context.Context) error {
+	if d.e.Clock.Now().Sub(d.e.Account.UnlistedAt).Abs() < unlistedFor {
+		d.noList = true
+		return nil
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	if d.e.Account.OrdersURL == "" {
+		object, err := d.e.ACME.Fetch(rctx)
+		if err != nil {
+			return d.listFailed("account", err)
+		}
+		d.calm("account")
+		if object.Orders == "" {
+			d.unlist("the account shows none")
+			return nil
+		}
+		d.e.Account.OrdersURL, d.account = object.Orders, true
+	}
+	seen, err := d.walk(rctx)
+	if err != nil {
+		return d.listFailed("orders", err)
+	}
+	d.calm("orders")
+	d.listWalked, d.listProves = true, seen.doubt == "" // of several unanswered newOrders it would show every one
+	if len(seen.ours) == 0 {
+		d.note("orders list walked", "no order of the unanswered newOrder is in it%s", cmp.Or(seen.doubt, ", for certain"))
+		return nil
+	}
+	d.note("orders list walked", "found %s%s", seen.ours[0].URL, seen.doubt)
+	if err := d.created(ctx, seen.ours[0]); err != nil {
+		return err
+	}
+	for _, another := range seen.ours[1:] { // two newOrders without an answer, and both had arrived
+		o := d.e.lostOrder(another)
+		if _, err := d.e.showAll(rctx, o); err != nil {
+			d.note("authorization failed", "%s", failure.Clean(err.Error())) // what was not shown counts as pending
+		}
+		if err := d.e.see(ctx, o, another.URL); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listFailed decides about a list, or the account that names it, that was not shown. What is no list will be none tomorrow; a
+// CA that is out of order may have one, so that this is remembered only once it answers something else.
+func (d *driver) listFailed(kind string, err error) error {
+	effect, p := order.EffectOf(err)
+	most := map[order.Effect]int{order.NotDone: order.MostTroubles, order.Undecided: mostWalks}[effect]
+	waits := d.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= d.e.LongestWait)
+	switch {
+	case foreign(err), errors.Is(err, errEndless), errors.Is(err, acme.ErrNoList):
+		d.unlist(err.Error())
+	case d.accountTrouble(err) != nil, waits:
+		return d.trouble(kind, err)
+	case effect == order.Refused:
+		d.unlist(err.Error())
+	default:
+		d.note("orders list walked", "in vain: %s", failure.Clean(err.Error()))
+		d.calm(kind)
+		d.noList, d.listBroken = true, true
+	}
+	return nil
+}
+
+// unlist does without the account's list from now on.
+func (d *driver) unlist(why string) {
+	d.note("orders list walked", "it is of no use: %s", failure.Clean(why))
+	d.calm("orders")
+	d.noList, d.listBroken = true, false
+	d.e.Account.UnlistedAt, d.account = d.e.Clock.Now(), true
+}
+
+func gone(err error) bool {
+	p, ok := errors.AsType[*acme.Problem](err)
+	return ok && p.Status == 404
+}
+
+// sighted is what a walk over the list has shown of the wanted order.
+type sighted struct {
+	ours  []acme.Order // open, and for exactly the wanted names
+	doubt string       // why it would prove nothing that ours has none; "" if nothing speaks against it
+}
+
+// doubts notes the first reason for which the list proves nothing.
+func (s *sighted) doubts(url, format string, args ...any) {
+	if s.doubt == "" {
+		s.doubt = failure.Clean("; but it proves nothing: " + url + " " + fmt.Sprintf(format, args...))
+	}
+}
+
+// walk searches the list for the order that came of the newOrder.
+func (d *driver) walk(ctx context.Context) (sighted, error) {
+	var seen sighted
+	known := 0
+	err := d.eachUnknown(ctx, &known, func(o acme.Order) error {
+		switch {
+		case d.ours(o):
+			seen.ours = append(seen.ours, o)
+		case order.MayBe(o, d.o, d.e.Clock.Now()):
+			seen.doubts(o.URL, "may be it")
+		}
+		return nil
+	}, func(url string, err error) error {
+		effect, _ := order.EffectOf(err)
+		if !foreign(err) && effect != order.Refused && d.troubles["orders"]+1 < mostWalks {
+			return err // it may be shown in a second
+		}
+		seen.doubts(url, "cannot be read: %v", err)
+		return nil
+	})
+	return seen, err
+}
+
+// ours reports whether an order of the list can be the one our newOrder made: the same names, and still open (one that
+// died or was issued meanwhile is nothing to go on with).
+func (d *driver) ours(o acme.Order) bool {
+	alive := o.Status == "pending" || o.Status == "ready"
+	return alive && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names) && order.MayBe(o, d.o, d.e.Clock.Now())
+}
+
+// eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
+// a page first; for each that cannot be read, unread decides whether the walk goes on.
+func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error, unread func(url string, err error) error) error {
+	reads, listed := 0, 0
+	for page, url := 0, d.e.Account.OrdersURL; url != ""; page++ {
+		if page == mostPages {
+			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
+		}
+		list, err := d.e.ACME.Orders(ctx, url)
+		if err != nil {
+			return err
+		}
+		if listed += len(list.URLs); listed > mostListed {
+			return fmt.Errorf("%w: more than %d", errEndless, mostListed)
+		}
+		unknown, err := d.unknown(ctx, list.URLs)
+		if err != nil {
+			return err
+		}
+		*known += len(list.URLs) - len(unknown)
+		for _, candidate := range unknown {
+			if reads++; reads > mostReads {
+				return fmt.Errorf("%w: more than %d are unknown to the ledger", errEndless, mostReads)
+			}
+			o, err := d.e.ACME.Order(ctx, candidate)
+			if err == nil {
+				err = found(o)
+			} else {
+				err = unread(candidate, err)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		url = list.Next
+	}
+	return nil
+}
+
+// unknown picks the URLs that no order of the ledger has, the last first.
+func (d *driver) unknown(ctx context.Context, urls []string) ([]string, error) {
+	var out []string
+	for i := len(urls) - 1; i >= 0; i-- {
+		rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
+		if err != nil {
+			return nil, err
+		}
+		if len(rows) == 0 {
+			out = append(out, urls[i])
+		}
+	}
+	return out, nil
+}
