@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"orderly/outside"
 )
@@ -17,6 +18,9 @@ type Error struct {
 	Sentence string // what is wrong and where, without a full stop at the end
 	Remedy   string // what to do about it, as an imperative sentence; may be empty
 	Cause    error  // may be nil
+	// Until is when what stands in the way ends by itself; zero where that is not known, or takes a person. The sentence says
+	// it, too: this is for whoever plans by it.
+	Until time.Time
 }
 
 // New makes an Error without a cause. The sentence is formatted as by fmt.Sprintf; no argument breaks its line.
@@ -27,6 +31,12 @@ func New(class Class, remedy, format string, args ...any) *Error {
 // Wrap makes an Error around cause. The sentence is formatted as by fmt.Sprintf and should not repeat the cause's text.
 func Wrap(cause error, class Class, remedy, format string, args ...any) *Error {
 	return &Error{Class: class, Sentence: sentence(format, args), Remedy: remedy, Cause: cause}
+}
+
+// Lasting is the same error with the moment at which it ends by itself.
+func (e *Error) Lasting(until time.Time) *Error {
+	e.Until = until
+	return e
 }
 
 // sentence puts arguments into a format. Line breaks are the format's alone: a path or a name with one in it would forge a
@@ -99,6 +109,21 @@ func RemedyOf(err error) string {
 		err = e.Cause
 	}
 	return ""
+}
+
+// UntilOf returns the first moment in err's chain at which what stands in the way ends by itself, or zero.
+func UntilOf(err error) time.Time {
+	for err != nil {
+		e, ok := errors.AsType[*Error](err)
+		if !ok {
+			break
+		}
+		if !e.Until.IsZero() {
+			return e.Until
+		}
+		err = e.Cause
+	}
+	return time.Time{}
 }
 
 // Clean makes text from outside fit to be shown; see outside.Clean.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"orderly/failure"
@@ -66,4 +67,19 @@ func FuzzClean(f *testing.F) {
 			t.Errorf("Clean(%q) = %q", s, got)
 		}
 	})
+}
+
+func TestWhenItEndsIsFoundThroughWrapping(t *testing.T) {
+	until := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	inner := failure.New(failure.RateLimited, "", "nothing left").Lasting(until)
+	for _, err := range []error{inner, fmt.Errorf("a.example: %w", inner), failure.Wrap(inner, failure.Config, "", "outer"), errors.Join(errors.New("x"), inner)} {
+		if got := failure.UntilOf(err); !got.Equal(until) {
+			t.Errorf("%v: until %s", err, got)
+		}
+	}
+	for _, err := range []error{nil, io.EOF, failure.New(failure.Config, "", "for good")} {
+		if got := failure.UntilOf(err); !got.IsZero() {
+			t.Errorf("%v: until %s", err, got)
+		}
+	}
 }

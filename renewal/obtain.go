@@ -34,6 +34,7 @@ type Result struct {
 	Class    failure.Class `json:"class,omitempty"`
 	Sentence string        `json:"error,omitempty"`
 	Remedy   string        `json:"remedy,omitempty"`
+	Until    time.Time     `json:"until,omitzero"` // when it ends by itself, where that is known
 	Err      error         `json:"-"`
 }
 
@@ -50,7 +51,7 @@ const (
 
 // fail makes err the result's.
 func (r *Result) fail(err error) {
-	r.Err, r.Class, r.Sentence, r.Remedy = err, failure.ClassOf(err), err.Error(), failure.RemedyOf(err)
+	r.Err, r.Class, r.Sentence, r.Remedy, r.Until = err, failure.ClassOf(err), err.Error(), failure.RemedyOf(err), failure.UntilOf(err)
 	r.Outcome = Failed
 	switch r.Class {
 	case failure.Stopped:

@@ -77,8 +77,9 @@ func Overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
 	if l.Of > 0 {
 		remedy = "Wait for that date, or give this server a larger share in ca.toml beside the ledger. `orderly limits` shows every budget."
 	}
+	until = until.UTC().Truncate(time.Second).Add(time.Second) // a second that has begun is not over
 	return failure.New(failure.RateLimited, remedy, "the budget %s%s (%s) has nothing left before %s", b.Name, of, l.Says(),
-		until.UTC().Truncate(time.Second).Add(time.Second).Format(time.RFC3339)) // a second that has begun is not over
+		until.Format(time.RFC3339)).Lasting(until)
 }
 
 // affordPending keeps the account below the number of pending authorizations that its CA allows, where it counts them.

@@ -24,6 +24,6 @@ func (v evidence) held() error {
 	if !found.Until.IsZero() {
 		until = "before " + found.Until.UTC().Format(time.RFC3339)
 	}
-	return failure.New(failure.Class(found.Class), order.HeldBack(*found), "the CA wants no order for %s %s: %s", v.plan.Request.Lineage, until,
-		found.Detail)
+	return failure.New(failure.Class(found.Class), order.HeldBack(*found), "the CA wants no order for %s %s: %s",
+		v.plan.Request.Lineage, until, found.Detail).Lasting(found.Until)
 }

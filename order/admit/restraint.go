@@ -1,7 +1,6 @@
 package admit
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -62,9 +61,10 @@ func (v evidence) overcharged() error {
 	}
 	for name, list := range charges {
 		if n := len(list); n >= mostChargesPerHour {
+			until := list[n-mostChargesPerHour].At.Add(time.Hour)
 			return failure.New(failure.BackOff, "Mend it, then run the command again after that, or with --force.",
 				"the CA charged %d failures for %s within the last hour; the next attempt is after %s", n, name,
-				list[n-mostChargesPerHour].At.Add(time.Hour).UTC().Format(time.RFC3339))
+				until.UTC().Format(time.RFC3339)).Lasting(until)
 		}
 	}
 	return nil
@@ -86,10 +86,7 @@ func (v evidence) backedOff() error {
 	if changed && v.report.Refusal() == nil {
 		return nil
 	}
-	// What failed is named by the sentence of that time, and mended as was said then.
-	remedy := cmp.Or(v.standing.Remedy, "Mend it and run the command again: a change lifts the back-off.") + " --force tries at once."
-	return failure.New(failure.BackOff, remedy, "%s failed %s and nothing has changed since; the next attempt is after %s. Last time: %s",
-		v.plan.Request.Lineage, inARow(v.standing.Failures), v.standing.NextAt.UTC().Format(time.RFC3339), v.standing.Sentence)
+	return v.resting()
 }
 
 func inARow(n int) string {
@@ -105,15 +102,11 @@ func (g Gate) Admit(ctx context.Context, p order.Plan) (preflight.Report, error)
 	if err != nil {
 		return v.report, err
 	}
-	if err := v.held(); err != nil && !p.Force {
-		return v.report, g.refuse(ctx, v, err)
-	}
-	if !p.Force {
-		if err := g.afford(ctx, p.Request); failure.ClassOf(err) == failure.RateLimited {
-			return v.report, g.refuse(ctx, v, err)
-		} else if err != nil {
-			return v.report, err
+	if err := g.asked(ctx, v); err != nil {
+		if class := failure.ClassOf(err); class == failure.RateLimited || class == failure.Paused {
+			err = g.refuse(ctx, v, err)
 		}
+		return v.report, err
 	}
 	refusal, through := g.inspect(ctx, &v)
 	if ctx.Err() == nil && v.mayBegin(refusal) && g.begin(ctx, p.Request) {

@@ -56,6 +56,7 @@ type driver struct {
 	unmade                    *order.Unmade // what is known of the last newOrder, if it certainly brought no order
 	unproven                  time.Time     // when the newOrder before the last one was sent, if it is not known what became of it
 
+	next    time.Time // when the lineage may be ordered for again, after how this order ended
 	events  []ledger.Event
 	charges []ledger.Charge
 	stood   *ledger.Standing // the lineage's, where it changed
@@ -125,11 +126,11 @@ func (d *driver) drive(ctx context.Context) error {
 		act := order.Next(d.facts())
 		switch {
 		case act.Kind == order.Done:
-			return order.Verdict(d.o)
+			return d.verdict()
 		case act.Kind == order.Leave && act.Class == "":
 			return nil
 		case act.Kind == order.Leave:
-			return failure.New(act.Class, act.Remedy, "%s", act.Why)
+			return failure.New(act.Class, act.Remedy, "%s", act.Why).Lasting(d.until())
 		case ctx.Err() != nil && act.Kind != order.Settle:
 			return d.interrupted(ctx)
 		}
@@ -303,8 +304,28 @@ func (d *driver) interrupted(ctx context.Context) error {
 
 // stop leaves the order as it is, with the reason, for a later run. A dead one keeps the reason of its death.
 func (d *driver) stop(class failure.Class, remedy, format string, args ...any) error {
-	err := failure.New(class, remedy, format, args...)
+	err := failure.New(class, remedy, format, args...).Lasting(d.until())
 	return errors.Join(d.leave(err), err)
+}
+
+// until is when the CA, or the back-off, lets this order or the next one for its lineage go on; zero where nothing was asked.
+func (d *driver) until() time.Time {
+	switch now := d.e.Clock.Now(); {
+	case d.o.NotBefore.After(now):
+		return d.o.NotBefore
+	case d.next.After(now):
+		return d.next
+	}
+	return time.Time{}
+}
+
+// verdict is the order's, with the moment of the next one.
+func (d *driver) verdict() error {
+	err := order.Verdict(d.o)
+	if e, ok := errors.AsType[*failure.Error](err); ok {
+		return e.Lasting(d.until())
+	}
+	return err
 }
 
 func (d *driver) leave(why *failure.Error) error {
@@ -343,5 +364,5 @@ func (d *driver) rest(act order.Action) error {
 	if err := d.leave(failure.New(act.Class, "", "%s", act.Why)); err != nil {
 		return err
 	}
-	return order.Verdict(d.o) // what made it die says more than what keeps its siblings pending
+	return d.verdict() // what made it die says more than what keeps its siblings pending
 }

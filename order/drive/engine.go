@@ -146,6 +146,10 @@ func (e *Engine) lock(ctx context.Context, key, lineage string) (context.Context
 	return under, release, nil
 }
 
+// Forbids returns the error that a new order for a plan would come to by what the ledger knows alone, with the moment at which
+// that ends: see admit.Gate.Forbids. It sends nothing to anybody.
+func (e *Engine) Forbids(ctx context.Context, p order.Plan) error { return e.gate().Forbids(ctx, p) }
+
 func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 	var out Outcome
 	if err := order.Orderable(p.Request); err != nil {

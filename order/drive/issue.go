@@ -181,6 +181,9 @@ func (d *driver) settle(ctx context.Context, act order.Action) error {
 		o.Remedy = act.Remedy
 	}
 	d.holds = append(d.holds, act.Holds...)
+	for _, h := range act.Holds {
+		d.next = h.Until
+	}
 	if order.MayBeIssued(o) && len(o.Chain) == 0 {
 		d.payIssued(ctx) // the CA counts what it issued, whoever has it
 	}

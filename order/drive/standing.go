@@ -38,6 +38,7 @@ func (d *driver) fell(since time.Time) {
 		s.NextAt = since.Add(order.BackOff(s.Failures))
 		s.Fingerprint = d.fingerprint
 		s.RefusedSince = time.Time{}
+		d.next = s.NextAt
 	})
 }
 
@@ -47,6 +48,7 @@ func (d *driver) fellFreely(since time.Time) {
 	d.stand(func(s *ledger.Standing) {
 		s.NextAt = since.Add(order.BackOff(s.Failures))
 		s.Failures++
+		d.next = s.NextAt
 	})
 }
 
