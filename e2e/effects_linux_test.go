@@ -286,6 +286,7 @@ func (b blow) run(t *testing.T, p pace) bool {
 		return false
 	}
 	h.nothingHalf(names[0])
+	h.nothingUnknown()
 	if b.command == "renew" {
 		line = []string{"resume", "--longest-validation", h.longest.String()}
 	}
@@ -323,6 +324,7 @@ func (b blow) judge(h *host, names []string) {
 	if n := len(unfinished(truth)); n > len(phantoms) || truth.Pending() > len(phantoms)*len(names) {
 		h.t.Errorf("%d orders are unfinished and %d authorizations pending, the ledger knows of %d", n, truth.Pending(), len(phantoms))
 	}
+	h.nothingUnknown()
 	h.goodPair(names[0], names...)
 	h.tidyButForProbes()
 	b.judgeHooks(h, len(truth.Issued) == most)

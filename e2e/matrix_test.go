@@ -197,6 +197,7 @@ func (c cell) run(t *testing.T, p pace) bool {
 		return false
 	}
 	h.nothingHalf(before[0])
+	h.nothingUnknown()
 	if c.fault.Status == 429 {
 		h.later(2 * time.Hour)
 	}

@@ -18,6 +18,7 @@ import (
 type pendingEntry struct {
 	Order   int64     `json:"order"`
 	State   string    `json:"order_state"`
+	URL     string    `json:"authorization_url"`
 	Names   []string  `json:"names"`
 	Expires time.Time `json:"expires"`
 	Age     float64   `json:"age_seconds"`
@@ -78,6 +79,7 @@ func (h *host) kept(p promise) {
 		h.t.Errorf("%d accounts were made", n)
 	}
 	h.accounted(truth, p)
+	h.nothingUnknown()
 	h.goodPair(p.lineage, p.names...)
 	h.tidy()
 }
@@ -106,6 +108,39 @@ func (h *host) accounted(truth testca.Truth, p promise) {
 	}
 	if n := truth.Pending(); n != open {
 		h.t.Errorf("%d authorizations are pending at the CA, not %d", n, open)
+	}
+}
+
+// nothingUnknown checks that what is pending at the CA is never more than what `orderly pending` shows, at whatever moment: each
+// authorization stands there, or its order does, as a newOrder whose answer never came. One that is still being made may have
+// been sent twice (rule 2), and stands there once.
+func (h *host) nothingUnknown() {
+	h.t.Helper()
+	truth := h.ca.Truth()
+	if truth.Pending() == 0 {
+		return
+	}
+	shown, unseen := map[string]bool{}, map[string]int{}
+	for _, entry := range h.pending() {
+		switch {
+		case entry.URL != "":
+			shown[entry.URL] = true
+		case entry.State == "creating":
+			unseen[nameSet(entry.Names)] += 2
+		default:
+			unseen[nameSet(entry.Names)]++
+		}
+	}
+	for _, o := range truth.Orders {
+		open := slices.ContainsFunc(o.Authorizations, func(a testca.TruthAuthorization) bool {
+			return a.Status == "pending" && !a.Expired && !shown[a.URL]
+		})
+		if !open || o.Expired {
+			continue
+		}
+		if unseen[nameSet(o.Names)]--; unseen[nameSet(o.Names)] < 0 {
+			h.t.Errorf("order %s of %v has pending authorizations at the CA, and orderly pending does not show them", o.URL, o.Names)
+		}
 	}
 }
 

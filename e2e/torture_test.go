@@ -27,6 +27,7 @@ func (h *host) endures(names []string) {
 			h.t.Errorf("orderly pending lists %+v", entry)
 		}
 	}
+	h.nothingUnknown()
 	h.goodPair(names[0], names...)
 	h.tidyButForProbes()
 }
@@ -102,6 +103,7 @@ func TestAKillAtAnyTime(t *testing.T) {
 				atSomePace(t, func(p pace) bool {
 					h, command := twoNames(ca, p)(t)
 					h.killAfter(part.times(took(t))*time.Duration(p), command)
+					h.nothingUnknown()
 					h.must(command...)
 					if !h.inOrder() {
 						return false
@@ -201,6 +203,7 @@ func TestAKilledRenewalLeavesAGoodPair(t *testing.T) {
 			names := someNames(2)
 			h.must(command...)
 			h.killAfter(part.times(took(t)), renewal)
+			h.nothingUnknown()
 			h.goodPair(names[0], names...)
 			h.must("resume")
 			h.goodPair(names[0], names...)
