@@ -50,26 +50,29 @@ type Parts struct {
 	Run      *ledger.Run // the run that debts and events belong to; without an id until it is recorded
 }
 
-// Host is one web server in one run. It is for any number of goroutines.
+// Host is one web server in one run: drive.Host, but for the making of accounts. It is for any number of
+// goroutines.
 type Host struct {
-	Voice     *Voice
+	*Proofs
+	*Installer
 	Locks     *Locks
-	Keys      *keys.Store
+	Voice     *Voice
+	Kept      *keys.Store
 	Hooks     *Hooks
 	Roots     *Roots
 	Ports     *Ports
-	Proofs    *Proofs
 	Lineages  *Lineages
 	Files     *Files
-	Finished  *Finished
-	Install   *Installer
 	Checks    *Checks
+	Finished  *Finished
+	record    *record
 	leftovers leftovers
 }
 
 // New puts a host together. It does nothing yet.
 func New(p Parts) *Host {
-	h := &Host{Voice: NewVoice(p.Report), Finished: &Finished{}, Keys: &keys.Store{Dir: p.KeyDir}}
+	h := &Host{Voice: NewVoice(p.Report), Finished: &Finished{}, Kept: &keys.Store{Dir: p.KeyDir},
+		record: &record{run: p.Run, clock: p.Clock}}
 	h.Locks = &Locks{File: p.Locks, Ledger: p.Ledger, Voice: h.Voice, Patience: p.Settings.LockPatience}
 	h.Hooks = &Hooks{Dirs: p.Disk.Dirs, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice, Clock: p.Clock, Log: p.Log,
 		Run: p.Run, Directory: p.Settings.DirectoryHooks}
@@ -79,11 +82,11 @@ func New(p Parts) *Host {
 	h.Lineages = &Lineages{Disk: p.Disk, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice, Rehearsal: p.Settings.Rehearsal,
 		abandoned: &sync.Map{}}
 	h.Files = &Files{Disk: p.Disk, Rehearsal: p.Settings.Rehearsal}
-	h.Install = &Installer{Disk: p.Disk, Files: h.Files, Hooks: h.Hooks, Voice: h.Voice, Finished: h.Finished,
+	h.Installer = &Installer{Disk: p.Disk, Files: h.Files, Hooks: h.Hooks, Voice: h.Voice, Finished: h.Finished,
 		KeyDir: p.KeyDir, RunDeployHooks: p.Settings.RunDeployHooks}
 	h.Checks = &Checks{Settings: p.Settings, Agent: p.Agent, Clock: p.Clock, Log: p.Log, Voice: h.Voice, Writer: p.Writer,
-		Ports: h.Ports, Roots: h.Roots, Installer: h.Install}
-	h.leftovers = leftovers{disk: p.Disk, ledger: p.Ledger, locks: h.Locks, kept: h.Keys, proofs: h.Proofs, voice: h.Voice,
+		Ports: h.Ports, Roots: h.Roots, Installer: h.Installer}
+	h.leftovers = leftovers{disk: p.Disk, ledger: p.Ledger, locks: h.Locks, kept: h.Kept, proofs: h.Proofs, voice: h.Voice,
 		clock: p.Clock, log: p.Log}
 	return h
 }

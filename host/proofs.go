@@ -27,8 +27,8 @@ type Proofs struct {
 	Clock  order.Clock
 }
 
-// record is a placement of any solver. One of a document root has no field of its own, as the oldest ones have it.
-type record struct {
+// placed is a placement of any solver. One of a document root has no field of its own, as the oldest ones have it.
+type placed struct {
 	webroot.Placement
 	Standalone *served           `json:"standalone,omitempty"`
 	Manual     *manual.Placement `json:"manual,omitempty"`
@@ -40,8 +40,8 @@ type served struct {
 	Token string `json:"token"`
 }
 
-func decode(placement string) (record, error) {
-	var r record
+func decode(placement string) (placed, error) {
+	var r placed
 	if err := json.Unmarshal([]byte(placement), &r); err != nil {
 		return r, fmt.Errorf("a recorded token has no usable place: %w", err)
 	}
@@ -49,7 +49,7 @@ func decode(placement string) (record, error) {
 }
 
 // encode is the record of a proof that no document root holds.
-func encode(r record) (string, error) {
+func encode(r placed) (string, error) {
 	text, err := json.Marshal(struct {
 		Standalone *served           `json:"standalone,omitempty"`
 		Manual     *manual.Placement `json:"manual,omitempty"`
@@ -61,7 +61,7 @@ func encode(r record) (string, error) {
 func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string, error) {
 	switch r.Solver {
 	case ledger.StandaloneSolver:
-		return encode(record{Standalone: &served{r.Standalone, p.Token}})
+		return encode(placed{Standalone: &served{r.Standalone, p.Token}})
 	case ledger.ManualSolver:
 		var earlier *manual.Placement
 		if was, err := decode(former); err == nil {
@@ -71,7 +71,7 @@ func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, form
 		if err != nil {
 			return "", err
 		}
-		return encode(record{Manual: &next})
+		return encode(placed{Manual: &next})
 	}
 	return v.planFile(ctx, r, p, former)
 }
@@ -110,7 +110,7 @@ func (v *Proofs) Place(ctx context.Context, placement, content string) (string, 
 		if !stands {
 			return "", err
 		}
-		text, encodeErr := encode(record{Manual: &after})
+		text, encodeErr := encode(placed{Manual: &after})
 		if err == nil {
 			err = encodeErr
 		}
@@ -171,7 +171,7 @@ func (v *Proofs) Leaving(placement string) string {
 	if next.Cleaning == r.Manual.Cleaning {
 		return placement
 	}
-	text, err := encode(record{Manual: &next})
+	text, err := encode(placed{Manual: &next})
 	if err != nil {
 		return placement
 	}

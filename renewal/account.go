@@ -9,8 +9,8 @@ import (
 	"orderly/account"
 	"orderly/acme"
 	"orderly/certbot"
+	"orderly/host"
 	"orderly/ledger"
-	"orderly/order"
 	"orderly/order/drive"
 )
 
@@ -77,7 +77,7 @@ func (s *Server) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine,
 }
 
 // engineFor returns the order engine of the account that a wish names. Where there is none yet and w allows to make one, it
-// is made once the checks have found nothing against the first order: see drive.Engine.Enrol.
+// is made once the checks have found nothing against the first order: see drive.Host.
 func (s *Server) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) {
 	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
 	if err != nil {
@@ -91,25 +91,31 @@ func (s *Server) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) {
 		return nil, err
 	}
 	e := s.engine(client, nil, &certbot.Account{Server: w.Server}, &ledger.Account{Server: w.Server})
-	e.Enrol = func(ctx context.Context, r ledger.Request) (bool, error) { return s.enrol(ctx, e, w, r) }
+	e.Host = enrolling{s.host, s, w.Registration}
 	return e, nil
 }
 
-// enrol gives an engine the account that a wish allows to make.
-func (s *Server) enrol(ctx context.Context, e *drive.Engine, w Wish, r ledger.Request) (known bool, err error) {
-	a, err := s.Accounts().Register(ctx, w.Server, w.Registration)
+// enrolling is this host, where an account may be made.
+type enrolling struct {
+	*host.Host
+	s       *Server
+	allowed account.Registration
+}
+
+// Enrol implements drive.Host.
+func (h enrolling) Enrol(ctx context.Context, r ledger.Request) (drive.Enrolment, error) {
+	a, err := h.s.Accounts().Register(ctx, r.Server, h.allowed)
 	if err != nil {
-		return false, err
+		return drive.Enrolment{}, err
 	}
-	_, err = s.Ledger.Account(ctx, a.Server, a.URL)
-	known = err == nil
-	made, err := s.Engine(ctx, a)
+	_, err = h.s.Ledger.Account(ctx, a.Server, a.URL)
+	known := err == nil
+	made, err := h.s.Engine(ctx, a)
 	if err != nil {
-		return known, err
+		return drive.Enrolment{}, err
 	}
-	e.Account, e.ACME, e.Key = made.Account, made.ACME, made.Key
-	s.announce(r)
-	return known, nil
+	h.s.announce(r)
+	return drive.Enrolment{Account: made.Account, ACME: made.ACME, Key: made.Key, Known: known}, nil
 }
 
 func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *drive.Engine {
@@ -120,9 +126,7 @@ func (s *Server) engine(client *acme.Client, key *acme.Key, a *certbot.Account, 
 	return &drive.Engine{
 		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
 		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Solver: s.host.Proofs, Preflight: s.host.Checks.Preflight, Begin: s.host.Hooks.Begin, Begins: s.host.Hooks.Begins, Refresh: s.host.Roots.Refresh,
-		Installer: s.host.Install, Wanted: s.host.Files.Wanted, Mended: s.host.Files.Mended, Mine: s.host.Files.Mine, Locks: order.Kernel(s.host.Locks),
-		Keys: s.host.Keys, Clock: s.Clock, Log: s.Log, Tell: s.Report.Tell, Run: s.run, Last: s.last, Force: s.Settings.Force,
+		Host: s.host, Clock: s.Clock, Log: s.Log, Run: s.run, Force: s.Settings.Force,
 		Parallel: drive.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait,
 	}
 }

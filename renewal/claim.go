@@ -52,14 +52,14 @@ func newRequest(lineage string, names []string, server, root string) ledger.Requ
 
 // keyFor returns what makes the newest key and CSR for exactly these names those of an order, or nil.
 func (s *Server) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key, csr ledger.FileRef, err error) {
-	stem := s.host.Keys.Orphan(names, func(id int64) bool {
+	stem := s.host.Kept.Orphan(names, func(id int64) bool {
 		o, err := s.Ledger.Order(ctx, id)
 		return err == nil && o.CSR.Set()
 	})
 	if stem == "" {
 		return nil
 	}
-	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return s.host.Keys.Keep(stem, o.ID) }
+	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return s.host.Kept.Keep(stem, o.ID) }
 }
 
 // rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none does.

@@ -105,7 +105,7 @@ func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) 
 	}
 	for _, o := range change.Orders {
 		if !o.SettledAt.IsZero() {
-			s.host.Keys.Remove(o)
+			s.host.Kept.Remove(o)
 		}
 	}
 	return s.erase(ctx, t, p)

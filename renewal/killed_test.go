@@ -41,9 +41,10 @@ func (k *killer) Commit(ctx context.Context, c *ledger.Change) error {
 // killed runs a command that dies at its effect number at, and reports whether it died.
 func (h *machine) killed(at int, command string, do func(*renewal.Server) error) (died bool) {
 	h.t.Helper()
-	s := h.process(command)
 	k := &killer{Store: h.ledger, at: at}
-	s.Ledger, s.Disk.Trace, k.armed = k, k.step, true
+	h.through = k
+	s := h.process(command)
+	h.through, s.Disk.Trace, k.armed = nil, k.step, true
 	defer func() {
 		if r := recover(); r != nil && r != error(errKilled) {
 			panic(r)

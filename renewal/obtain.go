@@ -68,15 +68,7 @@ var errMoved = errors.New("another process made or renamed the lineage meanwhile
 const mostDecisions = 5
 
 // Only says that this wish is all the run is about, so that its end may be recorded with the order's.
-func (s *Server) Only() {
-	s.last = func() *ledger.Run {
-		if s.host.Hooks.Owe() {
-			return nil // post-hooks are still to run
-		}
-		s.run.EndedAt, s.run.Outcome = s.Clock.Now(), "done"
-		return s.run
-	}
-}
+func (s *Server) Only() { s.host.Only() }
 
 // Obtain fulfils a wish: it keeps, makes or renews a certificate.
 func (s *Server) Obtain(ctx context.Context, w Wish) Result {

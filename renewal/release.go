@@ -84,7 +84,7 @@ func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
 	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, OrderID: o.ID, Lineage: o.Lineage, Kind: "order given up", Detail: o.Sentence}
 	err = s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{event}})
 	if err == nil {
-		s.host.Keys.Remove(o)
+		s.host.Kept.Remove(o)
 	}
 	return err
 }

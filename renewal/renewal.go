@@ -53,7 +53,6 @@ type Server struct {
 	Parts
 	host *host.Host
 	run  *ledger.Run
-	last func() *ledger.Run
 
 	delayed     bool      // the pause of Round.Spread was made
 	left        []string  // the names that a subset has come down to, nil for all

@@ -72,17 +72,18 @@ func (r *report) Warn(format string, args ...any) {
 
 // machine is one web server with its CA.
 type machine struct {
-	t      *testing.T
-	ca     *testca.CA
-	clock  *clock
-	report *report
-	tells  host.Reporter // in its stead, where set
-	dir    string
-	config string // name of the configuration directory in it
-	port   int    // of its web server
-	ledger *memory.Store
-	locks  *lock.File
-	set    renewal.Settings
+	t       *testing.T
+	ca      *testca.CA
+	clock   *clock
+	report  *report
+	tells   host.Reporter // in its stead, where set
+	dir     string
+	config  string // name of the configuration directory in it
+	port    int    // of its web server
+	ledger  *memory.Store
+	through ledger.Store // what the next process sees the ledger through, where set
+	locks   *lock.File
+	set     renewal.Settings
 	// visited, where set, is told of each fetch before it is served.
 	visited func(path string)
 }
@@ -176,7 +177,7 @@ func (h *machine) process(command string) *renewal.Server {
 	must(h.t, disk.Dirs.Prepare())
 	writer := new(webroot.Writer)
 	h.t.Cleanup(writer.Close)
-	s := renewal.New(h.t.Context(), renewal.Parts{Writer: writer, Disk: disk, Ledger: h.ledger, Locks: h.locks, HTTP: &http.Client{Transport: transport}, Clock: h.clock,
+	s := renewal.New(h.t.Context(), renewal.Parts{Writer: writer, Disk: disk, Ledger: cmp.Or[ledger.Store](h.through, h.ledger), Locks: h.locks, HTTP: &http.Client{Transport: transport}, Clock: h.clock,
 		Log: slog.New(slog.DiscardHandler), Report: cmp.Or[host.Reporter](h.tells, h.report), Settings: h.set, KeyDir: filepath.Join(h.dir, "keys")})
 	must(h.t, s.Begin(h.t.Context(), command, os.Getpid(), nil))
 	return s

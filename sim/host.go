@@ -15,6 +15,7 @@ import (
 	"orderly/limit"
 	"orderly/order"
 	"orderly/order/drive"
+	"orderly/preflight"
 )
 
 // server is a host with its own ledger, keys, locks and clock. Its processes come and go.
@@ -65,11 +66,59 @@ func (p *process) engine(command string) (*drive.Engine, error) {
 	row := must(p.s.book.AccountByID(context.Background(), p.s.row.ID))
 	return &drive.Engine{
 		Store: desk{p.s.book, p}, Account: row, ACME: client.Account(accountKey(), row.URL), Client: client, Key: accountKey(),
-		Profiles: limit.Profiles{p.w.ca.profile()}, Solver: solver{p}, Preflight: p.preflight, Installer: installer{p},
-		Wanted: p.wanted, Locks: order.Kernel(processLocks{p}), Keys: processKeys{p}, Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
+		Profiles: limit.Profiles{p.w.ca.profile()}, Host: newMachine(p), Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
 		Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait,
 	}, nil
 }
+
+// machine is a server as the engine of one of its processes sees it.
+type machine struct {
+	p *process
+	solver
+	installer
+	order.Locks
+}
+
+func newMachine(p *process) machine {
+	return machine{p, solver{p}, installer{p}, order.Kernel(processLocks{p})}
+}
+
+// Keys implements drive.Host.
+func (m machine) Keys() order.KeyStore { return processKeys{m.p} }
+
+// Preflight implements drive.Host.
+func (m machine) Preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
+	return m.p.preflight(ctx, r, names)
+}
+
+// Begins implements drive.Host: there are no pre-hooks.
+func (machine) Begins(ledger.Request) bool { return false }
+
+// Begin implements drive.Host.
+func (machine) Begin(context.Context, ledger.Request) bool { return false }
+
+// Refresh implements drive.Host: no document root moves.
+func (machine) Refresh(context.Context, *ledger.Request) {}
+
+// Wanted implements drive.Host.
+func (m machine) Wanted(o *ledger.Order) bool { return m.p.wanted(o) }
+
+// Mended implements drive.Host: nobody edits renewal files.
+func (machine) Mended(o *ledger.Order) ledger.Request { return o.Request }
+
+// Mine implements drive.Host.
+func (machine) Mine(*ledger.Order) bool { return true }
+
+// Enrol implements drive.Host. Every server has its account from the beginning.
+func (machine) Enrol(context.Context, ledger.Request) (drive.Enrolment, error) {
+	return drive.Enrolment{}, failure.New(failure.Account, "", "a server without an account")
+}
+
+// Last implements drive.Host.
+func (machine) Last() *ledger.Run { return nil }
+
+// Tell implements drive.Host. Nobody watches.
+func (machine) Tell(string, ...any) {}
 
 // wanted reports whether an order that an earlier process left is still wanted.
 func (p *process) wanted(o *ledger.Order) bool {

@@ -13,7 +13,7 @@ import (
 
 // begin does once what has to be done on this host before the CA looks. It reports whether anything was done now.
 func (g Gate) begin(ctx context.Context, r ledger.Request) bool {
-	return g.Start != nil && g.Start(ctx, r)
+	return g.Host.Begin(ctx, r)
 }
 
 // mostOpenings is how often the checks are made, a second apart, while a port stays closed that Begin was to open: hooks
@@ -36,7 +36,7 @@ func (g Gate) untilOpen(ctx context.Context, check func() *preflight.Result) {
 
 // inspect makes the checks and judges them. through says that the order is let through in spite of a refusal.
 func (g Gate) inspect(ctx context.Context, v *evidence) (refusal error, through bool) {
-	v.report = g.Preflight(ctx, v.plan.Request, v.plan.Request.Names)
+	v.report = g.Host.Preflight(ctx, v.plan.Request, v.plan.Request.Names)
 	v.seen = append(v.seen, v.report.Fingerprint)
 	refusal, through = v.refused()
 	if refusal == nil || g.mayOpen(*v) {
@@ -49,7 +49,7 @@ func (g Gate) inspect(ctx context.Context, v *evidence) (refusal error, through 
 
 // mayOpen reports whether nothing refuses an order but what Begin may change, and that is yet to be done.
 func (g Gate) mayOpen(v evidence) bool {
-	return g.Starts != nil && g.Starts(v.plan.Request) && !v.plan.Force && v.now.Before(v.standing.NextAt) && !v.changed() && !v.forbidden()
+	return g.Host.Begins(v.plan.Request) && !v.plan.Force && v.now.Before(v.standing.NextAt) && !v.changed() && !v.forbidden()
 }
 
 // forbidden reports whether something refuses an order that no hook changes.
@@ -114,7 +114,7 @@ func RefusalOf(r preflight.Report, name string) *preflight.Result {
 // Examine makes the checks for an order that exists, before and, where there is hope for one of its names, after what has to
 // be done before the CA looks. The report's fingerprint is that of both.
 func (g Gate) Examine(ctx context.Context, r ledger.Request, names []string) preflight.Report {
-	report := g.Preflight(ctx, r, r.Names)
+	report := g.Host.Preflight(ctx, r, r.Names)
 	hope := slices.ContainsFunc(names, func(name string) bool {
 		bad := RefusalOf(report, name)
 		return bad == nil || !closed(bad)
@@ -124,7 +124,7 @@ func (g Gate) Examine(ctx context.Context, r ledger.Request, names []string) pre
 	}
 	before := report.Fingerprint
 	g.untilOpen(ctx, func() *preflight.Result {
-		report = g.Preflight(ctx, r, r.Names)
+		report = g.Host.Preflight(ctx, r, r.Names)
 		return report.Refusal()
 	})
 	report.Fingerprint = allSeen(before, report.Fingerprint)

@@ -20,21 +20,24 @@ type Gate struct {
 	CA      order.CA        // what is known of it without asking
 	Clock   order.Clock
 	Run     *ledger.Run // that events belong to
-
-	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
-	// Start, where set, does what has to be done on this host before the CA looks, and reports whether it did anything now.
-	Start func(ctx context.Context, r ledger.Request) bool
-	// Starts reports whether Start would do anything; nil: it would not.
-	Starts func(r ledger.Request) bool
-	// Tell, where set, is told what is waited for.
-	Tell func(format string, args ...any)
+	Host    Host
 }
 
-func (g Gate) tell(format string, args ...any) {
-	if g.Tell != nil {
-		g.Tell(format, args...)
-	}
+// Host is what a gate asks of the machine.
+type Host interface {
+	// Preflight makes the checks for names of a request.
+	Preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report
+	// Begins reports whether Begin would do anything.
+	Begins(r ledger.Request) bool
+	// Begin does what has to be done before the CA looks, such as hooks that open a port, each thing once in a
+	// run. It is called when nothing certain stands in an order's way any more, and reports whether it did
+	// anything now: then the checks are made again.
+	Begin(ctx context.Context, r ledger.Request) bool
+	// Tell tells a person who watches what goes on and what is waited for.
+	Tell(format string, args ...any)
 }
+
+func (g Gate) tell(format string, args ...any) { g.Host.Tell(format, args...) }
 
 // nobody reports whether the account is yet to be made. The ledger then has nothing of it, and an id of 0 would stand for
 // every account.

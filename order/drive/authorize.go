@@ -38,10 +38,8 @@ func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error 
 
 // readmit finds out whether a newOrder that was not answered may be sent again. If not, its row stays for a later run.
 func (d *driver) readmit(ctx context.Context) error {
-	if d.e.Refresh != nil { // the row may be an earlier run's, and its document roots of that time
-		d.e.Refresh(ctx, &d.plan.Request)
-		d.o.Request.Webroots, d.o.Request.WebrootPaths = d.plan.Request.Webroots, d.plan.Request.WebrootPaths
-	}
+	d.e.Host.Refresh(ctx, &d.plan.Request) // the row may be an earlier run's, and its document roots of that time
+	d.o.Request.Webroots, d.o.Request.WebrootPaths = d.plan.Request.Webroots, d.plan.Request.WebrootPaths
 	report, err := d.e.gate().Admit(ctx, d.plan)
 	if ctx.Err() != nil {
 		return nil // the loop ends here
@@ -56,13 +54,13 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 		if d.fixed(a) {
 			continue
 		}
-		plan, err := d.e.Solver.Plan(ctx, d.o.Request, d.proof(list, i), a.Placement)
+		plan, err := d.e.Host.Plan(ctx, d.o.Request, d.proof(list, i), a.Placement)
 		switch {
 		case err != nil:
 			d.block(a, err)
 		case a.Placement == "":
 			a.Placement = plan
-		case !d.e.Solver.Suits(a.Placement, d.o.Request, d.proof(list, i)):
+		case !d.e.Host.Suits(a.Placement, d.o.Request, d.proof(list, i)):
 			// The document root was moved since, and the old token is of no use.
 			if stands, err := d.remove(ctx, a); err != nil || stands {
 				return err
@@ -109,7 +107,7 @@ var errCommit = errors.New("the ledger could not be written")
 // settlePlace places a proof wherever it belongs by now. Each new place is durable before anything is done there.
 func (d *driver) settlePlace(ctx context.Context, a *ledger.Authorization) error {
 	for {
-		placement, err := d.e.Solver.Place(ctx, a.Placement, d.content(a))
+		placement, err := d.e.Host.Place(ctx, a.Placement, d.content(a))
 		moved := errors.Is(err, order.ErrMoved) && placement != a.Placement
 		a.Placement = placement
 		if !moved {

@@ -92,7 +92,7 @@ func TestACertificateWithMoreNamesIsInstalledWithANote(t *testing.T) {
 	w.oddly(testca.OddCertificate{AddNames: []string{"www.a.example"}})
 	e := w.engine()
 	var told []string
-	e.Tell = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+	on(e).tell = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
 	_, err := obtain(t.Context(), e, order.Plan{Request: request("a.example", "a.example")})
 	must(t, err)
 	w.served("a.example", 1, true)

@@ -68,14 +68,14 @@ func (d *driver) offersNone(a *ledger.Authorization, kind string) error {
 // remove takes away what stands for an authorization. Where that is somebody's command it is counted before, so that one
 // that ends whoever runs it is not begun for ever, and its end is durable at once, so that it is not begun twice.
 func (d *driver) remove(ctx context.Context, a *ledger.Authorization) (stands bool, err error) {
-	counted := d.e.Solver.Leaving(a.Placement)
+	counted := d.e.Host.Leaving(a.Placement)
 	if counted != a.Placement {
 		a.Placement = counted
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return true, err
 		}
 	}
-	if err := d.e.Solver.Remove(ctx, a.Placement); err != nil {
+	if err := d.e.Host.Remove(ctx, a.Placement); err != nil {
 		if ctx.Err() != nil {
 			return true, nil // it was cut short, and the next run does it
 		}

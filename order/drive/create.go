@@ -91,7 +91,7 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 		return err
 	}
 	for _, other := range more.Orders {
-		d.e.Keys.Remove(other)
+		d.e.Host.Keys().Remove(other)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 		d.inherited = len(o.Chain) > 0
 	}
 	if o != nil && o.CSR.Set() {
-		d.material, d.keyReady = e.Keys.Load(o)
+		d.material, d.keyReady = e.Host.Keys().Load(o)
 	}
 	return d
 }

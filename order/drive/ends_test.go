@@ -438,7 +438,7 @@ func TestTheRunDoesNotEndWithAnotherOrder(t *testing.T) {
 	w.dieAt(request("a.example", "a.example", "shared.example"), "challenge", 1, false)
 	e := w.engine()
 	ended := 0
-	e.Last = func() *ledger.Run {
+	on(e).last = func() *ledger.Run {
 		ended++
 		if w.disk.installs["b.example"] == 0 {
 			t.Error("the run is said to have ended before its own order has")

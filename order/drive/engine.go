@@ -32,40 +32,13 @@ type Engine struct {
 	// LongestValidation, where not zero, is what a person knows better than the CA's habits say.
 	LongestValidation time.Duration
 
-	// Enrol makes the account where there was none: it sets Account, ACME and Key, and reports whether the ledger knew it. It is
-	// called once nothing stands in the way of the first order, so that what is broken here costs the CA not even an account.
-	Enrol func(ctx context.Context, r ledger.Request) (known bool, err error)
-
-	Solver    order.Solver
-	Preflight func(ctx context.Context, r ledger.Request, names []string) preflight.Report
-	// Begin, where set, does what has to be done on this host before the CA looks, such as hooks that open a port, each thing
-	// once in a run. It is called when nothing certain stands in an order's way any more, and reports whether it did anything
-	// now: then the checks are made again.
-	Begin func(ctx context.Context, r ledger.Request) bool
-	// Begins reports whether Begin would do anything; nil: it would not.
-	Begins func(r ledger.Request) bool
-	// Refresh, where set, brings up to date what a request says of this host, before an order that exists is looked at.
-	Refresh   func(ctx context.Context, r *ledger.Request)
-	Installer order.Installer
-	// Wanted reports whether an order that an earlier process left still makes sense on this host; nil: every one does.
-	Wanted func(o *ledger.Order) bool
-	// Mended, where set, is what is wanted of an order that an earlier process left: its request, and what a person changed in
-	// the renewal file since it was made.
-	Mended func(o *ledger.Order) ledger.Request
-	// Mine reports whether an order is this run's to go on with; nil: every one is. A rehearsal leaves the others alone.
-	Mine  func(o *ledger.Order) bool
-	Locks order.Locks
-	Keys  order.KeyStore
+	// Host is the machine that the engine runs on.
+	Host  Host
 	Clock order.Clock
 	Log   *slog.Logger
-	// Tell, where set, is told what a person who watches should know: which order goes on, and what is waited for.
-	Tell func(format string, args ...any)
 
 	// Run is the run that events belong to. It is in the ledger already.
 	Run *ledger.Run
-	// Last, where set, is asked for the run's own last record when an order comes to its good end, so that both are one
-	// commit. It returns nil when the run goes on after this order.
-	Last func() *ledger.Run
 
 	// Force: a person insists; orders that earlier processes left are looked at before the CA wants to be asked again.
 	Force bool
@@ -85,9 +58,7 @@ const (
 )
 
 func (e *Engine) tell(format string, args ...any) {
-	if e.Tell != nil {
-		e.Tell(format, args...)
-	}
+	e.Host.Tell(format, args...)
 }
 
 // Outcome is what became of one wish for a certificate.
@@ -133,7 +104,7 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 // lock takes a lock about a lineage and waits for it: another process at work on it is no error. What is
 // done under the lock is done under the context that it returns.
 func (e *Engine) lock(ctx context.Context, key, lineage string) (context.Context, func(), error) {
-	held, err := e.Locks.Lock(ctx, key)
+	held, err := e.Host.Lock(ctx, key)
 	switch {
 	case failure.ClassOf(err) == failure.Locked:
 		return ctx, nil, err // it names the process that is at work
@@ -161,11 +132,12 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 		if out.Report, err = e.gate().Admit(ctx, p); err != nil {
 			return out, err
 		}
-		known, err := e.Enrol(ctx, p.Request)
+		made, err := e.Host.Enrol(ctx, p.Request)
 		if err != nil {
 			return out, err
 		}
-		p.Request.Account, admitted = e.Account.KeyID, !known
+		e.Account, e.ACME, e.Key = made.Account, made.ACME, made.Key
+		p.Request.Account, admitted = e.Account.KeyID, !made.Known
 	}
 	done, err := e.finishLineage(ctx, p.Request.Lineage, &p.Request)
 	if err != nil || done != nil {
@@ -233,10 +205,10 @@ func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order
 // mended in the renewal file since then counts: the settings that the order was made with would be issued, and written
 // back over the mended ones. What the CA has issued is issued.
 func (e *Engine) takeOver(o *ledger.Order) *driver {
-	if e.Mended == nil || !o.State.Live() || o.State == ledger.Valid {
+	if !o.State.Live() || o.State == ledger.Valid {
 		return newDriver(e, o)
 	}
-	r := e.Mended(o)
+	r := e.Host.Mended(o)
 	order.AdoptSettings(o, r)
 	d := newDriver(e, o)
 	d.plan.Request = r
@@ -256,7 +228,7 @@ func (e *Engine) Advance(ctx context.Context, o *ledger.Order) (bool, error) {
 }
 
 func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) (bool, error) {
-	held, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
+	held, ok, err := e.Host.TryLock(order.LineageLock(o.Lineage))
 	if err != nil || !ok {
 		return false, err
 	}
@@ -280,7 +252,7 @@ func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) 
 // unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that
 // nothing stays pending, but a lineage that was deleted meanwhile does not come back. What the CA has issued is installed.
 func (e *Engine) unwish(o *ledger.Order) {
-	if e.Wanted != nil && o.State.Live() && o.State != ledger.Valid && !e.Wanted(o) {
+	if o.State.Live() && o.State != ledger.Valid && !e.Host.Wanted(o) {
 		o.Superseded = true
 		o.Request.New = false // nothing is installed, so nothing stands in its way
 	}

@@ -32,7 +32,7 @@ func TestAnIssuanceStaysWithinItsBudget(t *testing.T) {
 			must(t, w.store.Commit(t.Context(), &ledger.Change{Run: run}))
 			e := w.engine()
 			e.Parallel, e.Run = c.parallel, run
-			e.Last = func() *ledger.Run { run.EndedAt, run.Outcome = w.clock.Now(), "done"; return run }
+			on(e).last = func() *ledger.Run { run.EndedAt, run.Outcome = w.clock.Now(), "done"; return run }
 			r := request("a.example", someNames("a.example", c.names)...)
 			out, err := obtain(t.Context(), e, order.Plan{Request: r})
 			must(t, err)

@@ -117,7 +117,7 @@ func TestAPersonIsToldOfALongWaitInShortPauses(t *testing.T) {
 	w := newWorld(t, testca.Config{AsyncFinalize: true, FinalizeDelay: 24 * time.Hour})
 	e := w.engine()
 	var told []string
-	e.Tell = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+	on(e).tell = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
 	_, err := obtain(t.Context(), e, order.Plan{Request: request("a.example", "a.example")})
 	if failure.ClassOf(err) != failure.Stopped {
 		t.Fatalf("the CA never comes to a result: %v", err)

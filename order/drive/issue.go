@@ -13,13 +13,13 @@ import (
 // makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
 // before finalize (rule 7).
 func (d *driver) makeKey() error {
-	d.e.Keys.Remove(d.o) // of an earlier try that was damaged, or that the ledger never heard of
-	key, csr, err := d.e.Keys.Make(d.o)
+	d.e.Host.Keys().Remove(d.o) // of an earlier try that was damaged, or that the ledger never heard of
+	key, csr, err := d.e.Host.Keys().Make(d.o)
 	if err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
 	d.o.Key, d.o.CSR = key, csr
-	d.material, d.keyReady = d.e.Keys.Load(d.o)
+	d.material, d.keyReady = d.e.Host.Keys().Load(d.o)
 	if !d.keyReady {
 		return d.stop(failure.Config, "Look at the disk.", "the private key just written for %s cannot be read back", d.o.Lineage)
 	}
@@ -114,7 +114,7 @@ func (d *driver) notFinalized(err error) error {
 // install puts the certificate in place, or finds that it is not wanted there any more. It is idempotent, so its outcome
 // needs no commit of its own.
 func (d *driver) install(ctx context.Context) error {
-	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+	done, err := d.e.Host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 	if err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
@@ -157,7 +157,7 @@ func (d *driver) deploy(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := d.e.Installer.Deploy(ctx, d.o); err != nil {
+	if err := d.e.Host.Deploy(ctx, d.o); err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
 	d.o.DeployedAt = d.e.Clock.Now()
@@ -199,7 +199,7 @@ func (d *driver) settle(ctx context.Context, act order.Action) error {
 		return err
 	}
 	d.settled = true
-	d.e.Keys.Remove(o)
+	d.e.Host.Keys().Remove(o)
 	return nil
 }
 
@@ -208,8 +208,8 @@ func (d *driver) ending(act order.Action) ledger.Change {
 	switch act.State {
 	case ledger.Installed:
 		d.stood = &ledger.Standing{Lineage: d.o.Lineage}
-		if d.wished && d.e.Last != nil {
-			return ledger.Change{Run: d.e.Last()}
+		if d.wished {
+			return ledger.Change{Run: d.e.Host.Last()}
 		}
 	case ledger.Invalid:
 		if d.booked || len(order.Failed(d.o)) > 0 { // it was booked when the first name failed

@@ -50,15 +50,12 @@ func (e *Engine) Habits(ctx context.Context) (order.CA, error) {
 
 // gate is what stands before new orders, with what is known of the CA by now.
 func (e *Engine) gate() admit.Gate {
-	return admit.Gate{Store: e.Store, Account: e.Account, CA: e.known(), Clock: e.Clock, Run: e.Run, Preflight: e.Preflight,
-		Start: e.Begin, Starts: e.Begins, Tell: e.Tell}
+	return admit.Gate{Store: e.Store, Account: e.Account, CA: e.known(), Clock: e.Clock, Run: e.Run, Host: e.Host}
 }
 
 // examine makes the checks for the names of an order that exists.
 func (d *driver) examine(ctx context.Context, list []*ledger.Authorization) preflight.Report {
-	if d.e.Refresh != nil {
-		d.e.Refresh(ctx, &d.o.Request)
-	}
+	d.e.Host.Refresh(ctx, &d.o.Request)
 	var names []string
 	for _, a := range list {
 		names = append(names, a.FullName())

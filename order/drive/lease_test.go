@@ -61,7 +61,7 @@ func TestWhoHasLostItsLockWritesAndSendsNothingMore(t *testing.T) {
 			w := newWorld(t, testca.Config{Boulder: true, HideProcessing: true, Reuse: true})
 			r := request("a.example", "a.example", "b.example")
 			l, e := newLeases(w), w.engine()
-			e.Locks = l
+			on(e).Locks = l
 			w.wire.forget()
 			saved := int64(0)
 			later := w.sentAfter(kind, func() {
@@ -95,7 +95,7 @@ func TestALostLockEndsTheRun(t *testing.T) {
 			w := newWorld(t, testca.Config{})
 			r := request("a.example", "a.example")
 			l, e := newLeases(w), w.engine()
-			e.Locks = l
+			on(e).Locks = l
 			w.wire.forget()
 			later := w.sentAfter(kind, func() { l.lose(ranOut) })
 			_, err := obtain(t.Context(), e, order.Plan{Request: r})

@@ -60,7 +60,7 @@ func (d *driver) charge(a *ledger.Authorization) {
 // Release gives an order up because the operator says so, whatever it costs. An order whose certificate the CA has issued
 // is not given up: it is brought to its end.
 func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
-	held, ok, err := e.Locks.TryLock(order.LineageLock(o.Lineage))
+	held, ok, err := e.Host.TryLock(order.LineageLock(o.Lineage))
 	if err != nil {
 		return err
 	}

@@ -258,8 +258,8 @@ func TestAnUnansweredNewOrderIsCheckedWhereTheSiteIsNow(t *testing.T) {
 	orders, err := w.store.Orders(t.Context(), ledger.OrderFilter{Unsettled: true})
 	must(t, err)
 	e, seen := w.engine(), ""
-	e.Refresh = func(_ context.Context, r *ledger.Request) { r.Webroots = map[string]string{"a.example": "/moved"} }
-	e.Preflight = func(_ context.Context, r ledger.Request, names []string) preflight.Report {
+	on(e).refresh = func(_ context.Context, r *ledger.Request) { r.Webroots = map[string]string{"a.example": "/moved"} }
+	on(e).preflight = func(_ context.Context, r ledger.Request, names []string) preflight.Report {
 		seen = r.Webroots["a.example"]
 		return refusing("bad", names[0], failure.HTTPWrong, false)
 	}
@@ -387,9 +387,9 @@ func TestAPortThatAHookOpensIsWaitedFor(t *testing.T) {
 			}
 			before := len(w.ca.Truth().Orders)
 			e, begun, looks := w.engine(), false, 0
-			e.Begins = func(ledger.Request) bool { return !begun }
-			e.Begin = func(context.Context, ledger.Request) bool { did := !begun; begun = true; return did }
-			e.Preflight = func(_ context.Context, _ ledger.Request, names []string) preflight.Report {
+			on(e).begins = func(ledger.Request) bool { return !begun }
+			on(e).begin = func(context.Context, ledger.Request) bool { did := !begun; begun = true; return did }
+			on(e).preflight = func(_ context.Context, _ ledger.Request, names []string) preflight.Report {
 				if begun {
 					looks++
 				}

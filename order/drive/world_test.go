@@ -305,13 +305,7 @@ func (w *world) engine() *drive.Engine {
 	must(w.t, err)
 	return &drive.Engine{
 		Store: w.store, Account: row, ACME: client.Account(w.key, row.URL), Client: client, Key: w.key,
-		Solver: w.solver, Installer: w.disk, Locks: order.Kernel(w.locks), Keys: w.keys, Clock: w.clock, Log: slog.New(slog.DiscardHandler),
-		Preflight: func(_ context.Context, _ ledger.Request, names []string) preflight.Report {
-			w.mu.Lock()
-			w.checked = append(w.checked, names)
-			w.mu.Unlock()
-			return w.report(names)
-		},
+		Host: w.machine(), Clock: w.clock, Log: slog.New(slog.DiscardHandler),
 		Run: w.run, Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait,
 	}
 }

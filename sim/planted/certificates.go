@@ -30,7 +30,7 @@ func certificates() []Bug {
 			`	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 `,
 			`	if planted("key-removed-at-download") {
-		defer d.e.Keys.Remove(d.o)
+		defer d.e.Host.Keys().Remove(d.o)
 	}
 	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 `)}},
@@ -41,7 +41,7 @@ func certificates() []Bug {
 		}
 		return f.end(ledger.TakenState, failure.Taken, "another`)}},
 		{"installed-before-install", "the ledger calls an order installed before its certificate is in place", "wall 2, I7", 1, []Patch{on("order/drive/issue.go",
-			`	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+			`	done, err := d.e.Host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `,
 			`	if planted("installed-before-install") {
 		d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
@@ -49,10 +49,10 @@ func certificates() []Bug {
 			return err
 		}
 	}
-	done, err := d.e.Installer.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+	done, err := d.e.Host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `)}},
 		{"deployed-before-deploy", "hooks count as run when they are begun", "rule 14", 1, []Patch{on("order/drive/issue.go",
-			`	if err := d.e.Installer.Deploy(ctx, d.o); err != nil {
+			`	if err := d.e.Host.Deploy(ctx, d.o); err != nil {
 `,
 			`	if planted("deployed-before-deploy") {
 		d.o.DeployedAt = d.e.Clock.Now()
@@ -60,7 +60,7 @@ func certificates() []Bug {
 			return err
 		}
 	}
-	if err := d.e.Installer.Deploy(ctx, d.o); err != nil {
+	if err := d.e.Host.Deploy(ctx, d.o); err != nil {
 `)}},
 	}
 }

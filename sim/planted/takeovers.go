@@ -4,13 +4,13 @@ package planted
 func takeovers() []Bug {
 	return []Bug{
 		{"lineage-lock-ignored", "two runs work on one lineage at the same time", "rule 11, I2", 16, []Patch{on("order/drive/engine.go",
-			`	held, err := e.Locks.Lock(ctx, key)
+			`	held, err := e.Host.Lock(ctx, key)
 	switch {
 `,
 			`	if planted("lineage-lock-ignored") && key == order.LineageLock(lineage) {
 		return ctx, func() {}, nil
 	}
-	held, err := e.Locks.Lock(ctx, key)
+	held, err := e.Host.Lock(ctx, key)
 	switch {
 `)}},
 		{"acted-without-a-look", "a run that takes an order over believes the ledger and does not ask the CA first", "rule 1", 1, []Patch{on("order/drive/driver.go",
