@@ -12,6 +12,7 @@ import (
 type policy struct {
 	own   []netip.Addr
 	allow []netip.Prefix
+	only  []netip.Addr // nothing else is connected to, wherever names and redirects lead
 }
 
 func newPolicy(allow []netip.Prefix, own func() ([]net.Addr, error)) policy {
@@ -36,6 +37,9 @@ func newPolicy(allow []netip.Prefix, own func() ([]net.Addr, error)) policy {
 // permits reports whether a may be connected to for the name itself: a global unicast address, one of this host's own (no
 // link-local one: metadata services live there), or one that was allowed.
 func (p policy) permits(a netip.Addr) bool {
+	if p.only != nil {
+		return isDialable(a) && slices.Contains(p.only, a)
+	}
 	return p.allowed(a) || p.isOwn(a) && !a.IsLinkLocalUnicast() && !a.Is4In6() || isDialable(a) && isGlobal(a)
 }
 
@@ -44,6 +48,9 @@ func (p policy) permits(a netip.Addr) bool {
 // addresses, he would have root ask services that listen for this host alone. Where the fetch began at loopback (he says where
 // his name points, too), the redirect has to be to a name: such services answer to "localhost" and to addresses.
 func (p policy) permitsAt(first netip.Addr, host string) func(netip.Addr) bool {
+	if p.only != nil {
+		return p.permits
+	}
 	again := !first.IsLoopback() || !isLocal(host)
 	return func(a netip.Addr) bool { return p.allowed(a) || isDialable(a) && (again && a == first || isGlobal(a)) }
 }

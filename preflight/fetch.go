@@ -32,6 +32,7 @@ type fetcher struct {
 	agent    string
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	patience time.Duration // for one name
+	what     string        // is fetched
 }
 
 // trail is the way a fetch went.
@@ -169,20 +170,20 @@ func (f *fetcher) get(ctx context.Context, to target, address netip.Addr) (*http
 // compare looks whether the answer is the probe, blanks at the end left aside (RFC 8555 section 8.3).
 func (f *fetcher) compare(ctx context.Context, way trail, response *http.Response, content string) error {
 	if response.StatusCode != http.StatusOK {
-		return &trouble{kind: different, trail: way, detail: "answers with status " + strconv.Itoa(response.StatusCode) + " instead of the probe file"}
+		return &trouble{kind: different, trail: way, detail: "answers with status " + strconv.Itoa(response.StatusCode) + " instead of " + f.what}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil && isNetwork(err) {
 		return f.troubleOf(ctx, way, err)
 	}
 	if err == nil && len(body) == 0 {
-		return &trouble{kind: different, trail: way, detail: "is empty (0 bytes) instead of the probe file"}
+		return &trouble{kind: different, trail: way, detail: "is empty (0 bytes) instead of " + f.what}
 	}
 	if err != nil || strings.TrimRightFunc(string(body), unicode.IsSpace) != content {
-		return &trouble{kind: different, trail: way, detail: "answers with something else than the probe file"}
+		return &trouble{kind: different, trail: way, detail: "answers with something else than " + f.what}
 	}
 	if len(body) >= boulderBody {
-		return &trouble{kind: padded, trail: way, detail: "serves the probe file with more blanks behind it than Let's Encrypt reads"}
+		return &trouble{kind: padded, trail: way, detail: "serves " + f.what + " with more blanks behind it than Let's Encrypt reads"}
 	}
 	return nil
 }

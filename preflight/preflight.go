@@ -55,6 +55,9 @@ type Site struct {
 	// Serve serves a probe in a document root's stead: a web server of the run's own. An error is why it cannot. stop takes
 	// the probe away.
 	Serve func(probe webroot.Probe) (stop func(), err error)
+	// Content says what the name's web server answers to a token by a rule of its own, so that nothing has to be put in place:
+	// the token and the thumbprint of an account's key, in the end.
+	Content func(token string) string
 	// Elsewhere says by what else the name is proven, such as "a hook", so that there is nothing to look at or to fetch.
 	Elsewhere string
 	// Record is the name of the TXT record that proves it (RFC 8555 §8.4). It needs no address then.
@@ -62,7 +65,7 @@ type Site struct {
 }
 
 // rootless reports whether no document root is used.
-func (s Site) rootless() bool { return s.Serve != nil || s.Elsewhere != "" }
+func (s Site) rootless() bool { return s.Serve != nil || s.Content != nil || s.Elsewhere != "" }
 
 // Result is what one check came to for one name.
 type Result struct {
@@ -226,6 +229,7 @@ func (c *Checker) begin() *round {
 		agent:    orDefault(c.UserAgent, "orderly"),
 		dial:     c.Dial,
 		patience: orDefault(c.Timeout, 10*time.Second),
+		what:     "the probe file",
 	}
 	if r.fetcher.dial == nil {
 		r.fetcher.dial = new(net.Dialer).DialContext

@@ -16,10 +16,15 @@ func (r *round) groundOf(ctx context.Context, site Site) *ground {
 		return r.ground(ctx, site.Root)
 	}
 	g := &ground{}
-	if site.Serve == nil || r.Skip[HTTP] || ctx.Err() != nil {
+	if site.Serve == nil && site.Content == nil || r.Skip[HTTP] || ctx.Err() != nil {
 		return g
 	}
 	probe := webroot.NewProbe()
+	if site.Content != nil {
+		probe.Content = site.Content(probe.Token)
+		g.probe = &probe
+		return g
+	}
 	stop, err := site.Serve(probe)
 	if err != nil {
 		return g // whoever serves has a check of its own, which says why

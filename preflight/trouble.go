@@ -144,6 +144,9 @@ func (t *trouble) result(site Site) Result {
 	if site.rootless() {
 		serve = fmt.Sprintf("Let port 80 of %s lead to the port on which Orderly listens here, or prove the name another way.", site.Name)
 	}
+	if site.Content != nil {
+		serve = fmt.Sprintf("Let the web server of %s answer to /.well-known/acme-challenge/ with what is expected of it.", site.Name)
+	}
 	switch t.kind {
 	case unreached:
 		r.Verdict, r.Class = Warn, failure.HTTPUnreached
