@@ -19,32 +19,40 @@ import (
 // letsEncrypt is certbot's default --server.
 const letsEncrypt = host.Production
 
-// hookFlags are certbot's hooks.
+// hookFlags are certbot's flags about its hooks, beside the hooks themselves.
 type hookFlags struct {
-	ledger.Hooks
 	unchecked bool
 	installer string
 }
 
-func (f *hookFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.Pre, "pre-hook", "", "shell `command` before the first order; kept in the renewal file")
-	c.Flags().StringVar(&f.Post, "post-hook", "", "shell `command` afterwards, also when it failed; kept in the renewal file")
-	c.Flags().StringVar(&f.Deploy, "deploy-hook", "", "shell `command` for each certificate put in place; kept in the renewal file")
-	alias(c.Flags(), "renew-hook", "deploy-hook")
-	c.Flags().StringVarP(&f.installer, "installer", "i", "", "one of certbot's `installers`: none is run, and a note says so where no deploy hook is")
-	c.Flags().BoolVar(&f.unchecked, "disable-hook-validation", false, "take hooks whose first word is no program that can be found")
+func (f *hookFlags) add(c *cobra.Command, h *host.Hooked) {
+	set := c.Flags()
+	addText(set, &h.Pre, "pre-hook", "shell `command` before the first order; kept in the renewal file")
+	addText(set, &h.Post, "post-hook",
+		"shell `command` afterwards, also when it failed; kept in the renewal file")
+	addText(set, &h.Deploy, "deploy-hook",
+		"shell `command` for each certificate put in place; kept in the renewal file")
+	alias(set, "renew-hook", "deploy-hook")
+	set.StringVarP(&f.installer, "installer", "i", "",
+		"one of certbot's `installers`: none is run, and a note says so where no deploy hook is")
+	set.BoolVar(&f.unchecked, "disable-hook-validation", false,
+		"take hooks whose first word is no program that can be found")
 }
 
-func (f *hookFlags) check(getenv func(string) string) error {
-	for _, hook := range []struct{ kind, command string }{{"pre-hook", f.Pre}, {"post-hook", f.Post}, {"deploy-hook", f.Deploy}} {
+func (f *hookFlags) check(h host.Hooked, getenv func(string) string) error {
+	for _, hook := range []struct {
+		kind    string
+		command host.Value[string]
+	}{{"pre-hook", h.Pre}, {"post-hook", h.Post}, {"deploy-hook", h.Deploy}} {
 		// certbot would keep it, and could not read the renewal file from then on.
-		if err := certbot.CanHold(hook.command); err != nil {
-			return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.", "--%s cannot be kept in a renewal file", hook.kind)
+		if err := certbot.CanHold(hook.command.Is()); err != nil {
+			return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.",
+				"--%s cannot be kept in a renewal file", hook.kind)
 		}
 		if f.unchecked {
 			continue
 		}
-		if err := host.CheckHook(hook.kind, hook.command, getenv); err != nil {
+		if err := host.CheckHook(hook.kind, hook.command.Is(), getenv); err != nil {
 			return err
 		}
 	}
@@ -89,7 +97,6 @@ type certonly struct {
 	roots
 	hookFlags
 	accountFlags
-	choiceFlags
 	proofFlags
 	csrFlags
 	webroot bool
@@ -111,7 +118,7 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	set.SortFlags = false
 	f.roots.add(set)
 	set.BoolVar(&f.webroot, "webroot", false, "prove the names through document roots (-w)")
-	f.proofFlags.add(set)
+	f.proofFlags.add(set, &f.wish.Proof)
 	set.StringVar(&f.wish.CertName, "cert-name", "", "`name` of the certificate, its directory in live/")
 	set.BoolVar(&f.wish.Expand, "expand", false, "put all names into the certificate that holds some of them")
 	set.BoolVar(&f.wish.Renew, "force-renewal", false, "renew although it is not due")
@@ -123,9 +130,9 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	set.BoolVar(&f.wish.NewNames, "renew-with-new-domains", false, "with --cert-name: change its names without a question")
 	f.rehearsalFlags.add(set)
 	f.csrFlags.add(set)
-	f.choiceFlags.add(set, &f.wish.Choice)
+	addChoice(set, &f.wish.Choice)
 	f.accountFlags.add(c, letsEncrypt)
-	f.hookFlags.add(c)
+	f.hookFlags.add(c, &f.wish.Hooks)
 	f.working.add(set, env.Getenv)
 	f.places.add(set)
 	f.addForced(set)
@@ -213,7 +220,7 @@ func (f *certonly) check(env Env, p *printer) error {
 	if len(f.names) == 0 && f.wish.CertName == "" && !d.open(false) {
 		return failure.New(failure.Config, "Add -d NAME.", noNames)
 	}
-	if err := f.choiceFlags.check(&f.wish.Choice); err != nil {
+	if err := checkChoice(&f.wish.Choice); err != nil {
 		return err
 	}
 	if strings.ContainsAny(f.wish.CertName, "/\x00") || strings.HasPrefix(f.wish.CertName, ".") {
@@ -222,7 +229,7 @@ func (f *certonly) check(env Env, p *printer) error {
 	if err := f.accountFlags.check(); err != nil {
 		return err
 	}
-	if err := f.hookFlags.check(env.Getenv); err != nil {
+	if err := f.hookFlags.check(f.wish.Hooks, env.Getenv); err != nil {
 		return err
 	}
 	if err := f.resolve(); err != nil || d.open(false) {
@@ -233,13 +240,12 @@ func (f *certonly) check(env Env, p *printer) error {
 
 // prove decides how the names are proven. A document root alone says it as well.
 func (f *certonly) prove(env Env) error {
-	rooted := len(f.paths) > 0 || f.from != ""
-	p, err := f.proof(f.webroot || rooted && !f.standalone && !f.manual, &f.hookFlags, env.Getenv)
-	if err != nil {
+	p := &f.wish.Proof
+	rooted := (len(f.paths) > 0 || p.WebrootFrom.Said()) && !f.standalone && !f.manual
+	if err := f.decide(p, f.webroot || rooted, f.unchecked, env.Getenv); err != nil {
 		return err
 	}
-	f.wish.Proof = p
-	return f.needs(p)
+	return needs(*p)
 }
 
 // resolve turns the names as typed into those of the wish.
@@ -256,14 +262,13 @@ func (f *certonly) resolve() error {
 	}
 	f.wish.Names, f.wish.Webroots, f.wish.WebrootPaths = names, f.webroots(byTyped), f.paths
 	f.wish.Server, f.wish.Account, f.wish.Registration = f.server, f.account, f.registration
-	f.wish.Hooks = f.Hooks
 	return suits(f.wish.Proof, names)
 }
 
 // unrooted refuses, in certbot's words, names without a document root.
 func (f *certonly) unrooted() error {
 	names := f.wish.Names
-	if f.wish.Proof.Solver == ledger.WebrootSolver && len(f.paths) == 0 && len(names) > 0 && len(f.wish.Webroots) < len(names) && f.from == "" {
+	if f.wish.Proof.Solver.Is() == ledger.WebrootSolver && len(f.paths) == 0 && len(names) > 0 && len(f.wish.Webroots) < len(names) && !f.wish.Proof.WebrootFrom.Said() {
 		return failure.New(failure.WebrootUnset, "Add -w DIR, the directory that the web server serves for these names.",
 			"Missing command line flag or config entry for this setting:\nInput the webroot for %s:", names[0])
 	}

@@ -1,5 +1,7 @@
 package cli
 
+// certbot's flags about the certificate itself, for certonly, renew and reconfigure.
+
 import (
 	"slices"
 	"strings"
@@ -10,40 +12,50 @@ import (
 	"orderly/host"
 )
 
-// choiceFlags are certbot's flags about the certificate itself, for certonly and renew.
-type choiceFlags struct{}
-
-func (choiceFlags) add(set *pflag.FlagSet, c *host.Choice) {
-	set.StringVar(&c.KeyType, "key-type", "", "`kind` of private key: ecdsa (the default for a new certificate) or rsa")
-	set.IntVar(&c.RSABits, "rsa-key-size", 0, "`bits` of an RSA key (default: 2048)")
-	set.StringVar(&c.Curve, "elliptic-curve", "", "`curve` of an ECDSA key: secp256r1 (the default), secp384r1, secp521r1")
-	set.BoolVar(&c.ReuseKey, "reuse-key", false, "the certificates after this one have the same private key; kept in the renewal file")
-	set.BoolVar(&c.NoReuseKey, "no-reuse-key", false, "each certificate has a key of its own again")
-	set.BoolVar(&c.NewKey, "new-key", false, "another private key this time, although the lineage reuses its key")
-	set.BoolVar(&c.MustStaple, "must-staple", false, "ask for the OCSP Must Staple extension; kept in the renewal file")
-	set.BoolVar(&c.NoMustStaple, "no-must-staple", false, "ask for it no longer")
-	set.StringVar(&c.PreferredChain, "preferred-chain", "", "the chain whose topmost certificate was issued by this common `name`, where the CA offers several")
-	set.StringVar(&c.PreferredProfile, "preferred-profile", "", "the certificate `profile` to ask for where the CA offers it")
-	set.StringVar(&c.RequiredProfile, "required-profile", "", "the certificate `profile` without which there is to be no order")
-	set.BoolVar(&c.AllowSubset, "allow-subset-of-names", false, "leave out names that cannot be validated, if others can")
-	set.BoolVar(&c.NoAllowSubset, "no-allow-subset-of-names", false, "leave none out any longer")
+// addChoice adds the flags that say what a certificate is to be like.
+func addChoice(set *pflag.FlagSet, c *host.Choice) {
+	addText(set, &c.KeyType, "key-type",
+		"`kind` of private key: ecdsa (the default for a new certificate) or rsa")
+	addNumber(set, &c.RSABits, "rsa-key-size", 0, "`bits` of an RSA key (default: 2048)")
+	addText(set, &c.Curve, "elliptic-curve",
+		"`curve` of an ECDSA key: secp256r1 (the default), secp384r1, secp521r1")
+	addSwitch(set, &c.ReuseKey, "reuse-key",
+		"the certificates after this one have the same private key; kept in the renewal file",
+		"each certificate has a key of its own again")
+	set.BoolVar(&c.NewKey, "new-key", false,
+		"another private key this time, although the lineage reuses its key")
+	addSwitch(set, &c.MustStaple, "must-staple",
+		"ask for the OCSP Must Staple extension; kept in the renewal file", "ask for it no longer")
+	addText(set, &c.PreferredChain, "preferred-chain", "the chain whose topmost certificate was "+
+		"issued by this common `name`, where the CA offers several")
+	addText(set, &c.PreferredProfile, "preferred-profile",
+		"the certificate `profile` to ask for where the CA offers it")
+	addText(set, &c.RequiredProfile, "required-profile",
+		"the certificate `profile` without which there is to be no order")
+	addSwitch(set, &c.AllowSubset, "allow-subset-of-names",
+		"leave out names that cannot be validated, if others can", "leave none out any longer")
 }
 
-func (choiceFlags) check(c *host.Choice) error {
-	c.KeyType, c.Curve = strings.ToLower(c.KeyType), strings.ToLower(c.Curve)
+// checkChoice refuses what no certificate can be like.
+func checkChoice(c *host.Choice) error {
+	kind, curve, bits := strings.ToLower(c.KeyType.Is()), strings.ToLower(c.Curve.Is()), c.RSABits.Is()
 	switch {
-	case c.KeyType != "" && c.KeyType != "ecdsa" && c.KeyType != "rsa":
-		return failure.New(failure.Usage, "", "--key-type %s: only ecdsa and rsa are known", failure.Clean(c.KeyType))
-	case c.Curve != "" && !slices.Contains([]string{"secp256r1", "secp384r1", "secp521r1"}, c.Curve):
-		return failure.New(failure.Usage, "", "--elliptic-curve %s: only secp256r1, secp384r1 and secp521r1 are known", failure.Clean(c.Curve))
-	case c.RSABits != 0 && (c.RSABits < 2048 || c.RSABits > 8192):
-		return failure.New(failure.Usage, "", "--rsa-key-size %d: between 2048 and 8192 bits", c.RSABits)
-	case c.ReuseKey && c.NoReuseKey:
-		return failure.New(failure.Usage, "", "--reuse-key and --no-reuse-key contradict each other")
-	case c.MustStaple && c.NoMustStaple:
-		return failure.New(failure.Usage, "", "--must-staple and --no-must-staple contradict each other")
-	case c.AllowSubset && c.NoAllowSubset:
-		return failure.New(failure.Usage, "", "--allow-subset-of-names and --no-allow-subset-of-names contradict each other")
+	case kind != "" && kind != "ecdsa" && kind != "rsa":
+		return failure.New(failure.Usage, "", "--key-type %s: only ecdsa and rsa are known", failure.Clean(kind))
+	case curve != "" && !slices.Contains([]string{"secp256r1", "secp384r1", "secp521r1"}, curve):
+		return failure.New(failure.Usage, "",
+			"--elliptic-curve %s: only secp256r1, secp384r1 and secp521r1 are known", failure.Clean(curve))
+	case bits != 0 && (bits < 2048 || bits > 8192):
+		return failure.New(failure.Usage, "", "--rsa-key-size %d: between 2048 and 8192 bits", bits)
+	}
+	if kind != "" {
+		c.KeyType = host.Say(kind)
+	}
+	if curve != "" {
+		c.Curve = host.Say(curve)
+	}
+	if bits == 0 {
+		c.RSABits = host.Value[int]{}
 	}
 	return nil
 }

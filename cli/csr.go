@@ -33,7 +33,7 @@ func (f *csrFlags) read(c *certonly) error {
 		}
 		return nil
 	}
-	if c.wish.Choice.AllowSubset {
+	if c.wish.Choice.AllowSubset.Is() {
 		return failure.New(failure.Usage, "Leave one of them out.", "--allow-subset-of-names cannot be used with --csr")
 	}
 	if c.wish.CertName != "" {

@@ -161,7 +161,7 @@ func (f *certonly) nameIt(ctx context.Context, d *dialogue) error {
 
 // rootThem asks for the document roots of names that have none, as certbot's plugin webroot does.
 func (f *certonly) rootThem(ctx context.Context, d *dialogue, s *session) error {
-	if f.wish.Proof.Solver != ledger.WebrootSolver || len(f.paths) > 0 || f.from != "" {
+	if f.wish.Proof.Solver.Is() != ledger.WebrootSolver || len(f.paths) > 0 || f.wish.Proof.WebrootFrom.Said() {
 		return nil
 	}
 	var known []string
@@ -221,7 +221,8 @@ func (d *dialogue) root(ctx context.Context, s *session, name string, known []st
 
 // chooseProver asks how the names are to be proven, where no flag says it.
 func (f *certonly) chooseProver(ctx context.Context, d *dialogue) error {
-	if f.webroot || f.standalone || f.manual || len(f.paths) > 0 || f.from != "" || f.wish.CertName != "" || !d.open(false) {
+	if f.webroot || f.standalone || f.manual || len(f.paths) > 0 || f.wish.Proof.WebrootFrom.Said() ||
+		f.wish.CertName != "" || !d.open(false) {
 		return nil
 	}
 	i, err := d.menu(ctx, "How would you like to authenticate with the ACME CA?",

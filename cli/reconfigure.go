@@ -16,7 +16,6 @@ type reconfigure struct {
 	working
 	hookFlags
 	accountFlags
-	choiceFlags
 	proofFlags
 	roots   roots
 	webroot bool
@@ -43,9 +42,9 @@ func newReconfigure(env Env, p *printer) *cobra.Command {
 	set.StringVar(&f.wish.CertName, "cert-name", "", "`name` of the certificate")
 	set.BoolVar(&f.webroot, "webroot", false, "prove the names through document roots")
 	f.roots.addPaths(set, "document root of all names from now on")
-	f.proofFlags.add(set)
-	f.hookFlags.add(c)
-	f.choiceFlags.add(set, &f.wish.Choice)
+	f.proofFlags.add(set, &f.wish.Proof)
+	f.hookFlags.add(c, &f.wish.Hooks)
+	addChoice(set, &f.wish.Choice)
 	set.StringSliceVarP(&f.domains, "domain", "d", nil, "refused: the names of a certificate are changed with certonly")
 	alias(set, "domains", "domain")
 	_ = set.MarkHidden("domain")
@@ -56,13 +55,13 @@ func newReconfigure(env Env, p *printer) *cobra.Command {
 	return c
 }
 
-// forget notes the hooks that are given as nothing.
+// forget takes away the hooks that are given as nothing.
 func (f *reconfigure) forget(c *cobra.Command) {
-	for _, hook := range []struct{ flag, key, command string }{
-		{"pre-hook", "pre_hook", f.Pre}, {"post-hook", "post_hook", f.Post}, {"deploy-hook", "renew_hook", f.Deploy},
+	for flag, hook := range map[string]*host.Value[string]{
+		"pre-hook": &f.wish.Hooks.Pre, "post-hook": &f.wish.Hooks.Post, "deploy-hook": &f.wish.Hooks.Deploy,
 	} {
-		if c.Flags().Changed(hook.flag) && hook.command == "" {
-			f.wish.Forget = append(f.wish.Forget, hook.key)
+		if c.Flags().Changed(flag) && !hook.Said() {
+			*hook = host.Say("")
 		}
 	}
 }
@@ -108,10 +107,10 @@ func (f *reconfigure) check(env Env) error {
 	if err := f.accountFlags.check(); err != nil {
 		return err
 	}
-	if err := f.hookFlags.check(env.Getenv); err != nil {
+	if err := f.hookFlags.check(f.wish.Hooks, env.Getenv); err != nil {
 		return err
 	}
-	if err := f.choiceFlags.check(&f.wish.Choice); err != nil {
+	if err := checkChoice(&f.wish.Choice); err != nil {
 		return err
 	}
 	if f.staging {
@@ -120,13 +119,13 @@ func (f *reconfigure) check(env Env) error {
 		}
 		f.server = host.Staging
 	}
-	var err error
-	rooted := (len(f.roots.paths)+len(f.roots.mapped) > 0 || f.from != "") && !f.standalone && !f.manual
-	if f.wish.Proof, err = f.proof(f.webroot || rooted, &f.hookFlags, env.Getenv); err != nil {
+	p := &f.wish.Proof
+	rooted := (len(f.roots.paths)+len(f.roots.mapped) > 0 || p.WebrootFrom.Said()) && !f.standalone && !f.manual
+	if err := f.decide(p, f.webroot || rooted, f.unchecked, env.Getenv); err != nil {
 		return err
 	}
 	f.wish.Server, f.wish.Account, f.wish.Registration, f.wish.Only = f.server, f.account, f.registration, f.dryRun
-	f.wish.Hooks, f.wish.Webroots, f.wish.WebrootPaths = f.Hooks, f.roots.mapped, f.roots.paths
+	f.wish.Webroots, f.wish.WebrootPaths = f.roots.mapped, f.roots.paths
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"orderly/cli/argparse"
 	"orderly/failure"
-	"orderly/ledger"
+	"orderly/host"
 	"orderly/renewal"
 )
 
@@ -21,7 +21,6 @@ type renew struct {
 	working
 	hookFlags
 	accountFlags
-	choiceFlags
 	proofFlags
 	roots     roots
 	round     renewal.Round
@@ -46,10 +45,10 @@ func newRenew(env Env, p *printer) *cobra.Command {
 	alias(set, "renew-by-default", "force-renewal")
 	f.roots.addPaths(set, "document root of all names from now on, in place of the renewal files' own")
 	f.rehearsalFlags.add(set)
-	f.choiceFlags.add(set, &f.round.Choice)
-	f.proofFlags.add(set)
+	addChoice(set, &f.round.Choice)
+	f.proofFlags.add(set, &f.round.Proof)
 	f.accountFlags.add(c, "")
-	f.hookFlags.add(c)
+	f.hookFlags.add(c, &f.round.Hooks)
 	set.BoolVar(&f.immediate, "no-random-sleep-on-renew", env.Getenv("ORDERLY_NO_RANDOM_SLEEP") != "",
 		"do not wait a random time, up to eight minutes, before the first renewal where nobody watches (ORDERLY_NO_RANDOM_SLEEP)")
 	f.working.add(set, env.Getenv)
@@ -62,21 +61,20 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 	if err := f.accountFlags.check(); err != nil {
 		return err
 	}
-	if err := f.hookFlags.check(env.Getenv); err != nil {
+	if err := f.hookFlags.check(f.round.Hooks, env.Getenv); err != nil {
 		return err
 	}
-	if err := f.choiceFlags.check(&f.round.Choice); err != nil {
+	if err := checkChoice(&f.round.Choice); err != nil {
 		return err
 	}
 	if err := f.rehearsalFlags.choose(&f.accountFlags); err != nil {
 		return err
 	}
-	var err error
-	if f.round.Proof, err = f.proof(false, &f.hookFlags, env.Getenv); err != nil {
+	if err := f.decide(&f.round.Proof, false, f.unchecked, env.Getenv); err != nil {
 		return err
 	}
 	f.round.Server, f.round.Account, f.round.Registration = f.server, f.account, f.registration
-	f.round.Hooks, f.round.Progress = f.Hooks, p.bar("Renewing")
+	f.round.Progress = p.bar("Renewing")
 	f.round.WebrootPaths, f.round.Webroots = f.roots.paths, f.roots.mapped
 	if f.spreads(env) {
 		f.round.Spread = renewal.Spread
@@ -135,7 +133,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 		p.invalidNames(ctx, s, r)
 	}
 	p.Say("\n%s", frame)
-	summary(p, results, f.dryRun, f.Hooks != ledger.Hooks{})
+	summary(p, results, f.dryRun, f.round.Hooks != host.Hooked{})
 	p.Say(frame)
 	tally(p, results)
 	if err != nil {

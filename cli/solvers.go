@@ -13,55 +13,56 @@ import (
 	"orderly/ledger"
 )
 
-// proofFlags are certbot's flags about how names are proven, beside those of document roots. -a is turned into the switch
-// of its plugin before they are read.
-type proofFlags struct {
-	standalone, manual bool
-	port               int
-	address            string
-	auth, cleanup      string
-	challenges         string
-	from               string
-	set                *pflag.FlagSet
-}
+// proofFlags are certbot's switches about how names are proven; what else is said of that is said at once. -a is turned
+// into the switch of its plugin before they are read.
+type proofFlags struct{ standalone, manual bool }
 
-func (f *proofFlags) add(set *pflag.FlagSet) {
-	f.set = set
-	set.BoolVar(&f.standalone, "standalone", false, "prove the names through a web server of this run's own; nothing else may listen on its port")
-	set.IntVar(&f.port, "http-01-port", 80, "`port` on which --standalone listens; the CA comes to port 80, which must lead there")
-	set.StringVar(&f.address, "http-01-address", "", "`address` on which --standalone listens (default: every one, IPv4 and IPv6)")
+func (f *proofFlags) add(set *pflag.FlagSet, p *host.Proof) {
+	set.BoolVar(&f.standalone, "standalone", false,
+		"prove the names through a web server of this run's own; nothing else may listen on its port")
+	addNumber(set, &p.Port, "http-01-port", 80,
+		"`port` on which --standalone listens; the CA comes to port 80, which must lead there")
+	addText(set, &p.Address, "http-01-address",
+		"`address` on which --standalone listens (default: every one, IPv4 and IPv6)")
 	set.BoolVar(&f.manual, "manual", false, "prove the names by commands of your own: --manual-auth-hook")
-	set.StringVar(&f.auth, "manual-auth-hook", "", "shell `command` that puts in place what the CA looks for, told by CERTBOT_DOMAIN, CERTBOT_VALIDATION, CERTBOT_TOKEN (http-01)")
-	set.StringVar(&f.cleanup, "manual-cleanup-hook", "", "shell `command` that takes it away, told the same and CERTBOT_AUTH_OUTPUT")
-	set.StringVar(&f.from, "webroot-from", "", "shell `command` that prints the document root of the name it is given, or a path with {domain} in it: asked with every order, what is known otherwise (-w, the renewal file) serves only when it fails; kept in the renewal file")
-	set.StringVar(&f.challenges, "preferred-challenges", "", "`list` of http, dns: how names are proven; --manual can do both, and a wildcard takes dns")
+	addText(set, &p.Auth, "manual-auth-hook", "shell `command` that puts in place what the CA looks "+
+		"for, told by CERTBOT_DOMAIN, CERTBOT_VALIDATION, CERTBOT_TOKEN (http-01)")
+	addText(set, &p.Cleanup, "manual-cleanup-hook",
+		"shell `command` that takes it away, told the same and CERTBOT_AUTH_OUTPUT")
+	addText(set, &p.WebrootFrom, "webroot-from", "shell `command` that prints the document root of "+
+		"the name it is given, or a path with {domain} in it: asked with every order, what is known "+
+		"otherwise (-w, the renewal file) serves only when it fails; kept in the renewal file")
+	addText(set, &p.Challenges, "preferred-challenges", "`list` of http, dns: how names are proven; "+
+		"--manual can do both, and a wildcard takes dns")
 }
 
-// proof is what the flags come to. webroot says that document roots were asked for. Hooks that cannot be found are refused
-// where they are checked.
-func (f *proofFlags) proof(webroot bool, hooks *hookFlags, getenv func(string) string) (host.Proof, error) {
-	var p host.Proof
-	var err error
-	if p.Solver, err = f.solver(webroot); err != nil {
-		return p, err
+// decide completes what was said of proofs with the switches. webroot says that document roots were asked for. Hooks that
+// cannot be found are refused where they are checked.
+func (f *proofFlags) decide(p *host.Proof, webroot, unchecked bool, getenv func(string) string) error {
+	way, err := f.solver(webroot)
+	if err != nil {
+		return err
 	}
-	p.Manual, p.WebrootFrom = ledger.Manual{Auth: f.auth, Cleanup: f.cleanup}, f.from
-	if err := host.CheckWebrootFrom(f.from, getenv); err != nil {
-		return p, err
+	if way != "" {
+		p.Solver = host.Say(way)
 	}
-	if p.Manual.Challenge, err = challengeList(f.challenges); err != nil {
-		return p, err
+	if err := host.CheckWebrootFrom(p.WebrootFrom.Is(), getenv); err != nil {
+		return err
 	}
-	if p.Standalone, err = f.place(); err != nil {
-		return p, err
+	list, err := challengeList(p.Challenges.Is())
+	if err != nil {
+		return err
 	}
-	if hooks.unchecked {
-		return p, nil
+	if p.Challenges = (host.Value[string]{}); list != "" {
+		p.Challenges = host.Say(list)
 	}
-	if err := host.CheckHook("manual-auth-hook", f.auth, getenv); err != nil {
-		return p, err
+	if err := listens(*p); err != nil || unchecked {
+		return err
 	}
-	return p, host.CheckHook("manual-cleanup-hook", f.cleanup, getenv)
+	if err := host.CheckHook("manual-auth-hook", p.Auth.Is(), getenv); err != nil {
+		return err
+	}
+	return host.CheckHook("manual-cleanup-hook", p.Cleanup.Is(), getenv)
 }
 
 // solver is the one way to prove names that was asked for, "" where none was.
@@ -83,19 +84,17 @@ func (f *proofFlags) solver(webroot bool) (string, error) {
 	return way, nil
 }
 
-// place is where --standalone listens; zero is what the renewal file says, and port 80.
-func (f *proofFlags) place() (ledger.Standalone, error) {
-	at := ledger.Standalone{Address: f.address}
-	if f.set.Changed("http-01-port") {
-		at.Port = f.port
+// listens refuses a port or an address on which --standalone cannot listen.
+func listens(p host.Proof) error {
+	port, address := p.Port.Is(), p.Address.Is()
+	if p.Port.Said() && (port < 1 || port > 65535) {
+		return failure.New(failure.Usage, "", "--http-01-port %d: not a port", port)
 	}
-	if f.port < 1 || f.port > 65535 {
-		return at, failure.New(failure.Usage, "", "--http-01-port %d: not a port", f.port)
+	if strings.ContainsAny(address, " /[]") || strings.Contains(address, ":") && !isAddress(address) {
+		return failure.New(failure.Usage, "Give the address alone, without a port.",
+			"--http-01-address %s: not an address", failure.Clean(address))
 	}
-	if strings.ContainsAny(f.address, " /[]") || strings.Contains(f.address, ":") && !isAddress(f.address) {
-		return at, failure.New(failure.Usage, "Give the address alone, without a port.", "--http-01-address %s: not an address", failure.Clean(f.address))
-	}
-	return at, nil
+	return nil
 }
 
 func isAddress(text string) bool {
@@ -125,11 +124,11 @@ func challengeList(text string) (string, error) {
 }
 
 // needs refuses a way to prove names that certonly cannot go by itself.
-func (f *proofFlags) needs(p host.Proof) error {
+func needs(p host.Proof) error {
 	switch {
-	case p.Solver == "":
+	case !p.Solver.Said():
 		return failure.New(failure.Usage, "Add --webroot -w DIR.", "no way to prove the names is given: --webroot, --standalone or --manual")
-	case p.Solver == ledger.ManualSolver && p.Manual.Auth == "":
+	case p.Solver.Is() == ledger.ManualSolver && !p.Auth.Said():
 		return failure.New(failure.Config, "Name the command that proves a name; nobody is asked to do it by hand.",
 			"An authentication script must be provided with --manual-auth-hook when using the manual plugin non-interactively.")
 	}
@@ -138,12 +137,12 @@ func (f *proofFlags) needs(p host.Proof) error {
 
 // suits refuses names that cannot be proven the way that was asked for, before anything is looked at.
 func suits(p host.Proof, names []string) error {
-	r := ledger.Request{Solver: p.Solver, Manual: p.Manual}
+	r := ledger.Request{Solver: p.Solver.Is(), Manual: ledger.Manual{Challenge: p.Challenges.Is()}}
 	for _, name := range names {
 		wildcard := strings.HasPrefix(name, "*.")
 		switch {
 		case r.ChallengeType(wildcard) != "":
-		case wildcard && p.Solver == ledger.ManualSolver:
+		case wildcard && p.Solver.Is() == ledger.ManualSolver:
 			return failure.New(failure.BadName, "Add dns to --preferred-challenges.", "%q is a wildcard, which only a DNS record can prove (dns-01)", failure.Clean(name))
 		case wildcard:
 			return failure.New(failure.BadName, "List the names, or prove it by DNS: --manual --preferred-challenges dns --manual-auth-hook COMMAND.",

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -12,38 +13,11 @@ import (
 // What a certificate is like (its key, its chain, its profile) is said on the command line, or in the
 // renewal file, or left to certbot's defaults; and kept in the renewal file for the next time.
 
-// Choice is what a command line says about the certificate itself. What is zero is left to the renewal file, and to
-// certbot's defaults for a new lineage.
-type Choice struct {
-	KeyType          string // "ecdsa" or "rsa"
-	RSABits          int
-	Curve            string // "secp256r1", "secp384r1", "secp521r1"
-	ReuseKey         bool   // the next certificates have the same key
-	NoReuseKey       bool
-	NewKey           bool // this time another one, whatever is said of reuse
-	MustStaple       bool
-	NoMustStaple     bool   // takes it away again
-	PreferredChain   string // common name of the issuer of the topmost certificate
-	PreferredProfile string
-	RequiredProfile  string
-	AllowSubset      bool // names that fail are left out
-	NoAllowSubset    bool
-}
-
-// Apply completes a request: the command line's word counts before the renewal file's. current is nil for a new lineage.
-func (c Choice) Apply(r *ledger.Request, current *certbot.Lineage) error {
-	var p certbot.Params
-	if current != nil {
-		p = current.Renewal.Params
-	}
-	r.ReuseKey = (c.ReuseKey || p.ReuseKey) && !c.NoReuseKey
-	r.MustStaple = (c.MustStaple || p.MustStaple) && !c.NoMustStaple
-	r.AllowSubset = (c.AllowSubset || p.AllowSubset) && !c.NoAllowSubset
-	r.PreferredChain = first(c.PreferredChain, p.PreferredChain)
-	r.Profile, r.PreferredProfile = c.RequiredProfile, c.PreferredProfile
-	if r.Profile == "" && r.PreferredProfile == "" {
-		r.Profile, r.PreferredProfile = p.RequiredProfile, p.PreferredProfile
-	}
+// complete writes into a request what was said of the certificate, above the renewal file of the lineage, if it has one.
+func (c Choice) complete(r *ledger.Request, all Choice, current *certbot.Lineage) error {
+	r.ReuseKey, r.MustStaple, r.AllowSubset = all.ReuseKey.is, all.MustStaple.is, all.AllowSubset.is
+	r.PreferredChain = all.PreferredChain.is
+	r.Profile, r.PreferredProfile = all.RequiredProfile.is, all.PreferredProfile.is
 	if r.Profile != "" {
 		r.PreferredProfile = ""
 	}
@@ -56,30 +30,17 @@ func (c Choice) Apply(r *ledger.Request, current *certbot.Lineage) error {
 		}
 		r.OldKey = current.Renewal.PrivKey
 	}
-	c.key(r, p)
+	r.KeyType, r.RSABits, r.Curve = cmp.Or(all.KeyType.is, "ecdsa"), all.RSABits.is, all.Curve.is
 	return nil
-}
-
-// key decides what a new private key is like. A renewal file without key_type means rsa, as in certbot.
-func (c Choice) key(r *ledger.Request, p certbot.Params) {
-	r.KeyType, r.RSABits, r.Curve = p.KeyType, p.RSAKeySize, p.EllipticCurve
-	if c.KeyType != "" && c.KeyType != r.KeyType {
-		r.KeyType, r.RSABits, r.Curve = c.KeyType, 0, ""
-	}
-	if r.KeyType == "" {
-		r.KeyType = "ecdsa"
-	}
-	if c.RSABits != 0 {
-		r.RSABits = c.RSABits
-	}
-	r.Curve = first(c.Curve, r.Curve)
 }
 
 // agreesWith refuses, in certbot's words, a wish for another kind of key where the key is to stay the same.
 func (c Choice) agreesWith(l *certbot.Lineage) error {
 	p := l.Renewal.Params
 	for _, one := range []struct{ flag, now, wanted string }{
-		{"key-type", p.KeyType, c.KeyType}, {"rsa-key-size", number(p.RSAKeySize), number(c.RSABits)}, {"elliptic-curve", p.EllipticCurve, c.Curve},
+		{"key-type", p.KeyType, c.KeyType.is},
+		{"rsa-key-size", number(p.RSAKeySize), number(c.RSABits.is)},
+		{"elliptic-curve", p.EllipticCurve, c.Curve.is},
 	} {
 		if one.wanted != "" && !strings.EqualFold(one.wanted, one.now) {
 			return failure.New(failure.Config, "Add --new-key for another key this once, or --no-reuse-key for a new one from now on.",
@@ -97,16 +58,10 @@ func number(n int) string {
 	return fmt.Sprint(n)
 }
 
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // ChangesKeyType reports whether another type of key is asked for than the certificate has, whatever its renewal file says.
 func (c Choice) ChangesKeyType(l *certbot.Lineage) bool {
-	return c.KeyType != "" && l.Certificate.KeyType != "" && !strings.EqualFold(c.KeyType, l.Certificate.KeyType)
+	return c.KeyType.said && l.Certificate.KeyType != "" &&
+		!strings.EqualFold(c.KeyType.is, l.Certificate.KeyType)
 }
 
 // chosen writes what a request says of the certificate into the settings of a renewal file.

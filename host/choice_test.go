@@ -19,15 +19,15 @@ func TestWhatTheCommandLineSaysCountsBeforeTheRenewalFile(t *testing.T) {
 		refused string
 	}{
 		{"nothing is said of a new lineage", Choice{}, nil, ledger.Request{KeyType: "ecdsa"}, ""},
-		{"a new lineage that is to reuse its key", Choice{ReuseKey: true, Curve: "secp384r1"}, nil, ledger.Request{KeyType: "ecdsa", Curve: "secp384r1", ReuseKey: true}, ""},
+		{"a new lineage that is to reuse its key", Choice{ReuseKey: Say(true), Curve: Say("secp384r1")}, nil, ledger.Request{KeyType: "ecdsa", Curve: "secp384r1", ReuseKey: true}, ""},
 		{"a file without key_type is read as rsa", Choice{}, &certbot.Params{KeyType: "rsa"}, ledger.Request{KeyType: "rsa"}, ""},
 		{"the file's word stays", Choice{}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, ReuseKey: true, OldKey: "/live/privkey.pem", PreferredChain: "old root", Profile: "classic"}, ""},
-		{"a preferred profile replaces a required one", Choice{PreferredProfile: "shortlived"}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, ReuseKey: true, OldKey: "/live/privkey.pem", PreferredChain: "old root", PreferredProfile: "shortlived"}, ""},
-		{"--new-key", Choice{NewKey: true, KeyType: "ecdsa"}, &reusing, ledger.Request{KeyType: "ecdsa", ReuseKey: true, PreferredChain: "old root", Profile: "classic"}, ""},
-		{"--no-reuse-key", Choice{NoReuseKey: true}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, PreferredChain: "old root", Profile: "classic"}, ""},
-		{"another type of key that is reused", Choice{KeyType: "ecdsa"}, &reusing, ledger.Request{}, "--key-type of this certificate because --reuse-key"},
-		{"another size of key that is reused", Choice{RSABits: 3072}, &reusing, ledger.Request{}, "--rsa-key-size of this certificate because --reuse-key"},
-		{"the same size of key that is reused", Choice{RSABits: 4096}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, ReuseKey: true, OldKey: "/live/privkey.pem", PreferredChain: "old root", Profile: "classic"}, ""},
+		{"a preferred profile replaces a required one", Choice{PreferredProfile: Say("shortlived")}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, ReuseKey: true, OldKey: "/live/privkey.pem", PreferredChain: "old root", PreferredProfile: "shortlived"}, ""},
+		{"--new-key", Choice{NewKey: true, KeyType: Say("ecdsa")}, &reusing, ledger.Request{KeyType: "ecdsa", ReuseKey: true, PreferredChain: "old root", Profile: "classic"}, ""},
+		{"--no-reuse-key", Choice{ReuseKey: Say(false)}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, PreferredChain: "old root", Profile: "classic"}, ""},
+		{"another type of key that is reused", Choice{KeyType: Say("ecdsa")}, &reusing, ledger.Request{}, "--key-type of this certificate because --reuse-key"},
+		{"another size of key that is reused", Choice{RSABits: Say(3072)}, &reusing, ledger.Request{}, "--rsa-key-size of this certificate because --reuse-key"},
+		{"the same size of key that is reused", Choice{RSABits: Say(4096)}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, ReuseKey: true, OldKey: "/live/privkey.pem", PreferredChain: "old root", Profile: "classic"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var l *certbot.Lineage
@@ -35,7 +35,7 @@ func TestWhatTheCommandLineSaysCountsBeforeTheRenewalFile(t *testing.T) {
 				l = &certbot.Lineage{Name: "a", Renewal: &certbot.Renewal{PrivKey: "/live/privkey.pem", Params: *c.file}}
 			}
 			var r ledger.Request
-			err := c.choice.Apply(&r, l)
+			err := Said{Choice: c.choice}.Complete(&r, l)
 			if c.refused != "" {
 				if failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), c.refused) || failure.RemedyOf(err) == "" {
 					t.Errorf("error %v", err)

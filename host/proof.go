@@ -10,38 +10,20 @@ import (
 
 // How names are proven is said on the command line or in the renewal file, and kept there.
 
-// Proof is what a command line says about how names are proven. What is zero is left to the renewal file.
-type Proof struct {
-	Solver     string // ledger.WebrootSolver, ledger.StandaloneSolver, ledger.ManualSolver
-	Standalone ledger.Standalone
-	Manual     ledger.Manual
-	// WebrootFrom is whom to ask for the document root of each name: a shell command, or a path with {domain} in it.
-	WebrootFrom string
-}
+// Rootless reports whether it is said that no document root proves the names.
+func (p Proof) Rootless() bool { return p.Solver.said && p.Solver.is != ledger.WebrootSolver }
 
-// Rootless reports whether the command line says that no document root proves the names.
-func (p Proof) Rootless() bool { return p.Solver != "" && p.Solver != ledger.WebrootSolver }
-
-// Apply completes a request: the command line's word counts before the renewal file's. current is nil for a new lineage.
-func (p Proof) Apply(r *ledger.Request, current *certbot.Lineage) error {
-	var file certbot.Params
-	if current != nil {
-		file = current.Renewal.Params
-	}
-	r.Solver = first(p.Solver, file.Authenticator)
-	r.Manual.Challenge = first(p.Manual.Challenge, strings.Join(file.Challenges, ","))
+// complete writes into a request how names are proven. current is nil for a new lineage.
+func (p Proof) complete(r *ledger.Request, current *certbot.Lineage) error {
+	r.Solver, r.Manual.Challenge = p.Solver.is, p.Challenges.is
 	switch r.Solver {
 	case "", ledger.WebrootSolver:
 		r.Solver = "" // as orders have it that were made before there was a choice
-		r.WebrootFrom = first(p.WebrootFrom, file.WebrootFrom)
+		r.WebrootFrom = p.WebrootFrom.is
 	case ledger.StandaloneSolver:
-		r.Standalone = ledger.Standalone{Address: first(p.Standalone.Address, file.HTTP01Address), Port: p.Standalone.Port}
-		if r.Standalone.Port == 0 {
-			r.Standalone.Port = file.HTTP01Port
-		}
+		r.Standalone = ledger.Standalone{Address: p.Address.is, Port: p.Port.is}
 	case ledger.ManualSolver:
-		r.Manual.Auth = first(p.Manual.Auth, pluginSetting(file, "manual_auth_hook"))
-		r.Manual.Cleanup = first(p.Manual.Cleanup, pluginSetting(file, "manual_cleanup_hook"))
+		r.Manual.Auth, r.Manual.Cleanup = p.Auth.is, p.Cleanup.is
 	default:
 		return unsupported(current, r.Solver)
 	}
@@ -49,18 +31,12 @@ func (p Proof) Apply(r *ledger.Request, current *certbot.Lineage) error {
 		r.Webroots, r.WebrootPaths = map[string]string{}, nil
 	}
 	if r.Solver == ledger.ManualSolver && r.Manual.Auth == "" {
-		return failure.New(failure.RenewalFile, "Name the command that proves a name: --manual-auth-hook COMMAND.",
-			"An authentication script must be provided with --manual-auth-hook when using the manual plugin non-interactively.")
+		return failure.New(failure.RenewalFile,
+			"Name the command that proves a name: --manual-auth-hook COMMAND.",
+			"An authentication script must be provided with --manual-auth-hook when using the manual plugin "+
+				"non-interactively.")
 	}
 	return nil
-}
-
-// applyFile is Apply for a renewal, whose file has to say how names are proven if the command line does not.
-func (p Proof) applyFile(r *ledger.Request, l *certbot.Lineage) error {
-	if p.Solver == "" && l.Renewal.Params.Authenticator == "" {
-		return unsupported(l, "")
-	}
-	return p.Apply(r, l)
 }
 
 func unsupported(l *certbot.Lineage, authenticator string) error {

@@ -19,36 +19,6 @@ const (
 	Staging    = "https://acme-staging-v02.api.letsencrypt.org/directory"
 )
 
-// Said is what a command line says about the certificates that it is about. What is zero is left to each
-// renewal file.
-type Said struct {
-	Server  string
-	Account string // id
-	Hooks   ledger.Hooks
-	Choice  Choice
-	Proof   Proof
-	// Webroots and WebrootPaths take the place of the renewal files' own, as certbot's --webroot-map and -w do: of the latter
-	// the last one is for every name that the former lacks.
-	Webroots     map[string]string
-	WebrootPaths []string
-}
-
-// At says which CA and account renew a lineage: the command line's word counts before the renewal file's, and a server
-// on the command line makes the file's account meaningless (certbot's VAR_MODIFIERS).
-func (s Said) At(p certbot.Params) (server, account string) {
-	server, account = p.Server, p.Account
-	if s.Server != "" {
-		server, account = s.Server, ""
-	}
-	if s.Account != "" {
-		account = s.Account
-	}
-	if server == "" {
-		server = Production // certbot's default for --server
-	}
-	return server, account
-}
-
 // root is a name's document root.
 func (s Said) root(l *certbot.Lineage, name string) (string, error) {
 	if root := s.Webroots[name]; root != "" {
@@ -63,26 +33,59 @@ func (s Said) root(l *certbot.Lineage, name string) (string, error) {
 // FromFile makes the engine's request of a renewal file. What the file lacks is found here, before anything is
 // ordered.
 func FromFile(l *certbot.Lineage, said Said) (ledger.Request, error) {
-	p := l.Renewal.Params
 	if err := l.Orderable(); err != nil {
 		return ledger.Request{}, err
 	}
-	server, _ := said.At(p)
+	all := said.above(l)
 	r := ledger.Request{
-		Lineage: l.Name, Server: server, Hooks: Inherit(said.Hooks, p), Webroots: map[string]string{}, WebrootPaths: p.WebrootPath,
-		Settings: l.Renewal.Text(), LostKey: l.KeyLost != nil,
+		Lineage: l.Name, Server: all.Server, Webroots: map[string]string{},
+		WebrootPaths: l.Renewal.Params.WebrootPath, Settings: l.Renewal.Text(), LostKey: l.KeyLost != nil,
 	}
 	if len(said.WebrootPaths) > 0 {
 		r.WebrootPaths = said.WebrootPaths
 	}
-	if err := said.Proof.applyFile(&r, l); err != nil {
+	if all.Proof.Solver.is == "" {
+		return r, unsupported(l, "")
+	}
+	if err := said.prove(&r, l); err != nil {
 		return r, err
 	}
 	if err := said.fillRoots(&r, l); err != nil {
 		return r, err
 	}
-	return r, said.Choice.Apply(&r, l)
+	return r, said.choose(&r, l)
 }
+
+// Complete completes a request that has its names and document roots: what is said counts before the renewal file of
+// the lineage, which is nil for a new one.
+func (s Said) Complete(r *ledger.Request, current *certbot.Lineage) error {
+	if err := s.prove(r, current); err != nil {
+		return err
+	}
+	return s.choose(r, current)
+}
+
+// Port is as much of a request as says which port it needs.
+func (s Said) Port(current *certbot.Lineage) ledger.Request {
+	r := ledger.Request{}
+	if err := s.prove(&r, current); err != nil {
+		return ledger.Request{} // the same error is met where the request is made
+	}
+	return r
+}
+
+func (s Said) prove(r *ledger.Request, current *certbot.Lineage) error {
+	return s.above(current).Proof.complete(r, current)
+}
+
+func (s Said) choose(r *ledger.Request, current *certbot.Lineage) error {
+	all := s.above(current)
+	r.Hooks = ledger.Hooks{Pre: all.Hooks.Pre.is, Post: all.Hooks.Post.is, Deploy: all.Hooks.Deploy.is}
+	return s.Choice.complete(r, all.Choice, current)
+}
+
+// At says which CA and account renew a lineage.
+func (s Said) At(p certbot.Params) (server, account string) { return s.at(saidBy(p)) }
 
 // fillRoots names the lineage's names, each with its document root where one proves it.
 func (s Said) fillRoots(r *ledger.Request, l *certbot.Lineage) error {
@@ -104,20 +107,6 @@ func (s Said) fillRoots(r *ledger.Request, l *certbot.Lineage) error {
 	return nil
 }
 
-// Inherit fills hooks that were not given from the renewal file.
-func Inherit(h ledger.Hooks, p certbot.Params) ledger.Hooks {
-	if h.Pre == "" {
-		h.Pre = p.PreHook
-	}
-	if h.Post == "" {
-		h.Post = p.PostHook
-	}
-	if h.Deploy == "" {
-		h.Deploy = p.DeployHook
-	}
-	return h
-}
-
 // Params are a request's settings as the renewal file keeps them.
 func Params(r ledger.Request) certbot.Params {
 	p := certbot.Params{
@@ -132,9 +121,17 @@ func Params(r ledger.Request) certbot.Params {
 	return p
 }
 
-// Changes are the settings that were asked for, of all that the request would bring about. What was not mentioned stays as it is.
-func (s Said) Changes(r ledger.Request, forget []string) certbot.Params {
-	p := certbot.Params{PreHook: s.Hooks.Pre, PostHook: s.Hooks.Post, DeployHook: s.Hooks.Deploy, Remove: slices.Clone(forget)}
+// Changes are the settings that were said, of all that the request would bring about. What was not mentioned stays as
+// it is, and a hook that was said to be nothing is taken away.
+func (s Said) Changes(r ledger.Request) certbot.Params {
+	p := certbot.Params{PreHook: s.Hooks.Pre.is, PostHook: s.Hooks.Post.is, DeployHook: s.Hooks.Deploy.is}
+	for key, hook := range map[string]Value[string]{
+		"pre_hook": s.Hooks.Pre, "post_hook": s.Hooks.Post, "renew_hook": s.Hooks.Deploy,
+	} {
+		if hook.said && hook.is == "" {
+			p.Remove = append(p.Remove, key)
+		}
+	}
 	if s.Choice != (Choice{}) {
 		chosen(r, &p)
 	}

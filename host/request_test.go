@@ -26,7 +26,7 @@ func lineage(change func(*certbot.Params), names ...string) *certbot.Lineage {
 }
 
 func TestTheRequestOfARenewalFile(t *testing.T) {
-	r, err := FromFile(lineage(nil, "A.Example", "b.example"), Said{Hooks: ledger.Hooks{Deploy: "other"}})
+	r, err := FromFile(lineage(nil, "A.Example", "b.example"), Said{Hooks: Hooked{Deploy: Say("other")}})
 	if err != nil {
 		t.Fatal(err)
 	}

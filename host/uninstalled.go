@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 
 	"orderly/certbot"
@@ -42,7 +43,7 @@ func (h *Hooks) NoteInstaller(l *certbot.Lineage, deploy, installer string) stri
 	if hooks, err := h.All("deploy", deploy); err != nil || len(hooks) > 0 {
 		return "" // what is wrong with the hooks was said where they ran
 	}
-	note := uninstalled(l.Name, first(installer, l.Renewal.Params.Installer))
+	note := uninstalled(l.Name, cmp.Or(installer, l.Renewal.Params.Installer))
 	if note != "" {
 		h.Voice.WarnOnce(note)
 	}

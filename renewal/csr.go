@@ -84,7 +84,7 @@ func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 	if err != nil {
 		return err
 	}
-	if err := s.host.Ports.Reserve(ctx, w.port(nil)); err != nil {
+	if err := s.host.Ports.Reserve(ctx, w.Port(nil)); err != nil {
 		return err
 	}
 	defer s.host.Ports.Rest()

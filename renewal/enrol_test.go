@@ -29,7 +29,7 @@ func TestABrokenSiteCostsNotEvenAnAccount(t *testing.T) {
 			t.Errorf("%s: %d requests, %s: %s", c.what, asked(), r.Class, r.Sentence)
 		}
 		w := c.wish
-		w.Choice.AllowSubset = true
+		w.Choice.AllowSubset = host.Say(true)
 		if r := h.obtain(w); r.Class != c.class || asked() != 0 {
 			t.Errorf("%s, of which a part is enough: %d requests, %s", c.what, asked(), r.Class)
 		}
@@ -41,7 +41,7 @@ func TestABrokenSiteCostsNotEvenAnAccount(t *testing.T) {
 	h.set.Rehearsal = false
 	h.site(name)
 	w := h.wish(name, dead)
-	w.Choice.AllowSubset = true
+	w.Choice.AllowSubset = host.Say(true)
 	if r := h.obtain(w); r.Outcome != renewal.Issued || len(h.ca.Truth().Orders) != 1 {
 		t.Errorf("mended: %+v", r)
 	}

@@ -169,7 +169,7 @@ func TestAForcedRenewalKilledInItsDeployHookIsOneOrder(t *testing.T) {
 			w := h.wish(name)
 			w.Renew = true
 			ctx, cancel := context.WithCancel(t.Context())
-			w.Hooks.Deploy = "true"
+			w.Hooks.Deploy = host.Say("true")
 			s := h.process("certonly")
 			s.Disk.Trace = func(step string) {
 				if step == "after write "+name+".conf" {
@@ -224,7 +224,7 @@ func TestOnlyWhatWasAskedForCountsAsFinished(t *testing.T) {
 	s := h.process("renew")
 	_, err := s.ResumeAll(t.Context())
 	must(t, err)
-	_, err = s.RenewAll(t.Context(), renewal.Round{Said: host.Said{Choice: host.Choice{KeyType: "rsa"}}, Renew: true})
+	_, err = s.RenewAll(t.Context(), renewal.Round{Said: host.Said{Choice: host.Choice{KeyType: host.Say("rsa")}}, Renew: true})
 	must(t, err)
 	l, err := h.disk().Open(name)
 	must(t, err)

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"orderly/host"
-	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -22,7 +21,7 @@ func TestAnInstallerThatIsNotRunIsTold(t *testing.T) {
 		what     string
 		file     string // lines in [renewalparams]
 		settings renewal.Settings
-		hooks    ledger.Hooks
+		hooks    host.Hooked
 		hook     bool   // in renewal-hooks/deploy
 		service  string // "" where nothing is told
 		listed   bool   // in certificates as well
@@ -33,7 +32,7 @@ func TestAnInstallerThatIsNotRunIsTold(t *testing.T) {
 		{what: "a plugin of somebody's", file: "installer = some:plugin\n", service: "systemctl reload some:plugin", listed: true},
 		{what: "by a flag", settings: renewal.Settings{Installer: "nginx"}, service: "systemctl reload nginx"},
 		{what: "a deploy hook in the file", file: "installer = nginx\nrenew_hook = true\n"},
-		{what: "a deploy hook by a flag", file: "installer = nginx\n", hooks: ledger.Hooks{Deploy: "true"}, listed: true},
+		{what: "a deploy hook by a flag", file: "installer = nginx\n", hooks: host.Hooked{Deploy: host.Say("true")}, listed: true},
 		{what: "a hook in the directory", file: "installer = nginx\n", settings: renewal.Settings{Settings: host.Settings{DirectoryHooks: true}}, hook: true},
 		{what: "a hook in the directory that is not run", file: "installer = nginx\n", hook: true, service: "systemctl reload nginx"},
 		{what: "rehearsed", file: "installer = nginx\n", settings: renewal.Settings{Settings: host.Settings{Rehearsal: true}}, service: "systemctl reload nginx", listed: true},
@@ -80,7 +79,7 @@ func TestTheHookInPlaceOfAnInstaller(t *testing.T) {
 	if note := host.WithoutInstaller(h.disk(), h.opened(name), true); !strings.Contains(note, "orderly reconfigure --cert-name "+name+" --deploy-hook 'systemctl reload nginx'") {
 		t.Fatal(note)
 	}
-	_, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Deploy: "systemctl reload nginx"}}, CertName: name}})
+	_, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: host.Hooked{Deploy: host.Say("systemctl reload nginx")}}, CertName: name}})
 	must(t, err)
 	if note := host.WithoutInstaller(h.disk(), h.opened(name), true); note != "" {
 		t.Error(note)

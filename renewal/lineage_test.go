@@ -387,7 +387,7 @@ func TestSettingsMendedBeforeTheInstallationStay(t *testing.T) {
 	h.due("a.example")
 	h.edit("a.example", "[renewalparams]", "[renewalparams]\npost_hook = echo old\nmust_staple = True\npreferred_chain = Nobody's\nuser_agent = me")
 	h.ca.Inject(testca.Fault{Kind: "certificate", Action: testca.Respond, Status: 503, Problem: "serverInternal", RetryAfter: "3600"})
-	results, err := h.renew(renewal.Round{Said: host.Said{Choice: host.Choice{PreferredProfile: "classic"}}})
+	results, err := h.renew(renewal.Round{Said: host.Said{Choice: host.Choice{PreferredProfile: host.Say("classic")}}})
 	must(t, err)
 	if got := outcomes(results); got == "a.example issued" {
 		t.Fatal("it was installed at once")

@@ -57,7 +57,7 @@ func TestAnotherTypeOfKeyIsARenewal(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.site(name)
 	w := h.wish(name)
-	w.Choice.KeyType = "rsa"
+	w.Choice.KeyType = host.Say("rsa")
 	if r := h.obtain(w); r.Outcome != renewal.Issued {
 		t.Fatalf("%+v", r)
 	}
@@ -68,13 +68,13 @@ func TestAnotherTypeOfKeyIsARenewal(t *testing.T) {
 		outcome  string
 		keyType  string // afterwards
 	}{
-		{"without the certificate's name it is not confirmed", "", host.Choice{KeyType: "ecdsa"}, renewal.Failed, "RSA"},
+		{"without the certificate's name it is not confirmed", "", host.Choice{KeyType: host.Say("ecdsa")}, renewal.Failed, "RSA"},
 		{"nothing said of it", name, host.Choice{}, renewal.Kept, "RSA"},
-		{"confirmed", name, host.Choice{KeyType: "ecdsa"}, renewal.Issued, "ECDSA"},
-		{"the same again", name, host.Choice{KeyType: "ecdsa"}, renewal.Kept, "ECDSA"},
-		{"another curve alone waits until it is due, as with certbot", name, host.Choice{KeyType: "ecdsa", Curve: "secp384r1"}, renewal.Kept, "ECDSA"},
-		{"must-staple alone, too", name, host.Choice{MustStaple: true}, renewal.Kept, "ECDSA"},
-		{"and back, with a size", name, host.Choice{KeyType: "rsa", RSABits: 3072}, renewal.Issued, "RSA"},
+		{"confirmed", name, host.Choice{KeyType: host.Say("ecdsa")}, renewal.Issued, "ECDSA"},
+		{"the same again", name, host.Choice{KeyType: host.Say("ecdsa")}, renewal.Kept, "ECDSA"},
+		{"another curve alone waits until it is due, as with certbot", name, host.Choice{KeyType: host.Say("ecdsa"), Curve: host.Say("secp384r1")}, renewal.Kept, "ECDSA"},
+		{"must-staple alone, too", name, host.Choice{MustStaple: host.Say(true)}, renewal.Kept, "ECDSA"},
+		{"and back, with a size", name, host.Choice{KeyType: host.Say("rsa"), RSABits: host.Say(3072)}, renewal.Issued, "RSA"},
 	} {
 		w := h.wish(name)
 		w.CertName, w.Choice = c.certName, c.choice
@@ -89,7 +89,7 @@ func TestAnotherTypeOfKeyIsARenewal(t *testing.T) {
 	// The file says what the certificate is not: certbot compares with the certificate.
 	h.edit(name, "key_type = rsa", "key_type = ecdsa")
 	w = h.wish(name)
-	w.CertName, w.Choice.KeyType = name, "ecdsa"
+	w.CertName, w.Choice.KeyType = name, host.Say("ecdsa")
 	if r := h.obtain(w); r.Outcome != renewal.Issued || h.opened(name).Certificate.KeyType != "ECDSA" {
 		t.Errorf("a file that is ahead: %+v", r)
 	}
@@ -104,7 +104,7 @@ func TestAnotherTypeOfKeyIsConfirmedWhereNamesGrow(t *testing.T) {
 	h.has("a.example.com")
 	h.site("b.example.com")
 	w := h.wish("a.example.com", "b.example.com")
-	w.Expand, w.Choice.KeyType = true, "rsa"
+	w.Expand, w.Choice.KeyType = true, host.Say("rsa")
 	if r := h.obtain(w); r.Class != failure.Config || !strings.Contains(r.Sentence, "from ECDSA to RSA") {
 		t.Errorf("%+v", r)
 	}
@@ -176,7 +176,7 @@ func TestAFlagOfAKilledRunStays(t *testing.T) {
 	h.has(name)
 	h.ca.Inject(testca.Fault{Kind: "finalize", Nth: 1, Action: testca.Respond, Status: 400, Problem: "badCSR"})
 	w := h.wish(name)
-	w.Renew, w.Choice = true, host.Choice{MustStaple: true, Curve: "secp384r1"}
+	w.Renew, w.Choice = true, host.Choice{MustStaple: host.Say(true), Curve: host.Say("secp384r1")}
 	if r := h.obtain(w); r.Class != failure.BadCSR {
 		t.Fatalf("%+v", r)
 	}
@@ -186,7 +186,7 @@ func TestAFlagOfAKilledRunStays(t *testing.T) {
 		t.Errorf("%s", h.conf(name))
 	}
 	w = h.wish(name)
-	w.Renew, w.Choice = true, host.Choice{NoMustStaple: true}
+	w.Renew, w.Choice = true, host.Choice{MustStaple: host.Say(false)}
 	if r := h.obtain(w); r.Outcome != renewal.Issued || mustStaple(h.opened(name).Certificate) || strings.Contains(h.conf(name), "must_staple") {
 		t.Errorf("%+v\n%s", r, h.conf(name))
 	}
@@ -226,8 +226,8 @@ func TestAKeyThatTheCARefusesIsTheCertificatesOwn(t *testing.T) {
 		said    []string
 	}{
 		{"badPublicKey", host.Choice{}, failure.BadCSR, []string{"ecdsa, secp256r1", "--key-type rsa"}},
-		{"badCSR", host.Choice{KeyType: "rsa"}, failure.BadCSR, []string{"rsa, 2048 bits", "--key-type ecdsa --elliptic-curve secp256r1"}},
-		{"badCSR", host.Choice{MustStaple: true}, failure.BadCSR, []string{"OCSP Must Staple", "--no-must-staple"}},
+		{"badCSR", host.Choice{KeyType: host.Say("rsa")}, failure.BadCSR, []string{"rsa, 2048 bits", "--key-type ecdsa --elliptic-curve secp256r1"}},
+		{"badCSR", host.Choice{MustStaple: host.Say(true)}, failure.BadCSR, []string{"OCSP Must Staple", "--no-must-staple"}},
 		{"caa", host.Choice{}, failure.CAAForbids, []string{"CAA record"}},
 		{"rejectedIdentifier", host.Choice{}, failure.BadName, []string{"Leave out the name"}},
 	} {

@@ -150,7 +150,7 @@ func (s *Server) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 	if err != nil {
 		return err
 	}
-	if err := s.host.Ports.Reserve(ctx, w.port(d.Current)); err != nil {
+	if err := s.host.Ports.Reserve(ctx, w.Port(d.Current)); err != nil {
 		return err
 	}
 	defer s.host.Ports.Rest()

@@ -9,6 +9,7 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/host"
 )
 
 // Question is what certbot asks before it decides: one of Choices, or yes or no.
@@ -114,8 +115,8 @@ func (w Wish) changesNames(l *certbot.Lineage) error {
 // named: one that a device needs as RSA would otherwise change with the first script that has another default. At a terminal
 // it is asked, also where certbot's own default is another one than the certificate has.
 func (w *Wish) confirms(l *certbot.Lineage) error {
-	given := w.Choice.KeyType != ""
-	wanted := cmp.Or(w.Choice.KeyType, "ecdsa")
+	given := w.Choice.KeyType.Said()
+	wanted := cmp.Or(w.Choice.KeyType.Is(), "ecdsa")
 	if l.Certificate.KeyType == "" || strings.EqualFold(wanted, l.Certificate.KeyType) || given && w.CertName != "" {
 		return nil
 	}
@@ -124,7 +125,7 @@ func (w *Wish) confirms(l *certbot.Lineage) error {
 		Text: fmt.Sprintf("An %s certificate named %s already exists. Do you want to update its key type to %s?", old, l.Name, new)})
 	switch {
 	case err == nil && a == 0:
-		w.Choice.KeyType = wanted
+		w.Choice.KeyType = host.Say(wanted)
 		return nil
 	case err != nil && !errors.Is(err, ErrNobody):
 		return err

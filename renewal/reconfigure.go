@@ -17,8 +17,7 @@ import (
 // have from now on.
 type Reconfiguration struct {
 	Round
-	Forget []string // keys of [renewalparams] to take away: "pre_hook", "post_hook", "renew_hook"
-	Only   bool     // rehearse, and change nothing
+	Only bool // rehearse, and change nothing
 }
 
 // Reconfigured is what became of it.
@@ -104,7 +103,9 @@ func (s *Server) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r, err := host.FromFile(s.asOrdered(l), host.Said{Hooks: w.Hooks, Choice: w.Choice, Proof: w.Proof, Webroots: w.Webroots, WebrootPaths: w.WebrootPaths})
+	said := w.Said
+	said.Server, said.Account = "", "" // which it does not change
+	r, err := host.FromFile(s.asOrdered(l), said)
 	if err != nil {
 		return false, err
 	}
@@ -113,7 +114,7 @@ func (s *Server) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := s.Disk.WriteRenewal(l.Renewal, w.Changes(r, w.Forget)); err != nil {
+	if err := s.Disk.WriteRenewal(l.Renewal, w.Changes(r)); err != nil {
 		return false, err
 	}
 	after, err := os.ReadFile(l.Renewal.Path)

@@ -8,7 +8,6 @@ import (
 
 	"orderly/failure"
 	"orderly/host"
-	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -37,7 +36,7 @@ func TestSettingsAreChangedAfterARehearsal(t *testing.T) {
 	moved := filepath.Join(h.dir, "moved")
 	must(t, os.Rename(h.root(name), moved))
 	must(t, os.Symlink(moved, h.root(name))) // what the web server serves
-	done, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{WebrootPaths: []string{moved}, Proof: host.Proof{Solver: "webroot"}, Hooks: ledger.Hooks{Post: "true"}, Choice: host.Choice{KeyType: "rsa"}}, CertName: name}})
+	done, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{WebrootPaths: []string{moved}, Proof: host.Proof{Solver: host.Say("webroot")}, Hooks: host.Hooked{Post: host.Say("true")}, Choice: host.Choice{KeyType: host.Say("rsa")}}, CertName: name}})
 	must(t, err)
 	l, err := h.disk().Open(name)
 	must(t, err)
@@ -51,12 +50,12 @@ func TestSettingsAreChangedAfterARehearsal(t *testing.T) {
 		t.Error("the rehearsal put a certificate in place, or left something pending")
 	}
 	before := h.conf(name)
-	done, err = h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Post: "true"}}, CertName: name}})
+	done, err = h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: host.Hooked{Post: host.Say("true")}}, CertName: name}})
 	must(t, err)
 	if done.Changed || h.conf(name) != before {
 		t.Errorf("the same again: %+v", done)
 	}
-	done, err = h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{CertName: name}, Forget: []string{"post_hook"}})
+	done, err = h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: host.Hooked{Post: host.Say("")}}, CertName: name}})
 	must(t, err)
 	if !done.Changed || strings.Contains(h.conf(name), "post_hook") {
 		t.Errorf("a hook taken away: %+v, %s", done, h.conf(name))
@@ -94,7 +93,7 @@ func TestSettingsThatWouldFailAreNotTaken(t *testing.T) {
 			t.Errorf("%s: %s %v", what, failure.ClassOf(err), err)
 		}
 	}
-	if _, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: "true"}}, CertName: name}, Only: true}); err != nil {
+	if _, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: host.Hooked{Pre: host.Say("true")}}, CertName: name}, Only: true}); err != nil {
 		t.Errorf("only rehearsed: %v", err)
 	}
 	if h.conf(name) != before {

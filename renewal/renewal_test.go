@@ -11,7 +11,6 @@ import (
 	"orderly/account"
 	"orderly/failure"
 	"orderly/host"
-	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -145,7 +144,7 @@ func TestHooksRunOnceAroundEverythingAndDeployEach(t *testing.T) {
 	h.has("a.example", "b.example", "broken.example")
 	must(t, os.RemoveAll(h.root("broken.example")))
 	h.due("a.example", "b.example", "broken.example")
-	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: host.Hooked{Pre: host.Say(h.note("pre")), Post: host.Say(h.note("post")), Deploy: host.Say(h.note("deploy"))}}})
 	must(t, err)
 	if got, want := h.notes(), "pre; deploy a.example; deploy b.example; post a.example b.example"; got != want {
 		t.Errorf("%q, not %q", got, want)
@@ -161,7 +160,7 @@ func TestAHookDoesNotRunInVain(t *testing.T) {
 	h.has("broken.example")
 	must(t, os.RemoveAll(h.root("broken.example")))
 	h.due("broken.example")
-	results, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}}})
+	results, err := h.renew(renewal.Round{Said: host.Said{Hooks: host.Hooked{Pre: host.Say(h.note("pre")), Post: host.Say(h.note("post"))}}})
 	must(t, err)
 	if got := h.notes(); got != "" || outcomes(results) != "broken.example failed" {
 		t.Errorf("%q, %s", got, outcomes(results))
@@ -173,7 +172,7 @@ func TestAPostHookThatIsOwedIsPaidByTheNext(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
-	w.Hooks = ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}
+	w.Hooks = host.Hooked{Pre: host.Say(h.note("pre")), Post: host.Say(h.note("post"))}
 	first := h.process("certonly")
 	if r := first.Obtain(t.Context(), w); r.Outcome != renewal.Issued {
 		t.Fatalf("%+v", r)
@@ -197,7 +196,7 @@ func TestAPostHookIsRunAfterASignalToo(t *testing.T) {
 	h.site("a.example")
 	w := h.wish("a.example")
 	ctx, cancel := context.WithCancel(t.Context())
-	w.Hooks = ledger.Hooks{Pre: h.note("pre"), Post: h.note("post")}
+	w.Hooks = host.Hooked{Pre: host.Say(h.note("pre")), Post: host.Say(h.note("post"))}
 	s := h.process("certonly")
 	h.ca.Inject(testca.Fault{Kind: "authorization", Nth: 1, Action: testca.Hold, After: true})
 	go func() { <-h.ca.Held(); cancel() }()
@@ -219,7 +218,7 @@ func TestAHookThatFailsIsToldAndNothingElse(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
-	w.Hooks = ledger.Hooks{Deploy: "printf 'out\\033[31m\\n'; exit 7"}
+	w.Hooks = host.Hooked{Deploy: host.Say("printf 'out\\033[31m\\n'; exit 7")}
 	if r := h.process("certonly").Obtain(t.Context(), w); r.Outcome != renewal.Issued {
 		t.Fatalf("%+v", r)
 	}
@@ -239,7 +238,7 @@ func TestDirectoryHooksRunBeforeTheLineagesOwn(t *testing.T) {
 	}
 	h.due("a.example")
 	h.set.DirectoryHooks = true
-	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: host.Hooked{Pre: host.Say(h.note("pre")), Post: host.Say(h.note("post")), Deploy: host.Say(h.note("deploy"))}}})
 	must(t, err)
 	if got, want := h.notes(), "dir-pre; pre; dir-deploy a.example; deploy a.example; dir-post a.example; post a.example"; got != want {
 		t.Errorf("%q, not %q", got, want)

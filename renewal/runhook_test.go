@@ -14,7 +14,6 @@ import (
 
 	"orderly/failure"
 	"orderly/host"
-	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -22,7 +21,7 @@ import (
 // hooked is a wish with all three hooks.
 func (h *machine) hooked(names ...string) renewal.Wish {
 	w := h.wish(names...)
-	w.Hooks = ledger.Hooks{Pre: h.note("pre"), Post: h.note("post"), Deploy: h.note("deploy")}
+	w.Hooks = host.Hooked{Pre: host.Say(h.note("pre")), Post: host.Say(h.note("post")), Deploy: host.Say(h.note("deploy"))}
 	return w
 }
 
@@ -87,8 +86,8 @@ func (h *machine) opens(front, name string) renewal.Wish {
 	must(h.t, os.MkdirAll(front, 0o755))
 	w := h.hooked(name)
 	w.Webroots[name], w.WebrootPaths = root, []string{root}
-	w.Hooks.Pre = "ln -sfn " + root + " " + filepath.Join(front, name) + " && " + w.Hooks.Pre
-	w.Hooks.Post = "rm " + filepath.Join(front, name) + " && " + w.Hooks.Post
+	w.Hooks.Pre = host.Say("ln -sfn " + root + " " + filepath.Join(front, name) + " && " + w.Hooks.Pre.Is())
+	w.Hooks.Post = host.Say("rm " + filepath.Join(front, name) + " && " + w.Hooks.Post.Is())
 	return w
 }
 
@@ -138,7 +137,7 @@ func TestWhatHooksPrintIsShownAsCertbotShowsIt(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
-	w.Hooks = ledger.Hooks{Pre: "echo one; echo two; echo wrong >&2; exit 3", Post: "kill -9 $$"}
+	w.Hooks = host.Hooked{Pre: host.Say("echo one; echo two; echo wrong >&2; exit 3"), Post: host.Say("kill -9 $$")}
 	if r := h.run(w); r.Outcome != renewal.Issued {
 		t.Fatalf("%+v", r)
 	}
@@ -161,13 +160,13 @@ func TestAPostHookIsToldTheOutcomeOfTheRound(t *testing.T) {
 	h.due("a.example", "b.example", "c.example")
 	must(t, os.RemoveAll(h.root("b.example")))
 	post := "echo post $RENEWED_DOMAINS, $FAILED_DOMAINS, $RENEWED_LINEAGE >> " + filepath.Join(h.dir, "notes")
-	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Post: post}}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: host.Hooked{Post: host.Say(post)}}})
 	must(t, err)
 	if got := h.notes(); got != "post a.example c.example, b.example," {
 		t.Errorf("without deploy hooks: %q", got)
 	}
 	must(t, os.Remove(filepath.Join(h.dir, "notes")))
-	_, err = h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Deploy: "true", Post: post}}, Renew: true, CertName: "c.example"})
+	_, err = h.renew(renewal.Round{Said: host.Said{Hooks: host.Hooked{Deploy: host.Say("true"), Post: host.Say(post)}}, Renew: true, CertName: "c.example"})
 	must(t, err)
 	if got, want := h.notes(), "post c.example, , "+filepath.Join(h.dir, "etc/live/c.example"); got != want {
 		t.Errorf("%q, not %q: certbot's deploy hooks leave their environment to later ones", got, want)
@@ -178,7 +177,7 @@ func TestHooksOfTheCommandLineAreKept(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
 	h.due("a.example")
-	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Post: "true kept"}}})
+	_, err := h.renew(renewal.Round{Said: host.Said{Hooks: host.Hooked{Post: host.Say("true kept")}}})
 	must(t, err)
 	for name, want := range map[string]bool{"a.example": true, "b.example": false} {
 		text, err := os.ReadFile(h.disk().Dirs.Renewal(name))
@@ -194,7 +193,7 @@ func TestARoundIsDelayedOnce(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example", "fresh.example")
 	delays := 0
-	round := renewal.Round{Said: host.Said{Hooks: ledger.Hooks{Pre: h.note("pre")}}, Spread: func() time.Duration { delays++; return time.Millisecond }}
+	round := renewal.Round{Said: host.Said{Hooks: host.Hooked{Pre: host.Say(h.note("pre"))}}, Spread: func() time.Duration { delays++; return time.Millisecond }}
 	_, err := h.renew(round)
 	must(t, err)
 	if delays != 0 {

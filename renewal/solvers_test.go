@@ -37,7 +37,7 @@ func bareHost(t *testing.T) *machine {
 func (h *machine) served(names ...string) renewal.Wish {
 	w := h.wish(names...)
 	w.Webroots, w.WebrootPaths = map[string]string{}, nil
-	w.Proof = host.Proof{Solver: ledger.StandaloneSolver, Standalone: ledger.Standalone{Address: "127.0.0.1", Port: h.port}}
+	w.Proof = host.Proof{Solver: host.Say(ledger.StandaloneSolver), Address: host.Say("127.0.0.1"), Port: host.Say(h.port)}
 	return w
 }
 
@@ -53,10 +53,14 @@ func (h *machine) control() string {
 func (h *machine) byHooks(names ...string) renewal.Wish {
 	w := h.served(names...)
 	record := "curl -sf " + h.control() + "/txt -d name=_acme-challenge.$CERTBOT_DOMAIN --data-urlencode value=$CERTBOT_VALIDATION"
-	w.Proof = host.Proof{Solver: ledger.ManualSolver, Manual: ledger.Manual{
-		Auth:    record + " && echo auth $CERTBOT_DOMAIN $CERTBOT_REMAINING_CHALLENGES >> " + filepath.Join(h.dir, "notes") + " && echo made",
-		Cleanup: record + " -d remove=true && echo cleanup $CERTBOT_DOMAIN $CERTBOT_AUTH_OUTPUT >> " + filepath.Join(h.dir, "notes"), Challenge: ledger.DNS01,
-	}}
+	notes := filepath.Join(h.dir, "notes")
+	w.Proof = host.Proof{
+		Solver: host.Say(ledger.ManualSolver), Challenges: host.Say(ledger.DNS01),
+		Auth: host.Say(record + " && echo auth $CERTBOT_DOMAIN $CERTBOT_REMAINING_CHALLENGES >> " + notes +
+			" && echo made"),
+		Cleanup: host.Say(record + " -d remove=true && echo cleanup $CERTBOT_DOMAIN $CERTBOT_AUTH_OUTPUT >> " +
+			notes),
+	}
 	return w
 }
 
@@ -144,7 +148,7 @@ func TestALineageChangesTheWayItIsProven(t *testing.T) {
 		}
 	}
 	h.due("a.example")
-	results, err := h.renew(renewal.Round{Said: host.Said{Proof: host.Proof{Solver: ledger.StandaloneSolver}}})
+	results, err := h.renew(renewal.Round{Said: host.Said{Proof: host.Proof{Solver: host.Say(ledger.StandaloneSolver)}}})
 	if must(t, err); outcomes(results) != "a.example failed" || !strings.Contains(results[0].Sentence, "None of the preferred challenges") {
 		t.Errorf("%+v", results)
 	}
@@ -179,7 +183,7 @@ func TestAPreHookMayFreeThePortAndAPostHookTakeIt(t *testing.T) {
 	}))
 	defer service.Close()
 	w := h.served("a.example")
-	w.Hooks = ledger.Hooks{Pre: "curl -sf " + service.URL + "/stop", Post: "curl -sf " + service.URL + "/start || " + h.note("refused")}
+	w.Hooks = host.Hooked{Pre: host.Say("curl -sf " + service.URL + "/stop"), Post: host.Say("curl -sf " + service.URL + "/start || " + h.note("refused"))}
 	h.issued(w)
 	must(t, l.Close())
 	if h.notes() != "" {
@@ -218,8 +222,8 @@ func TestHooksProveAWildcardAndItsRenewal(t *testing.T) {
 func TestAnAuthHookThatFailsCostsNoFailureAndNoOrder(t *testing.T) {
 	h := bareHost(t)
 	w := h.byHooks("a.example", "b.example")
-	good := w.Proof.Manual.Auth
-	w.Proof.Manual.Auth = "if [ $CERTBOT_DOMAIN = b.example ]; then exit 9; fi; " + good
+	good := w.Proof.Auth
+	w.Proof.Auth = host.Say("if [ $CERTBOT_DOMAIN = b.example ]; then exit 9; fi; " + good.Is())
 	r := h.get(w)
 	if r.Class != failure.Hook || !strings.Contains(r.Sentence, "the auth hook for b.example ended with code 9") {
 		t.Fatalf("%s %v", r.Class, r.Err)
@@ -229,7 +233,7 @@ func TestAnAuthHookThatFailsCostsNoFailureAndNoOrder(t *testing.T) {
 			t.Errorf("%s is %s", a.Name, a.Status)
 		}
 	}
-	w.Proof.Manual.Auth = good
+	w.Proof.Auth = good
 	h.issued(w)
 	if n := len(h.ca.Truth().Orders); n != 1 {
 		t.Errorf("%d orders were made", n)
@@ -247,16 +251,16 @@ func TestWhatCannotBeProvenIsRefusedBeforeAnythingIsOrdered(t *testing.T) {
 	h.site("w.example")
 	h.refused(webroots, failure.Config, "*.w.example is a wildcard, which only a DNS record can prove")
 	dns := h.served("a.example")
-	dns.Proof.Manual.Challenge = ledger.DNS01
+	dns.Proof.Challenges = host.Say(ledger.DNS01)
 	h.refused(dns, failure.Config, "None of the preferred challenges are supported by the selected plugin")
 	http := h.byHooks("*.a.example")
-	http.Proof.Manual.Challenge = ledger.HTTP01
+	http.Proof.Challenges = host.Say(ledger.HTTP01)
 	h.refused(http, failure.Config, "is a wildcard")
 	without := h.byHooks("a.example")
-	without.Proof.Manual.Auth = ""
+	without.Proof.Auth = host.Value[string]{}
 	h.refused(without, failure.RenewalFile, "An authentication script must be provided with --manual-auth-hook")
 	gone := h.byHooks("a.example")
-	gone.Proof.Manual.Cleanup = "/nowhere/cleanup"
+	gone.Proof.Cleanup = host.Say("/nowhere/cleanup")
 	h.refused(gone, failure.Hook, "Unable to find manual-cleanup-hook command /nowhere/cleanup in the PATH")
 	broken := h.byHooks("a.servfail.test")
 	h.refused(broken, failure.DNSBroken, "the TXT record of _acme-challenge.a.servfail.test is answered with SERVFAIL")
@@ -284,7 +288,7 @@ func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
 	l, err := h.disk().Open("a.example")
 	must(t, err)
 	var r ledger.Request
-	must(t, host.Proof{}.Apply(&r, l))
+	must(t, host.Said{}.Complete(&r, l))
 	if want := (ledger.Manual{Auth: "add one, two", Cleanup: "remove, 'it'", Challenge: "dns-01,http-01"}); r.Manual != want || r.Solver != ledger.ManualSolver {
 		t.Errorf("%+v", r)
 	}
@@ -292,7 +296,7 @@ func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
 		t.Error("dns is preferred")
 	}
 	r = ledger.Request{}
-	must(t, host.Proof{Solver: ledger.StandaloneSolver}.Apply(&r, l))
+	must(t, host.Said{Proof: host.Proof{Solver: host.Say(ledger.StandaloneSolver)}}.Complete(&r, l))
 	if r.Standalone != (ledger.Standalone{}) || r.Solver != ledger.StandaloneSolver {
 		t.Errorf("%+v", r)
 	}

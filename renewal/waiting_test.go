@@ -11,6 +11,7 @@ import (
 
 	"orderly/account"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/renewal"
@@ -141,7 +142,7 @@ func TestWhoWaitsForAHookIsToldOfIt(t *testing.T) {
 	w := h.wish("a.example")
 	h.site("a.example")
 	until := filepath.Join(h.dir, "told")
-	w.Hooks.Deploy = "while ! test -e " + until + "; do sleep 0.1; done"
+	w.Hooks.Deploy = host.Say("while ! test -e " + until + "; do sleep 0.1; done")
 	h.tells = &watching{report: h.report, say: func(text string) {
 		if strings.HasPrefix(text, "Waiting for the deploy-hook to end: while") {
 			must(t, os.WriteFile(until, nil, 0o600))

@@ -28,7 +28,7 @@ func deploy(t *testing.T) *deployed {
 	d.command = fmt.Sprintf(`cat "%s/says/$1"`, d.dir)
 	d.release(1)
 	w := d.wish(d.name)
-	w.Webroots, w.WebrootPaths, w.Proof = map[string]string{}, nil, host.Proof{Solver: "webroot", WebrootFrom: d.command}
+	w.Webroots, w.WebrootPaths, w.Proof = map[string]string{}, nil, host.Proof{Solver: host.Say("webroot"), WebrootFrom: host.Say(d.command)}
 	s := d.process("certonly")
 	if r := s.Obtain(t.Context(), w); r.Outcome != renewal.Issued {
 		t.Fatalf("%+v", r)
@@ -102,7 +102,7 @@ func TestADocumentRootThatWasLeftIsNotUsed(t *testing.T) {
 	t.Run("reconfigure", func(t *testing.T) {
 		d := deploy(t)
 		d.release(2)
-		_, err := d.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Proof: host.Proof{WebrootFrom: d.command}}, CertName: d.name}})
+		_, err := d.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Proof: host.Proof{WebrootFrom: host.Say(d.command)}}, CertName: d.name}})
 		must(t, err)
 		d.keeps(2)
 	})
@@ -149,7 +149,7 @@ func TestTheLastDocumentRootServesWhenTheCommandFails(t *testing.T) {
 		{filepath.Join(d.dir, "gone", "{domain}"), "which is no directory"},
 	} {
 		d.report.warnings = nil
-		d.renewed(renewal.Round{Said: host.Said{Proof: host.Proof{WebrootFrom: one.from}}}, renewal.Issued)
+		d.renewed(renewal.Round{Said: host.Said{Proof: host.Proof{WebrootFrom: host.Say(one.from)}}}, renewal.Issued)
 		said := strings.Join(d.report.warnings, "\n")
 		if !strings.Contains(said, one.says) || !strings.Contains(said, "is used: "+d.path(1)) || !utf8.ValidString(said) || strings.ContainsAny(said, "\x1b\u009b") {
 			t.Errorf("%s: %q", one.from, said)
@@ -159,7 +159,7 @@ func TestTheLastDocumentRootServesWhenTheCommandFails(t *testing.T) {
 	// Where that is gone as well, the refusal says both, and the CA is not asked.
 	must(t, os.RemoveAll(d.path(1)))
 	s := d.process("renew")
-	results, err := s.RenewAll(t.Context(), renewal.Round{Said: host.Said{Proof: host.Proof{WebrootFrom: "exit 3"}}, Renew: true})
+	results, err := s.RenewAll(t.Context(), renewal.Round{Said: host.Said{Proof: host.Proof{WebrootFrom: host.Say("exit 3")}}, Renew: true})
 	must(t, err)
 	if r := results[0]; r.Class != failure.WebrootGone || !strings.Contains(r.Sentence, d.path(1)) || !strings.Contains(r.Sentence, "exit status 3") {
 		t.Errorf("%+v", r)
@@ -177,7 +177,7 @@ func TestASilentCommandIsNotAskedForEveryName(t *testing.T) {
 	h.site(names...)
 	asked := filepath.Join(h.dir, "asked")
 	w := h.wish(names...)
-	w.Proof = host.Proof{Solver: "webroot", WebrootFrom: "echo x >> " + asked + "; sleep 600"}
+	w.Proof = host.Proof{Solver: host.Say("webroot"), WebrootFrom: host.Say("echo x >> " + asked + "; sleep 600")}
 	if r := h.process("certonly").Obtain(t.Context(), w); r.Outcome != renewal.Issued {
 		t.Errorf("%+v", r)
 	}

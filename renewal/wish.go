@@ -36,8 +36,8 @@ type Decision struct {
 	Lineage string
 	Current *certbot.Lineage // nil for a new one
 	Needed  bool
-	Why     string // for people
-	KeyType string // as it was confirmed; "" where nothing was said of it
+	Why     string             // for people
+	KeyType host.Value[string] // as it was confirmed, if anything was said of it
 }
 
 // decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules for -n: the same name set
@@ -89,7 +89,7 @@ func (s *Server) Complete(w *Wish) error {
 			continue
 		}
 		root, err := l.Renewal.Webroot(name)
-		if err != nil && cmp.Or(w.Proof.WebrootFrom, l.Renewal.Params.WebrootFrom) == "" {
+		if err != nil && cmp.Or(w.Proof.WebrootFrom.Is(), l.Renewal.Params.WebrootFrom) == "" {
 			return err
 		}
 		if err == nil {
@@ -177,24 +177,11 @@ func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 func (w Wish) request(d Decision, account string) (ledger.Request, error) {
 	r := ledger.Request{
 		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account, Webroots: w.Webroots,
-		WebrootPaths: w.WebrootPaths, Hooks: w.Hooks, New: d.Current == nil,
+		WebrootPaths: w.WebrootPaths, New: d.Current == nil,
 	}
 	if d.Current != nil {
-		r.Hooks = host.Inherit(r.Hooks, d.Current.Renewal.Params)
 		r.Settings, r.LostKey = d.Current.Renewal.Text(), d.Current.KeyLost != nil
 	}
-	if err := w.Proof.Apply(&r, d.Current); err != nil {
-		return r, err
-	}
-	w.Choice.KeyType = cmp.Or(d.KeyType, w.Choice.KeyType)
-	return r, w.Choice.Apply(&r, d.Current)
-}
-
-// port is as much of a wish as says which port it needs.
-func (w Wish) port(current *certbot.Lineage) ledger.Request {
-	r := ledger.Request{}
-	if err := w.Proof.Apply(&r, current); err != nil {
-		return ledger.Request{} // the same error is met where the request is made
-	}
-	return r
+	w.Choice.KeyType = d.KeyType.Over(w.Choice.KeyType)
+	return r, w.Complete(&r, d.Current)
 }

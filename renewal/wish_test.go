@@ -121,15 +121,15 @@ func TestTheRequestOfAWish(t *testing.T) {
 	if r := request(d); r.KeyType != "rsa" || r.RSABits != 4096 || r.Hooks.Post != "post" || r.New || r.Account != "id" {
 		t.Errorf("an existing lineage keeps its kind of key and its hooks: %+v", r)
 	}
-	w.Choice.KeyType = "rsa" // the file says so already, but the certificate is another
+	w.Choice.KeyType = host.Say("rsa") // the file says so already, but the certificate is another
 	if _, err := s.decide(w, noon); failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), "from ECDSA to RSA") {
 		t.Errorf("another kind of key without --cert-name: %v", err)
 	}
-	w.CertName, w.Choice.KeyType = "a.example", "ecdsa"
+	w.CertName, w.Choice.KeyType = "a.example", host.Say("ecdsa")
 	if r := request(d); r.KeyType != "ecdsa" || r.RSABits != 0 {
 		t.Errorf("another kind is asked for: %+v", r)
 	}
-	w.Choice.KeyType = ""
+	w.Choice.KeyType = host.Value[string]{}
 	if r := request(Decision{Lineage: "n"}); r.KeyType != "ecdsa" || !r.New {
 		t.Errorf("a new lineage: %+v", r)
 	}
