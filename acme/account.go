@@ -137,7 +137,10 @@ func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
 	if !ok {
 		return OrderList{}, got.lost(ErrNoList)
 	}
-	page := OrderList{Reply: got.Reply, URLs: addressesOf(urls)}
+	page := OrderList{Reply: got.Reply}
+	for _, url := range urls {
+		page.URLs = append(page.URLs, got.urlIn(url))
+	}
 	if next := got.links("next"); len(next) > 0 {
 		page.Next = next[0]
 	}
@@ -178,6 +181,6 @@ func parseAccount(a answer, url string) (AccountObject, error) {
 	}
 	return AccountObject{
 		Reply: a.Reply, URL: url, Status: accountStatus(textOf(object["status"])),
-		Contact: textsOf(object["contact"], contactsKept), Orders: addressOf(textOf(object["orders"])),
+		Contact: textsOf(object["contact"], contactsKept), Orders: a.urlIn(textOf(object["orders"])),
 	}, nil
 }

@@ -86,26 +86,6 @@ func addressOf(arrived string) string {
 	return b.String()
 }
 
-// addressesOf is a list of URLs.
-func addressesOf(arrived []string) []string {
-	var list []string
-	for _, one := range arrived {
-		list = append(list, addressOf(one))
-	}
-	return list
-}
-
-// addressesIn is the list of URLs in raw; what is no text in it is left out, since it could not be asked for.
-func addressesIn(raw json.RawMessage) []string {
-	var list []string
-	for _, one := range listOf(raw) {
-		if text := textOf(one); text != "" {
-			list = append(list, addressOf(text))
-		}
-	}
-	return list
-}
-
 // textsOf is a list of texts from outside, of which what is no text and what is beyond the bound is left out.
 func textsOf(raw json.RawMessage, most int) []outside.Text {
 	elements := listOf(raw)

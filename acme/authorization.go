@@ -68,7 +68,7 @@ func (a *Account) Respond(ctx context.Context, challengeURL string) (Challenge, 
 	if !ok {
 		return Challenge{}, got.lost(errors.New("it is no challenge"))
 	}
-	challenge.Reply = got.Reply
+	challenge.Reply, challenge.URL = got.Reply, got.urlIn(challenge.URL)
 	return challenge, nil
 }
 
@@ -106,6 +106,7 @@ func parseAuthorization(a answer, url string) (Authorization, error) {
 	challenges := listOf(object["challenges"])
 	for _, raw := range challenges[:min(len(challenges), challengesKept)] {
 		if challenge, ok := parseChallenge(raw); ok {
+			challenge.URL = a.urlIn(challenge.URL)
 			authorization.Challenges = append(authorization.Challenges, challenge)
 		}
 	}

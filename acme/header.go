@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -64,6 +65,30 @@ func (a answer) links(relation string) []string {
 		}
 	}
 	return found
+}
+
+// urlIn is a URL that an answer names. A relative one is taken relative to the request: RFC 8555 has none, but CAs behind
+// proxies send them.
+func (a answer) urlIn(arrived string) string {
+	url := addressOf(arrived)
+	if url == "" || strings.Contains(url, "://") {
+		return url
+	}
+	if target, ok := resolve(a.request.url, url); ok {
+		return target
+	}
+	return url
+}
+
+// urlsIn is a list of URLs that an answer names; what is no text in it is left out, since it could not be asked for.
+func (a answer) urlsIn(raw json.RawMessage) []string {
+	var urls []string
+	for _, one := range listOf(raw) {
+		if text := textOf(one); text != "" {
+			urls = append(urls, a.urlIn(text))
+		}
+	}
+	return urls
 }
 
 func resolve(base, reference string) (string, bool) {

@@ -111,9 +111,9 @@ func parseOrder(a answer, url string) (Order, error) {
 	o := Order{
 		Reply: a.Reply, URL: url, Status: orderStatus(textOf(object["status"])),
 		Expires: parseTime(textOf(object["expires"])), Names: identifiersOf(object["identifiers"]),
-		Authorizations: addressesIn(object["authorizations"]),
-		Finalize:       addressOf(textOf(object["finalize"])),
-		Certificate:    addressOf(textOf(object["certificate"])),
+		Authorizations: a.urlsIn(object["authorizations"]),
+		Finalize:       a.urlIn(textOf(object["finalize"])),
+		Certificate:    a.urlIn(textOf(object["certificate"])),
 		Profile:        wordOf("profile", textOf(object["profile"])),
 		Replaces:       wordOf("certificate", textOf(object["replaces"])),
 		Error:          embeddedProblem(object["error"]),

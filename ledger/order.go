@@ -66,6 +66,9 @@ const (
 	AuthorizationPending = "pending"
 	AuthorizationValid   = "valid"
 	AuthorizationInvalid = "invalid"
+	// AuthorizationReplaced is one that its order does not name any more: the CA has given it another URL, or put another one
+	// in its place.
+	AuthorizationReplaced = "replaced"
 )
 
 // Order is one order with everything that is needed to finish it from another process.

@@ -101,9 +101,9 @@ func (d *driver) notFinalized(err error) error {
 		}
 		d.nextPoll = d.e.Clock.Now().Add(max(p.RetryAfter, min(time.Second<<(d.denied-1), mostNotReady)))
 		return nil
-	case p.Status == 403 && d.denied < mostDenials:
+	case (p.Status == 403 || p.Status == 404) && d.denied < mostDenials:
 		d.denied++
-		d.looked = false // it may be valid already: an earlier finalize arrived
+		d.looked = false // it may be valid already, for an earlier finalize arrived, or be finalized elsewhere by now
 		return nil
 	}
 	d.o.State = ledger.Ready

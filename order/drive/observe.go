@@ -3,8 +3,6 @@ package drive
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"orderly/acme"
@@ -122,30 +120,12 @@ func (d *driver) absorb(reply acme.Order) {
 	case "ready", "processing", "valid":
 		o.State = ledger.State(reply.Status)
 		for _, a := range o.Authorizations {
-			a.Status = ledger.AuthorizationValid
+			if a.Status != ledger.AuthorizationReplaced {
+				a.Status = ledger.AuthorizationValid
+			}
 		}
 	default:
 		d.died(reply)
-	}
-}
-
-// mostPerName is how many authorizations an order may come to have for each of its names. It has one by every CA that is
-// known; a few more leave room for a CA that changes the form of its URLs.
-const mostPerName = 4
-
-// adopt records authorizations that the order was not known to have, each once: one that the CA names twice would be
-// answered twice. A CA that names thousands, or others with each look, must not have them all asked for, again and again.
-func (d *driver) adopt(urls []string) {
-	for _, url := range urls {
-		known := func(a *ledger.Authorization) bool { return a.URL == url }
-		if slices.ContainsFunc(d.o.Authorizations, known) {
-			continue
-		}
-		if len(d.o.Authorizations) >= mostPerName*len(d.o.Names) {
-			d.note("authorizations left out", "the CA names more than %d for each name, %d in all", mostPerName, len(urls))
-			return
-		}
-		d.o.Authorizations = append(d.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
 	}
 }
 
@@ -216,7 +196,9 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 	news := d.isNew(a.URL + " " + reply.Status)
 	d.seen[a.URL] = true
 	a.SeenAt = d.e.Clock.Now()
-	a.Name, a.Wildcard, a.Expires = strings.ToLower(reply.Name), reply.Wildcard, reply.Expires
+	a.Name, a.Wildcard = nameShown(d.o, reply)
+	a.Expires = reply.Expires
+	d.inherit(a, reply)
 	if reply.Status != a.Status && reply.Status != ledger.AuthorizationPending {
 		d.note("authorization "+failure.Clean(reply.Status), "%s", failure.Clean(a.FullName()))
 	}

@@ -120,12 +120,17 @@ func payloadOf(body []byte) []byte {
 
 // kindOf tells requests apart by the test CA's paths.
 func kindOf(r *http.Request, payload []byte) string {
+	path := r.URL.Path
+	if rest, moved := strings.CutPrefix(path, "/form-"); moved { // see testca.Odd.Moved
+		_, rest, _ = strings.Cut(rest, "/")
+		path = "/" + rest
+	}
 	for _, p := range []struct{ prefix, kind string }{
 		{"/dir", "directory"}, {"/nonce-plz", "new-nonce"}, {"/sign-me-up", "new-account"}, {"/my-account/", "account"},
 		{"/list-orderz/", "orders"}, {"/order-plz", "new-order"}, {"/my-order/", "order"}, {"/finalize-order/", "finalize"},
 		{"/authZ/", "authorization"}, {"/chalZ/", "challenge"}, {"/certZ/", "certificate"},
 	} {
-		if !strings.HasPrefix(r.URL.Path, p.prefix) {
+		if !strings.HasPrefix(path, p.prefix) {
 			continue
 		}
 		if p.kind == "authorization" && len(payload) > 0 {
