@@ -28,9 +28,11 @@ func Orderable(r ledger.Request) error {
 }
 
 // Serves reports whether an order is one for exactly this request. Where a profile is only preferred, the CA's directory
-// decided about it when the order was made.
+// decided about it when the order was made. Another CSR is another key that is wanted, as long as the first one cannot have
+// been sent: the order is as good for it.
 func Serves(o *ledger.Order, r ledger.Request) bool {
-	return ledger.NameKey(o.Names) == ledger.NameKey(r.Names) && bytes.Equal(o.Request.CSR, r.CSR) &&
+	csr := bytes.Equal(o.Request.CSR, r.CSR) || len(o.Request.CSR) > 0 && len(r.CSR) > 0 && o.FinalizeSentAt.IsZero()
+	return ledger.NameKey(o.Names) == ledger.NameKey(r.Names) && csr &&
 		(o.Profile == r.Profile || r.Profile == "" && o.Profile == r.PreferredProfile)
 }
 
@@ -43,12 +45,14 @@ func Fulfils(o *ledger.Order, r ledger.Request) bool {
 
 // SameKey reports whether two requests are content with one key and CSR.
 func SameKey(a, b ledger.Request) bool {
-	return a.KeyType == b.KeyType && a.RSABits == b.RSABits && a.Curve == b.Curve && a.OldKey == b.OldKey && a.MustStaple == b.MustStaple
+	return a.KeyType == b.KeyType && a.RSABits == b.RSABits && a.Curve == b.Curve && a.OldKey == b.OldKey &&
+		a.MustStaple == b.MustStaple && bytes.Equal(a.CSR, b.CSR)
 }
 
 // TakeKey takes up what is wanted of key and CSR.
 func TakeKey(o *ledger.Request, r ledger.Request) {
 	o.KeyType, o.RSABits, o.Curve, o.MustStaple, o.OldKey = r.KeyType, r.RSABits, r.Curve, r.MustStaple, r.OldKey
+	o.CSR, o.Output = r.CSR, r.Output
 }
 
 // AdoptRequest takes up what was mended since the order was made. What newOrder was made of stays, and so does a CSR, unless

@@ -230,7 +230,8 @@ func (x *wire) checkCSR(url string, payload []byte) {
 
 func (x *wire) intendedFinalize(url string) string {
 	for _, o := range x.stored() {
-		if o.Finalize == url && o.State == ledger.Processing && !o.FinalizeSentAt.IsZero() && o.Key.Set() && o.CSR.Set() {
+		if o.Finalize == url && o.State == ledger.Processing && !o.FinalizeSentAt.IsZero() && o.CSR.Set() &&
+			(o.Key.Set() || len(o.Request.CSR) > 0) {
 			if _, ok := x.w.keys.Load(o); !ok {
 				return "rule 7: key and CSR are not on disk"
 			}

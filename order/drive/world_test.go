@@ -180,7 +180,7 @@ func (d *disk) Install(_ context.Context, o *ledger.Order, privateKey, chain []b
 	if d.refuse != nil {
 		return order.Installation{}, d.refuse
 	}
-	if _, err := tls.X509KeyPair(chain, privateKey); err != nil {
+	if _, err := tls.X509KeyPair(chain, privateKey); err != nil && len(o.Request.CSR) == 0 {
 		return order.Installation{}, failure.Wrap(err, failure.Internal, "", "the pair for %s", o.Lineage)
 	}
 	if d.superseded != "" {
