@@ -27,9 +27,10 @@ type Keeper struct {
 	Tasks   task.Book
 	// Solitary reports whether no other run lives: an account is not taken from under one that works with it.
 	Solitary func(ctx context.Context) bool
-	// Finish goes on with an unfinished order, GiveUp gives one up that can never be finished, for a reason.
-	Finish func(ctx context.Context, o *ledger.Order) error
-	GiveUp func(ctx context.Context, o *ledger.Order, why string) error
+	// Finish goes on with an unfinished order. Abandon ends those that can never be finished, for a reason, with what commit
+	// writes beside.
+	Finish  func(ctx context.Context, o *ledger.Order) error
+	Abandon func(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error
 
 	rekeyed      map[string]bool  // accounts that this run gave the key that an earlier one had made, by their new ids
 	unregistered map[string]bool  // servers of accounts that this run has given up for an earlier one, and the accounts' ids

@@ -167,19 +167,12 @@ func (k *Keeper) bury(ctx context.Context, a *certbot.Account, t *ledger.Task) e
 	if err != nil {
 		return err
 	}
-	change := &ledger.Change{}
-	change.Orders = slices.DeleteFunc(orders, order.Issued) // to put a certificate in place no account is needed
-	for _, o := range change.Orders {
-		if err := k.GiveUp(ctx, o, "its account was deactivated"); err != nil {
-			return err
+	open := slices.DeleteFunc(orders, order.Issued) // to put a certificate in place no account is needed
+	return k.Abandon(ctx, order.AccountDeactivated, open, func(change ledger.Change) error {
+		if t.Step == task.Intended {
+			change.Events = append(change.Events, k.Tasks.Event("account deactivated", a.URL+" "+a.ID))
 		}
-		event := k.Tasks.Event("order given up", o.Sentence)
-		event.OrderID, event.Lineage = o.ID, o.Lineage
-		change.Events = append(change.Events, event)
-	}
-	if t.Step == task.Intended {
-		change.Events = append(change.Events, k.Tasks.Event("account deactivated", a.URL+" "+a.ID))
-	}
-	t.Step, change.Tasks = stepDeactivated, []*ledger.Task{t}
-	return k.Ledger.Commit(ctx, change)
+		t.Step, change.Tasks = stepDeactivated, []*ledger.Task{t}
+		return k.Ledger.Commit(ctx, &change)
+	})
 }

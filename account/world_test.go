@@ -17,6 +17,7 @@ import (
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/ledger/memory"
+	"orderly/order"
 	"orderly/task"
 	"orderly/testca"
 )
@@ -91,7 +92,9 @@ func (w *world) run() *account.Keeper {
 		Tasks:    task.Book{Ledger: w.store, Clock: w, Run: run},
 		Solitary: func(context.Context) bool { return true },
 		Finish:   func(context.Context, *ledger.Order) error { return nil },
-		GiveUp:   func(context.Context, *ledger.Order, string) error { return nil },
+		Abandon: func(_ context.Context, _ order.Reason, _ []*ledger.Order, commit func(ledger.Change) error) error {
+			return commit(ledger.Change{})
+		},
 	}
 }
 

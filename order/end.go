@@ -1,6 +1,9 @@
 package order
 
 import (
+	"fmt"
+	"time"
+
 	"orderly/failure"
 	"orderly/ledger"
 )
@@ -8,6 +11,40 @@ import (
 // Issued reports whether nothing remains but what this host does by itself, whether or not the CA can be reached.
 func Issued(o *ledger.Order) bool {
 	return o.State == ledger.Installed || o.State == ledger.Valid && len(o.Chain) > 0
+}
+
+// End brings an order to its end as act says. It is the one place where an order is settled. It returns a phantom for every
+// newOrder of it before the last that was never answered, and whether the CA has issued, or may have, though no certificate of
+// it will be in place.
+func End(o *ledger.Order, act Action, ca CA, now time.Time) (phantoms []*ledger.Order, issued bool) {
+	underWay := o.State == ledger.Processing || o.State == ledger.Valid
+	o.State, o.SettledAt, o.UpdatedAt = act.State, now, now
+	if act.Class != "" {
+		o.Class = string(act.Class)
+	}
+	if act.State == ledger.Installed {
+		o.Class, o.Sentence, o.Remedy = "", "", ""
+	}
+	if why := failure.Clean(act.Why); why != "" && (why != o.Sentence || act.Remedy != "") {
+		o.Sentence, o.Remedy = why, act.Remedy // a remedy is that of its sentence
+	}
+	if act.State == ledger.Phantom {
+		o.Expires = o.CreateSentAt.Add(ca.OrderLifetime)
+		for range o.CreateSends - 1 {
+			phantoms = append(phantoms, PhantomOf(o, o.CreateSentAt, ca, now))
+		}
+	}
+	return phantoms, MayBeIssued(o) || act.State == ledger.ReleasedState && underWay
+}
+
+// PhantomOf makes the record of an order that may exist unseen since a newOrder was sent for o.
+func PhantomOf(o *ledger.Order, sent time.Time, ca CA, now time.Time) *ledger.Order {
+	return &ledger.Order{
+		AccountID: o.AccountID, Lineage: o.Lineage, Names: o.Names, Profile: o.Profile, State: ledger.Phantom,
+		Request: o.Request, CreatedAt: sent, UpdatedAt: now, SettledAt: now, CreateSends: 1,
+		Expires: sent.Add(ca.OrderLifetime), Class: string(failure.AnswerLost),
+		Sentence: fmt.Sprintf("newOrder of %s was never answered; the CA may hold an order that nobody can find", sent.UTC().Format(time.RFC3339)),
+	}
 }
 
 // MayBeIssued reports whether the CA has issued, or may have, for an order that ends without its certificate in place: it

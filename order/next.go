@@ -33,14 +33,15 @@ const (
 	Install      Kind = "install"       // put the certificate in place
 	Deploy       Kind = "deploy"        // run the deploy hooks
 
-	Learn  Kind = "learn"   // read the CA's directory
-	Steady Kind = "steady"  // begin the waiting anew: the clock was set back
-	Wait   Kind = "wait"    // until Action.Until
-	Settle Kind = "settle"  // nothing remains to be done: the order rests in Action.State
-	GiveUp Kind = "give-up" // deactivate what is pending from now on: what keeps the order does not go away by itself
-	Stop   Kind = "stop"    // nothing can be done now: record why, and no request before Action.Until
-	Leave  Kind = "leave"   // nothing is to be done now: the order stays as it is, for a later run
-	Done   Kind = "done"    // it was settled before
+	Learn     Kind = "learn"     // read the CA's directory
+	Steady    Kind = "steady"    // begin the waiting anew: the clock was set back
+	Wait      Kind = "wait"      // until Action.Until
+	Settle    Kind = "settle"    // nothing remains to be done: the order rests in Action.State
+	GiveUp    Kind = "give-up"   // deactivate what is pending from now on: what keeps the order does not go away by itself
+	Supersede Kind = "supersede" // no certificate is to come of it; its names become valid with a later run
+	Stop      Kind = "stop"      // nothing can be done now: record why, and no request before Action.Until
+	Leave     Kind = "leave"     // nothing is to be done now: the order stays as it is, for a later run
+	Done      Kind = "done"      // it was settled before
 )
 
 // Action is the one thing to do now.

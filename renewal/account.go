@@ -25,7 +25,7 @@ func (s *Server) Accounts() *account.Keeper {
 func (s *Server) keeper() *account.Keeper {
 	clients := &account.Clients{HTTP: s.HTTP, Agent: s.Agent, Now: s.Clock.Now, Log: s.Log, Date: s.watchClock}
 	return &account.Keeper{Disk: s.Disk, Ledger: s.Ledger, Clients: clients, Locks: s.host.Locks, Clock: s.Clock, Report: s.Report,
-		Tasks: s.tasks(), Solitary: s.solitary, GiveUp: s.giveUp, Finish: func(ctx context.Context, o *ledger.Order) error {
+		Tasks: s.tasks(), Solitary: s.solitary, Abandon: s.abandon, Finish: func(ctx context.Context, o *ledger.Order) error {
 			result, _ := s.resume(ctx, o)
 			return result.Err
 		}}

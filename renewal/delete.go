@@ -6,12 +6,10 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"orderly/failure"
 	"orderly/ledger"
@@ -90,23 +88,18 @@ func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) 
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	change, err := s.forsake(ctx, name)
-	if err != nil {
-		return err
-	}
-	if revoked != nil {
-		revoked.EndedAt = s.Clock.Now()
-		change.Tasks = append(change.Tasks, revoked)
-	}
 	p := deletion{File: s.renewalSum(name), Revoked: revoked != nil}
-	t, err := s.tasks().Undertake(ctx, ledger.DeleteTask, name, p, change)
+	var t *ledger.Task
+	err := s.forsake(ctx, name, func(change ledger.Change) (err error) {
+		if revoked != nil {
+			revoked.EndedAt = s.Clock.Now()
+			change.Tasks = append(change.Tasks, revoked)
+		}
+		t, err = s.tasks().Undertake(ctx, ledger.DeleteTask, name, p, change)
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	for _, o := range change.Orders {
-		if !o.SettledAt.IsZero() {
-			s.host.Kept.Remove(o)
-		}
 	}
 	return s.erase(ctx, t, p)
 }
@@ -162,60 +155,21 @@ func (s *Server) goOnDeleting(ctx context.Context, t *ledger.Task) error {
 	return s.erase(context.WithoutCancel(ctx), t, p)
 }
 
-// forsake lets nothing come of a lineage's unfinished orders. What it returns is to be committed.
-func (s *Server) forsake(ctx context.Context, name string) (ledger.Change, error) {
+// forsake lets nothing come of a lineage's unfinished orders. commit writes that.
+func (s *Server) forsake(ctx context.Context, name string, commit func(ledger.Change) error) error {
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: name})
-	change := ledger.Change{Orders: orders}
+	if err == nil {
+		err = s.abandon(ctx, order.LineageDeleted, orders, commit)
+	}
+	if err != nil {
+		return err
+	}
 	for _, o := range orders {
-		what := "superseded"
-		switch o.State {
-		case ledger.Processing, ledger.Valid, ledger.Installed:
-			what = "given up"
-			if err := s.giveUp(ctx, o, "its lineage was deleted"); err != nil {
-				return change, err
-			}
-		default:
-			o.Superseded, o.Request.New, o.UpdatedAt = true, false, s.Clock.Now()
+		what := "given up"
+		if o.SettledAt.IsZero() {
+			what = "superseded"
 		}
-		change.Events = append(change.Events, ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, OrderID: o.ID, Lineage: name,
-			Kind: "order " + what, Detail: "its lineage was deleted"})
 		s.Report.Tell("Order %d for %s, which an earlier run left, is %s: nothing of it comes back.", o.ID, name, what)
 	}
-	return change, err
-}
-
-// longestOrder is how long an order may live that nobody has seen (Let's Encrypt's).
-const longestOrder = 7 * 24 * time.Hour
-
-// giveUp settles an order, without a request, that is not to be gone on with. What stands of its tokens goes. One that the
-// CA may have made unseen becomes a phantom.
-func (s *Server) giveUp(ctx context.Context, o *ledger.Order, why string) error {
-	for _, a := range o.Authorizations {
-		if err := s.unplace(ctx, o, a); err != nil {
-			return err
-		}
-	}
-	now := s.Clock.Now()
-	switch {
-	case o.State == ledger.Installed || o.State == ledger.Invalid: // these are what they are
-	case o.State == ledger.Creating && !o.CreateSentAt.IsZero():
-		o.State, o.Expires = ledger.Phantom, o.CreateSentAt.Add(longestOrder)
-		o.Class, o.Sentence, o.Remedy = string(failure.AnswerLost), why+"; whether the CA has made it is not known", ""
-	default:
-		o.State, o.Class, o.Sentence, o.Remedy = ledger.ReleasedState, string(failure.Released), why, ""
-	}
-	o.SettledAt, o.UpdatedAt = now, now
-	return nil
-}
-
-// unplace removes an authorization's token from where it stands.
-func (s *Server) unplace(ctx context.Context, o *ledger.Order, a *ledger.Authorization) error {
-	if a.Placement == "" {
-		return nil
-	}
-	if err := s.host.Proofs.Remove(ctx, a.Placement); err != nil {
-		return errors.Join(fmt.Errorf("the token of order %d", o.ID), err)
-	}
-	a.Placement = ""
 	return nil
 }

@@ -78,13 +78,10 @@ func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
 	if *o = *fresh; !o.SettledAt.IsZero() {
 		return nil
 	}
-	if err := s.giveUp(ctx, o, "it was given up on this host, without a word to its CA"); err != nil {
-		return err
-	}
-	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, OrderID: o.ID, Lineage: o.Lineage, Kind: "order given up", Detail: o.Sentence}
-	err = s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{event}})
-	if err == nil {
-		s.host.Kept.Remove(o)
-	}
-	return err
+	return s.abandon(ctx, order.GivenUpHere, []*ledger.Order{o}, nil)
+}
+
+// abandon ends orders without a word to their CA: see drive.Engine.Abandon.
+func (s *Server) abandon(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error {
+	return s.engine(nil, nil, nil, &ledger.Account{}).Abandon(ctx, why, orders, commit)
 }

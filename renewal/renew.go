@@ -354,23 +354,14 @@ func (s *Server) forget(ctx context.Context, o *ledger.Order) error {
 		return err
 	}
 	defer func() { _ = unlock() }()
-	now := s.Clock.Now()
-	o.State, o.Class, o.SettledAt, o.UpdatedAt = ledger.ExpiredState, string(failure.Expired), now, now
-	o.Sentence = "it expired while its account was gone from this host"
-	for _, a := range o.Authorizations {
-		if !a.Final() {
-			a.Status = "expired"
-		}
-		if a.Placement == "" {
-			continue
-		}
-		if err := s.host.Proofs.Remove(ctx, a.Placement); err != nil {
-			return err
-		}
-		a.Placement = ""
+	fresh, err := s.Ledger.Order(ctx, o.ID)
+	if err != nil {
+		return err
 	}
-	event := ledger.Event{At: now, RunID: s.run.ID, OrderID: o.ID, Lineage: o.Lineage, Kind: "order expired", Detail: o.Sentence}
-	return s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{event}})
+	if *o = *fresh; !o.SettledAt.IsZero() {
+		return nil
+	}
+	return s.abandon(ctx, order.AccountGone, []*ledger.Order{o}, nil)
 }
 
 // passed reports whether an order that an earlier run left has ended in a way that is nobody's failure: whether the lineage

@@ -111,8 +111,8 @@ func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) 
 		if !other.State.Live() && other.State != ledger.Seen {
 			continue // it has come to its end here
 		}
-		other.State, other.SettledAt, other.UpdatedAt = ledger.ReleasedState, d.e.Clock.Now(), d.e.Clock.Now()
-		other.Class, other.Sentence = string(failure.Released), fmt.Sprintf("the CA handed it to order %d", d.o.ID)
+		order.End(other, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
+			Why: fmt.Sprintf("the CA handed it to order %d", d.o.ID)}, d.e.CA, d.e.Clock.Now())
 		for _, a := range other.Authorizations {
 			moved := *a
 			moved.ID = 0

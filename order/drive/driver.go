@@ -229,15 +229,14 @@ func (d *driver) note(kind, format string, args ...any) {
 	d.e.Log.Debug(kind, "order", d.o.ID, "lineage", d.o.Lineage, "detail", detail)
 }
 
-// commit makes the order and everything buffered durable. A signal does not keep it from being written.
-func (d *driver) commit(ctx context.Context, more ledger.Change) error {
+// gathered adds the order and everything buffered to a change.
+func (d *driver) gathered(more ledger.Change) ledger.Change {
 	d.o.UpdatedAt = d.e.Clock.Now()
 	more.Orders = append([]*ledger.Order{d.o}, more.Orders...)
 	more.Events = append(d.events, more.Events...)
 	more.Charges = append(d.charges, more.Charges...)
 	more.Holds = append(d.holds, more.Holds...)
 	more.Spends = append(d.spends, more.Spends...)
-	more.Guards = order.GuardsOf(ctx)
 	if d.stood != nil {
 		more.Standings = append(more.Standings, *d.stood)
 	}
@@ -249,10 +248,22 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 			more.Events[i].Of = d.o
 		}
 	}
+	return more
+}
+
+// written forgets what was buffered: it is durable.
+func (d *driver) written() {
+	d.events, d.charges, d.holds, d.spends, d.stood, d.account = nil, nil, nil, nil, nil, false
+}
+
+// commit makes the order and everything buffered durable. A signal does not keep it from being written.
+func (d *driver) commit(ctx context.Context, more ledger.Change) error {
+	more = d.gathered(more)
+	more.Guards = order.GuardsOf(ctx)
 	if err := d.e.Store.Commit(context.WithoutCancel(ctx), &more); err != nil {
 		return err
 	}
-	d.events, d.charges, d.holds, d.spends, d.stood, d.account = nil, nil, nil, nil, nil, false
+	d.written()
 	return nil
 }
 

@@ -5,11 +5,9 @@ package drive
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"orderly/acme"
-	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 )
@@ -71,11 +69,5 @@ func (d *driver) shadowed(ctx context.Context) (bool, error) {
 
 // phantom makes the record of an order that may exist unseen since sent.
 func (d *driver) phantom(sent time.Time) *ledger.Order {
-	now := d.e.Clock.Now()
-	return &ledger.Order{
-		AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: d.o.Names, Profile: d.o.Profile, State: ledger.Phantom,
-		Request: d.o.Request, CreatedAt: sent, UpdatedAt: now, SettledAt: now, CreateSends: 1,
-		Expires: sent.Add(d.e.CA.OrderLifetime), Class: string(failure.AnswerLost),
-		Sentence: fmt.Sprintf("newOrder of %s was never answered; the CA may hold an order that nobody can find", sent.UTC().Format(time.RFC3339)),
-	}
+	return order.PhantomOf(d.o, sent, d.e.CA, d.e.Clock.Now())
 }

@@ -166,41 +166,28 @@ func (d *driver) deploy(ctx context.Context) error {
 
 // settle ends the order: nothing remains to be done for it.
 func (d *driver) settle(ctx context.Context, act order.Action) error {
-	o := d.o
-	o.State, o.SettledAt = act.State, d.e.Clock.Now()
-	if act.Class != "" {
-		o.Class = string(act.Class)
+	if err := d.commit(ctx, d.conclude(ctx, act)); err != nil {
+		return err
 	}
-	if act.State == ledger.Installed {
-		o.Class, o.Sentence, o.Remedy = "", "", ""
-	}
-	if act.Why != "" {
-		o.Sentence = failure.Clean(act.Why)
-	}
-	if act.Remedy != "" {
-		o.Remedy = act.Remedy
-	}
+	d.settled = true
+	d.e.Host.Keys().Remove(d.o)
+	return nil
+}
+
+// conclude brings the order to its end, whoever wants it. What it returns is to be committed with the order.
+func (d *driver) conclude(ctx context.Context, act order.Action) ledger.Change {
 	d.holds = append(d.holds, act.Holds...)
 	for _, h := range act.Holds {
 		d.next = h.Until
 	}
-	if order.MayBeIssued(o) && len(o.Chain) == 0 {
+	phantoms, issued := order.End(d.o, act, d.e.CA, d.e.Clock.Now())
+	if issued && len(d.o.Chain) == 0 {
 		d.payIssued(ctx) // the CA counts what it issued, whoever has it
 	}
 	more := d.ending(act)
-	if act.State == ledger.Phantom {
-		o.Expires = o.CreateSentAt.Add(d.e.CA.OrderLifetime)
-		for range o.CreateSends - 1 {
-			more.Orders = append(more.Orders, d.phantom(o.CreateSentAt))
-		}
-	}
-	d.note("settled", "%s", o.State)
-	if err := d.commit(ctx, more); err != nil {
-		return err
-	}
-	d.settled = true
-	d.e.Host.Keys().Remove(o)
-	return nil
+	more.Orders = append(more.Orders, phantoms...)
+	d.note("settled", "%s", d.o.State)
+	return more
 }
 
 // ending is what is written beside the order's own end: the lineage's standing and, at a good end, the run's.

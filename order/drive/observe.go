@@ -80,6 +80,13 @@ func (d *driver) end() time.Time {
 func (d *driver) expired(now time.Time, err error) {
 	d.o.State, d.o.Class = ledger.ExpiredState, string(failure.Expired)
 	d.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", d.o.Lineage, d.end().UTC().Format(time.RFC3339))
+	d.lapse(now)
+	d.looked = true
+	d.note("order expired", "%s", failure.Clean(err.Error()))
+}
+
+// lapse marks the authorizations whose own end is past.
+func (d *driver) lapse(now time.Time) {
 	for _, a := range order.Unfinished(d.o) {
 		if a.Expires.IsZero() { // never shown
 			a.Expires = d.o.CreatedAt.Add(d.e.CA.OrderLifetime)
@@ -88,8 +95,6 @@ func (d *driver) expired(now time.Time, err error) {
 			a.Status = "expired"
 		}
 	}
-	d.looked = true
-	d.note("order expired", "%s", failure.Clean(err.Error()))
 }
 
 // caTime is the CA's clock as the answer shows it, ours where it does not.

@@ -205,7 +205,8 @@ func (e *Engine) forget(ctx context.Context, o *ledger.Order) error {
 	if _, err := e.showAll(ctx, o); err != nil {
 		return err
 	}
-	o.State, o.Class, o.Sentence = ledger.ReleasedState, string(failure.Released), "it was another server's, which has brought it to its end"
+	order.End(o, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
+		Why: "it was another server's, which has brought it to its end"}, e.known(), e.Clock.Now())
 	return e.enter(ctx, o, "not ours", o.URL)
 }
 
