@@ -134,10 +134,10 @@ func (s *session) viewRun(ctx context.Context, r ledger.Run) (runView, error) {
 	}
 	v.Ended = "killed"
 	died := diedIn(r)
-	debts, err := s.ledger.Debts(ctx)
-	for _, d := range debts {
-		if d.RunID == r.ID && r.LastStep == runStarted {
-			v.LastAt, died = d.OwedAt, "its pre-hook was begun; nothing was sent to the CA after that"
+	tasks, err := s.ledger.Tasks(ctx)
+	for _, t := range tasks {
+		if t.Kind == ledger.HookTask && t.RunID == r.ID && r.LastStep == runStarted {
+			v.LastAt, died = t.BegunAt, "its pre-hook was begun; nothing was sent to the CA after that"
 		}
 	}
 	v.DiedIn = &died

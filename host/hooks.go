@@ -14,6 +14,7 @@ import (
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/ownfile"
+	"orderly/task"
 )
 
 // Hooks are shell commands around an issuance, certbot's and those of its directories. A pre-hook may stop
@@ -38,11 +39,11 @@ type Hooks struct {
 
 // book is what hooks have done and are told in this run.
 type book struct {
-	pre             []string // commands that were run
-	debts           []*ledger.Debt
-	renewed, failed []string // names, for the post-hooks
-	round           bool     // a run over all lineages
-	deployed        []string // what the last deploy hook was told
+	pre             []string       // commands that were run
+	owed            []*ledger.Task // post-hooks
+	renewed, failed []string       // names, for the post-hooks
+	round           bool           // a run over all lineages
+	deployed        []string       // what the last deploy hook was told
 }
 
 // Round says that the run goes over all lineages.
@@ -62,7 +63,7 @@ func (h *Hooks) known() book {
 
 // Owe reports whether post-hooks may be still to run.
 func (h *Hooks) Owe() bool {
-	return len(h.known().debts) > 0
+	return len(h.known().owed) > 0
 }
 
 // Renewed says that a certificate with these names was renewed.
@@ -134,38 +135,39 @@ func quote(path string) string {
 func (h *Hooks) owe(ctx context.Context, post []string) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var fresh []*ledger.Debt
+	var fresh []*ledger.Task
 	for _, command := range post {
-		owed := func(d *ledger.Debt) bool { return d.Command == command }
-		if !slices.ContainsFunc(h.debts, owed) {
-			fresh = append(fresh, &ledger.Debt{RunID: h.Run.ID, Command: command, OwedAt: h.Clock.Now()})
+		owed := func(t *ledger.Task) bool { return t.Subject == command }
+		if !slices.ContainsFunc(h.owed, owed) {
+			fresh = append(fresh, &ledger.Task{RunID: h.Run.ID, Kind: ledger.HookTask, Subject: command,
+				Step: task.Intended, BegunAt: h.Clock.Now()})
 		}
 	}
 	if len(fresh) == 0 {
 		return nil
 	}
-	if err := h.Ledger.Commit(ctx, &ledger.Change{Debts: fresh}); err != nil {
+	if err := h.Ledger.Commit(ctx, &ledger.Change{Tasks: fresh}); err != nil {
 		return err
 	}
-	h.debts = append(h.debts, fresh...)
+	h.owed = append(h.owed, fresh...)
 	return nil
 }
 
 // PayOwn runs the post-hooks that this run owes. The end of ctx leaves them to the next run, with an error of class
 // Stopped.
 func (h *Hooks) PayOwn(ctx context.Context) error {
-	for _, d := range h.known().debts {
-		if !d.PaidAt.IsZero() {
+	for _, t := range h.known().owed {
+		if !t.EndedAt.IsZero() {
 			continue
 		}
 		if ctx.Err() == nil {
-			if err := h.pay(ctx, d); err != nil {
+			if err := h.pay(ctx, t); err != nil {
 				return err
 			}
 		}
-		if d.PaidAt.IsZero() {
+		if t.EndedAt.IsZero() {
 			return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again, or `orderly resume`: the hook is run first.",
-				"stopped before the post-hook was done: %s", failure.Clean(d.Command))
+				"stopped before the post-hook was done: %s", failure.Clean(t.Subject))
 		}
 	}
 	return nil
@@ -173,23 +175,23 @@ func (h *Hooks) PayOwn(ctx context.Context) error {
 
 // PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are theirs.
 func (h *Hooks) PayDebts(ctx context.Context) error {
-	debts, err := h.Ledger.Debts(ctx)
+	tasks, err := h.Ledger.Tasks(ctx)
 	if err != nil {
 		return err
 	}
-	for _, d := range debts {
-		if d.RunID == h.Run.ID {
+	for _, t := range tasks {
+		if t.Kind != ledger.HookTask || t.RunID == h.Run.ID {
 			continue
 		}
-		unlock, ok, err := h.Locks.TryLock(RunLock(d.RunID))
+		unlock, ok, err := h.Locks.TryLock(RunLock(t.RunID))
 		if err != nil {
 			return err
 		}
 		if !ok {
 			continue
 		}
-		h.Log.Info("paying a post-hook that an earlier run left owed", "run", d.RunID, "hook", d.Command)
-		err = errors.Join(h.payIfOwed(ctx, d), unlock())
+		h.Log.Info("paying a post-hook that an earlier run left owed", "run", t.RunID, "hook", t.Subject)
+		err = errors.Join(h.payIfOwed(ctx, t), unlock())
 		if err != nil {
 			return err
 		}
@@ -197,19 +199,19 @@ func (h *Hooks) PayDebts(ctx context.Context) error {
 	return nil
 }
 
-// payIfOwed looks again under the lock: another process may have paid meanwhile. The debt is struck out before the hook
+// payIfOwed looks again under the lock: another process may have paid meanwhile. The task ends before the hook
 // runs: one that ends whoever runs it (it restarts the panel that called us, or takes longer than the script's time-out)
 // would otherwise end every run after it as well, and nothing would ever be renewed.
-func (h *Hooks) payIfOwed(ctx context.Context, d ledger.Debt) error {
-	debts, err := h.Ledger.Debts(ctx)
-	if err != nil || !slices.ContainsFunc(debts, func(o ledger.Debt) bool { return o.ID == d.ID }) {
+func (h *Hooks) payIfOwed(ctx context.Context, t ledger.Task) error {
+	open, err := h.Ledger.Tasks(ctx)
+	if err != nil || !slices.ContainsFunc(open, func(o ledger.Task) bool { return o.ID == t.ID }) {
 		return err
 	}
-	d.PaidAt = h.Clock.Now()
-	if err := h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Debts: []*ledger.Debt{&d}}); err != nil {
+	t.EndedAt = h.Clock.Now()
+	if err := h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{&t}}); err != nil {
 		return err
 	}
-	h.run(ctx, "post-hook", d.Command, h.outcomeEnv(h.since(ctx, d), nil))
+	h.run(ctx, "post-hook", t.Subject, h.outcomeEnv(h.since(ctx, t.BegunAt), nil))
 	return nil
 }
 
@@ -235,11 +237,11 @@ func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, comm
 	return nil
 }
 
-func (h *Hooks) pay(ctx context.Context, d *ledger.Debt) error {
-	h.run(ctx, "post-hook", d.Command, h.outcomeEnv(h.known().renewed, h.known().failed))
+func (h *Hooks) pay(ctx context.Context, t *ledger.Task) error {
+	h.run(ctx, "post-hook", t.Subject, h.outcomeEnv(h.known().renewed, h.known().failed))
 	if ctx.Err() != nil {
 		return nil // it may have been cut short; the next run pays
 	}
-	d.PaidAt = h.Clock.Now()
-	return h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Debts: []*ledger.Debt{d}})
+	t.EndedAt = h.Clock.Now()
+	return h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{t}})
 }

@@ -47,7 +47,7 @@ type Parts struct {
 	KeyDir   string // where private keys wait for their certificate
 	Agent    string // user agent
 	Settings Settings
-	Run      *ledger.Run // the run that debts and events belong to; without an id until it is recorded
+	Run      *ledger.Run // the run that tasks and events belong to; without an id until it is recorded
 }
 
 // Host is one web server in one run: drive.Host, but for the making of accounts. It is for any number of

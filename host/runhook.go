@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"orderly/failure"
 	"orderly/hook"
@@ -139,7 +140,7 @@ func (h *Hooks) tell(lineage string, names []string) {
 
 // since are the names whose certificates were put in place since a post-hook was owed: what it would have been told by the
 // run that died.
-func (h *Hooks) since(ctx context.Context, d ledger.Debt) []string {
+func (h *Hooks) since(ctx context.Context, owed time.Time) []string {
 	const newest = 500
 	orders, err := h.Ledger.Orders(ctx, ledger.OrderFilter{Limit: newest})
 	if err != nil {
@@ -147,7 +148,7 @@ func (h *Hooks) since(ctx context.Context, d ledger.Debt) []string {
 	}
 	var names []string
 	for _, o := range orders {
-		if o.State == ledger.Installed && !o.Request.Rehearsal && o.UpdatedAt.After(d.OwedAt) {
+		if o.State == ledger.Installed && !o.Request.Rehearsal && o.UpdatedAt.After(owed) {
 			names = append(names, o.Request.Names...)
 		}
 	}

@@ -68,9 +68,6 @@ type Store interface {
 
 	// Runs returns runs, newest first, at most limit (0: no limit).
 	Runs(ctx context.Context, limit int) ([]Run, error)
-	// Debts returns hooks that are owed and not paid, oldest first.
-	Debts(ctx context.Context) ([]Debt, error)
-
 	// Tasks returns what is begun beside orders and has not ended, oldest first.
 	Tasks(ctx context.Context) ([]Task, error)
 
@@ -95,7 +92,7 @@ var (
 
 // Change is what one Commit writes. Records without an id are inserted and get one. Orders with an id are updated, except
 // for what an order is: account, lineage, names, profile and time of creation. Authorizations left out of an order stay as
-// they are. A run, debt, task or authorization with an id that is not there (or is another order's) answers ErrNone. Names must
+// they are. A run, task or authorization with an id that is not there (or is another order's) answers ErrNone. Names must
 // not be empty or contain commas; paths in a Request must be UTF-8, or Commit refuses them.
 type Change struct {
 	Account     *Account     // inserted or updated, by server and URL
@@ -106,7 +103,6 @@ type Change struct {
 	Charges     []Charge     // inserted
 	Holds       []Hold       // replaced, by account and scope
 	Spends      []Spend      // read, computed and written, one after the other
-	Debts       []*Debt      // inserted, or updated when they have an id
 	Tasks       []*Task      // inserted, or moved on (step, payload, end) when they have an id
 	Revocations []Revocation // inserted, by fingerprint; the first of a certificate stays
 	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
@@ -125,7 +121,7 @@ type Guard struct {
 // Empty reports whether there is nothing to write.
 func (c *Change) Empty() bool {
 	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil && len(c.Standings) == 0 &&
-		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Debts) == 0 && len(c.Events) == 0 && len(c.Revocations) == 0 &&
+		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Events) == 0 && len(c.Revocations) == 0 &&
 		len(c.Tasks) == 0
 }
 

@@ -26,6 +26,7 @@ type Run struct {
 	Outcome   string    `json:"outcome,omitempty"` // "done", "failed", "stopped"; empty while it runs or when it vanished
 	ExitCode  int       `json:"exit_code"`
 	Detail    string    `json:"detail,omitempty"`
+	Round     bool      `json:"-"`                   // it went over the lineages, believing the clock
 	LastStep  string    `json:"last_step,omitempty"` // kind of its last event
 	LastAt    time.Time `json:"last_at,omitzero"`
 
@@ -99,13 +100,4 @@ type Spend struct {
 	AccountID int64
 	Name, Key string
 	Next      func(tat time.Time) (time.Time, error)
-}
-
-// Debt is a hook that is owed: a pre-hook ran, so its post-hook must, whoever comes next.
-type Debt struct {
-	ID      int64     `json:"id"`
-	RunID   int64     `json:"run"`
-	Command string    `json:"command"`
-	OwedAt  time.Time `json:"owed_at"`
-	PaidAt  time.Time `json:"paid_at,omitzero"`
 }

@@ -11,6 +11,7 @@ const (
 	RevokeTask     TaskKind = "revoke"     // of a certificate
 	UnregisterTask TaskKind = "unregister" // of an account
 	KeyChangeTask  TaskKind = "key-change" // of an account
+	HookTask       TaskKind = "post-hook"  // a pre-hook was begun, so its post-hook, the subject, must run
 )
 
 // Task is what a command means to do beside orders, and how far it has come. It is durable before anything of it is done, and
@@ -20,9 +21,9 @@ type Task struct {
 	ID      int64     `json:"id"`
 	RunID   int64     `json:"run"` // that began it
 	Kind    TaskKind  `json:"kind"`
-	Subject string    `json:"subject"` // what it is about: a lineage, an account's URL, a certificate's file
+	Subject string    `json:"subject"` // what it is about: a lineage, an account's URL, a certificate's file, a command
 	Step    string    `json:"step"`    // how far it has come; what the steps are is the business of whoever does it
-	Payload string    `json:"payload"` // what is needed to go on, JSON; it holds no secrets
+	Payload string    `json:"payload"` // what is needed to go on, JSON; "" for nothing. It holds no secrets
 	BegunAt time.Time `json:"begun_at"`
 	EndedAt time.Time `json:"ended_at,omitzero"` // done, or given up
 }

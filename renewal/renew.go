@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"orderly/account"
@@ -57,6 +56,7 @@ func (s *Server) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	if err := s.checkClock(ctx, views); err != nil && !s.Settings.Force {
 		return results, err
 	}
+	s.run.Round = true // for the next one's checkClock
 	done := len(results)
 	tell := func(result Result) error {
 		round.looked(result)
@@ -135,10 +135,8 @@ const roundPatience = time.Minute
 // lastRenewals is how many runs are searched for the last renewal.
 const lastRenewals = 500
 
-// clockDoubted is the last step of a run that did not believe the clock. The next one must not take it for a renewal, or it
-// would find nothing expired since, and believe the same clock.
-const clockDoubted = "clock doubted"
-
+// checkClock compares the clock with the last round that believed it. One that did not must not count: the next would find
+// nothing expired since, and believe the same clock.
 func (s *Server) checkClock(ctx context.Context, views []view) error {
 	runs, err := s.Ledger.Runs(ctx, lastRenewals)
 	if err != nil {
@@ -146,7 +144,7 @@ func (s *Server) checkClock(ctx context.Context, views []view) error {
 	}
 	var last time.Time
 	for _, r := range runs {
-		if strings.HasPrefix(r.Command, "renew") && r.ID != s.run.ID && !r.EndedAt.IsZero() && r.LastStep != clockDoubted {
+		if r.Round && r.ID != s.run.ID && !r.EndedAt.IsZero() {
 			last = r.EndedAt
 			break
 		}
@@ -159,7 +157,7 @@ func (s *Server) checkClock(ctx context.Context, views []view) error {
 	if doubt == nil {
 		return nil
 	}
-	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Kind: clockDoubted, Detail: failure.Clean(doubt.Error())}
+	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Kind: "clock doubted", Detail: failure.Clean(doubt.Error())}
 	return errors.Join(doubt, s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: []ledger.Event{event}}))
 }
 

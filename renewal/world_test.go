@@ -267,9 +267,9 @@ func (h *machine) notes() string {
 	return strings.Join(words, "; ")
 }
 
-func (h *machine) debts() []ledger.Debt {
+func (h *machine) debts() []ledger.Task {
 	h.t.Helper()
-	debts, err := h.ledger.Debts(h.t.Context())
+	debts, err := h.ledger.Tasks(h.t.Context())
 	must(h.t, err)
 	return debts
 }

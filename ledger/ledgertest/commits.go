@@ -56,19 +56,19 @@ func idsAreTakenBack(b *bench) {
 	b.refused(c, nil)
 	o := c.Orders[0]
 	b.equal("ids after a failed change", []int64{account.ID, c.Run.ID, o.ID, o.Version, o.AccountID, o.Authorizations[0].ID,
-		c.Certificate.ID, c.Certificate.OrderID, c.Debts[0].ID, c.Debts[0].RunID, c.Tasks[0].ID, c.Tasks[0].RunID, c.Events[0].ID, c.Events[0].OrderID,
-		c.Events[0].RunID}, make([]int64, 15))
+		c.Certificate.ID, c.Certificate.OrderID, c.Tasks[0].ID, c.Tasks[0].RunID, c.Events[0].ID, c.Events[0].OrderID,
+		c.Events[0].RunID}, make([]int64, 13))
 
 	c.Events = c.Events[:1]
 	b.commit(c)
 	for what, id := range map[string]int64{"account": account.ID, "run": c.Run.ID, "order": o.ID, "version": o.Version,
-		"authorization": o.Authorizations[0].ID, "certificate": c.Certificate.ID, "debt": c.Debts[0].ID, "task": c.Tasks[0].ID, "event": c.Events[0].ID} {
+		"authorization": o.Authorizations[0].ID, "certificate": c.Certificate.ID, "task": c.Tasks[0].ID, "event": c.Events[0].ID} {
 		if id == 0 {
 			b.Errorf("no id for the %s", what)
 		}
 	}
-	b.equal("who belongs to whom", []int64{o.AccountID, c.Certificate.OrderID, c.Debts[0].RunID, c.Tasks[0].RunID, c.Events[0].OrderID,
-		c.Events[0].RunID}, []int64{account.ID, o.ID, c.Run.ID, c.Run.ID, o.ID, c.Run.ID})
+	b.equal("who belongs to whom", []int64{o.AccountID, c.Certificate.OrderID, c.Tasks[0].RunID, c.Events[0].OrderID,
+		c.Events[0].RunID}, []int64{account.ID, o.ID, c.Run.ID, o.ID, c.Run.ID})
 
 	version := o.Version
 	b.refused(&ledger.Change{Orders: []*ledger.Order{o, {ID: 99}}}, ledger.ErrStale)
@@ -140,7 +140,7 @@ func changeFillsIn(b *bench) {
 	first, run := b.saved(b.order("a", ledger.Creating)), &ledger.Run{Command: "renew", StartedAt: day}
 	c := &ledger.Change{Run: run, Orders: []*ledger.Order{first, b.order("b", ledger.Creating)},
 		Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: "a"},
-		Debts:       []*ledger.Debt{{Command: "true"}},
+		Tasks:       []*ledger.Task{{Subject: "true"}},
 		Events:      []ledger.Event{{Kind: "none"}, {Kind: "of"}, {Kind: "given", OrderID: first.ID, Lineage: "own", RunID: 7}}}
 	c.Events[1].Of = c.Orders[1]
 	b.commit(c)
@@ -150,7 +150,7 @@ func changeFillsIn(b *bench) {
 	if got := must(b.store.Certificate(b.ctx, "a"))(b); got.OrderID != first.ID {
 		b.Errorf("the certificate is of order %d", got.OrderID)
 	}
-	if got := must(b.store.Debts(b.ctx))(b); len(got) != 1 || got[0].RunID != run.ID {
-		b.Errorf("debts: %+v", got)
+	if got := must(b.store.Tasks(b.ctx))(b); len(got) != 1 || got[0].RunID != run.ID {
+		b.Errorf("tasks: %+v", got)
 	}
 }

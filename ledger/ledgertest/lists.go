@@ -10,7 +10,6 @@ import (
 var listTests = []test{
 	{"events come oldest first, of one order or of all", eventsInOrder},
 	{"runs come newest first, with their last step", runsWithLastStep},
-	{"debts are shown until they are paid", debtsUntilPaid},
 	{"tasks are shown until they have ended", tasksUntilEnded},
 	{"charges are those of the account, the names and the time since", chargesSince},
 	{"holds are those of the account that have not ended", holdsUntil},
@@ -61,16 +60,6 @@ func runsWithLastStep(b *bench) {
 		b.Errorf("the last step was at %v", all[2].LastAt)
 	}
 	b.equal("Runs(1)", each(must(b.store.Runs(b.ctx, 1))(b), line), "run2 \"\" true\n")
-}
-
-func debtsUntilPaid(b *bench) {
-	debts := []*ledger.Debt{{Command: "a", OwedAt: day.Add(time.Hour)}, {Command: "b", OwedAt: day}, {Command: "c"}}
-	b.commit(&ledger.Change{Debts: debts})
-	line := func(d ledger.Debt) string { return d.Command }
-	b.equal("Debts", each(must(b.store.Debts(b.ctx))(b), line), "a\nb\nc\n")
-	debts[1].PaidAt = day
-	b.commit(&ledger.Change{Debts: debts[1:2]})
-	b.equal("Debts after one was paid", each(must(b.store.Debts(b.ctx))(b), line), "a\nc\n")
 }
 
 func tasksUntilEnded(b *bench) {

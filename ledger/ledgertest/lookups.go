@@ -36,8 +36,8 @@ func emptyLedgerAnswers(b *bench) {
 	}
 	b.same("Standing", must(b.store.Standing(b.ctx, "a"))(b), ledger.Standing{Lineage: "a"})
 	e := b.everything()
-	b.equal("the lists' lengths", []int{len(e.Orders), len(e.Runs), len(e.Events), len(e.Charges), len(e.Debts), len(e.Tasks), len(e.Holds),
-		len(e.Pending)}, make([]int, 8))
+	b.equal("the lists' lengths", []int{len(e.Orders), len(e.Runs), len(e.Events), len(e.Charges), len(e.Tasks), len(e.Holds),
+		len(e.Pending)}, make([]int, 7))
 }
 
 func second[V any](_ V, err error) error { return err }
@@ -124,7 +124,6 @@ func strangersAreRefused(b *bench) {
 
 	none := ledger.ErrNone
 	b.refused(&ledger.Change{Run: &ledger.Run{ID: 99, Command: "x"}}, none)
-	b.refused(&ledger.Change{Debts: []*ledger.Debt{{ID: 99}}}, none)
 	b.refused(&ledger.Change{Tasks: []*ledger.Task{{ID: 99}}}, none)
 	other.Authorizations = mine.Authorizations // of another order
 	b.refused(&ledger.Change{Orders: []*ledger.Order{other}}, none)

@@ -17,7 +17,6 @@ var recordTests = []test{
 	{"every field of a standing comes back", standingComesBack},
 	{"every field of a charge comes back", chargeComesBack},
 	{"every field of a hold comes back", holdComesBack},
-	{"every field of a debt comes back", debtComesBack},
 	{"every field of a task comes back", taskComesBack},
 	{"every field of a revocation comes back, and the first stays", revocationComesBack},
 	{"zero times stay zero", zeroTimesStayZero},
@@ -89,6 +88,7 @@ func runComesBack(b *bench) {
 	b.same("Runs", must(b.store.Runs(b.ctx, 0))(b), []ledger.Run{r})
 
 	r.EndedAt, r.Outcome, r.ExitCode, r.Detail = r.EndedAt.Add(time.Hour), "stopped", 75, "SIGTERM"
+	r.Round = false
 	b.commit(&ledger.Change{Run: &r})
 	b.same("Runs after its end", must(b.store.Runs(b.ctx, 0))(b), []ledger.Run{r})
 }
@@ -144,13 +144,6 @@ func holdComesBack(b *bench) {
 	}
 }
 
-func debtComesBack(b *bench) {
-	var d ledger.Debt
-	(&filler{}).record(&d, "ID", "PaidAt")
-	b.commit(&ledger.Change{Debts: []*ledger.Debt{&d}})
-	b.same("Debts", must(b.store.Debts(b.ctx))(b), []ledger.Debt{d})
-}
-
 func revocationComesBack(b *bench) {
 	f := &filler{}
 	var v, later ledger.Revocation
@@ -184,7 +177,6 @@ type everything struct {
 	Events      []ledger.Event
 	Standing    ledger.Standing
 	Charges     []ledger.Charge
-	Debts       []ledger.Debt
 	Tasks       []ledger.Task
 	Holds       []ledger.Hold
 	Revocations []ledger.Revocation
@@ -204,7 +196,6 @@ func (b *bench) everything() everything {
 	e.Events = must(b.store.Events(b.ctx, 0, 0))(b)
 	e.Standing = must(b.store.Standing(b.ctx, "a"))(b)
 	e.Charges = must(b.store.Charges(b.ctx, b.account.ID, []string{"a.example"}, time.Time{}))(b)
-	e.Debts = must(b.store.Debts(b.ctx))(b)
 	e.Tasks = must(b.store.Tasks(b.ctx))(b)
 	e.Holds = must(b.store.Holds(b.ctx, b.account.ID, time.Time{}))(b)
 	e.Revocations = must(b.store.Revocations(b.ctx))(b)
@@ -225,7 +216,6 @@ func (b *bench) one(at time.Time) *ledger.Change {
 		Standings:   []ledger.Standing{{Lineage: "a", At: at, NextAt: at, RefusedSince: at, LetThroughAt: at}},
 		Charges:     []ledger.Charge{{AccountID: b.account.ID, Name: "a.example", At: at}},
 		Holds:       []ledger.Hold{{AccountID: b.account.ID, Scope: "new-order", Until: at}},
-		Debts:       []*ledger.Debt{{Command: "true", OwedAt: at}},
 		Tasks:       []*ledger.Task{{Kind: ledger.DeleteTask, Subject: "a", BegunAt: at}},
 		Revocations: []ledger.Revocation{{Fingerprint: "f", At: at}},
 		Events:      []ledger.Event{{Kind: "step", At: at, Of: o}},

@@ -41,7 +41,6 @@ type Store struct {
 	charges   []ledger.Charge
 	holds     map[string]ledger.Hold
 	buckets   map[place]ledger.Bucket
-	debts     map[int64]*ledger.Debt
 	tasks     map[int64]*ledger.Task
 	events    []*ledger.Event
 	histories map[int64][]*ledger.Event // of each order
@@ -72,7 +71,7 @@ func New() *Store {
 		certs: map[string]*ledger.Certificate{}, issued: map[issuance]time.Time{},
 		standings: map[string]ledger.Standing{},
 		holds:     map[string]ledger.Hold{}, buckets: map[place]ledger.Bucket{},
-		debts: map[int64]*ledger.Debt{}, tasks: map[int64]*ledger.Task{},
+		tasks:     map[int64]*ledger.Task{},
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
 		fences: map[string]int64{},
 	}

@@ -172,21 +172,6 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	return found, nil
 }
 
-// Debts implements ledger.Store.
-func (s *Store) Debts(ctx context.Context) ([]ledger.Debt, error) {
-	if err := s.begin(ctx); err != nil {
-		return nil, err
-	}
-	defer s.mu.Unlock()
-	var found []ledger.Debt
-	for id := int64(1); id <= s.last["debt"]; id++ {
-		if d := s.debts[id]; d.PaidAt.IsZero() {
-			found = append(found, *d)
-		}
-	}
-	return found, nil
-}
-
 // Revocations implements ledger.Store.
 func (s *Store) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
 	if err := s.begin(ctx); err != nil {

@@ -110,9 +110,6 @@ func (w *clerk) change(c *ledger.Change) {
 	for _, s := range w.spent {
 		w.spend(s)
 	}
-	for _, d := range c.Debts {
-		w.debt(d, c.Run)
-	}
 	for _, t := range c.Tasks {
 		w.task(t, c.Run)
 	}
@@ -249,29 +246,6 @@ func (w *clerk) spend(s spent) {
 		put(w, w.buckets, s.place,
 			ledger.Bucket{AccountID: s.account, Name: s.name, Key: s.key, TAT: s.tat})
 	}
-}
-
-func (w *clerk) debt(d *ledger.Debt, run *ledger.Run) {
-	if w.err != nil {
-		return
-	}
-	if old := w.debts[d.ID]; old != nil {
-		kept := *old
-		kept.PaidAt = micro(d.PaidAt)
-		put(w, w.debts, d.ID, &kept)
-		return
-	}
-	if d.ID != 0 {
-		w.fail(none("hook owed", d.ID))
-		return
-	}
-	if d.RunID == 0 && run != nil {
-		give(w, &d.RunID, run.ID)
-	}
-	give(w, &d.ID, w.next("debt"))
-	kept := *d
-	kept.OwedAt, kept.PaidAt = micro(d.OwedAt), micro(d.PaidAt)
-	put(w, w.debts, d.ID, &kept)
 }
 
 func (w *clerk) task(t *ledger.Task, run *ledger.Run) {

@@ -102,8 +102,8 @@ func BenchmarkNothingToRecoverFrom10000(b *testing.B) {
 		if err != nil || len(orders) != 0 {
 			b.Fatal(len(orders), err)
 		}
-		if debts, err := s.Debts(b.Context()); err != nil || len(debts) != 0 {
-			b.Fatal(len(debts), err)
+		if tasks, err := s.Tasks(b.Context()); err != nil || len(tasks) != 0 {
+			b.Fatal(len(tasks), err)
 		}
 	}
 }

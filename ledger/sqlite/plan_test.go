@@ -118,7 +118,6 @@ func TestWhatIsOftenAskedRunsOverAnIndex(t *testing.T) {
 			[]string{"INDEX events_order (order_id=?)"}},
 		"orders of which a token stands": {orders(e, ledger.OrderFilter{Stands: true}),
 			[]string{"INDEX authorizations_standing", "orders USING INTEGER PRIMARY KEY"}},
-		"debts": {func(ctx context.Context) (int, error) { l, err := e.Debts(ctx); return len(l), err }, []string{"INDEX debts_owed"}},
 		"tasks": {func(ctx context.Context) (int, error) { l, err := e.Tasks(ctx); return len(l), err }, []string{"INDEX tasks_open"}},
 		"charges": {func(ctx context.Context) (int, error) {
 			l, err := e.Charges(ctx, 1, []string{"a", "b"}, time.Now())

@@ -144,25 +144,13 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	err := s.query(ctx, s.readers, func(r row) error {
 		var run ledger.Run
 		err := r.Scan(&run.ID, &run.Command, &run.PID, at(&run.StartedAt), at(&run.EndedAt), &run.Outcome,
-			&run.ExitCode, &run.Detail, &run.LastStep, at(&run.LastAt), &run.LastDetail, &run.LastLineage, &run.LastOrder)
+			&run.ExitCode, &run.Detail, &run.Round, &run.LastStep, at(&run.LastAt), &run.LastDetail, &run.LastLineage, &run.LastOrder)
 		found = append(found, run)
 		return err
-	}, `SELECT r.id, r.command, r.pid, r.started_at, r.ended_at, r.outcome, r.exit_code, r.detail,
+	}, `SELECT r.id, r.command, r.pid, r.started_at, r.ended_at, r.outcome, r.exit_code, r.detail, r.round,
 			COALESCE(e.kind, ''), COALESCE(e.at, 0), COALESCE(e.detail, ''), COALESCE(e.lineage, ''), COALESCE(e.order_id, 0)
 		FROM runs r LEFT JOIN events e ON e.id = (SELECT MAX(id) FROM events WHERE run_id = r.id)
 		ORDER BY r.id DESC LIMIT ?`, cap64(limit))
-	return found, err
-}
-
-// Debts implements ledger.Store.
-func (s *Store) Debts(ctx context.Context) ([]ledger.Debt, error) {
-	var found []ledger.Debt
-	err := s.query(ctx, s.readers, func(r row) error {
-		var d ledger.Debt
-		err := r.Scan(&d.ID, &d.RunID, &d.Command, at(&d.OwedAt), at(&d.PaidAt))
-		found = append(found, d)
-		return err
-	}, `SELECT id, run_id, command, owed_at, paid_at FROM debts WHERE paid_at = 0 ORDER BY id`)
 	return found, err
 }
 

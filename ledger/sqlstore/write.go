@@ -64,9 +64,6 @@ func (w *writer) change(c *ledger.Change) {
 	for _, sp := range c.Spends {
 		w.spend(sp)
 	}
-	for _, d := range c.Debts {
-		w.debt(d, c.Run)
-	}
 	for _, t := range c.Tasks {
 		w.task(t, c.Run)
 	}
@@ -158,12 +155,12 @@ func (w *writer) run(r *ledger.Run) {
 	switch {
 	case r == nil:
 	case r.ID == 0:
-		w.insert(&r.ID, `INSERT INTO runs (command, pid, started_at, ended_at, outcome, exit_code, detail)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`,
-			r.Command, r.PID, micros(r.StartedAt), micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail)
+		w.insert(&r.ID, `INSERT INTO runs (command, pid, started_at, ended_at, outcome, exit_code, detail, round)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+			r.Command, r.PID, micros(r.StartedAt), micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail, number(r.Round))
 	default:
-		w.update("run", r.ID, `UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, detail = ? WHERE id = ?`,
-			micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail, r.ID)
+		w.update("run", r.ID, `UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, detail = ?, round = ? WHERE id = ?`,
+			micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail, number(r.Round), r.ID)
 	}
 }
 
@@ -223,18 +220,6 @@ func (w *writer) hold(h ledger.Hold) {
 		ON CONFLICT (account_id, scope) DO UPDATE SET until_at = excluded.until_at, class = excluded.class,
 			detail = excluded.detail, url = excluded.url`,
 		h.AccountID, h.Scope, micros(h.Until), h.Class, h.Detail, h.URL)
-}
-
-func (w *writer) debt(d *ledger.Debt, run *ledger.Run) {
-	if d.ID != 0 {
-		w.update("hook owed", d.ID, `UPDATE debts SET paid_at = ? WHERE id = ?`, micros(d.PaidAt), d.ID)
-		return
-	}
-	if d.RunID == 0 && run != nil {
-		set(w, &d.RunID, run.ID)
-	}
-	w.insert(&d.ID, `INSERT INTO debts (run_id, command, owed_at, paid_at) VALUES (?, ?, ?, ?)`,
-		d.RunID, d.Command, micros(d.OwedAt), micros(d.PaidAt))
 }
 
 func (w *writer) task(t *ledger.Task, run *ledger.Run) {

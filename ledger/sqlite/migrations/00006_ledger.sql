@@ -27,7 +27,8 @@ CREATE TABLE runs (
     ended_at   BIGINT NOT NULL,
     outcome    TEXT   NOT NULL,
     exit_code  BIGINT NOT NULL,
-    detail     TEXT   NOT NULL
+    detail     TEXT   NOT NULL,
+    round      BIGINT NOT NULL
 );
 
 CREATE TABLE orders (
@@ -178,15 +179,6 @@ CREATE TABLE buckets (
     PRIMARY KEY (account_id, name, bucket_key)
 );
 
-CREATE TABLE debts (
-    id      INTEGER PRIMARY KEY AUTOINCREMENT,
-    run_id  BIGINT NOT NULL,
-    command TEXT   NOT NULL,
-    owed_at BIGINT NOT NULL,
-    paid_at BIGINT NOT NULL
-);
-CREATE INDEX debts_owed ON debts (id) WHERE paid_at = 0;
-
 -- Certificates that this ledger's commands revoked: a lineage that was kept is due at once, and is not shown as valid.
 CREATE TABLE revocations (
     sha256     TEXT PRIMARY KEY,
@@ -219,7 +211,6 @@ CREATE TABLE fences (
 DROP TABLE fences;
 DROP TABLE tasks;
 DROP TABLE revocations;
-DROP TABLE debts;
 DROP TABLE buckets;
 DROP TABLE holds;
 DROP TABLE charges;
