@@ -217,7 +217,7 @@ func parseShare(text string) (part, of int64, err error) {
 func cautious(boulder bool) Profile {
 	p := Profile{Name: "generic", LongestValidation: time.Minute, OrderLifetime: 7 * 24 * time.Hour}
 	if boulder {
-		p.Name, p.ReusesOrders, p.HidesProcessing, p.ChargesDeactivation = "boulder", true, true, true
+		p.Name, p.Boulder, p.ReusesOrders, p.HidesProcessing, p.ChargesDeactivation = "boulder", true, true, true, true
 	}
 	return p
 }

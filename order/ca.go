@@ -25,6 +25,8 @@ type CA struct {
 	// ChargesDeactivation: deactivating a pending authorization counts as a failed one (Boulder), so that letting it expire
 	// costs less.
 	ChargesDeactivation bool
+	// RefusesCovered: newOrder for a name together with a wildcard that covers it is refused (Boulder).
+	RefusesCovered bool
 	// CountsPending: no order is made while more than so many authorizations of the account are pending (older Boulders had
 	// 300); 0 where they are not counted. There an order that cannot go on is released.
 	CountsPending int
@@ -46,7 +48,7 @@ func Habits(d acme.Directory) CA {
 func HabitsOf(p limit.Profile, d acme.Directory) CA {
 	return CA{
 		Name: p.Name, Reuses: p.ReusesOrders, HidesProcessing: p.HidesProcessing, LongestValidation: p.LongestValidation,
-		Replacement: d.RenewalInfo != "", ChargesDeactivation: p.ChargesDeactivation, CountsPending: p.CountsPending,
+		Replacement: d.RenewalInfo != "", ChargesDeactivation: p.ChargesDeactivation, RefusesCovered: p.Boulder, CountsPending: p.CountsPending,
 		OrderLifetime: p.OrderLifetime, Limits: p.Limits, Profiles: d.Meta.Profiles,
 	}
 }

@@ -2,6 +2,8 @@ package order
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"time"
 
 	"orderly/failure"
@@ -22,6 +24,22 @@ func Orderable(r ledger.Request) error {
 		if _, ok := outside.Name(name); !ok {
 			return failure.New(failure.BadName, "Name what the certificate is to be for, with -d.", "%s cannot be ordered: it has a name that no CA can be asked for, %q",
 				r.Lineage, outside.Of(name))
+		}
+	}
+	return nil
+}
+
+// Uncovered refuses names that the CA would: one beside a wildcard that covers it, where that is refused.
+func Uncovered(r ledger.Request, ca CA) error {
+	if !ca.RefusesCovered {
+		return nil
+	}
+	names := ledger.CanonicalNames(r.Names)
+	for _, name := range names {
+		_, parent, _ := strings.Cut(name, ".")
+		if wildcard := "*." + parent; name != wildcard && slices.Contains(names, wildcard) {
+			return failure.New(failure.BadName, "Leave "+name+" out: "+wildcard+" covers it.",
+				"%s cannot be ordered: this CA takes no order with %s and with %s, which covers it", r.Lineage, name, wildcard)
 		}
 	}
 	return nil

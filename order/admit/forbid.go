@@ -15,8 +15,8 @@ import (
 // of the last hour, the back-off, the budget. It asks nobody, and records nothing of it: nil is no promise, since the checks of
 // the names are yet to be made, and a back-off that it tells of is lifted by a change that they find.
 func (g Gate) Forbids(ctx context.Context, p order.Plan) error {
-	if p.Force {
-		return nil
+	if err := order.Uncovered(p.Request, g.CA); err != nil || p.Force {
+		return err
 	}
 	v, err := g.evidence(ctx, p)
 	if err != nil {

@@ -102,6 +102,9 @@ func (g Gate) Admit(ctx context.Context, p order.Plan) (preflight.Report, error)
 	if err != nil {
 		return v.report, err
 	}
+	if err := order.Uncovered(p.Request, g.CA); err != nil {
+		return v.report, g.refuse(ctx, v, err)
+	}
 	if err := g.asked(ctx, v); err != nil {
 		if class := failure.ClassOf(err); class == failure.RateLimited || class == failure.Paused {
 			err = g.refuse(ctx, v, err)

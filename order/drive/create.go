@@ -24,6 +24,9 @@ func (d *driver) create(ctx context.Context) error {
 		if err := d.decideProfile(); err != nil {
 			return err
 		}
+		if err := order.Uncovered(o.Request, d.e.CA); err != nil {
+			return err // the directory alone showed what CA this is
+		}
 		if !d.e.CA.Replacement {
 			o.Replaces = ""
 		}

@@ -2,10 +2,13 @@ package drive_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 	"orderly/order"
 	"orderly/testca"
 )
@@ -126,4 +129,35 @@ func TestNamesAsTheCAShowsThem(t *testing.T) {
 		}
 		w.answeredOnce(r)
 	}
+}
+
+// Boulder refuses a name beside a wildcard that covers it, with every run: no order is made where that is known, and the name to
+// leave out is said. Other CAs take both.
+func TestANameThatAWildcardCovers(t *testing.T) {
+	names := []string{"*.w.example", "a.w.example", "w.example"}
+	w := newWorld(t, testca.Config{Boulder: true})
+	w.zone()
+	for range 2 {
+		_, err := w.fails(order.Plan{Request: byDNS("w.example", names...)}, failure.BadName)
+		if !strings.Contains(failure.RemedyOf(err), "Leave a.w.example out") {
+			t.Errorf("%v: %s", err, failure.RemedyOf(err))
+		}
+	}
+	if n := w.requests("new-order"); n != 0 {
+		t.Errorf("%d newOrders", n)
+	}
+	e := w.engine()
+	e.Profiles = limit.Profiles{{Name: "here", Directory: w.ca.DirectoryURL(), Boulder: true, LongestValidation: time.Minute, OrderLifetime: time.Hour}}
+	w.wire.forget()
+	before := len(w.ca.Truth().Requests)
+	if _, err := obtain(t.Context(), e, order.Plan{Request: byDNS("w.example", names...)}); failure.ClassOf(err) != failure.BadName {
+		t.Errorf("known by its address: %v", err)
+	}
+	if n := len(w.ca.Truth().Requests) - before; n != 0 {
+		t.Errorf("%d requests to a CA that is known by its address", n)
+	}
+	w = newWorld(t, testca.Config{})
+	w.zone()
+	w.get(byDNS("w.example", names...))
+	w.served("w.example", 1, true)
 }
