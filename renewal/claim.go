@@ -2,18 +2,19 @@ package renewal
 
 import (
 	"context"
-	"slices"
-
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order/drive"
+	"slices"
 )
+
+// Which of the orders that only a CA remembers are this host's: what on its disk speaks for them.
 
 // claim says what this host knows of an order that only the CA remembers: a lineage with the same names, a key and a CSR
 // beside the lost ledger, or a token in a document root that is used here. One without a lineage was to make a new one.
-func (s *Server) claim(ctx context.Context, l drive.Lost, a *certbot.Account) drive.Claim {
+func (s *rebuilds) claim(ctx context.Context, l drive.Lost, a *certbot.Account) drive.Claim {
 	c := drive.Claim{Keep: s.keyFor(ctx, l.Names)}
 	if same := s.lineageFor(l.Names); same != nil {
 		if r, err := host.FromFile(same, host.Said{}); err == nil {
@@ -51,7 +52,7 @@ func newRequest(lineage string, names []string, server, root string) ledger.Requ
 }
 
 // keyFor returns what makes the newest key and CSR for exactly these names those of an order, or nil.
-func (s *Server) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key, csr ledger.FileRef, err error) {
+func (s *rebuilds) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key, csr ledger.FileRef, err error) {
 	stem := s.host.Kept.Orphan(names, func(id int64) bool {
 		o, err := s.Ledger.Order(ctx, id)
 		return err == nil && o.CSR.Set()
@@ -64,7 +65,7 @@ func (s *Server) keyFor(ctx context.Context, names []string) func(*ledger.Order)
 
 // rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none does.
 // Helpers look: a file system that hangs would keep this process, and with it the locks that it holds.
-func (s *Server) rootWith(ctx context.Context, tokens []string) string {
+func (s *rebuilds) rootWith(ctx context.Context, tokens []string) string {
 	for _, root := range s.roots() {
 		for _, token := range tokens { // what is no token is found nowhere
 			stands, err := s.Writer.Stands(ctx, root, token)
@@ -84,7 +85,7 @@ func (s *Server) rootWith(ctx context.Context, tokens []string) string {
 }
 
 // roots are the document roots that the renewal files of this host name, each once.
-func (s *Server) roots() []string {
+func (s *rebuilds) roots() []string {
 	names, err := s.Disk.Names()
 	if err != nil {
 		return nil

@@ -6,16 +6,17 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
-	"os"
-	"strings"
-
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/outside"
+	"os"
+	"strings"
 )
+
+// A certificate for a person's own CSR belongs to no lineage: it is written to files that he names.
 
 // ownCSR prefixes the lineage of an order with a person's own CSR: the certificate belongs to no lineage on disk.
 const ownCSR = "csr/"
@@ -70,7 +71,7 @@ func CSRLineage(der []byte) string {
 }
 
 // ObtainCSR gets a certificate for a person's own CSR. It is written to files of its own, and no lineage is made.
-func (s *Server) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output) Result {
+func (s *wishes) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output) Result {
 	result := Result{Lineage: CSRLineage(csr), Names: w.Names}
 	err := s.fulfilCSR(ctx, w, csr, files, &result)
 	if err != nil {
@@ -79,7 +80,7 @@ func (s *Server) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger
 	return result
 }
 
-func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output, result *Result) error {
+func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output, result *Result) error {
 	engine, err := s.engineFor(ctx, w)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func (s *Server) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 			return nil, err
 		}
 		plan := &order.Plan{Request: request, Force: s.Settings.Force}
-		return plan, s.attempt(ctx, engine, &plan.Request)
+		return plan, s.attempt(ctx, engine, &plan.Request, nil)
 	})
 	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
 	if outcome.Order != nil {

@@ -7,18 +7,26 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"orderly/ledger"
+	"orderly/order"
 	"os"
 	"slices"
 	"strings"
-
-	"orderly/failure"
-	"orderly/ledger"
-	"orderly/order"
 )
+
+// A lineage is deleted with what would bring it back: its unfinished orders go first. A run that is killed meanwhile leaves a
+// task, which the next one finishes.
+
+// deletions deletes lineages.
+type deletions struct {
+	*base
+	*engines
+	deleted map[string]deletion // what this run has deleted, by lineage
+}
 
 // CertificateNames checks that there is a certificate of each name, so that nothing is deleted if one was mistyped. A list
 // separated by commas is taken for several names, unless a certificate is called so.
-func (s *Server) CertificateNames(ctx context.Context, given []string) ([]string, error) {
+func (s *deletions) CertificateNames(ctx context.Context, given []string) ([]string, error) {
 	there, err := s.Disk.Names()
 	if err != nil {
 		return nil, err
@@ -51,12 +59,6 @@ func (s *Server) CertificateNames(ctx context.Context, given []string) ([]string
 	return names, nil
 }
 
-// noCertificate says in certbot's words that there is no renewal file.
-func (s *Server) noCertificate(name string) error {
-	return failure.New(failure.Config, "`orderly certificates` lists the names.", "No certificate found with name %s (expected %s).",
-		failure.Clean(name), s.Disk.Dirs.Renewal(failure.Clean(name)))
-}
-
 // deletion is the payload of a DeleteTask.
 type deletion struct {
 	// File is the SHA-256 of the renewal file that is deleted. Another one under the same name is another lineage, made since
@@ -69,7 +71,7 @@ type deletion struct {
 // comes back: one that the CA has issued, or is about to, is given up; of another one the names become valid with the next
 // run, so that nothing stays pending, and no certificate is made. A run that is killed meanwhile leaves a task, which the next
 // one finishes.
-func (s *Server) Delete(ctx context.Context, name string) error {
+func (s *deletions) Delete(ctx context.Context, name string) error {
 	if _, done := s.deleted[name]; done {
 		return nil // this run has just finished what an earlier one began
 	}
@@ -83,7 +85,7 @@ func (s *Server) Delete(ctx context.Context, name string) error {
 
 // delete is Delete for one who holds the lineage's lock. Revoked is the task that ends where the deletion begins; nil for
 // none.
-func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) error {
+func (s *deletions) delete(ctx context.Context, name string, revoked *ledger.Task) error {
 	if err := s.Disk.Deletable(name); err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func (s *Server) delete(ctx context.Context, name string, revoked *ledger.Task) 
 }
 
 // renewalSum is the SHA-256 of a renewal file, "" where there is none that can be read.
-func (s *Server) renewalSum(name string) string {
+func (s *deletions) renewalSum(name string) string {
 	text, err := os.ReadFile(s.Disk.Dirs.Renewal(name))
 	if err != nil {
 		return ""
@@ -116,7 +118,7 @@ func (s *Server) renewalSum(name string) string {
 
 // erase removes the files of a deletion whose intent is durable. The renewal file goes last, so that without one nothing is
 // left to do.
-func (s *Server) erase(ctx context.Context, t *ledger.Task, p deletion) error {
+func (s *deletions) erase(ctx context.Context, t *ledger.Task, p deletion) error {
 	_, err := os.Lstat(s.Disk.Dirs.Renewal(t.Subject))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -141,7 +143,7 @@ func (s *Server) erase(ctx context.Context, t *ledger.Task, p deletion) error {
 }
 
 // goOnDeleting finishes a deletion that another run began. A lineage that somebody works on is left to a later run.
-func (s *Server) goOnDeleting(ctx context.Context, t *ledger.Task) error {
+func (s *deletions) goOnDeleting(ctx context.Context, t *ledger.Task) error {
 	var p deletion
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
 		return err
@@ -156,7 +158,7 @@ func (s *Server) goOnDeleting(ctx context.Context, t *ledger.Task) error {
 }
 
 // forsake lets nothing come of a lineage's unfinished orders. commit writes that.
-func (s *Server) forsake(ctx context.Context, name string, commit func(ledger.Change) error) error {
+func (s *deletions) forsake(ctx context.Context, name string, commit func(ledger.Change) error) error {
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: name})
 	if err == nil {
 		err = s.abandon(ctx, order.LineageDeleted, orders, commit)

@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/order"
+	"slices"
+	"strings"
 )
+
+// Before a wish is decided about, the lineages that it may be about are mended.
 
 // heal mends the lineages that a wish may be about, as renew does: a script that asks for a certificate once more after
 // somebody harmed live/ is not to get a second lineage.
-func (s *Server) heal(ctx context.Context, w Wish) {
+func (s *wishes) heal(ctx context.Context, w Wish) {
 	troubled := s.Disk.Troubled(w.Names)
 	if w.CertName != "" && !slices.Contains(troubled, w.CertName) {
 		troubled = append(troubled, w.CertName)
@@ -33,7 +34,7 @@ func (s *Server) heal(ctx context.Context, w Wish) {
 
 // passedOver refuses to make a new lineage for names that one has already which cannot be used: certbot passes it over and
 // makes a NAME-0001, and from then on renews both.
-func (s *Server) passedOver(w Wish) error {
+func (s *wishes) passedOver(w Wish) error {
 	if w.Duplicate || s.Settings.Rehearsal {
 		return nil
 	}

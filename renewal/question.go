@@ -4,13 +4,14 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
-
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
+	"slices"
+	"strings"
 )
+
+// What certbot asks a person before it decides about a wish, each question once.
 
 // Question is what certbot asks before it decides: one of Choices, or yes or no.
 type Question struct {

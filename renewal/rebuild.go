@@ -3,17 +3,14 @@ package renewal
 import (
 	"context"
 	"io/fs"
+	"orderly/certbot"
+	"orderly/order/drive"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
-
-	"orderly/certbot"
-	"orderly/failure"
-	"orderly/ledger"
-	"orderly/order"
-	"orderly/order/drive"
 )
+
+// Where the ledger was lost, the CA of every account is asked for open orders.
 
 // RebuiltAccount is what Rebuild found for one account.
 type RebuiltAccount struct {
@@ -25,8 +22,14 @@ type RebuiltAccount struct {
 	Seen    []int64 `json:"seen"`   // those that may be another server's, as the ledger counts them
 }
 
+// rebuilds looks for what a lost ledger knew.
+type rebuilds struct {
+	*base
+	*engines
+}
+
 // Rebuild asks the CA of every account on this host for open orders that the ledger does not know.
-func (s *Server) Rebuild(ctx context.Context) ([]RebuiltAccount, error) {
+func (s *rebuilds) Rebuild(ctx context.Context) ([]RebuiltAccount, error) {
 	servers, err := s.servers()
 	if err != nil {
 		return nil, err
@@ -48,7 +51,7 @@ func (s *Server) Rebuild(ctx context.Context) ([]RebuiltAccount, error) {
 	return found, nil
 }
 
-func (s *Server) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAccount, error) {
+func (s *rebuilds) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAccount, error) {
 	one := RebuiltAccount{Account: a.URL, Found: []int64{}, Seen: []int64{}}
 	engine, err := s.Engine(ctx, a)
 	if err != nil {
@@ -66,7 +69,7 @@ func (s *Server) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAccoun
 }
 
 // servers lists the directory URLs of the CAs that this host has accounts at, by certbot's layout: host and path.
-func (s *Server) servers() ([]string, error) {
+func (s *rebuilds) servers() ([]string, error) {
 	root := filepath.Join(s.Disk.Dirs.Config, "accounts")
 	var servers []string
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -84,59 +87,4 @@ func (s *Server) servers() ([]string, error) {
 		return err
 	})
 	return servers, err
-}
-
-// What a command gives to orders that others left before it turns to its own: so many of them, each with little patience.
-const (
-	mostRecovered   = 20
-	recoverPatience = 3 * time.Second
-)
-
-// Recover goes on with orders that earlier processes left for other lineages, for a little while, as far as their
-// certificates: what does not come so far at once is left to renew or resume, and to put one in place is for them and for its
-// lineage's own next run. It pays what dead runs left owed: a server that was stopped must come up again. Nothing to do costs
-// two queries.
-func (s *Server) Recover(ctx context.Context, lineage string) error {
-	if err := s.host.Hooks.PayDebts(ctx); err != nil {
-		return err
-	}
-	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true})
-	if err != nil {
-		return err
-	}
-	recovered := 0
-	for _, o := range orders {
-		if o.Lineage == s.host.Files.OrderName(lineage) || !s.host.Files.Mine(o) || s.private(o) || recovered == mostRecovered || ctx.Err() != nil {
-			continue
-		}
-		recovered++
-		s.recoverOne(ctx, o)
-	}
-	return nil
-}
-
-// private reports whether an order is only for runs about its own lineage, and for those about all: what is left of it is
-// done on this host, or cannot be done without its hooks.
-func (s *Server) private(o *ledger.Order) bool {
-	pre, err := s.host.Hooks.All("pre", o.Request.Hooks.Pre)
-	return err != nil || order.Issued(o) || o.Request.Solver == ledger.ManualSolver || len(pre) > 0
-}
-
-func (s *Server) recoverOne(ctx context.Context, o *ledger.Order) {
-	engine, err := s.engineOf(ctx, o)
-	if err != nil {
-		return // resume says so
-	}
-	patience, wait := engine.Patience, engine.LongestWait
-	engine.Patience, engine.LongestWait = recoverPatience, recoverPatience
-	defer func() { engine.Patience, engine.LongestWait = patience, wait }()
-	if free, err := s.host.Ports.Reserved(o); err != nil || !free {
-		return
-	}
-	defer s.host.Ports.Rest()
-	did, err := engine.Advance(ctx, o)
-	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
-	if did && err != nil && failure.ClassOf(err) != failure.Stopped {
-		s.Report.Tell("Order %d for %s, which an earlier run left, cannot go on: %v", o.ID, o.Lineage, err)
-	}
 }

@@ -2,16 +2,17 @@ package renewal
 
 import (
 	"context"
-	"os"
-	"slices"
-
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/drive"
+	"os"
+	"slices"
 )
+
+// Renewal settings are changed once a rehearsal with them has come to a certificate.
 
 // Reconfiguration is what reconfigure was asked for: a round of the one lineage CertName with the settings that it is to
 // have from now on.
@@ -27,10 +28,17 @@ type Reconfigured struct {
 	Changed bool   `json:"changed"`
 }
 
+// reconfigs changes renewal settings.
+type reconfigs struct {
+	*base
+	*engines
+	*calendar
+}
+
 // Reconfigure changes a lineage's renewal settings once a rehearsal with them has come to a certificate, preflight included.
 // Let's Encrypt's lineages are rehearsed at its staging server, others at their own. The renewal file is replaced in one
 // instant; a run that dies before has changed nothing.
-func (s *Server) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigured, error) {
+func (s *reconfigs) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigured, error) {
 	done := Reconfigured{Lineage: w.CertName, Path: s.Disk.Dirs.Renewal(w.CertName)}
 	l, err := s.reconfigurable(w)
 	if err != nil {
@@ -55,7 +63,7 @@ func (s *Server) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigur
 }
 
 // reconfigurable opens the lineage and refuses what certbot's reconfigure refuses.
-func (s *Server) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
+func (s *reconfigs) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
 	if names, err := s.Disk.Names(); err != nil || !slices.Contains(names, w.CertName) {
 		return nil, failure.Wrap(err, failure.Config, "`orderly certificates` lists the names.",
 			"An existing certificate with name %s could not be found. Run `certbot certificates` to list available certificates.", failure.Clean(w.CertName))
@@ -77,28 +85,27 @@ func (s *Server) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
 }
 
 // rehearsed renews the lineage, as it would be from now on, without putting anything in place.
-func (s *Server) rehearsed(ctx context.Context, l *certbot.Lineage, round Round) error {
+func (s *reconfigs) rehearsed(ctx context.Context, l *certbot.Lineage, round Round) error {
 	round.Renew, round.Server, round.Account = false, "", ""
 	if l.Renewal.Params.Server == host.Production {
 		round.Server = host.Staging
 	}
-	result := s.rehearsing().renew(ctx, l, round)
+	result := s.rehearsal().renew(ctx, l, round)
 	if result.Err != nil {
 		return failure.Wrap(result.Err, result.Class, "", "%s was not reconfigured, since a renewal with the new settings would fail", l.Name)
 	}
 	return nil
 }
 
-// rehearsing is the same server in the same run, where from now on nothing changes on disk.
-func (s *Server) rehearsing() *Server {
-	r := &Server{Parts: s.Parts, host: s.host.Rehearsing(), run: s.run, engines: map[string]*drive.Engine{}, accounts: s.accounts,
-		revocations: s.revocations, inherited: s.inherited}
-	r.Settings.Rehearsal = true
-	return r
+// rehearsal renews as a rehearsal does. Its engines are its own: they see a host on which nothing changes.
+func (s *reconfigs) rehearsal() *rounds {
+	b := s.rehearsing()
+	e := &engines{base: b, accounts: s.accounts, made: map[string]*drive.Engine{}, finish: s.finish}
+	return newRounds(b, e, &calendar{b, s.revocations})
 }
 
 // rewrite applies what was asked to the renewal file and reports whether that changed it. The caller holds the lineage's lock.
-func (s *Server) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
+func (s *reconfigs) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
 	l, err := s.Disk.Open(w.CertName)
 	if err != nil {
 		return false, err

@@ -2,14 +2,21 @@ package renewal
 
 import (
 	"context"
-
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 )
 
+// Orders are given up because a person says so: at their CA, or on this host alone where the CA or the account is gone.
+
+// releases gives orders up.
+type releases struct {
+	*base
+	*engines
+}
+
 // ReleaseCost says what giving an order up costs at its CA.
-func (s *Server) ReleaseCost(ctx context.Context, o *ledger.Order) string {
+func (s *releases) ReleaseCost(ctx context.Context, o *ledger.Order) string {
 	engine, err := s.engineOf(ctx, o)
 	if err != nil {
 		return "unknown: " + failure.Clean(err.Error())
@@ -22,7 +29,7 @@ func (s *Server) ReleaseCost(ctx context.Context, o *ledger.Order) string {
 }
 
 // ReleaseAll gives orders up. One that cannot be does not keep the others.
-func (s *Server) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Result {
+func (s *releases) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Result {
 	var results []Result
 	for _, o := range orders {
 		result := Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID}
@@ -39,7 +46,7 @@ func (s *Server) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Resul
 			result.fail(err)
 		}
 		results = append(results, result)
-		if s.endsRound(ctx, result) != nil {
+		if endsRound(ctx, result) != nil {
 			break
 		}
 	}
@@ -48,7 +55,7 @@ func (s *Server) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Resul
 
 // GiveUpAll gives orders up on this host alone: their CA, or their account, is gone for good, and every run would fail because
 // of them. What may be open of them there stays among what is pending until it has expired.
-func (s *Server) GiveUpAll(ctx context.Context, orders []*ledger.Order) []Result {
+func (s *releases) GiveUpAll(ctx context.Context, orders []*ledger.Order) []Result {
 	var results []Result
 	for _, o := range orders {
 		result := Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID}
@@ -62,7 +69,7 @@ func (s *Server) GiveUpAll(ctx context.Context, orders []*ledger.Order) []Result
 	return results
 }
 
-func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
+func (s *releases) giveUpLocally(ctx context.Context, o *ledger.Order) error {
 	unlock, free, err := s.Locks.TryLock(order.LineageLock(o.Lineage))
 	if err != nil {
 		return err
@@ -79,9 +86,4 @@ func (s *Server) giveUpLocally(ctx context.Context, o *ledger.Order) error {
 		return nil
 	}
 	return s.abandon(ctx, order.GivenUpHere, []*ledger.Order{o}, nil)
-}
-
-// abandon ends orders without a word to their CA: see drive.Engine.Abandon.
-func (s *Server) abandon(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error {
-	return s.engine(nil, nil, nil, &ledger.Account{}).Abandon(ctx, why, orders, commit)
 }

@@ -1,85 +1,60 @@
-// Package renewal keeps the certificates of one server: it decides which are due and what is wanted, gives the order
-// engine what it needs of this host (document roots, certbot's files, hooks, accounts), and goes over all lineages. It must
-// never make a request for a lineage that is not due, and never let one broken lineage keep the others from being renewed.
+// Package renewal keeps the certificates of one server: it decides which are due and what is wanted, and goes over all
+// lineages. It must never make a request for a lineage that is not due, and never let one broken lineage keep the others from
+// being renewed.
+//
+// A Server is put together of subjects, each with what it needs of the others; they need each other downwards only:
+//
+//	wishes, rounds, reconfigs        what certonly, renew and reconfigure ask for
+//	revoking, deletions, releases    what takes certificates, lineages and orders away
+//	earlier, rebuilds                what earlier runs left, and what a lost ledger knew
+//	attempts, inPlace, calendar      one order; what stands in place; when it is due
+//	engines                          accounts and the order engine of each
+//	base                             the host and the run
 package renewal
 
 import (
 	"context"
-	"log/slog"
-	"net/http"
-	"sync"
-	"time"
-
-	"orderly/account"
-	"orderly/certbot"
 	"orderly/host"
 	"orderly/ledger"
-	"orderly/limit"
-	"orderly/lock"
-	"orderly/order"
 	"orderly/order/drive"
-	"orderly/solver/webroot"
+	"time"
 )
-
-// Settings are what a command line says about the whole run, whatever certificate it is about.
-type Settings struct {
-	host.Settings
-	Force             bool          // a person insists
-	LongestValidation time.Duration // 0: as the CA's habits say
-	Patience          time.Duration // how long the CA is waited for without anything changing; 0: drive.DefaultPatience
-	Installer         string        // -i: one of certbot's, which is not run
-}
-
-// Parts are what a Server is made of.
-type Parts struct {
-	Disk     *certbot.Store
-	Ledger   ledger.Store
-	Locks    *lock.File
-	HTTP     *http.Client
-	Agent    string // user agent
-	Clock    order.Clock
-	Log      *slog.Logger
-	Report   host.Reporter
-	Settings Settings
-	Profiles limit.Profiles // of the CAs that are known
-	// Writer works on document roots; whoever made it closes it after the run.
-	Writer *webroot.Writer
-	// KeyDir is where private keys wait for their certificate.
-	KeyDir string
-}
 
 // Server is one web server: its disk, its ledger, its accounts. It serves one command in one process.
 type Server struct {
-	Parts
-	host *host.Host
-	run  *ledger.Run
-
-	delayed     bool      // the pause of Round.Spread was made
-	left        []string  // the names that a subset has come down to, nil for all
-	skew        sync.Once // the warning about the CA's clock is given once
-	engines     map[string]*drive.Engine
-	revocations Revocations
-	accounts    *account.Keeper
-	inherited
+	*base
+	*engines
+	*calendar
+	*wishes
+	*rounds
+	*earlier
+	*deletions
+	*revoking
+	*releases
+	*rebuilds
+	*reconfigs
 }
 
 // New puts a server together, whose looks at the disk end with ctx. It does nothing yet.
 func New(ctx context.Context, p Parts) *Server {
-	p.Disk = p.Disk.Within(ctx)
-	s := &Server{Parts: p, run: &ledger.Run{}}
-	s.host = host.New(host.Parts{Disk: p.Disk, Ledger: p.Ledger, Locks: p.Locks, Clock: p.Clock, Log: p.Log, Report: p.Report,
-		Writer: p.Writer, KeyDir: p.KeyDir, Agent: p.Agent, Settings: p.Settings.Settings, Run: s.run})
-	return s
-}
-
-// lock waits for another run that has a lock, as long as a run waits for one.
-func (s *Server) lock(ctx context.Context, key string) (func() error, error) {
-	return s.host.Locks.Lock(ctx, key)
+	b := newBase(ctx, p)
+	e := &engines{base: b, made: map[string]*drive.Engine{}}
+	c := &calendar{base: b}
+	left := &earlier{b, e, &inPlace{b, c}}
+	e.finish = func(ctx context.Context, o *ledger.Order) error {
+		result, _ := left.resume(ctx, o)
+		return result.Err
+	}
+	d := &deletions{base: b, engines: e}
+	return &Server{
+		base: b, engines: e, calendar: c, wishes: &wishes{b, e, &inPlace{b, c}, &attempts{b}}, rounds: newRounds(b, e, c),
+		earlier: left, deletions: d, revoking: &revoking{base: b, engines: e, deletions: d}, releases: &releases{b, e},
+		rebuilds: &rebuilds{b, e}, reconfigs: &reconfigs{b, e, c},
+	}
 }
 
 // Begin records that a command runs. The account, where it is known already, is recorded in the same commit.
 func (s *Server) Begin(ctx context.Context, command string, pid int, account *ledger.Account) error {
-	s.engines, s.accounts = map[string]*drive.Engine{}, s.keeper()
 	s.run.Command, s.run.PID, s.run.StartedAt = command, pid, s.Clock.Now()
 	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}
 	if err := s.Ledger.Commit(ctx, &ledger.Change{Run: s.run, Account: account, Events: []ledger.Event{event}}); err != nil {
@@ -91,7 +66,7 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 	}
 	if !s.Settings.Rehearsal { // a rehearsal revokes and deletes nothing
 		s.finishTasks(ctx)
-		s.accounts.FinishKeyChanges(ctx)
+		s.Accounts().FinishKeyChanges(ctx)
 	}
 	known, err := KnownRevocations(ctx, s.Ledger)
 	if s.revocations = known; err != nil {
@@ -100,11 +75,31 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 	return s.host.Sweep(ctx)
 }
 
+// Only says that this wish is all the run is about, so that its end may be recorded with the order's.
+func (s *Server) Only() { s.host.Only() }
+
 // PreflightTook is how long this run spent on preflight, all certificates together.
 func (s *Server) PreflightTook() time.Duration { return s.host.Checks.PreflightTook() }
 
 // PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are theirs.
 func (s *Server) PayDebts(ctx context.Context) error { return s.host.Hooks.PayDebts(ctx) }
+
+// lastWord is how long a post-hook may take after a signal. With the time that a request under way is given it keeps the
+// whole within two seconds; a hook that needs longer is ended and paid by the next run.
+const lastWord = 400 * time.Millisecond
+
+// Finish runs the post-hooks this run owes, also after a signal: a service that a pre-hook stopped must not stay down. It
+// is called once, after everything else.
+func (s *Server) Finish(ctx context.Context) error {
+	s.host.Ports.Close() // a post-hook may start the web server whose port it was
+	defer s.host.Ports.Free()
+	if ctx.Err() == nil {
+		return s.host.Hooks.PayOwn(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	return s.host.Hooks.PayOwn(ctx)
+}
 
 // End records how the run ended. It must be called once, also after an error.
 func (s *Server) End(outcome string, exit int, detail string) error {

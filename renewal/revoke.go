@@ -10,9 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
-
 	"orderly/account"
 	"orderly/acme"
 	"orderly/certbot"
@@ -20,7 +17,11 @@ import (
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/task"
+	"os"
+	"path/filepath"
 )
+
+// What revoke was asked for, and the request that it sends.
 
 // Revocation is what revoke was asked for.
 type Revocation struct {
@@ -51,6 +52,14 @@ type Revoked struct {
 // Revoking is the command of a run that revokes, as the ledger keeps it.
 func Revoking(w Revocation) string { return "revoke " + cmp.Or(w.CertName, w.CertPath) }
 
+// Congratulate is certbot's sentence about a certificate that is revoked.
+func (r Revoked) Congratulate() string {
+	if r.Already {
+		return fmt.Sprintf("The certificate that was located at %s had been revoked before.", r.Path)
+	}
+	return fmt.Sprintf("Congratulations! You have successfully revoked the certificate that was located at %s.", r.Path)
+}
+
 // revocation is the payload of a RevokeTask: all that is needed to send it once more, and to end it.
 type revocation struct {
 	Path    string      `json:"path"`
@@ -64,10 +73,24 @@ type revocation struct {
 	KeyPath string      `json:"key_path,omitempty"` // of the certificate's own key, where that signs
 }
 
+// What a command means to do beside orders is a task in the ledger: see package task. A command that was told that nothing was
+// done (the CA refused, nothing was sent) ends its task: the person knows, and decides.
+
+// stepRevoked: the certificate is revoked by the CA; its lineage may be left to delete.
+const stepRevoked = "revoked"
+
+// revoking revokes certificates.
+type revoking struct {
+	*base
+	*engines
+	*deletions
+	revoked []Revoked // what this run has finished of what earlier ones began
+}
+
 // Revoke revokes a certificate (RFC 8555 §7.6) and deletes its lineage, unless that is to be kept. One that was revoked
 // before is as good as done. A run that dies meanwhile leaves a task, which the next one finishes. An unfinished order of a
 // lineage that is kept goes on: its certificate is another one. That of a lineage that is deleted goes with it.
-func (s *Server) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
+func (s *revoking) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 	if done, ok := s.revokedJustNow(w); ok {
 		return done, nil
 	}
@@ -95,7 +118,7 @@ func (s *Server) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 }
 
 // revokedJustNow is what this run has finished of a revocation that an earlier one began.
-func (s *Server) revokedJustNow(w Revocation) (Revoked, bool) {
+func (s *revoking) revokedJustNow(w Revocation) (Revoked, bool) {
 	for _, done := range s.revoked {
 		if w.CertName != "" && done.Lineage == w.CertName || w.CertPath != "" && done.Path == w.CertPath {
 			return done, true
@@ -108,7 +131,7 @@ func (s *Server) revokedJustNow(w Revocation) (Revoked, bool) {
 }
 
 // revokedLineage finds the lineage that a revocation is about; nil, without an error, for a certificate that is no lineage's.
-func (s *Server) revokedLineage(w Revocation) (*certbot.Lineage, error) {
+func (s *revoking) revokedLineage(w Revocation) (*certbot.Lineage, error) {
 	if w.CertName == "" {
 		l, err := s.Disk.FindByPath(w.CertPath)
 		if failure.ClassOf(err) == failure.Config {
@@ -123,7 +146,7 @@ func (s *Server) revokedLineage(w Revocation) (*certbot.Lineage, error) {
 }
 
 // revoke revokes the certificate at done.Path. The intent is durable before, with all that whoever finishes it needs.
-func (s *Server) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, done *Revoked) (*ledger.Task, error) {
+func (s *revoking) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, done *Revoked) (*ledger.Task, error) {
 	text, err := os.ReadFile(done.Path) // under the lock: a renewal may have put another one there
 	if err != nil {
 		return nil, failure.Wrap(err, failure.Config, "Name a file with a certificate.", "the certificate cannot be read")
@@ -150,7 +173,7 @@ func (s *Server) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, d
 }
 
 // askToRevoke sends the request and records what came of it. A task whose request certainly did nothing ends with it.
-func (s *Server) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, ask func() error, done *Revoked) error {
+func (s *revoking) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, ask func() error, done *Revoked) error {
 	tries := 0
 	err := account.Again(ctx, s.Clock, func() error { tries++; return ask() })
 	if p, ok := errors.AsType[*acme.Problem](err); ok && p.IsType("alreadyRevoked") {
@@ -173,8 +196,13 @@ func (s *Server) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, 
 	return s.Ledger.Commit(context.WithoutCancel(ctx), change)
 }
 
+// revocationOf is the record of a certificate that the CA was seen to have revoked.
+func (s *base) revocationOf(c *certbot.Certificate, lineage, reason string) ledger.Revocation {
+	return ledger.Revocation{Fingerprint: fingerprint(c), Serial: c.Serial, Lineage: lineage, Reason: reason, At: s.Clock.Now()}
+}
+
 // revoker says who revokes, in the payload: the certificate's key, or the account that got it.
-func (s *Server) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
+func (s *revoking) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
 	if l != nil && p.Server == "" {
 		p.Server = l.Renewal.Params.Server
 	}
@@ -186,7 +214,7 @@ func (s *Server) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
 }
 
 // revocation returns the request that revokes.
-func (s *Server) revocation(ctx context.Context, p revocation, signer crypto.Signer) (func() error, error) {
+func (s *revoking) revocation(ctx context.Context, p revocation, signer crypto.Signer) (func() error, error) {
 	leaf, err := x509.ParseCertificate(p.DER)
 	if err != nil {
 		return nil, err
@@ -211,7 +239,7 @@ func (s *Server) revocation(ctx context.Context, p revocation, signer crypto.Sig
 }
 
 // goOnRevoking finishes a revocation that another run began. Its lineage is deleted only while it has that certificate.
-func (s *Server) goOnRevoking(ctx context.Context, t *ledger.Task) error {
+func (s *revoking) goOnRevoking(ctx context.Context, t *ledger.Task) error {
 	var p revocation
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
 		return err
@@ -243,7 +271,7 @@ func (s *Server) goOnRevoking(ctx context.Context, t *ledger.Task) error {
 	return err
 }
 
-func (s *Server) revokeAgain(ctx context.Context, t *ledger.Task, p revocation, done *Revoked) error {
+func (s *revoking) revokeAgain(ctx context.Context, t *ledger.Task, p revocation, done *Revoked) error {
 	var signer crypto.Signer
 	if p.KeyPath != "" {
 		var err error
@@ -258,34 +286,6 @@ func (s *Server) revokeAgain(ctx context.Context, t *ledger.Task, p revocation, 
 	return s.askToRevoke(ctx, t, p, ask, done)
 }
 
-// ReadKey reads a private key in any of the forms that web servers keep one in.
-func ReadKey(path string) (crypto.Signer, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Name the file with the certificate's private key.", "--key-path")
-	}
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		if key := parseKey(block.Bytes); key != nil {
-			return key, nil
-		}
-	}
-	return nil, failure.New(failure.Config, "Name the file with the certificate's private key, PEM, without a passphrase.", "--key-path %s: it holds no private key", path)
-}
-
-func parseKey(der []byte) crypto.Signer {
-	if key, err := x509.ParsePKCS8PrivateKey(der); err == nil {
-		signer, _ := key.(crypto.Signer)
-		return signer
-	}
-	if key, err := x509.ParseECPrivateKey(der); err == nil {
-		return key
-	}
-	if key, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return key
-	}
-	return nil
-}
-
 func revocationFailure(err error, path string) error {
 	class, remedy := acme.Class(err), "Run the same command again: what is revoked already stays so."
 	if known := failure.ClassOf(err); known != failure.Internal && known != failure.Stopped {
@@ -295,54 +295,4 @@ func revocationFailure(err error, path string) error {
 		remedy = "The account that ordered it may revoke it (--account), or whoever has its private key (--key-path)."
 	}
 	return failure.Wrap(err, class, remedy, "the certificate %s could not be revoked", path)
-}
-
-// deleteRevoked deletes the lineage of a revoked certificate, unless that is to be kept, and ends the task. The caller holds
-// the lineage's lock.
-func (s *Server) deleteRevoked(ctx context.Context, w Revocation, t *ledger.Task, done *Revoked) error {
-	w.Keep = w.Keep || (w.Ask != nil && done.Lineage != "" && !w.Ask())
-	end := func() error {
-		return s.tasks().End(ctx, t, ledger.Event{Lineage: done.Lineage, Kind: "revocation ended"})
-	}
-	switch {
-	case w.Keep && done.Lineage != "":
-		s.goesOn(ctx, done.Lineage, w)
-		return end()
-	case w.Keep:
-		return end()
-	case done.Lineage == "":
-		s.Report.Tell("It belongs to no certificate of this host, so nothing was deleted.")
-		return end()
-	}
-	err := s.delete(ctx, done.Lineage, t)
-	if failure.ClassOf(err) == failure.LineageBroken {
-		s.Report.Warn("Not deleting revoked certificates due to overlapping archive dirs. More than one certificate is using %s: %v",
-			filepath.Join(s.Disk.Dirs.Config, "archive", done.Lineage), err)
-		return end()
-	}
-	done.Deleted = err == nil
-	return err
-}
-
-// goesOn says what a revocation does not touch.
-func (s *Server) goesOn(ctx context.Context, lineage string, w Revocation) {
-	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage})
-	for _, o := range orders {
-		if err == nil && o.State.Live() && !o.Superseded {
-			s.Report.Tell("Order %d for %s, which an earlier run left, goes on: its certificate will be another one.", o.ID, lineage)
-		}
-	}
-	l, err := s.Disk.Look(lineage)
-	if err == nil && w.Reason == acme.ReasonKeyCompromise && l.Renewal.Params.ReuseKey {
-		s.Report.Warn("%s uses its private key again at each renewal, and CAs do not certify one that is compromised; run %s",
-			lineage, failure.Command("orderly", "renew", "--cert-name", lineage, "--force-renewal", "--new-key"))
-	}
-}
-
-// Congratulate is certbot's sentence about a certificate that is revoked.
-func (r Revoked) Congratulate() string {
-	if r.Already {
-		return fmt.Sprintf("The certificate that was located at %s had been revoked before.", r.Path)
-	}
-	return fmt.Sprintf("Congratulations! You have successfully revoked the certificate that was located at %s.", r.Path)
 }

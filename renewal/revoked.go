@@ -4,11 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"time"
-
 	"orderly/certbot"
 	"orderly/ledger"
 )
+
+// Certificates that were revoked from here are due at once: visitors are warned of them.
 
 // Revocations are the certificates that a ledger knows to be revoked, by fingerprint.
 type Revocations map[string]ledger.Revocation
@@ -35,25 +35,4 @@ func (v Revocations) Of(c *certbot.Certificate) (ledger.Revocation, bool) {
 	}
 	found, ok := v[fingerprint(c)]
 	return found, ok
-}
-
-// revocationOf is the record of a certificate that the CA was seen to have revoked.
-func (s *Server) revocationOf(c *certbot.Certificate, lineage, reason string) ledger.Revocation {
-	return ledger.Revocation{Fingerprint: fingerprint(c), Serial: c.Serial, Lineage: lineage, Reason: reason, At: s.Clock.Now()}
-}
-
-// dueAt is the moment from which a lineage is to be renewed. A certificate that was revoked is due since then, as with
-// certbot, which asks the CA (OCSP): visitors are warned of it.
-func (s *Server) dueAt(l *certbot.Lineage) (time.Time, error) {
-	if v, ok := s.revocations.Of(l.Certificate); ok {
-		return v.At, nil
-	}
-	c := l.Certificate
-	return DueAt(c.NotBefore, c.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
-}
-
-// pressing is urgent, and says so of a certificate that was revoked as well.
-func (s *Server) pressing(l *certbot.Lineage) bool {
-	_, revoked := s.revocations.Of(l.Certificate)
-	return revoked || urgent(l.Certificate, s.Clock.Now())
 }

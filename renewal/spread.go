@@ -3,11 +3,12 @@ package renewal
 import (
 	"context"
 	"math/rand/v2"
-	"time"
-
 	"orderly/certbot"
 	"orderly/failure"
+	"time"
 )
+
+// Thousands of hosts run renew at the same minute of the day: each makes a pause of its own before its first renewal.
 
 // The bounds of the pause before the first renewal of a round that nobody watches (certbot/_internal/renewal.py).
 const (
@@ -23,7 +24,7 @@ func Spread() time.Duration {
 
 // spread pauses once in a round, before the first lineage that is due and so before any hook. What is urgent does not wait:
 // a host whose time-out ends every run in the pause must not lose its certificate by that. A signal ends the pause.
-func (s *Server) spread(ctx context.Context, l *certbot.Lineage, round Round) error {
+func (s *rounds) spread(ctx context.Context, l *certbot.Lineage, round Round) error {
 	if round.Spread == nil || s.delayed || s.pressing(l) {
 		return nil
 	}

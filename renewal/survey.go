@@ -3,13 +3,14 @@ package renewal
 import (
 	"context"
 	"errors"
+	"orderly/certbot"
+	"orderly/ledger"
 	"slices"
 	"sync/atomic"
 	"time"
-
-	"orderly/certbot"
-	"orderly/ledger"
 )
+
+// The first look of a round at all lineages. Nearly all of thousands are not due, and nothing of them is kept.
 
 // view is what a round keeps of a lineage after a first look. Only one that something may be done for is kept whole: a host
 // has thousands, and nearly all of them are not due.
@@ -22,7 +23,7 @@ type view struct {
 }
 
 // survey reads the lineages. What cannot be read becomes a result, and the others go on.
-func (s *Server) survey(ctx context.Context, names []string, round Round) ([]view, []Result, error) {
+func (s *rounds) survey(ctx context.Context, names []string, round Round) ([]view, []Result, error) {
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true})
 	if err != nil {
 		return nil, nil, err
@@ -54,7 +55,7 @@ func (s *Server) survey(ctx context.Context, names []string, round Round) ([]vie
 
 // withoutCopies leaves out the lineages whose files are those of another, which is renewed in their stead: a renewal file that
 // somebody copied beside itself is not worth an order.
-func (s *Server) withoutCopies(views []view, broken []Result, round Round) ([]view, []Result, error) {
+func (s *rounds) withoutCopies(views []view, broken []Result, round Round) ([]view, []Result, error) {
 	if round.CertName != "" {
 		if err := s.Disk.NotCopied(round.CertName); err != nil {
 			return nil, append(broken, s.invalid(round.CertName, err)), nil
@@ -81,7 +82,7 @@ func (s *Server) withoutCopies(views []view, broken []Result, round Round) ([]vi
 }
 
 // mend takes up those that a first look passed over: what can be mended is, and the others become results.
-func (s *Server) mend(ctx context.Context, names []string, views []view, round Round, unfinished map[string]bool) (good []view, broken []Result, err error) {
+func (s *rounds) mend(ctx context.Context, names []string, views []view, round Round, unfinished map[string]bool) (good []view, broken []Result, err error) {
 	var standing []string // but for empty files, which are looked for when the first is met
 	for i, v := range views {
 		if v.path != "" {
@@ -108,7 +109,7 @@ func (s *Server) mend(ctx context.Context, names []string, views []view, round R
 }
 
 // withoutBlank removes empty renewal files that stand for nothing, and returns the names that are left.
-func (s *Server) withoutBlank() ([]string, error) {
+func (s *rounds) withoutBlank() ([]string, error) {
 	if err := s.host.Lineages.ClearBlank(); err != nil {
 		return nil, err
 	}
@@ -116,7 +117,7 @@ func (s *Server) withoutBlank() ([]string, error) {
 	return append([]string{""}, names...), err
 }
 
-func (s *Server) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
+func (s *rounds) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
 	v := view{path: l.Renewal.Path, ends: l.Certificate.NotAfter, owned: l.Renewal.Owned()}
 	if needed, err := s.due(l, round); needed || err != nil || unfinished {
 		v.lineage = l
@@ -127,7 +128,7 @@ func (s *Server) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
 	return v
 }
 
-func (s *Server) invalid(name string, err error) Result {
+func (s *rounds) invalid(name string, err error) Result {
 	r := Result{Lineage: name, Path: s.Disk.Dirs.Renewal(name)}
 	r.fail(err)
 	r.Outcome = Invalid
@@ -135,7 +136,7 @@ func (s *Server) invalid(name string, err error) Result {
 }
 
 // result is what comes of a lineage in a round.
-func (s *Server) result(ctx context.Context, v view, round Round) Result {
+func (s *rounds) result(ctx context.Context, v view, round Round) Result {
 	if v.lineage == nil {
 		for _, note := range v.kept.Notes {
 			s.host.Voice.WarnOnce(note)

@@ -3,25 +3,17 @@ package renewal
 import (
 	"context"
 	"fmt"
-	"slices"
-	"time"
-
 	"orderly/host"
 	"orderly/ledger"
-	"orderly/task"
+	"slices"
+	"time"
 )
 
 // What a command means to do beside orders is a task in the ledger: see package task. A command that was told that nothing was
 // done (the CA refused, nothing was sent) ends its task: the person knows, and decides.
 
-// stepRevoked: the certificate is revoked by the CA; its lineage may be left to delete.
-const stepRevoked = "revoked"
-
 // taskPatience bounds what one run gives to what earlier ones left: a CA that is away must not keep it from its own work.
 const taskPatience = 20 * time.Second
-
-// tasks is where this run writes its tasks down.
-func (s *Server) tasks() task.Book { return task.Book{Ledger: s.Ledger, Clock: s.Clock, Run: s.run} }
 
 // finishTasks finishes what runs that are dead began. What cannot be finished now is said, and left to the next run.
 func (s *Server) finishTasks(ctx context.Context) {
@@ -65,13 +57,4 @@ func (s *Server) finishTask(ctx context.Context, t ledger.Task) error {
 		return s.Accounts().GoOnChangingKey(ctx, &t)
 	}
 	return fmt.Errorf("this version knows no such task: %s", t.Kind)
-}
-
-// solitary reports whether no other run lives. An account is not taken from under one that works with it.
-func (s *Server) solitary(ctx context.Context) bool {
-	runs, err := s.Ledger.Runs(ctx, lastRenewals)
-	return err == nil && !slices.ContainsFunc(runs, func(r ledger.Run) bool {
-		alive, err := s.Locks.Held(host.RunLock(r.ID))
-		return r.ID != s.run.ID && r.EndedAt.IsZero() && (alive || err != nil)
-	})
 }

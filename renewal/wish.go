@@ -3,15 +3,17 @@ package renewal
 import (
 	"cmp"
 	"errors"
-	"slices"
-	"strings"
-	"time"
-
 	"orderly/account"
 	"orderly/certbot"
 	"orderly/host"
 	"orderly/ledger"
+	"slices"
+	"strings"
+	"time"
 )
+
+// What certonly asks for, and what that comes to, given what is on disk: by certbot's rules for -n, and by what a person
+// answers.
 
 // Wish is what certonly was asked for.
 type Wish struct {
@@ -40,34 +42,29 @@ type Decision struct {
 	KeyType host.Value[string] // as it was confirmed, if anything was said of it
 }
 
-// decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules for -n: the same name set
-// is kept until it is due; --cert-name changes a lineage's names; a lineage that holds a part of the names is expanded
-// only when that is said; otherwise a new lineage is made, NAME-0001 when NAME exists.
-func (s *Server) decide(w Wish, now time.Time) (Decision, error) {
-	if w.CertName != "" {
-		return s.decideNamed(w, now)
+// request makes the engine's request of a wish.
+func (w Wish) request(d Decision, account string) (ledger.Request, error) {
+	r := ledger.Request{
+		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account, Webroots: w.Webroots,
+		WebrootPaths: w.WebrootPaths, New: d.Current == nil,
 	}
-	if same := s.lineageFor(w.Names); same != nil && !w.Duplicate {
-		return s.decideSame(w, same, now)
+	if d.Current != nil {
+		r.Settings, r.LostKey = d.Current.Renewal.Text(), d.Current.KeyLost != nil
 	}
-	if part := s.contained(w.Names); part != nil && !w.Duplicate {
-		if err := w.confirms(part); err != nil {
-			return Decision{}, err
-		}
-		if err := w.expands(part); err != nil {
-			return Decision{}, err
-		}
-		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
-	}
-	if err := s.passedOver(w); err != nil {
-		return Decision{}, err
-	}
-	name, err := s.Disk.UniqueName(certbot.NameFor(w.Names))
-	return Decision{Lineage: name, Needed: true, Why: "it is new", KeyType: w.Choice.KeyType}, err
+	w.Choice.KeyType = d.KeyType.Over(w.Choice.KeyType)
+	return r, w.Complete(&r, d.Current)
+}
+
+// wishes fulfils what certonly asks for.
+type wishes struct {
+	*base
+	*engines
+	*inPlace
+	*attempts
 }
 
 // Complete gives a wish without names those of the lineage that it names, and the document roots of its renewal file.
-func (s *Server) Complete(w *Wish) error {
+func (s *wishes) Complete(w *Wish) error {
 	if len(w.Names) > 0 {
 		return nil
 	}
@@ -99,19 +96,33 @@ func (s *Server) Complete(w *Wish) error {
 	return nil
 }
 
-// contained returns a lineage all of whose names are wanted, with others.
-func (s *Server) contained(names []string) *certbot.Lineage {
-	for _, l := range s.Disk.Overlaps(names) {
-		l = s.asOrdered(l)
-		all := func(name string) bool { return slices.Contains(names, strings.ToLower(name)) }
-		if !slices.ContainsFunc(l.Certificate.Names, func(name string) bool { return !all(name) }) {
-			return l
-		}
+// decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules for -n: the same name set
+// is kept until it is due; --cert-name changes a lineage's names; a lineage that holds a part of the names is expanded
+// only when that is said; otherwise a new lineage is made, NAME-0001 when NAME exists.
+func (s *wishes) decide(w Wish, now time.Time) (Decision, error) {
+	if w.CertName != "" {
+		return s.decideNamed(w, now)
 	}
-	return nil
+	if same := s.lineageFor(w.Names); same != nil && !w.Duplicate {
+		return s.decideSame(w, same, now)
+	}
+	if part := s.contained(w.Names); part != nil && !w.Duplicate {
+		if err := w.confirms(part); err != nil {
+			return Decision{}, err
+		}
+		if err := w.expands(part); err != nil {
+			return Decision{}, err
+		}
+		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
+	}
+	if err := s.passedOver(w); err != nil {
+		return Decision{}, err
+	}
+	name, err := s.Disk.UniqueName(certbot.NameFor(w.Names))
+	return Decision{Lineage: name, Needed: true, Why: "it is new", KeyType: w.Choice.KeyType}, err
 }
 
-func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
+func (s *wishes) decideNamed(w Wish, now time.Time) (Decision, error) {
 	names, err := s.Disk.Names()
 	if err != nil {
 		return Decision{}, err
@@ -144,7 +155,7 @@ func (s *Server) decideNamed(w Wish, now time.Time) (Decision, error) {
 	return Decision{Lineage: w.CertName, Current: current, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
 }
 
-func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision, error) {
+func (s *wishes) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision, error) {
 	d := Decision{Lineage: l.Name, Current: l, Needed: true, Why: "--force-renewal"}
 	err := w.confirms(l)
 	if d.KeyType = w.Choice.KeyType; err != nil || w.Renew {
@@ -173,15 +184,14 @@ func (s *Server) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 	return d, err
 }
 
-// request makes the engine's request of a wish.
-func (w Wish) request(d Decision, account string) (ledger.Request, error) {
-	r := ledger.Request{
-		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account, Webroots: w.Webroots,
-		WebrootPaths: w.WebrootPaths, New: d.Current == nil,
+// contained returns a lineage all of whose names are wanted, with others.
+func (s *wishes) contained(names []string) *certbot.Lineage {
+	for _, l := range s.Disk.Overlaps(names) {
+		l = s.asOrdered(l)
+		all := func(name string) bool { return slices.Contains(names, strings.ToLower(name)) }
+		if !slices.ContainsFunc(l.Certificate.Names, func(name string) bool { return !all(name) }) {
+			return l
+		}
 	}
-	if d.Current != nil {
-		r.Settings, r.LostKey = d.Current.Renewal.Text(), d.Current.KeyLost != nil
-	}
-	w.Choice.KeyType = d.KeyType.Over(w.Choice.KeyType)
-	return r, w.Complete(&r, d.Current)
+	return nil
 }

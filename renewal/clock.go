@@ -2,42 +2,11 @@ package renewal
 
 import (
 	"fmt"
-	"time"
-
-	"orderly/certbot"
 	"orderly/failure"
+	"time"
 )
 
-// shortLived is the lifetime below which a certificate is renewed when half of it is left instead of a third.
-const shortLived = 10 * 24 * time.Hour
-
-// DueAt is the moment from which a certificate is to be renewed: renew_before_expiry before its end where the renewal file
-// says so, otherwise when a third of its lifetime is left, half for one that lives less than ten days (certbot ≥ 4.0).
-func DueAt(notBefore, notAfter time.Time, renewBefore string) (time.Time, error) {
-	if renewBefore == "" {
-		life := notAfter.Sub(notBefore)
-		if life < shortLived {
-			return notAfter.Add(-life / 2), nil
-		}
-		return notAfter.Add(-life / 3), nil
-	}
-	// The interval is counted from now in certbot; counted back from the end it is the same but for the lengths of months.
-	later, err := certbot.AddInterval(notAfter, renewBefore)
-	if err != nil {
-		return time.Time{}, failure.Wrap(err, failure.RenewalFile, "Write it as in `renew_before_expiry = 30 days`.",
-			"renew_before_expiry cannot be understood")
-	}
-	return notAfter.Add(-later.Sub(notAfter)), nil
-}
-
-// urgent reports whether so little time is left that an attempt is worth a failure: ten days or a fifth of the lifetime.
-func urgent(c *certbot.Certificate, now time.Time) bool {
-	left, life := c.NotAfter.Sub(now), c.NotAfter.Sub(c.NotBefore)
-	if life < shortLived {
-		return left < life/5
-	}
-	return left < 10*24*time.Hour || left < life/5
-}
+// Whether this host's clock can be believed.
 
 // mostSkew is the difference to the CA's clock above which a person is told.
 const mostSkew = 5 * time.Minute

@@ -2,30 +2,37 @@ package renewal
 
 import (
 	"context"
-	"slices"
-	"strings"
-
+	"fmt"
 	"orderly/certbot"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/drive"
 	"orderly/preflight"
+	"slices"
+	"strings"
 )
+
+// One attempt at a certificate: what its request says beside what was asked for, what is told of it, and which names
+// are left out where a person would rather have the others.
+
+// attempts are made of requests.
+type attempts struct{ *base }
 
 // obtain asks the engine for a certificate. Where the plan allows a subset, names that preflight refuses or the CA cannot
 // validate are left out, and the others are asked for again (certbot's --allow-subset-of-names): each time at least one name
 // less, so that it comes to an end. A refused name costs the CA nothing, a failed one what it always costs. Once names are
 // left out, enough reports whether there is a certificate for the others already.
-func (s *Server) obtain(ctx context.Context, e *drive.Engine, lineage string, names []string, current *certbot.Lineage,
-	enough func(names []string) bool, plan func(context.Context) (*order.Plan, error)) (drive.Outcome, error) {
-	defer func() { s.left = nil }()
+func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, names []string, current *certbot.Lineage,
+	enough func(names []string) bool, plan func(ctx context.Context, left []string) (*order.Plan, error)) (drive.Outcome, error) {
+	var left []string // the names that a subset has come down to, nil for all
 	for {
 		var made *order.Plan
 		outcome, err := e.Obtain(ctx, lineage, names, func(ctx context.Context) (*order.Plan, error) {
-			if s.left != nil && enough(names) {
+			if left != nil && enough(names) {
 				return nil, nil
 			}
-			p, err := plan(ctx)
+			p, err := plan(ctx, left)
 			if p != nil && err == nil {
 				made = p
 				restrict(&p.Request, names)
@@ -36,13 +43,58 @@ func (s *Server) obtain(ctx context.Context, e *drive.Engine, lineage string, na
 			return outcome, err
 		}
 		bad := failed(outcome, held(current, made.Urgent))
-		left := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(bad, strings.ToLower(name)) })
-		if len(left) == 0 || len(left) == len(names) {
+		rest := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(bad, strings.ToLower(name)) })
+		if len(rest) == 0 || len(rest) == len(names) {
 			return outcome, err
 		}
 		s.Report.Warn("%s cannot be validated and is left out: %v", strings.Join(bad, ", "), err)
-		names, s.left = left, left
+		names, left = rest, rest
 	}
+}
+
+// attempt says what begins, unless it is certain already that preflight will refuse.
+func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *ledger.Request, left []string) error {
+	s.addReplaces(ctx, e, r)
+	if r.LostKey = r.LostKey || s.host.Lineages.Abandoned(r.Lineage) != ""; r.LostKey {
+		s.host.Voice.WarnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
+	}
+	s.host.Files.Rehearse(r)
+	if left != nil {
+		restrict(r, left)
+	}
+	s.host.Roots.Refresh(ctx, r)
+	if e.Account.ID != 0 && !s.host.Checks.Hopeless(ctx, *r) { // who has no account yet hears of that first
+		announce(s.Report, *r)
+	}
+	return nil
+}
+
+// addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger knows that the same account
+// got it: a CA refuses the mention of another's.
+func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.Request) {
+	if r.New || s.Settings.Rehearsal {
+		return
+	}
+	last, err := s.Ledger.Certificate(ctx, r.Lineage)
+	if err == nil && last.AccountID == e.Account.ID {
+		r.Replaces = last.RenewalID
+	}
+}
+
+// announce says what begins, in certbot's words.
+func announce(to host.Reporter, r ledger.Request) {
+	verb := "Renewing an existing certificate"
+	switch {
+	case len(r.CSR) > 0 && !r.Rehearsal:
+		verb = "Requesting a certificate"
+	case (r.New || len(r.CSR) > 0) && r.Rehearsal:
+		verb = "Simulating a certificate request"
+	case r.Rehearsal:
+		verb = "Simulating renewal of an existing certificate"
+	case r.New:
+		verb = "Requesting a certificate"
+	}
+	to.Say("%s for %s", verb, listNames(r.Names))
 }
 
 // held are the names that a certificate in place has and that must not be lost to what may pass: a mount that is away, a web
@@ -90,19 +142,6 @@ func failed(outcome drive.Outcome, kept []string) []string {
 	}
 	slices.Sort(bad)
 	return slices.Compact(bad)
-}
-
-// enough reports whether a decision's lineage has a certificate for just these names that is not due: otherwise a script that
-// names a dead domain would get another certificate with every run.
-func (s *Server) enough(w Wish, d Decision) func([]string) bool {
-	return func(names []string) bool {
-		if d.Current == nil || w.Renew || w.Choice.ChangesKeyType(d.Current) || s.host.Lineages.NeedsKey(d.Current) || s.Settings.Rehearsal ||
-			ledger.NameKey(names) != ledger.NameKey(d.Current.Certificate.Names) {
-			return false
-		}
-		at, err := s.dueAt(d.Current)
-		return err == nil && s.Clock.Now().Before(at)
-	}
 }
 
 // never is enough of no names: a renewal is made because it is due.

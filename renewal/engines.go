@@ -1,0 +1,193 @@
+package renewal
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"orderly/account"
+	"orderly/acme"
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/host"
+	"orderly/ledger"
+	"orderly/order"
+	"orderly/order/drive"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Each account has an order engine, made once in a run. Where a command may make an account it is made by the engine
+// itself, once nothing stands in the way of its first order.
+
+// engines are the accounts of this host and the order engine of each.
+type engines struct {
+	*base
+	accounts *account.Keeper
+	made     map[string]*drive.Engine
+	skew     sync.Once                                        // the warning about the CA's clock is given once
+	finish   func(ctx context.Context, o *ledger.Order) error // goes on with an order that an earlier run left
+}
+
+// Accounts keeps the accounts of this host, for this run.
+func (s *engines) Accounts() *account.Keeper {
+	if s.accounts == nil {
+		s.accounts = s.keeper()
+	}
+	return s.accounts
+}
+
+func (s *engines) keeper() *account.Keeper {
+	clients := &account.Clients{HTTP: s.HTTP, Agent: s.Agent, Now: s.Clock.Now, Log: s.Log, Date: s.watchClock}
+	return &account.Keeper{Disk: s.Disk, Ledger: s.Ledger, Clients: clients, Locks: s.host.Locks, Clock: s.Clock, Report: s.Report,
+		Tasks: s.tasks(), Solitary: s.solitary, Abandon: s.abandon, Finish: s.finish}
+}
+
+// watchClock compares this host's clock with a CA's.
+func (s *engines) watchClock(date time.Time) {
+	if text := skewWarning(s.Clock.Now(), date); text != "" {
+		s.skew.Do(func() { s.Report.Warn("%s", text) })
+	}
+}
+
+// ChooseAccount returns the account to use without making one, nil where there is none yet and r allows to make it.
+func (s *engines) ChooseAccount(server, id string, r account.Registration) (*certbot.Account, error) {
+	return s.Accounts().Choose(server, id, s.agreed(server, id, r))
+}
+
+// agreed completes what is said about making an account. For a dry run one may be made without a word where this host has
+// another: whoever made that has agreed to such terms (certbot's set_test_server_options).
+func (s *engines) agreed(server, id string, r account.Registration) account.Registration {
+	if !s.Settings.Rehearsal || id != "" || server != host.Staging { // nobody has agreed to another CA's terms
+		return r
+	}
+	if _, err := s.Disk.ChooseAccount(server, ""); !errors.Is(err, certbot.ErrNoAccount) {
+		return r
+	}
+	entries, err := os.ReadDir(filepath.Join(s.Disk.Dirs.Config, "accounts"))
+	if err != nil || len(entries) == 0 {
+		return r
+	}
+	r.AgreeTOS, r.NoEmail = true, r.NoEmail || r.Email == ""
+	return r
+}
+
+// Engine returns the order engine for an account, made once per run. It costs no request.
+func (s *engines) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine, error) {
+	name := a.Server + " " + a.URL
+	if err := s.Accounts().Dead(a.Server, a.URL); err != nil {
+		return nil, err
+	}
+	if e, ok := s.made[name]; ok {
+		return e, nil
+	}
+	row, err := s.Ledger.Account(ctx, a.Server, a.URL)
+	if errors.Is(err, ledger.ErrNone) {
+		row = s.Accounts().Row(a)
+		err = s.Ledger.Commit(ctx, &ledger.Change{Account: row})
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, err := acme.NewKey(a.Key)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.Accounts().Clients.For(a.Server)
+	if err != nil {
+		return nil, err
+	}
+	e := s.engine(client, key, a, row)
+	s.made[name] = e
+	return e, nil
+}
+
+// engineFor returns the order engine of the account that a wish names. Where there is none yet and w allows to make one, it
+// is made once the checks have found nothing against the first order: see drive.Host.
+func (s *engines) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) {
+	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
+	if err != nil {
+		return nil, err
+	}
+	if a != nil {
+		return s.Engine(ctx, a)
+	}
+	client, err := s.Accounts().Clients.For(w.Server)
+	if err != nil {
+		return nil, err
+	}
+	e := s.engine(client, nil, &certbot.Account{Server: w.Server}, &ledger.Account{Server: w.Server})
+	e.Host = enrolling{s.host, s, w.Registration}
+	return e, nil
+}
+
+// engineOf returns the engine of the account that made an order.
+func (s *engines) engineOf(ctx context.Context, o *ledger.Order) (*drive.Engine, error) {
+	row, err := s.Ledger.AccountByID(ctx, o.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.Disk.Account(row.Server, row.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	if a.URL != row.URL {
+		return nil, failure.New(failure.Account, "Put the account's directory back; "+
+			failure.Command("orderly", "order", "show", fmt.Sprint(o.ID))+" says what is open.",
+			"the account of order %d is %s, but the account on disk is %s", o.ID, row.URL, a.URL)
+	}
+	return s.Engine(ctx, &a)
+}
+
+// engineOfNobody is an engine that asks the CA nothing: what it has issued is put in place though the account that got it is
+// gone from this host.
+func (s *engines) engineOfNobody(ctx context.Context, o *ledger.Order) (*drive.Engine, error) {
+	row, err := s.Ledger.AccountByID(ctx, o.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	return s.engine(nil, nil, nil, row), nil
+}
+
+// enrolling is this host, where an account may be made.
+type enrolling struct {
+	*host.Host
+	s       *engines
+	allowed account.Registration
+}
+
+// Enrol implements drive.Host.
+func (h enrolling) Enrol(ctx context.Context, r ledger.Request) (drive.Enrolment, error) {
+	a, err := h.s.Accounts().Register(ctx, r.Server, h.allowed)
+	if err != nil {
+		return drive.Enrolment{}, err
+	}
+	_, err = h.s.Ledger.Account(ctx, a.Server, a.URL)
+	known := err == nil
+	made, err := h.s.Engine(ctx, a)
+	if err != nil {
+		return drive.Enrolment{}, err
+	}
+	announce(h.s.Report, r)
+	return drive.Enrolment{Account: made.Account, ACME: made.ACME, Key: made.Key, Known: known}, nil
+}
+
+func (s *engines) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *drive.Engine {
+	var speaker *acme.Account
+	if key != nil {
+		speaker = client.Account(key, a.URL)
+	}
+	return &drive.Engine{
+		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
+		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
+		Host: s.host, Clock: s.Clock, Log: s.Log, Run: s.run, Force: s.Settings.Force,
+		Parallel: drive.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait,
+	}
+}
+
+// abandon ends orders without a word to their CA: see drive.Engine.Abandon.
+func (s *engines) abandon(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error {
+	return s.engine(nil, nil, nil, &ledger.Account{}).Abandon(ctx, why, orders, commit)
+}

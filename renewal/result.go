@@ -1,0 +1,109 @@
+package renewal
+
+import (
+	"context"
+	"fmt"
+	"orderly/failure"
+	"orderly/ledger"
+	"time"
+)
+
+// What comes of a lineage, for a person, for JSON and for the exit code.
+
+// Result is what became of one lineage.
+type Result struct {
+	Lineage string    `json:"lineage"`
+	Names   []string  `json:"names,omitempty"`
+	Outcome string    `json:"outcome"` // "issued", "kept", "failed", "stopped", "locked", "invalid", "skipped", "rehearsed"
+	Path    string    `json:"fullchain,omitempty"`
+	Key     string    `json:"private_key,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+	DueAt   time.Time `json:"due_at,omitzero"`
+	Order   int64     `json:"order,omitempty"`
+	Resumed bool      `json:"resumed,omitempty"`
+	// Output names the files of a certificate that belongs to no lineage.
+	Output ledger.Output `json:"output,omitzero"`
+	// Note is what somebody should know although the certificate is in place.
+	Note  string   `json:"note,omitempty"`
+	Notes []string `json:"notes,omitempty"` // what is odd about when it is due
+
+	Class    failure.Class `json:"class,omitempty"`
+	Sentence string        `json:"error,omitempty"`
+	Remedy   string        `json:"remedy,omitempty"`
+	Until    time.Time     `json:"until,omitzero"` // when it ends by itself, where that is known
+	Err      error         `json:"-"`
+}
+
+// The outcomes of a Result.
+const (
+	Issued  = "issued"
+	Kept    = "kept"
+	Failed  = "failed"
+	Stopped = "stopped"
+	Locked  = "locked"  // another run was at work on it for longer than it was waited for
+	Invalid = "invalid" // the renewal file cannot be used
+	Skipped = "skipped" // the renewal file is a copy of another's
+)
+
+// Rehearsed is the outcome of a dry run that came to a certificate.
+const Rehearsed = "rehearsed"
+
+// fail makes err the result's.
+func (r *Result) fail(err error) {
+	r.Err, r.Class, r.Sentence, r.Remedy, r.Until = err, failure.ClassOf(err), err.Error(), failure.RemedyOf(err), failure.UntilOf(err)
+	r.Outcome = Failed
+	switch r.Class {
+	case failure.Stopped:
+		r.Outcome = Stopped
+	case failure.Locked:
+		r.Outcome = Locked
+	}
+}
+
+// Exit is the exit code that results amount to: 75 when something was stopped in time, 1 when something failed, as
+// certbot's renew.
+func Exit(results []Result, err error) int {
+	if err != nil {
+		return failure.ClassOf(err).ExitCode()
+	}
+	code := 0
+	for _, r := range results {
+		switch r.Outcome {
+		case Stopped:
+			if code == 0 {
+				code = failure.Stopped.ExitCode()
+			}
+		case Failed, Invalid, Locked:
+			code = 1
+		}
+	}
+	return code
+}
+
+// endsRound returns the error of a result that the other lineages would only repeat.
+func endsRound(ctx context.Context, r Result) error {
+	if ctx.Err() != nil {
+		if r.Err != nil && r.Class == failure.Stopped {
+			return r.Err
+		}
+		return failure.New(failure.Stopped, "Run the same command again: it goes on where it stopped.", "the round was stopped after %s", r.Lineage)
+	}
+	switch r.Class {
+	case failure.Ledger, failure.Clock:
+		return r.Err
+	}
+	return nil
+}
+
+// listNames names names as certbot does: "a and b", or "a and 3 more domains".
+func listNames(names []string) string {
+	switch len(names) {
+	case 0:
+		return "nothing"
+	case 1:
+		return names[0]
+	case 2:
+		return names[0] + " and " + names[1]
+	}
+	return fmt.Sprintf("%s and %d more domains", names[0], len(names)-1)
+}

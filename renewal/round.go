@@ -1,0 +1,171 @@
+package renewal
+
+import (
+	"context"
+	"errors"
+	"orderly/account"
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/host"
+	"orderly/ledger"
+	"slices"
+	"time"
+)
+
+// A round goes over all lineages. A broken one does not keep the others from being renewed, and one that another process
+// is at work on is left for the end.
+
+// Round is what renew was asked for.
+type Round struct {
+	host.Said
+	CertName     string // "" for all
+	Renew        bool   // --force-renewal
+	Registration account.Registration
+	Progress     func(done, all int) // called after each lineage; may be nil
+	// Spread tells how long to wait before the first lineage that is due; nil for not at all.
+	Spread func() time.Duration
+	// Looking is called with the renewal file before anything is done for a lineage, Looked with what came of it; both may
+	// be nil.
+	Looking func(path string)
+	Looked  func(Result)
+}
+
+// wish says which account renews a lineage.
+func (r Round) wish(p certbot.Params) Wish {
+	w := Wish{Registration: r.Registration}
+	w.Server, w.Account = r.At(p)
+	return w
+}
+
+func (r Round) looking(path string) {
+	if r.Looking != nil {
+		r.Looking(path)
+	}
+}
+
+func (r Round) looked(result Result) {
+	if r.Looked != nil {
+		r.Looked(result)
+	}
+}
+
+// rounds renews lineages.
+type rounds struct {
+	*base
+	*engines
+	*inPlace
+	*attempts
+	delayed bool // the pause of Round.Spread was made
+}
+
+func newRounds(b *base, e *engines, c *calendar) *rounds {
+	return &rounds{base: b, engines: e, inPlace: &inPlace{b, c}, attempts: &attempts{b}}
+}
+
+// roundPatience is how long a round waits, at its end, for all lineages together that other runs are at work on.
+const roundPatience = time.Minute
+
+// RenewAll goes over the lineages and renews those that are due. A broken one does not keep the others from being renewed;
+// what concerns the account, the ledger or the clock ends the round.
+func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
+	names, err := s.Disk.Listed()
+	if err != nil {
+		return nil, err
+	}
+	if round.CertName != "" {
+		if !slices.Contains(names, round.CertName) {
+			return nil, s.noCertificate(round.CertName)
+		}
+		names = []string{round.CertName}
+	}
+	s.host.Hooks.Round()
+	views, results, err := s.survey(ctx, names, round)
+	if err != nil {
+		return nil, err
+	}
+	for _, broken := range results {
+		round.looking(broken.Path)
+		round.looked(broken)
+	}
+	if err := s.checkClock(ctx, views); err != nil && !s.Settings.Force {
+		return results, err
+	}
+	s.run.Round = true // for the next one's checkClock
+	done := len(results)
+	tell := func(result Result) error {
+		round.looked(result)
+		results = append(results, result)
+		if done++; round.Progress != nil {
+			round.Progress(done, len(names))
+		}
+		return endsRound(ctx, result)
+	}
+	busy, err := s.goRound(ctx, views, round, tell)
+	if err == nil {
+		err = s.waitForBusy(ctx, busy, round, tell)
+	}
+	return results, err
+}
+
+// goRound goes over the lineages without waiting for other processes, and returns those that one of them is at work on: one
+// that hangs must not keep the others from being renewed. Who names a single one waits for it.
+func (s *rounds) goRound(ctx context.Context, views []view, round Round, tell func(Result) error) (busy []view, err error) {
+	if round.CertName == "" {
+		ctx = host.Hurried(ctx, 0)
+	}
+	for _, v := range views {
+		round.looking(v.path)
+		result := s.result(ctx, v, round)
+		if result.Outcome == Locked && round.CertName == "" {
+			s.Report.Tell("%s; it is left for the end of the round.", result.Sentence)
+			busy = append(busy, v)
+			continue
+		}
+		if err := tell(result); err != nil {
+			return nil, err
+		}
+	}
+	return busy, nil
+}
+
+// waitForBusy tries once more, at the end of the round, what other processes were at work on. All are waited for together.
+func (s *rounds) waitForBusy(ctx context.Context, busy []view, round Round, tell func(Result) error) error {
+	until := s.Clock.Now().Add(min(roundPatience, s.host.Locks.Usual()))
+	for _, v := range busy {
+		round.looking(v.path)
+		result := s.result(host.Hurried(ctx, max(0, until.Sub(s.Clock.Now()))), v, round)
+		if result.Outcome == Locked {
+			s.host.Hooks.Failed(result.Names)
+		}
+		if err := tell(result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkClock compares the clock with the last round that believed it. One that did not must not count: the next would find
+// nothing expired since, and believe the same clock.
+func (s *rounds) checkClock(ctx context.Context, views []view) error {
+	runs, err := s.Ledger.Runs(ctx, lastRenewals)
+	if err != nil {
+		return err
+	}
+	var last time.Time
+	for _, r := range runs {
+		if r.Round && r.ID != s.run.ID && !r.EndedAt.IsZero() {
+			last = r.EndedAt
+			break
+		}
+	}
+	var ends []time.Time
+	for _, v := range views {
+		ends = append(ends, v.ends)
+	}
+	doubt := clockDoubt(s.Clock.Now(), last, ends)
+	if doubt == nil {
+		return nil
+	}
+	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Kind: "clock doubted", Detail: failure.Clean(doubt.Error())}
+	return errors.Join(doubt, s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: []ledger.Event{event}}))
+}
