@@ -15,14 +15,15 @@ type character struct {
 	config testca.Config
 	// finds says that an order whose newOrder was not answered can be found again.
 	finds bool
+	odd   *oddness // what it answers otherwise than others, nil for nothing
 }
 
 func characters() []character {
 	slow := 250 * time.Millisecond // so that there is something to poll for
 	return []character{
-		{"a plain CA", testca.Config{ValidationDelay: slow}, false},
-		{"a CA with an orders list", testca.Config{ValidationDelay: slow, OrdersList: true}, true},
-		{"a CA like Boulder", testca.Config{ValidationDelay: slow, Reuse: true, HideProcessing: true, Boulder: true, Strict: true, AuthzReuse: true}, true},
+		{"a plain CA", testca.Config{ValidationDelay: slow}, false, nil},
+		{"a CA with an orders list", testca.Config{ValidationDelay: slow, OrdersList: true}, true, nil},
+		{"a CA like Boulder", testca.Config{ValidationDelay: slow, Reuse: true, HideProcessing: true, Boulder: true, Strict: true, AuthzReuse: true}, true, nil},
 	}
 }
 

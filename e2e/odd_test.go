@@ -17,11 +17,11 @@ import (
 func oddCAs() []character {
 	one := 1
 	return []character{
-		{"a CA that finalizes later", testca.Config{AsyncFinalize: true, FinalizeDelay: 300 * time.Millisecond}, false},
-		{"a CA that asks for patience", testca.Config{AsyncFinalize: true, ValidationDelay: 200 * time.Millisecond, PollRetryAfter: &one}, false},
-		{"a CA that answers 409 to a repetition", testca.Config{Reuse: true, HideProcessing: true, Boulder: true, RepeatConflict: true, ValidationDelay: 300 * time.Millisecond}, true},
-		{"a CA that hides what it does", testca.Config{HideProcessing: true, ValidationDelay: 200 * time.Millisecond}, false},
-		{"a CA that refuses every fourth nonce", testca.Config{NonceReject: 25, OrdersList: true}, true},
+		{"a CA that finalizes later", testca.Config{AsyncFinalize: true, FinalizeDelay: 300 * time.Millisecond}, false, nil},
+		{"a CA that asks for patience", testca.Config{AsyncFinalize: true, ValidationDelay: 200 * time.Millisecond, PollRetryAfter: &one}, false, nil},
+		{"a CA that answers 409 to a repetition", testca.Config{Reuse: true, HideProcessing: true, Boulder: true, RepeatConflict: true, ValidationDelay: 300 * time.Millisecond}, true, nil},
+		{"a CA that hides what it does", testca.Config{HideProcessing: true, ValidationDelay: 200 * time.Millisecond}, false, nil},
+		{"a CA that refuses every fourth nonce", testca.Config{NonceReject: 25, OrdersList: true}, true, nil},
 	}
 }
 

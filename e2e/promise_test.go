@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -124,7 +125,7 @@ func (h *host) nothingUnknown() {
 	for _, entry := range h.pending() {
 		switch {
 		case entry.URL != "":
-			shown[entry.URL] = true
+			shown[path.Base(entry.URL)] = true // a CA may write its URLs in several forms
 		case entry.State == "creating":
 			unseen[nameSet(entry.Names)] += 2
 		default:
@@ -133,7 +134,7 @@ func (h *host) nothingUnknown() {
 	}
 	for _, o := range truth.Orders {
 		open := slices.ContainsFunc(o.Authorizations, func(a testca.TruthAuthorization) bool {
-			return a.Status == "pending" && !a.Expired && !shown[a.URL]
+			return a.Status == "pending" && !a.Expired && !shown[path.Base(a.URL)]
 		})
 		if !open || o.Expired {
 			continue

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -62,7 +61,7 @@ func (r *reply) bareArray() *reply {
 	if json.Unmarshal(r.body.Bytes(), &list) != nil {
 		return r
 	}
-	return r.json(r.status, slices.Concat([]string{}, list.Orders))
+	return r.json(r.status, append([]string{}, list.Orders...)) // none is [], not null
 }
 
 // rename writes the names of an order in another way.

@@ -11,7 +11,7 @@ import (
 
 // tests are those whose sub-tests are cells.
 func tests() []string {
-	return []string{"TestTheFaultMatrix", "TestAKillAroundEveryEffect", "TestALostNewOrderIsFoundInTheSameRun",
+	return []string{"TestTheFaultMatrix", "TestTheFaultMatrixOfOddCAs", "TestAKillAroundEveryEffect", "TestALostNewOrderIsFoundInTheSameRun",
 		"TestAnOrderTheCABrokeIsReplaced", "TestAKillAtAnyTime", "TestAKilledRenewalLeavesAGoodPair", "TestKilledUntilItIsDone"}
 }
 

@@ -60,7 +60,7 @@ func TestACellIsGoodOnlyIfItEndedWell(t *testing.T) {
 	if c := cells[0]; !c.Good || c.Request != "order" || c.Nth != 1 || c.Names != 2 || c.CA != "a plain CA" || c.Seconds != 0.25 {
 		t.Errorf("the first: %+v", c)
 	}
-	want := []string{"TestAKillAroundEveryEffect", "TestALostNewOrderIsFoundInTheSameRun", "TestAnOrderTheCABrokeIsReplaced",
+	want := []string{"TestTheFaultMatrixOfOddCAs", "TestAKillAroundEveryEffect", "TestALostNewOrderIsFoundInTheSameRun", "TestAnOrderTheCABrokeIsReplaced",
 		"TestAKilledRenewalLeavesAGoodPair", "TestKilledUntilItIsDone"}
 	if left := missing(cells); !slices.Equal(left, want) {
 		t.Errorf("no cells are missed but of %v", left)
