@@ -62,6 +62,7 @@ func TestWhetherNewOrderIsAnsweredCostsNoOrder(t *testing.T) {
 		{429, `{"type":"urn:ietf:params:acme:error:rateLimited"}`, true, true},
 		{405, "", true, true},
 		{502, "<html>", false, false},
+		{200, "<html>", false, false},
 		{404, "<html>", false, false},
 		{500, `{"type":"urn:ietf:params:acme:error:serverInternal"}`, false, true},
 	} {

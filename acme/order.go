@@ -70,7 +70,10 @@ func (a *Account) TakesOrders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.post(ctx, KindNewOrder, target, nil)
+	got, err := a.post(ctx, KindNewOrder, target, nil)
+	if err == nil && got.header.Get("Replay-Nonce") == "" {
+		return got.lost(errors.New("it is no answer of a CA's"))
+	}
 	if p, ok := errors.AsType[*Problem](err); ok && p.Status < 500 && !p.Page {
 		if _, unsent := errors.AsType[*NotSent](err); !unsent {
 			return nil

@@ -119,7 +119,7 @@ func nextOf(one ledger.Pending, now time.Time) string {
 	case one.State == ledger.Seen:
 		return "perhaps another server's; an order for its names here takes it up"
 	case one.State == ledger.Phantom:
-		return "expires by itself; nobody can find it"
+		return "may exist at the CA, unseen; it expires by itself"
 	case one.NotBefore.After(now):
 		return "continued after " + clock(one.NotBefore) + ", as the CA asked"
 	case one.State == ledger.Creating:

@@ -43,7 +43,7 @@ func PhantomOf(o *ledger.Order, sent time.Time, ca CA, now time.Time) *ledger.Or
 		AccountID: o.AccountID, Lineage: o.Lineage, Names: o.Names, Profile: o.Profile, State: ledger.Phantom,
 		Request: o.Request, CreatedAt: sent, UpdatedAt: now, SettledAt: now, CreateSends: 1,
 		Expires: sent.Add(ca.OrderLifetime), Class: string(failure.AnswerLost),
-		Sentence: fmt.Sprintf("newOrder of %s was never answered; the CA may hold an order that nobody can find", sent.UTC().Format(time.RFC3339)),
+		Sentence: fmt.Sprintf("newOrder of %s has no answer here; the CA may have made an order of it, which this ledger does not know", sent.UTC().Format(time.RFC3339)),
 	}
 }
 

@@ -3,6 +3,7 @@ package order
 import (
 	"time"
 
+	"orderly/failure"
 	"orderly/ledger"
 )
 
@@ -38,6 +39,14 @@ type Facts struct {
 	ListWalked, ListProves, NoList bool
 	// Suspected: an order for the name set may exist that no newOrder of this one made, since the CA refused a `replaces`.
 	Suspected bool
+	// Sent: how many newOrders this process has sent for it without an answer. Ghosts: how many unexpired phantoms of the name
+	// set other rows have left. Crowded: what may be pending unseen could fill the account, where pending ones are counted.
+	Sent, Ghosts int
+	Crowded      bool
+	// Sound: the CA has been seen to answer newOrder since the last one without an answer.
+	Sound bool
+	// Insists: a person wants it now.
+	Insists bool
 	// ShowsProcessing: the CA has been seen to show a challenge as `processing`.
 	ShowsProcessing bool
 
@@ -65,13 +74,49 @@ type Facts struct {
 // enough for the `expires` of the answer to show whether it is the first order or a second one (see Judge).
 const resendPause = 3 * time.Second
 
-// mostSends is how often newOrder may be sent for one order where no answer arrives: more often where a list shows before
-// each that the one before it never arrived, and where the CA hands back the order that the first one made.
+// mostUnanswered is how many newOrders may have made an order for a name set that nobody here knows. Where so many have no
+// answer, another one is sent only to a CA that was seen to answer newOrder, and then one in laterSends.
+const (
+	mostUnanswered = 2
+	laterSends     = 24 * time.Hour
+)
+
+// mostSends is how often one process sends newOrder for one order where no answer arrives: more often where a list shows before
+// each that the one before it never arrived.
 func (f *Facts) mostSends() int {
-	if f.ListProves || f.CA.Reuses {
+	if f.ListProves {
 		return 4
 	}
-	return 2
+	return mostUnanswered
+}
+
+// doubtful is how many orders of the name set there may be of which nobody here knows.
+func (f *Facts) doubtful() int {
+	if f.ListProves || f.Order.CreateSentAt.IsZero() {
+		return f.Ghosts
+	}
+	return f.Ghosts + f.Order.CreateSends
+}
+
+// mayCreate lets newOrder be sent where it is certain that no row of orders that nobody knows is made by it: a CA, or what stands
+// before it, may answer every newOrder with a page, for days, and each may have arrived.
+func (f *Facts) mayCreate() Action {
+	many := f.doubtful()
+	switch {
+	case f.Sent >= f.mostSends():
+		return f.unheard()
+	case (many >= mostUnanswered || f.Crowded) && !f.Sound:
+		return f.poll(Action{Kind: Probe})
+	case many > mostUnanswered && f.Now.Before(f.Order.CreateSentAt.Add(laterSends)) && !f.Insists:
+		return f.unheard()
+	}
+	return f.poll(Action{Kind: Create})
+}
+
+// unheard leaves the order to a later run, which goes on with this row: what became of its newOrder is found out then.
+func (f *Facts) unheard() Action {
+	return Action{Kind: Stop, Class: failure.AnswerLost, Remedy: "The next run finds out what became of it, and goes on.",
+		Why: f.Order.Lineage + ": newOrder was sent, and the CA has not answered it: it may have made an order"}
 }
 
 // mostFinalizes is how often a process sends the CSR to a CA that takes it and then calls the order ready again.

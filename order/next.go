@@ -18,6 +18,7 @@ const (
 	Finalize Kind = "finalize"  // POST the CSR
 	Release  Kind = "release"   // deactivate Action.Authorizations
 
+	Probe    Kind = "probe"    // find out whether the CA answers newOrder, without an order
 	Search   Kind = "search"   // walk the account's orders list for an order whose newOrder was not answered
 	Look     Kind = "look"     // GET the order
 	Show     Kind = "show"     // GET Action.Authorizations
@@ -116,7 +117,7 @@ func (f *Facts) creating() Action {
 	case o.CreateSentAt.IsZero() && f.Suspected && !f.NoList && !f.ListWalked:
 		return f.poll(Action{Kind: Search})
 	case o.CreateSentAt.IsZero():
-		return f.poll(Action{Kind: Create})
+		return f.mayCreate()
 	case f.Now.Before(o.CreateSentAt.Add(resendPause)):
 		return Action{Kind: Wait, Until: o.CreateSentAt.Add(resendPause)} // the CA may be slow to make and list it
 	case f.Now.After(o.CreateSentAt.Add(f.CA.OrderLifetime)):
@@ -131,13 +132,12 @@ func (f *Facts) creating() Action {
 	case o.Superseded && !f.CA.Reuses:
 		return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
 			Why: "newOrder was sent and never answered, and nobody wants it any more"}
-	case o.CreateSends >= f.mostSends():
-		return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
-			Why: "newOrder was sent and never answered; the CA may hold an order that nobody can find"}
+	case f.Sent >= f.mostSends():
+		return f.unheard()
 	case !f.Admitted:
 		return Action{Kind: Check} // an earlier process found nothing against it, but that may be long ago (invariant I3)
 	}
-	return f.poll(Action{Kind: Create})
+	return f.mayCreate()
 }
 
 // releasing: deactivate what is pending. Nothing is finalized any more, but what the CA has issued meanwhile is installed.

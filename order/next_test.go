@@ -112,18 +112,46 @@ func TestNextAfterANewOrderWithoutAnAnswer(t *testing.T) {
 			unsent(f, 1, time.Hour)
 			f.NoList, f.Admitted = true, false
 		}, order.Check, "", ""},
-		{"and not a third time: a phantom stands for it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+		{"and not a third time: it waits for a later run", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 2, 3*time.Second)
+			f.NoList, f.Sent = true, 2
+		}, order.Stop, "", ""},
+		{"which asks first whether the CA answers newOrder", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 2, time.Hour)
 			f.NoList = true
-		}, order.Settle, ledger.Phantom, ""},
+		}, order.Probe, "", ""},
+		{"and sends it to a CA that does", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 2, time.Hour)
+			f.NoList, f.Sound = true, true
+		}, order.Create, "", ""},
+		{"but not again within a day", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 3, 23*time.Hour)
+			f.NoList, f.Sound = true, true
+		}, order.Stop, "", ""},
+		{"unless a person insists", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 3, 23*time.Hour)
+			f.NoList, f.Sound, f.Insists = true, true, true
+		}, order.Create, "", ""},
+		{"a day later it is", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 3, 25*time.Hour)
+			f.NoList, f.Sound = true, true
+		}, order.Create, "", ""},
+		{"phantoms of earlier orders count", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 0, 0)
+			f.Ghosts = 2
+		}, order.Probe, "", ""},
+		{"so does an account that could be full of them", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			unsent(f, 0, 0)
+			f.Crowded = true
+		}, order.Probe, "", ""},
 		{"the list does not have it: it is sent again", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 3, 3*time.Second)
 			f.ListWalked, f.ListProves = true, true
 		}, order.Create, "", ""},
 		{"but not for ever", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 4, 3*time.Second)
-			f.ListWalked, f.ListProves = true, true
-		}, order.Settle, ledger.Phantom, ""},
+			f.ListWalked, f.ListProves, f.Sent = true, true, 4
+		}, order.Stop, "", ""},
 		{"nobody wants it any more, and the list shows that it was never made", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
 			o.Superseded, f.ListWalked, f.ListProves = true, true, true

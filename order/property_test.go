@@ -51,6 +51,7 @@ func (d dice) facts() order.Facts {
 		ShowsProcessing: d.maybe(), NextPoll: d.moment(), GiveUp: d.moment()}
 	f.LongestWait, f.Patience, f.Asked, f.Known = time.Minute, 90*time.Second, d.maybe(), d.IntN(8) > 0
 	f.GiveUp = one(d, f.GiveUp, noon.Add(f.Patience), noon.Add(-time.Second))
+	f.Sent, f.Ghosts, f.Sound, f.Crowded, f.Insists = d.IntN(3), d.IntN(4), d.maybe(), d.IntN(4) == 0, d.IntN(8) == 0
 	f.UntilIssued, f.CA.CountsPending, o.Releasing = d.IntN(8) == 0, one(d, 0, 300), d.IntN(4) == 0
 	if d.IntN(4) == 0 {
 		f.Blocked = failure.New(failure.WebrootGone, "Make it.", "it is gone")
@@ -145,6 +146,9 @@ func breach(f order.Facts, act order.Action) string {
 		if unresolved && f.Now.Sub(o.CreateSentAt) < 3*time.Second || unresolved && !f.ListWalked && !f.NoList || !f.Admitted || o.State != ledger.Creating {
 			return "newOrder is sent too soon, or without having looked, or unadmitted"
 		}
+		if (f.Ghosts >= 2 || unresolved && o.CreateSends >= 2 && !f.ListProves) && !f.Sound {
+			return "a third order of one name set may be made, of which nobody knows"
+		}
 	case order.DropReplaces:
 		if o.Replaces == "" || f.Unmade == nil || f.Unmade.Effect != order.Refused {
 			return "what is replaced is forgotten for nothing"
@@ -216,6 +220,7 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 	case order.Create:
 		o.CreateSends++
 		o.CreateSentAt = f.Now
+		f.Sent, f.Sound = f.Sent+1, false
 		f.Unmade, f.ListWalked, f.ListProves = nil, false, false
 		switch d.IntN(3) {
 		case 0:
@@ -238,6 +243,10 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 	case order.ChangeKey:
 		order.TakeKey(&o.Request, *f.Wanted)
 		f.KeyReady = false
+	case order.Probe:
+		if f.Sound = d.maybe(); !f.Sound {
+			f.NextPoll = f.Now.Add(time.Second)
+		}
 	case order.DropReplaces:
 		o.Replaces, f.Unmade = "", nil
 	case order.Search:

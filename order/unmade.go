@@ -41,13 +41,17 @@ func (f *Facts) unmade() (Action, bool) {
 		act := f.withdraw(failure.Class(holds[0].Class), HeldBack(holds[0]), p)
 		act.Holds = holds
 		return act, true
-	case u.Effect == Refused:
+	case u.Effect == Refused && !p.Page: // a page is no word of the CA's: something before it let nothing through
 		class, remedy := RefusalOfType(f.Order, p)
 		return f.withdraw(class, remedy, p), true
 	case u.Times < MostTroubles && (p == nil || p.RetryAfter <= f.LongestWait):
 		return Action{}, false
 	}
-	return f.withdraw(failure.CAUnavailable, "The next run tries again; nothing was ordered.", u.Cause), true
+	cause := u.Cause
+	if p != nil && p.Page {
+		cause = fmt.Errorf("something before the CA answered, and not the CA itself: %w", cause)
+	}
+	return f.withdraw(failure.CAUnavailable, "The next run tries again; nothing was ordered.", cause), true
 }
 
 // aboutReplaced reports whether a refusal speaks of the certificate that was to be replaced, and not of the account that asks:

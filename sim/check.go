@@ -244,9 +244,20 @@ func (w *world) denied(p *process, r reply) {
 	if r.denied == limit.CertificatesPerFQDNSet && slices.ContainsFunc(w.ca.orders, elsewhere) {
 		return
 	}
+	if r.denied == "pending" && p.s.unseen() {
+		return // whether newOrders without an answer count, the CA alone knows
+	}
 	if r.denied == "pending" || w.ca.published {
 		w.fail("I6", p.lineage(), "429 for %s, which the ledger could have foreseen", r.denied)
 	}
+}
+
+// unseen reports whether the ledger knows of orders that may exist unseen.
+func (s *server) unseen() bool {
+	pending, _ := s.book.Pending(background, s.w.time())
+	return slices.ContainsFunc(pending, func(p ledger.Pending) bool {
+		return p.State == ledger.Phantom || p.State == ledger.Creating
+	})
 }
 
 func (w *world) patience(r reply) time.Duration {

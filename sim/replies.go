@@ -51,6 +51,8 @@ func (a *authority) answer(p *process, kind string, id int, payload []byte) repl
 		return a.list(id)
 	case "new-order":
 		return a.newOrder(p, payload)
+	case probe:
+		return problem(400, "malformed", "no order is in it")
 	case "order", "finalize", "certificate":
 		if kind == "order" && len(p.s.book.Owners(origin+"/order/"+strconv.Itoa(id))) > 0 && p.dice().strikes(amnesia) {
 			return gone("order")

@@ -98,6 +98,12 @@ func pendingCreations(b *bench) {
 		}
 	}
 	b.equal("Pending", b.pending(day), "creatingtrue\n")
+	twice := b.order("twice", ledger.Creating)
+	twice.CreateSentAt, twice.CreateSends = day, 2
+	b.saved(twice)
+	b.equal("each newOrder without an answer", b.pending(day), "creatingtrue\ntwice\ntwice\n")
+	twice.CreateSentAt, twice.State, twice.SettledAt = time.Time{}, ledger.ReleasedState, day
+	b.saved(twice)
 	b.equal("much later", b.pending(day.Add(1000*time.Hour)), "creatingtrue\n")
 }
 

@@ -138,7 +138,9 @@ func pendingOf(o *ledger.Order, now time.Time) []ledger.Pending {
 		found = append(found, one)
 	case o.State == ledger.Creating && !o.CreateSentAt.IsZero():
 		one.Since = o.CreateSentAt
-		found = append(found, one)
+		for range max(1, o.CreateSends) { // each may have made an order
+			found = append(found, one)
+		}
 	}
 	for _, a := range o.Authorizations {
 		end := a.Expires

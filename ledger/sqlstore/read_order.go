@@ -156,18 +156,19 @@ func scanAuthorization(r row, orders map[int64]*ledger.Order) error {
 }
 
 // pendingQuery has three parts in one statement, so that an order on its way from one to another is never missed: what is
-// pending, the phantoms, and newOrders sent by a process that died, which may have made an order: the next run finds out.
+// pending, the phantoms, and newOrders sent by a process that died, each of
+// which may have made an order: the next run finds out.
 // Each part runs over a partial index, so that the answer does not grow slower with the ledger.
 const pendingQuery = `
 	SELECT o.id AS order_id, o.lineage, o.state, o.name_key, a.name, a.url, a.answered, o.created_at,
-		CASE WHEN a.expires_at = 0 THEN o.expires_at ELSE a.expires_at END AS expires, o.not_before, a.id AS part
+		CASE WHEN a.expires_at = 0 THEN o.expires_at ELSE a.expires_at END AS expires, o.not_before, a.id AS part, 1
 	FROM authorizations a JOIN orders o ON o.id = a.order_id
 	WHERE a.status = 'pending' AND (a.expires_at > ? OR a.expires_at = 0 AND (o.expires_at > ? OR o.expires_at = 0))
 	UNION ALL
-	SELECT id, lineage, state, name_key, '', '', 0, created_at, expires_at, not_before, 0
+	SELECT id, lineage, state, name_key, '', '', 0, created_at, expires_at, not_before, 0, 1
 	FROM orders WHERE state = 'phantom' AND (expires_at > ? OR expires_at = 0)
 	UNION ALL
-	SELECT id, lineage, state, name_key, '', '', 0, create_sent_at, 0, not_before, 0
+	SELECT id, lineage, state, name_key, '', '', 0, create_sent_at, 0, not_before, 0, create_sends
 	FROM orders WHERE ` + live + ` AND state = 'creating' AND create_sent_at > 0
 	ORDER BY expires, order_id, part`
 
@@ -178,14 +179,16 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]ledger.Pending, e
 	err := s.query(ctx, s.readers, func(r row) error {
 		var p ledger.Pending
 		var name, nameKey string
-		var part int64
+		var part, orders int64
 		err := r.Scan(&p.OrderID, &p.Lineage, &p.State, &nameKey, &name, &p.URL, &p.Answered, at(&p.Since),
-			at(&p.Expires), at(&p.NotBefore), &part)
+			at(&p.Expires), at(&p.NotBefore), &part, &orders)
 		p.Names = []string{name}
 		if name == "" {
 			p.Names = splitKey(nameKey)
 		}
-		found = append(found, p)
+		for range max(1, orders) {
+			found = append(found, p)
+		}
 		return err
 	}, pendingQuery, t, t, t)
 	return found, err

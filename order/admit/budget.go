@@ -82,34 +82,45 @@ func Overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
 		until.Format(time.RFC3339)).Lasting(until)
 }
 
-// affordPending keeps the account below the number of pending authorizations that its CA allows, where it counts them.
+// affordPending keeps the account below the number of pending authorizations that its CA allows, where it counts them. What may
+// be pending unseen does not count here: the CA alone knows, and a lock-out by phantoms would last as long as they do (Crowded).
 func (g Gate) affordPending(ctx context.Context, ca order.CA, r ledger.Request) error {
 	if ca.CountsPending == 0 {
 		return nil
 	}
-	open, ghosts := 0, 0
-	pending, err := g.Store.Pending(ctx, g.Clock.Now())
-	if err != nil {
+	open, ghosts, err := g.pending(ctx)
+	if err != nil || open+len(r.Names) <= ca.CountsPending {
 		return err
 	}
-	for _, p := range pending {
-		open += max(1, len(p.Names))
-		if p.State == ledger.Phantom {
-			ghosts += max(1, len(p.Names))
-		}
-	}
-	if open+len(r.Names) <= ca.CountsPending {
-		return nil
-	}
 	remedy := "Run `orderly pending drain`; `orderly pending release --all --dry-run` says what it costs to give up what cannot be finished."
-	switch {
-	case len(r.Names) > ca.CountsPending:
+	if len(r.Names) > ca.CountsPending {
 		remedy = "Split the names over several certificates."
-	case open == ghosts:
-		remedy = "`orderly pending` says until when the phantoms last; run it again after that, or order fewer names at once."
 	}
 	return failure.New(failure.RateLimited, remedy, "%d authorizations are or may be pending (%d of them phantoms), %d more are wanted, and the CA allows %d",
-		open, ghosts, len(r.Names), ca.CountsPending)
+		open+ghosts, ghosts, len(r.Names), ca.CountsPending)
+}
+
+// Crowded reports whether what may be pending unseen could fill the account, so that the CA must be seen to answer before more is
+// asked of it.
+func (g Gate) Crowded(ctx context.Context, names []string) (bool, error) {
+	if g.nobody() || g.CA.CountsPending == 0 {
+		return false, nil
+	}
+	open, ghosts, err := g.pending(ctx)
+	return ghosts > 0 && open+ghosts+len(names) > g.CA.CountsPending, err
+}
+
+// pending counts the authorizations that are pending, and those of orders that may exist unseen.
+func (g Gate) pending(ctx context.Context) (open, ghosts int, err error) {
+	pending, err := g.Store.Pending(ctx, g.Clock.Now())
+	for _, p := range pending {
+		if p.State == ledger.Phantom || p.State == ledger.Creating {
+			ghosts += max(1, len(p.Names))
+		} else {
+			open += max(1, len(p.Names))
+		}
+	}
+	return open, ghosts, err
 }
 
 // Spend changes one bucket of the account with the commit it is part of.

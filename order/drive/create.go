@@ -34,8 +34,12 @@ func (d *driver) create(ctx context.Context) error {
 			return err
 		}
 	}
+	if ready, err := d.nonceAtHand(ctx); !ready {
+		return err
+	}
 	o.CreateSentAt = now
 	o.CreateSends++
+	d.sent, d.sound = d.sent+1, false
 	if err := d.payOrder(ctx); err != nil {
 		return err
 	}
@@ -50,6 +54,56 @@ func (d *driver) create(ctx context.Context) error {
 		return d.notCreated(ctx, now, err)
 	}
 	return d.created(ctx, reply)
+}
+
+// nonceAtHand fetches a nonce where there is none, so that nothing stands between the intent of a newOrder and its first byte: a
+// run that dies on the way to a CA that does not answer has then certainly sent none.
+func (d *driver) nonceAtHand(ctx context.Context) (bool, error) {
+	if d.e.Client.Nonces() > 0 {
+		return true, nil
+	}
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	err := d.e.Client.FetchNonce(rctx)
+	if err == nil || ctx.Err() != nil {
+		return err == nil, nil // the loop sees the context
+	}
+	d.count("new-order", err)
+	p, _ := errors.AsType[*acme.Problem](err)
+	d.unmade = &order.Unmade{Effect: order.NotDone, Problem: p, Cause: &acme.NotSent{Kind: acme.KindNewOrder, Cause: err},
+		SentAt: d.e.Clock.Now(), Times: d.troubles["new-order"]}
+	return false, nil
+}
+
+// probe finds out whether the CA answers newOrder.
+func (d *driver) probe(ctx context.Context) error {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	if err := d.e.ACME.TakesOrders(rctx); err != nil {
+		return d.trouble("new-order", err)
+	}
+	d.sound = true
+	d.calm("new-order")
+	d.note("new-order probed", "the CA answers it")
+	return nil
+}
+
+// takeCount counts what may be pending unseen before a newOrder of an order that does not exist yet.
+func (d *driver) takeCount(ctx context.Context) error {
+	if d.o == nil || d.o.State != ledger.Creating {
+		return nil
+	}
+	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
+	if err != nil {
+		return err
+	}
+	for _, o := range rows {
+		if o.State == ledger.Phantom && o.Expires.After(d.e.Clock.Now()) {
+			d.ghosts++
+		}
+	}
+	d.crowded, err = d.e.gate().Crowded(ctx, d.o.Names)
+	return err
 }
 
 // decideProfile asks for the preferred profile where the CA offers it, and refuses a required one that it does not offer:
@@ -140,6 +194,7 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	}
 	// This one certainly came to nothing; an earlier one without an answer may not have.
 	d.o.CreateSends--
+	d.sent--
 	d.o.CreateSentAt = d.unproven
 	d.refund()
 	d.count("new-order", err)

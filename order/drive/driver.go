@@ -29,6 +29,9 @@ type driver struct {
 	listProves                bool // that what it does not show was never made
 	listBroken                bool // it failed in this run, and is of no use once the CA answers something else
 	suspected                 bool // an order of the name set may be there that no newOrder of this row made
+	sent, ghosts              int  // newOrders without an answer; phantoms of the name set that other rows have left
+	sound                     bool // the CA was seen to answer newOrder since
+	crowded                   bool // what may be pending unseen could fill the account
 	nextPoll, patienceEnds    time.Time
 	heldUntil                 time.Time // no request before this moment: an earlier run was asked so
 	asked                     bool      // the CA asked for nextPoll
@@ -96,8 +99,10 @@ func (d *driver) facts() order.Facts {
 		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Known: d.e.CA.LongestValidation > 0, Wanted: &d.plan.Request,
 		UntilIssued: d.untilIssued, Looked: d.looked, Seen: d.seen, Placed: d.placed, Unplaceable: d.unplaceable,
 		Blocked: d.obstacle(), Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady,
-		ListWalked: d.listWalked, ListProves: d.listProves, NoList: d.noList, Suspected: d.suspected, ShowsProcessing: d.e.Account.ShowsProcessing,
-		Denied: d.denied > 0, Finalizes: d.finalizes, NotAgain: d.notAgain,
+		ListWalked: d.listWalked, ListProves: d.listProves, NoList: d.noList, Suspected: d.suspected,
+		Sent: d.sent, Ghosts: d.ghosts, Crowded: d.crowded, Sound: d.sound, Insists: d.plan.Force,
+		ShowsProcessing: d.e.Account.ShowsProcessing,
+		Denied:          d.denied > 0, Finalizes: d.finalizes, NotAgain: d.notAgain,
 		Unmade: d.unmade, Patience: d.e.Patience, LongestWait: d.e.LongestWait, NextPoll: d.nextPoll, GiveUp: d.patienceEnds,
 		Asked: d.asked, NotBefore: d.silence(),
 	}
@@ -122,6 +127,9 @@ func (d *driver) obstacle() error {
 // drive asks Next and obeys until the order is settled or nothing can be done now. A nil error means that the certificate
 // is in place, or that a superseded order has come to rest.
 func (d *driver) drive(ctx context.Context) error {
+	if err := d.takeCount(ctx); err != nil {
+		return err
+	}
 	for step := range mostSteps {
 		act := order.Next(d.facts())
 		switch {
@@ -165,6 +173,8 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 	switch act.Kind {
 	case order.Create:
 		return d.create(ctx)
+	case order.Probe:
+		return d.probe(ctx)
 	case order.Search:
 		return d.search(ctx)
 	case order.Look:

@@ -5,13 +5,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -404,4 +407,110 @@ func TestAListDoesNotHideWhatStopsEverything(t *testing.T) {
 	w.clock.skip(time.Hour)
 	w.get(r)
 	w.kept(r, 2)
+}
+
+// For as long as newOrder has no answer, one row goes on; once the CA answers, the certificate is there (C10).
+func TestALongOutageOfNewOrderLeavesOneRow(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fault testca.Fault
+		made  bool // behind the page, the CA makes an order each time
+	}{
+		{"pages", testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 502}, false},
+		{"pages, and what is behind them works", testca.Fault{Kind: "new-order", Action: testca.Misshape, Shape: testca.PageInstead}, true},
+		{"gateway time-outs", testca.Fault{Kind: "new-order", Action: testca.Misshape, Shape: testca.PageInstead, Status: 504}, true},
+		{"500", testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 500, Problem: "serverInternal"}, false},
+		{"no answer", testca.Fault{Kind: "new-order", Action: testca.LoseAnswer}, true},
+		{"a page that calls itself a success", testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 200}, false},
+	} {
+		for _, ca := range characters() {
+			t.Run(c.name+", "+ca.name, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, ca.config)
+				r := request("a.example", "a.example", "b.example")
+				w.ca.Inject(c.fault)
+				for run := range 8 {
+					_, err := obtain(t.Context(), w.engine(), order.Plan{Request: r})
+					if err == nil && c.made && ca.lists {
+						break // it was found
+					}
+					if class := failure.ClassOf(err); class != failure.AnswerLost && class != failure.CAUnavailable {
+						w.explain()
+						t.Fatalf("run %d: %v", run, err)
+					}
+					w.accounted()
+					if n := len(w.orders("a.example")); n != 1 {
+						t.Fatalf("run %d: %d rows", run, n)
+					}
+					w.clock.skip(5 * time.Hour)
+				}
+				w.ca.ClearFaults()
+				if !w.disk.has("a.example") {
+					w.get(r)
+				}
+				w.accounted()
+				w.kept(r, 2)
+				if n := len(w.truth(r.Names...)); n > 3 {
+					t.Errorf("%d orders were made", n)
+				}
+			})
+		}
+	}
+}
+
+// A page with a 4xx is something before the CA that let nothing through: no refusal of the CA's, and no phantom.
+func TestAPageIsNoRefusal(t *testing.T) {
+	for _, status := range []int{403, 404, 413} {
+		w := newWorld(t, testca.Config{})
+		r := request("a.example", "a.example")
+		w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: status})
+		_, err := w.fails(order.Plan{Request: r}, failure.CAUnavailable)
+		if !strings.Contains(err.Error(), "not the CA itself") {
+			t.Error(err)
+		}
+		w.ca.ClearFaults()
+		w.get(r)
+		w.kept(r, 0)
+	}
+}
+
+// Where pending authorizations are counted, phantoms keep nobody from a CA that answers (C10).
+func TestALockOutByPhantomsEndsWhenTheCAAnswers(t *testing.T) {
+	w := newWorld(t, testca.Config{Limits: testca.Limits{PendingAuthorizations: testca.Limit{Count: 4}}})
+	counts := func(e *drive.Engine) *drive.Engine {
+		e.Profiles = limit.Profiles{{Name: "counting", CountsPending: 4, LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour}}
+		return e
+	}
+	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 502})
+	first, second := request("a.example", "a.example"), request("b.example", "b.example", "c.example")
+	for range 3 {
+		for _, r := range []ledger.Request{first, second} {
+			if _, err := obtain(t.Context(), counts(w.engine()), order.Plan{Request: r}); err == nil {
+				t.Fatal("an outage is no error")
+			}
+			w.clock.skip(time.Hour)
+		}
+	}
+	w.ca.ClearFaults()
+	for _, r := range []ledger.Request{second, first} {
+		if _, err := obtain(t.Context(), counts(w.engine()), order.Plan{Request: r}); err != nil {
+			w.explain()
+			t.Fatal(err)
+		}
+		w.kept(r, 2)
+	}
+}
+
+// A run that dies while it fetches the nonce has sent no newOrder, and the ledger knows (C13).
+func TestWhoDiesBeforeNewOrderLeavesNoPhantom(t *testing.T) {
+	for _, c := range characters() {
+		w := newWorld(t, c.config)
+		r := request("a.example", "a.example", "b.example")
+		w.untilKind(r, "new-nonce")
+		if n := w.shown(); n > 0 {
+			t.Errorf("%s: %d authorizations may be pending, it is said", c.name, n)
+		}
+		w.get(r)
+		w.kept(r, 0)
+	}
 }

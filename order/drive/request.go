@@ -96,7 +96,11 @@ func (d *driver) trouble(kind string, err error) error {
 	if d.asked {
 		d.o.NotBefore = d.notBefore()
 	}
-	kept := strings.TrimSpace(acme.Advice(d.e.Account.Server, err) + " The order is kept and goes on with the next run.")
+	kept := " The order is kept and goes on with the next run."
+	if d.o.ID == 0 {
+		kept = " Nothing was ordered; the next run tries again."
+	}
+	kept = strings.TrimSpace(acme.Advice(d.e.Account.Server, err) + kept)
 	return d.stop(class, kept, "%s for %s: %s", kind, d.o.Lineage,
 		failure.Clean(err.Error()))
 }

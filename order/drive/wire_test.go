@@ -150,7 +150,9 @@ func (x *wire) check(kind, url string, payload []byte) {
 	x.mu.Unlock()
 	switch kind {
 	case "new-order":
-		wrong = x.intendedOrder(payload)
+		if len(payload) > 0 { // no order can be made of a POST-as-GET
+			wrong = x.intendedOrder(payload)
+		}
 	case "challenge":
 		wrong = x.intendedAnswer(url, sent)
 	case "finalize":
