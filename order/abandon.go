@@ -14,6 +14,7 @@ type Reason string
 // The reasons.
 const (
 	GivenUpHere        Reason = "it was given up on this host, without a word to its CA"
+	NotFinished        Reason = "it was given up, since what the CA has issued could not be put in place"
 	LineageDeleted     Reason = "its lineage was deleted"
 	AccountDeactivated Reason = "its account was deactivated"
 	// AccountGone: nobody can ask the CA about it, and it is long past its end by this host's clock.

@@ -2,6 +2,7 @@ package drive_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -133,4 +134,72 @@ func TestADamagedChainIsNotKept(t *testing.T) {
 	w.oddly(testca.OddCertificate{})
 	w.get(r) // it was the CA's passing trouble
 	w.served("a.example", 1, true)
+}
+
+// No order is kept against the operator's word: one whose certificate cannot be put in place is given up when that is said.
+func TestAnOrderWhoseCertificateCannotBeInstalledIsReleased(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	p := order.Plan{Request: request("a.example", "a.example")}
+	w.disk.refuse = failure.New(failure.LineageBroken, "Repair it.", "the links are wrong")
+	w.fails(p, failure.LineageBroken)
+	w.fails(p, failure.LineageBroken)
+	o := w.orders("a.example")[0]
+	must(t, w.engine().Release(t.Context(), o))
+	w.wantStates("a.example", "released")
+	w.served("a.example", 1, false)
+	w.disk.refuse = nil
+	w.get(p.Request)
+	w.served("a.example", 2, true)
+	w.oddly(testca.OddCertificate{Chain: "none"})
+	p = order.Plan{Request: request("b.example", "b.example")}
+	w.fails(p, failure.CAUnavailable)
+	must(t, w.engine().Release(t.Context(), w.orders("b.example")[0]))
+	w.wantStates("b.example", "released")
+}
+
+// An order that dies at finalize, for whatever reason, is not followed by another one with every run.
+func TestAnOrderThatDiesAtFinalizeHasABackOff(t *testing.T) {
+	for name, fault := range map[string]testca.Fault{
+		"broken":     {Kind: "finalize", Action: testca.BreakOrder},
+		"its answer": {Kind: "finalize", Action: testca.BreakOrder, Nth: 1},
+	} {
+		w := newWorld(t, testca.Config{AuthzReuse: true})
+		w.ca.Inject(fault)
+		p := order.Plan{Request: request("a.example", "a.example")}
+		_, err := w.fails(p, failure.CARefused)
+		if !strings.Contains(err.Error(), "serverInternal") {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.clock.skip(2 * time.Minute)
+		if fault.Nth == 1 {
+			w.get(p.Request) // the CA is well again
+			continue
+		}
+		w.fails(p, failure.CARefused)
+		for range 5 {
+			w.clock.skip(time.Minute)
+			w.fails(p, failure.BackOff)
+		}
+		w.clock.skip(10 * time.Minute)
+		w.fails(p, failure.CARefused)
+		w.clock.skip(time.Hour)
+		w.fails(p, failure.BackOff)
+		w.served("a.example", 3, false)
+	}
+}
+
+// Orders that die one after the other though nobody here is to blame are two in a run at the most, and then wait.
+func TestOrdersThatAreGoneAtOnceAreNotMadeForEver(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	w.ca.Inject(testca.Fault{Kind: "order", Action: testca.Respond, Status: 404, Problem: "malformed", Detail: "no such order"})
+	w.rewrite("new-order", func(_ http.Header, object map[string]any) { object["expires"] = "2020-01-01T00:00:00Z" })
+	p := order.Plan{Request: request("a.example", "a.example")}
+	_, _ = obtain(t.Context(), w.engine(), p)
+	for range 3 {
+		w.fails(p, failure.BackOff)
+	}
+	if n := w.requests("new-order"); n != 2 {
+		w.explain()
+		t.Errorf("%d newOrders", n)
+	}
 }

@@ -206,6 +206,10 @@ func (d *driver) ending(act order.Action) ledger.Change {
 		d.fell(d.lastDeed())
 	case ledger.TakenState, ledger.LostState, ledger.ExpiredState:
 		d.fellFreely(d.lastDeed())
+	case ledger.ReleasedState:
+		if d.o.Releasing && act.Class != failure.Released && !d.booked { // given up for a reason that the next one may meet as well
+			d.fellFreely(d.e.Clock.Now())
+		}
 	case ledger.RefusedState, ledger.Phantom:
 		d.stand(asItStands)
 	}

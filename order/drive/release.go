@@ -58,7 +58,7 @@ func (d *driver) charge(a *ledger.Authorization) {
 }
 
 // Release gives an order up because the operator says so, whatever it costs. An order whose certificate the CA has issued
-// is not given up: it is brought to its end.
+// is brought to its end, and given up where that fails.
 func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	held, ok, err := e.Host.TryLock(order.LineageLock(o.Lineage))
 	if err != nil {
@@ -82,5 +82,12 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 			"order %d for %s has no URL that could be released", o.ID, o.Lineage)
 	}
 	o.Releasing, o.SettledAt = true, time.Time{}
-	return newDriver(e, o).drive(ctx)
+	err = newDriver(e, o).drive(ctx)
+	if err == nil || ctx.Err() != nil || !o.SettledAt.IsZero() || o.State != ledger.Valid && o.State != ledger.Processing {
+		return err
+	}
+	// Nothing of it is pending at the CA, and what was issued can be neither had nor put in place: no order is kept against the
+	// word of the operator.
+	e.Host.Tell("Order %d for %s could not be brought to its end, and is given up: %v", o.ID, o.Lineage, err)
+	return e.Abandon(ctx, order.NotFinished, []*ledger.Order{o}, nil)
 }

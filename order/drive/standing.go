@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -48,6 +49,7 @@ func (d *driver) fellFreely(since time.Time) {
 	d.stand(func(s *ledger.Standing) {
 		s.NextAt = since.Add(order.BackOff(s.Failures))
 		s.Failures++
+		s.Fingerprint = cmp.Or(d.fingerprint, s.Fingerprint)
 		d.next = s.NextAt
 	})
 }
