@@ -110,6 +110,7 @@ type Order struct {
 
 	Chain       []byte    `json:"-"` // the certificate as downloaded, PEM, checked against the CSR's key
 	InstalledAt time.Time `json:"installed_at,omitzero"`
+	Redeploys   int       `json:"-"`                    // how often the deploy hooks were begun again, since a process ended while they ran
 	DeployedAt  time.Time `json:"deployed_at,omitzero"` // every deploy hook has run
 
 	Class    string `json:"class,omitempty"` // failure class of what ended or last stopped it

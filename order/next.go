@@ -33,6 +33,7 @@ const (
 	DropReplaces Kind = "drop-replaces" // ask for an order that replaces none, since the CA will not have it
 	Install      Kind = "install"       // put the certificate in place
 	Deploy       Kind = "deploy"        // run the deploy hooks
+	Forgo        Kind = "forgo-hooks"   // give the deploy hooks up: they end whoever runs them
 
 	Learn     Kind = "learn"     // read the CA's directory
 	Steady    Kind = "steady"    // begin the waiting anew: the clock was set back
@@ -269,9 +270,18 @@ func (f *Facts) lost() Action {
 		"the CA issued a certificate, but the private key that belongs to it is gone")
 }
 
+// mostRedeploys is how often deploy hooks are begun again after a process that ran them died or was stopped.
+const mostRedeploys = 3
+
+// installed runs the deploy hooks at least once per certificate (rule 14), but not for ever: hooks that end whoever runs
+// them would end every run from then on.
 func (f *Facts) installed() Action {
-	if f.Order.DeployedAt.IsZero() {
+	switch {
+	case !f.Order.DeployedAt.IsZero():
+	case f.Order.Redeploys < mostRedeploys:
 		return Action{Kind: Deploy}
+	default:
+		return Action{Kind: Forgo}
 	}
 	return f.end(ledger.Installed, "", "")
 }

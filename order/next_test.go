@@ -346,6 +346,14 @@ func TestNextOnceItIsFinalized(t *testing.T) {
 			in(f, ledger.Installed)
 			f.Looked = false
 		}, order.Deploy, "", ""},
+		{"its hooks are begun again for the third time", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Installed)
+			o.Redeploys = 2
+		}, order.Deploy, "", ""},
+		{"hooks that end whoever runs them are given up", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Installed)
+			o.Redeploys = 3
+		}, order.Forgo, "", ""},
 		{"then the order is settled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Installed)
 			o.DeployedAt = noon

@@ -35,7 +35,7 @@ func (d dice) facts() order.Facts {
 	o := &ledger.Order{ID: 1, Lineage: "a", State: one(d, ledger.Creating, ledger.PendingState, ledger.Ready, ledger.Processing, ledger.Valid,
 		ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState, ledger.TakenState, ledger.LostState, ledger.RefusedState, ledger.Phantom,
 		ledger.SupersededState),
-		CreateSends: d.IntN(6), Superseded: d.maybe(), CreateSentAt: d.moment(), FinalizeSentAt: d.moment()}
+		CreateSends: d.IntN(6), Superseded: d.maybe(), CreateSentAt: d.moment(), FinalizeSentAt: d.moment(), Redeploys: d.IntN(5)}
 	if d.IntN(8) == 0 {
 		o.SettledAt = noon
 	}
@@ -113,7 +113,7 @@ func TestNextNeverDoesWhatTheRulesForbid(t *testing.T) {
 		}
 	}
 	for _, kind := range []order.Kind{order.Create, order.Answer, order.Finalize, order.Search, order.Look, order.Show, order.Download, order.Check,
-		order.Place, order.Clear, order.MakeKey, order.ChangeKey, order.DropReplaces, order.Learn, order.Steady, order.GiveUp, order.Leave, order.Release, order.Install, order.Deploy, order.Wait, order.Settle, order.Stop, order.Done} {
+		order.Place, order.Clear, order.MakeKey, order.ChangeKey, order.DropReplaces, order.Learn, order.Steady, order.GiveUp, order.Leave, order.Release, order.Install, order.Deploy, order.Forgo, order.Wait, order.Settle, order.Stop, order.Done} {
 		if seen[kind] == 0 {
 			t.Errorf("no facts led to %s", kind)
 		}
@@ -185,11 +185,14 @@ func breach(f order.Facts, act order.Action) string {
 		if o.State != ledger.Ready || f.KeyReady {
 			return "a key is made that must not be"
 		}
-	case order.Install, order.Deploy:
+	case order.Install, order.Deploy, order.Forgo:
 		if f.UntilIssued {
 			return "what is another run's is put in place"
 		}
-		if act.Kind == order.Deploy {
+		if act.Kind == order.Deploy && o.Redeploys > 2 || act.Kind == order.Forgo && o.Redeploys < 3 {
+			return "hooks are run for ever, or given up too early"
+		}
+		if act.Kind != order.Install {
 			break
 		}
 		if !f.KeyReady || len(o.Chain) == 0 {
@@ -290,7 +293,7 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 		o.Chain = []byte("chain")
 	case order.Install:
 		o.State = ledger.Installed
-	case order.Deploy:
+	case order.Deploy, order.Forgo:
 		o.DeployedAt = f.Now
 	case order.Wait:
 		f.Now = act.Until

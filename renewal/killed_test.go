@@ -30,8 +30,14 @@ func (k *killer) step(string) {
 	}
 }
 
-// Commit implements ledger.Store.
+// Commit implements ledger.Store. The words of events and commands are another version's: nothing is recovered by them.
 func (k *killer) Commit(ctx context.Context, c *ledger.Change) error {
+	for i := range c.Events {
+		c.Events[i].Kind, c.Events[i].Detail = "reworded", ""
+	}
+	if c.Run != nil {
+		c.Run.Command = "reworded"
+	}
 	k.step("")
 	err := k.Store.Commit(ctx, c)
 	k.step("")

@@ -210,7 +210,7 @@ func (h *machine) has(names ...string) {
 // renew is a run of renew.
 func (h *machine) renew(round renewal.Round) ([]renewal.Result, error) {
 	h.t.Helper()
-	s := h.process("renew")
+	s := h.process("a round, in whatever words")
 	results, err := s.RenewAll(h.t.Context(), round)
 	must(h.t, s.Finish(h.t.Context()))
 	code := renewal.Exit(results, err)

@@ -14,7 +14,7 @@ import (
 const orderColumns = `id, version, account_id, lineage, name_key, profile, state, request, created_at, updated_at,
 	settled_at, not_before, superseded, releasing, url, finalize_url, certificate_url, ca_status, expires_at, replaces,
 	create_sent_at, create_sends, key_path, key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, installed_at,
-	deployed_at, class, sentence, remedy`
+	redeploys, deployed_at, class, sentence, remedy`
 
 // live is the condition of the partial index orders_live, to the letter.
 const live = `state IN ('creating', 'pending', 'ready', 'processing', 'valid')`
@@ -26,7 +26,7 @@ func scanOrder(r row) (*ledger.Order, error) {
 		at(&o.CreatedAt), at(&o.UpdatedAt), at(&o.SettledAt), at(&o.NotBefore), &o.Superseded, &o.Releasing, &o.URL, &o.Finalize,
 		&o.Certificate, &o.CAStatus, at(&o.Expires), &o.Replaces, at(&o.CreateSentAt), &o.CreateSends, &o.Key.Path,
 		&o.Key.SHA256, &o.CSR.Path, &o.CSR.SHA256, at(&o.FinalizeSentAt), &chain, at(&o.InstalledAt),
-		at(&o.DeployedAt), &o.Class, &o.Sentence, &o.Remedy)
+		&o.Redeploys, at(&o.DeployedAt), &o.Class, &o.Sentence, &o.Remedy)
 	if err != nil {
 		return nil, err
 	}

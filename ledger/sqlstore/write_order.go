@@ -51,7 +51,7 @@ func (w *writer) orderValues(o *ledger.Order) []any {
 		string(o.State), w.json(o.Request), micros(o.UpdatedAt), micros(o.SettledAt), micros(o.NotBefore),
 		number(o.Superseded), number(o.Releasing), o.URL, o.Finalize, o.Certificate, o.CAStatus, micros(o.Expires), o.Replaces,
 		micros(o.CreateSentAt), o.CreateSends, o.Key.Path, o.Key.SHA256, o.CSR.Path, o.CSR.SHA256,
-		micros(o.FinalizeSentAt), string(o.Chain), micros(o.InstalledAt), micros(o.DeployedAt), o.Class, o.Sentence,
+		micros(o.FinalizeSentAt), string(o.Chain), micros(o.InstalledAt), o.Redeploys, micros(o.DeployedAt), o.Class, o.Sentence,
 		o.Remedy,
 	}
 }
@@ -67,9 +67,9 @@ func (w *writer) insertOrder(o *ledger.Order) {
 	args := append(w.orderValues(o), o.AccountID, o.Lineage, ledger.NameKey(o.Names), o.Profile, micros(o.CreatedAt))
 	w.insert(&o.ID, `INSERT INTO orders (state, request, updated_at, settled_at, not_before, superseded, releasing, url,
 			finalize_url, certificate_url, ca_status, expires_at, replaces, create_sent_at, create_sends, key_path,
-			key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, installed_at, deployed_at, class, sentence, remedy,
+			key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, installed_at, redeploys, deployed_at, class, sentence, remedy,
 			version, account_id, lineage, name_key, profile, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
 	w.liveTwice()
 	if w.err == nil {
 		set(w, &o.Version, 1)
@@ -84,7 +84,7 @@ func (w *writer) updateOrder(o *ledger.Order) {
 	res, err := w.tx.ExecContext(w.ctx, w.dialect.Rebind(`UPDATE orders SET state = ?, request = ?, updated_at = ?,
 			settled_at = ?, not_before = ?, superseded = ?, releasing = ?, url = ?, finalize_url = ?, certificate_url = ?, ca_status = ?,
 			expires_at = ?, replaces = ?, create_sent_at = ?, create_sends = ?, key_path = ?, key_sha256 = ?, csr_path = ?,
-			csr_sha256 = ?, finalize_sent_at = ?, chain = ?, installed_at = ?, deployed_at = ?, class = ?, sentence = ?,
+			csr_sha256 = ?, finalize_sent_at = ?, chain = ?, installed_at = ?, redeploys = ?, deployed_at = ?, class = ?, sentence = ?,
 			remedy = ?, version = version + 1
 		WHERE id = ? AND version = ?`), args...)
 	w.err = err

@@ -218,6 +218,9 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 		return d.install(ctx)
 	case order.Deploy:
 		return d.deploy(ctx)
+	case order.Forgo:
+		d.forgo()
+		return nil
 	case order.Wait:
 		return d.wait(ctx, act.Until)
 	case order.Settle:

@@ -128,31 +128,12 @@ func (d *driver) install(ctx context.Context) error {
 	return nil
 }
 
-// deploysAgain is how often deploy hooks are begun again after a process that ran them died or was stopped.
-const deploysAgain = 3
-
-// deploy runs the deploy hooks, at least once per certificate (rule 14): a process that dies in between leaves the order
-// unsettled, and the next one runs them again. It gives up on hooks that end whoever runs them, since those would end every
-// run from then on.
+// deploy runs the deploy hooks. A process that dies in between leaves the order unsettled, and the next one runs them again:
+// that it does is counted before they are begun.
 func (d *driver) deploy(ctx context.Context) error {
-	const again = "deploy hooks again"
 	if d.inherited {
-		events, err := d.e.Store.Events(context.WithoutCancel(ctx), d.o.ID, 0)
-		if err != nil {
-			return err
-		}
-		begun := 0
-		for _, e := range events {
-			if e.Kind == again {
-				begun++
-			}
-		}
-		if begun >= deploysAgain {
-			d.note("deploy hooks given up", "%d runs ended while they ran", begun+1)
-			d.o.DeployedAt = d.e.Clock.Now()
-			return nil
-		}
-		d.note(again, "the run before ended while they ran, or before")
+		d.o.Redeploys++
+		d.note("deploy hooks again", "the run before ended while they ran, or before")
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}
@@ -162,6 +143,12 @@ func (d *driver) deploy(ctx context.Context) error {
 	}
 	d.o.DeployedAt = d.e.Clock.Now()
 	return nil
+}
+
+// forgo gives the deploy hooks up.
+func (d *driver) forgo() {
+	d.note("deploy hooks given up", "%d runs ended while they ran", d.o.Redeploys+1)
+	d.o.DeployedAt = d.e.Clock.Now()
 }
 
 // settle ends the order: nothing remains to be done for it.

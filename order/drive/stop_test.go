@@ -131,6 +131,49 @@ func TestADeployHookThatIsStoppedRunsAgain(t *testing.T) {
 	w.kept(r, 0)
 }
 
+// A hook that restarts whoever runs it would end every run: it is begun once and three times again. What was counted is the
+// row's, whatever events are called.
+func TestADeployHookThatEndsEveryRunIsGivenUp(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	r := request("a.example", "a.example")
+	w.disk.onDeploy = func() { panic(killed{}) }
+	died := 0
+	run := func() {
+		defer func() {
+			if _, ok := recover().(killed); ok {
+				died++
+			}
+		}()
+		e := w.engine()
+		e.Store = reworded{w.store}
+		_, err := e.Obtain(t.Context(), r.Lineage, r.Names, func(context.Context) (*order.Plan, error) {
+			if w.disk.has(r.Lineage) {
+				return nil, nil
+			}
+			return &order.Plan{Request: r}, nil
+		})
+		must(t, err)
+	}
+	for range 6 {
+		run()
+	}
+	if n := w.disk.deploys[r.Lineage]; n != 4 || died != 4 {
+		t.Errorf("it was begun %d times, and ended %d runs", n, died)
+	}
+	w.kept(r, 0)
+}
+
+// reworded is a ledger into which another version wrote its events.
+type reworded struct{ ledger.Store }
+
+// Commit implements ledger.Store.
+func (r reworded) Commit(ctx context.Context, c *ledger.Change) error {
+	for i := range c.Events {
+		c.Events[i].Kind, c.Events[i].Detail = "reworded", ""
+	}
+	return r.Store.Commit(ctx, c)
+}
+
 func TestWhoWaitsForALockCanBeStopped(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	unlock, err := w.locks.Lock(t.Context(), order.LineageLock("a.example"))

@@ -61,6 +61,7 @@ CREATE TABLE orders (
     finalize_sent_at BIGINT NOT NULL,
     chain            TEXT   NOT NULL,
     installed_at     BIGINT NOT NULL,
+    redeploys        BIGINT NOT NULL,
     deployed_at      BIGINT NOT NULL,
     class            TEXT   NOT NULL,
     sentence         TEXT   NOT NULL,
