@@ -70,6 +70,7 @@ func external(t *testing.T, id, key string) *acme.ExternalAccount {
 }
 
 func TestAnAccountIsMadeForTheCAsCustomer(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{ExternalAccountRequired: true, ExternalAccountKeys: map[string]string{"customer-1": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}})
 	s := h.process("register")
 	_, err := s.Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
@@ -92,6 +93,7 @@ func TestAnAccountIsMadeForTheCAsCustomer(t *testing.T) {
 }
 
 func TestALostAnswerToRegisterMakesNoSecondAccount(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	r := account.Registration{AgreeTOS: true, NoEmail: true}
 	h.ca.Inject(testca.Fault{Kind: "new-account", Action: testca.LoseAnswer})
@@ -108,6 +110,7 @@ func TestALostAnswerToRegisterMakesNoSecondAccount(t *testing.T) {
 }
 
 func TestContactsAreReplacedAndRemoved(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	s, a := h.process("update_account"), h.account()
@@ -156,6 +159,7 @@ func (h *machine) followed(lineages ...string) *certbot.Account {
 }
 
 func TestEverythingFollowsAnAccountsNewKey(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com", "b.example.com")
 	before := h.account()
@@ -173,6 +177,7 @@ func TestEverythingFollowsAnAccountsNewKey(t *testing.T) {
 // Whatever becomes of the request, no key is lost: the next run, whatever it is about, works with the one that counts, and
 // the change can be made.
 func TestAChangeOfKeyThatGoesWrongLosesNoKey(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]testca.Fault{
 		"never processed":         {Action: testca.Drop},
 		"answer lost":             {Action: testca.LoseAnswer},
@@ -181,6 +186,7 @@ func TestAChangeOfKeyThatGoesWrongLosesNoKey(t *testing.T) {
 		"answer lost, CA is away": {Action: testca.LoseAnswer},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
 			h.twice("key-change", fault)
@@ -205,8 +211,10 @@ func TestAChangeOfKeyThatGoesWrongLosesNoKey(t *testing.T) {
 
 // A run killed anywhere behind the CA's acceptance is ended by the next one, whatever that is about.
 func TestAKilledChangeOfKeyIsEndedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"before write private_key.json aside", "after write private_key.json", "after rename account", "after write a.example.com.conf"} {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com", "b.example.com")
 			s := h.process("update_account")
@@ -237,6 +245,7 @@ var errKilled = errors.New("killed")
 
 // An order that an earlier run left goes on with the new key, and the renewal file it makes names the account by it.
 func TestAnUnfinishedOrderFollowsItsAccountsNewKey(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	h.site("b.example.com")
@@ -264,6 +273,7 @@ func TestAnUnfinishedOrderFollowsItsAccountsNewKey(t *testing.T) {
 }
 
 func TestUnregisterEndsWhatTheAccountLeftAndRemovesIt(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	h.site("b.example.com")
@@ -295,12 +305,14 @@ func TestUnregisterEndsWhatTheAccountLeftAndRemovesIt(t *testing.T) {
 
 // The CA must not be left with an account that it believes valid, nor the host with one that is not.
 func TestAnUnregisterThatGoesWrongIsEndedByTheNext(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]testca.Fault{
 		"never processed":   {Action: testca.Drop},
 		"answer lost":       {Action: testca.LoseAnswer},
 		"a gateway's error": {Action: testca.Respond, Status: 502},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
 			h.twice("deactivate-account", fault)
@@ -325,8 +337,10 @@ func TestAnUnregisterThatGoesWrongIsEndedByTheNext(t *testing.T) {
 }
 
 func TestAKilledUnregisterIsEndedByTheNext(t *testing.T) {
+	t.Parallel()
 	for _, step := range []string{"before remove private_key.json", "after remove private_key.json"} {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
 			a := h.account()
@@ -357,6 +371,7 @@ func TestAKilledUnregisterIsEndedByTheNext(t *testing.T) {
 }
 
 func TestAnAccountThatTheCADoesNotAcceptIsSaidSo(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	a := h.account()
@@ -385,6 +400,7 @@ func (f forgetful) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // A CA that takes addresses and keeps none has not "updated" anything.
 func TestWhatACAKeepsOfAContactIsSaid(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	for _, keeps := range []bool{true, false} {

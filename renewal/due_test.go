@@ -14,6 +14,7 @@ var noon = time.Date(2026, time.November, 24, 12, 0, 0, 0, time.UTC)
 const day = 24 * time.Hour
 
 func TestWhenACertificateIsDue(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		life   time.Duration
 		before string
@@ -46,6 +47,7 @@ func TestWhenACertificateIsDue(t *testing.T) {
 }
 
 func TestWhenLittleTimeIsLeft(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		life, left time.Duration
 		want       bool
@@ -60,6 +62,7 @@ func TestWhenLittleTimeIsLeft(t *testing.T) {
 }
 
 func TestAClockThatCannotBeBelieved(t *testing.T) {
+	t.Parallel()
 	ends := func(expired, all int) []time.Time {
 		var list []time.Time
 		for i := range all {
@@ -96,6 +99,7 @@ func TestAClockThatCannotBeBelieved(t *testing.T) {
 }
 
 func TestTheCAsClockIsComparedWithOurs(t *testing.T) {
+	t.Parallel()
 	for theirs, want := range map[time.Time]string{
 		{}: "", noon: "", noon.Add(5 * time.Minute): "", noon.Add(-5 * time.Minute): "",
 		noon.Add(6 * time.Minute): "-6m0s off", noon.Add(-time.Hour): "1h0m0s off",
@@ -107,6 +111,7 @@ func TestTheCAsClockIsComparedWithOurs(t *testing.T) {
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	result := func(outcome string) Result { return Result{Outcome: outcome} }
 	for _, c := range []struct {
 		results []Result

@@ -13,6 +13,7 @@ import (
 
 // Invariant I9: what is broken here costs the CA nothing, not even an account.
 func TestABrokenSiteCostsNotEvenAnAccount(t *testing.T) {
+	t.Parallel()
 	const name, dead = "a.example.com", "dead.example.com"
 	h := newHost(t, testca.Config{DeadNames: []string{dead}})
 	h.site(dead)
@@ -52,6 +53,7 @@ func TestABrokenSiteCostsNotEvenAnAccount(t *testing.T) {
 
 // A renewal whose account is gone makes another one, where that was allowed, for a site that works alone.
 func TestARenewalThatNeedsAnAccountChecksFirst(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)

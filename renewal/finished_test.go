@@ -54,12 +54,14 @@ func (h *machine) newest(lineage string) *ledger.Order {
 
 // An order that another CA's certificate has overtaken is not installed, runs no hook, and its row says so (trial L13).
 func TestWhatIsOvertakenIsNeitherInstalledNorDeployed(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for _, at := range []struct {
 		kind  string
 		after bool
 	}{{"finalize", true}, {"certificate", true}} {
 		t.Run(at.kind, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.leave(at.kind, at.after, h.hooked(name))
 			first := h.newest(name).ID
@@ -96,6 +98,7 @@ func TestWhatIsOvertakenIsNeitherInstalledNorDeployed(t *testing.T) {
 
 // A lineage that another program deleted while the CA issued does not come back.
 func TestWhatIsIssuedForADeletedLineageIsLeftAside(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)
@@ -112,6 +115,7 @@ func TestWhatIsIssuedForADeletedLineageIsLeftAside(t *testing.T) {
 
 // What a run has just renewed by finishing an earlier run's order is renewed, however much is forced (trial L14).
 func TestAForcedRenewalThatWasKilledIsOneOrder(t *testing.T) {
+	t.Parallel()
 	const name, other = "a.example.com", "b.example.com"
 	for _, kind := range []string{"new-order", "challenge", "finalize", "certificate"} {
 		for command, next := range map[string]func(h *machine) []renewal.Result{
@@ -135,6 +139,7 @@ func TestAForcedRenewalThatWasKilledIsOneOrder(t *testing.T) {
 			},
 		} {
 			t.Run(kind+", "+command, func(t *testing.T) {
+				t.Parallel()
 				h := newHost(t, testca.Config{})
 				h.has(name, other)
 				before := len(h.ca.Truth().Orders)
@@ -161,9 +166,11 @@ func TestAForcedRenewalThatWasKilledIsOneOrder(t *testing.T) {
 
 // The same for deploy hooks that were cut short: the certificate is in place already, and deploying it is what is left.
 func TestAForcedRenewalKilledInItsDeployHookIsOneOrder(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for _, command := range []string{"renew", "certonly"} {
 		t.Run(command, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has(name)
 			w := h.wish(name)
@@ -201,6 +208,7 @@ func TestAForcedRenewalKilledInItsDeployHookIsOneOrder(t *testing.T) {
 
 // A rehearsal that was killed and is run again is one order, too; and a forced renewal with another key is what was asked for.
 func TestOnlyWhatWasAskedForCountsAsFinished(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)

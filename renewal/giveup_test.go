@@ -15,9 +15,11 @@ import (
 // An order whose CA does not answer any more makes every renew fail, until somebody gives it up here: what the CA may have
 // open stays listed until it has expired, and the names can be had from another CA.
 func TestAnOrderWhoseCAIsGoneCanBeGivenUpHere(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for _, kind := range []string{"new-order", "challenge", "finalize"} {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.leave(kind, true, h.wish(name))
 			h.ca.Inject(testca.Fault{Action: testca.Drop})
@@ -43,9 +45,11 @@ func TestAnOrderWhoseCAIsGoneCanBeGivenUpHere(t *testing.T) {
 // A certificate that is downloaded is put in place, and its hooks run, though its account is gone from this host, or was given
 // up.
 func TestADownloadedCertificateNeedsNoAccount(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for _, way := range []string{"gone", "given up"} {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			blocked := filepath.Join(h.dir, "etc", "archive", name)
 			w := h.hooked(name)

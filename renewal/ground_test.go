@@ -53,6 +53,7 @@ func (h *machine) wantEmpty(dirs ...string) {
 }
 
 func TestWhatTheSolverRefusesIsRefusedWhateverIsSkipped(t *testing.T) {
+	t.Parallel()
 	for name, spoil := range map[string]func(h *machine, root string){
 		"no document root":            func(_ *machine, root string) { must(t, os.Remove(root)) },
 		"a file in the way":           func(_ *machine, root string) { must(t, os.WriteFile(root+"/.well-known", nil, 0o644)) },
@@ -89,6 +90,7 @@ func (h *machine) linked(path, target string) {
 
 // A release is deployed while the CA looks: the token is put into the new one as well.
 func TestADeploymentWhileTheCALooksIsFollowed(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	first, second := h.releases("a.example")
 	h.visited = func(path string) {
@@ -115,6 +117,7 @@ func TestADeploymentWhileTheCALooksIsFollowed(t *testing.T) {
 
 // The customer's new permissions keep the token from being removed. The order goes on, and later runs try again.
 func TestATokenThatCannotBeRemovedIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	first, second := h.releases("a.example")
 	tokens := filepath.Join(first, ".well-known/acme-challenge")
@@ -147,6 +150,7 @@ func TestATokenThatCannotBeRemovedIsTriedAgain(t *testing.T) {
 }
 
 func TestAReleaseThatIsGoneLeavesNothingToRemove(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	first, second := h.releases("a.example")
 	h.visited = func(path string) {

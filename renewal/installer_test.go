@@ -13,6 +13,7 @@ import (
 
 // Trial L4: an installer that is named and not run is told of with each renewal, unless a deploy hook does its work.
 func TestAnInstallerThatIsNotRunIsTold(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)
@@ -72,6 +73,7 @@ func TestAnInstallerThatIsNotRunIsTold(t *testing.T) {
 
 // The remedy, followed literally, ends the note.
 func TestTheHookInPlaceOfAnInstaller(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)

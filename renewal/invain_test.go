@@ -30,8 +30,10 @@ func (h *machine) obeyed() bool {
 // A command that was ended before anything was sent said so. The run that cron begins next must not do behind the person's
 // back what cannot be undone.
 func TestWhatWasEndedBeforeItWasSentIsNotDoneLater(t *testing.T) {
+	t.Parallel()
 	for kind := range irrevocable(nil) {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
 			do := irrevocable(h)[kind]
@@ -61,6 +63,7 @@ func TestWhatWasEndedBeforeItWasSentIsNotDoneLater(t *testing.T) {
 // What a dead run had asked for is found out once the CA can be reached again: that it could not be in between, or had no
 // time, is no answer. A revoked certificate would stay in use, and a deactivated account be the one that renews.
 func TestWhatADeadRunSentIsFollowedOnceTheCAAnswers(t *testing.T) {
+	t.Parallel()
 	for kind := range irrevocable(nil) {
 		for name, fault := range map[string]testca.Fault{
 			"cannot be reached": {Kind: "directory", Action: testca.Drop},
@@ -68,6 +71,7 @@ func TestWhatADeadRunSentIsFollowedOnceTheCAAnswers(t *testing.T) {
 			"has no time":       {Kind: kind, Action: testca.Respond, Status: 429, Problem: "rateLimited"},
 		} {
 			t.Run(kind+" "+name, func(t *testing.T) {
+				t.Parallel()
 				h := newHost(t, testca.Config{})
 				h.has("a.example.com")
 				do, a := irrevocable(h)[kind], h.account()
@@ -96,8 +100,10 @@ func TestWhatADeadRunSentIsFollowedOnceTheCAAnswers(t *testing.T) {
 
 // A rehearsal changes nothing: it must not revoke and delete what a dead run had begun to.
 func TestARehearsalLeavesWhatADeadRunBegan(t *testing.T) {
+	t.Parallel()
 	for kind := range irrevocable(nil) {
 		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has("a.example.com")
 			do := irrevocable(h)[kind]

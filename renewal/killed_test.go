@@ -91,6 +91,7 @@ func (h *machine) whole(lineage string) bool {
 // A deletion that is killed at any effect is finished by whatever run comes next: the lineage is whole, since nothing of it
 // was begun, or gone for good, and no renew fails because of it (trial P7). So is what an order would bring back.
 func TestADeletionKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	gone := 0
 	for at := 1; ; at++ {
@@ -118,6 +119,7 @@ func TestADeletionKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 
 // What another program made in its place meanwhile is not deleted.
 func TestAnUnfinishedDeletionSparesWhatCameAfter(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)
@@ -138,6 +140,7 @@ func TestAnUnfinishedDeletionSparesWhatCameAfter(t *testing.T) {
 
 // Who repeats the command that was killed is told that it is done.
 func TestADeletionIsRepeatedAfterAKill(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	for at := 3; at < 60; at += 4 {
 		name := fmt.Sprintf("a%d.example.com", at)
@@ -162,6 +165,7 @@ func TestADeletionIsRepeatedAfterAKill(t *testing.T) {
 
 // A revocation that is killed at any effect: the certificate is revoked and its lineage gone, or nothing was begun.
 func TestARevocationKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	revoked := 0
 	for at := 1; ; at++ {
@@ -188,6 +192,7 @@ func TestARevocationKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 
 // Where nobody could say whether the files go, a killed revocation keeps them.
 func TestAKilledRevocationKeepsWhatNobodyWasAskedAbout(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	for _, at := range []int{3, 4, 5} {
 		name := fmt.Sprintf("a%d.example.com", at)
@@ -206,6 +211,7 @@ func TestAKilledRevocationKeepsWhatNobodyWasAskedAbout(t *testing.T) {
 
 // An account that is given up by a run killed at any effect is deactivated and gone, or as it was.
 func TestAnUnregisterKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	over := 0
 	for at := 1; ; at++ {
@@ -247,6 +253,7 @@ func (h *machine) status(a *certbot.Account) string {
 // A change of key that is killed at any effect is made or was never begun; in between no run is left without a key, and none
 // asks the CA about it again and again.
 func TestAKeyChangeKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com", "b.example.com")
 	changed := 0

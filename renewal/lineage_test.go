@@ -48,6 +48,7 @@ func (h *machine) warned(phrase string) int {
 // Somebody put a pair of their own into the archive as the next version. It ends sooner than the one in use: nothing leads
 // there, nothing is ordered for it, and one note says so.
 func TestAVersionThatIsNoSuccessorIsLeftAloneByEveryCommand(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "off.example")
 	for _, name := range []string{"a.example", "off.example"} {
@@ -91,6 +92,7 @@ func TestAVersionThatIsNoSuccessorIsLeftAloneByEveryCommand(t *testing.T) {
 
 // A script that asks again for what it has gets no second lineage, whatever became of the links.
 func TestAHarmedLineageIsNotMadeTwice(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		harm func(d damage.Dir) error
 		want string // the outcome
@@ -184,6 +186,7 @@ func astray(d damage.Dir) error {
 
 // A renewal file that was copied beside itself is worth no order.
 func TestACopiedRenewalFileIsSkipped(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	h.due("a.example")
@@ -231,6 +234,7 @@ func TestACopiedRenewalFileIsSkipped(t *testing.T) {
 
 // An interval that no certificate of this CA can keep is not obeyed: it would be ordered anew by every run.
 func TestAnIntervalLongerThanTheLifetimeIsNotObeyed(t *testing.T) {
+	t.Parallel()
 	for _, interval := range []string{"30 days", "99 years", "99999 weeks", "160 hours", "-3 days", "0 days", "soon"} {
 		t.Run(interval, func(t *testing.T) {
 			t.Parallel()
@@ -267,6 +271,7 @@ func TestAnIntervalLongerThanTheLifetimeIsNotObeyed(t *testing.T) {
 
 // A lost key is no obstacle, and no reason to order with every run.
 func TestALostKeyIsReplacedOnce(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "same.example", "off.example")
 	h.edit("off.example", "[renewalparams]", "[renewalparams]\nautorenew = False")
@@ -331,6 +336,7 @@ func TestALostKeyIsReplacedOnce(t *testing.T) {
 
 // Keys that are there and of no use are told as well, of many lineages at once.
 func TestForeignKeysAreReplacedToo(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	names := []string{"a.example", "b.example", "c.example", "d.example"}
 	h.has(names...)
@@ -355,6 +361,7 @@ func TestForeignKeysAreReplacedToo(t *testing.T) {
 
 // What cannot be put in place is not ordered. Not even root makes a file in the directory that stands for one with chattr +i.
 func TestNothingIsOrderedThatCannotBePutInPlace(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
 	h.due("a.example", "b.example")
@@ -382,6 +389,7 @@ func TestNothingIsOrderedThatCannotBePutInPlace(t *testing.T) {
 
 // Between finalize and installation a person mended the renewal file. The mended file stays, and what the order brought beside.
 func TestSettingsMendedBeforeTheInstallationStay(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	h.due("a.example")
@@ -415,6 +423,7 @@ func TestSettingsMendedBeforeTheInstallationStay(t *testing.T) {
 // A run that was killed while it made a new lineage left a private key aside. Who comes next removes it, unless an order is going
 // to complete it.
 func TestALineageThatAKillLeftWithoutANameIsSwept(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("kept.example")
 	h.ca.Inject(testca.Fault{Kind: "certificate", Action: testca.Respond, Status: 503, Problem: "serverInternal", RetryAfter: "3600"})
@@ -442,6 +451,7 @@ func TestALineageThatAKillLeftWithoutANameIsSwept(t *testing.T) {
 // A configuration directory that was moved says so, and every command that works on a lineage goes on there. The remedy of the
 // listing is what the test does.
 func TestAMovedDirectoryIsRecognised(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
 	before := filepath.Join(h.dir, "etc")

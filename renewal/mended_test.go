@@ -53,6 +53,7 @@ func mustStaple(c *certbot.Certificate) bool {
 
 // Trial L3.
 func TestAnotherTypeOfKeyIsARenewal(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.site(name)
@@ -100,6 +101,7 @@ func TestAnotherTypeOfKeyIsARenewal(t *testing.T) {
 
 // Trial L3: the names are to grow, and the type of key is to change.
 func TestAnotherTypeOfKeyIsConfirmedWhereNamesGrow(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	h.site("b.example.com")
@@ -116,6 +118,7 @@ func TestAnotherTypeOfKeyIsConfirmedWhereNamesGrow(t *testing.T) {
 
 // Trial L6: what is mended in the renewal file while an order waits decides about the certificate, and stays in the file.
 func TestTheMendedFileDecides(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		what     string
 		bad      string // lines of [renewalparams] that the CA refuses
@@ -171,6 +174,7 @@ func TestTheMendedFileDecides(t *testing.T) {
 
 // Trial L6: a flag that was given stays where the file was not touched.
 func TestAFlagOfAKilledRunStays(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)
@@ -194,6 +198,7 @@ func TestAFlagOfAKilledRunStays(t *testing.T) {
 
 // Trial L6: the order of another CA than the file names by now is not made a certificate of.
 func TestAnOrderOfACANoLongerNamedIsNotIssued(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h, other := newHost(t, testca.Config{}), newHost(t, testca.Config{})
 	h.has(name)
@@ -218,6 +223,7 @@ func TestAnOrderOfACANoLongerNamedIsNotIssued(t *testing.T) {
 
 // Trial L9.
 func TestAKeyThatTheCARefusesIsTheCertificatesOwn(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for _, c := range []struct {
 		problem string

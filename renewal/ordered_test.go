@@ -11,6 +11,7 @@ import (
 
 // A CA that adds a name of its own: what was asked for is found again, and renewed, and nothing else is ordered.
 func TestWhatWasAskedForIsRenewedAndNotWhatWasReceived(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.ca.SetOdd(testca.Odd{OddCertificate: testca.OddCertificate{AddNames: []string{"www.a.example"}}})
 	h.has("a.example")
@@ -48,11 +49,13 @@ func TestWhatWasAskedForIsRenewedAndNotWhatWasReceived(t *testing.T) {
 
 // What a CA issues in answer to a renewal is not put over a good pair where it is not what was asked for; the next runs wait.
 func TestAnUnfitRenewalLeavesTheGoodPair(t *testing.T) {
+	t.Parallel()
 	for name, odd := range map[string]testca.OddCertificate{
 		"other names": {DropNames: []string{"a.example"}, AddNames: []string{"c.example"}},
 		"expired":     {Ends: -time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has("a.example")
 			before, err := h.disk().Open("a.example")

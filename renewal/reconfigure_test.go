@@ -29,6 +29,7 @@ func (h *machine) conf(lineage string) string {
 }
 
 func TestSettingsAreChangedAfterARehearsal(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)
@@ -74,6 +75,7 @@ func (h *machine) serial(lineage string) string {
 }
 
 func TestSettingsThatWouldFailAreNotTaken(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)

@@ -18,6 +18,7 @@ import (
 const day = 24 * time.Hour
 
 func TestAWishIsFulfilledOnce(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example", "b.example")
 	s := h.process("certonly")
@@ -44,6 +45,7 @@ func TestAWishIsFulfilledOnce(t *testing.T) {
 
 // Whatever is wrong with one lineage, the others are renewed, and the CA is asked for nothing on behalf of the broken.
 func TestABrokenLineageDoesNotKeepTheOthersFromBeingRenewed(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "nomap.example", "gone.example", "parse.example", "link.example", "nginx.example", "fresh.example", "off.example", "odd.example", "z.example")
 	h.due("a.example", "nomap.example", "gone.example", "link.example", "nginx.example", "off.example", "z.example")
@@ -79,6 +81,7 @@ func TestABrokenLineageDoesNotKeepTheOthersFromBeingRenewed(t *testing.T) {
 }
 
 func TestNothingIsSentWhenNothingIsDue(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
 	requests := len(h.ca.Truth().Requests)
@@ -102,6 +105,7 @@ func TestNothingIsSentWhenNothingIsDue(t *testing.T) {
 }
 
 func TestARenewalSaysWhatItReplaces(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	h.due("a.example")
@@ -114,7 +118,9 @@ func TestARenewalSaysWhatItReplaces(t *testing.T) {
 
 // A clock that jumped makes everything look expired. It is not believed, however often it is asked.
 func TestAJumpingClockOrdersNothing(t *testing.T) {
-	h := newHost(t, testca.Config{})
+	t.Parallel()
+	// The test CA dates certificates by the real clock: those that are to be of use after the jump live longer.
+	h := newHost(t, testca.Config{Profiles: map[string]testca.Lifetimes{"long": {Certificate: 800 * day}}})
 	h.has("a.example", "b.example", "c.example")
 	_, err := h.renew(renewal.Round{})
 	must(t, err)
@@ -129,7 +135,7 @@ func TestAJumpingClockOrdersNothing(t *testing.T) {
 		t.Errorf("%d requests", n)
 	}
 	h.set.Force, h.set.SkipPreflight = true, map[string]bool{"http": true} // whose probe looks a year old
-	results, err := h.renew(renewal.Round{})
+	results, err := h.renew(renewal.Round{Said: host.Said{Choice: host.Choice{RequiredProfile: host.Say("long")}}})
 	must(t, err)
 	if got := outcomes(results); strings.Count(got, "issued") != 3 {
 		t.Error(got)
@@ -140,6 +146,7 @@ func TestAJumpingClockOrdersNothing(t *testing.T) {
 }
 
 func TestHooksRunOnceAroundEverythingAndDeployEach(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example", "broken.example")
 	must(t, os.RemoveAll(h.root("broken.example")))
@@ -156,6 +163,7 @@ func TestHooksRunOnceAroundEverythingAndDeployEach(t *testing.T) {
 
 // A hook that stops a service does not run for a lineage that cannot be renewed.
 func TestAHookDoesNotRunInVain(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("broken.example")
 	must(t, os.RemoveAll(h.root("broken.example")))
@@ -169,6 +177,7 @@ func TestAHookDoesNotRunInVain(t *testing.T) {
 
 // Rule 14: a run died between its pre-hook and its post-hook. Whoever comes next pays, once, and not while the run lives.
 func TestAPostHookThatIsOwedIsPaidByTheNext(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
@@ -192,6 +201,7 @@ func TestAPostHookThatIsOwedIsPaidByTheNext(t *testing.T) {
 }
 
 func TestAPostHookIsRunAfterASignalToo(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
@@ -215,6 +225,7 @@ func TestAPostHookIsRunAfterASignalToo(t *testing.T) {
 }
 
 func TestAHookThatFailsIsToldAndNothingElse(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
@@ -229,6 +240,7 @@ func TestAHookThatFailsIsToldAndNothingElse(t *testing.T) {
 }
 
 func TestDirectoryHooksRunBeforeTheLineagesOwn(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	for _, kind := range []string{"pre", "deploy", "post"} {
@@ -246,6 +258,7 @@ func TestDirectoryHooksRunBeforeTheLineagesOwn(t *testing.T) {
 }
 
 func TestResumeGoesOnWithWhatAnEarlierRunLeft(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example", "b.example")
 	for _, name := range []string{"a.example", "b.example"} {
@@ -276,6 +289,7 @@ func TestResumeGoesOnWithWhatAnEarlierRunLeft(t *testing.T) {
 
 // The account on disk is another one than the order's: nothing is sent in its name.
 func TestAnOrderOfAnAccountThatIsGoneIsNotResumed(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -301,6 +315,7 @@ func TestAnOrderOfAnAccountThatIsGoneIsNotResumed(t *testing.T) {
 }
 
 func TestAnAccountThatTheCADoesNotAcceptEndsItsLineagesOnly(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
 	h.due("a.example", "b.example")
@@ -316,6 +331,7 @@ func TestAnAccountThatTheCADoesNotAcceptEndsItsLineagesOnly(t *testing.T) {
 }
 
 func TestAccountsAreMadeOnlyWhenThatWasSaid(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
@@ -344,6 +360,7 @@ func TestAccountsAreMadeOnlyWhenThatWasSaid(t *testing.T) {
 }
 
 func TestALineageThatIsBrokenByADeadRunIsMended(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	h.due("a.example")

@@ -38,6 +38,7 @@ func (h *machine) gone(lineage string) bool {
 }
 
 func TestACertificateIsRevokedByAccountOrKey(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for way, wish := range map[string]func(h *machine) renewal.Revocation{
 		"by name": func(*machine) renewal.Revocation { return renewal.Revocation{CertName: name} },
@@ -53,6 +54,7 @@ func TestACertificateIsRevokedByAccountOrKey(t *testing.T) {
 		"kept": func(*machine) renewal.Revocation { return renewal.Revocation{CertName: name, Keep: true} },
 	} {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has(name)
 			w := wish(h)
@@ -84,10 +86,12 @@ func TestACertificateIsRevokedByAccountOrKey(t *testing.T) {
 
 // A second run ends what one began whose answer was lost, or that was killed behind the revocation.
 func TestARevocationThatGoesWrongIsEndedByTheNext(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	w := renewal.Revocation{CertName: name}
 	for _, step := range []string{"", "before remove cert.pem", "after remove cert.pem", "after remove archive", "before remove a.example.com.conf"} {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has(name)
 			s := h.process(renewal.Revoking(w))
@@ -116,6 +120,7 @@ func TestARevocationThatGoesWrongIsEndedByTheNext(t *testing.T) {
 }
 
 func TestWhatCannotBeRevokedIsExplained(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name, "b.example.com")
@@ -163,12 +168,14 @@ func (h *machine) left(kind string, after bool, names ...string) {
 
 // Whatever is open of a lineage when it is deleted: nothing of it comes back, and nothing stays pending.
 func TestNothingOfADeletedLineageComesBack(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for _, at := range []struct {
 		kind  string
 		after bool
 	}{{"new-order", true}, {"challenge", false}, {"challenge", true}, {"finalize", false}, {"finalize", true}, {"certificate", false}, {"certificate", true}} {
 		t.Run(at.kind+map[bool]string{true: " processed", false: " arrived"}[at.after], func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			h.has(name)
 			h.left(at.kind, at.after, name)
@@ -195,6 +202,7 @@ func TestNothingOfADeletedLineageComesBack(t *testing.T) {
 
 // Who deletes a certificate and wants it again goes on with the order that was open, and a run killed meanwhile is continued.
 func TestADeletedLineageThatIsWantedAgainIsNoLongerUnwanted(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)
@@ -214,6 +222,7 @@ func TestADeletedLineageThatIsWantedAgainIsNoLongerUnwanted(t *testing.T) {
 
 // An order that rests, since another took its place, is taken up again; the renewal file then names the account by its new key.
 func TestAnOrderThatRestsFollowsItsAccountsNewKey(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com")
 	h.left("finalize", false, "b.example.com")
@@ -235,6 +244,7 @@ func TestAnOrderThatRestsFollowsItsAccountsNewKey(t *testing.T) {
 }
 
 func TestAnOrderOfARevokedCertificateThatIsKeptGoesOn(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)
@@ -252,6 +262,7 @@ func TestAnOrderOfARevokedCertificateThatIsKeptGoesOn(t *testing.T) {
 }
 
 func TestNamesToDeleteAreAllThereOrNothingIsDeleted(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com", "b.example.com")
 	s := h.process("delete")
@@ -265,6 +276,7 @@ func TestNamesToDeleteAreAllThereOrNothingIsDeleted(t *testing.T) {
 
 // A certificate that is revoked stays so: asking again does no harm, and what the CA says then is no news to the person.
 func TestALostAnswerToARevocationIsAskedForOnceMore(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	for _, action := range []testca.Action{testca.LoseAnswer, testca.Drop} {
 		h := newHost(t, testca.Config{})

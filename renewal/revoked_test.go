@@ -20,6 +20,7 @@ func (h *machine) revoke(w renewal.Revocation) renewal.Revoked {
 
 // Trial L15: a certificate that was revoked and kept is due at once, and once.
 func TestARevokedCertificateIsDueAtOnce(t *testing.T) {
+	t.Parallel()
 	const kept, other, off = "kept.example.com", "other.example.com", "off.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(kept, other, off)
@@ -58,6 +59,7 @@ func TestARevokedCertificateIsDueAtOnce(t *testing.T) {
 
 // A revocation whose answer was lost, asked for again, is known as well: the CA says that it was done.
 func TestARevocationThatTheCAHadDoneIsKnown(t *testing.T) {
+	t.Parallel()
 	const name = "a.example.com"
 	h := newHost(t, testca.Config{})
 	h.has(name)

@@ -37,6 +37,7 @@ func (h *machine) run(w renewal.Wish) renewal.Result {
 
 // A pre-hook may stop a web server. While a back-off holds, or the CA asked for a pause, none runs.
 func TestNoHookRunsWhileABackOffHolds(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.set.SkipPreflight = map[string]bool{"dns": true, "http": true}
 	h.ca.SetDead("a.example", true)
@@ -66,6 +67,7 @@ func TestNoHookRunsWhileABackOffHolds(t *testing.T) {
 
 // What DNS and the disk say no hook can change.
 func TestNoHookRunsWhereACheckRefusesForCertain(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{DeadNames: []string{"b.example"}})
 	h.site("b.example")
 	if r := h.run(h.hooked("b.example")); r.Class != failure.DNSMissing {
@@ -92,6 +94,7 @@ func (h *machine) opens(front, name string) renewal.Wish {
 }
 
 func TestAPreHookMayOpenWhatTheCAIsToReach(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	if r := h.run(h.opens(filepath.Join(h.dir, "srv"), "a.example")); r.Outcome != renewal.Issued {
 		t.Errorf("%+v", r)
@@ -104,6 +107,7 @@ func TestAPreHookMayOpenWhatTheCAIsToReach(t *testing.T) {
 // What is seen before such a hook and after it differs always. That lifts no back-off, in however many runs, and the hook
 // does not run for that.
 func TestWhatAPreHookChangesLiftsNoBackOff(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	front := filepath.Join(h.dir, "front") // seen from here; the CA sees srv, where nothing is
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -134,6 +138,7 @@ func TestWhatAPreHookChangesLiftsNoBackOff(t *testing.T) {
 }
 
 func TestWhatHooksPrintIsShownAsCertbotShowsIt(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.site("a.example")
 	w := h.wish("a.example")
@@ -155,6 +160,7 @@ func TestWhatHooksPrintIsShownAsCertbotShowsIt(t *testing.T) {
 
 // A post-hook is told what was renewed and what was not, over the whole round.
 func TestAPostHookIsToldTheOutcomeOfTheRound(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example", "c.example", "fresh.example")
 	h.due("a.example", "b.example", "c.example")
@@ -174,6 +180,7 @@ func TestAPostHookIsToldTheOutcomeOfTheRound(t *testing.T) {
 }
 
 func TestHooksOfTheCommandLineAreKept(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
 	h.due("a.example")
@@ -190,6 +197,7 @@ func TestHooksOfTheCommandLineAreKept(t *testing.T) {
 
 // Where nobody watches, a round waits once before its first renewal, and before any hook. A signal ends the wait.
 func TestARoundIsDelayedOnce(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example", "fresh.example")
 	delays := 0
@@ -226,6 +234,7 @@ func TestARoundIsDelayedOnce(t *testing.T) {
 }
 
 func TestAHookIsLookedForWhereCertbotLooks(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	plain := filepath.Join(dir, "plain")
 	must(t, os.WriteFile(plain, []byte("#!/bin/sh\n"), 0o644))

@@ -35,6 +35,7 @@ func TestAServerThatIsDownOrdersNothing(t *testing.T) {
 		"resolver":   {func(h *machine) { h.set.Resolver, _ = shut("udp") }, failure.DNSSilent, "no DNS answer"},
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			h := newHost(t, testca.Config{})
 			names := []string{"a.example.com", "b.example.com", "c.example.com"}
 			h.has(names...)

@@ -18,7 +18,8 @@ import (
 	"orderly/testca"
 )
 
-// freePort is a port of the loopback address that nobody listens on just now.
+// freePort is a port of the loopback address that nobody listens on just now. Tests that use it are not run beside others:
+// the kernel would give it to one of them.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -270,6 +271,7 @@ func TestWhatCannotBeProvenIsRefusedBeforeAnythingIsOrdered(t *testing.T) {
 }
 
 func TestOtherAuthenticatorsAreRefusedWithWhatToDo(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	h.due("a.example")
@@ -282,6 +284,7 @@ func TestOtherAuthenticatorsAreRefusedWithWhatToDo(t *testing.T) {
 
 // certbot keeps hooks that hold a comma unquoted, if somebody wrote them so; and its own files have no port where 80 is meant.
 func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	h.edit("a.example", "authenticator = webroot", "authenticator = manual\npref_challs = dns-01, http-01\nmanual_auth_hook = add one, two\nmanual_cleanup_hook = \"remove, 'it'\"")

@@ -28,6 +28,7 @@ func (h *machine) certonly(w renewal.Wish) renewal.Result {
 // the post-hooks that are owed, installs nothing for it, and still leaves nothing open at the CA that it could close
 // (trials P5, S5).
 func TestOthersHooksAreNotRunByTheWay(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"challenge", "finalize", "certificate"} {
 		for _, shared := range []bool{false, true} {
 			name := kind
@@ -35,6 +36,7 @@ func TestOthersHooksAreNotRunByTheWay(t *testing.T) {
 				name += ", sharing a name"
 			}
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				h := newHost(t, testca.Config{})
 				h.leave(kind, true, h.hooked("a.example", "www.a.example"))
 				w := h.wish("b.example")
@@ -67,6 +69,7 @@ func TestOthersHooksAreNotRunByTheWay(t *testing.T) {
 
 // What cannot be put in place is told to its own lineage, each time, and hides nothing of anybody else's run (trial S5).
 func TestAnOrderThatCannotBeInstalledWaitsForItsOwnRun(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.leave("certificate", true, h.hooked("a.example"))
 	blocked := filepath.Join(h.dir, "etc", "archive", "a.example")

@@ -29,6 +29,7 @@ func (h *machine) occupied(lineage string) (free func()) {
 // A lineage that another run is at work on keeps no other from being renewed: it goes to the end of the round, and is said to
 // be locked where it still is (trial P1).
 func TestALockedLineageGoesToTheEndOfTheRound(t *testing.T) {
+	t.Parallel()
 	for _, freed := range []bool{false, true} {
 		h := newHost(t, testca.Config{})
 		h.has("a.example", "b.example", "c.example", "d.example")
@@ -72,6 +73,7 @@ func TestALockedLineageGoesToTheEndOfTheRound(t *testing.T) {
 // Whatever a command waits for another run for: it has a bound, ends with the context, and both are said in a sentence that
 // names what is waited for.
 func TestEveryWaitForAnotherRunHasABound(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example.com", "b.example.com")
 	h.left("finalize", false, "a.example.com")
@@ -138,6 +140,7 @@ func TestEveryWaitForAnotherRunHasABound(t *testing.T) {
 
 // A hook that takes its time is named.
 func TestWhoWaitsForAHookIsToldOfIt(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	w := h.wish("a.example")
 	h.site("a.example")

@@ -84,7 +84,9 @@ func (d *deployed) renewed(round renewal.Round, want string) {
 // A new release is deployed and the old one stays: what was known before is asked for again, and what was left is not written
 // to.
 func TestADocumentRootThatWasLeftIsNotUsed(t *testing.T) {
+	t.Parallel()
 	t.Run("renew", func(t *testing.T) {
+		t.Parallel()
 		d := deploy(t)
 		d.release(2)
 		d.renewed(renewal.Round{}, renewal.Issued)
@@ -93,6 +95,7 @@ func TestADocumentRootThatWasLeftIsNotUsed(t *testing.T) {
 		d.keeps(2)
 	})
 	t.Run("a rehearsal", func(t *testing.T) {
+		t.Parallel()
 		d := deploy(t)
 		d.release(2)
 		d.set.Rehearsal = true
@@ -100,6 +103,7 @@ func TestADocumentRootThatWasLeftIsNotUsed(t *testing.T) {
 		d.keeps(1)
 	})
 	t.Run("reconfigure", func(t *testing.T) {
+		t.Parallel()
 		d := deploy(t)
 		d.release(2)
 		_, err := d.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Proof: host.Proof{WebrootFrom: host.Say(d.command)}}, CertName: d.name}})
@@ -107,6 +111,7 @@ func TestADocumentRootThatWasLeftIsNotUsed(t *testing.T) {
 		d.keeps(2)
 	})
 	t.Run("certonly that names the old one", func(t *testing.T) {
+		t.Parallel()
 		d := deploy(t)
 		d.release(2)
 		w := d.wish(d.name)
@@ -117,6 +122,7 @@ func TestADocumentRootThatWasLeftIsNotUsed(t *testing.T) {
 		d.keeps(2)
 	})
 	t.Run("a pattern", func(t *testing.T) {
+		t.Parallel()
 		d := deploy(t)
 		d.edit(d.name, "orderly_webroot_from = ", "orderly_webroot_from = "+filepath.Join(d.dir, "srv", "{domain}")+"\nformerly = ")
 		d.release(2)
@@ -129,6 +135,7 @@ func TestADocumentRootThatWasLeftIsNotUsed(t *testing.T) {
 
 // What was said last serves when the command fails, in whatever way, and somebody is told.
 func TestTheLastDocumentRootServesWhenTheCommandFails(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.set.RootPatience = 300 * time.Millisecond
 	for _, one := range []struct{ from, says string }{
@@ -168,6 +175,7 @@ func TestTheLastDocumentRootServesWhenTheCommandFails(t *testing.T) {
 
 // A command that is silent is given up by the run, or a round over many names would take hours.
 func TestASilentCommandIsNotAskedForEveryName(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.set.RootPatience = 50 * time.Millisecond
 	var names []string
@@ -190,6 +198,7 @@ func TestASilentCommandIsNotAskedForEveryName(t *testing.T) {
 
 // What a killed run left is finished from the document root of now.
 func TestAnOpenOrderFindsTheNewRelease(t *testing.T) {
+	t.Parallel()
 	d := deploy(t)
 	d.set.Patience = time.Second
 	d.ca.Inject(testca.Fault{Kind: "authorization", Action: testca.Drop})

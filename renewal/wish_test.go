@@ -62,6 +62,7 @@ func server(t *testing.T, end time.Time, lineages map[string][]string) *Server {
 
 // certbot's rules for -n, one row for each case.
 func TestWhatAWishComesTo(t *testing.T) {
+	t.Parallel()
 	fresh, due := noon.Add(80*day), noon.Add(20*day)
 	on := map[string][]string{"a.example": {"a.example", "www.a.example"}, "other": {"o.example"}}
 	for _, c := range []struct {
@@ -104,6 +105,7 @@ func TestWhatAWishComesTo(t *testing.T) {
 }
 
 func TestTheRequestOfAWish(t *testing.T) {
+	t.Parallel()
 	s := server(t, noon.Add(20*day), map[string][]string{"a.example": {"a.example"}})
 	w := Wish{Said: host.Said{Webroots: map[string]string{"a.example": "/srv"}, Server: "https://ca.example/dir"}, Names: []string{"a.example"}}
 	d, err := s.decide(w, noon)

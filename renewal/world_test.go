@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -30,6 +31,11 @@ import (
 func TestMain(m *testing.M) {
 	if code, ours := webroot.Helper(os.Args); ours {
 		os.Exit(code)
+	}
+	// Tests wait most of their time, for a CA or a hook: more of them run at once than there are processors.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
 	}
 	os.Exit(m.Run())
 }
