@@ -63,7 +63,7 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *ledger.Reque
 		restrict(r, left)
 	}
 	s.host.Roots.Refresh(ctx, r)
-	if e.Account.ID != 0 && !s.host.Checks.Hopeless(ctx, *r) { // who has no account yet hears of that first
+	if e.Account().ID != 0 && !s.host.Checks.Hopeless(ctx, *r) { // who has no account yet hears of that first
 		announce(s.Report, *r)
 	}
 	return nil
@@ -76,7 +76,7 @@ func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.R
 		return
 	}
 	last, err := s.Ledger.Certificate(ctx, r.Lineage)
-	if err == nil && last.AccountID == e.Account.ID {
+	if err == nil && last.AccountID == e.Account().ID {
 		r.Replaces = last.RenewalID
 	}
 }

@@ -90,7 +90,7 @@ func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 	}
 	defer s.host.Ports.Rest()
 	outcome, err := engine.Obtain(ctx, s.host.Files.OrderName(result.Lineage), w.Names, func(ctx context.Context) (*order.Plan, error) {
-		request, err := w.request(Decision{Lineage: result.Lineage}, engine.Account.KeyID)
+		request, err := w.request(Decision{Lineage: result.Lineage}, engine.Account().KeyID)
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +101,7 @@ func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 		plan := &order.Plan{Request: request, Force: s.Settings.Force}
 		return plan, s.attempt(ctx, engine, &plan.Request, nil)
 	})
-	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
+	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if outcome.Order != nil {
 		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed
 	}

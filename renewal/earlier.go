@@ -72,7 +72,7 @@ func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	}
 	defer s.host.Ports.Rest()
 	did, err := engine.Resume(ctx, o)
-	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
+	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if did && o.State == ledger.Installed && !o.SettledAt.IsZero() {
 		s.host.Finished.Add(o)
 	}
@@ -169,15 +169,14 @@ func (s *earlier) recoverOne(ctx context.Context, o *ledger.Order) {
 	if err != nil {
 		return // resume says so
 	}
-	patience, wait := engine.Patience, engine.LongestWait
-	engine.Patience, engine.LongestWait = recoverPatience, recoverPatience
-	defer func() { engine.Patience, engine.LongestWait = patience, wait }()
+	effort := engine.Effort()
+	effort.Patience, effort.LongestWait = recoverPatience, recoverPatience
 	if free, err := s.host.Ports.Reserved(o); err != nil || !free {
 		return
 	}
 	defer s.host.Ports.Rest()
-	did, err := engine.Advance(ctx, o)
-	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
+	did, err := engine.With(effort).Advance(ctx, o)
+	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if did && err != nil && failure.ClassOf(err) != failure.Stopped {
 		s.Report.Tell("Order %d for %s, which an earlier run left, cannot go on: %v", o.ID, o.Lineage, err)
 	}

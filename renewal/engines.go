@@ -99,9 +99,11 @@ func (s *engines) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine
 	if err != nil {
 		return nil, err
 	}
-	e := s.engine(client, key, a, row)
-	s.made[name] = e
-	return e, nil
+	e, err := s.engine(s.host, client, key, row)
+	if err == nil {
+		s.made[name] = e
+	}
+	return e, err
 }
 
 // engineFor returns the order engine of the account that a wish names. Where there is none yet and w allows to make one, it
@@ -118,9 +120,7 @@ func (s *engines) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) 
 	if err != nil {
 		return nil, err
 	}
-	e := s.engine(client, nil, &certbot.Account{Server: w.Server}, &ledger.Account{Server: w.Server})
-	e.Host = enrolling{s.host, s, w.Registration}
-	return e, nil
+	return s.engine(enrolling{s.host, s, w.Registration}, client, nil, &ledger.Account{Server: w.Server})
 }
 
 // engineOf returns the engine of the account that made an order.
@@ -148,7 +148,7 @@ func (s *engines) engineOfNobody(ctx context.Context, o *ledger.Order) (*drive.E
 	if err != nil {
 		return nil, err
 	}
-	return s.engine(nil, nil, nil, row), nil
+	return s.engine(s.host, nil, nil, row)
 }
 
 // enrolling is this host, where an account may be made.
@@ -171,23 +171,24 @@ func (h enrolling) Enrol(ctx context.Context, r ledger.Request) (drive.Enrolment
 		return drive.Enrolment{}, err
 	}
 	announce(h.s.Report, r)
-	return drive.Enrolment{Account: made.Account, ACME: made.ACME, Key: made.Key, Known: known}, nil
+	return drive.Enrolment{Session: made.Session(), Known: known}, nil
 }
 
-func (s *engines) engine(client *acme.Client, key *acme.Key, a *certbot.Account, row *ledger.Account) *drive.Engine {
-	var speaker *acme.Account
-	if key != nil {
-		speaker = client.Account(key, a.URL)
-	}
-	return &drive.Engine{
-		Store: s.Ledger, Account: row, ACME: speaker, Client: client, Key: key,
-		LongestValidation: s.Settings.LongestValidation, Profiles: s.Profiles,
-		Host: s.host, Clock: s.Clock, Log: s.Log, Run: s.run, Force: s.Settings.Force,
-		Parallel: drive.DefaultParallel, Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait,
-	}
+// engine makes an engine on a host. Without a key it asks the CA nothing.
+func (s *engines) engine(on drive.Host, client *acme.Client, key *acme.Key, row *ledger.Account) (*drive.Engine, error) {
+	return drive.New(drive.Config{
+		Store: s.Ledger, Session: drive.NewSession(client, key, row), Profiles: s.Profiles,
+		LongestValidation: s.Settings.LongestValidation, Host: on, Clock: s.Clock, Log: s.Log, Run: s.run,
+		Effort: drive.Effort{Force: s.Settings.Force, Parallel: drive.DefaultParallel,
+			Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait},
+	})
 }
 
 // abandon ends orders without a word to their CA: see drive.Engine.Abandon.
 func (s *engines) abandon(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error {
-	return s.engine(nil, nil, nil, &ledger.Account{}).Abandon(ctx, why, orders, commit)
+	engine, err := s.engine(s.host, nil, nil, &ledger.Account{})
+	if err != nil {
+		return err
+	}
+	return engine.Abandon(ctx, why, orders, commit)
 }

@@ -74,7 +74,7 @@ func (s *wishes) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		if !again.Needed && !s.Settings.Rehearsal {
 			return nil, nil
 		}
-		request, err := w.request(again, engine.Account.KeyID)
+		request, err := w.request(again, engine.Account().KeyID)
 		if err != nil {
 			return nil, err
 		}

@@ -36,7 +36,7 @@ func (s *releases) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Res
 		engine, err := s.engineOf(ctx, o)
 		if err == nil {
 			err = engine.Release(ctx, o)
-			s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
+			s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 			if failure.ClassOf(err) == failure.Locked {
 				err = s.host.Locks.By(ctx, o.Lineage)
 			}

@@ -72,13 +72,13 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 		if err != nil {
 			return nil, err
 		}
-		request.Account = engine.Account.KeyID
+		request.Account = engine.Account().KeyID
 		for _, note := range fresh.Renewal.Notes {
 			s.host.Voice.WarnOnce(note.String())
 		}
 		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: s.pressing(fresh)}
 		return plan, s.attempt(ctx, engine, &plan.Request, left)
 	})
-	s.Accounts().Mourn(engine.Account.Server, engine.Account.URL, err)
+	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	return s.conclude(l.Name, outcome, err, result)
 }

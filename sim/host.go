@@ -64,11 +64,11 @@ func (p *process) engine(command string) (*drive.Engine, error) {
 	}
 	client := must(acme.New(directoryURL, acme.Options{HTTP: &http.Client{Transport: wire{p}}, Now: p.s.time, Timeout: 24 * time.Hour}))
 	row := must(p.s.book.AccountByID(context.Background(), p.s.row.ID))
-	return &drive.Engine{
-		Store: desk{p.s.book, p}, Account: row, ACME: client.Account(accountKey(), row.URL), Client: client, Key: accountKey(),
-		Profiles: limit.Profiles{p.w.ca.profile()}, Host: newMachine(p), Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
-		Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait,
-	}, nil
+	return drive.New(drive.Config{
+		Store: desk{p.s.book, p}, Session: drive.NewSession(client, accountKey(), row), Profiles: limit.Profiles{p.w.ca.profile()},
+		Host: newMachine(p), Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
+		Effort: drive.Effort{Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait},
+	})
 }
 
 // machine is a server as the engine of one of its processes sees it.

@@ -48,14 +48,15 @@ func (e *Engine) Abandon(ctx context.Context, why order.Reason, orders []*ledger
 // undertaker is the driver of an order of which the CA is asked nothing: what is known of that is what its address tells.
 func (e *Engine) undertaker(ctx context.Context, o *ledger.Order) (*driver, error) {
 	of := *e
-	if o.AccountID != e.Account.ID {
-		row, err := e.Store.AccountByID(ctx, o.AccountID)
+	row := e.Account()
+	if o.AccountID != row.ID {
+		other, err := e.Store.AccountByID(ctx, o.AccountID)
 		if err != nil {
 			return nil, err
 		}
-		of.Account, of.ACME, of.Client, of.Key, of.CA = row, nil, nil, nil, order.CA{}
+		row = *other
 	}
-	of.CA = of.known()
+	of.session = NewSession(nil, nil, &row)
 	return newDriver(&of, o), nil
 }
 

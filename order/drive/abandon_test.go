@@ -7,6 +7,7 @@ import (
 	"orderly/ledger"
 	"orderly/limit"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -19,8 +20,7 @@ func (w *world) abandoned(lineage string, why order.Reason) *ledger.Order {
 	list := w.orders(lineage)
 	o := list[len(list)-1]
 	before := len(w.ca.Truth().Requests)
-	e := w.profiled(w.engine(), long)
-	e.ACME, e.Client, e.Key = nil, nil, nil
+	e := w.profiled(w.made(drive.NewSession(nil, nil, &ledger.Account{})), long)
 	must(w.t, e.Abandon(w.t.Context(), why, []*ledger.Order{o}, nil))
 	if n := len(w.ca.Truth().Requests); n != before {
 		w.t.Errorf("it cost the CA %d requests", n-before)

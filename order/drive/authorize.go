@@ -172,7 +172,7 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 	accepted := false
 	var last acme.Reply
 	together(rctx, d, list, func(ctx context.Context, a *ledger.Authorization) (acme.Challenge, error) {
-		return d.e.ACME.Respond(ctx, a.ChallengeURL)
+		return d.e.acme().Respond(ctx, a.ChallengeURL)
 	}, func(a *ledger.Authorization, reply acme.Challenge, err error) {
 		if err == nil {
 			d.accepted(a, reply)
@@ -206,8 +206,9 @@ func (d *driver) accepted(a *ledger.Authorization, reply acme.Challenge) {
 			d.fallen(a, reply.Status)
 		}
 	}
-	if reply.Status == "processing" && !d.e.Account.ShowsProcessing {
-		d.e.Account.ShowsProcessing, d.account = true, true
+	if reply.Status == "processing" && !d.e.Account().ShowsProcessing {
+		d.account = true
+		d.e.session.change(func(a *ledger.Account) { a.ShowsProcessing = true })
 	}
 }
 

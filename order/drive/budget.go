@@ -33,7 +33,7 @@ func (d *driver) payIssued(ctx context.Context) {
 func (d *driver) pay(buckets []limit.Bucket, ask bool) {
 	now := d.e.Clock.Now()
 	for _, b := range buckets {
-		l := d.e.CA.Limits[b.Name]
+		l := d.e.known().Limits[b.Name]
 		if l.Count == 0 {
 			continue
 		}
@@ -50,7 +50,7 @@ func (d *driver) pay(buckets []limit.Bucket, ask bool) {
 func (d *driver) refund() {
 	now := d.e.Clock.Now()
 	for _, b := range limit.Spent(d.worth) {
-		l := d.e.CA.Limits[b.Name]
+		l := d.e.known().Limits[b.Name]
 		if l.Count > 0 {
 			d.spends = append(d.spends, d.e.gate().Spend(b, func(tat time.Time) (time.Time, error) { return l.Refund(tat, now, 1), nil }))
 		}
@@ -70,7 +70,7 @@ func (d *driver) correct(p *acme.Problem) {
 	case b.Name != limit.NewOrdersPerAccount:
 		return // of several names or domains it could be any; the hold on the set remains
 	}
-	l, now := d.e.CA.Limits[b.Name], d.e.Clock.Now()
+	l, now := d.e.known().Limits[b.Name], d.e.Clock.Now()
 	if l.Count > 0 {
 		d.spends = append(d.spends, d.e.gate().Spend(b, func(time.Time) (time.Time, error) { return l.Corrected(now, p.RetryAfter), nil }))
 	}

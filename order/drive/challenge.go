@@ -25,7 +25,7 @@ func (d *driver) proof(list []*ledger.Authorization, index int) order.Proof {
 
 // content is what the CA is to find for an authorization.
 func (d *driver) content(a *ledger.Authorization) string {
-	authorization := d.e.Key.KeyAuthorization(a.Token)
+	authorization := d.e.key().KeyAuthorization(a.Token)
 	if a.ChallengeType != ledger.DNS01 {
 		return authorization
 	}

@@ -24,10 +24,10 @@ func (d *driver) create(ctx context.Context) error {
 		if err := d.decideProfile(); err != nil {
 			return err
 		}
-		if err := order.Uncovered(o.Request, d.e.CA); err != nil {
+		if err := order.Uncovered(o.Request, d.e.known()); err != nil {
 			return err // the directory alone showed what CA this is
 		}
-		if !d.e.CA.Replacement {
+		if !d.e.known().Replacement {
 			o.Replaces = ""
 		}
 		if taken, err := d.takeSeen(ctx); taken || err != nil {
@@ -49,7 +49,7 @@ func (d *driver) create(ctx context.Context) error {
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	reply, err := d.e.ACME.NewOrder(rctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
+	reply, err := d.e.acme().NewOrder(rctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
 	if err != nil {
 		return d.notCreated(ctx, now, err)
 	}
@@ -59,12 +59,12 @@ func (d *driver) create(ctx context.Context) error {
 // nonceAtHand fetches a nonce where there is none, so that nothing stands between the intent of a newOrder and its first byte: a
 // run that dies on the way to a CA that does not answer has then certainly sent none.
 func (d *driver) nonceAtHand(ctx context.Context) (bool, error) {
-	if d.e.Client.Nonces() > 0 {
+	if d.e.session.client.Nonces() > 0 {
 		return true, nil
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	err := d.e.Client.FetchNonce(rctx)
+	err := d.e.session.client.FetchNonce(rctx)
 	if err == nil || ctx.Err() != nil {
 		return err == nil, nil // the loop sees the context
 	}
@@ -79,7 +79,7 @@ func (d *driver) nonceAtHand(ctx context.Context) (bool, error) {
 func (d *driver) probe(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	if err := d.e.ACME.TakesOrders(rctx); err != nil {
+	if err := d.e.acme().TakesOrders(rctx); err != nil {
 		return d.trouble("new-order", err)
 	}
 	d.sound = true
@@ -109,7 +109,7 @@ func (d *driver) takeCount(ctx context.Context) error {
 // decideProfile asks for the preferred profile where the CA offers it, and refuses a required one that it does not offer:
 // the CA would refuse it as well.
 func (d *driver) decideProfile() error {
-	o, offered := d.o, d.e.CA.Profiles
+	o, offered := d.o, d.e.known().Profiles
 	if _, ok := offered[o.Request.PreferredProfile]; ok && o.Profile == "" {
 		o.Profile = o.Request.PreferredProfile
 	}
@@ -169,7 +169,7 @@ func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) 
 			continue // it has come to its end here
 		}
 		order.End(other, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
-			Why: fmt.Sprintf("the CA handed it to order %d", d.o.ID)}, d.e.CA, d.e.Clock.Now())
+			Why: fmt.Sprintf("the CA handed it to order %d", d.o.ID)}, d.e.known(), d.e.Clock.Now())
 		for _, a := range other.Authorizations {
 			moved := *a
 			moved.ID = 0

@@ -26,7 +26,7 @@ const unreadableFor = 24 * time.Hour
 func (d *driver) download(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	served, err := d.e.ACME.Certificate(rctx, d.o.Certificate)
+	served, err := d.e.acme().Certificate(rctx, d.o.Certificate)
 	if err != nil {
 		if effect, p := order.EffectOf(err); effect == order.Refused {
 			d.looked = d.looked && p.Status != 404
@@ -80,7 +80,7 @@ func (d *driver) preferred(ctx context.Context, asked order.Asked, first order.R
 		return first
 	}
 	for _, url := range alternates {
-		other, err := d.e.ACME.Certificate(ctx, url)
+		other, err := d.e.acme().Certificate(ctx, url)
 		if err != nil {
 			d.note("alternate chain failed", "%s", failure.Clean(err.Error()))
 			continue

@@ -73,7 +73,7 @@ type driver struct {
 func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
 		troubles: map[string]int{}, met: map[string]bool{}, refusals: map[string]*acme.Problem{}}
-	d.patienceEnds = e.Clock.Now().Add(e.Patience)
+	d.patienceEnds = e.Clock.Now().Add(e.effort.Patience)
 	if o != nil {
 		d.plan = order.Plan{Request: o.Request}
 		order.NoLater(o, e.Clock.Now())
@@ -90,20 +90,20 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 func (d *driver) steady() {
 	now := d.e.Clock.Now()
 	d.note("clock set back", "")
-	d.nextPoll, d.patienceEnds = time.Time{}, now.Add(d.e.Patience)
+	d.nextPoll, d.patienceEnds = time.Time{}, now.Add(d.e.effort.Patience)
 	order.NoLater(d.o, now)
 }
 
 func (d *driver) facts() order.Facts {
 	return order.Facts{
-		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.CA, Known: d.e.CA.LongestValidation > 0, Wanted: &d.plan.Request,
+		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.known(), Known: d.e.learnt(), Wanted: &d.plan.Request,
 		UntilIssued: d.untilIssued, Looked: d.looked, Seen: d.seen, Placed: d.placed, Unplaceable: d.unplaceable,
 		Blocked: d.obstacle(), Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady,
 		ListWalked: d.listWalked, ListProves: d.listProves, NoList: d.noList, Suspected: d.suspected,
 		Sent: d.sent, Ghosts: d.ghosts, Crowded: d.crowded, Sound: d.sound, Insists: d.plan.Force,
-		ShowsProcessing: d.e.Account.ShowsProcessing,
+		ShowsProcessing: d.e.Account().ShowsProcessing,
 		Denied:          d.denied > 0, Finalizes: d.finalizes, NotAgain: d.notAgain,
-		Unmade: d.unmade, Patience: d.e.Patience, LongestWait: d.e.LongestWait, NextPoll: d.nextPoll, GiveUp: d.patienceEnds,
+		Unmade: d.unmade, Patience: d.e.effort.Patience, LongestWait: d.e.effort.LongestWait, NextPoll: d.nextPoll, GiveUp: d.patienceEnds,
 		Asked: d.asked, NotBefore: d.silence(),
 	}
 }
@@ -254,7 +254,8 @@ func (d *driver) gathered(more ledger.Change) ledger.Change {
 		more.Standings = append(more.Standings, *d.stood)
 	}
 	if d.account {
-		more.Account = d.e.Account
+		row := d.e.Account()
+		more.Account = &row
 	}
 	for i := range more.Events {
 		if more.Events[i].OrderID == 0 && more.Events[i].Of == nil {

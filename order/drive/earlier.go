@@ -17,9 +17,9 @@ import (
 func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledger.Change) error {
 	r := order.Resent{
 		FirstSent: d.unproven, SecondSent: d.o.CreateSentAt, Expires: reply.Expires, Listed: d.listProves,
-		Reuses: d.e.CA.Reuses, SentReplaces: d.o.Replaces, EchoedReplaces: reply.Replaces,
+		Reuses: d.e.known().Reuses, SentReplaces: d.o.Replaces, EchoedReplaces: reply.Replaces,
 	}
-	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account.ID, Limit: 50})
+	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account().ID, Limit: 50})
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (d *driver) shadowed(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	servers := map[int64]bool{d.e.Account.ID: true}
+	servers := map[int64]bool{d.e.Account().ID: true}
 	for _, o := range orders {
 		same, known := servers[o.AccountID]
 		if !known {
@@ -57,7 +57,7 @@ func (d *driver) shadowed(ctx context.Context) (bool, error) {
 			if err != nil {
 				return false, err
 			}
-			same = account.Server == d.e.Account.Server
+			same = account.Server == d.e.Account().Server
 			servers[o.AccountID] = same
 		}
 		if same && order.Shadows(o, d.o, d.e.Clock.Now()) {
@@ -69,5 +69,5 @@ func (d *driver) shadowed(ctx context.Context) (bool, error) {
 
 // phantom makes the record of an order that may exist unseen since sent.
 func (d *driver) phantom(sent time.Time) *ledger.Order {
-	return order.PhantomOf(d.o, sent, d.e.CA, d.e.Clock.Now())
+	return order.PhantomOf(d.o, sent, d.e.known(), d.e.Clock.Now())
 }

@@ -19,16 +19,22 @@ import (
 	"orderly/preflight"
 )
 
-// Engine obtains certificates for one ACME account. Its fields are set once, before the first call; it is for one
-// goroutine, and many engines in many processes may share a ledger.
+// Engine obtains certificates for one ACME account. Nothing of it changes after New, so it is for any number of goroutines;
+// what belongs to one order is in its driver, what belongs to the account in its Session. Many engines in many processes may
+// share a ledger.
 type Engine struct {
+	parts
+	session *Session
+	effort  Effort
+}
+
+type parts = Config
+
+// Config is what an engine is made of.
+type Config struct {
 	Store    ledger.Store
-	Account  *ledger.Account // its row in the ledger; without an id while there is no account yet: see Enrol
-	ACME     *acme.Account
-	Client   *acme.Client
-	Key      *acme.Key      // the account's
+	Session  *Session
 	Profiles limit.Profiles // of the CAs that are known
-	CA       order.CA       // zero: learnt from the directory before the first request
 	// LongestValidation, where not zero, is what a person knows better than the CA's habits say.
 	LongestValidation time.Duration
 
@@ -39,10 +45,15 @@ type Engine struct {
 
 	// Run is the run that events belong to. It is in the ledger already.
 	Run *ledger.Run
+	// Effort is how hard calls try, unless Engine.With says otherwise.
+	Effort Effort
+}
 
+// Effort is how hard a call tries.
+type Effort struct {
 	// Force: a person insists; orders that earlier processes left are looked at before the CA wants to be asked again.
 	Force bool
-	// Parallel bounds the requests under way at once; 1 makes everything happen in order.
+	// Parallel bounds the requests of one order under way at once; 1 makes everything happen in order.
 	Parallel int
 	// Patience is how long the CA is waited for without anything changing, before the order is left to a later run.
 	Patience time.Duration
@@ -56,6 +67,44 @@ const (
 	DefaultPatience    = 90 * time.Second // certbot's --issuance-timeout
 	DefaultLongestWait = 65 * time.Second // Boulder asks for 60 s after its own errors
 )
+
+// New makes an engine.
+func New(c Config) (*Engine, error) {
+	for what, missing := range map[string]bool{"a store": c.Store == nil, "a session": c.Session == nil, "a host": c.Host == nil,
+		"a clock": c.Clock == nil, "a log": c.Log == nil, "a run": c.Run == nil} {
+		if missing {
+			return nil, failure.New(failure.Internal, "", "an engine needs %s", what)
+		}
+	}
+	c.Effort.Parallel = max(c.Effort.Parallel, 1)
+	return &Engine{parts: c, session: c.Session, effort: c.Effort}, nil
+}
+
+// With is the engine for calls that try harder, or less hard.
+func (e *Engine) With(f Effort) *Engine {
+	other := *e
+	other.effort = f
+	return &other
+}
+
+// Effort is how hard the engine's calls try.
+func (e *Engine) Effort() Effort { return e.effort }
+
+// Session is the engine's account at its CA.
+func (e *Engine) Session() *Session { return e.session }
+
+// Account is the account's row, as it is known here.
+func (e *Engine) Account() ledger.Account { return e.session.account() }
+
+func (e *Engine) acme() *acme.Account {
+	speaker, _ := e.session.acme()
+	return speaker
+}
+
+func (e *Engine) key() *acme.Key {
+	_, key := e.session.acme()
+	return key
+}
 
 func (e *Engine) tell(format string, args ...any) {
 	e.Host.Tell(format, args...)
@@ -132,12 +181,11 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 		if out.Report, err = e.gate().Admit(ctx, p); err != nil {
 			return out, err
 		}
-		made, err := e.Host.Enrol(ctx, p.Request)
+		known, err := e.enrol(ctx, p.Request)
 		if err != nil {
 			return out, err
 		}
-		e.Account, e.ACME, e.Key = made.Account, made.ACME, made.Key
-		p.Request.Account, admitted = e.Account.KeyID, !made.Known
+		p.Request.Account, admitted = e.Account().KeyID, !known
 	}
 	done, err := e.finishLineage(ctx, p.Request.Lineage, &p.Request)
 	if err != nil || done != nil {
@@ -176,19 +224,19 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 
 // nobody reports whether the account is yet to be made. The ledger then has nothing of it, and an id of 0 would stand for
 // every account.
-func (e *Engine) nobody() bool { return e.Account.ID == 0 }
+func (e *Engine) nobody() bool { return e.Account().ID == 0 }
 
 func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
 	now := e.Clock.Now()
 	return &ledger.Order{
-		AccountID: e.Account.ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(r.Names), Profile: r.Profile,
+		AccountID: e.Account().ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(r.Names), Profile: r.Profile,
 		State: ledger.Creating, Request: r, CreatedAt: now, UpdatedAt: now, Replaces: r.Replaces,
 	}
 }
 
 // liveOrder returns the live order for exactly this request, with the request's newer webroots and hooks, or nil.
 func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order, error) {
-	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Live: true, AccountID: e.Account.ID, Lineage: r.Lineage})
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Live: true, AccountID: e.Account().ID, Lineage: r.Lineage})
 	if err != nil {
 		return nil, err
 	}
@@ -238,14 +286,14 @@ func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) 
 	if err != nil || !fresh.SettledAt.IsZero() {
 		return false, err
 	}
-	if fresh.AccountID != e.Account.ID {
-		return false, failure.New(failure.Internal, "", "order %d is another account's than %s", fresh.ID, e.Account.URL)
+	if fresh.AccountID != e.Account().ID {
+		return false, failure.New(failure.Internal, "", "order %d is another account's than %s", fresh.ID, e.Account().URL)
 	}
 	*o = *fresh
 	e.unwish(o)
 	d := e.takeOver(o)
 	d.untilIssued = untilIssued
-	d.plan.Force = e.Force && !untilIssued
+	d.plan.Force = e.effort.Force && !untilIssued
 	return true, d.drive(ctx)
 }
 

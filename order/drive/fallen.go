@@ -31,7 +31,7 @@ func (d *driver) statusOf(a *ledger.Authorization, c acme.Challenge) string {
 		return d.refusedStatus(a, c)
 	}
 	known := p.Type == a.ErrorType && p.Detail.String() == a.ErrorDetail
-	late := a.SeenAt.Sub(a.AnswerSentAt) > d.e.CA.LongestValidation
+	late := a.SeenAt.Sub(a.AnswerSentAt) > d.e.known().LongestValidation
 	if !known || late {
 		return ledger.AuthorizationInvalid
 	}

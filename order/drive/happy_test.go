@@ -30,8 +30,8 @@ func TestAnIssuanceStaysWithinItsBudget(t *testing.T) {
 			commits := w.store.Commits()
 			run := &ledger.Run{Command: "certonly", StartedAt: w.clock.Now()}
 			must(t, w.store.Commit(t.Context(), &ledger.Change{Run: run}))
-			e := w.engine()
-			e.Parallel, e.Run = c.parallel, run
+			e := w.engine().With(parallel(c.parallel))
+			e.Run = run
 			on(e).last = func() *ledger.Run { run.EndedAt, run.Outcome = w.clock.Now(), "done"; return run }
 			r := request("a.example", someNames("a.example", c.names)...)
 			out, err := obtain(t.Context(), e, order.Plan{Request: r})
@@ -57,8 +57,7 @@ func TestAnIssuanceStaysWithinItsBudget(t *testing.T) {
 
 func TestAHundredNamesAreOneOrder(t *testing.T) {
 	w := newWorld(t, testca.Config{Boulder: true, HideProcessing: true, Reuse: true})
-	e := w.engine()
-	e.Parallel = 4
+	e := w.engine().With(parallel(4))
 	r := request("big.example", someNames("big.example", 100)...)
 	_, err := obtain(t.Context(), e, order.Plan{Request: r})
 	must(t, err)

@@ -3,7 +3,6 @@ package drive
 import (
 	"context"
 
-	"orderly/acme"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/admit"
@@ -53,8 +52,6 @@ type Host interface {
 
 // Enrolment is an account that was made for a first order.
 type Enrolment struct {
-	Account *ledger.Account
-	ACME    *acme.Account
-	Key     *acme.Key
+	Session *Session
 	Known   bool // the ledger had it: another process was quicker
 }

@@ -44,7 +44,7 @@ func (d *driver) finalize(ctx context.Context) error {
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	reply, err := d.e.ACME.Finalize(rctx, o.Finalize, d.material.CSR)
+	reply, err := d.e.acme().Finalize(rctx, o.Finalize, d.material.CSR)
 	if err != nil {
 		return d.notFinalized(err)
 	}
@@ -167,7 +167,7 @@ func (d *driver) conclude(ctx context.Context, act order.Action) ledger.Change {
 	for _, h := range act.Holds {
 		d.next = h.Until
 	}
-	phantoms, issued := order.End(d.o, act, d.e.CA, d.e.Clock.Now())
+	phantoms, issued := order.End(d.o, act, d.e.known(), d.e.Clock.Now())
 	if issued && len(d.o.Chain) == 0 {
 		d.payIssued(ctx) // the CA counts what it issued, whoever has it
 	}

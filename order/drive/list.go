@@ -36,14 +36,14 @@ var errEndless = errors.New("the account's list of orders is too long")
 
 // search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
 func (d *driver) search(ctx context.Context) error {
-	if d.e.Clock.Now().Sub(d.e.Account.UnlistedAt).Abs() < unlistedFor {
+	if d.e.Clock.Now().Sub(d.e.Account().UnlistedAt).Abs() < unlistedFor {
 		d.noList = true
 		return nil
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	if d.e.Account.OrdersURL == "" {
-		object, err := d.e.ACME.Fetch(rctx)
+	if d.e.Account().OrdersURL == "" {
+		object, err := d.e.acme().Fetch(rctx)
 		if err != nil {
 			return d.listFailed("account", err)
 		}
@@ -52,7 +52,8 @@ func (d *driver) search(ctx context.Context) error {
 			d.unlist("the account shows none")
 			return nil
 		}
-		d.e.Account.OrdersURL, d.account = object.Orders, true
+		d.account = true
+		d.e.session.change(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	}
 	seen, err := d.walk(rctx)
 	if err != nil {
@@ -85,7 +86,7 @@ func (d *driver) search(ctx context.Context) error {
 func (d *driver) listFailed(kind string, err error) error {
 	effect, p := order.EffectOf(err)
 	most := map[order.Effect]int{order.NotDone: order.MostTroubles, order.Undecided: mostWalks}[effect]
-	waits := d.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= d.e.LongestWait)
+	waits := d.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= d.e.effort.LongestWait)
 	switch {
 	case foreign(err), errors.Is(err, errEndless), errors.Is(err, acme.ErrNoList):
 		d.unlist(err.Error())
@@ -106,7 +107,8 @@ func (d *driver) unlist(why string) {
 	d.note("orders list walked", "it is of no use: %s", failure.Clean(why))
 	d.calm("orders")
 	d.noList, d.listBroken = true, false
-	d.e.Account.UnlistedAt, d.account = d.e.Clock.Now(), true
+	d.account = true
+	d.e.session.change(func(a *ledger.Account) { a.UnlistedAt = d.e.Clock.Now() })
 }
 
 func gone(err error) bool {
@@ -161,11 +163,11 @@ func (d *driver) ours(o acme.Order) bool {
 // a page first; for each that cannot be read, unread decides whether the walk goes on.
 func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error, unread func(url string, err error) error) error {
 	reads, listed := 0, 0
-	for page, url := 0, d.e.Account.OrdersURL; url != ""; page++ {
+	for page, url := 0, d.e.Account().OrdersURL; url != ""; page++ {
 		if page == mostPages {
 			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
 		}
-		list, err := d.e.ACME.Orders(ctx, url)
+		list, err := d.e.acme().Orders(ctx, url)
 		if err != nil {
 			return err
 		}
@@ -181,7 +183,7 @@ func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Or
 			if reads++; reads > mostReads {
 				return fmt.Errorf("%w: more than %d are unknown to the ledger", errEndless, mostReads)
 			}
-			o, err := d.e.ACME.Order(ctx, candidate)
+			o, err := d.e.acme().Order(ctx, candidate)
 			if err == nil {
 				err = found(o)
 			} else {

@@ -16,7 +16,7 @@ import (
 func (d *driver) look(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	reply, err := d.e.ACME.Order(rctx, d.o.URL)
+	reply, err := d.e.acme().Order(rctx, d.o.URL)
 	if err != nil {
 		return d.notShown(err)
 	}
@@ -69,7 +69,7 @@ func (d *driver) notShown(err error) error {
 // end is when the order expires; where the CA did not say, the latest moment at which it can.
 func (d *driver) end() time.Time {
 	if d.o.Expires.IsZero() {
-		return d.o.CreatedAt.Add(d.e.CA.OrderLifetime)
+		return d.o.CreatedAt.Add(d.e.known().OrderLifetime)
 	}
 	return d.o.Expires
 }
@@ -89,7 +89,7 @@ func (d *driver) expired(now time.Time, err error) {
 func (d *driver) lapse(now time.Time) {
 	for _, a := range order.Unfinished(d.o) {
 		if a.Expires.IsZero() { // never shown
-			a.Expires = d.o.CreatedAt.Add(d.e.CA.OrderLifetime)
+			a.Expires = d.o.CreatedAt.Add(d.e.known().OrderLifetime)
 		}
 		if !a.Expires.After(now) {
 			a.Status = "expired"
@@ -161,7 +161,7 @@ func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
 	changed, fell := false, len(order.Failed(d.o)) == 0
 	var last acme.Reply
 	together(rctx, d, list, func(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
-		return d.e.ACME.Authorization(ctx, a.URL)
+		return d.e.acme().Authorization(ctx, a.URL)
 	}, func(a *ledger.Authorization, reply acme.Authorization, err error) {
 		switch effect, p := order.EffectOf(err); {
 		case err == nil:
@@ -231,8 +231,9 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 func (d *driver) absorbChallenge(a *ledger.Authorization, c acme.Challenge) {
 	before, status := order.Fallen(a), d.statusOf(a, c)
 	a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token = c.URL, c.Type, status, c.Token
-	if c.Status == "processing" && !d.e.Account.ShowsProcessing {
-		d.e.Account.ShowsProcessing, d.account = true, true
+	if c.Status == "processing" && !d.e.Account().ShowsProcessing {
+		d.account = true
+		d.e.session.change(func(a *ledger.Account) { a.ShowsProcessing = true })
 	}
 	if c.Error != nil {
 		a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()

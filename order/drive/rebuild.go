@@ -39,7 +39,7 @@ type Claim struct {
 func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, error) {
 	var out Rebuilt
 	d := newDriver(e, nil)
-	object, err := e.ACME.Fetch(ctx)
+	object, err := e.acme().Fetch(ctx)
 	if err != nil {
 		return out, d.listTrouble(err)
 	}
@@ -47,7 +47,7 @@ func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, 
 		out.NoList = true
 		return out, nil
 	}
-	e.Account.OrdersURL = object.Orders
+	e.session.change(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	if err := e.lookAgain(ctx); err != nil {
 		return out, d.listTrouble(err)
 	}
@@ -62,9 +62,10 @@ func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, 
 	if err != nil {
 		return out, d.listTrouble(err)
 	}
-	if !e.Account.UnlistedAt.IsZero() { // the list is of use again
-		e.Account.UnlistedAt = time.Time{}
-		return out, e.Store.Commit(ctx, &ledger.Change{Account: e.Account})
+	if !e.Account().UnlistedAt.IsZero() { // the list is of use again
+		e.session.change(func(a *ledger.Account) { a.UnlistedAt = time.Time{} })
+		row := e.Account()
+		return out, e.Store.Commit(ctx, &ledger.Change{Account: &row})
 	}
 	return out, nil
 }
@@ -109,13 +110,14 @@ func (e *Engine) takeIn(ctx context.Context, found acme.Order, claim func(Lost) 
 func (e *Engine) see(ctx context.Context, o *ledger.Order, url string) error {
 	o.State, o.SettledAt, o.Lineage = ledger.Seen, e.Clock.Now(), ledger.SeenPrefix+o.Names[0]
 	o.Sentence = "the account's list shows it, and nothing on this host knows it: another server's, perhaps"
-	o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names, Server: e.Account.Server, Account: e.Account.KeyID}
+	o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names, Server: e.Account().Server, Account: e.Account().KeyID}
 	return e.enter(ctx, o, "found again", url)
 }
 
 // enter saves an order with an event that says why.
 func (e *Engine) enter(ctx context.Context, o *ledger.Order, kind, detail string) error {
-	return e.Store.Commit(context.WithoutCancel(ctx), &ledger.Change{Account: e.Account, Orders: []*ledger.Order{o},
+	row := e.Account()
+	return e.Store.Commit(context.WithoutCancel(ctx), &ledger.Change{Account: &row, Orders: []*ledger.Order{o},
 		Events: []ledger.Event{{At: e.Clock.Now(), RunID: e.Run.ID, Of: o, Kind: kind, Detail: detail}}})
 }
 
@@ -135,7 +137,7 @@ func (e *Engine) lostOrder(found acme.Order) *ledger.Order {
 		names = []string{unnamed}
 	}
 	o := &ledger.Order{
-		AccountID: e.Account.ID, Names: ledger.CanonicalNames(names), Profile: found.Profile,
+		AccountID: e.Account().ID, Names: ledger.CanonicalNames(names), Profile: found.Profile,
 		State: ledger.State(found.Status), CreatedAt: now, UpdatedAt: now, CreateSends: 2, URL: found.URL,
 		Finalize: found.Finalize, CAStatus: found.Status, Certificate: found.Certificate, Expires: found.Expires, Replaces: found.Replaces,
 	}
@@ -152,7 +154,7 @@ func (e *Engine) showAll(ctx context.Context, o *ledger.Order) (tokens []string,
 		if a.Final() {
 			continue
 		}
-		reply, err := e.ACME.Authorization(ctx, a.URL)
+		reply, err := e.acme().Authorization(ctx, a.URL)
 		switch {
 		case gone(err):
 			a.Status = "expired"
@@ -172,7 +174,7 @@ func (e *Engine) showAll(ctx context.Context, o *ledger.Order) (tokens []string,
 
 // lookAgain brings what is known of the orders that may be another server's up to date.
 func (e *Engine) lookAgain(ctx context.Context) error {
-	rows, err := e.Store.Orders(ctx, ledger.OrderFilter{AccountID: e.Account.ID})
+	rows, err := e.Store.Orders(ctx, ledger.OrderFilter{AccountID: e.Account().ID})
 	if err != nil {
 		return err
 	}
@@ -180,7 +182,7 @@ func (e *Engine) lookAgain(ctx context.Context) error {
 		if o.State != ledger.Seen || !o.Expires.IsZero() && o.Expires.Before(e.Clock.Now()) {
 			continue
 		}
-		reply, err := e.ACME.Order(ctx, o.URL)
+		reply, err := e.acme().Order(ctx, o.URL)
 		if err != nil && !gone(err) {
 			return err
 		}
@@ -223,7 +225,7 @@ func (d *driver) takeSeen(ctx context.Context) (bool, error) {
 		if o.State != ledger.Seen || ledger.NameKey(o.Names) != ledger.NameKey(d.o.Names) {
 			continue
 		}
-		reply, err := d.e.ACME.Order(rctx, o.URL)
+		reply, err := d.e.acme().Order(rctx, o.URL)
 		switch {
 		case err == nil && d.ours(reply):
 			return true, d.created(ctx, reply)
@@ -243,5 +245,5 @@ func (d *driver) listTrouble(err error) error {
 	if failure.ClassOf(err) != failure.Internal {
 		return err
 	}
-	return failure.Wrap(err, failure.CAUnavailable, cmp.Or(acme.Advice(d.e.Account.Server, err), "Run the command again later."), "the orders of account %s cannot be listed", d.e.Account.URL)
+	return failure.Wrap(err, failure.CAUnavailable, cmp.Or(acme.Advice(d.e.Account().Server, err), "Run the command again later."), "the orders of account %s cannot be listed", d.e.Account().URL)
 }

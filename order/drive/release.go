@@ -37,11 +37,11 @@ func (d *driver) release(ctx context.Context, list []*ledger.Authorization) erro
 
 // deactivate looks at an authorization and deactivates it if it is still pending.
 func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
-	seen, err := d.e.ACME.Authorization(ctx, a.URL)
+	seen, err := d.e.acme().Authorization(ctx, a.URL)
 	if err != nil || seen.Status != ledger.AuthorizationPending {
 		return seen, err
 	}
-	reply, err := d.e.ACME.Deactivate(ctx, seen)
+	reply, err := d.e.acme().Deactivate(ctx, seen)
 	if effect, _ := order.EffectOf(err); err == nil || effect == order.Undecided {
 		d.charge(a)
 	}
@@ -50,7 +50,7 @@ func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.
 
 // charge books what the CA charges for a deactivation, unknown counted as spent.
 func (d *driver) charge(a *ledger.Authorization) {
-	if d.e.CA.ChargesDeactivation {
+	if d.e.known().ChargesDeactivation {
 		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID,
 			At: d.e.Clock.Now(), Class: string(failure.Released)})
 		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)

@@ -60,20 +60,20 @@ func (d *driver) accountTrouble(err error) error {
 	if p.IsType("badPublicKey") {
 		return failure.Wrap(err, failure.Account,
 			"Give the account another key: "+failure.Command("orderly", "update_account", "--change-account-key",
-				"--server", d.e.Account.Server, "--account", d.e.Account.KeyID)+".",
-			"the CA does not accept the key of the account %s", d.e.Account.URL)
+				"--server", d.e.Account().Server, "--account", d.e.Account().KeyID)+".",
+			"the CA does not accept the key of the account %s", d.e.Account().URL)
 	}
 	if p.IsType("userActionRequired") {
 		remedy := "Do what the CA asks for, and run the same command again."
 		if p.Link != "" {
 			remedy = "Do what " + p.Link + " asks for, and run the same command again."
 		}
-		return failure.Wrap(err, failure.Account, remedy, "the CA wants something of whoever has the account %s", d.e.Account.URL)
+		return failure.Wrap(err, failure.Account, remedy, "the CA wants something of whoever has the account %s", d.e.Account().URL)
 	}
 	if order.Disowned(p, names) {
 		return failure.Wrap(err, failure.Account,
 			"Put the account's directory back as it was, or name another account with --account. None is made anew by itself: the orders of this one would be lost.",
-			"the CA does not accept the account %s", d.e.Account.URL)
+			"the CA does not accept the account %s", d.e.Account().URL)
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (d *driver) trouble(kind string, err error) error {
 	d.note(kind+" failed", "%s", failure.Clean(err.Error()))
 	pause := d.count(kind, err)
 	p, _ := errors.AsType[*acme.Problem](err)
-	if d.troubles[kind] < order.MostTroubles && pause <= d.e.LongestWait {
+	if d.troubles[kind] < order.MostTroubles && pause <= d.e.effort.LongestWait {
 		return nil
 	}
 	class := failure.CAUnavailable
@@ -100,7 +100,7 @@ func (d *driver) trouble(kind string, err error) error {
 	if d.o.ID == 0 {
 		kept = " Nothing was ordered; the next run tries again."
 	}
-	kept = strings.TrimSpace(acme.Advice(d.e.Account.Server, err) + kept)
+	kept = strings.TrimSpace(acme.Advice(d.e.Account().Server, err) + kept)
 	return d.stop(class, kept, "%s for %s: %s", kind, d.o.Lineage,
 		failure.Clean(err.Error()))
 }
@@ -142,7 +142,7 @@ func (d *driver) progress() {
 	clear(d.troubles)
 	d.calm("")
 	d.polls, d.extended = 0, false
-	d.patienceEnds = d.e.Clock.Now().Add(d.e.Patience)
+	d.patienceEnds = d.e.Clock.Now().Add(d.e.effort.Patience)
 }
 
 // isNew reports whether something of the CA's is seen for the first time. Only that is progress: of two states that take
@@ -173,14 +173,14 @@ func (d *driver) pause(r acme.Reply) {
 	d.nextPoll = now.Add(pause)
 	for _, a := range order.Unfinished(d.o) {
 		// Not a moment later than the CA can be asked whether an answer of unknown fate arrived (rule 4).
-		if at := a.AnswerSentAt.Add(d.e.CA.LongestValidation + firstPause); !r.HasRetryAfter && at.After(now) && at.Before(d.nextPoll) {
+		if at := a.AnswerSentAt.Add(d.e.known().LongestValidation + firstPause); !r.HasRetryAfter && at.After(now) && at.Before(d.nextPoll) {
 			d.nextPoll = at
 		}
 	}
 	if !r.HasRetryAfter || r.RetryAfter == 0 {
 		return
 	}
-	if pause > d.e.LongestWait {
+	if pause > d.e.effort.LongestWait {
 		d.o.NotBefore = d.notBefore() // Next will not wait for it
 	} else if limit := d.nextPoll.Add(time.Second); limit.After(d.patienceEnds) && !d.extended {
 		d.patienceEnds, d.extended = limit, true // one look more, not another with each Retry-After
@@ -229,11 +229,11 @@ const namesPerNonce = 11
 
 // width is how many requests may be under way at once.
 func (d *driver) width(ctx context.Context, n int) int {
-	most := min(max(d.e.Parallel, 1), n)
-	for d.e.Client.Nonces() < min(most, n/namesPerNonce+1) && n >= namesPerNonce {
-		if err := d.e.Client.FetchNonce(ctx); err != nil {
+	most := min(max(d.e.effort.Parallel, 1), n)
+	for d.e.session.client.Nonces() < min(most, n/namesPerNonce+1) && n >= namesPerNonce {
+		if err := d.e.session.client.FetchNonce(ctx); err != nil {
 			break // the requests themselves will tell
 		}
 	}
-	return min(most, max(1, d.e.Client.Nonces()))
+	return min(most, max(1, d.e.session.client.Nonces()))
 }

@@ -17,7 +17,7 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 	if e.nobody() || len(names) == 0 {
 		return nil
 	}
-	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: e.Account.ID})
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: e.Account().ID})
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 		return nil, nil
 	}
 	var done *ledger.Order
-	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account.ID})
+	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account().ID})
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func problem(status int, kind, detail string, after time.Duration) *acme.Problem
 }
 
 func TestWhoseWordStopsEverything(t *testing.T) {
-	d := &driver{e: &Engine{Account: &ledger.Account{URL: "https://x/1"}}, o: &ledger.Order{Names: []string{"a.example", "*.closed.example"}}}
+	d := &driver{e: &Engine{session: NewSession(nil, nil, &ledger.Account{URL: "https://x/1"})}, o: &ledger.Order{Names: []string{"a.example", "*.closed.example"}}}
 	for _, c := range []struct {
 		err  error
 		want failure.Class

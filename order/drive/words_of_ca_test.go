@@ -137,8 +137,9 @@ func TestAPersonWhoInsistsMayLookBeforeTheCAsTime(t *testing.T) {
 		if p.Force = true; obtains {
 			_, err = obtain(t.Context(), e, p)
 		} else {
-			e.Force = true
-			_, err = e.Resume(t.Context(), w.orders("a.example")[0])
+			insisting := patient
+			insisting.Force = true
+			_, err = e.With(insisting).Resume(t.Context(), w.orders("a.example")[0])
 		}
 		must(t, err)
 		w.once(p.Request)

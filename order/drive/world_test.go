@@ -303,11 +303,27 @@ func (w *world) engine() *drive.Engine {
 	client := w.client()
 	row, err := w.store.AccountByID(context.Background(), w.row.ID)
 	must(w.t, err)
-	return &drive.Engine{
-		Store: w.store, Account: row, ACME: client.Account(w.key, row.URL), Client: client, Key: w.key,
-		Host: w.machine(), Clock: w.clock, Log: slog.New(slog.DiscardHandler),
-		Run: w.run, Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait,
-	}
+	return w.made(drive.NewSession(client, w.key, row))
+}
+
+// made is an engine over a session.
+func (w *world) made(s *drive.Session) *drive.Engine {
+	w.t.Helper()
+	e, err := drive.New(drive.Config{
+		Store: w.store, Session: s, Host: w.machine(), Clock: w.clock, Log: slog.New(slog.DiscardHandler), Run: w.run, Effort: patient,
+	})
+	must(w.t, err)
+	return e
+}
+
+// patient is the effort of most tests: everything happens in order.
+var patient = drive.Effort{Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait}
+
+// parallel is the same with so many requests at once.
+func parallel(n int) drive.Effort {
+	effort := patient
+	effort.Parallel = n
+	return effort
 }
 
 // passing is the report of a preflight that found nothing.

@@ -14,9 +14,9 @@ func takeovers() []Bug {
 	switch {
 `)}},
 		{"acted-without-a-look", "a run that takes an order over believes the ledger and does not ask the CA first", "rule 1", 1, []Patch{on("order/drive/driver.go",
-			`	d.patienceEnds = e.Clock.Now().Add(e.Patience)
+			`	d.patienceEnds = e.Clock.Now().Add(e.effort.Patience)
 `,
-			`	d.patienceEnds = e.Clock.Now().Add(e.Patience)
+			`	d.patienceEnds = e.Clock.Now().Add(e.effort.Patience)
 	d.looked = planted("acted-without-a-look") && o != nil && o.URL != ""
 `)}},
 		{"never-resumed", "a live order for exactly these names is not found again", "wall 3, I2", 1, []Patch{on("order/drive/engine.go",

@@ -1,0 +1,131 @@
+package drive
+
+// What an account has in common for all its orders stands here: the way to its CA, its row, and what was learnt of the CA. Any
+// number of orders are driven at once over one session, so everything in it is behind its own lock, and what costs a request is
+// asked once.
+
+import (
+	"cmp"
+	"context"
+	"sync"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// Session is one account at its CA, in one process. It is for any number of goroutines.
+type Session struct {
+	client *acme.Client
+	turn   chan struct{} // whoever reads the directory or makes the account has it
+
+	mu      sync.Mutex
+	row     ledger.Account // without an id while there is no account yet
+	speaker *acme.Account
+	key     *acme.Key
+	ca      order.CA // zero until the directory was read
+}
+
+// NewSession makes the session of an account. The key is nil where there is no account yet, or where its CA is asked nothing;
+// then the client may be nil, too.
+func NewSession(client *acme.Client, key *acme.Key, row *ledger.Account) *Session {
+	s := &Session{client: client, turn: make(chan struct{}, 1), row: *row, key: key}
+	if key != nil {
+		s.speaker = client.Account(key, row.URL)
+	}
+	return s
+}
+
+// account is the account's row as it is known here.
+func (s *Session) account() ledger.Account {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.row
+}
+
+// change changes the account's row; the next commit of whoever changed it writes it.
+func (s *Session) change(f func(*ledger.Account)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.row)
+}
+
+// known is what the CA's directory shows, and whether it was read.
+func (s *Session) known() (order.CA, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ca, s.ca.LongestValidation > 0
+}
+
+func (s *Session) learnt(ca order.CA) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ca = ca
+}
+
+// acme is the account as it speaks to its CA, with its key.
+func (s *Session) acme() (*acme.Account, *acme.Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.speaker, s.key
+}
+
+// adopt takes up the account of another session, which was made meanwhile.
+func (s *Session) adopt(other *Session) {
+	row := other.account()
+	speaker, key := other.acme()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.row, s.speaker, s.key = row, speaker, key
+}
+
+// alone lets one goroutine at a time do what costs a request and is done once.
+func (s *Session) alone(ctx context.Context, f func() error) error {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.", "stopped before anything was sent")
+	}
+	defer func() { <-s.turn }()
+	return f()
+}
+
+// enrol makes the account where there is none, once, and reports whether the ledger had it.
+func (e *Engine) enrol(ctx context.Context, r ledger.Request) (known bool, err error) {
+	err = e.session.alone(ctx, func() error {
+		if known = !e.nobody(); known {
+			return nil // another order was quicker
+		}
+		made, err := e.Host.Enrol(ctx, r)
+		if err != nil {
+			return err
+		}
+		e.session.adopt(made.Session)
+		known = made.Known
+		return nil
+	})
+	return known, err
+}
+
+// learn finds out with whom the engine deals. It waits until something is really to be sent, so that a lineage that is
+// refused, held or in back-off costs the CA not even the directory (invariant I9).
+func (e *Engine) learn(ctx context.Context) error {
+	return e.session.alone(ctx, func() error {
+		if _, read := e.session.known(); read {
+			return nil
+		}
+		rctx, cancel := outliving(ctx)
+		defer cancel()
+		server := e.Account().Server
+		directory, err := e.session.client.Directory(rctx)
+		if err != nil {
+			remedy := cmp.Or(acme.Advice(server, err), "Nothing was sent that could be left behind; the next run tries again.")
+			return failure.Wrap(err, failure.CAUnavailable, remedy, "the directory of %s cannot be read", server)
+		}
+		ca := order.HabitsOf(e.Profiles.For(server, directory.Boulder), directory)
+		ca.LongestValidation = cmp.Or(e.LongestValidation, ca.LongestValidation)
+		e.session.learnt(ca)
+		return nil
+	})
+}
