@@ -178,7 +178,7 @@ func shortType(t string) string {
 	if t == "about:blank" {
 		return ""
 	}
-	for _, prefix := range []string{"urn:ietf:params:acme:error:", "urn:acme:error:"} { // the second is of RFC 8555's drafts
+	for _, prefix := range []string{errorPrefix, "urn:acme:error:"} { // the second is of RFC 8555's drafts
 		t = strings.TrimPrefix(t, prefix)
 	}
 	return wordOf("type", t)

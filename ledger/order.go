@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"encoding/json"
 	"net/netip"
 	"slices"
 	"strings"
@@ -109,13 +110,16 @@ type Order struct {
 	FinalizeSentAt time.Time `json:"finalize_sent_at,omitzero"`
 
 	Chain       []byte    `json:"-"` // the certificate as downloaded, PEM, checked against the CSR's key
+	Alternates  [][]byte  `json:"-"` // the CA's other chains for that certificate, as far as they were downloaded, PEM
 	InstalledAt time.Time `json:"installed_at,omitzero"`
 	Redeploys   int       `json:"-"`                    // how often the deploy hooks were begun again, since a process ended while they ran
 	DeployedAt  time.Time `json:"deployed_at,omitzero"` // every deploy hook has run
 
 	Class    string `json:"class,omitempty"` // failure class of what ended or last stopped it
 	Sentence string `json:"error,omitempty"` // the same for people
-	Remedy   string `json:"remedy,omitempty"`
+	// Problem is the CA's problem document that the sentence rests on, cleaned, JSON (RFC 9457); none where it is not the CA's.
+	Problem json.RawMessage `json:"problem,omitempty"`
+	Remedy  string          `json:"remedy,omitempty"`
 
 	Authorizations []*Authorization `json:"authorizations"`
 }

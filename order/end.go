@@ -23,7 +23,7 @@ func End(o *ledger.Order, act Action, ca CA, now time.Time) (phantoms []*ledger.
 		o.Class = string(act.Class)
 	}
 	if act.State == ledger.Installed {
-		o.Class, o.Sentence, o.Remedy = "", "", ""
+		o.Class, o.Sentence, o.Remedy, o.Problem = "", "", "", nil
 	}
 	if why := failure.Clean(act.Why); why != "" && (why != o.Sentence || act.Remedy != "") {
 		o.Sentence, o.Remedy = why, act.Remedy // a remedy is that of its sentence

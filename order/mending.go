@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/outside"
 )
 
 // NotValidated is the error of names that the CA could not validate, in its own words.
@@ -20,6 +22,27 @@ func NotValidated(o *ledger.Order, failed []*ledger.Authorization) *failure.Erro
 		texts = append(texts, failure.Clean(a.FullName())+": "+said)
 	}
 	return failure.New(failure.Validation, Mending(o, failed), "the CA could not validate %s", strings.Join(texts, "; "))
+}
+
+// ProblemOf is what the CA said of names that it could not validate, as one problem (RFC 8555 §6.7.1); nil where it said
+// nothing.
+func ProblemOf(failed []*ledger.Authorization) *acme.Problem {
+	var all []acme.Subproblem
+	for _, a := range failed {
+		if a.ErrorType != "" || a.ErrorDetail != "" {
+			all = append(all, acme.Subproblem{Type: a.ErrorType, Detail: outside.Of(a.ErrorDetail), Name: a.FullName()})
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	p := &acme.Problem{Type: all[0].Type, Detail: all[0].Detail, Subproblems: all, Document: true}
+	for _, s := range all[1:] {
+		if p.Detail = outside.Of("several names could not be validated"); s.Type != p.Type {
+			p.Type = "compound"
+		}
+	}
+	return p
 }
 
 // Mending is what to do about the names that the CA could not validate: once where they need the same, otherwise for each.

@@ -36,6 +36,9 @@ func refusedNames(o *ledger.Order, p *acme.Problem) string {
 // BlamedNames are the names of an order that a problem's subproblems are about.
 func BlamedNames(o *ledger.Order, p *acme.Problem) []string {
 	var names []string
+	if p == nil {
+		return nil
+	}
 	for _, s := range p.Subproblems {
 		if slices.Contains(o.Names, s.Name) && !slices.Contains(names, s.Name) {
 			names = append(names, s.Name)

@@ -3,14 +3,17 @@ package renewal
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
+
+	"orderly/acme"
 	"orderly/certbot"
+	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/drive"
 	"orderly/preflight"
-	"slices"
-	"strings"
 )
 
 // One attempt at a certificate: what its request says beside what was asked for, what is told of it, and which names
@@ -121,9 +124,9 @@ func restrict(r *ledger.Request, names []string) {
 	r.Webroots = roots
 }
 
-// failed are the names to blame for an outcome, in lower case: those that the CA could not validate, or, where nothing was
-// ordered, those that preflight refused, except for some that are kept. Any other trouble (a limit, a CA that is away) is no
-// name's fault.
+// failed are the names to blame for an outcome, in lower case: those that the CA could not validate, or does not take, or,
+// where nothing was ordered, those that preflight refused, except for some that are kept. Any other trouble (a limit, a CA
+// that is away) is no name's fault.
 func failed(outcome drive.Outcome, kept []string) []string {
 	var bad []string
 	switch {
@@ -133,6 +136,8 @@ func failed(outcome drive.Outcome, kept []string) []string {
 				bad = append(bad, strings.ToLower(a.FullName()))
 			}
 		}
+	case outcome.Order != nil && outcome.Order.State == ledger.RefusedState && outcome.Order.Class == string(failure.BadName):
+		bad = order.BlamedNames(outcome.Order, acme.ReadProblem(outcome.Order.Problem))
 	case outcome.Order == nil:
 		for _, result := range outcome.Report.Results {
 			if name := strings.ToLower(result.Name); result.Verdict == preflight.Refuse && name != "" && !slices.Contains(kept, name) {

@@ -164,7 +164,11 @@ func pendingOf(o *ledger.Order, now time.Time) []ledger.Pending {
 // copyOrder copies an order with everything that hangs on it.
 func copyOrder(o *ledger.Order) *ledger.Order {
 	c := *o
-	c.Names, c.Chain = slices.Clone(o.Names), slices.Clone(o.Chain)
+	c.Names, c.Chain, c.Problem = slices.Clone(o.Names), slices.Clone(o.Chain), slices.Clone(o.Problem)
+	c.Alternates = nil
+	for _, chain := range o.Alternates {
+		c.Alternates = append(c.Alternates, slices.Clone(chain))
+	}
 	c.Request.Names, c.Request.CSR = slices.Clone(o.Request.Names), slices.Clone(o.Request.CSR)
 	c.Request.WebrootPaths = slices.Clone(o.Request.WebrootPaths)
 	c.Request.Webroots = maps.Clone(o.Request.Webroots)

@@ -13,20 +13,20 @@ import (
 
 const orderColumns = `id, version, account_id, lineage, name_key, profile, state, request, created_at, updated_at,
 	settled_at, not_before, superseded, releasing, url, finalize_url, certificate_url, ca_status, expires_at, replaces,
-	create_sent_at, create_sends, key_path, key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, installed_at,
-	redeploys, deployed_at, class, sentence, remedy`
+	create_sent_at, create_sends, key_path, key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, alternates,
+	installed_at, redeploys, deployed_at, class, sentence, remedy, problem`
 
 // live is the condition of the partial index orders_live, to the letter.
 const live = `state IN ('creating', 'pending', 'ready', 'processing', 'valid')`
 
 func scanOrder(r row) (*ledger.Order, error) {
 	o := &ledger.Order{}
-	var nameKey, request, chain string
+	var nameKey, request, chain, alternates, problem string
 	err := r.Scan(&o.ID, &o.Version, &o.AccountID, &o.Lineage, &nameKey, &o.Profile, &o.State, &request,
 		at(&o.CreatedAt), at(&o.UpdatedAt), at(&o.SettledAt), at(&o.NotBefore), &o.Superseded, &o.Releasing, &o.URL, &o.Finalize,
 		&o.Certificate, &o.CAStatus, at(&o.Expires), &o.Replaces, at(&o.CreateSentAt), &o.CreateSends, &o.Key.Path,
-		&o.Key.SHA256, &o.CSR.Path, &o.CSR.SHA256, at(&o.FinalizeSentAt), &chain, at(&o.InstalledAt),
-		&o.Redeploys, at(&o.DeployedAt), &o.Class, &o.Sentence, &o.Remedy)
+		&o.Key.SHA256, &o.CSR.Path, &o.CSR.SHA256, at(&o.FinalizeSentAt), &chain, &alternates,
+		at(&o.InstalledAt), &o.Redeploys, at(&o.DeployedAt), &o.Class, &o.Sentence, &o.Remedy, &problem)
 	if err != nil {
 		return nil, err
 	}
@@ -34,10 +34,24 @@ func scanOrder(r row) (*ledger.Order, error) {
 	if chain != "" {
 		o.Chain = []byte(chain)
 	}
+	if problem != "" {
+		o.Problem = json.RawMessage(problem)
+	}
+	if err := unmarshalIf(alternates, &o.Alternates); err != nil {
+		return nil, fmt.Errorf("the chains of order %d: %w", o.ID, err)
+	}
 	if err := json.Unmarshal([]byte(request), &o.Request); err != nil {
 		return nil, fmt.Errorf("the request of order %d: %w", o.ID, err)
 	}
 	return o, nil
+}
+
+// unmarshalIf reads JSON where there is any.
+func unmarshalIf(text string, into any) error {
+	if text == "" {
+		return nil
+	}
+	return json.Unmarshal([]byte(text), into)
 }
 
 // splitKey takes a ledger.NameKey apart.

@@ -51,9 +51,17 @@ func (w *writer) orderValues(o *ledger.Order) []any {
 		string(o.State), w.json(o.Request), micros(o.UpdatedAt), micros(o.SettledAt), micros(o.NotBefore),
 		number(o.Superseded), number(o.Releasing), o.URL, o.Finalize, o.Certificate, o.CAStatus, micros(o.Expires), o.Replaces,
 		micros(o.CreateSentAt), o.CreateSends, o.Key.Path, o.Key.SHA256, o.CSR.Path, o.CSR.SHA256,
-		micros(o.FinalizeSentAt), string(o.Chain), micros(o.InstalledAt), o.Redeploys, micros(o.DeployedAt), o.Class, o.Sentence,
-		o.Remedy,
+		micros(o.FinalizeSentAt), string(o.Chain), w.alternates(o), micros(o.InstalledAt), o.Redeploys, micros(o.DeployedAt), o.Class,
+		o.Sentence, o.Remedy, string(o.Problem),
 	}
+}
+
+// alternates are an order's other chains as one text, "" for none, as most orders have it.
+func (w *writer) alternates(o *ledger.Order) string {
+	if len(o.Alternates) == 0 {
+		return ""
+	}
+	return w.json(o.Alternates)
 }
 
 func (w *writer) insertOrder(o *ledger.Order) {
@@ -67,9 +75,9 @@ func (w *writer) insertOrder(o *ledger.Order) {
 	args := append(w.orderValues(o), o.AccountID, o.Lineage, ledger.NameKey(o.Names), o.Profile, micros(o.CreatedAt))
 	w.insert(&o.ID, `INSERT INTO orders (state, request, updated_at, settled_at, not_before, superseded, releasing, url,
 			finalize_url, certificate_url, ca_status, expires_at, replaces, create_sent_at, create_sends, key_path,
-			key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, installed_at, redeploys, deployed_at, class, sentence, remedy,
-			version, account_id, lineage, name_key, profile, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
+			key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, alternates, installed_at, redeploys, deployed_at, class, sentence,
+			remedy, problem, version, account_id, lineage, name_key, profile, created_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
 	w.liveTwice()
 	if w.err == nil {
 		set(w, &o.Version, 1)
@@ -84,8 +92,8 @@ func (w *writer) updateOrder(o *ledger.Order) {
 	res, err := w.tx.ExecContext(w.ctx, w.dialect.Rebind(`UPDATE orders SET state = ?, request = ?, updated_at = ?,
 			settled_at = ?, not_before = ?, superseded = ?, releasing = ?, url = ?, finalize_url = ?, certificate_url = ?, ca_status = ?,
 			expires_at = ?, replaces = ?, create_sent_at = ?, create_sends = ?, key_path = ?, key_sha256 = ?, csr_path = ?,
-			csr_sha256 = ?, finalize_sent_at = ?, chain = ?, installed_at = ?, redeploys = ?, deployed_at = ?, class = ?, sentence = ?,
-			remedy = ?, version = version + 1
+			csr_sha256 = ?, finalize_sent_at = ?, chain = ?, alternates = ?, installed_at = ?, redeploys = ?, deployed_at = ?, class = ?,
+			sentence = ?, remedy = ?, problem = ?, version = version + 1
 		WHERE id = ? AND version = ?`), args...)
 	w.err = err
 	w.liveTwice()

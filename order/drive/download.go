@@ -69,14 +69,12 @@ func (d *driver) unfit(ctx context.Context, err error) error {
 }
 
 // preferred is the chain whose topmost certificate was issued by the preferred issuer, or the default one where none was or
-// where the others cannot be had: a certificate with another chain than wished for is better than none.
+// where the others cannot be had: a certificate with another chain than wished for is better than none. The others that were
+// downloaded are kept.
 func (d *driver) preferred(ctx context.Context, asked order.Asked, first order.Received, alternates []string) order.Received {
 	wanted := d.o.Request.PreferredChain
-	if wanted == "" {
-		return first
-	}
 	all, chains := []order.Received{first}, []acme.Chain{{PEM: first.Chain}}
-	if _, matched := acme.PreferredChain(chains, wanted); matched {
+	if _, matched := acme.PreferredChain(chains, wanted); !d.e.AllChains && (wanted == "" || matched) {
 		return first
 	}
 	for _, url := range alternates {
@@ -90,8 +88,14 @@ func (d *driver) preferred(ctx context.Context, asked order.Asked, first order.R
 		}
 	}
 	index, matched := acme.PreferredChain(chains, wanted)
-	if !matched {
+	if !matched && wanted != "" {
 		d.e.tell("The CA offers no chain up to %q for %s; its default one is taken.", failure.Clean(wanted), d.o.Lineage)
+	}
+	d.o.Alternates = nil
+	for i, other := range all {
+		if i != index {
+			d.o.Alternates = append(d.o.Alternates, other.Chain)
+		}
 	}
 	return all[index]
 }

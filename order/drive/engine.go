@@ -45,6 +45,9 @@ type Config struct {
 
 	// Run is the run that events belong to. It is in the ledger already.
 	Run *ledger.Run
+	// AllChains: every chain that the CA offers is downloaded and kept, whatever the request prefers, for whoever is to choose
+	// one later.
+	AllChains bool
 	// Effort is how hard calls try, unless Engine.With says otherwise.
 	Effort Effort
 }

@@ -107,6 +107,7 @@ func (d *driver) notFinalized(err error) error {
 		return nil
 	}
 	d.o.State = ledger.Ready
+	d.said(p)
 	why := order.NotIssued(d.o, p)
 	return d.stop(why.Class, why.Remedy, "%s", why.Sentence)
 }

@@ -149,6 +149,7 @@ func (d *driver) died(reply acme.Order) {
 	if reply.Error != nil {
 		class, _ := order.RefusalOfType(d.o, reply.Error)
 		d.o.Class, d.o.Sentence = string(class), d.o.Sentence+": "+reply.Error.Error()
+		d.said(reply.Error)
 	}
 	d.note("order died", "%s", d.o.Sentence)
 }
@@ -258,6 +259,7 @@ func (d *driver) blame(list []*ledger.Authorization, first bool) {
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
 	why := order.NotValidated(d.o, list)
 	d.o.Sentence, d.o.Remedy = failure.Clean(why.Sentence), why.Remedy
+	d.o.Problem = order.ProblemOf(list).Encode()
 	if first && !d.booked {
 		d.fell(d.e.Clock.Now())
 	}

@@ -110,12 +110,25 @@ func (d *driver) count(kind string, err error) (pause time.Duration) {
 	d.troubles[kind]++
 	pause = time.Second << (d.troubles[kind] - 1)
 	p, _ := errors.AsType[*acme.Problem](err)
+	d.said(p)
 	d.asked = p != nil && p.HasRetryAfter
 	if d.asked {
 		pause = max(p.RetryAfter, 100*time.Millisecond)
 	}
 	d.nextPoll = d.e.Clock.Now().Add(pause)
 	return pause
+}
+
+// said keeps the CA's own words, on which what is said of the order rests from here on; nil: it rests on something else. A page
+// of a proxy's is no word of the CA's. A dead order keeps what it died of.
+func (d *driver) said(p *acme.Problem) {
+	switch {
+	case d.o.State == ledger.Invalid && d.o.Problem != nil:
+	case p == nil || p.Type == "" && !p.Document:
+		d.o.Problem = nil
+	default:
+		d.o.Problem = p.Encode()
+	}
 }
 
 // notBefore is NextPoll as later runs obey it.
@@ -133,7 +146,7 @@ func (d *driver) calm(kind string) {
 	d.nextPoll = time.Time{}
 	d.o.NotBefore = time.Time{}
 	if d.o.State.Live() && !d.o.Releasing { // a dead order keeps what it died of
-		d.o.Class, d.o.Sentence, d.o.Remedy = "", "", ""
+		d.o.Class, d.o.Sentence, d.o.Remedy, d.o.Problem = "", "", "", nil
 	}
 }
 

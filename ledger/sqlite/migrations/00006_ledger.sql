@@ -60,12 +60,14 @@ CREATE TABLE orders (
     csr_sha256       TEXT   NOT NULL,
     finalize_sent_at BIGINT NOT NULL,
     chain            TEXT   NOT NULL,
+    alternates       TEXT   NOT NULL,
     installed_at     BIGINT NOT NULL,
     redeploys        BIGINT NOT NULL,
     deployed_at      BIGINT NOT NULL,
     class            TEXT   NOT NULL,
     sentence         TEXT   NOT NULL,
-    remedy           TEXT   NOT NULL
+    remedy           TEXT   NOT NULL,
+    problem          TEXT   NOT NULL
 );
 -- Invariant I2. The condition is a literal wherever it is queried, so that the index serves.
 CREATE UNIQUE INDEX orders_live ON orders (account_id, lineage, profile, name_key)
