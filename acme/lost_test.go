@@ -253,7 +253,7 @@ func TestASuccessThatCannotBeUsedIsLost(t *testing.T) {
 		answer   http.HandlerFunc
 		location string
 	}{
-		"no Location":        {ca.located(201, "", ca.order("pending")), ""},
+		"no Location":        {ca.located(201, "", `{"status":"pending","identifiers":[{"type":"dns","value":"a.example"}]}`), ""},
 		"cut JSON":           {ca.located(201, "/order/1", ca.order("pending")[:60]), ca.URL + "/order/1"},
 		"cut body":           {short, ca.URL + "/order/1"},
 		"no body":            {ca.located(201, "/order/1", ""), ca.URL + "/order/1"},

@@ -86,3 +86,14 @@ func TestWhetherNewOrderIsAnsweredCostsNoOrder(t *testing.T) {
 		}
 	}
 }
+
+// An order without a Location is certain, if all is in it that is needed to go on with it.
+func TestAnOrderWithoutALocationIsOne(t *testing.T) {
+	ca := newFakeCA(t)
+	_, a := ca.ready(t)
+	ca.on("/new-order", ca.located(201, "", ca.order("pending")))
+	o, err := newOrder(t.Context(), a)
+	if err != nil || o.URL != "" || o.Finalize == "" || len(o.Authorizations) != 1 {
+		t.Errorf("%+v, %v", o, err)
+	}
+}

@@ -20,7 +20,7 @@ type OrderRequest struct {
 // Order is RFC 8555 §7.1.3.
 type Order struct {
 	Reply
-	URL            string // the Location of newOrder and finalize ("" if finalize gave none), else what was asked
+	URL            string // the Location of newOrder and finalize ("" if they gave none), else what was asked
 	Status         string // pending, ready, processing, valid or invalid; otherwise outside.Odd
 	Expires        time.Time
 	Names          []string // as names are compared (nameOf); in the CA's order; none where it shows none
@@ -33,7 +33,7 @@ type Order struct {
 }
 
 // NewOrder makes an order, or is handed back one that exists, with one POST. A Lost with a Location still says where the
-// order is. Status 201 says nothing about whether the order is new: Boulder answers so for a reused one too.
+// order is; an order without a Location has no URL, and all that is needed to go on with it. Status 201 says nothing about whether the order is new: Boulder answers so for a reused one too.
 func (a *Account) NewOrder(ctx context.Context, r OrderRequest) (Order, error) {
 	target, err := a.client.endpoint(ctx, KindNewOrder, func(d Directory) string { return d.NewOrder })
 	if err != nil {
@@ -56,11 +56,12 @@ func (a *Account) NewOrder(ctx context.Context, r OrderRequest) (Order, error) {
 	if err != nil {
 		return Order{}, err
 	}
-	location, err := got.location()
-	if err != nil {
-		return Order{}, got.lost(err)
+	location, unplaced := got.location()
+	o, err := parseOrder(got, location)
+	if unplaced != nil && (err != nil || o.Finalize == "" || len(o.Authorizations) == 0) {
+		return Order{}, got.lost(unplaced) // nothing to go on with
 	}
-	return parseOrder(got, location)
+	return o, err
 }
 
 // TakesOrders finds out whether the CA answers newOrder, with a POST-as-GET of it, of which no CA can make an order: nil says

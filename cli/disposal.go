@@ -176,7 +176,7 @@ func (f *release) orders(ctx context.Context, s *session) ([]*ledger.Order, erro
 		return nil, err
 	}
 	chosen := slices.DeleteFunc(all, func(o *ledger.Order) bool {
-		return (f.order != 0 && o.ID != f.order) || (f.name != "" && !slices.Contains(o.Names, strings.ToLower(f.name))) || o.URL == "" && !f.local
+		return (f.order != 0 && o.ID != f.order) || (f.name != "" && !slices.Contains(o.Names, strings.ToLower(f.name))) || o.URL == "" && len(o.Authorizations) == 0 && !f.local
 	})
 	if f.order != 0 && len(chosen) == 0 {
 		return nil, f.unreleasable(ctx, s)

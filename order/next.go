@@ -233,7 +233,7 @@ func (f *Facts) ready() Action {
 	case o.Superseded:
 		return Action{Kind: Settle, State: ledger.Ready, Class: failure.Released,
 			Why: "its names are valid now; an order for another name set took its place"}
-	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted):
+	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()):
 		return Action{Kind: ChangeKey} // the CA calls the order ready: no finalize with the other CSR has arrived
 	case !f.KeyReady:
 		return Action{Kind: MakeKey}

@@ -35,7 +35,8 @@ func (d dice) facts() order.Facts {
 	o := &ledger.Order{ID: 1, Lineage: "a", State: one(d, ledger.Creating, ledger.PendingState, ledger.Ready, ledger.Processing, ledger.Valid,
 		ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState, ledger.TakenState, ledger.LostState, ledger.RefusedState, ledger.Phantom,
 		ledger.SupersededState),
-		CreateSends: d.IntN(6), Superseded: d.maybe(), CreateSentAt: d.moment(), FinalizeSentAt: d.moment(), Redeploys: d.IntN(5)}
+		URL: one(d, "", "u"), CreateSends: d.IntN(6), Superseded: d.maybe(), CreateSentAt: d.moment(), FinalizeSentAt: d.moment(),
+		Redeploys: d.IntN(5)}
 	if d.IntN(8) == 0 {
 		o.SettledAt = noon
 	}
@@ -163,7 +164,7 @@ func breach(f order.Facts, act order.Action) string {
 			return "authorizations are deactivated of an order that was not given up"
 		}
 	case order.Finalize:
-		if !order.SameKey(o.Request, *f.Wanted) {
+		if !order.SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()) {
 			return "the CSR of another key than the wanted one is sent"
 		}
 		if !f.Looked || !f.KeyReady || o.State != ledger.Ready || o.Superseded || standing > 0 {

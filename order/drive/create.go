@@ -129,7 +129,7 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 			return err
 		}
 	}
-	if err := d.takeFrom(ctx, reply.URL, &more); err != nil {
+	if err := d.takeFrom(ctx, reply, &more); err != nil {
 		return err
 	}
 	o.CreateSentAt, o.URL, o.Replaces = time.Time{}, reply.URL, reply.Replaces
@@ -156,8 +156,8 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 // takeFrom handles an order URL that another row of the ledger has: the CA handed back an order that another lineage, or
 // an earlier request, rests on. That row is released in the same commit, so that an order has one owner. What is known of
 // its authorizations moves with it: otherwise a challenge would be answered a second time, and a token would stay.
-func (d *driver) takeFrom(ctx context.Context, url string, more *ledger.Change) error {
-	others, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: url})
+func (d *driver) takeFrom(ctx context.Context, reply acme.Order, more *ledger.Change) error {
+	others, err := d.rowsOf(ctx, reply)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (d *driver) createdUnread(ctx context.Context, url string) error {
 			return err
 		}
 	}
-	if err := d.takeFrom(ctx, url, &more); err != nil {
+	if err := d.takeFrom(ctx, acme.Order{URL: url}, &more); err != nil {
 		return err
 	}
 	d.o.CreateSentAt, d.o.URL, d.o.State = time.Time{}, url, ledger.PendingState

@@ -30,6 +30,7 @@ type driver struct {
 	listBroken                bool // it failed in this run, and is of no use once the CA answers something else
 	suspected                 bool // an order of the name set may be there that no newOrder of this row made
 	sent, ghosts              int  // newOrders without an answer; phantoms of the name set that other rows have left
+	sought                    bool // the list was searched for the order's URL
 	sound                     bool // the CA was seen to answer newOrder since
 	crowded                   bool // what may be pending unseen could fill the account
 	nextPoll, patienceEnds    time.Time

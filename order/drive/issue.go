@@ -49,6 +49,7 @@ func (d *driver) finalize(ctx context.Context) error {
 		return d.notFinalized(err)
 	}
 	d.note("finalize answered", "%s", failure.Clean(reply.Status))
+	d.address(reply.URL)
 	if reply.Status == "pending" || reply.Status == "ready" {
 		d.looked = false
 		return d.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", reply.Status))
@@ -61,6 +62,9 @@ func (d *driver) finalize(ctx context.Context) error {
 	}
 	if reply.Status == "processing" {
 		d.pause(reply.Reply)
+	}
+	if o.URL == "" {
+		return d.commit(ctx, ledger.Change{}) // no look would show it again
 	}
 	return nil
 }
@@ -100,6 +104,7 @@ func (d *driver) notFinalized(err error) error {
 			d.sentAgain() // it was taken, so that this is no early one
 		}
 		d.nextPoll = d.e.Clock.Now().Add(max(p.RetryAfter, min(time.Second<<(d.denied-1), mostNotReady)))
+		d.loseUnaddressed()
 		return nil
 	case (p.Status == 403 || p.Status == 404) && d.denied < mostDenials:
 		d.denied++

@@ -36,7 +36,7 @@ var errEndless = errors.New("the account's list of orders is too long")
 
 // search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
 func (d *driver) search(ctx context.Context) error {
-	if d.e.Clock.Now().Sub(d.e.Account().UnlistedAt).Abs() < unlistedFor {
+	if d.unlisted() {
 		d.noList = true
 		return nil
 	}
@@ -79,6 +79,11 @@ func (d *driver) search(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unlisted reports whether the list was of no use not long ago.
+func (d *driver) unlisted() bool {
+	return d.e.Clock.Now().Sub(d.e.Account().UnlistedAt).Abs() < unlistedFor
 }
 
 // listFailed decides about a list, or the account that names it, that was not shown. What is no list will be none tomorrow; a

@@ -14,6 +14,9 @@ import (
 
 // look GETs the order.
 func (d *driver) look(ctx context.Context) error {
+	if d.o.URL == "" {
+		return d.lookUnaddressed(ctx)
+	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	reply, err := d.e.acme().Order(rctx, d.o.URL)
