@@ -1,83 +1,21 @@
 package cli
 
+// register, show_account, update_account and unregister, in certbot's words. What they do at the CA
+// is package renewal's business; here it is asked for and shown.
+
 import (
 	"context"
 	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"orderly/account"
-	"orderly/acme"
 	"orderly/certbot"
 	"orderly/cli/argparse"
 	"orderly/failure"
 	"orderly/renewal"
 )
-
-// externalFlags are certbot's flags about the customer of a CA that an account is made for (RFC 8555 §7.3.4).
-type externalFlags struct {
-	kid, key, algorithm string
-}
-
-func (f *externalFlags) add(set *pflag.FlagSet) {
-	set.StringVar(&f.kid, "eab-kid", "", "`identifier` of the key by which the CA knows its customer, when an account is made")
-	set.StringVar(&f.key, "eab-hmac-key", "", "that `key`, base64url, as the CA shows it")
-	set.StringVar(&f.algorithm, "eab-hmac-alg", "", "its `algorithm`: HS256 (the default), HS384, HS512")
-}
-
-func (f *externalFlags) read() (*acme.ExternalAccount, error) {
-	if f.kid == "" && f.key == "" && f.algorithm == "" {
-		return nil, nil
-	}
-	return acme.NewExternalAccount(f.kid, f.key, f.algorithm)
-}
-
-// addStaging adds what commands have that rehearse nothing.
-func (f *rehearsalFlags) addStaging(set *pflag.FlagSet) {
-	set.BoolVar(&f.staging, "staging", false, "use Let's Encrypt's staging server")
-	alias(set, "test-cert", "staging")
-}
-
-// accountCommand is what the commands about accounts have in common.
-type accountCommand struct {
-	places
-	working
-	accountFlags
-}
-
-func (f *accountCommand) addTo(c *cobra.Command) {
-	c.Flags().SortFlags = false
-	f.accountFlags.add(c, letsEncrypt)
-	f.addStaging(c.Flags())
-	f.addDeadline(c.Flags())
-	f.places.add(c.Flags())
-}
-
-func (f *accountCommand) check() error {
-	if err := f.accountFlags.check(); err != nil {
-		return err
-	}
-	return f.rehearsalFlags.choose(&f.accountFlags)
-}
-
-// begin chooses the account and records that the run is about it.
-func (f *accountCommand) begin(ctx context.Context, s *session, command func(*certbot.Account) string) (*certbot.Account, error) {
-	a, err := s.server.Disk.RequireAccount(f.server, f.account)
-	if err != nil {
-		return nil, err
-	}
-	if err := s.server.Begin(ctx, command(&a), s.env.PID, s.server.Accounts().Row(&a)); err != nil {
-		return nil, err
-	}
-	// A change of key that an earlier run left was ended meanwhile.
-	if again, err := s.server.Disk.Account(f.server, a.ID); err == nil {
-		return &again, nil
-	}
-	a, err = s.server.Disk.RequireAccount(f.server, "")
-	return &a, err
-}
 
 func newRegister(env Env, p *printer) *cobra.Command {
 	f := &accountCommand{}
@@ -103,25 +41,26 @@ func (f *accountCommand) register(ctx context.Context, env Env, p *printer) erro
 	if err := f.consistent(); err != nil {
 		return err
 	}
-	return f.run(ctx, env, p, &f.working, "register", func(ctx context.Context, s *session) (int, error) {
-		if err := s.server.Disk.NoDuplicate(f.server); err != nil {
+	return f.run(ctx, env, p, &f.working, "register",
+		func(ctx context.Context, s *session) (int, error) {
+			if err := s.server.Disk.NoDuplicate(f.server); err != nil {
+				return 0, err
+			}
+			if err := f.introduce(ctx, f.talk(env, p), s); err != nil {
+				return 0, err
+			}
+			if _, err := s.server.ChooseAccount(f.server, "", f.registration); err != nil {
+				return 0, err
+			}
+			if err := s.server.Begin(ctx, "register "+f.server, s.env.PID, nil); err != nil {
+				return 0, err
+			}
+			a, err := s.server.Accounts().RegisterNew(ctx, f.server, f.registration)
+			if err == nil && p.json {
+				p.print(viewAccount(a))
+			}
 			return 0, err
-		}
-		if err := f.introduce(ctx, f.talk(env, p), s); err != nil {
-			return 0, err
-		}
-		if _, err := s.server.ChooseAccount(f.server, "", f.registration); err != nil {
-			return 0, err
-		}
-		if err := s.server.Begin(ctx, "register "+f.server, s.env.PID, nil); err != nil {
-			return 0, err
-		}
-		a, err := s.server.Accounts().RegisterNew(ctx, f.server, f.registration)
-		if err == nil && p.json {
-			p.print(viewAccount(a))
-		}
-		return 0, err
-	})
+		})
 }
 
 // accountView is an account as this host has it.
@@ -151,18 +90,19 @@ func (f *accountCommand) show(ctx context.Context, env Env, p *printer) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	return f.run(ctx, env, p, &f.working, "show_account", func(ctx context.Context, s *session) (int, error) {
-		a, err := f.begin(ctx, s, func(a *certbot.Account) string { return "show_account " + a.ID })
-		if err != nil {
-			return 0, err
-		}
-		details, err := s.server.Accounts().Show(ctx, a)
-		if err != nil {
-			return 0, err
-		}
-		printAccount(p, details)
-		return 0, nil
-	})
+	return f.run(ctx, env, p, &f.working, "show_account",
+		func(ctx context.Context, s *session) (int, error) {
+			a, err := f.begin(ctx, s, func(a *certbot.Account) string { return "show_account " + a.ID })
+			if err != nil {
+				return 0, err
+			}
+			details, err := s.server.Accounts().Show(ctx, a)
+			if err != nil {
+				return 0, err
+			}
+			printAccount(p, details)
+			return 0, nil
+		})
 }
 
 // printAccount prints as certbot does.
@@ -181,7 +121,8 @@ func printAccount(p *printer, d account.Details) {
 	if len(emails) == 0 {
 		emails = []string{"none"}
 	}
-	p.Say("Account details for server %s:\n  Account URL: %s\n  Account Thumbprint: %s\n  Email %s: %s", d.Server, d.URL, d.Thumbprint, contact,
+	p.Say("Account details for server %s:\n  Account URL: %s\n  Account Thumbprint: %s\n"+
+		"  Email %s: %s", d.Server, d.URL, d.Thumbprint, contact,
 		strings.Join(emails, ", "))
 }
 
@@ -215,24 +156,26 @@ func (f *updateAccount) execute(ctx context.Context, env Env, p *printer) error 
 		return err
 	}
 	f.alone = f.changeKey
-	return f.run(ctx, env, p, &f.working, "update_account", func(ctx context.Context, s *session) (int, error) {
-		a, err := f.begin(ctx, s, func(a *certbot.Account) string { return "update_account " + a.ID })
-		if err != nil {
-			return 0, err
-		}
-		if f.registration.Email == "" && !f.registration.NoEmail && !f.changeKey {
-			if f.registration.Email, err = f.talk(env, p).email(ctx, false); unanswered(err) != nil {
+	return f.run(ctx, env, p, &f.working, "update_account",
+		func(ctx context.Context, s *session) (int, error) {
+			a, err := f.begin(ctx, s, func(a *certbot.Account) string { return "update_account " + a.ID })
+			if err != nil {
 				return 0, err
 			}
-		}
-		if a, err = f.update(ctx, p, s, a); err == nil && p.json {
-			p.print(viewAccount(a))
-		}
-		return 0, err
-	})
+			if f.registration.Email == "" && !f.registration.NoEmail && !f.changeKey {
+				if f.registration.Email, err = f.talk(env, p).email(ctx, false); unanswered(err) != nil {
+					return 0, err
+				}
+			}
+			if a, err = f.update(ctx, p, s, a); err == nil && p.json {
+				p.print(viewAccount(a))
+			}
+			return 0, err
+		})
 }
 
-func (f *updateAccount) update(ctx context.Context, p *printer, s *session, a *certbot.Account) (*certbot.Account, error) {
+func (f *updateAccount) update(ctx context.Context, p *printer, s *session,
+	a *certbot.Account) (*certbot.Account, error) {
 	email, kept := f.registration.Email, false
 	switch {
 	case email != "" || f.registration.NoEmail:
@@ -241,7 +184,9 @@ func (f *updateAccount) update(ctx context.Context, p *printer, s *session, a *c
 			return a, err
 		}
 	case !f.changeKey:
-		return a, failure.New(failure.Account, "Add -m ADDRESS, or --register-unsafely-without-email to remove the addresses.", "%s", certbot.ErrNoAccount)
+		return a, failure.New(failure.Account,
+			"Add -m ADDRESS, or --register-unsafely-without-email to remove the addresses.", "%s",
+			certbot.ErrNoAccount)
 	}
 	if email != "" && !kept {
 		p.Say("The CA took the request and keeps no addresses: it will send no mail to %s.", email)
@@ -261,7 +206,8 @@ func (f *updateAccount) update(ctx context.Context, p *printer, s *session, a *c
 		p.Say("The key of the account %s was changed. Its id is now %s.", changed.URL, changed.ID)
 		return changed, nil
 	}
-	p.Say("The key of the account %s was changed. Its id was %s and is now %s.", changed.URL, a.ID, changed.ID)
+	p.Say("The key of the account %s was changed. Its id was %s and is now %s.", changed.URL, a.ID,
+		changed.ID)
 	return changed, nil
 }
 
@@ -289,37 +235,41 @@ func (f *accountCommand) unregister(ctx context.Context, env Env, p *printer) er
 		return err
 	}
 	f.alone = true
-	return f.run(ctx, env, p, &f.working, "unregister", func(ctx context.Context, s *session) (int, error) {
-		a, err := f.begin(ctx, s, account.Unregistering)
-		if errors.Is(err, certbot.ErrNoAccount) {
-			return f.finishUnregister(ctx, p, s, err)
-		}
-		if err != nil {
-			return 0, err
-		}
-		yes, err := f.talk(env, p).confirm(ctx, renewal.Question{Text: "Are you sure you would like to irrevocably deactivate your account?",
-			Yes: "Deactivate", No: "Abort", AtTerminal: true})
-		if err != nil {
-			return 0, err
-		}
-		if !yes {
-			p.fault("Deactivation aborted.")
-			return 1, nil
-		}
-		if err := s.server.Accounts().Unregister(ctx, a); err != nil {
-			return 0, err
-		}
-		heirs, err := s.server.Accounts().Heirs(a.ID)
-		if err != nil {
-			return 0, err
-		}
-		f.unregistered(p, a, heirs)
-		return 0, nil
-	})
+	return f.run(ctx, env, p, &f.working, "unregister",
+		func(ctx context.Context, s *session) (int, error) {
+			a, err := f.begin(ctx, s, account.Unregistering)
+			if errors.Is(err, certbot.ErrNoAccount) {
+				return f.finishUnregister(ctx, p, s, err)
+			}
+			if err != nil {
+				return 0, err
+			}
+			yes, err := f.talk(env, p).confirm(ctx,
+				renewal.Question{Text: "Are you sure you would like to irrevocably deactivate your " +
+					"account?",
+					Yes: "Deactivate", No: "Abort", AtTerminal: true})
+			if err != nil {
+				return 0, err
+			}
+			if !yes {
+				p.fault("Deactivation aborted.")
+				return 1, nil
+			}
+			if err := s.server.Accounts().Unregister(ctx, a); err != nil {
+				return 0, err
+			}
+			heirs, err := s.server.Accounts().Heirs(a.ID)
+			if err != nil {
+				return 0, err
+			}
+			f.unregistered(p, a, heirs)
+			return 0, nil
+		})
 }
 
 // finishUnregister ends what a run left that was killed when the account's key was gone already.
-func (f *accountCommand) finishUnregister(ctx context.Context, p *printer, s *session, missing error) (int, error) {
+func (f *accountCommand) finishUnregister(ctx context.Context, p *printer, s *session,
+	missing error) (int, error) {
 	if !s.server.Begun() {
 		if err := s.server.Begin(ctx, "unregister "+f.server, s.env.PID, nil); err != nil {
 			return 0, err
@@ -327,7 +277,8 @@ func (f *accountCommand) finishUnregister(ctx context.Context, p *printer, s *se
 	}
 	if !s.server.Accounts().FinishedUnregister(f.server) {
 		// certbot's unregister says it without the article.
-		return 0, failure.New(failure.Account, failure.RemedyOf(missing), "Could not find existing account for server %s.", failure.Clean(f.server))
+		return 0, failure.New(failure.Account, failure.RemedyOf(missing),
+			"Could not find existing account for server %s.", failure.Clean(f.server))
 	}
 	f.unregistered(p, &certbot.Account{Server: f.server}, nil)
 	return 0, nil
@@ -343,6 +294,7 @@ func (f *accountCommand) unregistered(p *printer, a *certbot.Account, heirs []st
 	}
 	p.Say("Account deactivated.")
 	if len(heirs) > 0 {
-		p.Warn("the renewal files of %s name this account; renew them once with --account ID of another one", strings.Join(heirs, ", "))
+		p.Warn("the renewal files of %s name this account; renew them once with --account ID of "+
+			"another one", strings.Join(heirs, ", "))
 	}
 }

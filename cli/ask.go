@@ -1,5 +1,9 @@
 package cli
 
+// Questions are asked as certbot asks them: the same words in the same order, also where answers
+// come from a pipe, since scripts answer by position. Where nobody answers, a question must not
+// hang a run of cron: it is answered as with -n.
+
 import (
 	"bufio"
 	"context"
@@ -17,15 +21,15 @@ import (
 	"orderly/renewal"
 )
 
-// answerTime is how long an answer is waited for: certbot's time (input_with_timeout), so that a run that somebody left at a
-// terminal is gone before the next night's but one.
+// answerTime is how long an answer is waited for: certbot's time (input_with_timeout), so that a
+// run that somebody left at a terminal is gone before the next night's but one.
 const answerTime = 10 * time.Hour
 
 // errCanceled says that a person ended the questions.
 var errCanceled = errors.New("canceled")
 
-// dialogue asks what certbot asks, in its words and in its order, since answers come from scripts, too (`echo 2 | certonly …`).
-// Where nothing comes, a question is answered as with -n.
+// dialogue asks what certbot asks, in its words and in its order, since answers come from scripts,
+// too (`echo 2 | certonly …`). Where nothing comes, a question is answered as with -n.
 type dialogue struct {
 	p       *printer
 	in      *bufio.Reader
@@ -34,19 +38,8 @@ type dialogue struct {
 	skipped bool // the note about a question that was passed over was given
 }
 
-// talk is the command's dialogue, made once: answers that were read ahead are the next question's.
-func (f *places) talk(env Env, p *printer) *dialogue {
-	if f.dialogue == nil {
-		f.dialogue = &dialogue{p: p, silent: f.noninteractive || f.quiet || f.json || mute(env.Stdin), watched: f.forced || reads(env.Stdin) && p.tty}
-		if env.Stdin != nil {
-			f.dialogue.in = bufio.NewReader(env.Stdin)
-		}
-	}
-	return f.dialogue
-}
-
-// mute reports whether nothing can come from a standard input: it is closed, or /dev/null, as cron's. A question would only
-// fill the mail that cron sends.
+// mute reports whether nothing can come from a standard input: it is closed, or /dev/null, as
+// cron's. A question would only fill the mail that cron sends.
 func mute(stdin io.Reader) bool {
 	file, ok := stdin.(*os.File)
 	if stdin == nil || ok && file == nil {
@@ -75,9 +68,11 @@ func (d *dialogue) line(ctx context.Context, prompt string) (string, error) {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return "", failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.", "stopped while an answer was waited for")
+		return "", failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.",
+			"stopped while an answer was waited for")
 	case <-timer.C:
-		return "", failure.New(failure.Usage, "Give the answer by a flag, or add -n.", "Timed out waiting for answer to prompt '%s'", prompt)
+		return "", failure.New(failure.Usage, "Give the answer by a flag, or add -n.",
+			"Timed out waiting for answer to prompt '%s'", prompt)
 	case r := <-answer:
 		if r.text == "" && r.err != nil {
 			d.silent = true // whoever answers has gone
@@ -93,7 +88,8 @@ func (d *dialogue) print(text string) {
 	fmt.Fprint(d.p.out, text)
 }
 
-// open reports whether a question is asked. One that is for terminals alone is passed over elsewhere, with certbot's note.
+// open reports whether a question is asked. One that is for terminals alone is passed over
+// elsewhere, with certbot's note.
 func (d *dialogue) open(atTerminal bool) bool {
 	if d.silent || d.in == nil {
 		return false
@@ -101,15 +97,17 @@ func (d *dialogue) open(atTerminal bool) bool {
 	if atTerminal && !d.watched {
 		if d.p.certbot && !d.skipped {
 			d.skipped = true
-			d.p.Warn("Skipped user interaction because Certbot doesn't appear to be running in a terminal. You should probably include --non-interactive or --force-interactive on the command line.")
+			d.p.Warn("Skipped user interaction because Certbot doesn't appear to be running in a " +
+				"terminal. You should probably include --non-interactive or --force-interactive on " +
+				"the command line.")
 		}
 		return false
 	}
 	return true
 }
 
-// put asks a question (FileDisplay.yesno and menu in certbot/_internal/display/obj.py); the answer counts from 0, which is
-// yes or the first choice.
+// put asks a question (FileDisplay.yesno and menu in certbot/_internal/display/obj.py); the answer
+// counts from 0, which is yes or the first choice.
 func (d *dialogue) put(ctx context.Context, q renewal.Question) (int, error) {
 	if !d.open(q.AtTerminal) {
 		return 0, renewal.ErrNobody
@@ -119,7 +117,8 @@ func (d *dialogue) put(ctx context.Context, q renewal.Question) (int, error) {
 	}
 	d.print("\n" + frame + "\n" + fold(q.Text) + "\n" + frame + "\n")
 	for {
-		answer, err := d.line(ctx, fmt.Sprintf("(%c)%s/(%c)%s: ", q.Yes[0], q.Yes[1:], q.No[0], q.No[1:]))
+		answer, err := d.line(ctx, fmt.Sprintf("(%c)%s/(%c)%s: ", q.Yes[0], q.Yes[1:], q.No[0],
+			q.No[1:]))
 		if err != nil {
 			return 0, err
 		}
@@ -142,7 +141,8 @@ func (d *dialogue) list(text string, choices []string) {
 
 func (d *dialogue) menu(ctx context.Context, text string, choices []string) (int, error) {
 	d.list(text, choices)
-	prompt := fmt.Sprintf("Select the appropriate number [1-%d] then [enter] (press 'c' to cancel): ", len(choices))
+	prompt := fmt.Sprintf("Select the appropriate number [1-%d] then [enter] (press 'c' to cancel): ",
+		len(choices))
 	if len(choices) == 1 {
 		prompt = "Press 1 [enter] to confirm the selection (press 'c' to cancel): "
 	}
@@ -154,7 +154,8 @@ func (d *dialogue) menu(ctx context.Context, text string, choices []string) (int
 		if strings.HasPrefix(strings.ToLower(answer), "c") {
 			return 0, errCanceled
 		}
-		if n, err := strconv.Atoi(strings.TrimSpace(answer)); err == nil && n >= 1 && n <= len(choices) {
+		if n, err := strconv.Atoi(strings.TrimSpace(answer)); err == nil && n >= 1 &&
+			n <= len(choices) {
 			return n - 1, nil
 		}
 		d.print("\n** Invalid input **\n")
@@ -173,7 +174,8 @@ func (d *dialogue) input(ctx context.Context, text string) (string, error) {
 	return answer, err
 }
 
-// confirm asks for a yes; where nobody answers it is one, which is certbot's default for what its caller asked for by name.
+// confirm asks for a yes; where nobody answers it is one, which is certbot's default for what its
+// caller asked for by name.
 func (d *dialogue) confirm(ctx context.Context, q renewal.Question) (bool, error) {
 	answer, err := d.put(ctx, q)
 	if errors.Is(err, renewal.ErrNobody) {
@@ -199,4 +201,10 @@ func fold(text string) string {
 		out = append(out, line)
 	}
 	return strings.Join(out, "\n")
+}
+
+// reads reports whether a person types what is read.
+func reads(stdin io.Reader) bool {
+	f, ok := stdin.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -16,7 +16,7 @@ import (
 // conversation makes a dialogue with answers and what a person saw of it.
 func conversation(stdin io.Reader, watched bool, f *places) (*dialogue, *bytes.Buffer) {
 	var out bytes.Buffer
-	p := &printer{out: &out, err: io.Discard, certbot: true, getenv: func(string) string { return "" }}
+	p := &printer{out: &out, err: io.Discard, caller: caller{certbot: true}, getenv: func(string) string { return "" }}
 	d := f.talk(Env{Stdin: stdin}, p)
 	d.watched = watched
 	return d, &out

@@ -1,5 +1,8 @@
 package cli
 
+// certificates lists what is on this host's disk, as certbot lists it. Nobody is asked, and one
+// lineage that cannot be read must not hide the others.
+
 import (
 	"context"
 	"errors"
@@ -70,7 +73,8 @@ func newCertificates(env Env, p *printer) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringVar(&f.certName, "cert-name", "", "only the certificate of this `name`")
-	c.Flags().StringSliceVarP(&f.domains, "domain", "d", nil, "only certificates with all of these `names`")
+	c.Flags().StringSliceVarP(&f.domains, "domain", "d", nil,
+		"only certificates with all of these `names`")
 	alias(c.Flags(), "domains", "domain")
 	f.places.add(c.Flags())
 	return c
@@ -140,7 +144,8 @@ type listed struct {
 }
 
 // list reads the lineages. One that is broken keeps no other from the list.
-func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]listed, []invalidView) {
+func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]listed,
+	[]invalidView) {
 	looked := make([]listed, len(names))
 	var verifier certbot.Verifier
 	now := time.Now()
@@ -163,12 +168,14 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 	invalid := []invalidView{}
 	for _, one := range looked {
 		err := one.err
-		if errors.Is(err, fs.ErrPermission) && one.facts.Name != "" { // who may not read the private key sees the certificate all the same
+		// who may not read the private key sees the certificate all the same
+		if errors.Is(err, fs.ErrPermission) && one.facts.Name != "" {
 			p.Warn("%s was not checked: %v", one.name, err)
 			err = nil
 		}
 		if err != nil {
-			invalid = append(invalid, invalidView{disk.Dirs.Renewal(one.name), failure.Clean(err.Error()), p.remedy(failure.RemedyOf(err))})
+			invalid = append(invalid, invalidView{disk.Dirs.Renewal(one.name), failure.Clean(err.Error()),
+				p.remedy(failure.RemedyOf(err))})
 			continue
 		}
 		if one.wanted {
@@ -178,7 +185,8 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 	return found, invalid
 }
 
-// remarks warns of what keeps nothing from the list: two renewal files for the same files, and what has no effect in one.
+// remarks warns of what keeps nothing from the list: two renewal files for the same files, and what
+// has no effect in one.
 func remarks(p *printer, disk *certbot.Store, looked []listed) {
 	var all []certbot.Owned
 	for _, one := range looked {
@@ -196,14 +204,16 @@ func remarks(p *printer, disk *certbot.Store, looked []listed) {
 	}
 }
 
-// matches reports whether a certificate has all the names that were asked for, as certbot's filter does.
+// matches reports whether a certificate has all the names that were asked for, as certbot's filter
+// does.
 func (f *certificates) matches(l *certbot.Lineage) bool {
 	for _, typed := range f.domains {
 		name := strings.ToLower(strings.TrimSpace(typed))
 		if ascii, err := dnsName(typed); err == nil {
 			name = ascii
 		}
-		if !slices.ContainsFunc(l.Certificate.Names, func(n string) bool { return strings.EqualFold(n, name) }) {
+		if !slices.ContainsFunc(l.Certificate.Names,
+			func(n string) bool { return strings.EqualFold(n, name) }) {
 			return false
 		}
 	}
@@ -213,9 +223,12 @@ func (f *certificates) matches(l *certbot.Lineage) bool {
 func (f *certificates) viewCertificate(l *certbot.Lineage, facts certbot.Facts) certificateView {
 	c, r := l.Certificate, l.Renewal
 	v := certificateView{
-		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names, NotBefore: c.NotBefore.UTC(), Expires: facts.Expires,
-		Valid: !facts.Expired && !facts.Revoked, Expired: facts.Expired, Test: facts.Test, Status: facts.Status(), Issuer: c.Issuer.String(),
-		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path, Server: r.Params.Server, Account: r.Params.Account,
+		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names,
+		NotBefore: c.NotBefore.UTC(), Expires: facts.Expires,
+		Valid: !facts.Expired && !facts.Revoked, Expired: facts.Expired, Test: facts.Test,
+		Status: facts.Status(), Issuer: c.Issuer.String(),
+		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path, Server: r.Params.Server,
+		Account:       r.Params.Account,
 		Authenticator: r.Params.Authenticator,
 	}
 	if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, r.Params.RenewBeforeExpiry); err == nil {
@@ -236,10 +249,8 @@ func (f *certificates) viewCertificate(l *certbot.Lineage, facts certbot.Facts) 
 	return v
 }
 
-// frame is the line around certbot's notifications.
-const frame = "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -"
-
-// print prints as certbot 2 and 5 do, since scripts read it: the former says Domains, the latter Identifiers.
+// print prints as certbot 2 and 5 do, since scripts read it: the former says Domains, the latter
+// Identifiers.
 func (f *certificates) print(p *printer, found []listed, invalid []invalidView) {
 	p.Say("\n%s", frame)
 	if len(found) == 0 && len(invalid) == 0 {
@@ -254,8 +265,10 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 	}
 	for _, l := range found {
 		v, names := l.facts, strings.Join(l.facts.Names, " ")
-		p.say("  Certificate Name: %s\n    Serial Number: %s\n    Key Type: %s\n    Domains: %s\n    Identifiers: %s\n    Expiry Date: %s (%s)\n    Certificate Path: %s\n    Private Key Path: %s",
-			v.Name, v.Serial, v.KeyType, names, names, v.Expires.Format("2006-01-02 15:04:05+00:00"), v.Status(), v.FullChain, v.PrivKey)
+		p.say("  Certificate Name: %s\n    Serial Number: %s\n    Key Type: %s\n    Domains: %s\n"+
+			"    Identifiers: %s\n    Expiry Date: %s (%s)\n    Certificate Path: %s\n    Private Key Path: %s",
+			v.Name, v.Serial, v.KeyType, names, names, v.Expires.Format("2006-01-02 15:04:05+00:00"),
+			v.Status(), v.FullChain, v.PrivKey)
 	}
 	if len(invalid) > 0 {
 		p.Say("\nThe following renewal configurations were invalid:")
@@ -270,6 +283,7 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 		}
 	}
 	for _, v := range invalid {
-		p.Warn("Renewal configuration file %s produced an unexpected error: %s. Skipping.", v.Path, v.Reason)
+		p.Warn("Renewal configuration file %s produced an unexpected error: %s. Skipping.", v.Path,
+			v.Reason)
 	}
 }

@@ -1,95 +1,19 @@
 package cli
 
+// certonly: what is asked for is refused here where the command line alone shows that it cannot be,
+// before the ledger is opened; what is missing is asked for; the rest is package renewal's.
+
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"orderly/account"
-	"orderly/certbot"
 	"orderly/cli/argparse"
 	"orderly/failure"
-	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 )
-
-// letsEncrypt is certbot's default --server.
-const letsEncrypt = host.Production
-
-// hookFlags are certbot's flags about its hooks, beside the hooks themselves.
-type hookFlags struct {
-	unchecked bool
-	installer string
-}
-
-func (f *hookFlags) add(c *cobra.Command, h *host.Hooked) {
-	set := c.Flags()
-	addText(set, &h.Pre, "pre-hook", "shell `command` before the first order; kept in the renewal file")
-	addText(set, &h.Post, "post-hook",
-		"shell `command` afterwards, also when it failed; kept in the renewal file")
-	addText(set, &h.Deploy, "deploy-hook",
-		"shell `command` for each certificate put in place; kept in the renewal file")
-	alias(set, "renew-hook", "deploy-hook")
-	set.StringVarP(&f.installer, "installer", "i", "",
-		"one of certbot's `installers`: none is run, and a note says so where no deploy hook is")
-	set.BoolVar(&f.unchecked, "disable-hook-validation", false,
-		"take hooks whose first word is no program that can be found")
-}
-
-func (f *hookFlags) check(h host.Hooked, getenv func(string) string) error {
-	for _, hook := range []struct {
-		kind    string
-		command host.Value[string]
-	}{{"pre-hook", h.Pre}, {"post-hook", h.Post}, {"deploy-hook", h.Deploy}} {
-		// certbot would keep it, and could not read the renewal file from then on.
-		if err := certbot.CanHold(hook.command.Is()); err != nil {
-			return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.",
-				"--%s cannot be kept in a renewal file", hook.kind)
-		}
-		if f.unchecked {
-			continue
-		}
-		if err := host.CheckHook(hook.kind, hook.command.Is(), getenv); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// accountFlags say which account is used, or how one is made.
-type accountFlags struct {
-	server, account string
-	registration    account.Registration
-	external        externalFlags
-}
-
-func (f *accountFlags) add(c *cobra.Command, server string) {
-	c.Flags().StringVar(&f.server, "server", server, "directory `URL` of the CA")
-	c.Flags().StringVar(&f.account, "account", "", "`id` of the account to use, where there are several")
-	c.Flags().BoolVar(&f.registration.AgreeTOS, "agree-tos", false, "agree to the CA's terms of service when an account is made")
-	c.Flags().StringVarP(&f.registration.Email, "email", "m", "", "`address` for an account that is made")
-	c.Flags().BoolVar(&f.registration.NoEmail, "register-unsafely-without-email", false, "make the account without an address")
-	f.external.add(c.Flags())
-}
-
-func isEmail(text string) bool {
-	local, domain, ok := strings.Cut(strings.TrimSpace(text), "@")
-	return ok && local != "" && domain != "" && !strings.ContainsAny(text, " \t\r\n?#<>\"")
-}
-
-func (f *accountFlags) check() error {
-	for address := range strings.SplitSeq(f.registration.Email, ",") {
-		if address != "" && !isEmail(address) {
-			return failure.New(failure.Usage, "", "--email %s: not an address", failure.Clean(address))
-		}
-	}
-	var err error
-	f.registration.External, err = f.external.read()
-	return err
-}
 
 type certonly struct {
 	places
@@ -119,15 +43,20 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	f.roots.add(set)
 	set.BoolVar(&f.webroot, "webroot", false, "prove the names through document roots (-w)")
 	f.proofFlags.add(set, &f.wish.Proof)
-	set.StringVar(&f.wish.CertName, "cert-name", "", "`name` of the certificate, its directory in live/")
-	set.BoolVar(&f.wish.Expand, "expand", false, "put all names into the certificate that holds some of them")
+	set.StringVar(&f.wish.CertName, "cert-name", "",
+		"`name` of the certificate, its directory in live/")
+	set.BoolVar(&f.wish.Expand, "expand", false,
+		"put all names into the certificate that holds some of them")
 	set.BoolVar(&f.wish.Renew, "force-renewal", false, "renew although it is not due")
 	alias(set, "renew-by-default", "force-renewal")
-	set.BoolVar(&f.wish.Keep, "keep-until-expiring", false, "keep a certificate for the same names until it is due, without a question")
+	set.BoolVar(&f.wish.Keep, "keep-until-expiring", false,
+		"keep a certificate for the same names until it is due, without a question")
 	alias(set, "keep", "keep-until-expiring")
 	alias(set, "reinstall", "keep-until-expiring")
-	set.BoolVar(&f.wish.Duplicate, "duplicate", false, "make another lineage although one has the same names")
-	set.BoolVar(&f.wish.NewNames, "renew-with-new-domains", false, "with --cert-name: change its names without a question")
+	set.BoolVar(&f.wish.Duplicate, "duplicate", false,
+		"make another lineage although one has the same names")
+	set.BoolVar(&f.wish.NewNames, "renew-with-new-domains", false,
+		"with --cert-name: change its names without a question")
 	f.rehearsalFlags.add(set)
 	f.csrFlags.add(set)
 	addChoice(set, &f.wish.Choice)
@@ -141,27 +70,31 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 
 func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 	p.quiet, p.json = f.quiet, f.json
-	if err := f.chooseProver(ctx, f.talk(env, p)); err != nil {
-		return err
+	if d := f.talk(env, p); !f.provable() && d.open(false) {
+		var err error
+		if f.standalone, f.webroot, err = d.prover(ctx); err != nil {
+			return err
+		}
 	}
 	if err := f.check(env, p); err != nil {
 		return err
 	}
-	return f.run(ctx, env, p, &f.working, "certonly", func(ctx context.Context, s *session) (int, error) {
-		s.server.Settings.Installer = f.installer
-		if err := f.roots.mustBeThere(ctx, s); err != nil {
-			return 0, err
-		}
-		if err := f.converse(ctx, f.talk(env, p), s); err != nil {
-			return 0, err
-		}
-		result, err := f.obtain(ctx, s, f.what())
-		if err != nil {
-			return 0, err
-		}
-		p.invalidNames(ctx, s, result)
-		return f.print(p, result)
-	})
+	return f.run(ctx, env, p, &f.working, "certonly",
+		func(ctx context.Context, s *session) (int, error) {
+			s.server.Settings.Installer = f.installer
+			if err := f.roots.mustBeThere(ctx, s); err != nil {
+				return 0, err
+			}
+			if err := f.converse(ctx, f.talk(env, p), s); err != nil {
+				return 0, err
+			}
+			result, err := f.obtain(ctx, s, f.what())
+			if err != nil {
+				return 0, err
+			}
+			p.invalidNames(ctx, s, result)
+			return f.print(p, result)
+		})
 }
 
 // what is the command as the ledger keeps it.
@@ -176,6 +109,13 @@ func (f *certonly) what() string {
 	return what
 }
 
+// provable reports whether it is said how the names are proven, or to be seen from the lineage.
+func (f *certonly) provable() bool {
+	return f.webroot || f.standalone || f.manual || len(f.paths) > 0 ||
+		f.wish.Proof.WebrootFrom.Said() ||
+		f.wish.CertName != ""
+}
+
 // converse asks for what the command line lacks, in certbot's order.
 func (f *certonly) converse(ctx context.Context, d *dialogue, s *session) error {
 	if err := f.introduce(ctx, d, s); err != nil {
@@ -185,8 +125,12 @@ func (f *certonly) converse(ctx context.Context, d *dialogue, s *session) error 
 	if len(f.wish.Names) > 0 || f.wish.CertName != "" {
 		return f.rooted(ctx, d, s)
 	}
-	if err := f.nameIt(ctx, d); err != nil {
-		return err
+	if len(f.names) == 0 {
+		var err error
+		if f.names, err = d.names(ctx); err != nil {
+			return err
+		}
+		f.settle()
 	}
 	if err := f.resolve(); err != nil {
 		return err
@@ -196,8 +140,11 @@ func (f *certonly) converse(ctx context.Context, d *dialogue, s *session) error 
 
 // rooted asks for document roots, and refuses names without one in certbot's words.
 func (f *certonly) rooted(ctx context.Context, d *dialogue, s *session) error {
-	if err := f.rootThem(ctx, d, s); err != nil {
-		return err
+	p := f.wish.Proof
+	if p.Solver.Is() == ledger.WebrootSolver && len(f.paths) == 0 && !p.WebrootFrom.Said() {
+		if err := d.roots(ctx, s, &f.wish); err != nil {
+			return err
+		}
 	}
 	return f.unrooted()
 }
@@ -210,7 +157,8 @@ func (f *certonly) check(env Env, p *printer) error {
 	if err := f.prove(env); err != nil {
 		return err
 	}
-	if err := f.csrFlags.read(f); err != nil {
+	var err error
+	if f.names, err = f.csrFlags.read(f.names, f.wish); err != nil {
 		return err
 	}
 	if err := f.rehearsalFlags.choose(&f.accountFlags); err != nil {
@@ -224,7 +172,8 @@ func (f *certonly) check(env Env, p *printer) error {
 		return err
 	}
 	if strings.ContainsAny(f.wish.CertName, "/\x00") || strings.HasPrefix(f.wish.CertName, ".") {
-		return failure.New(failure.Usage, "", "--cert-name %s: not a name for a directory", failure.Clean(f.wish.CertName))
+		return failure.New(failure.Usage, "", "--cert-name %s: not a name for a directory",
+			failure.Clean(f.wish.CertName))
 	}
 	if err := f.accountFlags.check(); err != nil {
 		return err
@@ -268,9 +217,12 @@ func (f *certonly) resolve() error {
 // unrooted refuses, in certbot's words, names without a document root.
 func (f *certonly) unrooted() error {
 	names := f.wish.Names
-	if f.wish.Proof.Solver.Is() == ledger.WebrootSolver && len(f.paths) == 0 && len(names) > 0 && len(f.wish.Webroots) < len(names) && !f.wish.Proof.WebrootFrom.Said() {
-		return failure.New(failure.WebrootUnset, "Add -w DIR, the directory that the web server serves for these names.",
-			"Missing command line flag or config entry for this setting:\nInput the webroot for %s:", names[0])
+	if f.wish.Proof.Solver.Is() == ledger.WebrootSolver && len(f.paths) == 0 && len(names) > 0 &&
+		len(f.wish.Webroots) < len(names) && !f.wish.Proof.WebrootFrom.Said() {
+		return failure.New(failure.WebrootUnset,
+			"Add -w DIR, the directory that the web server serves for these names.",
+			"Missing command line flag or config entry for this setting:\nInput the webroot for %s:",
+			names[0])
 	}
 	return nil
 }
@@ -300,7 +252,8 @@ func (f *certonly) obtain(ctx context.Context, s *session, what string) (renewal
 	return s.server.Obtain(ctx, f.wish), nil
 }
 
-// lineage is the certificate this command is probably about: its own unfinished order is not others' to finish.
+// lineage is the certificate this command is probably about: its own unfinished order is not
+// others' to finish.
 func (f *certonly) lineage() string {
 	if f.der != nil {
 		return renewal.CSRLineage(f.der)
@@ -325,7 +278,9 @@ func (f *certonly) print(p *printer, r renewal.Result) (int, error) {
 	case r.Outcome == renewal.Rehearsed:
 		p.Say("The dry run was successful.")
 	case r.Outcome == renewal.Issued && r.Output.Cert != "":
-		p.Say("\nSuccessfully received certificate.\nCertificate is saved at:            %s\nIntermediate CA chain is saved at:  %s\nFull certificate chain is saved at: %s\nThis certificate expires on %s.",
+		p.Say("\nSuccessfully received certificate.\nCertificate is saved at:            %s\n"+
+			"Intermediate CA chain is saved at:  %s\nFull certificate chain is saved at: %s\n"+
+			"This certificate expires on %s.",
 			r.Output.Cert, r.Output.Chain, r.Output.FullChain, r.Expires.UTC().Format("2006-01-02"))
 	case r.Outcome == renewal.Issued:
 		p.received(r)
@@ -335,12 +290,4 @@ func (f *certonly) print(p *printer, r renewal.Result) (int, error) {
 		return code, r.Err
 	}
 	return code, nil
-}
-
-// describe names a result for a summary line.
-func describe(r renewal.Result) string {
-	if r.Path != "" {
-		return r.Path
-	}
-	return fmt.Sprintf("%s (order %d)", r.Lineage, r.Order)
 }

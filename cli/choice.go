@@ -38,13 +38,16 @@ func addChoice(set *pflag.FlagSet, c *host.Choice) {
 
 // checkChoice refuses what no certificate can be like.
 func checkChoice(c *host.Choice) error {
-	kind, curve, bits := strings.ToLower(c.KeyType.Is()), strings.ToLower(c.Curve.Is()), c.RSABits.Is()
+	kind, curve, bits := strings.ToLower(c.KeyType.Is()), strings.ToLower(c.Curve.Is()),
+		c.RSABits.Is()
 	switch {
 	case kind != "" && kind != "ecdsa" && kind != "rsa":
-		return failure.New(failure.Usage, "", "--key-type %s: only ecdsa and rsa are known", failure.Clean(kind))
+		return failure.New(failure.Usage, "", "--key-type %s: only ecdsa and rsa are known",
+			failure.Clean(kind))
 	case curve != "" && !slices.Contains([]string{"secp256r1", "secp384r1", "secp521r1"}, curve):
 		return failure.New(failure.Usage, "",
-			"--elliptic-curve %s: only secp256r1, secp384r1 and secp521r1 are known", failure.Clean(curve))
+			"--elliptic-curve %s: only secp256r1, secp384r1 and secp521r1 are known",
+			failure.Clean(curve))
 	case bits != 0 && (bits < 2048 || bits > 8192):
 		return failure.New(failure.Usage, "", "--rsa-key-size %d: between 2048 and 8192 bits", bits)
 	}

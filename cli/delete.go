@@ -1,5 +1,8 @@
 package cli
 
+// delete takes lineages from the disk. At a terminal it asks first, as certbot does, since nothing
+// can bring them back.
+
 import (
 	"context"
 	"strings"
@@ -27,7 +30,8 @@ func newDelete(env Env, p *printer) *cobra.Command {
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
-	c.Flags().StringArrayVar(&f.names, "cert-name", nil, "`name` of the certificate; repeat, or separate by commas")
+	c.Flags().StringArrayVar(&f.names, "cert-name", nil,
+		"`name` of the certificate; repeat, or separate by commas")
 	f.addDeadline(c.Flags())
 	f.places.add(c.Flags())
 	return c
@@ -79,7 +83,12 @@ func (f *remove) choose(ctx context.Context, s *session, d *dialogue) ([]string,
 }
 
 func (f *remove) question(names []string) renewal.Question {
-	text := "The following certificate(s) are selected for deletion:\n\n  * " + strings.Join(names, "\n  * ") +
-		"\n\nWARNING: Before continuing, ensure that the listed certificates are not being used by any installed server software (e.g. Apache, nginx, mail servers). Deleting a certificate that is still being used will cause the server software to stop working. See https://certbot.org/deleting-certs for information on deleting certificates safely.\n\nAre you sure you want to delete the above certificate(s)?"
+	text := "The following certificate(s) are selected for deletion:\n\n  * " + strings.Join(names,
+		"\n  * ") +
+		"\n\nWARNING: Before continuing, ensure that the listed certificates are not being used by " +
+		"any installed server software (e.g. Apache, nginx, mail servers). Deleting a certificate " +
+		"that is still being used will cause the server software to stop working. See " +
+		"https://certbot.org/deleting-certs for information on deleting certificates " +
+		"safely.\n\nAre you sure you want to delete the above certificate(s)?"
 	return renewal.Question{Text: text, Yes: "Yes", No: "No", AtTerminal: true}
 }

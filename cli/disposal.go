@@ -1,5 +1,8 @@
 package cli
 
+// pending drain and pending release end what earlier runs left: by finishing it, or, where that is
+// said, by giving it up. What giving up costs at the CA is said before it is done.
+
 import (
 	"bufio"
 	"context"
@@ -31,7 +34,8 @@ func newDrain(env Env, p *printer) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
-	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be done; the CA is not asked anything")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false,
+		"only say what would be done; the CA is not asked anything")
 	f.working.add(c.Flags(), env.Getenv)
 	f.places.add(c.Flags())
 	return c
@@ -71,10 +75,12 @@ type planView struct {
 	Cost    string   `json:"cost,omitempty"`
 }
 
-func printPlan(p *printer, action string, orders []*ledger.Order, cost func(*ledger.Order) string) error {
+func printPlan(p *printer, action string, orders []*ledger.Order,
+	cost func(*ledger.Order) string) error {
 	views := []planView{}
 	for _, o := range orders {
-		v := planView{Order: o.ID, Lineage: o.Lineage, State: string(o.State), Pending: openNames(o), Action: action}
+		v := planView{Order: o.ID, Lineage: o.Lineage, State: string(o.State), Pending: openNames(o),
+			Action: action}
 		if cost != nil {
 			v.Cost = cost(o)
 		}
@@ -94,9 +100,11 @@ func printPlan(p *printer, action string, orders []*ledger.Order, cost func(*led
 	}
 	var rows [][]string
 	for _, v := range views {
-		rows = append(rows, []string{fmt.Sprint(v.Order), v.Lineage, v.State, strings.Join(v.Pending, ","), v.Action, v.Cost})
+		rows = append(rows, []string{fmt.Sprint(v.Order), v.Lineage, v.State,
+			strings.Join(v.Pending, ","), v.Action, v.Cost})
 	}
-	p.table([]column{{"ORDER", fixed}, {"CERTIFICATE", flexible}, {"STATE", flexible}, {"PENDING", flexible}, {"WOULD", fixed},
+	p.table([]column{{"ORDER", fixed}, {"CERTIFICATE", flexible}, {"STATE", flexible},
+		{"PENDING", flexible}, {"WOULD", fixed},
 		{"COST", aside}}, rows)
 	return nil
 }
@@ -139,7 +147,9 @@ func newRelease(env Env, p *printer) *cobra.Command {
 	c.Flags().StringVar(&f.name, "name", "", "every unfinished order with this DNS `name`")
 	c.Flags().BoolVar(&f.all, "all", false, "every unfinished order")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
-	c.Flags().BoolVar(&f.local, "local", false, "ask the CA nothing: for an order whose CA or account is gone for good; what is pending there expires")
+	c.Flags().BoolVar(&f.local, "local", false,
+		"ask the CA nothing: for an order whose CA or account is gone for good; what is pending "+
+			"there expires")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "only say what would be done and what it costs")
 	f.addDeadline(c.Flags())
 	f.places.add(c.Flags())
@@ -155,18 +165,20 @@ func (f *release) execute(ctx context.Context, env Env, p *printer) error {
 		}
 	}
 	if chosen != 1 {
-		return failure.New(failure.Usage, "`orderly pending` lists what is open.", "exactly one of --order, --name and --all says what is released")
+		return failure.New(failure.Usage, "`orderly pending` lists what is open.",
+			"exactly one of --order, --name and --all says what is released")
 	}
-	return f.run(ctx, env, p, &f.working, "pending release", func(ctx context.Context, s *session) (int, error) {
-		if err := s.server.Begin(ctx, "pending release", s.env.PID, nil); err != nil {
-			return 0, err
-		}
-		orders, err := f.orders(ctx, s)
-		if err != nil {
-			return 0, err
-		}
-		return f.release(ctx, p, s, orders)
-	})
+	return f.run(ctx, env, p, &f.working, "pending release",
+		func(ctx context.Context, s *session) (int, error) {
+			if err := s.server.Begin(ctx, "pending release", s.env.PID, nil); err != nil {
+				return 0, err
+			}
+			orders, err := f.orders(ctx, s)
+			if err != nil {
+				return 0, err
+			}
+			return f.release(ctx, p, s, orders)
+		})
 }
 
 // orders are those that the flags choose.
@@ -176,7 +188,9 @@ func (f *release) orders(ctx context.Context, s *session) ([]*ledger.Order, erro
 		return nil, err
 	}
 	chosen := slices.DeleteFunc(all, func(o *ledger.Order) bool {
-		return (f.order != 0 && o.ID != f.order) || (f.name != "" && !slices.Contains(o.Names, strings.ToLower(f.name))) || o.URL == "" && len(o.Authorizations) == 0 && !f.local
+		another := f.order != 0 && o.ID != f.order ||
+			f.name != "" && !slices.Contains(o.Names, strings.ToLower(f.name))
+		return another || o.URL == "" && len(o.Authorizations) == 0 && !f.local
 	})
 	if f.order != 0 && len(chosen) == 0 {
 		return nil, f.unreleasable(ctx, s)
@@ -189,20 +203,25 @@ func (f *release) unreleasable(ctx context.Context, s *session) error {
 	o, err := s.ledger.Order(ctx, f.order)
 	switch {
 	case err != nil:
-		return failure.New(failure.Config, "`orderly pending` lists what is open.", "there is no order %d in this ledger", f.order)
+		return failure.New(failure.Config, "`orderly pending` lists what is open.",
+			"there is no order %d in this ledger", f.order)
 	case o.State == ledger.Seen:
 		return failure.New(failure.Config, "Order its names, which takes it up; otherwise it expires.",
-			"order %d may be another server's: the account's list shows it, and nothing on this host knows it", f.order)
+			"order %d may be another server's: the account's list shows it, and nothing on this "+
+				"host knows it", f.order)
 	case o.State == ledger.Phantom:
 		return failure.New(failure.Config, "It expires by itself; until then it is counted.",
 			"order %d is a phantom: nobody knows its URL, so nothing of it can be deactivated", f.order)
 	case o.State == ledger.Creating:
-		return failure.New(failure.Config, "Run `orderly resume`, which asks the CA.", "nobody knows yet what became of order %d", f.order)
+		return failure.New(failure.Config, "Run `orderly resume`, which asks the CA.",
+			"nobody knows yet what became of order %d", f.order)
 	}
-	return failure.New(failure.Config, "", "order %d is %s, and nothing of it is left to release", f.order, o.State)
+	return failure.New(failure.Config, "", "order %d is %s, and nothing of it is left to release",
+		f.order, o.State)
 }
 
-func (f *release) release(ctx context.Context, p *printer, s *session, orders []*ledger.Order) (int, error) {
+func (f *release) release(ctx context.Context, p *printer, s *session, orders []*ledger.Order) (int,
+	error) {
 	cost := func(o *ledger.Order) string { return s.server.ReleaseCost(ctx, o) }
 	give := s.server.ReleaseAll
 	if f.local {
@@ -216,7 +235,8 @@ func (f *release) release(ctx context.Context, p *printer, s *session, orders []
 	}
 	if !f.yes && !f.confirmed(p, orders, cost) {
 		if f.noninteractive || f.stdin == nil || p.json {
-			return 0, failure.New(failure.Usage, "Add --yes, or --dry-run to see what it would do.", "nobody can be asked, and nothing was released")
+			return 0, failure.New(failure.Usage, "Add --yes, or --dry-run to see what it would do.",
+				"nobody can be asked, and nothing was released")
 		}
 		p.fault("Nothing was released.")
 		return 1, nil
@@ -231,7 +251,8 @@ func (f *release) release(ctx context.Context, p *printer, s *session, orders []
 }
 
 // confirmed asks a person at the terminal. Where nobody can answer, the answer is no.
-func (f *release) confirmed(p *printer, orders []*ledger.Order, cost func(*ledger.Order) string) bool {
+func (f *release) confirmed(p *printer, orders []*ledger.Order,
+	cost func(*ledger.Order) string) bool {
 	if f.noninteractive || f.stdin == nil || p.json {
 		return false
 	}

@@ -1,5 +1,8 @@
 package cli
 
+// The last check before a terminal: text from outside was cleaned where it came in, and what somebody
+// forgot ends here. A name, a CA's sentence or a log line must never make a terminal do anything.
+
 import (
 	"fmt"
 	"io"
@@ -9,9 +12,10 @@ import (
 	"orderly/outside"
 )
 
-// guard is the one way out to a terminal, a pipe or a mail: whatever is written, no control character but the line break
-// and the tab passes. Text from outside was cleaned where it came in (package outside); what somebody forgot ends here.
-// What Orderly itself wants a terminal to do is written as a mark.
+// guard is the one way out to a terminal, a pipe or a mail: whatever is written, no control
+// character but the line break and the tab passes. Text from outside was cleaned where it came in
+// (package outside); what somebody forgot ends here. What Orderly itself wants a terminal to do is
+// written as a mark.
 type guard struct {
 	io.Writer
 	terminal bool
@@ -75,8 +79,9 @@ func (g guard) Write(b []byte) (int, error) {
 // Unwrap returns the writer itself.
 func (g guard) Unwrap() io.Writer { return g.Writer }
 
-// escaper writes JSON in which every character that could do something is written as its number: encoding/json leaves the
-// controls of Latin-1 and the bidirectional ones as they are, and JSON is read at terminals, too.
+// escaper writes JSON in which every character that could do something is written as its number:
+// encoding/json leaves the controls of Latin-1 and the bidirectional ones as they are, and JSON is
+// read at terminals, too.
 type escaper struct{ io.Writer }
 
 // Write implements io.Writer.

@@ -1,5 +1,8 @@
 package cli
 
+// help and completion in place of cobra's own, which take any word for a command or a shell and end
+// with 0.
+
 import (
 	"strings"
 
@@ -26,12 +29,8 @@ func newHelp() *cobra.Command {
 	return c
 }
 
-// noCommand is the error for the name of a command that there is not.
-func noCommand(c *cobra.Command, name string) error {
-	return failure.New(failure.Usage, "`"+c.CommandPath()+" --help` lists the commands.", "there is no command %s %s", c.CommandPath(), failure.Clean(name))
-}
-
-// newCompletion prints what makes a shell complete command lines, in place of cobra's own, which takes any word for a shell.
+// newCompletion prints what makes a shell complete command lines, in place of cobra's own, which
+// takes any word for a shell.
 func newCompletion(_ Env, p *printer) *cobra.Command {
 	f := &places{}
 	plain := false
@@ -48,7 +47,8 @@ func newCompletion(_ Env, p *printer) *cobra.Command {
 			known, err := complete(c.Root(), args[0], !plain, &text)
 			switch {
 			case !known:
-				return failure.New(failure.Usage, "Name one of bash, zsh, fish and powershell.", "there is no completion for the shell %s", failure.Clean(args[0]))
+				return failure.New(failure.Usage, "Name one of bash, zsh, fish and powershell.",
+					"there is no completion for the shell %s", failure.Clean(args[0]))
 			case err != nil:
 				return err
 			case p.json:
@@ -68,7 +68,8 @@ func newCompletion(_ Env, p *printer) *cobra.Command {
 }
 
 // complete writes the script of a shell and reports whether there is one.
-func complete(root *cobra.Command, shell string, described bool, out *strings.Builder) (known bool, err error) {
+func complete(root *cobra.Command, shell string, described bool, out *strings.Builder) (known bool,
+	err error) {
 	switch shell {
 	case "bash":
 		return true, root.GenBashCompletionV2(out, described)

@@ -1,5 +1,8 @@
 package cli
 
+// What keeps orders from being made, and unpause, which lifts what a person has lifted at the CA.
+// What is held, and until when, must be seen without asking the CA.
+
 import (
 	"context"
 	"errors"
@@ -15,7 +18,8 @@ import (
 	"orderly/order"
 )
 
-// holdView is one hold: what the CA wants no newOrder for, until when, and what a person can do about it.
+// holdView is one hold: what the CA wants no newOrder for, until when, and what a person can do
+// about it.
 type holdView struct {
 	ledger.Hold
 	Account string `json:"account"`
@@ -54,7 +58,8 @@ func printHolds(p *printer, views []holdView) {
 		}
 		rows = append(rows, []string{names, v.Class, until, what})
 	}
-	p.table([]column{{"HELD", flexible}, {"WHY", flexible}, {"UNTIL (UTC)", fixed}, {"THE CA'S WORDS", aside}}, rows)
+	p.table([]column{{"HELD", flexible}, {"WHY", flexible}, {"UNTIL (UTC)", fixed},
+		{"THE CA'S WORDS", aside}}, rows)
 }
 
 type unpause struct {
@@ -69,8 +74,11 @@ func newUnpause(env Env, p *printer) *cobra.Command {
 		Short: "Say that a person has lifted the CA's pause of names",
 		Long: "Let's Encrypt pauses a name after very many failures in a row: it refuses every order with that\n" +
 			"name until a person has visited the page it names. Orderly orders nothing for the name until it is\n" +
-			"told of that, by this command. `orderly limits` lists what is paused, with the page for each.",
-		RunE: func(c *cobra.Command, args []string) error { return f.execute(c.Context(), env, p, args) },
+			"told of that, by this command. `orderly limits` lists what is paused, with the page " +
+			"for each.",
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.execute(c.Context(), env, p, args)
+		},
 	}
 	c.Flags().BoolVar(&f.all, "all", false, "every name that is paused")
 	f.places.add(c.Flags())
@@ -80,7 +88,8 @@ func newUnpause(env Env, p *printer) *cobra.Command {
 func (f *unpause) execute(ctx context.Context, env Env, p *printer, names []string) error {
 	p.quiet, p.json = f.quiet, f.json
 	if f.all == (len(names) > 0) {
-		return failure.New(failure.Usage, "`orderly limits` lists what is paused.", "either names or --all say what is not paused any more")
+		return failure.New(failure.Usage, "`orderly limits` lists what is paused.",
+			"either names or --all say what is not paused any more")
 	}
 	s, err := f.existing(ctx, env, p)
 	if err != nil {
@@ -115,18 +124,21 @@ func (s *session) unpause(ctx context.Context, all bool, names []string) ([]stri
 	lifted, change := []string{}, ledger.Change{}
 	for _, h := range holds {
 		about := strings.Fields(order.HeldNames(h.Hold))
-		named := slices.ContainsFunc(names, func(n string) bool { return slices.Contains(about, strings.ToLower(n)) })
+		named := slices.ContainsFunc(names,
+			func(n string) bool { return slices.Contains(about, strings.ToLower(n)) })
 		if !h.Until.IsZero() || !all && !named {
 			continue
 		}
 		h.Until = now
 		change.Holds = append(change.Holds, h.Hold)
-		change.Events = append(change.Events, ledger.Event{At: now, Kind: "unpaused", Detail: strings.Join(about, " ")})
+		change.Events = append(change.Events, ledger.Event{At: now, Kind: "unpaused",
+			Detail: strings.Join(about, " ")})
 		lifted = append(lifted, about...)
 	}
 	for _, name := range names {
 		if !slices.Contains(lifted, strings.ToLower(name)) {
-			return nil, failure.New(failure.Config, "`orderly limits` lists what is paused.", "%s is not paused, and nothing was changed",
+			return nil, failure.New(failure.Config, "`orderly limits` lists what is paused.",
+				"%s is not paused, and nothing was changed",
 				failure.Clean(name))
 		}
 	}

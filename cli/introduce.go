@@ -1,5 +1,8 @@
 package cli
 
+// What certbot asks for where a command line lacks it: an account, names, document roots, a
+// certificate. The questions come in certbot's order, which scripts that answer them rely on.
+
 import (
 	"context"
 	"errors"
@@ -10,14 +13,15 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
-	"orderly/ledger"
 	"orderly/renewal"
 )
 
 // What certbot says where a question was ended, and where nobody could be asked for names.
 const (
 	operationCanceled = "Operation canceled. You may re-run the client."
-	noNames           = "Missing command line flag or config entry for this setting:\nPlease enter the domain name(s) you would like on your certificate (comma and/or space separated)\n\n(You can set this with the --domains flag)"
+	noNames           = "Missing command line flag or config entry for this setting:\n" +
+		"Please enter the domain name(s) you would like on your certificate (comma and/or space " +
+		"separated)\n\n(You can set this with the --domains flag)"
 )
 
 // asks gives decisions their way to a person.
@@ -31,8 +35,9 @@ func (d *dialogue) asks(ctx context.Context) func(renewal.Question) (int, error)
 	}
 }
 
-// introduce asks for what an account needs that is chosen or made, in certbot's order: which one, or an address and the
-// agreement to the CA's terms. What nobody answers stays as it is, and is refused as with -n.
+// introduce asks for what an account needs that is chosen or made, in certbot's order: which one,
+// or an address and the agreement to the CA's terms. What nobody answers stays as it is, and is
+// refused as with -n.
 func (f *accountFlags) introduce(ctx context.Context, d *dialogue, s *session) error {
 	if !d.open(false) || f.account != "" {
 		return nil
@@ -59,12 +64,14 @@ func (f *accountFlags) introduce(ctx context.Context, d *dialogue, s *session) e
 	}
 	if r.AgreeTOS = terms == ""; !r.AgreeTOS {
 		answer, err := d.put(ctx, renewal.Question{Yes: "Yes", No: "No",
-			Text: "Please read the Terms of Service at " + terms + ". You must agree in order to register with the ACME server. Do you agree?"})
+			Text: "Please read the Terms of Service at " + terms +
+				". You must agree in order to register with the ACME server. Do you agree?"})
 		switch {
 		case err != nil:
 			return unanswered(err)
 		case answer != 0:
-			return failure.New(failure.Account, "", "Registration cannot proceed without accepting Terms of Service.")
+			return failure.New(failure.Account, "",
+				"Registration cannot proceed without accepting Terms of Service.")
 		}
 		r.AgreeTOS = true
 	}
@@ -79,7 +86,8 @@ func unanswered(err error) error {
 	return err
 }
 
-func (f *accountFlags) chooseAccount(ctx context.Context, d *dialogue, accounts []certbot.Account) error {
+func (f *accountFlags) chooseAccount(ctx context.Context, d *dialogue,
+	accounts []certbot.Account) error {
 	var labels []string
 	for _, a := range accounts {
 		labels = append(labels, a.Label())
@@ -98,13 +106,17 @@ func (f *accountFlags) chooseAccount(ctx context.Context, d *dialogue, accounts 
 // email asks for an address (display/ops.py, get_email), which may be left out if it is optional.
 func (d *dialogue) email(ctx context.Context, optional bool) (string, error) {
 	const ask = "Enter email address (used for urgent renewal and security notices)\n"
-	const unsafe = "\n\nIf you really want to skip this, you can run the client with --register-unsafely-without-email but you will then be unable to receive notice about impending expiration or revocation of your certificates or problems with your Certbot installation that will lead to failure to renew.\n\n"
+	const unsafe = "\n\nIf you really want to skip this, you can run the client with " +
+		"--register-unsafely-without-email but you will then be unable to receive notice about " +
+		"impending expiration or revocation of your certificates or problems with your Certbot " +
+		"installation that will lead to failure to renew.\n\n"
 	text, wrong := ask, ""
 	for {
 		address, err := d.input(ctx, wrong+text)
 		switch {
 		case errors.Is(err, errCanceled) && optional:
-			return "", failure.New(failure.Account, "", "An e-mail address or --register-unsafely-without-email must be provided.")
+			return "", failure.New(failure.Account, "",
+				"An e-mail address or --register-unsafely-without-email must be provided.")
 		case errors.Is(err, errCanceled):
 			return "", failure.New(failure.Account, "", "An e-mail address must be provided.")
 		case err != nil:
@@ -124,49 +136,53 @@ func (d *dialogue) email(ctx context.Context, optional bool) (string, error) {
 	}
 }
 
-// letters is certbot's question about the EFF's, which is asked at terminals alone. Orderly passes no address on.
+// letters is certbot's question about the EFF's, which is asked at terminals alone. Orderly passes
+// no address on.
 func (d *dialogue) letters(ctx context.Context, email string) error {
 	if email == "" || !d.p.certbot || !d.watched {
 		return nil
 	}
 	answer, err := d.put(ctx, renewal.Question{AtTerminal: true, Yes: "Yes", No: "No",
-		Text: "Would you be willing, once your first certificate is successfully issued, to share your email address with the Electronic Frontier Foundation, a founding partner of the Let's Encrypt project and the non-profit organization that develops Certbot? We'd like to send you email about our work encrypting the web, EFF news, campaigns, and ways to support digital freedom."})
+		Text: "Would you be willing, once your first certificate is successfully issued, to " +
+			"share your email address with the Electronic Frontier Foundation, a founding partner " +
+			"of the Let's Encrypt project and the non-profit organization that develops " +
+			"Certbot? We'd like to send you email about our work encrypting the web, EFF " +
+			"news, campaigns, and ways to support digital freedom."})
 	if err == nil && answer == 0 {
-		d.p.Tell("Orderly passes no address on; the EFF's letters are subscribed to at https://www.eff.org.")
+		d.p.Tell("Orderly passes no address on; the EFF's letters are subscribed to at " +
+			"https://www.eff.org.")
 	}
 	return unanswered(err)
 }
 
-// nameIt asks for the names of a certificate where none are given.
-func (f *certonly) nameIt(ctx context.Context, d *dialogue) error {
-	if len(f.names) > 0 || f.wish.CertName != "" {
-		return nil
-	}
-	text, err := d.input(ctx, "Please enter the domain name(s) you would like on your certificate (comma and/or space separated)")
+// names asks for the names of a certificate.
+func (d *dialogue) names(ctx context.Context) ([]string, error) {
+	text, err := d.input(ctx,
+		"Please enter the domain name(s) you would like on your certificate (comma and/or space "+
+			"separated)")
 	switch {
 	case errors.Is(err, errCanceled):
-		return failure.New(failure.Config, "Add -d NAME.", "Please specify --domains, or --installer that will help in domain names autodiscovery, or --cert-name for an existing certificate name.")
+		return nil, failure.New(failure.Config, "Add -d NAME.",
+			"Please specify --domains, or --installer that will help in domain names "+
+				"autodiscovery, or --cert-name for an existing certificate name.")
 	case errors.Is(err, renewal.ErrNobody):
-		return failure.New(failure.Config, "Add -d NAME.", noNames)
+		return nil, failure.New(failure.Config, "Add -d NAME.", noNames)
 	case err != nil:
-		return err
+		return nil, err
 	}
-	f.names = strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
-	f.settle()
-	if len(f.names) == 0 {
-		return failure.New(failure.Config, "Add -d NAME.", noNames)
+	names := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
+	if len(names) == 0 {
+		return nil, failure.New(failure.Config, "Add -d NAME.", noNames)
 	}
-	return nil
+	return names, nil
 }
 
-// rootThem asks for the document roots of names that have none, as certbot's plugin webroot does.
-func (f *certonly) rootThem(ctx context.Context, d *dialogue, s *session) error {
-	if f.wish.Proof.Solver.Is() != ledger.WebrootSolver || len(f.paths) > 0 || f.wish.Proof.WebrootFrom.Said() {
-		return nil
-	}
+// roots asks for the document roots of a wish's names that have none, as certbot's plugin webroot
+// does.
+func (d *dialogue) roots(ctx context.Context, s *session, w *renewal.Wish) error {
 	var known []string
-	for _, name := range f.wish.Names {
-		if root := f.wish.Webroots[name]; root != "" {
+	for _, name := range w.Names {
+		if root := w.Webroots[name]; root != "" {
 			known = append(known, root)
 			continue
 		}
@@ -174,7 +190,7 @@ func (f *certonly) rootThem(ctx context.Context, d *dialogue, s *session) error 
 		if err != nil {
 			return unanswered(err)
 		}
-		f.wish.Webroots[name] = root
+		w.Webroots[name] = root
 		if !slices.Contains(known, root) {
 			known = append(known, root)
 		}
@@ -183,14 +199,17 @@ func (f *certonly) rootThem(ctx context.Context, d *dialogue, s *session) error 
 }
 
 // root asks for one name's document root: one of those that are known, or a new one.
-func (d *dialogue) root(ctx context.Context, s *session, name string, known []string) (string, error) {
-	given := failure.New(failure.WebrootUnset, "Add -w DIR, the directory that the web server serves for these names.",
+func (d *dialogue) root(ctx context.Context, s *session, name string, known []string) (string,
+	error) {
+	given := failure.New(failure.WebrootUnset,
+		"Add -w DIR, the directory that the web server serves for these names.",
 		"Every requested domain must have a webroot when using the webroot plugin.")
 	if !d.open(false) {
 		return "", renewal.ErrNobody
 	}
 	if len(known) > 0 {
-		i, err := d.menu(ctx, "Select the webroot for "+name+":", append([]string{"Enter a new webroot"}, known...))
+		i, err := d.menu(ctx, "Select the webroot for "+name+":",
+			append([]string{"Enter a new webroot"}, known...))
 		switch {
 		case errors.Is(err, errCanceled):
 			return "", given
@@ -219,26 +238,24 @@ func (d *dialogue) root(ctx context.Context, s *session, name string, known []st
 	}
 }
 
-// chooseProver asks how the names are to be proven, where no flag says it.
-func (f *certonly) chooseProver(ctx context.Context, d *dialogue) error {
-	if f.webroot || f.standalone || f.manual || len(f.paths) > 0 || f.wish.Proof.WebrootFrom.Said() ||
-		f.wish.CertName != "" || !d.open(false) {
-		return nil
-	}
+// prover asks how the names are to be proven; both are false where nobody answers.
+func (d *dialogue) prover(ctx context.Context) (standalone, webroot bool, err error) {
 	i, err := d.menu(ctx, "How would you like to authenticate with the ACME CA?",
-		[]string{"Spin up a temporary webserver (standalone)", "Place files in webroot directory (webroot)"})
+		[]string{"Spin up a temporary webserver (standalone)",
+			"Place files in webroot directory (webroot)"})
 	switch {
 	case errors.Is(err, errCanceled):
-		return failure.New(failure.Config, "Add --webroot -w DIR.", "authenticator could not be determined or is not installed")
+		return false, false, failure.New(failure.Config, "Add --webroot -w DIR.",
+			"authenticator could not be determined or is not installed")
 	case err != nil:
-		return unanswered(err)
+		return false, false, unanswered(err)
 	}
-	f.standalone, f.webroot = i == 0, i == 1
-	return nil
+	return i == 0, i == 1, nil
 }
 
 // certificates asks which certificates a command is about: one, or several of them.
-func (d *dialogue) certificates(ctx context.Context, s *session, question string, several bool) ([]string, error) {
+func (d *dialogue) certificates(ctx context.Context, s *session, question string,
+	several bool) ([]string, error) {
 	there, err := s.server.Disk.Names()
 	if err != nil {
 		return nil, err
@@ -250,7 +267,8 @@ func (d *dialogue) certificates(ctx context.Context, s *session, question string
 	switch {
 	case errors.Is(err, renewal.ErrNobody):
 		return nil, failure.New(failure.Config, "Add --cert-name NAME.",
-			"Missing command line flag or config entry for this setting:\n%s\nChoices: ['%s']\n\n(You can set this with the --cert-name flag)", question,
+			"Missing command line flag or config entry for this setting:\n%s\nChoices: ['%s']\n\n"+
+				"(You can set this with the --cert-name flag)", question,
 			strings.Join(there, "', '"))
 	case errors.Is(err, errCanceled):
 		return nil, failure.New(failure.Config, "Add --cert-name NAME.", "User ended interaction.")
@@ -259,7 +277,8 @@ func (d *dialogue) certificates(ctx context.Context, s *session, question string
 }
 
 // pick lets one or several be chosen from a list (FileDisplay.menu and checklist).
-func (d *dialogue) pick(ctx context.Context, question string, all []string, several bool) ([]string, error) {
+func (d *dialogue) pick(ctx context.Context, question string, all []string, several bool) ([]string,
+	error) {
 	if !d.open(false) {
 		return nil, renewal.ErrNobody
 	}
@@ -272,7 +291,9 @@ func (d *dialogue) pick(ctx context.Context, question string, all []string, seve
 	}
 	for {
 		d.list(question, all)
-		text, err := d.input(ctx, "Select the appropriate numbers separated by commas and/or spaces, or leave input blank to select all options shown")
+		text, err := d.input(ctx,
+			"Select the appropriate numbers separated by commas and/or spaces, or leave input "+
+				"blank to select all options shown")
 		if err != nil {
 			return nil, err
 		}
@@ -286,7 +307,8 @@ func (d *dialogue) pick(ctx context.Context, question string, all []string, seve
 	}
 }
 
-// numbered are the elements of a list that a text names by their numbers, nothing where one of them is none.
+// numbered are the elements of a list that a text names by their numbers, nothing where one of them
+// is none.
 func numbered(text string, all []string) []string {
 	var picked []string
 	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {

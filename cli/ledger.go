@@ -1,5 +1,8 @@
 package cli
 
+// The commands about the ledger itself. They look, copy and take over; what they find wrong they
+// name, and none of them changes an order.
+
 import (
 	"context"
 	"encoding/json"
@@ -19,20 +22,25 @@ import (
 )
 
 func newLedger(env Env, p *printer) *cobra.Command {
-	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself", Args: argparse.NoArguments,
+	c := &cobra.Command{Use: "ledger", Short: "Look after the ledger itself",
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	new(places).add(c.Flags()) // for the commands below it, before whose names they may stand
 	c.AddCommand(
 		ledgerCommand(env, p, "adopt", "Take over a ledger that another host wrote",
 			"Take over a ledger that was copied or restored from another host, when this host has taken its\n"+
-				"place. Every unfinished order in it is looked at before anything is sent for it.", argparse.NoArguments, (*places).adopt),
-		ledgerCommand(env, p, "check", "See whether the ledger is whole, and agrees with the files beside it",
+				"place. Every unfinished order in it is looked at before anything is sent for it.",
+			argparse.NoArguments, (*places).adopt),
+		ledgerCommand(env, p, "check",
+			"See whether the ledger is whole, and agrees with the files beside it",
 			"Check the ledger's file, its references, and that the private keys of unfinished orders are there.\n"+
 				"Exit code 1 when something is wrong.", argparse.NoArguments, (*places).check),
 		ledgerCommand(env, p, "backup FILE", "Write a consistent copy of the ledger, while others work",
 			"Write a consistent copy of the ledger to a new file. Private keys that wait for their certificate are\n"+
-				"not in it: they are in the directory keys beside the ledger.", oneArgument("a new file"), (*places).backup),
-		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line", "", argparse.NoArguments, (*places).export),
+				"not in it: they are in the directory keys beside the ledger.", oneArgument("a new file"),
+			(*places).backup),
+		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line",
+			"", argparse.NoArguments, (*places).export),
 		newRebuild(env, p),
 	)
 	return c
@@ -52,7 +60,8 @@ func (f *places) adopt(ctx context.Context, env Env, p *printer, _ []string) err
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(s.ledgerDir(), sqlite.FileName)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(s.ledgerDir(), sqlite.FileName)); errors.Is(err,
+		fs.ErrNotExist) {
 		return s.noLedger()
 	}
 	if err := s.openLedger(ctx, true); err != nil {
@@ -78,7 +87,9 @@ func (f *places) existing(ctx context.Context, env Env, p *printer) (*session, e
 }
 
 func (s *session) noLedger() error {
-	return failure.New(failure.Ledger, "Name the configuration directory with --config-dir; the first certonly or renew makes a ledger.",
+	return failure.New(failure.Ledger,
+		"Name the configuration directory with --config-dir; the first certonly or renew makes "+
+			"a ledger.",
 		"there is no ledger in %s", s.ledgerDir())
 }
 
@@ -126,7 +137,9 @@ func (s *session) complaints(ctx context.Context) ([]string, error) {
 	keys := s.keys()
 	for _, o := range orders {
 		if _, ok := keys.Load(o); o.Key.Set() && !ok {
-			complaints = append(complaints, fmt.Sprintf("order %d for %s: its private key or CSR (%s) is gone or was changed", o.ID, o.Lineage, o.Key.Path))
+			complaints = append(complaints,
+				fmt.Sprintf("order %d for %s: its private key or CSR (%s) is gone or was changed", o.ID,
+					o.Lineage, o.Key.Path))
 		}
 	}
 	return complaints, nil
@@ -140,7 +153,8 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 	defer func() { _ = s.close() }() // nothing was written to the ledger
 	file, err := ownfile.Open(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return failure.Wrap(err, failure.Config, "Name a new file in a directory that can be written.", "the copy cannot be made")
+		return failure.Wrap(err, failure.Config, "Name a new file in a directory that can be written.",
+			"the copy cannot be made")
 	}
 	if err := file.Close(); err != nil {
 		return err
@@ -225,8 +239,10 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 	return nil
 }
 
-// exportOne writes one record. done says that no more are to follow: the reader went away, or a signal came.
-func exportOne(ctx context.Context, out *json.Encoder, kind string, record any) (done bool, err error) {
+// exportOne writes one record. done says that no more are to follow: the reader went away, or a
+// signal came.
+func exportOne(ctx context.Context, out *json.Encoder, kind string, record any) (done bool,
+	err error) {
 	if ctx.Err() != nil {
 		return true, context.Cause(ctx)
 	}
@@ -258,33 +274,36 @@ func newRebuild(env Env, p *printer) *cobra.Command {
 
 func (f *rebuild) execute(ctx context.Context, env Env, p *printer) error {
 	p.quiet, p.json = f.quiet, f.json
-	return f.run(ctx, env, p, &f.working, "ledger rebuild", func(ctx context.Context, s *session) (int, error) {
-		if err := s.server.Begin(ctx, "ledger rebuild", s.env.PID, nil); err != nil {
-			return 0, err
-		}
-		accounts, err := s.server.Rebuild(ctx)
-		if err != nil {
-			return 0, err
-		}
-		if p.json {
-			p.print(struct {
-				Version  int `json:"version"`
-				Accounts any `json:"accounts"`
-			}{1, accounts})
-			return 0, nil
-		}
-		for _, a := range accounts {
-			switch {
-			case a.NoList:
-				p.Say("%s: the CA shows no list of orders; the next renewals find open ones again.", a.Account)
-			default:
-				p.Say("%s: %d orders in its list were known, %d open ones were found again, %d may be another server's (see orderly pending).",
-					a.Account, a.Known, len(a.Found), a.Others)
+	return f.run(ctx, env, p, &f.working, "ledger rebuild",
+		func(ctx context.Context, s *session) (int, error) {
+			if err := s.server.Begin(ctx, "ledger rebuild", s.env.PID, nil); err != nil {
+				return 0, err
 			}
-		}
-		if len(accounts) == 0 {
-			p.Say("There is no account on this host.")
-		}
-		return 0, nil
-	})
+			accounts, err := s.server.Rebuild(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if p.json {
+				p.print(struct {
+					Version  int `json:"version"`
+					Accounts any `json:"accounts"`
+				}{1, accounts})
+				return 0, nil
+			}
+			for _, a := range accounts {
+				switch {
+				case a.NoList:
+					p.Say("%s: the CA shows no list of orders; the next renewals find open ones again.",
+						a.Account)
+				default:
+					p.Say("%s: %d orders in its list were known, %d open ones were found again, %d may "+
+						"be another server's (see orderly pending).",
+						a.Account, a.Known, len(a.Found), a.Others)
+				}
+			}
+			if len(accounts) == 0 {
+				p.Say("There is no account on this host.")
+			}
+			return 0, nil
+		})
 }

@@ -1,5 +1,7 @@
 package cli
 
+// limits shows what is spent of each rate limit. It asks nobody: looking must cost nothing.
+
 import (
 	"cmp"
 	"context"
@@ -41,7 +43,8 @@ func newLimits(env Env, p *printer) *cobra.Command {
 			"server a share of an account that others use as well. What other servers spend is not seen here.\n\n" +
 			"ca.toml has a [[ca]] for each CA, with a name or a directory, and any of boulder, reuses_orders,\n" +
 			"hides_processing, charges_deactivation, domains_spread (true or false), counts_pending (a number),\n" +
-			"longest_validation, order_lifetime (\"60s\", \"168h\"), share (\"1/20\"), and below [ca.limits]\n" +
+			"longest_validation, order_lifetime (\"60s\", \"168h\"), share (\"1/20\"), and below " +
+			"[ca.limits]\n" +
 			strings.Join(limit.Names(), ",\n") + "\n(\"300/3h\", or \"off\").",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.limits(c.Context(), env, p) },
@@ -92,10 +95,12 @@ func printLimits(p *printer, views []limitView) {
 		if v.NextAt != nil {
 			next = p.moment(*v.NextAt)
 		}
-		rows = append(rows, []string{cmp.Or(v.Key, "the account"), fmt.Sprint(v.Used), fmt.Sprint(v.Left), next, p.moment(v.FullAt),
+		rows = append(rows, []string{cmp.Or(v.Key, "the account"), fmt.Sprint(v.Used),
+			fmt.Sprint(v.Left), next, p.moment(v.FullAt),
 			v.Limit + " at " + v.CA + ", " + v.limit.Says()})
 	}
-	p.table([]column{{"FOR", flexible}, {"USED", fixed}, {"LEFT", fixed}, {"NEXT (UTC)", fixed}, {"FULL (UTC)", fixed},
+	p.table([]column{{"FOR", flexible}, {"USED", fixed}, {"LEFT", fixed}, {"NEXT (UTC)", fixed},
+		{"FULL (UTC)", fixed},
 		{"LIMIT", aside}}, rows)
 }
 
@@ -116,7 +121,8 @@ func (s *session) limitViews(ctx context.Context, now time.Time) ([]limitView, e
 		}
 		ca := profiles.For(account.Server, false)
 		if l := ca.Limits[b.Name]; l.Count > 0 {
-			views = append(views, viewLimit(l, b.TAT, now, limitView{Account: account.URL, CA: ca.Name, Limit: b.Name, Key: b.Key}))
+			views = append(views, viewLimit(l, b.TAT, now,
+				limitView{Account: account.URL, CA: ca.Name, Limit: b.Name, Key: b.Key}))
 		}
 	}
 	return views, nil
@@ -125,7 +131,8 @@ func (s *session) limitViews(ctx context.Context, now time.Time) ([]limitView, e
 func viewLimit(l limit.Limit, tat, now time.Time, v limitView) limitView {
 	tat, _ = l.Clamp(tat, now)
 	d := l.Check(tat, now, 1)
-	v.Count, v.Whole, v.Period, v.Left, v.limit = l.Count, max(l.Count, l.Whole), l.Period.Seconds(), d.Remaining, l
+	v.Count, v.Whole, v.Period, v.Left, v.limit = l.Count, max(l.Count, l.Whole), l.Period.Seconds(),
+		d.Remaining, l
 	v.Used, v.FullAt = l.Count-d.Remaining, now.Add(d.ResetIn).UTC()
 	if !d.Allowed {
 		next := now.Add(d.RetryIn).UTC()

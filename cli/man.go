@@ -1,5 +1,8 @@
 package cli
 
+// The manual pages are written from the command tree, so that they cannot say anything else than
+// help does.
+
 import (
 	"fmt"
 	"os"
@@ -24,7 +27,8 @@ func newMan(_ Env, p *printer) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			p.quiet, p.json = f.quiet, f.json
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
-				return failure.Wrap(err, failure.Config, "Name a directory that can be made.", "no manual pages can be written to %s", args[0])
+				return failure.Wrap(err, failure.Config, "Name a directory that can be made.",
+					"no manual pages can be written to %s", args[0])
 			}
 			pages, err := writePages(c.Root(), args[0])
 			if err != nil {
@@ -44,12 +48,14 @@ func newMan(_ Env, p *printer) *cobra.Command {
 	return c
 }
 
-// writePages writes the page of a command and those of the commands below it, and returns their paths.
+// writePages writes the page of a command and those of the commands below it, and returns their
+// paths.
 func writePages(c *cobra.Command, dir string) ([]string, error) {
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
 	pages := []string{filepath.Join(dir, name)}
 	if err := ownfile.Replace(pages[0], []byte(page(c)), 0o644); err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Make room, or name another directory.", "the manual page %s cannot be written", name)
+		return nil, failure.Wrap(err, failure.Config, "Make room, or name another directory.",
+			"the manual page %s cannot be written", name)
 	}
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() && sub.Name() != "help" {
@@ -67,7 +73,8 @@ func writePages(c *cobra.Command, dir string) ([]string, error) {
 func page(c *cobra.Command) string {
 	var b strings.Builder
 	title := strings.ToUpper(strings.ReplaceAll(c.CommandPath(), " ", "-"))
-	fmt.Fprintf(&b, ".TH %s 1 %q \"orderly %s\"\n.SH NAME\n%s \\- %s\n", title, time.Now().UTC().Format("2006-01"), Version(),
+	fmt.Fprintf(&b, ".TH %s 1 %q \"orderly %s\"\n.SH NAME\n%s \\- %s\n", title,
+		time.Now().UTC().Format("2006-01"), Version(),
 		roff(strings.ReplaceAll(c.CommandPath(), " ", "-")), roff(c.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n%s\n", roff(c.UseLine()))
 	if c.Long != "" {
@@ -80,11 +87,16 @@ func page(c *cobra.Command) string {
 	list(&b, "ACCEPTED WITHOUT EFFECT", c, true)
 	list(&b, "REFUSED", c, false)
 	if argparse.IsVerb(c) {
-		b.WriteString(".SH FILES\n" + roff("/etc/letsencrypt/cli.ini, ~/.config/letsencrypt/cli.ini: long names of flags, one a line, as key = value;") + "\n" +
+		b.WriteString(".SH FILES\n" +
+			roff("/etc/letsencrypt/cli.ini, ~/.config/letsencrypt/cli.ini: long names of flags, "+
+				"one a line, as key = value;") + "\n" +
 			roff("the command line counts more. --config names another one.") + "\n")
 	}
-	b.WriteString(".SH EXIT STATUS\n0: done, or nothing to do. 1: something failed. 2: the command line is wrong. 75: stopped in time by a signal or\n" +
-		"\\-\\-deadline; the next run goes on.\n.SH ENVIRONMENT\nORDERLY_RESOLVER, ORDERLY_PREFLIGHT_PORT, ORDERLY_HOST, SSL_CERT_FILE, REQUESTS_CA_BUNDLE, NO_COLOR.\n")
+	b.WriteString(".SH EXIT STATUS\n0: done, or nothing to do. 1: something failed. 2: the " +
+		"command line is wrong. 75: stopped in time by a signal or\n" +
+		"\\-\\-deadline; the next run goes on.\n.SH ENVIRONMENT\n" +
+		"ORDERLY_RESOLVER, ORDERLY_PREFLIGHT_PORT, ORDERLY_HOST, SSL_CERT_FILE, " +
+		"REQUESTS_CA_BUNDLE, NO_COLOR.\n")
 	if subs := c.Commands(); len(subs) > 0 {
 		b.WriteString(".SH SEE ALSO\n")
 		for _, sub := range subs {

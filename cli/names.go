@@ -1,5 +1,8 @@
 package cli
 
+// What people type as names becomes what is ordered, or a sentence: a name that no public CA
+// certifies must not cost an order.
+
 import (
 	"net/netip"
 	"slices"
@@ -26,7 +29,8 @@ func eachOnce(typed []string, of func(string) (string, error)) ([]string, error)
 		}
 	}
 	if len(names) > mostNames {
-		return nil, failure.New(failure.BadName, "Split them over several certificates.", "%d names are more than the %d that fit into one certificate",
+		return nil, failure.New(failure.BadName, "Split them over several certificates.",
+			"%d names are more than the %d that fit into one certificate",
 			len(names), mostNames)
 	}
 	return names, nil
@@ -34,7 +38,8 @@ func eachOnce(typed []string, of func(string) (string, error)) ([]string, error)
 
 func dnsName(raw string) (string, error) {
 	bad := func(why string) error {
-		return failure.New(failure.BadName, "Give DNS names such as www.example.com.", "%q is not a name for a certificate: %s", failure.Clean(raw), why)
+		return failure.New(failure.BadName, "Give DNS names such as www.example.com.",
+			"%q is not a name for a certificate: %s", failure.Clean(raw), why)
 	}
 	name := strings.TrimSuffix(strings.TrimSpace(raw), ".")
 	switch {
@@ -50,7 +55,8 @@ func dnsName(raw string) (string, error) {
 		return "", bad("it looks like a URL")
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
-		return "", failure.New(failure.BadName, "Give it as --ip-address.", "%q is an IP address, and no DNS name", failure.Clean(raw))
+		return "", failure.New(failure.BadName, "Give it as --ip-address.",
+			"%q is an IP address, and no DNS name", failure.Clean(raw))
 	}
 	ascii, err := strings.ToLower(name), error(nil)
 	if why := badLabels(ascii); why != "" && isASCII(name) {

@@ -1,5 +1,7 @@
 package cli
 
+// order list and order show: what the ledger knows of each order, and its history step by step.
+
 import (
 	"context"
 	"fmt"
@@ -14,7 +16,8 @@ import (
 )
 
 func newOrder(env Env, p *printer) *cobra.Command {
-	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger", Args: argparse.NoArguments,
+	c := &cobra.Command{Use: "order", Short: "Look at orders in the ledger",
+		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
 	new(places).add(c.Flags()) // for the commands below it, before whose names they may stand
 	c.AddCommand(newOrderList(env, p), newOrderShow(env, p))
@@ -35,7 +38,8 @@ func newOrderList(env Env, p *printer) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringVar(&f.filter.Lineage, "cert-name", "", "only those of this certificate `name`")
-	c.Flags().BoolVar(&f.filter.Unsettled, "unfinished", false, "only those that something is still to be done for")
+	c.Flags().BoolVar(&f.filter.Unsettled, "unfinished", false,
+		"only those that something is still to be done for")
 	c.Flags().IntVar(&f.filter.Limit, "limit", 50, "at most so `many`, 0 for all")
 	f.places.add(c.Flags())
 	return c
@@ -75,10 +79,12 @@ func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
 	}
 	var rows [][]string
 	for _, o := range orders {
-		rows = append(rows, []string{fmt.Sprint(o.ID), o.Lineage, stateOf(o), p.moment(o.CreatedAt), p.moment(o.Expires),
+		rows = append(rows, []string{fmt.Sprint(o.ID), o.Lineage, stateOf(o), p.moment(o.CreatedAt),
+			p.moment(o.Expires),
 			fmt.Sprint(len(o.Names)), o.Sentence})
 	}
-	p.table([]column{{"ORDER", fixed}, {"CERTIFICATE", flexible}, {"STATE", flexible}, {"CREATED (UTC)", fixed}, {"EXPIRES (UTC)", fixed},
+	p.table([]column{{"ORDER", fixed}, {"CERTIFICATE", flexible}, {"STATE", flexible},
+		{"CREATED (UTC)", fixed}, {"EXPIRES (UTC)", fixed},
 		{"NAMES", fixed}, {"WHY", aside}}, rows)
 	if len(orders) == f.filter.Limit {
 		p.Warn("these are the newest %d; --limit 0 lists all", f.filter.Limit)
@@ -104,7 +110,9 @@ func newOrderShow(env Env, p *printer) *cobra.Command {
 		Use:   "show N",
 		Short: "Show one order and its timeline",
 		Args:  oneArgument("the number of an order"),
-		RunE:  func(c *cobra.Command, args []string) error { return f.showOrder(c.Context(), env, p, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return f.showOrder(c.Context(), env, p, args[0])
+		},
 	}
 	f.add(c.Flags())
 	return c
@@ -114,14 +122,16 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 	p.json = f.json
 	id, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || id < 1 {
-		return failure.New(failure.Usage, "`orderly order list` has the numbers.", "%s is not the number of an order", failure.Clean(text))
+		return failure.New(failure.Usage, "`orderly order list` has the numbers.",
+			"%s is not the number of an order", failure.Clean(text))
 	}
 	s, there, err := f.look(ctx, env, p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.close() }() // nothing was written
-	missing := failure.New(failure.Config, "`orderly order list` has the numbers.", "there is no order %d in this ledger", id)
+	missing := failure.New(failure.Config, "`orderly order list` has the numbers.",
+		"there is no order %d in this ledger", id)
 	if !there {
 		return missing
 	}
@@ -150,8 +160,10 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 func printOrder(p *printer, o *ledger.Order, events []ledger.Event) {
 	p.lines("", fmt.Sprintf("Order %d for %s: %s", o.ID, o.Lineage, stateOf(o)))
 	for _, line := range [][2]string{
-		{"names", strings.Join(o.Names, " ")}, {"CA's URL", o.URL}, {"CA's status", o.CAStatus}, {"created", clock(o.CreatedAt)},
-		{"expires", clock(o.Expires)}, {"settled", clock(o.SettledAt)}, {"why", o.Sentence}, {"remedy", o.Remedy},
+		{"names", strings.Join(o.Names, " ")}, {"CA's URL", o.URL}, {"CA's status", o.CAStatus},
+		{"created", clock(o.CreatedAt)},
+		{"expires", clock(o.Expires)}, {"settled", clock(o.SettledAt)}, {"why", o.Sentence},
+		{"remedy", o.Remedy},
 	} {
 		if line[1] != "" && line[1] != "-" {
 			p.lines(fmt.Sprintf("  %-12s ", line[0]+":"), line[1])
@@ -161,16 +173,20 @@ func printOrder(p *printer, o *ledger.Order, events []ledger.Event) {
 		p.Say("")
 		var rows [][]string
 		for _, a := range o.Authorizations {
-			rows = append(rows, []string{strings.Join(o.NamesOf(a), ","), a.Status, fmt.Sprint(a.Answers), p.moment(a.Expires),
+			rows = append(rows, []string{strings.Join(o.NamesOf(a), ","), a.Status, fmt.Sprint(a.Answers),
+				p.moment(a.Expires),
 				strings.TrimSpace(a.ErrorType + " " + a.ErrorDetail)})
 		}
-		p.table([]column{{"NAME", flexible}, {"STATUS", fixed}, {"ANSWERS", fixed}, {"EXPIRES (UTC)", fixed}, {"ERROR", aside}},
+		p.table([]column{{"NAME", flexible}, {"STATUS", fixed}, {"ANSWERS", fixed},
+			{"EXPIRES (UTC)", fixed}, {"ERROR", aside}},
 			once(rows, 0))
 	}
 	p.Say("")
 	var rows [][]string
 	for _, e := range events {
-		rows = append(rows, []string{e.At.UTC().Format("2006-01-02 15:04:05.000"), fmt.Sprint(e.RunID), e.Kind, e.Detail})
+		rows = append(rows, []string{e.At.UTC().Format("2006-01-02 15:04:05.000"), fmt.Sprint(e.RunID),
+			e.Kind, e.Detail})
 	}
-	p.table([]column{{"AT (UTC)", fixed}, {"RUN", fixed}, {"STEP", flexible}, {"DETAIL", aside}}, rows)
+	p.table([]column{{"AT (UTC)", fixed}, {"RUN", fixed}, {"STEP", flexible}, {"DETAIL", aside}},
+		rows)
 }

@@ -1,5 +1,8 @@
 package cli
 
+// pending answers what ACME cannot: which authorizations are open, and what becomes of each. It
+// looks at the ledger alone.
+
 import (
 	"context"
 	"fmt"
@@ -50,7 +53,8 @@ func (f *places) pending(ctx context.Context, env Env, p *printer) error {
 		}
 		for _, one := range list {
 			s.narrow(ctx, &one)
-			views = append(views, pendingView{one, known(one.Expires), seconds(now.Sub(one.Since)), nextOf(one, now)})
+			views = append(views, pendingView{one, known(one.Expires), seconds(now.Sub(one.Since)),
+				nextOf(one, now)})
 		}
 	}
 	if p.json {
@@ -74,12 +78,14 @@ func printPending(p *printer, views []pendingView) {
 		rows = append(rows, []string{fmt.Sprint(v.OrderID), strings.Join(v.Names, ","), string(v.State),
 			span(time.Duration(v.Age * float64(time.Second))), p.moment(v.Pending.Expires), v.Next})
 	}
-	p.table([]column{{"ORDER", fixed}, {"NAME", flexible}, {"STATE", flexible}, {"AGE", fixed}, {"EXPIRES (UTC)", fixed}, {"NEXT", aside}},
+	p.table([]column{{"ORDER", fixed}, {"NAME", flexible}, {"STATE", flexible}, {"AGE", fixed},
+		{"EXPIRES (UTC)", fixed}, {"NEXT", aside}},
 		once(rows, 1))
 }
 
-// once puts rows that say the same into one, and behind the name how many they are: authorizations that the CA has not
-// shown, also those it had from before and reused, are all known by the names of their order.
+// once puts rows that say the same into one, and behind the name how many they are: authorizations
+// that the CA has not shown, also those it had from before and reused, are all known by the names
+// of their order.
 func once(rows [][]string, name int) [][]string {
 	var kept [][]string
 	times := map[string]int{}

@@ -1,5 +1,7 @@
 package cli
 
+// plugins lists the ways to prove a name, as certbot lists its plugins.
+
 import (
 	"strings"
 
@@ -40,8 +42,10 @@ func newPlugins(env Env, p *printer) *cobra.Command {
 	}
 	c.Flags().BoolVar(&f.initialize, "init", false, "say also that they can be set up")
 	c.Flags().BoolVar(&f.prepare, "prepare", false, "say also that they can be used")
-	c.Flags().BoolVar(&f.authenticators, "authenticators", false, "only what proves names (which all do)")
-	c.Flags().BoolVar(&f.installers, "installers", false, "only what configures web servers (which none does)")
+	c.Flags().BoolVar(&f.authenticators, "authenticators", false,
+		"only what proves names (which all do)")
+	c.Flags().BoolVar(&f.installers, "installers", false,
+		"only what configures web servers (which none does)")
 	f.places.add(c.Flags())
 	return c
 }
@@ -61,7 +65,8 @@ func (f *plugins) execute(p *printer) error {
 	}
 	var all []string
 	for _, one := range list {
-		text := "* " + one.Name + "\nDescription: " + one.Description + "\nInterfaces: " + strings.Join(one.Interfaces, ", ") + "\nEntry point: " + one.Name + " = orderly"
+		text := "* " + one.Name + "\nDescription: " + one.Description + "\nInterfaces: " +
+			strings.Join(one.Interfaces, ", ") + "\nEntry point: " + one.Name + " = orderly"
 		if f.initialize || f.prepare {
 			text += "\nInitialized: " + one.Name
 		}

@@ -1,5 +1,8 @@
 package cli
 
+// Everything that a command says goes through the printer: in words, in JSON or not at all, and
+// into the log.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -9,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"orderly/failure"
@@ -18,13 +20,12 @@ import (
 
 // printer writes what people and programs read. Results go to out, everything else to err.
 type printer struct {
+	caller
 	out, err io.Writer
 	getenv   func(string) string
-	bars     bool           // a progress bar stands on the terminal
-	started  bool           // the command line was understood
-	given    *pflag.FlagSet // the flags of the command that runs; nil before it is known
-	certbot  bool           // it is called by a name of certbot's
-	tty      bool           // stdout is a terminal
+	bars     bool // a progress bar stands on the terminal
+	started  bool // the command line was understood
+	tty      bool // stdout is a terminal
 	renewals schedule.Host
 	logPath  string
 	quiet    bool
@@ -95,7 +96,8 @@ func (p *printer) log(kind, text string, args ...any) {
 func (p *printer) problem(err error) {
 	p.log("error", err.Error())
 	if p.json {
-		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: err.Error(), Remedy: p.remedy(failure.RemedyOf(err))})
+		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: err.Error(),
+			Remedy: p.remedy(failure.RemedyOf(err))})
 		return
 	}
 	if p.certbot { // scripts may look for the sentence at the beginning of a line
@@ -141,7 +143,8 @@ func (p *printer) paint(colour, text string) string {
 
 // unwrapped is the writer within those that only watch what is written.
 func unwrapped(w io.Writer) io.Writer {
-	for inner, ok := w.(interface{ Unwrap() io.Writer }); ok; inner, ok = w.(interface{ Unwrap() io.Writer }) {
+	for inner, ok := w.(interface{ Unwrap() io.Writer }); ok; inner,
+		ok = w.(interface{ Unwrap() io.Writer }) {
 		w = inner.Unwrap()
 	}
 	return w
@@ -164,7 +167,8 @@ func (p *printer) bar(what string) func(done, all int) {
 			full = width * done / all
 		}
 		p.bars = true
-		fmt.Fprintf(p.err, markBack+"%s [%s%s] %d of %d", what, strings.Repeat("=", full), strings.Repeat(" ", width-full), done, all)
+		fmt.Fprintf(p.err, markBack+"%s [%s%s] %d of %d", what, strings.Repeat("=", full),
+			strings.Repeat(" ", width-full), done, all)
 		if done >= all {
 			p.unbar()
 		}
@@ -201,3 +205,6 @@ func span(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
+
+// frame is the line around certbot's notifications.
+const frame = "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -"

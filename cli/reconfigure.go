@@ -1,5 +1,8 @@
 package cli
 
+// reconfigure changes what a renewal file says. What it is told is what is changed; the rest of the
+// file stays, and nothing changes before a rehearsal has shown that it works.
+
 import (
 	"context"
 
@@ -45,7 +48,8 @@ func newReconfigure(env Env, p *printer) *cobra.Command {
 	f.proofFlags.add(set, &f.wish.Proof)
 	f.hookFlags.add(c, &f.wish.Hooks)
 	addChoice(set, &f.wish.Choice)
-	set.StringSliceVarP(&f.domains, "domain", "d", nil, "refused: the names of a certificate are changed with certonly")
+	set.StringSliceVarP(&f.domains, "domain", "d", nil,
+		"refused: the names of a certificate are changed with certonly")
 	alias(set, "domains", "domain")
 	_ = set.MarkHidden("domain")
 	f.rehearsalFlags.add(set)
@@ -58,7 +62,8 @@ func newReconfigure(env Env, p *printer) *cobra.Command {
 // forget takes away the hooks that are given as nothing.
 func (f *reconfigure) forget(c *cobra.Command) {
 	for flag, hook := range map[string]*host.Value[string]{
-		"pre-hook": &f.wish.Hooks.Pre, "post-hook": &f.wish.Hooks.Post, "deploy-hook": &f.wish.Hooks.Deploy,
+		"pre-hook": &f.wish.Hooks.Pre, "post-hook": &f.wish.Hooks.Post,
+		"deploy-hook": &f.wish.Hooks.Deploy,
 	} {
 		if c.Flags().Changed(flag) && !hook.Said() {
 			*hook = host.Say("")
@@ -74,7 +79,8 @@ func (f *reconfigure) execute(ctx context.Context, env Env, p *printer) error {
 	what := "reconfigure " + f.wish.CertName
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
 		if f.wish.CertName == "" {
-			names, err := f.talk(env, p).certificates(ctx, s, "Which certificate would you like to reconfigure?", false)
+			names, err := f.talk(env, p).certificates(ctx, s,
+				"Which certificate would you like to reconfigure?", false)
 			if err != nil {
 				return 0, err
 			}
@@ -98,7 +104,11 @@ func (f *reconfigure) execute(ctx context.Context, env Env, p *printer) error {
 }
 
 // certbotsRefusal is what certbot's reconfigure says of -d.
-const certbotsRefusal = "You have specified domains, but this function cannot be used to modify the domains in a certificate. If you would like to do so, follow the instructions at https://certbot.org/change-cert-domain. Otherwise, remove the domains from the command to continue reconfiguring. You can specify which certificate you want on the command line with flag --cert-name instead."
+const certbotsRefusal = "You have specified domains, but this function cannot be used to " +
+	"modify the domains in a certificate. If you would like to do so, follow the instructions " +
+	"at https://certbot.org/change-cert-domain. Otherwise, remove the domains from the " +
+	"command to continue reconfiguring. You can specify which certificate you want on the " +
+	"command line with flag --cert-name instead."
 
 func (f *reconfigure) check(env Env) error {
 	if len(f.domains) > 0 {
@@ -115,16 +125,19 @@ func (f *reconfigure) check(env Env) error {
 	}
 	if f.staging {
 		if f.server != "" && f.server != host.Staging {
-			return failure.New(failure.Usage, "Leave one of them out.", "--server value conflicts with --staging")
+			return failure.New(failure.Usage, "Leave one of them out.",
+				"--server value conflicts with --staging")
 		}
 		f.server = host.Staging
 	}
 	p := &f.wish.Proof
-	rooted := (len(f.roots.paths)+len(f.roots.mapped) > 0 || p.WebrootFrom.Said()) && !f.standalone && !f.manual
+	rooted := (len(f.roots.paths)+len(f.roots.mapped) > 0 || p.WebrootFrom.Said()) && !f.standalone &&
+		!f.manual
 	if err := f.decide(p, f.webroot || rooted, f.unchecked, env.Getenv); err != nil {
 		return err
 	}
-	f.wish.Server, f.wish.Account, f.wish.Registration, f.wish.Only = f.server, f.account, f.registration, f.dryRun
+	f.wish.Server, f.wish.Account, f.wish.Registration, f.wish.Only = f.server, f.account,
+		f.registration, f.dryRun
 	f.wish.Webroots, f.wish.WebrootPaths = f.roots.mapped, f.roots.paths
 	return nil
 }

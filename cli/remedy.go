@@ -1,10 +1,15 @@
 package cli
 
+// Remedies are pasted. They name the program as it was called, with the directories and the account
+// of this run: else what is pasted works somewhere else.
+
 import (
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"orderly/failure"
 )
@@ -12,42 +17,53 @@ import (
 // ownCommand is a command of this program within a remedy or a note: in backquotes, orderly first.
 const ownCommand = "`orderly ([a-z_]+)([^`]*)`"
 
-// remedy is a remedy as it can be pasted: the packages that make remedies know what is to be done, and this is the one place
-// that knows how the program was called. A command gets the program's name, and the directories, the server and the account
-// that this run was given: without them it would do its work somewhere else.
-func (p *printer) remedy(text string) string {
+// caller is how the program was called.
+type caller struct {
+	certbot bool           // by a name of certbot's
+	given   *pflag.FlagSet // the flags of the command that runs; nil before it is known
+}
+
+// remedy is a remedy as it can be pasted: the packages that make remedies know what is to be done,
+// and this is the one place that knows how the program was called. A command gets the program's
+// name, and the directories, the server and the account that this run was given: without them it
+// would do its work somewhere else.
+func (c *caller) remedy(text string) string {
 	if !strings.Contains(text, "`orderly ") {
 		return text
 	}
 	own := regexp.MustCompile(ownCommand)
 	return own.ReplaceAllStringFunc(text, func(found string) string {
 		parts := own.FindStringSubmatch(found)
-		return "`" + p.name() + " " + parts[1] + parts[2] + p.beside(parts[1], parts[2]) + "`"
+		return "`" + c.name() + " " + parts[1] + parts[2] + c.beside(parts[1], parts[2]) + "`"
 	})
 }
 
-// carries reports whether a command in a remedy takes a flag over from this run: the directories always, what says which CA
-// and account where the verb asks for it (renew and the others know it from their renewal files).
+// carries reports whether a command in a remedy takes a flag over from this run: the directories
+// always, what says which CA and account where the verb asks for it (renew and the others know it
+// from their renewal files).
 func carries(flag, verb string) bool {
 	switch flag {
 	case "config-dir":
 		return true
 	case "work-dir", "logs-dir":
-		return !slices.Contains([]string{"order", "limits", "runs", "certificates"}, verb) // they look at the ledger or at files alone
+		// they look at the ledger or at files alone
+		return !slices.Contains([]string{"order", "limits", "runs", "certificates"}, verb)
 	case "account":
 		return verb != "register" && carries("server", verb)
 	}
-	return slices.Contains([]string{"certonly", "register", "unregister", "show_account", "update_account", "revoke"}, verb)
+	return slices.Contains([]string{"certonly", "register", "unregister", "show_account",
+		"update_account", "revoke"}, verb)
 }
 
 // beside are the flags to be added to a verb with its own flags.
-func (p *printer) beside(verb, flags string) string {
-	if p.given == nil {
+func (c *caller) beside(verb, flags string) string {
+	if c.given == nil {
 		return ""
 	}
 	var all strings.Builder
-	for _, flag := range []string{"config-dir", "work-dir", "logs-dir", "server", "account", "staging"} {
-		f := p.given.Lookup(flag)
+	for _, flag := range []string{"config-dir", "work-dir", "logs-dir", "server", "account",
+		"staging"} {
+		f := c.given.Lookup(flag)
 		if f == nil || !f.Changed || !carries(flag, verb) || strings.Contains(flags, " --"+flag) {
 			continue
 		}
@@ -70,4 +86,19 @@ func absolute(path string) string {
 		return abs
 	}
 	return path
+}
+
+func (c *caller) name() string {
+	if c.certbot {
+		return "certbot"
+	}
+	return "orderly"
+}
+
+// asCalled names the program in a remedy as it was called.
+func (c *caller) asCalled(text string) string {
+	if c.certbot {
+		return text
+	}
+	return strings.ReplaceAll(text, "Use certonly", "Use orderly certonly")
 }

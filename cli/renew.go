@@ -1,17 +1,15 @@
 package cli
 
+// renew goes over all lineages: first what earlier runs left, then what is due. What became of each
+// is told in certbot's words.
+
 import (
 	"context"
-	"io"
-	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"orderly/cli/argparse"
-	"orderly/failure"
 	"orderly/host"
 	"orderly/renewal"
 )
@@ -43,14 +41,16 @@ func newRenew(env Env, p *printer) *cobra.Command {
 	set.StringVar(&f.round.CertName, "cert-name", "", "only the certificate of this `name`")
 	set.BoolVar(&f.round.Renew, "force-renewal", false, "renew although nothing is due")
 	alias(set, "renew-by-default", "force-renewal")
-	f.roots.addPaths(set, "document root of all names from now on, in place of the renewal files' own")
+	f.roots.addPaths(set,
+		"document root of all names from now on, in place of the renewal files' own")
 	f.rehearsalFlags.add(set)
 	addChoice(set, &f.round.Choice)
 	f.proofFlags.add(set, &f.round.Proof)
 	f.accountFlags.add(c, "")
 	f.hookFlags.add(c, &f.round.Hooks)
 	set.BoolVar(&f.immediate, "no-random-sleep-on-renew", env.Getenv("ORDERLY_NO_RANDOM_SLEEP") != "",
-		"do not wait a random time, up to eight minutes, before the first renewal where nobody watches (ORDERLY_NO_RANDOM_SLEEP)")
+		"do not wait a random time, up to eight minutes, before the first renewal where nobody "+
+			"watches (ORDERLY_NO_RANDOM_SLEEP)")
 	f.working.add(set, env.Getenv)
 	f.places.add(set)
 	return c
@@ -96,17 +96,12 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 	})
 }
 
-// spreads reports whether the round begins with a random delay: where standard input is no terminal, as in certbot. Whoever
-// names a certificate, forces or rehearses a renewal, or sets a deadline, waits for the result.
+// spreads reports whether the round begins with a random delay: where standard input is no
+// terminal, as in certbot. Whoever names a certificate, forces or rehearses a renewal, or sets a
+// deadline, waits for the result.
 func (f *renew) spreads(env Env) bool {
 	watched := f.round.CertName != "" || f.round.Renew || f.force || f.dryRun || f.deadline > 0
 	return !f.immediate && !watched && !reads(env.Stdin)
-}
-
-// reads reports whether a person types what is read.
-func reads(stdin io.Reader) bool {
-	f, ok := stdin.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
@@ -115,7 +110,8 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	if f.round.CertName == "" {
 		left, err = s.server.ResumeAll(ctx)
 	} else {
-		err = s.server.PayDebts(ctx) // what a dead run stopped must not stay so, whatever this run is about
+		// what a dead run stopped must not stay so, whatever this run is about
+		err = s.server.PayDebts(ctx)
 	}
 	var results []renewal.Result
 	if err == nil {
@@ -142,7 +138,8 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	return renewal.Exit(results, nil), nil
 }
 
-// merge puts what was resumed before what the round did, without naming a lineage twice: the round's word is the newer.
+// merge puts what was resumed before what the round did, without naming a lineage twice: the
+// round's word is the newer.
 func merge(left, round []renewal.Result) []renewal.Result {
 	var out []renewal.Result
 	for _, r := range left {
@@ -157,133 +154,12 @@ func merge(left, round []renewal.Result) []renewal.Result {
 	for _, n := range round {
 		issued := false
 		for _, r := range left {
-			issued = issued || (n.Lineage == r.Lineage && r.Outcome == renewal.Issued && n.Outcome == renewal.Kept)
+			issued = issued || (n.Lineage == r.Lineage && r.Outcome == renewal.Issued &&
+				n.Outcome == renewal.Kept)
 		}
 		if !issued {
 			out = append(out, n)
 		}
 	}
 	return out
-}
-
-type roundView struct {
-	Version int              `json:"version"`
-	Results []renewal.Result `json:"results"`
-	Class   failure.Class    `json:"class,omitempty"`
-	Error   string           `json:"error,omitempty"`
-	Remedy  string           `json:"remedy,omitempty"`
-}
-
-func printResults(p *printer, results []renewal.Result, err error) {
-	for i := range results {
-		results[i].Remedy = p.remedy(results[i].Remedy)
-	}
-	view := roundView{Version: 1, Results: results}
-	if results == nil {
-		view.Results = []renewal.Result{}
-	}
-	if err != nil {
-		view.Class, view.Error, view.Remedy = failure.ClassOf(err), err.Error(), p.remedy(failure.RemedyOf(err))
-	}
-	p.print(view)
-}
-
-// summary tells in certbot's words what became of the lineages.
-func summary(p *printer, results []renewal.Result, dry, hooks bool) {
-	by := map[string][]renewal.Result{}
-	for _, r := range results {
-		by[r.Outcome] = append(by[r.Outcome], r)
-	}
-	if kept := by[renewal.Kept]; len(kept) > 0 {
-		p.Say("The following certificates are not due for renewal yet:")
-		for _, r := range kept {
-			p.say("  %s expires on %s (skipped)", r.Path, r.Expires.UTC().Format("2006-01-02"))
-		}
-	}
-	renewals := "renewals"
-	if dry {
-		renewals = "simulated renewals"
-	}
-	issued, failed := append(by[renewal.Issued], by[renewal.Rehearsed]...), slices.Concat(by[renewal.Failed], by[renewal.Locked], by[renewal.Stopped])
-	switch {
-	case len(issued)+len(failed) == 0:
-		p.Say("No %s were attempted.", renewals)
-		if hooks {
-			p.Say("No hooks were run.")
-		}
-	case len(failed) == 0:
-		p.Say("Congratulations, all %s succeeded: ", renewals)
-	case len(issued) > 0:
-		p.Say("The following %s succeeded:", renewals)
-	}
-	for _, r := range issued {
-		p.Say("  %s (success)", r.Path)
-		if r.Note != "" {
-			p.Say("    %s%s", p.paint(yellow, "note: "), p.remedy(r.Note))
-		}
-	}
-	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)
-}
-
-// complain prints on stderr what failed and what to do about each.
-func complain(p *printer, renewals string, failed, invalid []renewal.Result, all bool) {
-	if len(failed) > 0 && all && p.certbot {
-		p.fault("All renewal attempts failed. The following certs could not be renewed:") // certbot before 1.10
-	}
-	if len(failed) > 0 && all {
-		p.fault("All %s failed. The following certificates could not be renewed:", renewals)
-	} else if len(failed) > 0 {
-		p.fault("The following %s failed:", renewals)
-	}
-	for _, r := range failed {
-		word := "failure"
-		switch r.Outcome {
-		case renewal.Stopped:
-			word = "stopped, and will be continued"
-		case renewal.Locked:
-			word = "locked by another run"
-		}
-		p.fault("  %s (%s)", describe(r), word)
-		p.because(r)
-	}
-	unusable(p, invalid)
-}
-
-// unusable lists the renewal files that cannot be used. certbot does so on stdout, after it has said why on stderr.
-func unusable(p *printer, invalid []renewal.Result) {
-	say, why := p.fault, p.because
-	if p.certbot {
-		say, why = p.Say, func(renewal.Result) {}
-	}
-	if len(invalid) > 0 {
-		say("Additionally, the following renewal configurations were invalid: ")
-	}
-	for _, r := range invalid {
-		say("  %s (parsefail)", r.Path)
-		why(r)
-	}
-}
-
-// tally is certbot's last word about a round that did not go well.
-func tally(p *printer, results []renewal.Result) {
-	failed, invalid := 0, 0
-	for _, r := range results {
-		switch r.Outcome {
-		case renewal.Failed, renewal.Locked, renewal.Stopped:
-			failed++
-		case renewal.Invalid:
-			invalid++
-		}
-	}
-	if failed+invalid > 0 {
-		p.fault("%d renew failure(s), %d parse failure(s)", failed, invalid)
-	}
-}
-
-// because prints why a lineage failed and what to do.
-func (p *printer) because(r renewal.Result) {
-	p.fault("    %s: %s", p.paint(red, string(r.Class)), r.Sentence)
-	if r.Remedy != "" {
-		p.fault("    %s%s", p.paint(bold, "remedy: "), p.remedy(r.Remedy))
-	}
 }

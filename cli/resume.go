@@ -1,5 +1,7 @@
 package cli
 
+// resume finishes what earlier runs left, and orders nothing anew.
+
 import (
 	"context"
 

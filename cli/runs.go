@@ -1,5 +1,8 @@
 package cli
 
+// runs says what became of each run, and of one that was killed what it was at: "was it our
+// time-out?"
+
 import (
 	"context"
 	"fmt"
@@ -20,7 +23,8 @@ type runs struct {
 	limit  int
 }
 
-// runView is a run as programs read it. What nobody knows is null: how a run ended that was killed, and how long it took.
+// runView is a run as programs read it. What nobody knows is null: how a run ended that was killed,
+// and how long it took.
 type runView struct {
 	ledger.Run
 	EndedAt  *time.Time `json:"ended_at"`
@@ -82,9 +86,11 @@ func (f *runs) execute(ctx context.Context, env Env, p *printer) error {
 		if v.DiedIn != nil {
 			last = clock(v.LastAt) + ": " + *v.DiedIn
 		}
-		rows = append(rows, []string{fmt.Sprint(v.ID), p.moment(v.StartedAt), took, v.Ended, v.Command, last, v.Detail})
+		rows = append(rows, []string{fmt.Sprint(v.ID), p.moment(v.StartedAt), took, v.Ended, v.Command,
+			last, v.Detail})
 	}
-	p.table([]column{{"RUN", fixed}, {"STARTED (UTC)", fixed}, {"TOOK", fixed}, {"ENDED", fixed}, {"COMMAND", flexible},
+	p.table([]column{{"RUN", fixed}, {"STARTED (UTC)", fixed}, {"TOOK", fixed}, {"ENDED", fixed},
+		{"COMMAND", flexible},
 		{"LAST STEP", aside}, {"DETAIL", aside}}, rows)
 	return nil
 }
@@ -147,7 +153,8 @@ func (s *session) viewRun(ctx context.Context, r ledger.Run) (runView, error) {
 // runStarted is the first step of every run.
 const runStarted = "run started"
 
-// diedIn says what a run was at when it was killed: its last intent, which the ledger had before it was carried out.
+// diedIn says what a run was at when it was killed: its last intent, which the ledger had before it
+// was carried out.
 func diedIn(r ledger.Run) string {
 	about, _, _ := strings.Cut(r.LastDetail, ", attempt ")
 	switch r.LastStep {
@@ -158,7 +165,8 @@ func diedIn(r ledger.Run) string {
 	case "new-order intent":
 		return "newOrder sent for " + r.LastLineage + ", no answer"
 	case "new-order answered":
-		return fmt.Sprintf("order %d for %s was made, its challenges not answered", r.LastOrder, r.LastLineage)
+		return fmt.Sprintf("order %d for %s was made, its challenges not answered", r.LastOrder,
+			r.LastLineage)
 	case "challenge intent":
 		return "challenge sent for " + about + ", no answer"
 	case "challenge accepted":

@@ -1,7 +1,8 @@
 package cli
 
-// Flags whose values are settings of a certificate: each says its setting, and what no flag says stays unsaid. A flag
-// that is given as nothing says nothing, as with certbot, whose scripts pass variables that are not set.
+// Flags whose values are settings of a certificate: each says its setting, and what no flag says
+// stays unsaid. A flag that is given as nothing says nothing, as with certbot, whose scripts pass
+// variables that are not set.
 
 import (
 	"strconv"
@@ -101,4 +102,11 @@ func addSwitch(set *pflag.FlagSet, v *host.Value[bool], name, usage, off string)
 	set.Var(switchFlag{v, name, true}, name, usage)
 	set.Var(switchFlag{v, name, false}, "no-"+name, off)
 	set.Lookup(name).NoOptDefVal, set.Lookup("no-"+name).NoOptDefVal = "true", "true"
+}
+
+// alias makes another spelling of a flag that certbot knows.
+func alias(set *pflag.FlagSet, name, of string) {
+	f := *set.Lookup(of)
+	f.Name, f.Shorthand, f.Hidden = name, "", true
+	set.AddFlag(&f)
 }

@@ -1,5 +1,8 @@
 package cli
 
+// How names are to be proven, by certbot's flags. What cannot be is refused here, before an account
+// is looked for.
+
 import (
 	"fmt"
 	"net/netip"
@@ -13,8 +16,8 @@ import (
 	"orderly/ledger"
 )
 
-// proofFlags are certbot's switches about how names are proven; what else is said of that is said at once. -a is turned
-// into the switch of its plugin before they are read.
+// proofFlags are certbot's switches about how names are proven; what else is said of that is said
+// at once. -a is turned into the switch of its plugin before they are read.
 type proofFlags struct{ standalone, manual bool }
 
 func (f *proofFlags) add(set *pflag.FlagSet, p *host.Proof) {
@@ -24,7 +27,8 @@ func (f *proofFlags) add(set *pflag.FlagSet, p *host.Proof) {
 		"`port` on which --standalone listens; the CA comes to port 80, which must lead there")
 	addText(set, &p.Address, "http-01-address",
 		"`address` on which --standalone listens (default: every one, IPv4 and IPv6)")
-	set.BoolVar(&f.manual, "manual", false, "prove the names by commands of your own: --manual-auth-hook")
+	set.BoolVar(&f.manual, "manual", false,
+		"prove the names by commands of your own: --manual-auth-hook")
 	addText(set, &p.Auth, "manual-auth-hook", "shell `command` that puts in place what the CA looks "+
 		"for, told by CERTBOT_DOMAIN, CERTBOT_VALIDATION, CERTBOT_TOKEN (http-01)")
 	addText(set, &p.Cleanup, "manual-cleanup-hook",
@@ -36,9 +40,10 @@ func (f *proofFlags) add(set *pflag.FlagSet, p *host.Proof) {
 		"--manual can do both, and a wildcard takes dns")
 }
 
-// decide completes what was said of proofs with the switches. webroot says that document roots were asked for. Hooks that
-// cannot be found are refused where they are checked.
-func (f *proofFlags) decide(p *host.Proof, webroot, unchecked bool, getenv func(string) string) error {
+// decide completes what was said of proofs with the switches. webroot says that document roots were
+// asked for. Hooks that cannot be found are refused where they are checked.
+func (f *proofFlags) decide(p *host.Proof, webroot, unchecked bool,
+	getenv func(string) string) error {
 	way, err := f.solver(webroot)
 	if err != nil {
 		return err
@@ -71,7 +76,8 @@ func (f *proofFlags) solver(webroot bool) (string, error) {
 	for _, w := range []struct {
 		name  string
 		asked bool
-	}{{ledger.StandaloneSolver, f.standalone}, {ledger.WebrootSolver, webroot}, {ledger.ManualSolver, f.manual}} {
+	}{{ledger.StandaloneSolver, f.standalone}, {ledger.WebrootSolver, webroot},
+		{ledger.ManualSolver, f.manual}} {
 		switch {
 		case !w.asked:
 		case way != "":
@@ -102,7 +108,8 @@ func isAddress(text string) bool {
 	return err == nil
 }
 
-// challengeList reads a comma list of challenges in order of preference, as certbot does; "" for none.
+// challengeList reads a comma list of challenges in order of preference, as certbot does; "" for
+// none.
 func challengeList(text string) (string, error) {
 	var all []string
 	for part := range strings.SplitSeq(text, ",") {
@@ -114,7 +121,8 @@ func challengeList(text string) (string, error) {
 			name += "-01"
 		case ledger.HTTP01, ledger.DNS01:
 		default:
-			return "", failure.New(failure.Usage, "Only http and dns are known.", "argument --preferred-challenges: Unrecognized challenges: %s", failure.Clean(name))
+			return "", failure.New(failure.Usage, "Only http and dns are known.",
+				"argument --preferred-challenges: Unrecognized challenges: %s", failure.Clean(name))
 		}
 		if !slices.Contains(all, name) {
 			all = append(all, name)
@@ -127,15 +135,19 @@ func challengeList(text string) (string, error) {
 func needs(p host.Proof) error {
 	switch {
 	case !p.Solver.Said():
-		return failure.New(failure.Usage, "Add --webroot -w DIR.", "no way to prove the names is given: --webroot, --standalone or --manual")
+		return failure.New(failure.Usage, "Add --webroot -w DIR.",
+			"no way to prove the names is given: --webroot, --standalone or --manual")
 	case p.Solver.Is() == ledger.ManualSolver && !p.Auth.Said():
-		return failure.New(failure.Config, "Name the command that proves a name; nobody is asked to do it by hand.",
-			"An authentication script must be provided with --manual-auth-hook when using the manual plugin non-interactively.")
+		return failure.New(failure.Config,
+			"Name the command that proves a name; nobody is asked to do it by hand.",
+			"An authentication script must be provided with --manual-auth-hook when using the "+
+				"manual plugin non-interactively.")
 	}
 	return nil
 }
 
-// suits refuses names that cannot be proven the way that was asked for, before anything is looked at.
+// suits refuses names that cannot be proven the way that was asked for, before anything is looked
+// at.
 func suits(p host.Proof, names []string) error {
 	r := ledger.Request{Solver: p.Solver.Is(), Manual: ledger.Manual{Challenge: p.Challenges.Is()}}
 	for _, name := range names {
@@ -143,19 +155,24 @@ func suits(p host.Proof, names []string) error {
 		switch {
 		case r.ChallengeType(wildcard) != "":
 		case wildcard && p.Solver.Is() == ledger.ManualSolver:
-			return failure.New(failure.BadName, "Add dns to --preferred-challenges.", "%q is a wildcard, which only a DNS record can prove (dns-01)", failure.Clean(name))
+			return failure.New(failure.BadName, "Add dns to --preferred-challenges.",
+				"%q is a wildcard, which only a DNS record can prove (dns-01)", failure.Clean(name))
 		case wildcard:
-			return failure.New(failure.BadName, "List the names, or prove it by DNS: --manual --preferred-challenges dns --manual-auth-hook COMMAND.",
+			return failure.New(failure.BadName,
+				"List the names, or prove it by DNS: --manual --preferred-challenges dns "+
+					"--manual-auth-hook COMMAND.",
 				"%q is a wildcard, which no web server can prove (http-01)", failure.Clean(name))
 		default:
-			return failure.New(failure.Config, "Change --preferred-challenges, or use --manual with --manual-auth-hook.",
+			return failure.New(failure.Config,
+				"Change --preferred-challenges, or use --manual with --manual-auth-hook.",
 				"None of the preferred challenges are supported by the selected plugin")
 		}
 	}
 	return nil
 }
 
-// validationHint is certbot's hint for names that the CA could not validate, by how they were to be proven.
+// validationHint is certbot's hint for names that the CA could not validate, by how they were to be
+// proven.
 func validationHint(r ledger.Request) string {
 	switch r.Solver {
 	case ledger.StandaloneSolver:
@@ -163,11 +180,18 @@ func validationHint(r ledger.Request) string {
 		if port == 0 {
 			port = 80
 		}
-		return fmt.Sprintf("The Certificate Authority failed to download the challenge files from the temporary standalone webserver started by Certbot on port %d. Ensure that the listed domains point to this machine and that it can accept inbound connections from the internet.", port)
+		return fmt.Sprintf("The Certificate Authority failed to download the challenge files "+
+			"from the temporary standalone webserver started by Certbot on port %d. Ensure that "+
+			"the listed domains point to this machine and that it can accept inbound "+
+			"connections from the internet.", port)
 	case ledger.ManualSolver:
-		return "The Certificate Authority failed to verify what was created by the --manual-auth-hook. Ensure that this hook is functioning correctly and, for DNS TXT records, that it waits a sufficient duration of time for DNS propagation."
+		return "The Certificate Authority failed to verify what was created by the " +
+			"--manual-auth-hook. Ensure that this hook is functioning correctly and, for DNS TXT " +
+			"records, that it waits a sufficient duration of time for DNS propagation."
 	}
-	return "The Certificate Authority failed to download the temporary challenge files. Ensure that the listed domains serve their content from the provided --webroot-path/-w and that files created there can be downloaded from the internet."
+	return "The Certificate Authority failed to download the temporary challenge files. " +
+		"Ensure that the listed domains serve their content from the provided --webroot-path/-w " +
+		"and that files created there can be downloaded from the internet."
 }
 
 // solverName is certbot's name of how a request proves its names.

@@ -36,7 +36,7 @@ func TestANewCertificateComesWithWhatIsTrueOfItsRenewal(t *testing.T) {
 			}
 		}
 		var out bytes.Buffer
-		p := &printer{out: &out, certbot: c.certbot, renewals: schedule.Host{Root: root, Self: "/usr/bin/orderly"}}
+		p := &printer{out: &out, caller: caller{certbot: c.certbot}, renewals: schedule.Host{Root: root, Self: "/usr/bin/orderly"}}
 		p.received(renewal.Result{Path: "/etc/letsencrypt/live/a/fullchain.pem"})
 		for _, text := range c.want {
 			if !strings.Contains(out.String(), text) {
@@ -59,7 +59,7 @@ func TestWhatFollowsANewCertificateIsOfTheRunsDirectories(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	p := &printer{out: &out, given: given, renewals: schedule.Host{Root: t.TempDir(), Self: "/usr/bin/orderly"}, getenv: func(string) string { return "1" }}
+	p := &printer{out: &out, caller: caller{given: given}, renewals: schedule.Host{Root: t.TempDir(), Self: "/usr/bin/orderly"}, getenv: func(string) string { return "1" }}
 	p.received(renewal.Result{Path: "/srv/tls/live/a/fullchain.pem"})
 	if want := "Let a timer run `orderly renew --config-dir /srv/tls` twice a day."; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in %s", want, &out)

@@ -1,5 +1,8 @@
 package cli
 
+// Listings fit the terminal: a long name must not break every row, and a script must lose nothing,
+// whatever the width.
+
 import (
 	"fmt"
 	"io"
@@ -28,14 +31,15 @@ type columnKind int
 const (
 	// fixed columns, numbers and times, stay as they are.
 	fixed columnKind = iota
-	// flexible ones lose the middle of their longest texts: what names have in common is at their ends.
+	// flexible ones lose the middle of their longest texts: what names have in common is at their
+	// ends.
 	flexible
 	// aside ones, sentences, go to a line of their own below their row.
 	aside
 )
 
-// narrowest is the least that a flexible column shrinks to. Below it a name says nothing any more, and the table rather
-// exceeds the terminal.
+// narrowest is the least that a flexible column shrinks to. Below it a name says nothing any more,
+// and the table rather exceeds the terminal.
 const narrowest = 8
 
 // gap is the room between two columns.
@@ -44,8 +48,9 @@ const gap = 2
 // indent is how far a sentence stands to the right of the row it belongs to.
 const indent = 4
 
-// table prints a listing: every listing of every command, so that all of them obey the terminal's width alike. What is not
-// read at a terminal is not cut: a script loses nothing, and finds each row in one line.
+// table prints a listing: every listing of every command, so that all of them obey the terminal's
+// width alike. What is not read at a terminal is not cut: a script loses nothing, and finds each
+// row in one line.
 func (p *printer) table(columns []column, rows [][]string) {
 	for _, row := range rows {
 		for i := range row {
@@ -55,7 +60,8 @@ func (p *printer) table(columns []column, rows [][]string) {
 	room := p.room()
 	inline := columns
 	if room > 0 && sum(widest(columns, rows)) > room {
-		inline = slices.DeleteFunc(slices.Clone(columns), func(c column) bool { return c.kind == aside })
+		inline = slices.DeleteFunc(slices.Clone(columns),
+			func(c column) bool { return c.kind == aside })
 	}
 	main, below := split(columns, rows, len(inline) == len(columns))
 	widths := shrunk(inline, widest(inline, main), room)
@@ -120,7 +126,8 @@ func shrunk(columns []column, widths []int, room int) []int {
 	for room > 0 && sum(widths) > room {
 		at := -1
 		for i, c := range columns {
-			if c.kind == flexible && widths[i] > max(narrowest, cells(c.title)) && (at < 0 || widths[i] > widths[at]) {
+			if c.kind == flexible && widths[i] > max(narrowest, cells(c.title)) &&
+				(at < 0 || widths[i] > widths[at]) {
 				at = i
 			}
 		}
@@ -166,9 +173,9 @@ func shorten(text string, room int) string {
 	return string(runes[:head]) + "…" + string(runes[tail:])
 }
 
-// wrap breaks a text into lines of so many cells, at blanks. A command, which stands in backquotes and is there to be
-// pasted, is never broken, nor is a page that somebody is to visit; a longer word than fits is. room of 0 or less breaks
-// nothing.
+// wrap breaks a text into lines of so many cells, at blanks. A command, which stands in backquotes
+// and is there to be pasted, is never broken, nor is a page that somebody is to visit; a longer
+// word than fits is. room of 0 or less breaks nothing.
 func wrap(text string, room int) []string {
 	page := strings.HasPrefix(text, "https://") && !strings.Contains(text, " ")
 	if room <= 0 || cells(text) <= room || page {
@@ -227,8 +234,8 @@ func cells(text string) int {
 	return n
 }
 
-// cell is the same of a character: two for wide ones (Chinese, Japanese, Korean, most pictures), none for marks that
-// combine with the one before.
+// cell is the same of a character: two for wide ones (Chinese, Japanese, Korean, most pictures),
+// none for marks that combine with the one before.
 func cell(r rune) int {
 	if unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf) {
 		return 0
@@ -243,8 +250,9 @@ func cell(r rune) int {
 // usualWidth is what a terminal has that does not tell its width.
 const usualWidth = 80
 
-// room is how many columns there are for a line on stdout: 0, which is any number, where it is no terminal. COLUMNS says
-// it, as for other programs, where a person wants another width than the terminal's.
+// room is how many columns there are for a line on stdout: 0, which is any number, where it is no
+// terminal. COLUMNS says it, as for other programs, where a person wants another width than the
+// terminal's.
 func (p *printer) room() int {
 	if !p.tty {
 		return 0

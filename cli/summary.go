@@ -1,0 +1,174 @@
+package cli
+
+// What became of the lineages of a round, in certbot's summary and as JSON: what failed, why, and
+// what to do about it stand together.
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"orderly/failure"
+	"orderly/renewal"
+)
+
+// invalidNames prints the CA's words about each name that it could not validate, as certbot does
+// (auth_handler.py), with the keys of both certbot 2 and 5.
+func (p *printer) invalidNames(ctx context.Context, s *session, r renewal.Result) {
+	if r.Class != failure.Validation || r.Order == 0 || p.quiet || p.json {
+		return
+	}
+	o, err := s.ledger.Order(ctx, r.Order)
+	if err != nil {
+		return // the error itself is printed anyway
+	}
+	var blocks []string
+	for _, a := range o.Authorizations {
+		if a.ErrorType != "" {
+			blocks = append(blocks,
+				fmt.Sprintf("  Domain: %s\n  Identifier: %s\n  Type:   %s\n  Detail: %s\n", a.FullName(),
+					a.FullName(), a.ErrorType, a.ErrorDetail))
+		}
+	}
+	if len(blocks) == 0 {
+		return
+	}
+	p.Say("\nCertbot failed to authenticate some domains (authenticator: %s). The Certificate "+
+		"Authority reported these problems:\n%s\nHint: %s\n",
+		solverName(o.Request), strings.Join(blocks, "\n"), validationHint(o.Request))
+}
+
+// describe names a result for a summary line.
+func describe(r renewal.Result) string {
+	if r.Path != "" {
+		return r.Path
+	}
+	return fmt.Sprintf("%s (order %d)", r.Lineage, r.Order)
+}
+
+type roundView struct {
+	Version int              `json:"version"`
+	Results []renewal.Result `json:"results"`
+	Class   failure.Class    `json:"class,omitempty"`
+	Error   string           `json:"error,omitempty"`
+	Remedy  string           `json:"remedy,omitempty"`
+}
+
+func printResults(p *printer, results []renewal.Result, err error) {
+	for i := range results {
+		results[i].Remedy = p.remedy(results[i].Remedy)
+	}
+	view := roundView{Version: 1, Results: results}
+	if results == nil {
+		view.Results = []renewal.Result{}
+	}
+	if err != nil {
+		view.Class, view.Error, view.Remedy = failure.ClassOf(err), err.Error(),
+			p.remedy(failure.RemedyOf(err))
+	}
+	p.print(view)
+}
+
+// summary tells in certbot's words what became of the lineages.
+func summary(p *printer, results []renewal.Result, dry, hooks bool) {
+	by := map[string][]renewal.Result{}
+	for _, r := range results {
+		by[r.Outcome] = append(by[r.Outcome], r)
+	}
+	if kept := by[renewal.Kept]; len(kept) > 0 {
+		p.Say("The following certificates are not due for renewal yet:")
+		for _, r := range kept {
+			p.say("  %s expires on %s (skipped)", r.Path, r.Expires.UTC().Format("2006-01-02"))
+		}
+	}
+	renewals := "renewals"
+	if dry {
+		renewals = "simulated renewals"
+	}
+	issued, failed := append(by[renewal.Issued], by[renewal.Rehearsed]...),
+		slices.Concat(by[renewal.Failed], by[renewal.Locked], by[renewal.Stopped])
+	switch {
+	case len(issued)+len(failed) == 0:
+		p.Say("No %s were attempted.", renewals)
+		if hooks {
+			p.Say("No hooks were run.")
+		}
+	case len(failed) == 0:
+		p.Say("Congratulations, all %s succeeded: ", renewals)
+	case len(issued) > 0:
+		p.Say("The following %s succeeded:", renewals)
+	}
+	for _, r := range issued {
+		p.Say("  %s (success)", r.Path)
+		if r.Note != "" {
+			p.Say("    %s%s", p.paint(yellow, "note: "), p.remedy(r.Note))
+		}
+	}
+	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)
+}
+
+// complain prints on stderr what failed and what to do about each.
+func complain(p *printer, renewals string, failed, invalid []renewal.Result, all bool) {
+	if len(failed) > 0 && all && p.certbot {
+		// certbot before 1.10
+		p.fault("All renewal attempts failed. The following certs could not be renewed:")
+	}
+	if len(failed) > 0 && all {
+		p.fault("All %s failed. The following certificates could not be renewed:", renewals)
+	} else if len(failed) > 0 {
+		p.fault("The following %s failed:", renewals)
+	}
+	for _, r := range failed {
+		word := "failure"
+		switch r.Outcome {
+		case renewal.Stopped:
+			word = "stopped, and will be continued"
+		case renewal.Locked:
+			word = "locked by another run"
+		}
+		p.fault("  %s (%s)", describe(r), word)
+		p.because(r)
+	}
+	unusable(p, invalid)
+}
+
+// unusable lists the renewal files that cannot be used. certbot does so on stdout, after it has
+// said why on stderr.
+func unusable(p *printer, invalid []renewal.Result) {
+	say, why := p.fault, p.because
+	if p.certbot {
+		say, why = p.Say, func(renewal.Result) {}
+	}
+	if len(invalid) > 0 {
+		say("Additionally, the following renewal configurations were invalid: ")
+	}
+	for _, r := range invalid {
+		say("  %s (parsefail)", r.Path)
+		why(r)
+	}
+}
+
+// tally is certbot's last word about a round that did not go well.
+func tally(p *printer, results []renewal.Result) {
+	failed, invalid := 0, 0
+	for _, r := range results {
+		switch r.Outcome {
+		case renewal.Failed, renewal.Locked, renewal.Stopped:
+			failed++
+		case renewal.Invalid:
+			invalid++
+		}
+	}
+	if failed+invalid > 0 {
+		p.fault("%d renew failure(s), %d parse failure(s)", failed, invalid)
+	}
+}
+
+// because prints why a lineage failed and what to do.
+func (p *printer) because(r renewal.Result) {
+	p.fault("    %s: %s", p.paint(red, string(r.Class)), r.Sentence)
+	if r.Remedy != "" {
+		p.fault("    %s%s", p.paint(bold, "remedy: "), p.remedy(r.Remedy))
+	}
+}
