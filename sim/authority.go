@@ -36,6 +36,8 @@ type authority struct {
 	limited                                                                bool // has the limits of Let's Encrypt
 	published                                                              bool // the engine's profile knows them
 	countsPending                                                          int
+	rootFirst                                                              bool // it serves its chains upside down
+	keeps                                                                  bool // a failed challenge stays pending, with its error (step-ca)
 	limits                                                                 map[string]limit.Limit
 
 	orders  []*caOrder
@@ -78,6 +80,8 @@ type caAuthz struct {
 	detail      string
 	firstAt     time.Time // of the first answer
 	senders     []*server // whose ledgers answered or may have answered it
+	last        *process  // that answered it
+	lastFor     string    // the lineage that it was at work on
 }
 
 func (w *world) newAuthority() *authority {
@@ -99,6 +103,8 @@ func (w *world) newAuthority() *authority {
 		a.countsPending = 20 + d.IntN(40)
 		a.charges = a.charges && d.one(2)
 	}
+	odd := w.newDice("odd habits") // a stream of its own, so that years without them stay as they are
+	a.rootFirst, a.keeps = odd.one(3), odd.one(4) && !a.reuses
 	return a
 }
 
@@ -233,11 +239,17 @@ func (a *authority) settle(z *caAuthz) {
 	if z.status != "pending" || !z.ends.After(now) {
 		return
 	}
+	if why != "" && a.keeps {
+		z.detail = why
+		a.w.log("CA", z.name, "validation failed, and may be tried again:", why)
+		return
+	}
 	if why != "" {
 		z.status, z.detail = "invalid", why
 		a.w.log("CA", z.name, "validation failed:", why)
 		return
 	}
+	z.detail = ""
 	z.status, z.ends = "valid", now.Add(validLife).Truncate(time.Second)
 	a.proven[zone(z.account, z.name)] = z
 	a.w.log("CA", z.name, "validated")
@@ -263,6 +275,9 @@ func (a *authority) issue(d *dice, o *caOrder, public crypto.PublicKey) error {
 		return err
 	}
 	o.chain = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	if a.rootFirst {
+		o.chain = append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootCert().Raw}), o.chain...)
+	}
 	o.certID = acme.RenewalID(&x509.Certificate{AuthorityKeyId: template.AuthorityKeyId, SerialNumber: serial})
 	a.certs[o.certID] = o
 	o.ready = now

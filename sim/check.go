@@ -277,8 +277,16 @@ func (w *world) answeredTwice(p *process, z *caAuthz) {
 	if !slices.Contains(z.senders, p.s) {
 		z.senders = append(z.senders, p.s)
 	}
+	again := z.last == p && z.lastFor == p.lineage() // for another lineage, a check that lies may have lifted the back-off
+	z.last, z.lastFor = p, p.lineage()
 	if z.begun == 0 {
 		z.firstAt = w.time()
+		return
+	}
+	if w.ca.keeps && z.detail != "" && z.underway == 0 {
+		if again {
+			w.fail("I5", p.lineage(), "the challenge for %s failed and is answered once more by the same run", z.name)
+		}
 		return
 	}
 	misled := p.s.jumpedAt.After(z.firstAt.Add(-time.Hour))

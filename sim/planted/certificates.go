@@ -34,6 +34,18 @@ func certificates() []Bug {
 	}
 	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 `)}},
+		{"first-is-the-leaf", "the first certificate that the CA serves is taken for the one that was asked for", "rule 6", 1, []Patch{on("order/received.go",
+			`		if !SamePublicKey(leaf.PublicKey, a.Key) {
+			continue
+		}
+`,
+			`		if !SamePublicKey(leaf.PublicKey, a.Key) {
+			if planted("first-is-the-leaf") {
+				break
+			}
+			continue
+		}
+`)}},
 		{"taken-for-lost", "an order that another holder of the account finalized counts as one whose key was lost", "rule 6", 12, []Patch{on("order/next.go",
 			`		return f.end(ledger.TakenState, failure.Taken, "another`,
 			`		if planted("taken-for-lost") {

@@ -65,6 +65,13 @@ func challenges() []Bug {
 		}
 	}
 `)}},
+		{"fallen-answered-again", "a challenge that failed and stays pending is answered again by the same run", "rule 4, I5", 15, []Patch{on("order/drive/fallen.go",
+			`	d.block(a, why)
+	if !d.booked`,
+			`	if !planted("fallen-answered-again") {
+		d.block(a, why)
+	}
+	if !d.booked`)}},
 		{"siblings-left", "the siblings of a failed name are left pending", "rule 9, I4", 2, []Patch{on("order/next.go",
 			`	if len(open) > 0 {
 		act, ok := f.authorize()
