@@ -31,6 +31,9 @@ const mostWalks = 3
 // unlistedFor is how long a list that was of no use is done without.
 const unlistedFor = 30 * 24 * time.Hour
 
+// busyFor is how long a list whose CA asks for patience holds an unanswered newOrder back.
+const busyFor = 24 * time.Hour
+
 // errEndless says that the list is too long to be searched to its end, so that it proves nothing.
 var errEndless = errors.New("the account's list of orders is too long")
 
@@ -91,7 +94,11 @@ func (d *driver) unlisted() bool {
 func (d *driver) listFailed(kind string, err error) error {
 	effect, p := order.EffectOf(err)
 	most := map[order.Effect]int{order.NotDone: order.MostTroubles, order.Undecided: mostWalks}[effect]
-	waits := d.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= d.e.effort.LongestWait)
+	// A CA that asks for a longer pause is busy, and its list is no worse for it: the run ends, and a later
+	// one looks. It is believed for a day, lest a list that is always busy blocks the lineage.
+	busy := effect == order.NotDone && p != nil && p.RetryAfter > d.e.effort.LongestWait &&
+		d.e.Clock.Now().Before(d.o.CreateSentAt.Add(busyFor))
+	waits := busy || d.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= d.e.effort.LongestWait)
 	switch {
 	case foreign(err), errors.Is(err, errEndless), errors.Is(err, acme.ErrNoList):
 		d.unlist(err.Error())
