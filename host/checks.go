@@ -19,10 +19,10 @@ import (
 	"orderly/solver/webroot"
 )
 
-// Whatever can be known on this host is checked before anything is ordered: whether names can be proven the
-// way that was asked for, whether the CA will find what is put there, whether the certificate can be put in
-// place afterwards. What a solver would refuse is refused before the order whatever checks are skipped: the
-// order would be made, and stay.
+// Whatever can be known on this host is checked before anything is ordered: whether names can be
+// proven the way that was asked for, whether the CA will find what is put there, whether the
+// certificate can be put in place afterwards. What a solver would refuse is refused before the
+// order whatever checks are skipped: the order would be made, and stay.
 
 // Checks are what preflight looks at.
 type Checks struct {
@@ -77,8 +77,8 @@ func (c *Checks) checker() *preflight.Checker {
 // LineageCheck is the name of the check that a certificate can be put in place.
 const LineageCheck = "lineage"
 
-// checkLineage finds what certbot finds only after the certificate was issued: directories in a new lineage's place, and
-// directories that cannot be written.
+// checkLineage finds what certbot finds only after the certificate was issued: directories in a new
+// lineage's place, and directories that cannot be written.
 func (c *Checks) checkLineage(r ledger.Request) *preflight.Result {
 	if len(r.CSR) > 0 || c.Settings.SkipPreflight[LineageCheck] {
 		return nil
@@ -119,8 +119,8 @@ func (c *Checks) Hopeless(ctx context.Context, r ledger.Request) bool {
 // SolverCheck is the name of the check that names can be proven the way that was asked for.
 const SolverCheck = "solver"
 
-// checkSolver finds what can be known without the network of how names are proven: certbot finds it when the order is made.
-// It is never skipped.
+// checkSolver finds what can be known without the network of how names are proven: certbot finds it
+// when the order is made. It is never skipped.
 func (c *Checks) checkSolver(ctx context.Context, r ledger.Request, names []string) []preflight.Result {
 	var results []preflight.Result
 	add := func(check, name string, err error) {
@@ -143,8 +143,9 @@ func (c *Checks) checkSolver(ctx context.Context, r ledger.Request, names []stri
 	return results
 }
 
-// dryRoots asks the writer what it would do for each name whose document root no other check has looked at, as was asked
-// for. What the solver will refuse is refused before the order, whatever is skipped: the order would be made, and stay.
+// dryRoots asks the writer what it would do for each name whose document root no other check has
+// looked at, as was asked for. What the solver will refuse is refused before the order, whatever is
+// skipped: the order would be made, and stay.
 func (c *Checks) dryRoots(ctx context.Context, r ledger.Request, names []string) []preflight.Result {
 	var results []preflight.Result
 	if !usesRoots(r) || !c.Settings.SkipPreflight[preflight.Webroot] && !c.Settings.SkipPreflight[preflight.Writable] {
@@ -214,7 +215,8 @@ func (c *Checks) site(r ledger.Request, name string) preflight.Site {
 	return site
 }
 
-// fingerprintOf adds to what preflight saw how names are proven, since a change of that can make the difference.
+// fingerprintOf adds to what preflight saw how names are proven, since a change of that can make
+// the difference.
 func fingerprintOf(r ledger.Request, seen string) string {
 	if usesRoots(r) {
 		return seen

@@ -10,10 +10,11 @@ import (
 	"orderly/ledger"
 )
 
-// What a certificate is like (its key, its chain, its profile) is said on the command line, or in the
-// renewal file, or left to certbot's defaults; and kept in the renewal file for the next time.
+// What a certificate is like (its key, its chain, its profile) is said on the command line, or in
+// the renewal file, or left to certbot's defaults; and kept in the renewal file for the next time.
 
-// complete writes into a request what was said of the certificate, above the renewal file of the lineage, if it has one.
+// complete writes into a request what was said of the certificate, above the renewal file of the
+// lineage, if it has one.
 func (c Choice) complete(r *ledger.Request, all Choice, current *certbot.Lineage) error {
 	r.ReuseKey, r.MustStaple, r.AllowSubset = all.ReuseKey.is, all.MustStaple.is, all.AllowSubset.is
 	r.PreferredChain = all.PreferredChain.is
@@ -34,7 +35,8 @@ func (c Choice) complete(r *ledger.Request, all Choice, current *certbot.Lineage
 	return nil
 }
 
-// agreesWith refuses, in certbot's words, a wish for another kind of key where the key is to stay the same.
+// agreesWith refuses, in certbot's words, a wish for another kind of key where the key is to stay
+// the same.
 func (c Choice) agreesWith(l *certbot.Lineage) error {
 	p := l.Renewal.Params
 	for _, one := range []struct{ flag, now, wanted string }{
@@ -58,7 +60,8 @@ func number(n int) string {
 	return fmt.Sprint(n)
 }
 
-// ChangesKeyType reports whether another type of key is asked for than the certificate has, whatever its renewal file says.
+// ChangesKeyType reports whether another type of key is asked for than the certificate has,
+// whatever its renewal file says.
 func (c Choice) ChangesKeyType(l *certbot.Lineage) bool {
 	return c.KeyType.said && l.Certificate.KeyType != "" &&
 		!strings.EqualFold(c.KeyType.is, l.Certificate.KeyType)

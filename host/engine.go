@@ -51,13 +51,14 @@ func (h *Host) Mine(o *ledger.Order) bool { return h.Files.Mine(o) }
 // Tell implements drive.Host.
 func (h *Host) Tell(format string, args ...any) { h.Voice.Tell(format, args...) }
 
-// Enrol implements drive.Host for engines whose account is there: whoever allows an account to be made gives
-// the engine a host that makes it.
+// Enrol implements drive.Host for engines whose account is there: whoever allows an account to be
+// made gives the engine a host that makes it.
 func (h *Host) Enrol(context.Context, ledger.Request) (drive.Enrolment, error) {
 	return drive.Enrolment{}, failure.New(failure.Internal, "", "nobody has allowed that an account is made")
 }
 
-// Only says that one certificate is all the run is about, so that its end may be recorded with the order's.
+// Only says that one certificate is all the run is about, so that its end may be recorded with the
+// order's.
 func (h *Host) Only() { h.record.only = true }
 
 // Last implements drive.Host. While post-hooks are still to run, the run goes on.

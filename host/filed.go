@@ -8,8 +8,9 @@ import (
 	"orderly/ledger"
 )
 
-// An order that an earlier run left was made of what its renewal file said then. What a person has changed
-// in the file since counts, and what has taken the order's place on this host makes it unwanted.
+// An order that an earlier run left was made of what its renewal file said then. What a person has
+// changed in the file since counts, and what has taken the order's place on this host makes it
+// unwanted.
 
 // Files says what this host's renewal files have to say of orders.
 type Files struct {
@@ -17,7 +18,8 @@ type Files struct {
 	Rehearsal bool
 }
 
-// The groups of settings of a renewal file that mean something to an order: those of one group are mended together.
+// The groups of settings of a renewal file that mean something to an order: those of one group are
+// mended together.
 const (
 	filedCA      = "ca" // server, account and profile: what newOrder was made of
 	filedKey     = "key"
@@ -56,7 +58,8 @@ func filed(p certbot.Params) map[string]string {
 	return said
 }
 
-// mended says which groups a person has changed since an order was made; none where that is not known.
+// mended says which groups a person has changed since an order was made; none where that is not
+// known.
 func mended(o *ledger.Order, now certbot.Params) map[string]bool {
 	changed := map[string]bool{}
 	former, known := certbot.Settings(o.Request.Settings)
@@ -66,8 +69,8 @@ func mended(o *ledger.Order, now certbot.Params) map[string]bool {
 	return changed
 }
 
-// lineageOf opens the lineage that an order is for, nil where its renewal file has no say: there is none, or it cannot
-// be read.
+// lineageOf opens the lineage that an order is for, nil where its renewal file has no say: there is
+// none, or it cannot be read.
 func (f *Files) lineageOf(o *ledger.Order) *certbot.Lineage {
 	if o.Request.Rehearsal || len(o.Request.CSR) > 0 || o.Request.Settings == "" {
 		return nil
@@ -79,8 +82,8 @@ func (f *Files) lineageOf(o *ledger.Order) *certbot.Lineage {
 	return l
 }
 
-// Mended is what is wanted of an order that an earlier run left: what was asked for then, by flags perhaps, and what was
-// changed in the renewal file since.
+// Mended is what is wanted of an order that an earlier run left: what was asked for then, by flags
+// perhaps, and what was changed in the renewal file since.
 func (f *Files) Mended(o *ledger.Order) ledger.Request {
 	r := o.Request
 	l := f.lineageOf(o)
@@ -116,14 +119,15 @@ func (f *Files) Mended(o *ledger.Order) ledger.Request {
 	return r
 }
 
-// coversAll reports whether names are all among others: a certificate may have more than it was ordered for.
+// coversAll reports whether names are all among others: a certificate may have more than it was
+// ordered for.
 func coversAll(all, names []string) bool {
 	has := ledger.CanonicalNames(all)
 	return !slices.ContainsFunc(ledger.CanonicalNames(names), func(name string) bool { return !slices.Contains(has, name) })
 }
 
-// elsewhere reports whether the renewal file names another CA, account or profile by now than when the order was made: its
-// certificate would bring the old ones back.
+// elsewhere reports whether the renewal file names another CA, account or profile by now than when
+// the order was made: its certificate would bring the old ones back.
 func (f *Files) elsewhere(o *ledger.Order) bool {
 	l := f.lineageOf(o)
 	return l != nil && mended(o, l.Renewal.Params)[filedCA]

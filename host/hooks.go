@@ -17,11 +17,12 @@ import (
 	"orderly/task"
 )
 
-// Hooks are shell commands around an issuance, certbot's and those of its directories. A pre-hook may stop
-// the web server: what has to be run afterwards is owed, and durable, before it begins, and whoever comes
-// after a run that died pays.
+// Hooks are shell commands around an issuance, certbot's and those of its directories. A pre-hook
+// may stop the web server: what has to be run afterwards is owed, and durable, before it begins,
+// and whoever comes after a run that died pays.
 
-// Hooks keeps which hooks of this run have been run: each pre- and post-hook once, however many certificates want it.
+// Hooks keeps which hooks of this run have been run: each pre- and post-hook once, however many
+// certificates want it.
 type Hooks struct {
 	Dirs      certbot.Dirs
 	Ledger    ledger.Store
@@ -76,8 +77,8 @@ func (h *Hooks) Failed(names []string) {
 	h.keep(func(b *book) { b.failed = append(b.failed, names...) })
 }
 
-// Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What they leave owed is durable
-// before they are started (rule 14).
+// Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What
+// they leave owed is durable before they are started (rule 14).
 func (h *Hooks) Begin(ctx context.Context, r ledger.Request) (ran bool) {
 	h.turn.Lock()
 	defer h.turn.Unlock()
@@ -153,8 +154,8 @@ func (h *Hooks) owe(ctx context.Context, post []string) error {
 	return nil
 }
 
-// PayOwn runs the post-hooks that this run owes. The end of ctx leaves them to the next run, with an error of class
-// Stopped.
+// PayOwn runs the post-hooks that this run owes. The end of ctx leaves them to the next run, with
+// an error of class Stopped.
 func (h *Hooks) PayOwn(ctx context.Context) error {
 	for _, t := range h.known().owed {
 		if !t.EndedAt.IsZero() {
@@ -173,7 +174,8 @@ func (h *Hooks) PayOwn(ctx context.Context) error {
 	return nil
 }
 
-// PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are theirs.
+// PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are
+// theirs.
 func (h *Hooks) PayDebts(ctx context.Context) error {
 	tasks, err := h.Ledger.Tasks(ctx)
 	if err != nil {
@@ -199,9 +201,10 @@ func (h *Hooks) PayDebts(ctx context.Context) error {
 	return nil
 }
 
-// payIfOwed looks again under the lock: another process may have paid meanwhile. The task ends before the hook
-// runs: one that ends whoever runs it (it restarts the panel that called us, or takes longer than the script's time-out)
-// would otherwise end every run after it as well, and nothing would ever be renewed.
+// payIfOwed looks again under the lock: another process may have paid meanwhile. The task ends
+// before the hook runs: one that ends whoever runs it (it restarts the panel that called us, or
+// takes longer than the script's time-out) would otherwise end every run after it as well, and
+// nothing would ever be renewed.
 func (h *Hooks) payIfOwed(ctx context.Context, t ledger.Task) error {
 	open, err := h.Ledger.Tasks(ctx)
 	if err != nil || !slices.ContainsFunc(open, func(o ledger.Task) bool { return o.ID == t.ID }) {
@@ -215,8 +218,8 @@ func (h *Hooks) payIfOwed(ctx context.Context, t ledger.Task) error {
 	return nil
 }
 
-// Deploy runs the deploy hooks of a certificate that was put in place: directory hooks first, then the
-// lineage's own (certbot ≥ 5.3).
+// Deploy runs the deploy hooks of a certificate that was put in place: directory hooks first, then
+// the lineage's own (certbot ≥ 5.3).
 func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, command string) error {
 	h.turn.Lock()
 	defer h.turn.Unlock()

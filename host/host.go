@@ -1,9 +1,10 @@
 // Package host is what one web server is to the order engine: where its keys and certificates are
-// kept, how its names are proven, which hooks are run, what its files say of an order, and what can be
-// checked here before anything is ordered.
+// kept, how its names are proven, which hooks are run, what its files say of an order, and what can
+// be checked here before anything is ordered.
 //
-// It must never decide about an order, never speak to a CA, and never do on this host what a rehearsal
-// is not to do. What it means to do it makes durable first: a hook that is owed, the place of a token.
+// It must never decide about an order, never speak to a CA, and never do on this host what a
+// rehearsal is not to do. What it means to do it makes durable first: a hook that is owed, the
+// place of a token.
 package host
 
 import (
@@ -50,8 +51,8 @@ type Parts struct {
 	Run      *ledger.Run // the run that tasks and events belong to; without an id until it is recorded
 }
 
-// Host is one web server in one run: drive.Host, but for the making of accounts. It is for any number of
-// goroutines.
+// Host is one web server in one run: drive.Host, but for the making of accounts. It is for any
+// number of goroutines.
 type Host struct {
 	*Proofs
 	*Installer

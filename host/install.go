@@ -10,8 +10,8 @@ import (
 	"orderly/order"
 )
 
-// A certificate goes where certbot keeps it, unless something newer has taken its place since it was asked
-// for. That it can be put there is tried before anything is ordered.
+// A certificate goes where certbot keeps it, unless something newer has taken its place since it
+// was asked for. That it can be put there is tried before anything is ordered.
 
 // Installer puts certificates in place: order.Installer.
 type Installer struct {
@@ -27,9 +27,9 @@ type Installer struct {
 	writable map[string]bool // lineages that this run has seen can be put in place
 }
 
-// Install implements order.Installer. The post-hooks are owed from here on at the latest: for an order that an earlier run
-// left, no attempt of this run has owed them yet, and a server that is not reloaded goes on with the old certificate. For
-// what is left aside none is.
+// Install implements order.Installer. The post-hooks are owed from here on at the latest: for an
+// order that an earlier run left, no attempt of this run has owed them yet, and a server that is
+// not reloaded goes on with the old certificate. For what is left aside none is.
 func (i *Installer) Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) (order.Installation, error) {
 	if o.Request.Rehearsal {
 		return order.Installation{}, nil

@@ -14,9 +14,11 @@ import (
 )
 
 const (
-	// leftoverPatience bounds the removal of what earlier runs could not remove: it must not keep this run from its work.
+	// leftoverPatience bounds the removal of what earlier runs could not remove: it must not keep
+	// this run from its work.
 	leftoverPatience = 20 * time.Second
-	// leftoverAge is how long a token that cannot be removed is tried again. After that somebody has seen to it, or nobody will.
+	// leftoverAge is how long a token that cannot be removed is tried again. After that somebody
+	// has seen to it, or nobody will.
 	leftoverAge = 90 * 24 * time.Hour
 )
 
@@ -40,8 +42,8 @@ func (l leftovers) sweep(ctx context.Context) error {
 	return l.sweepKeys(ctx)
 }
 
-// sweepTokens removes tokens of settled orders that could not be removed when their orders came to an end: a document root
-// was read-only, or did not answer.
+// sweepTokens removes tokens of settled orders that could not be removed when their orders came to
+// an end: a document root was read-only, or did not answer.
 func (l leftovers) sweepTokens(ctx context.Context) error {
 	orders, err := l.ledger.Orders(ctx, ledger.OrderFilter{Stands: true})
 	if err != nil {
@@ -97,8 +99,8 @@ func (l leftovers) removeTokens(ctx context.Context, o *ledger.Order) error {
 	return l.ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Orders: []*ledger.Order{o}})
 }
 
-// sweepUnfinished removes new lineages that a killed run left without a name, a private key in them, and that no order is
-// going to complete: its lineage was given up meanwhile, or renamed.
+// sweepUnfinished removes new lineages that a killed run left without a name, a private key in
+// them, and that no order is going to complete: its lineage was given up meanwhile, or renamed.
 func (l leftovers) sweepUnfinished(ctx context.Context) error {
 	for _, name := range l.disk.Unfinished() {
 		unlock, free, err := l.locks.TryLock(order.LineageLock(name))
@@ -119,8 +121,8 @@ func (l leftovers) sweepUnfinished(ctx context.Context) error {
 	return nil
 }
 
-// sweepKeys removes private keys of orders that were settled just before their process died. Keys of orders that the
-// ledger does not know stay: they may belong to a ledger that was moved aside.
+// sweepKeys removes private keys of orders that were settled just before their process died. Keys
+// of orders that the ledger does not know stay: they may belong to a ledger that was moved aside.
 func (l leftovers) sweepKeys(ctx context.Context) error {
 	for _, id := range l.kept.Orders() {
 		o, err := l.ledger.Order(ctx, id)

@@ -12,8 +12,9 @@ import (
 	"orderly/order"
 )
 
-// What killed programs and accidents do to lineages, certbot mostly complains of. Here it is mended where
-// that is certain, under the lineage's lock, and said; a lineage whose private key is gone is due, once.
+// What killed programs and accidents do to lineages, certbot mostly complains of. Here it is mended
+// where that is certain, under the lineage's lock, and said; a lineage whose private key is gone is
+// due, once.
 
 // Lineages opens lineages, mends them, and knows whose private key is lost.
 type Lineages struct {
@@ -26,8 +27,9 @@ type Lineages struct {
 	abandoned *sync.Map // serial numbers of certificates whose keys this run has found lost, by lineage
 }
 
-// Open opens a lineage, after mending what a killed certbot or Orderly left half-done, or an accident did to its links,
-// if that is what is wrong. A lineage that another process works on is left to it.
+// Open opens a lineage, after mending what a killed certbot or Orderly left half-done, or an
+// accident did to its links, if that is what is wrong. A lineage that another process works on is
+// left to it.
 func (m *Lineages) Open(name string) (*certbot.Lineage, error) {
 	l, err := m.Disk.Open(name)
 	unsettled := err == nil && (l.Unsettled || l.KeyLost != nil) // a certificate that a killed run did not link to, for instance
@@ -45,7 +47,8 @@ func (m *Lineages) Open(name string) (*certbot.Lineage, error) {
 	return m.Disk.Open(name)
 }
 
-// Repair mends a lineage's links, and says what it did or found. The caller holds the lineage's lock.
+// Repair mends a lineage's links, and says what it did or found. The caller holds the lineage's
+// lock.
 func (m *Lineages) Repair(name string) (changed bool, err error) {
 	done, err := m.Disk.Repair(name)
 	if done.MovedFrom != "" {
@@ -62,8 +65,8 @@ func (m *Lineages) Repair(name string) (changed bool, err error) {
 	return done.Changed, err
 }
 
-// ClearBlank removes the renewal files that a killed certbot left empty: certbot itself complains of one for ever, and makes
-// a NAME-0001 beside it. This process holds certbot's lock.
+// ClearBlank removes the renewal files that a killed certbot left empty: certbot itself complains
+// of one for ever, and makes a NAME-0001 beside it. This process holds certbot's lock.
 func (m *Lineages) ClearBlank() error {
 	if m.Rehearsal {
 		return nil
@@ -77,16 +80,17 @@ func (m *Lineages) ClearBlank() error {
 	return err
 }
 
-// Abandoned is the serial number of the certificate of a lineage whose key this run has found lost, "" for
-// none: an older pair has taken its place, so that the server can start.
+// Abandoned is the serial number of the certificate of a lineage whose key this run has found lost,
+// "" for none: an older pair has taken its place, so that the server can start.
 func (m *Lineages) Abandoned(lineage string) string {
 	serial, _ := m.abandoned.Load(lineage)
 	text, _ := serial.(string)
 	return text
 }
 
-// lostSerial is the serial number of the certificate whose private key is lost: the one in place, or one that an older pair has
-// just taken the place of, so that the server can start. "" if no key is lost.
+// lostSerial is the serial number of the certificate whose private key is lost: the one in place,
+// or one that an older pair has just taken the place of, so that the server can start. "" if no key
+// is lost.
 func (m *Lineages) lostSerial(l *certbot.Lineage) string {
 	if l.KeyLost != nil {
 		return l.Certificate.Serial
@@ -94,9 +98,10 @@ func (m *Lineages) lostSerial(l *certbot.Lineage) string {
 	return m.Abandoned(l.Name)
 }
 
-// NeedsKey reports whether a lineage is due because its private key is lost: what is left of the certificate is worth nothing.
-// A certificate that was itself made for that reason is not replaced before it is due: something on this host takes the keys
-// away, and each run would order another one.
+// NeedsKey reports whether a lineage is due because its private key is lost: what is left of the
+// certificate is worth nothing. A certificate that was itself made for that reason is not replaced
+// before it is due: something on this host takes the keys away, and each run would order another
+// one.
 func (m *Lineages) NeedsKey(l *certbot.Lineage) bool {
 	serial := m.lostSerial(l)
 	if serial == "" || l.Renewal.Params.AutorenewOff {

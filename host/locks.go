@@ -16,8 +16,8 @@ import (
 // Every wait for another process has a bound, ends with the run's context, and after a second tells
 // whom it is for. A round does not wait for one lineage's: see Hurried.
 
-// LockPatience is how long a run waits for another one that is at work on what it wants: a hook of that
-// one may take so long.
+// LockPatience is how long a run waits for another one that is at work on what it wants: a hook of
+// that one may take so long.
 const LockPatience = 5 * time.Minute
 
 // Locks are the lock file's, for whoever waits: order.KernelLocks.
@@ -51,22 +51,14 @@ func (l *Locks) Usual() time.Duration {
 	return LockPatience
 }
 
-// Lock implements order.KernelLocks. Its error is of class Stopped where the run was told to end, and of
-// class Locked, naming the other run, where that has taken too long.
+// Lock implements order.KernelLocks. Its error is of class Stopped where the run was told to end,
+// and of class Locked, naming the other run, where that has taken too long.
 func (l *Locks) Lock(ctx context.Context, key string) (func() error, error) {
 	return l.within(ctx, key, l.Usual())
 }
 
 // TryLock implements order.KernelLocks.
 func (l *Locks) TryLock(key string) (func() error, bool, error) { return l.File.TryLock(key) }
-
-// Held reports whether another process has a lock.
-func (l *Locks) Held(key string) (bool, error) { return l.File.Held(key) }
-
-// Wait takes a lock and waits for it as long as ctx allows, without a word.
-func (l *Locks) Wait(ctx context.Context, key string) (func() error, error) {
-	return l.File.Lock(ctx, key)
-}
 
 func (l *Locks) within(ctx context.Context, key string, most time.Duration) (func() error, error) {
 	unlock, err := l.File.Wait(ctx, key, lock.Patience{Bound: patience(ctx, most), Tell: func(pid int) {
@@ -130,8 +122,9 @@ func RunLock(id int64) string { return fmt.Sprintf("run:%d", id) }
 // lastRuns is how many runs are searched for those that live.
 const lastRuns = 500
 
-// RunOf names the living run of a process: its number, command and since when. "" where the ledger knows of none. pid 0, where
-// the kernel does not name the process, is the only one that lives beside this.
+// RunOf names the living run of a process: its number, command and since when. "" where the ledger
+// knows of none. pid 0, where the kernel does not name the process, is the only one that lives
+// beside this.
 func RunOf(ctx context.Context, book ledger.Store, files *lock.File, pid int) string {
 	runs, err := book.Runs(context.WithoutCancel(ctx), lastRuns)
 	var alive []string

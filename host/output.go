@@ -17,10 +17,12 @@ import (
 	"orderly/ownfile"
 )
 
-// The certificate of a person's own CSR belongs to no lineage and goes into three files of his. Where they
-// are is settled before the order is made, links followed, and a file that is there is never replaced.
+// The certificate of a person's own CSR belongs to no lineage and goes into three files of his.
+// Where they are is settled before the order is made, links followed, and a file that is there is
+// never replaced.
 
-// Outputs are the names of the files for a certificate without a lineage that were not chosen: the first that are free.
+// Outputs are the names of the files for a certificate without a lineage that were not chosen: the
+// first that are free.
 func Outputs(o ledger.Output) (ledger.Output, error) {
 	for _, file := range []struct {
 		path *string
@@ -38,7 +40,8 @@ func Outputs(o ledger.Output) (ledger.Output, error) {
 	return o, nil
 }
 
-// mostOutputs is how many certificates a directory takes under names that were not chosen, as with certbot.
+// mostOutputs is how many certificates a directory takes under names that were not chosen, as with
+// certbot.
 const mostOutputs = 10000
 
 func outputPath(chosen, name string) (string, error) {
@@ -61,8 +64,9 @@ func outputPath(chosen, name string) (string, error) {
 	return path, nil
 }
 
-// ownPath is where a file is written whose directory was named: with the links in it followed now, so that nobody leads the
-// certificate elsewhere before it is there. A link that another user made is not followed.
+// ownPath is where a file is written whose directory was named: with the links in it followed now,
+// so that nobody leads the certificate elsewhere before it is there. A link that another user made
+// is not followed.
 func ownPath(chosen string) (string, error) {
 	path, err := filepath.Abs(chosen)
 	if err != nil {
@@ -102,7 +106,8 @@ func notLedBy(path string) error {
 	return failure.New(failure.Config, "Name the directory that it leads to.", "%s is a link that another user made, and is not followed", path)
 }
 
-// write puts the certificate of a person's own CSR in place. Each file appears whole; called again it writes the same.
+// write puts the certificate of a person's own CSR in place. Each file appears whole; called again
+// it writes the same.
 func write(o ledger.Output, chain []byte) error {
 	block, rest := pem.Decode(chain)
 	if block == nil {
@@ -129,8 +134,8 @@ func write(o ledger.Output, chain []byte) error {
 	return nil
 }
 
-// renewedElsewhere is the file that another certificate for the same CSR was written to since this one was asked for: at
-// another CA, for instance. "" if there is none.
+// renewedElsewhere is the file that another certificate for the same CSR was written to since this
+// one was asked for: at another CA, for instance. "" if there is none.
 func renewedElsewhere(o *ledger.Order, chain []byte) string {
 	path := o.Request.Output.FullChain
 	info, err := os.Stat(path)

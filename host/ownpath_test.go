@@ -9,7 +9,8 @@ import (
 	"orderly/ledger"
 )
 
-// The files of a person's own CSR are written where the path led when it was looked at, and through no link of another user.
+// The files of a person's own CSR are written where the path led when it was looked at, and through
+// no link of another user.
 func TestTheFilesOfACSRGoWhereTheyWereMeantTo(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -12,9 +12,9 @@ import (
 	"orderly/solver/webroot"
 )
 
-// A run that proves names by a web server of its own needs a TCP port, which a pre-hook may have to free
-// by stopping another web server. Two runs at once would start and stop it for each other: each port is
-// held, by a kernel lock, from before the first pre-hook until the last post-hook.
+// A run that proves names by a web server of its own needs a TCP port, which a pre-hook may have to
+// free by stopping another web server. Two runs at once would start and stop it for each other:
+// each port is held, by a kernel lock, from before the first pre-hook until the last post-hook.
 
 // Ports are the TCP ports on which this run listens.
 type Ports struct {
@@ -25,8 +25,8 @@ type Ports struct {
 	held map[int]func() error
 }
 
-// How long a run waits for another one that listens on the same port: before it holds anything that the other may want, and
-// while it holds a lineage.
+// How long a run waits for another one that listens on the same port: before it holds anything that
+// the other may want, and while it holds a lineage.
 const (
 	portPatience  = 10 * time.Minute
 	shortPatience = 5 * time.Second
@@ -57,14 +57,15 @@ func (p *Ports) hold(port int, unlock func() error) {
 	p.held[port] = unlock
 }
 
-// Reserve keeps the port that a request needs, if any, from other runs until the last post-hook has run.
-// It waits as long as another run may need it, before anything is held that the other may want.
+// Reserve keeps the port that a request needs, if any, from other runs until the last post-hook has
+// run. It waits as long as another run may need it, before anything is held that the other may
+// want.
 func (p *Ports) Reserve(ctx context.Context, r ledger.Request) error {
 	return p.reserve(ctx, r, portPatience)
 }
 
-// reserve waits until no other run of this ledger uses the port that a request needs, and keeps it until the run's last
-// post-hook has run. A request that needs none reserves nothing.
+// reserve waits until no other run of this ledger uses the port that a request needs, and keeps it
+// until the run's last post-hook has run. A request that needs none reserves nothing.
 func (p *Ports) reserve(ctx context.Context, r ledger.Request, patience time.Duration) error {
 	port := httpPort(r.Standalone)
 	if r.Solver != ledger.StandaloneSolver || p.holds(port) {
@@ -78,8 +79,8 @@ func (p *Ports) reserve(ctx context.Context, r ledger.Request, patience time.Dur
 	return nil
 }
 
-// Reserved is reserve for an order that an earlier run left, which must not be waited for. false says that another run has
-// the port.
+// Reserved is reserve for an order that an earlier run left, which must not be waited for. false
+// says that another run has the port.
 func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
 	r, port := o.Request, httpPort(o.Request.Standalone)
 	served := o.State == ledger.Creating || o.State == ledger.PendingState || o.State == ledger.Invalid
@@ -111,8 +112,8 @@ func (p *Ports) serve(probe webroot.Probe) (stop func(), err error) {
 	return func() { p.web.Withdraw(probe.Token) }, nil
 }
 
-// Rest gives the port back once no token is served any more: a preflight that refuses leaves it taken. The port stays
-// reserved among runs.
+// Rest gives the port back once no token is served any more: a preflight that refuses leaves it
+// taken. The port stays reserved among runs.
 func (p *Ports) Rest() { _ = p.web.Rest() } // a listener that cannot be closed ends with the process
 
 // Close gives the port back whatever is still served.

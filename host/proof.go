@@ -48,7 +48,8 @@ func unsupported(l *certbot.Lineage, authenticator string) error {
 		"%s: the authenticator %q is not supported, only webroot, standalone and manual are", l.Renewal.Path, failure.Clean(authenticator))
 }
 
-// pluginSetting is a setting that a renewal file keeps for a plugin. An unquoted comma in it made a list of it.
+// pluginSetting is a setting that a renewal file keeps for a plugin. An unquoted comma in it made a
+// list of it.
 func pluginSetting(p certbot.Params, key string) string {
 	for _, setting := range p.Plugin {
 		if setting.Key == key && setting.List != nil {
@@ -87,7 +88,8 @@ func usesRoots(r ledger.Request) bool { return r.Solver == "" || r.Solver == led
 
 func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 
-// certonlyFor is the command that gives a certificate another document root. DIR is for whoever reads it to fill in.
+// certonlyFor is the command that gives a certificate another document root. DIR is for whoever
+// reads it to fill in.
 func certonlyFor(lineage string, names []string) string {
 	words := []string{"orderly", "certonly", "--cert-name", lineage, "--webroot", "-w", "DIR"}
 	for _, name := range names {

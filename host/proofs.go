@@ -15,9 +15,9 @@ import (
 	"orderly/solver/webroot"
 )
 
-// Names are proven by a file in a document root, by a web server of the run's own, or by a person's hooks.
-// What stands is recorded before it does, in the words of whoever put it there: a proof is taken away by
-// its record, since the request may name another way by then.
+// Names are proven by a file in a document root, by a web server of the run's own, or by a person's
+// hooks. What stands is recorded before it does, in the words of whoever put it there: a proof is
+// taken away by its record, since the request may name another way by then.
 
 // Proofs puts proofs in place by whatever solver a request names: order.Solver.
 type Proofs struct {
@@ -27,7 +27,8 @@ type Proofs struct {
 	Clock  order.Clock
 }
 
-// placed is a placement of any solver. One of a document root has no field of its own, as the oldest ones have it.
+// placed is a placement of any solver. One of a document root has no field of its own, as the
+// oldest ones have it.
 type placed struct {
 	webroot.Placement
 	Standalone *served           `json:"standalone,omitempty"`
@@ -136,7 +137,8 @@ func (v *Proofs) planFile(ctx context.Context, r ledger.Request, proof order.Pro
 	return string(text), err
 }
 
-// suitsFile reports whether a placement, an earlier process's perhaps, is in the document root that r names.
+// suitsFile reports whether a placement, an earlier process's perhaps, is in the document root that
+// r names.
 func suitsFile(p webroot.Placement, r ledger.Request, name string) bool {
 	root, err := filepath.Abs(r.Webroots[name])
 	return err == nil && p.Root == root
@@ -148,7 +150,8 @@ func unsetWebroot(lineage, name string) error {
 		"no document root is configured for %s", name)
 }
 
-// placeFile puts a token into its document root. What it made there is known afterwards only, so that the record changes.
+// placeFile puts a token into its document root. What it made there is known afterwards only, so
+// that the record changes.
 func (v *Proofs) placeFile(ctx context.Context, p webroot.Placement, content string) (string, error) {
 	after, err := v.Writer.Place(ctx, p, content)
 	if errors.Is(err, webroot.ErrMoved) {

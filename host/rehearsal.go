@@ -7,11 +7,12 @@ import (
 	"orderly/ledger"
 )
 
-// A dry run's orders are kept apart from those that it rehearses, and what a run has finished of an earlier
-// run's is remembered: both say under which name the ledger has an order.
+// A dry run's orders are kept apart from those that it rehearses, and what a run has finished of an
+// earlier run's is remembered: both say under which name the ledger has an order.
 
-// rehearsal prefixes the lineage of a dry run's order in the ledger. No lineage has such a name: a name has no slash. So a
-// rehearsal has orders, locks, back-off and standing of its own, and cannot be mistaken for what it rehearses.
+// rehearsal prefixes the lineage of a dry run's order in the ledger. No lineage has such a name: a
+// name has no slash. So a rehearsal has orders, locks, back-off and standing of its own, and cannot
+// be mistaken for what it rehearses.
 const rehearsal = "rehearsal/"
 
 // LineageOf is the lineage that an order, perhaps a rehearsal's, is about.
@@ -32,8 +33,8 @@ func (f *Files) Rehearse(r *ledger.Request) {
 	}
 }
 
-// Finished are the orders that this run has brought to their good end, also those that it met on the way to
-// another lineage.
+// Finished are the orders that this run has brought to their good end, also those that it met on
+// the way to another lineage.
 type Finished struct {
 	mu     sync.Mutex
 	orders map[string]*ledger.Order // by lineage

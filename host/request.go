@@ -10,8 +10,8 @@ import (
 	"orderly/ledger"
 )
 
-// A request is made of a renewal file and of what a command line says, whose word counts first. What it
-// comes to is written into the renewal file again when the certificate is put in place.
+// A request is made of a renewal file and of what a command line says, whose word counts first.
+// What it comes to is written into the renewal file again when the certificate is put in place.
 
 // Let's Encrypt's directories.
 const (
@@ -30,8 +30,8 @@ func (s Said) root(l *certbot.Lineage, name string) (string, error) {
 	return l.Renewal.Webroot(name)
 }
 
-// FromFile makes the engine's request of a renewal file. What the file lacks is found here, before anything is
-// ordered.
+// FromFile makes the engine's request of a renewal file. What the file lacks is found here, before
+// anything is ordered.
 func FromFile(l *certbot.Lineage, said Said) (ledger.Request, error) {
 	if err := l.Orderable(); err != nil {
 		return ledger.Request{}, err
@@ -56,8 +56,8 @@ func FromFile(l *certbot.Lineage, said Said) (ledger.Request, error) {
 	return r, said.choose(&r, l)
 }
 
-// Complete completes a request that has its names and document roots: what is said counts before the renewal file of
-// the lineage, which is nil for a new one.
+// Complete completes a request that has its names and document roots: what is said counts before
+// the renewal file of the lineage, which is nil for a new one.
 func (s Said) Complete(r *ledger.Request, current *certbot.Lineage) error {
 	if err := s.prove(r, current); err != nil {
 		return err
@@ -121,8 +121,8 @@ func Params(r ledger.Request) certbot.Params {
 	return p
 }
 
-// Changes are the settings that were said, of all that the request would bring about. What was not mentioned stays as
-// it is, and a hook that was said to be nothing is taken away.
+// Changes are the settings that were said, of all that the request would bring about. What was not
+// mentioned stays as it is, and a hook that was said to be nothing is taken away.
 func (s Said) Changes(r ledger.Request) certbot.Params {
 	p := certbot.Params{PreHook: s.Hooks.Pre.is, PostHook: s.Hooks.Post.is, DeployHook: s.Hooks.Deploy.is}
 	for key, hook := range map[string]Value[string]{

@@ -16,7 +16,8 @@ import (
 	"orderly/ledger"
 )
 
-// run runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the command's.
+// run runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the
+// command's.
 func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
 	h.Log.Info("Running "+kind+" command", "command", failure.Clean(command)) // certbot says so with -v alone
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, h.known().deployed, env)
@@ -56,8 +57,8 @@ func indented(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// hookPath is the search path with the directories that certbot adds where they are missing: under cron, service and
-// nginx would not be found otherwise (certbot/plugins/util.py, path_surgery).
+// hookPath is the search path with the directories that certbot adds where they are missing: under
+// cron, service and nginx would not be found otherwise (certbot/plugins/util.py, path_surgery).
 func hookPath(path string) string {
 	all := filepath.SplitList(path)
 	for _, dir := range []string{"/usr/sbin", "/usr/local/bin", "/usr/local/sbin"} {
@@ -68,7 +69,8 @@ func hookPath(path string) string {
 	return strings.Join(all, string(filepath.ListSeparator))
 }
 
-// CheckHook says whether a hook's first word can be executed, in certbot's words, before anything is ordered.
+// CheckHook says whether a hook's first word can be executed, in certbot's words, before anything
+// is ordered.
 func CheckHook(kind, command string, getenv func(string) string) error {
 	fields := strings.Fields(command)
 	if len(fields) == 0 {
@@ -103,14 +105,15 @@ func isShellWord(word string) bool {
 	return strings.ContainsAny(word, "=({") || slices.Contains([]string{":", ".", "cd", "exec", "exit", "if", "for", "while", "case", "set", "export", "trap", "true", "false", "test", "[", "echo", "printf", "command", "umask", "!"}, word)
 }
 
-// The most characters of the names that a post-hook gets: an environment has bounds (certbot/_internal/hooks.py). After a
-// round there are two such lists.
+// The most characters of the names that a post-hook gets: an environment has bounds
+// (certbot/_internal/hooks.py). After a round there are two such lists.
 const (
 	mostRoundNames = 16_000
 	mostNames      = 32_000
 )
 
-// outcomeEnv are the names that were renewed and those that were not, for post-hooks (certbot ≥ 4.2).
+// outcomeEnv are the names that were renewed and those that were not, for post-hooks (certbot ≥
+// 4.2).
 func (h *Hooks) outcomeEnv(renewed, failed []string) []string {
 	most := mostNames
 	if h.known().round {
@@ -129,8 +132,8 @@ func (h *Hooks) namesVariable(variable string, names []string, most int) string 
 	return variable + "=" + text
 }
 
-// tell sets what a deploy hook is told. Every later hook of the run sees it as well, as with certbot, which puts it into
-// its own environment.
+// tell sets what a deploy hook is told. Every later hook of the run sees it as well, as with
+// certbot, which puts it into its own environment.
 func (h *Hooks) tell(lineage string, names []string) {
 	told := []string{
 		"RENEWED_LINEAGE=" + filepath.Join(h.Dirs.Config, "live", lineage), "RENEWED_DOMAINS=" + strings.Join(names, " "),
@@ -138,8 +141,8 @@ func (h *Hooks) tell(lineage string, names []string) {
 	h.keep(func(b *book) { b.deployed = told })
 }
 
-// since are the names whose certificates were put in place since a post-hook was owed: what it would have been told by the
-// run that died.
+// since are the names whose certificates were put in place since a post-hook was owed: what it
+// would have been told by the run that died.
 func (h *Hooks) since(ctx context.Context, owed time.Time) []string {
 	const newest = 500
 	orders, err := h.Ledger.Orders(ctx, ledger.OrderFilter{Limit: newest})

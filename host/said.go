@@ -6,10 +6,11 @@ import (
 	"orderly/certbot"
 )
 
-// What can be said of a certificate and of how it is obtained is one type, whoever says it: a command line, a renewal file.
-// Each setting bears a mark whether it was said, and there is one way to lay what one says over what another does: else a
-// setting that is taken away (False, no hook) could not be told from one that nobody mentioned, and each command would
-// have rules of its own for which word counts.
+// What can be said of a certificate and of how it is obtained is one type, whoever says it: a
+// command line, a renewal file. Each setting bears a mark whether it was said, and there is one way
+// to lay what one says over what another does: else a setting that is taken away (False, no hook)
+// could not be told from one that nobody mentioned, and each command would have rules of its own
+// for which word counts.
 
 // Value is a setting with the mark whether it was said.
 type Value[T comparable] struct {
@@ -17,7 +18,8 @@ type Value[T comparable] struct {
 	said bool
 }
 
-// Say is a setting that was said, also where it is nothing: a hook that is taken away, a switch that is off.
+// Say is a setting that was said, also where it is nothing: a hook that is taken away, a switch
+// that is off.
 func Say[T comparable](is T) Value[T] { return Value[T]{is, true} }
 
 // Is is what was said; the zero value where nothing was.
@@ -34,7 +36,8 @@ func (v Value[T]) Over(below Value[T]) Value[T] {
 	return below
 }
 
-// unlessZero is a setting that says nothing where it is zero, as in files, and where no flag can mean that.
+// unlessZero is a setting that says nothing where it is zero, as in files, and where no flag can
+// mean that.
 func unlessZero[T comparable](is T) Value[T] {
 	var zero T
 	return Value[T]{is, is != zero}
@@ -47,8 +50,8 @@ type Said struct {
 	Hooks   Hooked
 	Choice  Choice
 	Proof   Proof
-	// Webroots and WebrootPaths take the place of the renewal files' own, as certbot's --webroot-map and
-	// -w do: of the latter the last one is for every name that the former lacks.
+	// Webroots and WebrootPaths take the place of the renewal files' own, as certbot's
+	// --webroot-map and -w do: of the latter the last one is for every name that the former lacks.
 	Webroots     map[string]string
 	WebrootPaths []string
 }
@@ -77,20 +80,21 @@ type Proof struct {
 	Address       Value[string] // at which it does
 	Auth, Cleanup Value[string] // shell commands of the manual solver
 	Challenges    Value[string] // in order of preference, by commas
-	// WebrootFrom is whom to ask for the document root of each name: a shell command, or a path with
-	// {domain} in it.
+	// WebrootFrom is whom to ask for the document root of each name: a shell command, or a path
+	// with {domain} in it.
 	WebrootFrom Value[string]
 }
 
-// Over lays what is said over what is said below it. Document roots are looked up by name instead: see root.
+// Over lays what is said over what is said below it. Document roots are looked up by name instead:
+// see root.
 func (s Said) Over(below Said) Said {
 	s.Server, s.Account = s.at(below)
 	s.Hooks, s.Choice, s.Proof = s.Hooks.over(below.Hooks), s.Choice.over(below.Choice), s.Proof.over(below.Proof)
 	return s
 }
 
-// at says which CA and account are meant. A server that is said makes the account below it meaningless (certbot's
-// VAR_MODIFIERS).
+// at says which CA and account are meant. A server that is said makes the account below it
+// meaningless (certbot's VAR_MODIFIERS).
 func (s Said) at(below Said) (server, account string) {
 	server, account = below.Server, below.Account
 	if s.Server != "" {
@@ -109,8 +113,8 @@ func (h Hooked) over(below Hooked) Hooked {
 	return Hooked{Pre: h.Pre.Over(below.Pre), Post: h.Post.Over(below.Post), Deploy: h.Deploy.Over(below.Deploy)}
 }
 
-// over lays a choice over another. Another type of key has a size or a curve of its own, and of the two ways to name a
-// profile the one that is said takes the place of both below it.
+// over lays a choice over another. Another type of key has a size or a curve of its own, and of the
+// two ways to name a profile the one that is said takes the place of both below it.
 func (c Choice) over(below Choice) Choice {
 	if c.KeyType.said && c.KeyType.is != below.KeyType.is {
 		below.RSABits, below.Curve = Value[int]{}, Value[string]{}
@@ -132,7 +136,8 @@ func (p Proof) over(below Proof) Proof {
 	}
 }
 
-// saidBy is what a renewal file says; nothing for the settings of a lineage that does not exist yet.
+// saidBy is what a renewal file says; nothing for the settings of a lineage that does not exist
+// yet.
 func saidBy(p certbot.Params) Said {
 	return Said{
 		Server: p.Server, Account: p.Account,

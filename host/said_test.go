@@ -25,7 +25,8 @@ func full(t *testing.T, v reflect.Value, number int) {
 	}
 }
 
-// Whoever adds a setting and forgets to lay it over another loses what the renewal file says of it with the next renewal.
+// Whoever adds a setting and forgets to lay it over another loses what the renewal file says of it
+// with the next renewal.
 func TestNoSettingIsForgottenWhereOneIsLaidOverAnother(t *testing.T) {
 	var upper, lower Said
 	full(t, reflect.ValueOf(&upper).Elem(), 1)
@@ -60,7 +61,8 @@ func TestWhatIsSaidToBeNothingIsTakenAway(t *testing.T) {
 	}
 }
 
-// Another type of key has a size and a curve of its own; of the two ways to name a profile one takes the place of both.
+// Another type of key has a size and a curve of its own; of the two ways to name a profile one
+// takes the place of both.
 func TestSettingsThatBelongTogetherAreLaidOverTogether(t *testing.T) {
 	file := Choice{KeyType: Say("rsa"), RSABits: Say(4096), RequiredProfile: Say("classic")}
 	got := Choice{KeyType: Say("ecdsa"), PreferredProfile: Say("short")}.over(file)

@@ -8,11 +8,12 @@ import (
 	"orderly/failure"
 )
 
-// Orderly runs no installers of certbot's. A renewal file that names one would leave the web server with
-// the old certificate without a word: it is told of instead.
+// Orderly runs no installers of certbot's. A renewal file that names one would leave the web server
+// with the old certificate without a word: it is told of instead.
 
-// WithoutInstaller is the note about a lineage whose settings name an installer of certbot's: Orderly runs none, so that the
-// web server goes on with the old certificate. It is "" where no installer is named, or a deploy hook can do its work.
+// WithoutInstaller is the note about a lineage whose settings name an installer of certbot's:
+// Orderly runs none, so that the web server goes on with the old certificate. It is "" where no
+// installer is named, or a deploy hook can do its work.
 func WithoutInstaller(disk *certbot.Store, l *certbot.Lineage, directoryHooks bool) string {
 	p := l.Renewal.Params
 	if p.DeployHook != "" {
@@ -37,8 +38,8 @@ func uninstalled(lineage, installer string) string {
 		lineage, failure.Clean(installer), failure.Command("orderly", "reconfigure", "--cert-name", lineage, "--deploy-hook", "systemctl reload "+service))
 }
 
-// NoteInstaller is the note about an installer for a renewal whose hooks these are, which it warns of once;
-// installer is the one that the command line names.
+// NoteInstaller is the note about an installer for a renewal whose hooks these are, which it warns
+// of once; installer is the one that the command line names.
 func (h *Hooks) NoteInstaller(l *certbot.Lineage, deploy, installer string) string {
 	if hooks, err := h.All("deploy", deploy); err != nil || len(hooks) > 0 {
 		return "" // what is wrong with the hooks was said where they ran

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A run finds some things more than once (the checks are made again after the pre-hooks), and some of
-// what it does takes long. Voice is what keeps a person from reading the same warning twice, and from
-// taking a run that waits for one that hangs.
+// A run finds some things more than once (the checks are made again after the pre-hooks), and some
+// of what it does takes long. Voice is what keeps a person from reading the same warning twice, and
+// from taking a run that waits for one that hangs.
 
 // Reporter tells a person what is going on.
 type Reporter interface {
@@ -40,8 +40,8 @@ func (v *Voice) WarnOnce(sentence string) {
 	}
 }
 
-// Slowly tells of work that takes longer than a second: a hook, whoever it is for. It is called when
-// that begins, and what it returns when it has ended.
+// Slowly tells of work that takes longer than a second: a hook, whoever it is for. It is called
+// when that begins, and what it returns when it has ended.
 func (v *Voice) Slowly(format string, args ...any) (ended func()) {
 	told := make(chan struct{})
 	timer := time.AfterFunc(time.Second, func() {

@@ -10,8 +10,9 @@ import (
 	"orderly/ledger"
 )
 
-// Wanted reports whether an order that an earlier run left is still wanted: its lineage was not deleted meanwhile, and was
-// not given a newer certificate by certbot, by another account or at another CA.
+// Wanted reports whether an order that an earlier run left is still wanted: its lineage was not
+// deleted meanwhile, and was not given a newer certificate by certbot, by another account or at
+// another CA.
 func (f *Files) Wanted(o *ledger.Order) bool {
 	if o.Request.Rehearsal {
 		return false // its names become valid, so that nothing stays pending; nobody needs its certificate
@@ -33,8 +34,9 @@ func (f *Files) Wanted(o *ledger.Order) bool {
 	return err != nil || !info.ModTime().After(o.CreatedAt)
 }
 
-// supersededBy says what has taken the place of a certificate since it was asked for, "" if nothing has: another one that
-// certbot, another account or another CA put there, or nothing at all, where the lineage was deleted.
+// supersededBy says what has taken the place of a certificate since it was asked for, "" if nothing
+// has: another one that certbot, another account or another CA put there, or nothing at all, where
+// the lineage was deleted.
 func (f *Files) supersededBy(o *ledger.Order, chain []byte) string {
 	if _, err := os.Lstat(f.Disk.Dirs.Renewal(o.Lineage)); errors.Is(err, fs.ErrNotExist) && !o.Request.New {
 		return fmt.Sprintf("%s was deleted meanwhile; the certificate of order %d is left aside", o.Lineage, o.ID)
@@ -54,6 +56,6 @@ func (f *Files) supersededBy(o *ledger.Order, chain []byte) string {
 	return fmt.Sprintf("a newer certificate is in place for %s; the one of order %d is left aside", o.Lineage, o.ID)
 }
 
-// Mine reports whether an order that an earlier run left is this run's to go on with: a dry run changes nothing on disk, so
-// that it looks after rehearsals alone.
+// Mine reports whether an order that an earlier run left is this run's to go on with: a dry run
+// changes nothing on disk, so that it looks after rehearsals alone.
 func (f *Files) Mine(o *ledger.Order) bool { return o.Request.Rehearsal || !f.Rehearsal }

@@ -22,9 +22,9 @@ import (
 	"orderly/solver/webroot"
 )
 
-// A site may move while the directory that it left still stands. Whoever deploys it knows where it is:
-// --webroot-from names a command, or a pattern, that is asked before each order. What it says is text from
-// somewhere, and used like a -w: it must be a directory, and preflight looks at it.
+// A site may move while the directory that it left still stands. Whoever deploys it knows where it
+// is: --webroot-from names a command, or a pattern, that is asked before each order. What it says
+// is text from somewhere, and used like a -w: it must be a directory, and preflight looks at it.
 
 // Roots asks for document roots.
 type Roots struct {
@@ -46,7 +46,8 @@ func IsRootPattern(from string) bool {
 	return filepath.IsAbs(from) && strings.Contains(from, domainMark)
 }
 
-// CheckWebrootFrom refuses a --webroot-from that could not be used or kept, before anything is ordered.
+// CheckWebrootFrom refuses a --webroot-from that could not be used or kept, before anything is
+// ordered.
 func CheckWebrootFrom(from string, getenv func(string) string) error {
 	if from == "" {
 		return nil
@@ -64,10 +65,11 @@ func CheckWebrootFrom(from string, getenv func(string) string) error {
 	return nil
 }
 
-// Refresh asks for the document root of each name, where the request says whom to ask: a site may move while the
-// directory that it left still stands. What was known before serves only where no useful answer comes, with a note. What is
-// answered is used like a -w: it must be a directory, and preflight looks at it. Where neither serves the request stays as
-// it is, and preflight's refusal tells what was said.
+// Refresh asks for the document root of each name, where the request says whom to ask: a site may
+// move while the directory that it left still stands. What was known before serves only where no
+// useful answer comes, with a note. What is answered is used like a -w: it must be a directory, and
+// preflight looks at it. Where neither serves the request stays as it is, and preflight's refusal
+// tells what was said.
 func (q *Roots) Refresh(ctx context.Context, r *ledger.Request) {
 	if r.WebrootFrom == "" || !usesRoots(*r) {
 		return
@@ -94,8 +96,8 @@ func (q *Roots) Refresh(ctx context.Context, r *ledger.Request) {
 	}
 }
 
-// move puts document roots into a request. In what names without one of their own fall back on, and certbot with them, the
-// new ones take the place of those that were left.
+// move puts document roots into a request. In what names without one of their own fall back on, and
+// certbot with them, the new ones take the place of those that were left.
 func move(r *ledger.Request, roots map[string]string) {
 	all := maps.Clone(r.Webroots)
 	if all == nil {
@@ -197,12 +199,14 @@ func (q *Roots) ask(ctx context.Context, from, name string) answer {
 }
 
 const (
-	// askPatience bounds a command that is asked for one document root, unless the settings say otherwise.
+	// askPatience bounds a command that is asked for one document root, unless the settings say
+	// otherwise.
 	askPatience = 10 * time.Second
 	// askNotice is after how long a person is told that it is waited for.
 	askNotice = time.Second
-	// mostSilent is how often in a row a command may be silent for that long before the run asks it no more: a panel that is
-	// down would otherwise hold up a round over a thousand names for hours.
+	// mostSilent is how often in a row a command may be silent for that long before the run asks it
+	// no more: a panel that is down would otherwise hold up a round over a thousand names for
+	// hours.
 	mostSilent = 3
 )
 
@@ -249,8 +253,8 @@ type spoken struct {
 	err            error
 }
 
-// runAsked runs the command. It is given the name as its last argument; one with something in it for the shell finds the
-// name in $1. CERTBOT_DOMAIN holds it as well, as for certbot's own hooks.
+// runAsked runs the command. It is given the name as its last argument; one with something in it
+// for the shell finds the name in $1. CERTBOT_DOMAIN holds it as well, as for certbot's own hooks.
 func runAsked(ctx context.Context, command, name string) spoken {
 	line := "set -- '" + name + "'\n" + command // the name is one that needs no quoting
 	if !strings.ContainsAny(command, "$|;&<>`()#\n") {
@@ -262,11 +266,13 @@ func runAsked(ctx context.Context, command, name string) spoken {
 	return spoken{out.String(), complaints.String(), err}
 }
 
-// longestRoot is the longest document root that is believed: no system takes a longer path (PATH_MAX).
+// longestRoot is the longest document root that is believed: no system takes a longer path
+// (PATH_MAX).
 const longestRoot = 4095
 
-// judged takes an answer for what it is: text from somewhere, which must be one absolute path to a directory, and one that a
-// renewal file can hold: what cannot be kept must be found before the order, not when its certificate is put in place.
+// judged takes an answer for what it is: text from somewhere, which must be one absolute path to a
+// directory, and one that a renewal file can hold: what cannot be kept must be found before the
+// order, not when its certificate is put in place.
 func (q *Roots) judged(ctx context.Context, text, verb string) answer {
 	switch {
 	case text == "":
@@ -286,7 +292,8 @@ func (q *Roots) judged(ctx context.Context, text, verb string) answer {
 	return answer{root: root} // what else is wrong with it preflight says
 }
 
-// printable reports whether a path can be shown and kept as it is. What cannot would be another path in the ledger.
+// printable reports whether a path can be shown and kept as it is. What cannot would be another
+// path in the ledger.
 func printable(path string) bool {
 	return utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) })
 }

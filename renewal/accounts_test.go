@@ -130,7 +130,8 @@ func TestContactsAreReplacedAndRemoved(t *testing.T) {
 	}
 }
 
-// followed checks that CA and host agree about the account's key, and that nothing names another account.
+// followed checks that CA and host agree about the account's key, and that nothing names another
+// account.
 func (h *machine) followed(lineages ...string) *certbot.Account {
 	h.t.Helper()
 	a := h.account()
@@ -174,8 +175,8 @@ func TestEverythingFollowsAnAccountsNewKey(t *testing.T) {
 	}
 }
 
-// Whatever becomes of the request, no key is lost: the next run, whatever it is about, works with the one that counts, and
-// the change can be made.
+// Whatever becomes of the request, no key is lost: the next run, whatever it is about, works with
+// the one that counts, and the change can be made.
 func TestAChangeOfKeyThatGoesWrongLosesNoKey(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]testca.Fault{
@@ -209,7 +210,8 @@ func TestAChangeOfKeyThatGoesWrongLosesNoKey(t *testing.T) {
 	}
 }
 
-// A run killed anywhere behind the CA's acceptance is ended by the next one, whatever that is about.
+// A run killed anywhere behind the CA's acceptance is ended by the next one, whatever that is
+// about.
 func TestAKilledChangeOfKeyIsEndedByTheNextRun(t *testing.T) {
 	t.Parallel()
 	for _, step := range []string{"before write private_key.json aside", "after write private_key.json", "after rename account", "after write a.example.com.conf"} {
@@ -243,7 +245,8 @@ func TestAKilledChangeOfKeyIsEndedByTheNextRun(t *testing.T) {
 
 var errKilled = errors.New("killed")
 
-// An order that an earlier run left goes on with the new key, and the renewal file it makes names the account by it.
+// An order that an earlier run left goes on with the new key, and the renewal file it makes names
+// the account by it.
 func TestAnUnfinishedOrderFollowsItsAccountsNewKey(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -303,7 +306,8 @@ func TestUnregisterEndsWhatTheAccountLeftAndRemovesIt(t *testing.T) {
 	}
 }
 
-// The CA must not be left with an account that it believes valid, nor the host with one that is not.
+// The CA must not be left with an account that it believes valid, nor the host with one that is
+// not.
 func TestAnUnregisterThatGoesWrongIsEndedByTheNext(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]testca.Fault{

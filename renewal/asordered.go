@@ -8,16 +8,18 @@ import (
 	"slices"
 )
 
-// The names of a lineage are those that were asked for, and not those that a CA put into the certificate:
-// some add www. of themselves. Ordered from what was received, the set would grow with each renewal, for
-// names that have no document root here, and who asks for the same names again would get a second lineage.
+// The names of a lineage are those that were asked for, and not those that a CA put into the
+// certificate: some add www. of themselves. Ordered from what was received, the set would grow with
+// each renewal, for names that have no document root here, and who asks for the same names again
+// would get a second lineage.
 
-// The names of a lineage are those that were asked for, and not those that a CA put into the certificate:
-// some add www. of themselves. Ordered from what was received, the set would grow with each renewal, for
-// names that have no document root here, and who asks for the same names again would get a second lineage.
+// The names of a lineage are those that were asked for, and not those that a CA put into the
+// certificate: some add www. of themselves. Ordered from what was received, the set would grow with
+// each renewal, for names that have no document root here, and who asks for the same names again
+// would get a second lineage.
 
-// asOrdered is a lineage with the names that its certificate was ordered for, where this ledger knows them
-// and the certificate has others.
+// asOrdered is a lineage with the names that its certificate was ordered for, where this ledger
+// knows them and the certificate has others.
 func (s *base) asOrdered(l *certbot.Lineage) *certbot.Lineage {
 	if l == nil || l.Certificate == nil || l.Certificate.Leaf == nil {
 		return l
@@ -42,7 +44,8 @@ func (s *base) asOrdered(l *certbot.Lineage) *certbot.Lineage {
 	return l
 }
 
-// lineageFor is the lineage for exactly these names: by its certificate, or by what that was ordered for.
+// lineageFor is the lineage for exactly these names: by its certificate, or by what that was
+// ordered for.
 func (s *base) lineageFor(names []string) *certbot.Lineage {
 	if same := s.Disk.FindByNames(names); same != nil {
 		return same

@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// What every subject of this package needs: the parts that a server is made of, this host, and the run.
+// What every subject of this package needs: the parts that a server is made of, this host, and the
+// run.
 
 // Settings are what a command line says about the whole run, whatever certificate it is about.
 type Settings struct {
@@ -79,7 +80,8 @@ func (s *base) lock(ctx context.Context, key string) (func() error, error) {
 // tasks is where this run writes its tasks down.
 func (s *base) tasks() task.Book { return task.Book{Ledger: s.Ledger, Clock: s.Clock, Run: s.run} }
 
-// solitary reports whether no other run lives. An account is not taken from under one that works with it.
+// solitary reports whether no other run lives. An account is not taken from under one that works
+// with it.
 func (s *base) solitary(ctx context.Context) bool {
 	runs, err := s.Ledger.Runs(ctx, lastRenewals)
 	return err == nil && !slices.ContainsFunc(runs, func(r ledger.Run) bool {
@@ -88,7 +90,8 @@ func (s *base) solitary(ctx context.Context) bool {
 	})
 }
 
-// unfinished reports whether the ledger holds an order for the lineage that an earlier process left.
+// unfinished reports whether the ledger holds an order for the lineage that an earlier process
+// left.
 func (s *base) unfinished(ctx context.Context, lineage string) bool {
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage})
 	return err == nil && len(orders) > 0

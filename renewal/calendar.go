@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// When a certificate is to be renewed: by its renewal file, or a third of its lifetime before its end, or at once
-// where it was revoked or its key is lost. A clock that cannot be believed renews nothing.
+// When a certificate is to be renewed: by its renewal file, or a third of its lifetime before its
+// end, or at once where it was revoked or its key is lost. A clock that cannot be believed renews
+// nothing.
 
 // calendar says when certificates are to be renewed.
 type calendar struct {
@@ -17,11 +18,13 @@ type calendar struct {
 	revocations Revocations
 }
 
-// shortLived is the lifetime below which a certificate is renewed when half of it is left instead of a third.
+// shortLived is the lifetime below which a certificate is renewed when half of it is left instead
+// of a third.
 const shortLived = 10 * 24 * time.Hour
 
-// DueAt is the moment from which a certificate is to be renewed: renew_before_expiry before its end where the renewal file
-// says so, otherwise when a third of its lifetime is left, half for one that lives less than ten days (certbot ≥ 4.0).
+// DueAt is the moment from which a certificate is to be renewed: renew_before_expiry before its end
+// where the renewal file says so, otherwise when a third of its lifetime is left, half for one that
+// lives less than ten days (certbot ≥ 4.0).
 func DueAt(notBefore, notAfter time.Time, renewBefore string) (time.Time, error) {
 	if renewBefore == "" {
 		life := notAfter.Sub(notBefore)
@@ -30,7 +33,8 @@ func DueAt(notBefore, notAfter time.Time, renewBefore string) (time.Time, error)
 		}
 		return notAfter.Add(-life / 3), nil
 	}
-	// The interval is counted from now in certbot; counted back from the end it is the same but for the lengths of months.
+	// The interval is counted from now in certbot; counted back from the end it is the same but for
+	// the lengths of months.
 	later, err := certbot.AddInterval(notAfter, renewBefore)
 	if err != nil {
 		return time.Time{}, failure.Wrap(err, failure.RenewalFile, "Write it as in `renew_before_expiry = 30 days`.",
@@ -39,8 +43,8 @@ func DueAt(notBefore, notAfter time.Time, renewBefore string) (time.Time, error)
 	return notAfter.Add(-later.Sub(notAfter)), nil
 }
 
-// dueAt is the moment from which a lineage is to be renewed. A certificate that was revoked is due since then, as with
-// certbot, which asks the CA (OCSP): visitors are warned of it.
+// dueAt is the moment from which a lineage is to be renewed. A certificate that was revoked is due
+// since then, as with certbot, which asks the CA (OCSP): visitors are warned of it.
 func (s *calendar) dueAt(l *certbot.Lineage) (time.Time, error) {
 	if v, ok := s.revocations.Of(l.Certificate); ok {
 		return v.At, nil
@@ -49,8 +53,9 @@ func (s *calendar) dueAt(l *certbot.Lineage) (time.Time, error) {
 	return DueAt(c.NotBefore, c.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
 }
 
-// due reports whether a lineage is to be renewed, or rehearsed. What this run has renewed by finishing an earlier run's
-// order is not, whatever is forced: two runs with --force-renewal, the first of them killed, are one renewal.
+// due reports whether a lineage is to be renewed, or rehearsed. What this run has renewed by
+// finishing an earlier run's order is not, whatever is forced: two runs with --force-renewal, the
+// first of them killed, are one renewal.
 func (s *calendar) due(l *certbot.Lineage, round Round) (bool, error) {
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil {
 		if r, err := host.FromFile(s.asOrdered(l), round.Said); err == nil && order.Fulfils(done, r) {
@@ -70,7 +75,8 @@ func (s *calendar) pressing(l *certbot.Lineage) bool {
 	return revoked || urgent(l.Certificate, s.Clock.Now())
 }
 
-// urgent reports whether so little time is left that an attempt is worth a failure: ten days or a fifth of the lifetime.
+// urgent reports whether so little time is left that an attempt is worth a failure: ten days or a
+// fifth of the lifetime.
 func urgent(c *certbot.Certificate, now time.Time) bool {
 	left, life := c.NotAfter.Sub(now), c.NotAfter.Sub(c.NotBefore)
 	if life < shortLived {

@@ -12,8 +12,9 @@ import (
 
 // Which of the orders that only a CA remembers are this host's: what on its disk speaks for them.
 
-// claim says what this host knows of an order that only the CA remembers: a lineage with the same names, a key and a CSR
-// beside the lost ledger, or a token in a document root that is used here. One without a lineage was to make a new one.
+// claim says what this host knows of an order that only the CA remembers: a lineage with the same
+// names, a key and a CSR beside the lost ledger, or a token in a document root that is used here.
+// One without a lineage was to make a new one.
 func (s *rebuilds) claim(ctx context.Context, l drive.Lost, a *certbot.Account) drive.Claim {
 	c := drive.Claim{Keep: s.keyFor(ctx, l.Names)}
 	if same := s.lineageFor(l.Names); same != nil {
@@ -51,7 +52,8 @@ func newRequest(lineage string, names []string, server, root string) ledger.Requ
 	return r
 }
 
-// keyFor returns what makes the newest key and CSR for exactly these names those of an order, or nil.
+// keyFor returns what makes the newest key and CSR for exactly these names those of an order, or
+// nil.
 func (s *rebuilds) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key, csr ledger.FileRef, err error) {
 	stem := s.host.Kept.Orphan(names, func(id int64) bool {
 		o, err := s.Ledger.Order(ctx, id)
@@ -63,8 +65,9 @@ func (s *rebuilds) keyFor(ctx context.Context, names []string) func(*ledger.Orde
 	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return s.host.Kept.Keep(stem, o.ID) }
 }
 
-// rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none does.
-// Helpers look: a file system that hangs would keep this process, and with it the locks that it holds.
+// rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none
+// does. Helpers look: a file system that hangs would keep this process, and with it the locks that
+// it holds.
 func (s *rebuilds) rootWith(ctx context.Context, tokens []string) string {
 	for _, root := range s.roots() {
 		for _, token := range tokens { // what is no token is found nowhere

@@ -14,12 +14,13 @@ const mostSkew = 5 * time.Minute
 // floor is a moment before which this program did not exist.
 var floor = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 
-// fewestExpired is how many lineages must have expired at once before their number says something about the clock.
+// fewestExpired is how many lineages must have expired at once before their number says something
+// about the clock.
 const fewestExpired = 3
 
-// clockDoubt returns an error when this host's clock cannot be believed (rule 12): it stands before the program was
-// written, or a twentieth of all certificates expired since the last look at them. A clock that jumped ahead would
-// otherwise order everything anew at once.
+// clockDoubt returns an error when this host's clock cannot be believed (rule 12): it stands before
+// the program was written, or a twentieth of all certificates expired since the last look at them.
+// A clock that jumped ahead would otherwise order everything anew at once.
 func clockDoubt(now, lastRun time.Time, ends []time.Time) error {
 	const remedy = "Set the clock (and look at its source), or run the command with --force if it is right."
 	if now.Before(floor) {
@@ -41,7 +42,8 @@ func clockDoubt(now, lastRun time.Time, ends []time.Time) error {
 	return nil
 }
 
-// skewWarning is what to say about a difference between this host's clock and the CA's, "" when it is small.
+// skewWarning is what to say about a difference between this host's clock and the CA's, "" when it
+// is small.
 func skewWarning(ours, theirs time.Time) string {
 	if theirs.IsZero() || ours.Sub(theirs).Abs() <= mostSkew {
 		return ""

@@ -18,11 +18,12 @@ import (
 
 // A certificate for a person's own CSR belongs to no lineage: it is written to files that he names.
 
-// ownCSR prefixes the lineage of an order with a person's own CSR: the certificate belongs to no lineage on disk.
+// ownCSR prefixes the lineage of an order with a person's own CSR: the certificate belongs to no
+// lineage on disk.
 const ownCSR = "csr/"
 
-// ReadCSR reads a certificate signing request, PEM or DER, and the names it is for: those of the subjectAltName and the
-// common name, as certbot has it.
+// ReadCSR reads a certificate signing request, PEM or DER, and the names it is for: those of the
+// subjectAltName and the common name, as certbot has it.
 func ReadCSR(path string) (der []byte, names []string, err error) {
 	const remedy = "Name a file with a certificate signing request, PEM or DER."
 	content, err := os.ReadFile(path)
@@ -70,7 +71,8 @@ func CSRLineage(der []byte) string {
 	return ownCSR + hex.EncodeToString(sum[:8])
 }
 
-// ObtainCSR gets a certificate for a person's own CSR. It is written to files of its own, and no lineage is made.
+// ObtainCSR gets a certificate for a person's own CSR. It is written to files of its own, and no
+// lineage is made.
 func (s *wishes) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output) Result {
 	result := Result{Lineage: CSRLineage(csr), Names: w.Names}
 	err := s.fulfilCSR(ctx, w, csr, files, &result)

@@ -17,7 +17,8 @@ import (
 	"orderly/renewal"
 )
 
-// A CA refuses a CSR whose common name is not among the order's names, when the order is made and ready.
+// A CA refuses a CSR whose common name is not among the order's names, when the order is made and
+// ready.
 func TestACSRsNamesAreNames(t *testing.T) {
 	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

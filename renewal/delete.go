@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// A lineage is deleted with what would bring it back: its unfinished orders go first. A run that is killed meanwhile leaves a
-// task, which the next one finishes.
+// A lineage is deleted with what would bring it back: its unfinished orders go first. A run that is
+// killed meanwhile leaves a task, which the next one finishes.
 
 // deletions deletes lineages.
 type deletions struct {
@@ -24,8 +24,9 @@ type deletions struct {
 	deleted map[string]deletion // what this run has deleted, by lineage
 }
 
-// CertificateNames checks that there is a certificate of each name, so that nothing is deleted if one was mistyped. A list
-// separated by commas is taken for several names, unless a certificate is called so.
+// CertificateNames checks that there is a certificate of each name, so that nothing is deleted if
+// one was mistyped. A list separated by commas is taken for several names, unless a certificate is
+// called so.
 func (s *deletions) CertificateNames(ctx context.Context, given []string) ([]string, error) {
 	there, err := s.Disk.Names()
 	if err != nil {
@@ -61,16 +62,16 @@ func (s *deletions) CertificateNames(ctx context.Context, given []string) ([]str
 
 // deletion is the payload of a DeleteTask.
 type deletion struct {
-	// File is the SHA-256 of the renewal file that is deleted. Another one under the same name is another lineage, made since
-	// by certbot or by hand, and stays.
+	// File is the SHA-256 of the renewal file that is deleted. Another one under the same name is
+	// another lineage, made since by certbot or by hand, and stays.
 	File    string `json:"file"`
 	Revoked bool   `json:"revoked,omitempty"` // it is deleted because its certificate was revoked
 }
 
-// Delete removes a lineage from the disk, as certbot's delete does. Its unfinished orders go first, so that nothing of it
-// comes back: one that the CA has issued, or is about to, is given up; of another one the names become valid with the next
-// run, so that nothing stays pending, and no certificate is made. A run that is killed meanwhile leaves a task, which the next
-// one finishes.
+// Delete removes a lineage from the disk, as certbot's delete does. Its unfinished orders go first,
+// so that nothing of it comes back: one that the CA has issued, or is about to, is given up; of
+// another one the names become valid with the next run, so that nothing stays pending, and no
+// certificate is made. A run that is killed meanwhile leaves a task, which the next one finishes.
 func (s *deletions) Delete(ctx context.Context, name string) error {
 	if _, done := s.deleted[name]; done {
 		return nil // this run has just finished what an earlier one began
@@ -83,8 +84,8 @@ func (s *deletions) Delete(ctx context.Context, name string) error {
 	return s.delete(ctx, name, nil)
 }
 
-// delete is Delete for one who holds the lineage's lock. Revoked is the task that ends where the deletion begins; nil for
-// none.
+// delete is Delete for one who holds the lineage's lock. Revoked is the task that ends where the
+// deletion begins; nil for none.
 func (s *deletions) delete(ctx context.Context, name string, revoked *ledger.Task) error {
 	if err := s.Disk.Deletable(name); err != nil {
 		return err
@@ -116,8 +117,8 @@ func (s *deletions) renewalSum(name string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// erase removes the files of a deletion whose intent is durable. The renewal file goes last, so that without one nothing is
-// left to do.
+// erase removes the files of a deletion whose intent is durable. The renewal file goes last, so
+// that without one nothing is left to do.
 func (s *deletions) erase(ctx context.Context, t *ledger.Task, p deletion) error {
 	_, err := os.Lstat(s.Disk.Dirs.Renewal(t.Subject))
 	switch {
@@ -142,7 +143,8 @@ func (s *deletions) erase(ctx context.Context, t *ledger.Task, p deletion) error
 	return nil
 }
 
-// goOnDeleting finishes a deletion that another run began. A lineage that somebody works on is left to a later run.
+// goOnDeleting finishes a deletion that another run began. A lineage that somebody works on is left
+// to a later run.
 func (s *deletions) goOnDeleting(ctx context.Context, t *ledger.Task) error {
 	var p deletion
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// What earlier runs left is gone on with: all of it by renew and resume, a little of it by a command that is about
-// something else.
+// What earlier runs left is gone on with: all of it by renew and resume, a little of it by a
+// command that is about something else.
 
 // earlier goes on with orders that earlier runs left.
 type earlier struct {
@@ -20,8 +20,8 @@ type earlier struct {
 	*inPlace
 }
 
-// ResumeAll goes on with every order that an earlier process left, and pays the hooks it owed. Orders that a living process
-// works on are left to it.
+// ResumeAll goes on with every order that an earlier process left, and pays the hooks it owed.
+// Orders that a living process works on are left to it.
 func (s *earlier) ResumeAll(ctx context.Context) ([]Result, error) {
 	if err := s.host.Hooks.PayDebts(ctx); err != nil {
 		return nil, err
@@ -97,11 +97,13 @@ func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	return result, did || err != nil
 }
 
-// mourning is how long after its end an order is kept unfinished whose account is gone from this host: nobody can ask the CA
-// about it any more, and only this host's clock tells that it has ended.
+// mourning is how long after its end an order is kept unfinished whose account is gone from this
+// host: nobody can ask the CA about it any more, and only this host's clock tells that it has
+// ended.
 const mourning = 7 * 24 * time.Hour
 
-// forget settles an order that has expired and whose account is gone, so that not every run fails because of it for ever.
+// forget settles an order that has expired and whose account is gone, so that not every run fails
+// because of it for ever.
 func (s *earlier) forget(ctx context.Context, o *ledger.Order) error {
 	unlock, ok, err := s.Locks.TryLock(order.LineageLock(o.Lineage))
 	if err != nil || !ok {
@@ -118,8 +120,9 @@ func (s *earlier) forget(ctx context.Context, o *ledger.Order) error {
 	return s.abandon(ctx, order.AccountGone, []*ledger.Order{o}, nil)
 }
 
-// passed reports whether an order that an earlier run left has ended in a way that is nobody's failure: whether the lineage
-// needs another one is for the round to say, by the certificate it has.
+// passed reports whether an order that an earlier run left has ended in a way that is nobody's
+// failure: whether the lineage needs another one is for the round to say, by the certificate it
+// has.
 func passed(s ledger.State) bool {
 	switch s {
 	case ledger.TakenState, ledger.LostState, ledger.ExpiredState, ledger.ReleasedState:
@@ -128,16 +131,17 @@ func passed(s ledger.State) bool {
 	return false
 }
 
-// What a command gives to orders that others left before it turns to its own: so many of them, each with little patience.
+// What a command gives to orders that others left before it turns to its own: so many of them, each
+// with little patience.
 const (
 	mostRecovered   = 20
 	recoverPatience = 3 * time.Second
 )
 
-// Recover goes on with orders that earlier processes left for other lineages, for a little while, as far as their
-// certificates: what does not come so far at once is left to renew or resume, and to put one in place is for them and for its
-// lineage's own next run. It pays what dead runs left owed: a server that was stopped must come up again. Nothing to do costs
-// two queries.
+// Recover goes on with orders that earlier processes left for other lineages, for a little while,
+// as far as their certificates: what does not come so far at once is left to renew or resume, and
+// to put one in place is for them and for its lineage's own next run. It pays what dead runs left
+// owed: a server that was stopped must come up again. Nothing to do costs two queries.
 func (s *earlier) Recover(ctx context.Context, lineage string) error {
 	if err := s.host.Hooks.PayDebts(ctx); err != nil {
 		return err
@@ -157,8 +161,8 @@ func (s *earlier) Recover(ctx context.Context, lineage string) error {
 	return nil
 }
 
-// private reports whether an order is only for runs about its own lineage, and for those about all: what is left of it is
-// done on this host, or cannot be done without its hooks.
+// private reports whether an order is only for runs about its own lineage, and for those about all:
+// what is left of it is done on this host, or cannot be done without its hooks.
 func (s *earlier) private(o *ledger.Order) bool {
 	pre, err := s.host.Hooks.All("pre", o.Request.Hooks.Pre)
 	return err != nil || order.Issued(o) || o.Request.Solver == ledger.ManualSolver || len(pre) > 0

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// Each account has an order engine, made once in a run. Where a command may make an account it is made by the engine
-// itself, once nothing stands in the way of its first order.
+// Each account has an order engine, made once in a run. Where a command may make an account it is
+// made by the engine itself, once nothing stands in the way of its first order.
 
 // engines are the accounts of this host and the order engine of each.
 type engines struct {
@@ -52,13 +52,15 @@ func (s *engines) watchClock(date time.Time) {
 	}
 }
 
-// ChooseAccount returns the account to use without making one, nil where there is none yet and r allows to make it.
+// ChooseAccount returns the account to use without making one, nil where there is none yet and r
+// allows to make it.
 func (s *engines) ChooseAccount(server, id string, r account.Registration) (*certbot.Account, error) {
 	return s.Accounts().Choose(server, id, s.agreed(server, id, r))
 }
 
-// agreed completes what is said about making an account. For a dry run one may be made without a word where this host has
-// another: whoever made that has agreed to such terms (certbot's set_test_server_options).
+// agreed completes what is said about making an account. For a dry run one may be made without a
+// word where this host has another: whoever made that has agreed to such terms (certbot's
+// set_test_server_options).
 func (s *engines) agreed(server, id string, r account.Registration) account.Registration {
 	if !s.Settings.Rehearsal || id != "" || server != host.Staging { // nobody has agreed to another CA's terms
 		return r
@@ -106,8 +108,9 @@ func (s *engines) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine
 	return e, err
 }
 
-// engineFor returns the order engine of the account that a wish names. Where there is none yet and w allows to make one, it
-// is made once the checks have found nothing against the first order: see drive.Host.
+// engineFor returns the order engine of the account that a wish names. Where there is none yet and
+// w allows to make one, it is made once the checks have found nothing against the first order: see
+// drive.Host.
 func (s *engines) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) {
 	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
 	if err != nil {
@@ -141,8 +144,8 @@ func (s *engines) engineOf(ctx context.Context, o *ledger.Order) (*drive.Engine,
 	return s.Engine(ctx, &a)
 }
 
-// engineOfNobody is an engine that asks the CA nothing: what it has issued is put in place though the account that got it is
-// gone from this host.
+// engineOfNobody is an engine that asks the CA nothing: what it has issued is put in place though
+// the account that got it is gone from this host.
 func (s *engines) engineOfNobody(ctx context.Context, o *ledger.Order) (*drive.Engine, error) {
 	row, err := s.Ledger.AccountByID(ctx, o.AccountID)
 	if err != nil {

@@ -51,7 +51,8 @@ func TestABrokenSiteCostsNotEvenAnAccount(t *testing.T) {
 	}
 }
 
-// A renewal whose account is gone makes another one, where that was allowed, for a site that works alone.
+// A renewal whose account is gone makes another one, where that was allowed, for a site that works
+// alone.
 func TestARenewalThatNeedsAnAccountChecksFirst(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"

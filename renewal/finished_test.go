@@ -13,7 +13,8 @@ import (
 	"orderly/testca"
 )
 
-// leave is a run of certonly for a wish that dies when the CA has processed, or is asked, the first request of a kind.
+// leave is a run of certonly for a wish that dies when the CA has processed, or is asked, the first
+// request of a kind.
 func (h *machine) leave(kind string, after bool, w renewal.Wish) {
 	h.t.Helper()
 	h.site(w.Names...)
@@ -52,7 +53,8 @@ func (h *machine) newest(lineage string) *ledger.Order {
 	return orders[len(orders)-1]
 }
 
-// An order that another CA's certificate has overtaken is not installed, runs no hook, and its row says so (trial L13).
+// An order that another CA's certificate has overtaken is not installed, runs no hook, and its row
+// says so (trial L13).
 func TestWhatIsOvertakenIsNeitherInstalledNorDeployed(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"
@@ -113,7 +115,8 @@ func TestWhatIsIssuedForADeletedLineageIsLeftAside(t *testing.T) {
 	}
 }
 
-// What a run has just renewed by finishing an earlier run's order is renewed, however much is forced (trial L14).
+// What a run has just renewed by finishing an earlier run's order is renewed, however much is
+// forced (trial L14).
 func TestAForcedRenewalThatWasKilledIsOneOrder(t *testing.T) {
 	t.Parallel()
 	const name, other = "a.example.com", "b.example.com"
@@ -164,7 +167,8 @@ func TestAForcedRenewalThatWasKilledIsOneOrder(t *testing.T) {
 	}
 }
 
-// The same for deploy hooks that were cut short: the certificate is in place already, and deploying it is what is left.
+// The same for deploy hooks that were cut short: the certificate is in place already, and deploying
+// it is what is left.
 func TestAForcedRenewalKilledInItsDeployHookIsOneOrder(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"
@@ -206,7 +210,8 @@ func TestAForcedRenewalKilledInItsDeployHookIsOneOrder(t *testing.T) {
 	}
 }
 
-// A rehearsal that was killed and is run again is one order, too; and a forced renewal with another key is what was asked for.
+// A rehearsal that was killed and is run again is one order, too; and a forced renewal with another
+// key is what was asked for.
 func TestOnlyWhatWasAskedForCountsAsFinished(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"

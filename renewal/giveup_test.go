@@ -12,8 +12,9 @@ import (
 	"orderly/testca"
 )
 
-// An order whose CA does not answer any more makes every renew fail, until somebody gives it up here: what the CA may have
-// open stays listed until it has expired, and the names can be had from another CA.
+// An order whose CA does not answer any more makes every renew fail, until somebody gives it up
+// here: what the CA may have open stays listed until it has expired, and the names can be had from
+// another CA.
 func TestAnOrderWhoseCAIsGoneCanBeGivenUpHere(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"
@@ -42,8 +43,8 @@ func TestAnOrderWhoseCAIsGoneCanBeGivenUpHere(t *testing.T) {
 	}
 }
 
-// A certificate that is downloaded is put in place, and its hooks run, though its account is gone from this host, or was given
-// up.
+// A certificate that is downloaded is put in place, and its hooks run, though its account is gone
+// from this host, or was given up.
 func TestADownloadedCertificateNeedsNoAccount(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"

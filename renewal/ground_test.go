@@ -16,8 +16,8 @@ import (
 // customer owns document roots in these tests.
 const customer = 12345
 
-// releases lays a site out as Deployer and Capistrano do: the document root of name is a link of the customer's to the
-// release that is deployed. It returns the releases.
+// releases lays a site out as Deployer and Capistrano do: the document root of name is a link of
+// the customer's to the release that is deployed. It returns the releases.
 func (h *machine) releases(name string) (first, second string) {
 	h.t.Helper()
 	must(h.t, os.Chmod(h.dir, 0o755))
@@ -115,7 +115,8 @@ func TestADeploymentWhileTheCALooksIsFollowed(t *testing.T) {
 	h.wantEmpty(first, second)
 }
 
-// The customer's new permissions keep the token from being removed. The order goes on, and later runs try again.
+// The customer's new permissions keep the token from being removed. The order goes on, and later
+// runs try again.
 func TestATokenThatCannotBeRemovedIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})

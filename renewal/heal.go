@@ -13,8 +13,8 @@ import (
 
 // Before a wish is decided about, the lineages that it may be about are mended.
 
-// heal mends the lineages that a wish may be about, as renew does: a script that asks for a certificate once more after
-// somebody harmed live/ is not to get a second lineage.
+// heal mends the lineages that a wish may be about, as renew does: a script that asks for a
+// certificate once more after somebody harmed live/ is not to get a second lineage.
 func (s *wishes) heal(ctx context.Context, w Wish) {
 	troubled := s.Disk.Troubled(w.Names)
 	if w.CertName != "" && !slices.Contains(troubled, w.CertName) {
@@ -25,15 +25,16 @@ func (s *wishes) heal(ctx context.Context, w Wish) {
 		if failure.ClassOf(err) != failure.LineageBroken || s.Settings.Rehearsal {
 			continue
 		}
-		// Another process may be mending it just now; it is broken only if it still is when that one is done.
+		// Another process may be mending it just now; it is broken only if it still is when that
+		// one is done.
 		if unlock, err := s.Locks.Lock(ctx, order.LineageLock(name)); err == nil && unlock() == nil {
 			_, _ = s.host.Lineages.Open(name)
 		}
 	}
 }
 
-// passedOver refuses to make a new lineage for names that one has already which cannot be used: certbot passes it over and
-// makes a NAME-0001, and from then on renews both.
+// passedOver refuses to make a new lineage for names that one has already which cannot be used:
+// certbot passes it over and makes a NAME-0001, and from then on renews both.
 func (s *wishes) passedOver(w Wish) error {
 	if w.Duplicate || s.Settings.Rehearsal {
 		return nil

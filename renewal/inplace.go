@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 )
 
-// What stands in place when a run is done with a lineage, read from the disk and not from what was meant.
+// What stands in place when a run is done with a lineage, read from the disk and not from what was
+// meant.
 
 // inPlace reads what stands in place.
 type inPlace struct {
@@ -14,8 +15,8 @@ type inPlace struct {
 	*calendar
 }
 
-// keep says that a certificate in place is as it should be: because this run has finished what an earlier one began, or
-// since long.
+// keep says that a certificate in place is as it should be: because this run has finished what an
+// earlier one began, or since long.
 func (s *inPlace) keep(r *Result, l *certbot.Lineage) {
 	r.Outcome = Kept
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil && r.Order == 0 {

@@ -11,7 +11,8 @@ import (
 	"orderly/testca"
 )
 
-// Trial L4: an installer that is named and not run is told of with each renewal, unless a deploy hook does its work.
+// Trial L4: an installer that is named and not run is told of with each renewal, unless a deploy
+// hook does its work.
 func TestAnInstallerThatIsNotRunIsTold(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"

@@ -27,8 +27,8 @@ func (h *machine) obeyed() bool {
 	return len(h.ca.Truth().Revoked) > 0 || h.theirs().Status == "deactivated"
 }
 
-// A command that was ended before anything was sent said so. The run that cron begins next must not do behind the person's
-// back what cannot be undone.
+// A command that was ended before anything was sent said so. The run that cron begins next must not
+// do behind the person's back what cannot be undone.
 func TestWhatWasEndedBeforeItWasSentIsNotDoneLater(t *testing.T) {
 	t.Parallel()
 	for kind := range irrevocable(nil) {
@@ -60,8 +60,9 @@ func TestWhatWasEndedBeforeItWasSentIsNotDoneLater(t *testing.T) {
 	}
 }
 
-// What a dead run had asked for is found out once the CA can be reached again: that it could not be in between, or had no
-// time, is no answer. A revoked certificate would stay in use, and a deactivated account be the one that renews.
+// What a dead run had asked for is found out once the CA can be reached again: that it could not be
+// in between, or had no time, is no answer. A revoked certificate would stay in use, and a
+// deactivated account be the one that renews.
 func TestWhatADeadRunSentIsFollowedOnceTheCAAnswers(t *testing.T) {
 	t.Parallel()
 	for kind := range irrevocable(nil) {
@@ -75,7 +76,8 @@ func TestWhatADeadRunSentIsFollowedOnceTheCAAnswers(t *testing.T) {
 				h := newHost(t, testca.Config{})
 				h.has("a.example.com")
 				do, a := irrevocable(h)[kind], h.account()
-				// Effects 1 and 2 are the commit of the intent; it dies before it can note the answer.
+				// Effects 1 and 2 are the commit of the intent; it dies before it can note the
+				// answer.
 				if died := h.killed(3, kind, func(s *renewal.Server) error { return do(t.Context(), s) }); !died || !h.obeyed() {
 					t.Fatal("the CA has not done it")
 				}

@@ -15,7 +15,8 @@ import (
 	"orderly/testca"
 )
 
-// killer ends a run at one of its effects: at each change on disk, and before and after each commit, in turn.
+// killer ends a run at one of its effects: at each change on disk, and before and after each
+// commit, in turn.
 type killer struct {
 	ledger.Store
 	at, met int
@@ -30,7 +31,8 @@ func (k *killer) step(string) {
 	}
 }
 
-// Commit implements ledger.Store. The words of events and commands are another version's: nothing is recovered by them.
+// Commit implements ledger.Store. The words of events and commands are another version's: nothing
+// is recovered by them.
 func (k *killer) Commit(ctx context.Context, c *ledger.Change) error {
 	for i := range c.Events {
 		c.Events[i].Kind, c.Events[i].Detail = "reworded", ""
@@ -88,8 +90,9 @@ func (h *machine) whole(lineage string) bool {
 	return err == nil && l.CheckPair() == nil
 }
 
-// A deletion that is killed at any effect is finished by whatever run comes next: the lineage is whole, since nothing of it
-// was begun, or gone for good, and no renew fails because of it (trial P7). So is what an order would bring back.
+// A deletion that is killed at any effect is finished by whatever run comes next: the lineage is
+// whole, since nothing of it was begun, or gone for good, and no renew fails because of it (trial
+// P7). So is what an order would bring back.
 func TestADeletionKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -163,7 +166,8 @@ func TestADeletionIsRepeatedAfterAKill(t *testing.T) {
 	}
 }
 
-// A revocation that is killed at any effect: the certificate is revoked and its lineage gone, or nothing was begun.
+// A revocation that is killed at any effect: the certificate is revoked and its lineage gone, or
+// nothing was begun.
 func TestARevocationKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -250,8 +254,8 @@ func (h *machine) status(a *certbot.Account) string {
 	return "unknown"
 }
 
-// A change of key that is killed at any effect is made or was never begun; in between no run is left without a key, and none
-// asks the CA about it again and again.
+// A change of key that is killed at any effect is made or was never begun; in between no run is
+// left without a key, and none asks the CA about it again and again.
 func TestAKeyChangeKilledAnywhereIsFinishedByTheNextRun(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})

@@ -45,8 +45,8 @@ func (h *machine) warned(phrase string) int {
 	return n
 }
 
-// Somebody put a pair of their own into the archive as the next version. It ends sooner than the one in use: nothing leads
-// there, nothing is ordered for it, and one note says so.
+// Somebody put a pair of their own into the archive as the next version. It ends sooner than the
+// one in use: nothing leads there, nothing is ordered for it, and one note says so.
 func TestAVersionThatIsNoSuccessorIsLeftAloneByEveryCommand(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -232,7 +232,8 @@ func TestACopiedRenewalFileIsSkipped(t *testing.T) {
 	}
 }
 
-// An interval that no certificate of this CA can keep is not obeyed: it would be ordered anew by every run.
+// An interval that no certificate of this CA can keep is not obeyed: it would be ordered anew by
+// every run.
 func TestAnIntervalLongerThanTheLifetimeIsNotObeyed(t *testing.T) {
 	t.Parallel()
 	for _, interval := range []string{"30 days", "99 years", "99999 weeks", "160 hours", "-3 days", "0 days", "soon"} {
@@ -359,7 +360,8 @@ func TestForeignKeysAreReplacedToo(t *testing.T) {
 	}
 }
 
-// What cannot be put in place is not ordered. Not even root makes a file in the directory that stands for one with chattr +i.
+// What cannot be put in place is not ordered. Not even root makes a file in the directory that
+// stands for one with chattr +i.
 func TestNothingIsOrderedThatCannotBePutInPlace(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -387,7 +389,8 @@ func TestNothingIsOrderedThatCannotBePutInPlace(t *testing.T) {
 	}
 }
 
-// Between finalize and installation a person mended the renewal file. The mended file stays, and what the order brought beside.
+// Between finalize and installation a person mended the renewal file. The mended file stays, and
+// what the order brought beside.
 func TestSettingsMendedBeforeTheInstallationStay(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -420,8 +423,8 @@ func TestSettingsMendedBeforeTheInstallationStay(t *testing.T) {
 	}
 }
 
-// A run that was killed while it made a new lineage left a private key aside. Who comes next removes it, unless an order is going
-// to complete it.
+// A run that was killed while it made a new lineage left a private key aside. Who comes next
+// removes it, unless an order is going to complete it.
 func TestALineageThatAKillLeftWithoutANameIsSwept(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -448,8 +451,8 @@ func TestALineageThatAKillLeftWithoutANameIsSwept(t *testing.T) {
 	}
 }
 
-// A configuration directory that was moved says so, and every command that works on a lineage goes on there. The remedy of the
-// listing is what the test does.
+// A configuration directory that was moved says so, and every command that works on a lineage goes
+// on there. The remedy of the listing is what the test does.
 func TestAMovedDirectoryIsRecognised(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})

@@ -116,7 +116,8 @@ func TestAnotherTypeOfKeyIsConfirmedWhereNamesGrow(t *testing.T) {
 	}
 }
 
-// Trial L6: what is mended in the renewal file while an order waits decides about the certificate, and stays in the file.
+// Trial L6: what is mended in the renewal file while an order waits decides about the certificate,
+// and stays in the file.
 func TestTheMendedFileDecides(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

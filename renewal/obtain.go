@@ -8,10 +8,11 @@ import (
 	"orderly/order"
 )
 
-// A wish is decided about twice: before anything is waited for, so that what is not due costs nothing, and again under the
-// lineage's lock, since another process may have been quicker.
+// A wish is decided about twice: before anything is waited for, so that what is not due costs
+// nothing, and again under the lineage's lock, since another process may have been quicker.
 
-// errMoved says that another process changed what the decision rested on while the lock was waited for.
+// errMoved says that another process changed what the decision rested on while the lock was waited
+// for.
 var errMoved = errors.New("another process made or renamed the lineage meanwhile")
 
 // mostDecisions bounds how often a decision is made anew because of errMoved.
@@ -84,8 +85,8 @@ func (s *wishes) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 	return s.conclude(d.Lineage, outcome, err, result)
 }
 
-// enough reports whether a decision's lineage has a certificate for just these names that is not due: otherwise a script that
-// names a dead domain would get another certificate with every run.
+// enough reports whether a decision's lineage has a certificate for just these names that is not
+// due: otherwise a script that names a dead domain would get another certificate with every run.
 func (s *wishes) enough(w Wish, d Decision) func([]string) bool {
 	return func(names []string) bool {
 		if d.Current == nil || w.Renew || w.Choice.ChangesKeyType(d.Current) || s.host.Lineages.NeedsKey(d.Current) || s.Settings.Rehearsal ||

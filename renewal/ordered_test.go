@@ -9,7 +9,8 @@ import (
 	"orderly/testca"
 )
 
-// A CA that adds a name of its own: what was asked for is found again, and renewed, and nothing else is ordered.
+// A CA that adds a name of its own: what was asked for is found again, and renewed, and nothing
+// else is ordered.
 func TestWhatWasAskedForIsRenewedAndNotWhatWasReceived(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -47,7 +48,8 @@ func TestWhatWasAskedForIsRenewedAndNotWhatWasReceived(t *testing.T) {
 	}
 }
 
-// What a CA issues in answer to a renewal is not put over a good pair where it is not what was asked for; the next runs wait.
+// What a CA issues in answer to a renewal is not put over a good pair where it is not what was
+// asked for; the next runs wait.
 func TestAnUnfitRenewalLeavesTheGoodPair(t *testing.T) {
 	t.Parallel()
 	for name, odd := range map[string]testca.OddCertificate{

@@ -18,15 +18,16 @@ type Question struct {
 	Text    string
 	Yes, No string
 	Choices []string // in place of Yes and No
-	// AtTerminal: certbot asks it only where a person sits at a terminal, and otherwise takes its default.
+	// AtTerminal: certbot asks it only where a person sits at a terminal, and otherwise takes its
+	// default.
 	AtTerminal bool
 }
 
 // ErrNobody says that nobody can be asked, or nobody answers: then everything is as with -n.
 var ErrNobody = errors.New("nobody answers")
 
-// ask puts a question, each once for a wish: decisions are made again under the lineage's lock, where nobody may be waited for.
-// The answer counts from 0, which is yes or the first choice.
+// ask puts a question, each once for a wish: decisions are made again under the lineage's lock,
+// where nobody may be waited for. The answer counts from 0, which is yes or the first choice.
 func (w Wish) ask(q Question) (int, error) {
 	if a, ok := w.answers[q.Text]; ok {
 		if a < 0 {
@@ -50,7 +51,8 @@ func (w Wish) ask(q Question) (int, error) {
 	return a, err
 }
 
-// keeps asks what is to be done about a certificate that is as it was asked for and not due. Where nobody answers it is kept.
+// keeps asks what is to be done about a certificate that is as it was asked for and not due. Where
+// nobody answers it is kept.
 func (w Wish) keeps(l *certbot.Lineage) (bool, error) {
 	if w.Keep {
 		return true, nil
@@ -65,7 +67,8 @@ func (w Wish) keeps(l *certbot.Lineage) (bool, error) {
 	return a == 0, err
 }
 
-// expands asks whether a lineage is to hold more names. Where nobody answers it is not, with certbot's words for -n.
+// expands asks whether a lineage is to hold more names. Where nobody answers it is not, with
+// certbot's words for -n.
 func (w Wish) expands(part *certbot.Lineage) error {
 	if w.Expand || w.Renew {
 		return nil
@@ -83,7 +86,8 @@ func (w Wish) expands(part *certbot.Lineage) error {
 		"User chose to cancel the operation and may reinvoke the client.")
 }
 
-// changesNames asks whether the names of a lineage that was named are to change, as certbot does at a terminal.
+// changesNames asks whether the names of a lineage that was named are to change, as certbot does at
+// a terminal.
 func (w Wish) changesNames(l *certbot.Lineage) error {
 	if w.NewNames {
 		return nil
@@ -112,9 +116,10 @@ func (w Wish) changesNames(l *certbot.Lineage) error {
 	return failure.New(failure.Config, "", "Specified mismatched certificate name and domains.")
 }
 
-// confirms says whether the type of key changes, and refuses, as certbot does, to change that of a certificate that was not
-// named: one that a device needs as RSA would otherwise change with the first script that has another default. At a terminal
-// it is asked, also where certbot's own default is another one than the certificate has.
+// confirms says whether the type of key changes, and refuses, as certbot does, to change that of a
+// certificate that was not named: one that a device needs as RSA would otherwise change with the
+// first script that has another default. At a terminal it is asked, also where certbot's own
+// default is another one than the certificate has.
 func (w *Wish) confirms(l *certbot.Lineage) error {
 	given := w.Choice.KeyType.Said()
 	wanted := cmp.Or(w.Choice.KeyType.Is(), "ecdsa")

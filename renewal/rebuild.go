@@ -68,7 +68,8 @@ func (s *rebuilds) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAcco
 	return one, err
 }
 
-// servers lists the directory URLs of the CAs that this host has accounts at, by certbot's layout: host and path.
+// servers lists the directory URLs of the CAs that this host has accounts at, by certbot's layout:
+// host and path.
 func (s *rebuilds) servers() ([]string, error) {
 	root := filepath.Join(s.Disk.Dirs.Config, "accounts")
 	var servers []string

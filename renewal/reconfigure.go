@@ -14,8 +14,8 @@ import (
 
 // Renewal settings are changed once a rehearsal with them has come to a certificate.
 
-// Reconfiguration is what reconfigure was asked for: a round of the one lineage CertName with the settings that it is to
-// have from now on.
+// Reconfiguration is what reconfigure was asked for: a round of the one lineage CertName with the
+// settings that it is to have from now on.
 type Reconfiguration struct {
 	Round
 	Only bool // rehearse, and change nothing
@@ -35,9 +35,10 @@ type reconfigs struct {
 	*calendar
 }
 
-// Reconfigure changes a lineage's renewal settings once a rehearsal with them has come to a certificate, preflight included.
-// Let's Encrypt's lineages are rehearsed at its staging server, others at their own. The renewal file is replaced in one
-// instant; a run that dies before has changed nothing.
+// Reconfigure changes a lineage's renewal settings once a rehearsal with them has come to a
+// certificate, preflight included. Let's Encrypt's lineages are rehearsed at its staging server,
+// others at their own. The renewal file is replaced in one instant; a run that dies before has
+// changed nothing.
 func (s *reconfigs) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfigured, error) {
 	done := Reconfigured{Lineage: w.CertName, Path: s.Disk.Dirs.Renewal(w.CertName)}
 	l, err := s.reconfigurable(w)
@@ -97,14 +98,16 @@ func (s *reconfigs) rehearsed(ctx context.Context, l *certbot.Lineage, round Rou
 	return nil
 }
 
-// rehearsal renews as a rehearsal does. Its engines are its own: they see a host on which nothing changes.
+// rehearsal renews as a rehearsal does. Its engines are its own: they see a host on which nothing
+// changes.
 func (s *reconfigs) rehearsal() *rounds {
 	b := s.rehearsing()
 	e := &engines{base: b, accounts: s.accounts, made: map[string]*drive.Engine{}, finish: s.finish}
 	return newRounds(b, e, &calendar{b, s.revocations})
 }
 
-// rewrite applies what was asked to the renewal file and reports whether that changed it. The caller holds the lineage's lock.
+// rewrite applies what was asked to the renewal file and reports whether that changed it. The
+// caller holds the lineage's lock.
 func (s *reconfigs) rewrite(ctx context.Context, w Reconfiguration) (bool, error) {
 	l, err := s.Disk.Open(w.CertName)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"orderly/order"
 )
 
-// Orders are given up because a person says so: at their CA, or on this host alone where the CA or the account is gone.
+// Orders are given up because a person says so: at their CA, or on this host alone where the CA or
+// the account is gone.
 
 // releases gives orders up.
 type releases struct {
@@ -53,8 +54,9 @@ func (s *releases) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Res
 	return results
 }
 
-// GiveUpAll gives orders up on this host alone: their CA, or their account, is gone for good, and every run would fail because
-// of them. What may be open of them there stays among what is pending until it has expired.
+// GiveUpAll gives orders up on this host alone: their CA, or their account, is gone for good, and
+// every run would fail because of them. What may be open of them there stays among what is pending
+// until it has expired.
 func (s *releases) GiveUpAll(ctx context.Context, orders []*ledger.Order) []Result {
 	var results []Result
 	for _, o := range orders {

@@ -1,8 +1,9 @@
-// Package renewal keeps the certificates of one server: it decides which are due and what is wanted, and goes over all
-// lineages. It must never make a request for a lineage that is not due, and never let one broken lineage keep the others from
-// being renewed.
+// Package renewal keeps the certificates of one server: it decides which are due and what is
+// wanted, and goes over all lineages. It must never make a request for a lineage that is not due,
+// and never let one broken lineage keep the others from being renewed.
 //
-// A Server is put together of subjects, each with what it needs of the others; they need each other downwards only:
+// A Server is put together of subjects, each with what it needs of the others; they need each other
+// downwards only:
 //
 //	wishes, rounds, reconfigs        what certonly, renew and reconfigure ask for
 //	revoking, deletions, releases    what takes certificates, lineages and orders away
@@ -20,7 +21,8 @@ import (
 	"time"
 )
 
-// Server is one web server: its disk, its ledger, its accounts. It serves one command in one process.
+// Server is one web server: its disk, its ledger, its accounts. It serves one command in one
+// process.
 type Server struct {
 	*base
 	*engines
@@ -53,7 +55,8 @@ func New(ctx context.Context, p Parts) *Server {
 	}
 }
 
-// Begin records that a command runs. The account, where it is known already, is recorded in the same commit.
+// Begin records that a command runs. The account, where it is known already, is recorded in the
+// same commit.
 func (s *Server) Begin(ctx context.Context, command string, pid int, account *ledger.Account) error {
 	s.run.Command, s.run.PID, s.run.StartedAt = command, pid, s.Clock.Now()
 	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}
@@ -75,21 +78,24 @@ func (s *Server) Begin(ctx context.Context, command string, pid int, account *le
 	return s.host.Sweep(ctx)
 }
 
-// Only says that this wish is all the run is about, so that its end may be recorded with the order's.
+// Only says that this wish is all the run is about, so that its end may be recorded with the
+// order's.
 func (s *Server) Only() { s.host.Only() }
 
 // PreflightTook is how long this run spent on preflight, all certificates together.
 func (s *Server) PreflightTook() time.Duration { return s.host.Checks.PreflightTook() }
 
-// PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are theirs.
+// PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are
+// theirs.
 func (s *Server) PayDebts(ctx context.Context) error { return s.host.Hooks.PayDebts(ctx) }
 
-// lastWord is how long a post-hook may take after a signal. With the time that a request under way is given it keeps the
-// whole within two seconds; a hook that needs longer is ended and paid by the next run.
+// lastWord is how long a post-hook may take after a signal. With the time that a request under way
+// is given it keeps the whole within two seconds; a hook that needs longer is ended and paid by the
+// next run.
 const lastWord = 400 * time.Millisecond
 
-// Finish runs the post-hooks this run owes, also after a signal: a service that a pre-hook stopped must not stay down. It
-// is called once, after everything else.
+// Finish runs the post-hooks this run owes, also after a signal: a service that a pre-hook stopped
+// must not stay down. It is called once, after everything else.
 func (s *Server) Finish(ctx context.Context) error {
 	s.host.Ports.Close() // a post-hook may start the web server whose port it was
 	defer s.host.Ports.Free()

@@ -43,7 +43,8 @@ func TestAWishIsFulfilledOnce(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with one lineage, the others are renewed, and the CA is asked for nothing on behalf of the broken.
+// Whatever is wrong with one lineage, the others are renewed, and the CA is asked for nothing on
+// behalf of the broken.
 func TestABrokenLineageDoesNotKeepTheOthersFromBeingRenewed(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -119,7 +120,8 @@ func TestARenewalSaysWhatItReplaces(t *testing.T) {
 // A clock that jumped makes everything look expired. It is not believed, however often it is asked.
 func TestAJumpingClockOrdersNothing(t *testing.T) {
 	t.Parallel()
-	// The test CA dates certificates by the real clock: those that are to be of use after the jump live longer.
+	// The test CA dates certificates by the real clock: those that are to be of use after the jump
+	// live longer.
 	h := newHost(t, testca.Config{Profiles: map[string]testca.Lifetimes{"long": {Certificate: 800 * day}}})
 	h.has("a.example", "b.example", "c.example")
 	_, err := h.renew(renewal.Round{})
@@ -175,7 +177,8 @@ func TestAHookDoesNotRunInVain(t *testing.T) {
 	}
 }
 
-// Rule 14: a run died between its pre-hook and its post-hook. Whoever comes next pays, once, and not while the run lives.
+// Rule 14: a run died between its pre-hook and its post-hook. Whoever comes next pays, once, and
+// not while the run lives.
 func TestAPostHookThatIsOwedIsPaidByTheNext(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -340,7 +343,8 @@ func TestAccountsAreMadeOnlyWhenThatWasSaid(t *testing.T) {
 	if r.Outcome != renewal.Failed || len(h.ca.Truth().Requests) != 0 {
 		t.Errorf("%+v, %d requests", r, len(h.ca.Truth().Requests))
 	}
-	// The answer to newAccount is lost: the next run uses the same key, and finds the account that was made.
+	// The answer to newAccount is lost: the next run uses the same key, and finds the account that
+	// was made.
 	h.twice("new-account", testca.Fault{Action: testca.LoseAnswer})
 	if r := h.process("certonly").Obtain(t.Context(), h.wish("a.example")); r.Outcome != renewal.Failed {
 		t.Errorf("%+v", r)

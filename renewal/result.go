@@ -60,8 +60,8 @@ func (r *Result) fail(err error) {
 	}
 }
 
-// Exit is the exit code that results amount to: 75 when something was stopped in time, 1 when something failed, as
-// certbot's renew.
+// Exit is the exit code that results amount to: 75 when something was stopped in time, 1 when
+// something failed, as certbot's renew.
 func Exit(results []Result, err error) int {
 	if err != nil {
 		return failure.ClassOf(err).ExitCode()

@@ -34,8 +34,8 @@ type Revocation struct {
 	KeyPath  string        // where that was read
 	Reason   acme.Reason
 	Keep     bool // the files are not deleted
-	// Ask, where not nil, is asked once the certificate is revoked whether its lineage is to be deleted. A run that dies before
-	// leaves the files.
+	// Ask, where not nil, is asked once the certificate is revoked whether its lineage is to be
+	// deleted. A run that dies before leaves the files.
 	Ask func() bool
 }
 
@@ -60,7 +60,8 @@ func (r Revoked) Congratulate() string {
 	return fmt.Sprintf("Congratulations! You have successfully revoked the certificate that was located at %s.", r.Path)
 }
 
-// revocation is the payload of a RevokeTask: all that is needed to send it once more, and to end it.
+// revocation is the payload of a RevokeTask: all that is needed to send it once more, and to end
+// it.
 type revocation struct {
 	Path    string      `json:"path"`
 	Serial  string      `json:"serial"`
@@ -73,8 +74,9 @@ type revocation struct {
 	KeyPath string      `json:"key_path,omitempty"` // of the certificate's own key, where that signs
 }
 
-// What a command means to do beside orders is a task in the ledger: see package task. A command that was told that nothing was
-// done (the CA refused, nothing was sent) ends its task: the person knows, and decides.
+// What a command means to do beside orders is a task in the ledger: see package task. A command
+// that was told that nothing was done (the CA refused, nothing was sent) ends its task: the person
+// knows, and decides.
 
 // stepRevoked: the certificate is revoked by the CA; its lineage may be left to delete.
 const stepRevoked = "revoked"
@@ -87,9 +89,10 @@ type revoking struct {
 	revoked []Revoked // what this run has finished of what earlier ones began
 }
 
-// Revoke revokes a certificate (RFC 8555 §7.6) and deletes its lineage, unless that is to be kept. One that was revoked
-// before is as good as done. A run that dies meanwhile leaves a task, which the next one finishes. An unfinished order of a
-// lineage that is kept goes on: its certificate is another one. That of a lineage that is deleted goes with it.
+// Revoke revokes a certificate (RFC 8555 §7.6) and deletes its lineage, unless that is to be kept.
+// One that was revoked before is as good as done. A run that dies meanwhile leaves a task, which
+// the next one finishes. An unfinished order of a lineage that is kept goes on: its certificate is
+// another one. That of a lineage that is deleted goes with it.
 func (s *revoking) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 	if done, ok := s.revokedJustNow(w); ok {
 		return done, nil
@@ -130,7 +133,8 @@ func (s *revoking) revokedJustNow(w Revocation) (Revoked, bool) {
 	return Revoked{}, false
 }
 
-// revokedLineage finds the lineage that a revocation is about; nil, without an error, for a certificate that is no lineage's.
+// revokedLineage finds the lineage that a revocation is about; nil, without an error, for a
+// certificate that is no lineage's.
 func (s *revoking) revokedLineage(w Revocation) (*certbot.Lineage, error) {
 	if w.CertName == "" {
 		l, err := s.Disk.FindByPath(w.CertPath)
@@ -145,7 +149,8 @@ func (s *revoking) revokedLineage(w Revocation) (*certbot.Lineage, error) {
 	return s.Disk.Look(w.CertName)
 }
 
-// revoke revokes the certificate at done.Path. The intent is durable before, with all that whoever finishes it needs.
+// revoke revokes the certificate at done.Path. The intent is durable before, with all that whoever
+// finishes it needs.
 func (s *revoking) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, done *Revoked) (*ledger.Task, error) {
 	text, err := os.ReadFile(done.Path) // under the lock: a renewal may have put another one there
 	if err != nil {
@@ -172,7 +177,8 @@ func (s *revoking) revoke(ctx context.Context, w Revocation, l *certbot.Lineage,
 	return t, s.askToRevoke(ctx, t, p, ask, done)
 }
 
-// askToRevoke sends the request and records what came of it. A task whose request certainly did nothing ends with it.
+// askToRevoke sends the request and records what came of it. A task whose request certainly did
+// nothing ends with it.
 func (s *revoking) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, ask func() error, done *Revoked) error {
 	tries := 0
 	err := account.Again(ctx, s.Clock, func() error { tries++; return ask() })
@@ -238,7 +244,8 @@ func (s *revoking) revocation(ctx context.Context, p revocation, signer crypto.S
 	return func() error { _, err := speaker.Revoke(ctx, leaf, p.Reason); return err }, err
 }
 
-// goOnRevoking finishes a revocation that another run began. Its lineage is deleted only while it has that certificate.
+// goOnRevoking finishes a revocation that another run began. Its lineage is deleted only while it
+// has that certificate.
 func (s *revoking) goOnRevoking(ctx context.Context, t *ledger.Task) error {
 	var p revocation
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {

@@ -145,7 +145,8 @@ func TestWhatCannotBeRevokedIsExplained(t *testing.T) {
 	}
 }
 
-// left runs certonly for a name until the CA has processed or is asked the first request of a kind, and ends it there.
+// left runs certonly for a name until the CA has processed or is asked the first request of a kind,
+// and ends it there.
 func (h *machine) left(kind string, after bool, names ...string) {
 	h.t.Helper()
 	h.site(names...)
@@ -166,7 +167,8 @@ func (h *machine) left(kind string, after bool, names ...string) {
 	h.ca.ClearFaults()
 }
 
-// Whatever is open of a lineage when it is deleted: nothing of it comes back, and nothing stays pending.
+// Whatever is open of a lineage when it is deleted: nothing of it comes back, and nothing stays
+// pending.
 func TestNothingOfADeletedLineageComesBack(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"
@@ -200,7 +202,8 @@ func TestNothingOfADeletedLineageComesBack(t *testing.T) {
 	}
 }
 
-// Who deletes a certificate and wants it again goes on with the order that was open, and a run killed meanwhile is continued.
+// Who deletes a certificate and wants it again goes on with the order that was open, and a run
+// killed meanwhile is continued.
 func TestADeletedLineageThatIsWantedAgainIsNoLongerUnwanted(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"
@@ -220,7 +223,8 @@ func TestADeletedLineageThatIsWantedAgainIsNoLongerUnwanted(t *testing.T) {
 	}
 }
 
-// An order that rests, since another took its place, is taken up again; the renewal file then names the account by its new key.
+// An order that rests, since another took its place, is taken up again; the renewal file then names
+// the account by its new key.
 func TestAnOrderThatRestsFollowsItsAccountsNewKey(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -274,7 +278,8 @@ func TestNamesToDeleteAreAllThereOrNothingIsDeleted(t *testing.T) {
 	}
 }
 
-// A certificate that is revoked stays so: asking again does no harm, and what the CA says then is no news to the person.
+// A certificate that is revoked stays so: asking again does no harm, and what the CA says then is
+// no news to the person.
 func TestALostAnswerToARevocationIsAskedForOnceMore(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"

@@ -57,7 +57,8 @@ func TestARevokedCertificateIsDueAtOnce(t *testing.T) {
 	}
 }
 
-// A revocation whose answer was lost, asked for again, is known as well: the CA says that it was done.
+// A revocation whose answer was lost, asked for again, is known as well: the CA says that it was
+// done.
 func TestARevocationThatTheCAHadDoneIsKnown(t *testing.T) {
 	t.Parallel()
 	const name = "a.example.com"

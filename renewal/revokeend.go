@@ -12,10 +12,11 @@ import (
 	"path/filepath"
 )
 
-// After a certificate was revoked its lineage goes, unless it is to be kept; and a private key is read in any form.
+// After a certificate was revoked its lineage goes, unless it is to be kept; and a private key is
+// read in any form.
 
-// deleteRevoked deletes the lineage of a revoked certificate, unless that is to be kept, and ends the task. The caller holds
-// the lineage's lock.
+// deleteRevoked deletes the lineage of a revoked certificate, unless that is to be kept, and ends
+// the task. The caller holds the lineage's lock.
 func (s *revoking) deleteRevoked(ctx context.Context, w Revocation, t *ledger.Task, done *Revoked) error {
 	w.Keep = w.Keep || (w.Ask != nil && done.Lineage != "" && !w.Ask())
 	end := func() error {

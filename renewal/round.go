@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A round goes over all lineages. A broken one does not keep the others from being renewed, and one that another process
-// is at work on is left for the end.
+// A round goes over all lineages. A broken one does not keep the others from being renewed, and one
+// that another process is at work on is left for the end.
 
 // Round is what renew was asked for.
 type Round struct {
@@ -24,8 +24,8 @@ type Round struct {
 	Progress     func(done, all int) // called after each lineage; may be nil
 	// Spread tells how long to wait before the first lineage that is due; nil for not at all.
 	Spread func() time.Duration
-	// Looking is called with the renewal file before anything is done for a lineage, Looked with what came of it; both may
-	// be nil.
+	// Looking is called with the renewal file before anything is done for a lineage, Looked with
+	// what came of it; both may be nil.
 	Looking func(path string)
 	Looked  func(Result)
 }
@@ -62,11 +62,12 @@ func newRounds(b *base, e *engines, c *calendar) *rounds {
 	return &rounds{base: b, engines: e, inPlace: &inPlace{b, c}, attempts: &attempts{b}}
 }
 
-// roundPatience is how long a round waits, at its end, for all lineages together that other runs are at work on.
+// roundPatience is how long a round waits, at its end, for all lineages together that other runs
+// are at work on.
 const roundPatience = time.Minute
 
-// RenewAll goes over the lineages and renews those that are due. A broken one does not keep the others from being renewed;
-// what concerns the account, the ledger or the clock ends the round.
+// RenewAll goes over the lineages and renews those that are due. A broken one does not keep the
+// others from being renewed; what concerns the account, the ledger or the clock ends the round.
 func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	names, err := s.Disk.Listed()
 	if err != nil {
@@ -107,8 +108,9 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	return results, err
 }
 
-// goRound goes over the lineages without waiting for other processes, and returns those that one of them is at work on: one
-// that hangs must not keep the others from being renewed. Who names a single one waits for it.
+// goRound goes over the lineages without waiting for other processes, and returns those that one of
+// them is at work on: one that hangs must not keep the others from being renewed. Who names a
+// single one waits for it.
 func (s *rounds) goRound(ctx context.Context, views []view, round Round, tell func(Result) error) (busy []view, err error) {
 	if round.CertName == "" {
 		ctx = host.Hurried(ctx, 0)
@@ -128,7 +130,8 @@ func (s *rounds) goRound(ctx context.Context, views []view, round Round, tell fu
 	return busy, nil
 }
 
-// waitForBusy tries once more, at the end of the round, what other processes were at work on. All are waited for together.
+// waitForBusy tries once more, at the end of the round, what other processes were at work on. All
+// are waited for together.
 func (s *rounds) waitForBusy(ctx context.Context, busy []view, round Round, tell func(Result) error) error {
 	until := s.Clock.Now().Add(min(roundPatience, s.host.Locks.Usual()))
 	for _, v := range busy {
@@ -144,8 +147,8 @@ func (s *rounds) waitForBusy(ctx context.Context, busy []view, round Round, tell
 	return nil
 }
 
-// checkClock compares the clock with the last round that believed it. One that did not must not count: the next would find
-// nothing expired since, and believe the same clock.
+// checkClock compares the clock with the last round that believed it. One that did not must not
+// count: the next would find nothing expired since, and believe the same clock.
 func (s *rounds) checkClock(ctx context.Context, views []view) error {
 	runs, err := s.Ledger.Runs(ctx, lastRenewals)
 	if err != nil {

@@ -81,7 +81,8 @@ func TestNoHookRunsWhereACheckRefusesForCertain(t *testing.T) {
 	}
 }
 
-// opens is a wish whose document root is served from front/NAME, and only between its pre-hook and its post-hook.
+// opens is a wish whose document root is served from front/NAME, and only between its pre-hook and
+// its post-hook.
 func (h *machine) opens(front, name string) renewal.Wish {
 	root := filepath.Join(h.dir, "real", name)
 	must(h.t, os.MkdirAll(root, 0o755))
@@ -104,8 +105,8 @@ func TestAPreHookMayOpenWhatTheCAIsToReach(t *testing.T) {
 	}
 }
 
-// What is seen before such a hook and after it differs always. That lifts no back-off, in however many runs, and the hook
-// does not run for that.
+// What is seen before such a hook and after it differs always. That lifts no back-off, in however
+// many runs, and the hook does not run for that.
 func TestWhatAPreHookChangesLiftsNoBackOff(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
@@ -195,7 +196,8 @@ func TestHooksOfTheCommandLineAreKept(t *testing.T) {
 	}
 }
 
-// Where nobody watches, a round waits once before its first renewal, and before any hook. A signal ends the wait.
+// Where nobody watches, a round waits once before its first renewal, and before any hook. A signal
+// ends the wait.
 func TestARoundIsDelayedOnce(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})

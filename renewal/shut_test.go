@@ -11,8 +11,9 @@ import (
 	"orderly/testca"
 )
 
-// Nothing listens on this host's own port, or no resolver answers: that delays each certificate, at the cost of nothing at the
-// CA. After a day one attempt each is let through, and not another one on the same day.
+// Nothing listens on this host's own port, or no resolver answers: that delays each certificate, at
+// the cost of nothing at the CA. After a day one attempt each is let through, and not another one
+// on the same day.
 func TestAServerThatIsDownOrdersNothing(t *testing.T) {
 	shut := func(network string) (string, int) {
 		if network == "udp" {

@@ -18,8 +18,8 @@ import (
 	"orderly/testca"
 )
 
-// freePort is a port of the loopback address that nobody listens on just now. Tests that use it are not run beside others:
-// the kernel would give it to one of them.
+// freePort is a port of the loopback address that nobody listens on just now. Tests that use it are
+// not run beside others: the kernel would give it to one of them.
 func freePort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -167,7 +167,8 @@ func TestAPortThatIsTakenCostsTheCANothing(t *testing.T) {
 	h.issued(h.served("a.example"))
 }
 
-// That is what certbot's users have: a pre-hook stops the web server, and a post-hook starts it again.
+// That is what certbot's users have: a pre-hook stops the web server, and a post-hook starts it
+// again.
 func TestAPreHookMayFreeThePortAndAPostHookTakeIt(t *testing.T) {
 	h := bareHost(t)
 	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", h.port))
@@ -219,7 +220,8 @@ func TestHooksProveAWildcardAndItsRenewal(t *testing.T) {
 	}
 }
 
-// An auth hook that fails has put nothing in place, so that an answer would be charged; the order waits for a better one.
+// An auth hook that fails has put nothing in place, so that an answer would be charged; the order
+// waits for a better one.
 func TestAnAuthHookThatFailsCostsNoFailureAndNoOrder(t *testing.T) {
 	h := bareHost(t)
 	w := h.byHooks("a.example", "b.example")
@@ -282,7 +284,8 @@ func TestOtherAuthenticatorsAreRefusedWithWhatToDo(t *testing.T) {
 	}
 }
 
-// certbot keeps hooks that hold a comma unquoted, if somebody wrote them so; and its own files have no port where 80 is meant.
+// certbot keeps hooks that hold a comma unquoted, if somebody wrote them so; and its own files have
+// no port where 80 is meant.
 func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})

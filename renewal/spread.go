@@ -8,22 +8,25 @@ import (
 	"time"
 )
 
-// Thousands of hosts run renew at the same minute of the day: each makes a pause of its own before its first renewal.
+// Thousands of hosts run renew at the same minute of the day: each makes a pause of its own before
+// its first renewal.
 
-// The bounds of the pause before the first renewal of a round that nobody watches (certbot/_internal/renewal.py).
+// The bounds of the pause before the first renewal of a round that nobody watches
+// (certbot/_internal/renewal.py).
 const (
 	shortestSpread = time.Second
 	longestSpread  = 8 * time.Minute
 )
 
-// Spread is a pause as certbot makes it: thousands of hosts run renew at the same minute of the day, and the CA would have
-// all of them at once.
+// Spread is a pause as certbot makes it: thousands of hosts run renew at the same minute of the
+// day, and the CA would have all of them at once.
 func Spread() time.Duration {
 	return shortestSpread + rand.N(longestSpread-shortestSpread)
 }
 
-// spread pauses once in a round, before the first lineage that is due and so before any hook. What is urgent does not wait:
-// a host whose time-out ends every run in the pause must not lose its certificate by that. A signal ends the pause.
+// spread pauses once in a round, before the first lineage that is due and so before any hook. What
+// is urgent does not wait: a host whose time-out ends every run in the pause must not lose its
+// certificate by that. A signal ends the pause.
 func (s *rounds) spread(ctx context.Context, l *certbot.Lineage, round Round) error {
 	if round.Spread == nil || s.delayed || s.pressing(l) {
 		return nil

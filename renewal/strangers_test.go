@@ -12,7 +12,8 @@ import (
 	"orderly/testca"
 )
 
-// certonly is what the command does: it settles a little of what others left, and then turns to its own.
+// certonly is what the command does: it settles a little of what others left, and then turns to its
+// own.
 func (h *machine) certonly(w renewal.Wish) renewal.Result {
 	h.t.Helper()
 	h.site(w.Names...)
@@ -24,9 +25,9 @@ func (h *machine) certonly(w renewal.Wish) renewal.Result {
 	return r
 }
 
-// Whatever a run has left of another lineage, with hooks or without: a certonly for somebody else starts none of its hooks but
-// the post-hooks that are owed, installs nothing for it, and still leaves nothing open at the CA that it could close
-// (trials P5, S5).
+// Whatever a run has left of another lineage, with hooks or without: a certonly for somebody else
+// starts none of its hooks but the post-hooks that are owed, installs nothing for it, and still
+// leaves nothing open at the CA that it could close (trials P5, S5).
 func TestOthersHooksAreNotRunByTheWay(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"challenge", "finalize", "certificate"} {
@@ -67,7 +68,8 @@ func TestOthersHooksAreNotRunByTheWay(t *testing.T) {
 	}
 }
 
-// What cannot be put in place is told to its own lineage, each time, and hides nothing of anybody else's run (trial S5).
+// What cannot be put in place is told to its own lineage, each time, and hides nothing of anybody
+// else's run (trial S5).
 func TestAnOrderThatCannotBeInstalledWaitsForItsOwnRun(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})

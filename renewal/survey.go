@@ -10,10 +10,11 @@ import (
 	"time"
 )
 
-// The first look of a round at all lineages. Nearly all of thousands are not due, and nothing of them is kept.
+// The first look of a round at all lineages. Nearly all of thousands are not due, and nothing of
+// them is kept.
 
-// view is what a round keeps of a lineage after a first look. Only one that something may be done for is kept whole: a host
-// has thousands, and nearly all of them are not due.
+// view is what a round keeps of a lineage after a first look. Only one that something may be done
+// for is kept whole: a host has thousands, and nearly all of them are not due.
 type view struct {
 	path    string    // of the renewal file
 	ends    time.Time // of the current certificate
@@ -53,8 +54,8 @@ func (s *rounds) survey(ctx context.Context, names []string, round Round) ([]vie
 	return s.withoutCopies(views, broken, round)
 }
 
-// withoutCopies leaves out the lineages whose files are those of another, which is renewed in their stead: a renewal file that
-// somebody copied beside itself is not worth an order.
+// withoutCopies leaves out the lineages whose files are those of another, which is renewed in their
+// stead: a renewal file that somebody copied beside itself is not worth an order.
 func (s *rounds) withoutCopies(views []view, broken []Result, round Round) ([]view, []Result, error) {
 	if round.CertName != "" {
 		if err := s.Disk.NotCopied(round.CertName); err != nil {
@@ -81,7 +82,8 @@ func (s *rounds) withoutCopies(views []view, broken []Result, round Round) ([]vi
 	return originals, broken, nil
 }
 
-// mend takes up those that a first look passed over: what can be mended is, and the others become results.
+// mend takes up those that a first look passed over: what can be mended is, and the others become
+// results.
 func (s *rounds) mend(ctx context.Context, names []string, views []view, round Round, unfinished map[string]bool) (good []view, broken []Result, err error) {
 	var standing []string // but for empty files, which are looked for when the first is met
 	for i, v := range views {
@@ -108,7 +110,8 @@ func (s *rounds) mend(ctx context.Context, names []string, views []view, round R
 	return good, broken, nil
 }
 
-// withoutBlank removes empty renewal files that stand for nothing, and returns the names that are left.
+// withoutBlank removes empty renewal files that stand for nothing, and returns the names that are
+// left.
 func (s *rounds) withoutBlank() ([]string, error) {
 	if err := s.host.Lineages.ClearBlank(); err != nil {
 		return nil, err

@@ -9,13 +9,16 @@ import (
 	"time"
 )
 
-// What a command means to do beside orders is a task in the ledger: see package task. A command that was told that nothing was
-// done (the CA refused, nothing was sent) ends its task: the person knows, and decides.
+// What a command means to do beside orders is a task in the ledger: see package task. A command
+// that was told that nothing was done (the CA refused, nothing was sent) ends its task: the person
+// knows, and decides.
 
-// taskPatience bounds what one run gives to what earlier ones left: a CA that is away must not keep it from its own work.
+// taskPatience bounds what one run gives to what earlier ones left: a CA that is away must not keep
+// it from its own work.
 const taskPatience = 20 * time.Second
 
-// finishTasks finishes what runs that are dead began. What cannot be finished now is said, and left to the next run.
+// finishTasks finishes what runs that are dead began. What cannot be finished now is said, and left
+// to the next run.
 func (s *Server) finishTasks(ctx context.Context) {
 	tasks, err := s.Ledger.Tasks(ctx)
 	if err != nil {

@@ -26,8 +26,8 @@ func (h *machine) occupied(lineage string) (free func()) {
 	return func() { must(h.t, unlock()) }
 }
 
-// A lineage that another run is at work on keeps no other from being renewed: it goes to the end of the round, and is said to
-// be locked where it still is (trial P1).
+// A lineage that another run is at work on keeps no other from being renewed: it goes to the end of
+// the round, and is said to be locked where it still is (trial P1).
 func TestALockedLineageGoesToTheEndOfTheRound(t *testing.T) {
 	t.Parallel()
 	for _, freed := range []bool{false, true} {
@@ -70,8 +70,8 @@ func TestALockedLineageGoesToTheEndOfTheRound(t *testing.T) {
 	}
 }
 
-// Whatever a command waits for another run for: it has a bound, ends with the context, and both are said in a sentence that
-// names what is waited for.
+// Whatever a command waits for another run for: it has a bound, ends with the context, and both are
+// said in a sentence that names what is waited for.
 func TestEveryWaitForAnotherRunHasABound(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// What certonly asks for, and what that comes to, given what is on disk: by certbot's rules for -n, and by what a person
-// answers.
+// What certonly asks for, and what that comes to, given what is on disk: by certbot's rules for -n,
+// and by what a person answers.
 
 // Wish is what certonly was asked for.
 type Wish struct {
@@ -63,7 +63,8 @@ type wishes struct {
 	*attempts
 }
 
-// Complete gives a wish without names those of the lineage that it names, and the document roots of its renewal file.
+// Complete gives a wish without names those of the lineage that it names, and the document roots of
+// its renewal file.
 func (s *wishes) Complete(w *Wish) error {
 	if len(w.Names) > 0 {
 		return nil
@@ -96,9 +97,10 @@ func (s *wishes) Complete(w *Wish) error {
 	return nil
 }
 
-// decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules for -n: the same name set
-// is kept until it is due; --cert-name changes a lineage's names; a lineage that holds a part of the names is expanded
-// only when that is said; otherwise a new lineage is made, NAME-0001 when NAME exists.
+// decide finds the lineage a wish is about and whether anything is to be done, by certbot's rules
+// for -n: the same name set is kept until it is due; --cert-name changes a lineage's names; a
+// lineage that holds a part of the names is expanded only when that is said; otherwise a new
+// lineage is made, NAME-0001 when NAME exists.
 func (s *wishes) decide(w Wish, now time.Time) (Decision, error) {
 	if w.CertName != "" {
 		return s.decideNamed(w, now)

@@ -2,6 +2,7 @@ package renewal_test
 
 import (
 	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"flag"
@@ -32,7 +33,8 @@ func TestMain(m *testing.M) {
 	if code, ours := webroot.Helper(os.Args); ours {
 		os.Exit(code)
 	}
-	// Tests wait most of their time, for a CA or a hook: more of them run at once than there are processors.
+	// Tests wait most of their time, for a CA or a hook: more of them run at once than there are
+	// processors.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
@@ -43,8 +45,28 @@ func TestMain(m *testing.M) {
 // clock is the real one, set forward.
 type clock struct {
 	host.Clock
-	mu sync.Mutex
-	by time.Duration
+	mu    sync.Mutex
+	by    time.Duration
+	hasty bool
+}
+
+// Sleep implements order.Clock.
+func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	hasty := c.hasty
+	c.mu.Unlock()
+	if !hasty {
+		return c.Clock.Sleep(ctx, d)
+	}
+	c.skip(max(d, 0))
+	return context.Cause(ctx)
+}
+
+// hasten lets pauses pass at once, where nothing that takes its time is waited for.
+func (c *clock) hasten(hasty bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hasty = hasty
 }
 
 // Now implements order.Clock.
@@ -122,8 +144,8 @@ func (h *machine) serveSites() {
 	t.Cleanup(func() { _ = server.Close() })
 }
 
-// newHost starts a CA and a host whose web server serves every name from a directory of its own. Where the CA is told a port,
-// the host has no web server.
+// newHost starts a CA and a host whose web server serves every name from a directory of its own.
+// Where the CA is told a port, the host has no web server.
 func newHost(t *testing.T, config testca.Config) *machine {
 	t.Helper()
 	h := &machine{t: t, clock: &clock{}, report: &report{}, dir: t.TempDir(), config: "etc", port: config.HTTPPort}
@@ -247,7 +269,8 @@ func (h *machine) edit(lineage, old, replacement string) {
 	must(h.t, os.WriteFile(path, []byte(strings.Replace(string(text), old, replacement, 1)), 0o644))
 }
 
-// due makes lineages due now, by their renewal files: certificates here begin a month before they are made.
+// due makes lineages due now, by their renewal files: certificates here begin a month before they
+// are made.
 func (h *machine) due(lineages ...string) {
 	h.t.Helper()
 	for _, lineage := range lineages {
