@@ -51,14 +51,16 @@ func (c *Checks) Preflight(ctx context.Context, r ledger.Request, names []string
 	}
 	first := append(c.checkSolver(ctx, r, names), c.dryRoots(ctx, r, names)...)
 	report := c.checker().Check(ctx, sites)
-	report.Results, report.Fingerprint = append(first, report.Results...), fingerprintOf(r, report.Fingerprint)
+	report.Results, report.Fingerprint = append(first, report.Results...), fingerprintOf(r,
+		report.Fingerprint)
 	c.took.Add(int64(report.Took))
 	if extra := c.checkLineage(r); extra != nil {
 		report.Results = append([]preflight.Result{*extra}, report.Results...)
 	}
 	for i, result := range report.Results {
 		c.Roots.complete(r, &report.Results[i])
-		c.Log.Debug("preflight", "check", result.Check, "name", result.Name, "verdict", result.Verdict, "sentence", result.Sentence)
+		c.Log.Debug("preflight", "check", result.Check, "name", result.Name, "verdict",
+			result.Verdict, "sentence", result.Sentence)
 		if result.Verdict == preflight.Warn {
 			c.Voice.WarnOnce(result.Sentence)
 		}
@@ -68,7 +70,8 @@ func (c *Checks) Preflight(ctx context.Context, r ledger.Request, names []string
 
 func (c *Checks) checker() *preflight.Checker {
 	return &preflight.Checker{
-		Resolver: c.Settings.Resolver, Port: c.Settings.PreflightPort, Skip: c.Settings.SkipPreflight,
+		Resolver: c.Settings.Resolver, Port: c.Settings.PreflightPort,
+		Skip:  c.Settings.SkipPreflight,
 		Allow: c.Settings.PreflightAllow, UserAgent: c.Agent, Writer: c.Writer, Now: c.Clock.Now,
 		Hearing: &c.hearing, Tell: c.Voice.Tell,
 	}
@@ -121,7 +124,8 @@ const SolverCheck = "solver"
 
 // checkSolver finds what can be known without the network of how names are proven: certbot finds it
 // when the order is made. It is never skipped.
-func (c *Checks) checkSolver(ctx context.Context, r ledger.Request, names []string) []preflight.Result {
+func (c *Checks) checkSolver(ctx context.Context, r ledger.Request,
+	names []string) []preflight.Result {
 	var results []preflight.Result
 	add := func(check, name string, err error) {
 		result := preflight.Result{Check: check, Name: name, Verdict: preflight.Pass, Local: true}
@@ -146,9 +150,11 @@ func (c *Checks) checkSolver(ctx context.Context, r ledger.Request, names []stri
 // dryRoots asks the writer what it would do for each name whose document root no other check has
 // looked at, as was asked for. What the solver will refuse is refused before the order, whatever is
 // skipped: the order would be made, and stay.
-func (c *Checks) dryRoots(ctx context.Context, r ledger.Request, names []string) []preflight.Result {
+func (c *Checks) dryRoots(ctx context.Context, r ledger.Request,
+	names []string) []preflight.Result {
 	var results []preflight.Result
-	if !usesRoots(r) || !c.Settings.SkipPreflight[preflight.Webroot] && !c.Settings.SkipPreflight[preflight.Writable] {
+	if !usesRoots(r) || !c.Settings.SkipPreflight[preflight.Webroot] &&
+		!c.Settings.SkipPreflight[preflight.Writable] {
 		return nil
 	}
 	for _, name := range names {
@@ -161,8 +167,10 @@ func (c *Checks) dryRoots(ctx context.Context, r ledger.Request, names []string)
 			_, err = c.Writer.Plan(ctx, root, webroot.NewProbe().Token)
 		}
 		if err != nil && failure.ClassOf(err) != failure.Stopped {
-			results = append(results, preflight.Result{Check: SolverCheck, Name: name, Verdict: preflight.Refuse, Local: true,
-				Class: failure.ClassOf(err), Sentence: name + ": " + err.Error(), Remedy: strings.ReplaceAll(failure.RemedyOf(err), "NAME", name)})
+			results = append(results, preflight.Result{Check: SolverCheck, Name: name,
+				Verdict: preflight.Refuse, Local: true,
+				Class: failure.ClassOf(err), Sentence: name + ": " + err.Error(),
+				Remedy: strings.ReplaceAll(failure.RemedyOf(err), "NAME", name)})
 		}
 	}
 	return results
@@ -174,11 +182,14 @@ func provable(r ledger.Request, name string) error {
 		return nil
 	}
 	if isWildcard(name) {
-		return failure.New(failure.Config, "List the names, or prove it by DNS: --manual --preferred-challenges dns --manual-auth-hook COMMAND.",
+		return failure.New(failure.Config,
+			"List the names, or prove it by DNS: --manual --preferred-challenges dns --manual-auth-hook COMMAND.",
 			"%s is a wildcard, which only a DNS record can prove (dns-01)", failure.Clean(name))
 	}
-	return failure.New(failure.Config, "Change --preferred-challenges, or `pref_challs` in the renewal file.",
-		"None of the preferred challenges are supported by the selected plugin: %s, for %s", failure.Clean(r.Manual.Challenge), failure.Clean(name))
+	return failure.New(failure.Config,
+		"Change --preferred-challenges, or `pref_challs` in the renewal file.",
+		"None of the preferred challenges are supported by the selected plugin: %s, for %s",
+		failure.Clean(r.Manual.Challenge), failure.Clean(name))
 }
 
 // checkManual says whether the manual hooks can be run.
@@ -194,7 +205,8 @@ func checkManual(r ledger.Request) error {
 
 // hopelessProof reports whether it is certain, before any hook runs, that names cannot be proven.
 func hopelessProof(r ledger.Request) bool {
-	return checkManual(r) != nil || slices.ContainsFunc(r.Names, func(name string) bool { return provable(r, name) != nil })
+	return checkManual(r) != nil || slices.ContainsFunc(r.Names,
+		func(name string) bool { return provable(r, name) != nil })
 }
 
 // site is what preflight looks at for a name.
@@ -202,7 +214,8 @@ func (c *Checks) site(r ledger.Request, name string) preflight.Site {
 	site := preflight.Site{Name: name}
 	switch {
 	case r.ChallengeType(isWildcard(name)) == ledger.DNS01:
-		site.Elsewhere, site.Record = "a DNS record that a hook makes", "_acme-challenge."+strings.TrimPrefix(name, "*.")
+		site.Elsewhere, site.Record = "a DNS record that a hook makes",
+			"_acme-challenge."+strings.TrimPrefix(name, "*.")
 	case r.Solver == ledger.ManualSolver:
 		site.Elsewhere = "a hook"
 	case r.Solver == ledger.StandaloneSolver:

@@ -45,7 +45,8 @@ func (c Choice) agreesWith(l *certbot.Lineage) error {
 		{"elliptic-curve", p.EllipticCurve, c.Curve.is},
 	} {
 		if one.wanted != "" && !strings.EqualFold(one.wanted, one.now) {
-			return failure.New(failure.Config, "Add --new-key for another key this once, or --no-reuse-key for a new one from now on.",
+			return failure.New(failure.Config,
+				"Add --new-key for another key this once, or --no-reuse-key for a new one from now on.",
 				"Unable to change the --%s of this certificate because --reuse-key is set. Please stop reusing the private key by specifying --no-reuse-key, then change the private key options.",
 				one.flag)
 		}
@@ -71,9 +72,11 @@ func (c Choice) ChangesKeyType(l *certbot.Lineage) bool {
 func chosen(r ledger.Request, p *certbot.Params) {
 	p.KeyType, p.RSAKeySize, p.EllipticCurve = r.KeyType, r.RSABits, r.Curve
 	p.ReuseKey, p.MustStaple, p.AllowSubset = r.ReuseKey, r.MustStaple, r.AllowSubset
-	p.PreferredChain, p.PreferredProfile, p.RequiredProfile = r.PreferredChain, r.PreferredProfile, r.Profile
-	for key, stays := range map[string]bool{"reuse_key": r.ReuseKey, "must_staple": r.MustStaple, "allow_subset_of_names": r.AllowSubset,
-		"required_profile": r.Profile != "", "preferred_profile": r.PreferredProfile != ""} {
+	p.PreferredChain, p.PreferredProfile, p.RequiredProfile = r.PreferredChain, r.PreferredProfile,
+		r.Profile
+	for key, stays := range map[string]bool{"reuse_key": r.ReuseKey, "must_staple": r.MustStaple,
+		"allow_subset_of_names": r.AllowSubset,
+		"required_profile":      r.Profile != "", "preferred_profile": r.PreferredProfile != ""} {
 		if !stays {
 			p.Remove = append(p.Remove, key)
 		}

@@ -54,7 +54,8 @@ func (h *Host) Tell(format string, args ...any) { h.Voice.Tell(format, args...) 
 // Enrol implements drive.Host for engines whose account is there: whoever allows an account to be
 // made gives the engine a host that makes it.
 func (h *Host) Enrol(context.Context, ledger.Request) (drive.Enrolment, error) {
-	return drive.Enrolment{}, failure.New(failure.Internal, "", "nobody has allowed that an account is made")
+	return drive.Enrolment{}, failure.New(failure.Internal, "",
+		"nobody has allowed that an account is made")
 }
 
 // Only says that one certificate is all the run is about, so that its end may be recorded with the

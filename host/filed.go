@@ -123,7 +123,8 @@ func (f *Files) Mended(o *ledger.Order) ledger.Request {
 // ordered for.
 func coversAll(all, names []string) bool {
 	has := ledger.CanonicalNames(all)
-	return !slices.ContainsFunc(ledger.CanonicalNames(names), func(name string) bool { return !slices.Contains(has, name) })
+	return !slices.ContainsFunc(ledger.CanonicalNames(names),
+		func(name string) bool { return !slices.Contains(has, name) })
 }
 
 // elsewhere reports whether the renewal file names another CA, account or profile by now than when

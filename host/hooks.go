@@ -101,7 +101,8 @@ func (h *Hooks) Begin(ctx context.Context, r ledger.Request) (ran bool) {
 // Begins reports whether there are pre-hooks that have not been run yet.
 func (h *Hooks) Begins(r ledger.Request) bool {
 	pre, err := h.All("pre", r.Hooks.Pre)
-	return err == nil && slices.ContainsFunc(pre, func(command string) bool { return !slices.Contains(h.known().pre, command) })
+	return err == nil && slices.ContainsFunc(pre,
+		func(command string) bool { return !slices.Contains(h.known().pre, command) })
 }
 
 // All lists the directory hooks of a kind and then command, each once.

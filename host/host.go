@@ -74,20 +74,27 @@ type Host struct {
 func New(p Parts) *Host {
 	h := &Host{Voice: NewVoice(p.Report), Finished: &Finished{}, Kept: &keys.Store{Dir: p.KeyDir},
 		record: &record{run: p.Run, clock: p.Clock}}
-	h.Locks = &Locks{File: p.Locks, Ledger: p.Ledger, Voice: h.Voice, Patience: p.Settings.LockPatience}
-	h.Hooks = &Hooks{Dirs: p.Disk.Dirs, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice, Clock: p.Clock, Log: p.Log,
+	h.Locks = &Locks{File: p.Locks, Ledger: p.Ledger, Voice: h.Voice,
+		Patience: p.Settings.LockPatience}
+	h.Hooks = &Hooks{Dirs: p.Disk.Dirs, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice,
+		Clock: p.Clock, Log: p.Log,
 		Run: p.Run, Directory: p.Settings.DirectoryHooks}
-	h.Roots = &Roots{Writer: p.Writer, Voice: h.Voice, Log: p.Log, Patience: p.Settings.RootPatience}
+	h.Roots = &Roots{Writer: p.Writer, Voice: h.Voice, Log: p.Log,
+		Patience: p.Settings.RootPatience}
 	h.Ports = &Ports{Locks: h.Locks}
 	h.Proofs = &Proofs{Writer: p.Writer, Ports: h.Ports, Voice: h.Voice, Clock: p.Clock}
-	h.Lineages = &Lineages{Disk: p.Disk, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice, Rehearsal: p.Settings.Rehearsal,
+	h.Lineages = &Lineages{Disk: p.Disk, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice,
+		Rehearsal: p.Settings.Rehearsal,
 		abandoned: &sync.Map{}}
 	h.Files = &Files{Disk: p.Disk, Rehearsal: p.Settings.Rehearsal}
-	h.Installer = &Installer{Disk: p.Disk, Files: h.Files, Hooks: h.Hooks, Voice: h.Voice, Finished: h.Finished,
-		KeyDir: p.KeyDir, RunDeployHooks: p.Settings.RunDeployHooks}
-	h.Checks = &Checks{Settings: p.Settings, Agent: p.Agent, Clock: p.Clock, Log: p.Log, Voice: h.Voice, Writer: p.Writer,
+	h.Installer = &Installer{Disk: p.Disk, Files: h.Files, Hooks: h.Hooks, Voice: h.Voice,
+		Finished: h.Finished,
+		KeyDir:   p.KeyDir, RunDeployHooks: p.Settings.RunDeployHooks}
+	h.Checks = &Checks{Settings: p.Settings, Agent: p.Agent, Clock: p.Clock, Log: p.Log,
+		Voice: h.Voice, Writer: p.Writer,
 		Ports: h.Ports, Roots: h.Roots, Installer: h.Installer}
-	h.leftovers = leftovers{disk: p.Disk, ledger: p.Ledger, locks: h.Locks, kept: h.Kept, proofs: h.Proofs, voice: h.Voice,
+	h.leftovers = leftovers{disk: p.Disk, ledger: p.Ledger, locks: h.Locks, kept: h.Kept,
+		proofs: h.Proofs, voice: h.Voice,
 		clock: p.Clock, log: p.Log}
 	return h
 }

@@ -30,7 +30,8 @@ type Installer struct {
 // Install implements order.Installer. The post-hooks are owed from here on at the latest: for an
 // order that an earlier run left, no attempt of this run has owed them yet, and a server that is
 // not reloaded goes on with the old certificate. For what is left aside none is.
-func (i *Installer) Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) (order.Installation, error) {
+func (i *Installer) Install(ctx context.Context, o *ledger.Order, privateKey,
+	chain []byte) (order.Installation, error) {
 	if o.Request.Rehearsal {
 		return order.Installation{}, nil
 	}
@@ -62,7 +63,8 @@ func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chai
 	if err != nil {
 		return err
 	}
-	done, err := i.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, Params(o.Request))
+	done, err := i.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain},
+		Params(o.Request))
 	for _, note := range done.Notes {
 		i.Voice.WarnOnce(note)
 	}

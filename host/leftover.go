@@ -71,7 +71,8 @@ func (l leftovers) sweepOrder(ctx context.Context, id int64) error {
 	if err != nil || !free {
 		return err
 	}
-	if o, err = l.ledger.Order(context.WithoutCancel(ctx), id); err == nil && !o.SettledAt.IsZero() {
+	if o, err = l.ledger.Order(context.WithoutCancel(ctx), id); err == nil &&
+		!o.SettledAt.IsZero() {
 		err = l.removeTokens(ctx, o)
 	}
 	return errors.Join(err, unlock())
@@ -86,11 +87,13 @@ func (l leftovers) removeTokens(ctx context.Context, o *ledger.Order) error {
 		err := l.proofs.Remove(ctx, a.Placement)
 		if errors.Is(err, order.ErrStands) && l.clock.Now().Sub(o.SettledAt) < leftoverAge {
 			if ctx.Err() == nil {
-				l.voice.Warn("a token of %s is still in its document root: %s", o.Lineage, failure.Clean(err.Error()))
+				l.voice.Warn("a token of %s is still in its document root: %s", o.Lineage,
+					failure.Clean(err.Error()))
 			}
 			continue
 		}
-		l.log.Info("a token that an earlier run left is gone", "order", o.ID, "name", a.Name, "error", err)
+		l.log.Info("a token that an earlier run left is gone", "order", o.ID, "name", a.Name,
+			"error", err)
 		a.Placement, gone = "", true
 	}
 	if !gone {

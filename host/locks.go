@@ -61,9 +61,10 @@ func (l *Locks) Lock(ctx context.Context, key string) (func() error, error) {
 func (l *Locks) TryLock(key string) (func() error, bool, error) { return l.File.TryLock(key) }
 
 func (l *Locks) within(ctx context.Context, key string, most time.Duration) (func() error, error) {
-	unlock, err := l.File.Wait(ctx, key, lock.Patience{Bound: patience(ctx, most), Tell: func(pid int) {
-		l.Voice.Tell("Waiting for %s, which is at work on %s.", l.whom(ctx, pid), subjectOf(key))
-	}})
+	unlock, err := l.File.Wait(ctx, key,
+		lock.Patience{Bound: patience(ctx, most), Tell: func(pid int) {
+			l.Voice.Tell("Waiting for %s, which is at work on %s.", l.whom(ctx, pid), subjectOf(key))
+		}})
 	held, busy := errors.AsType[*lock.HeldError](err)
 	switch {
 	case err == nil:
@@ -72,12 +73,15 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 		return nil, failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.",
 			"stopped while another run worked on %s", subjectOf(key))
 	case busy && held.After >= time.Second:
-		return nil, failure.New(failure.Locked, endIt(held.PID), "%s has been at work on %s for longer than %s",
+		return nil, failure.New(failure.Locked, endIt(held.PID),
+			"%s has been at work on %s for longer than %s",
 			l.whom(ctx, held.PID), subjectOf(key), held.After.Round(time.Second))
 	case busy:
-		return nil, failure.New(failure.Locked, endIt(held.PID), "%s is at work on %s", l.whom(ctx, held.PID), subjectOf(key))
+		return nil, failure.New(failure.Locked, endIt(held.PID), "%s is at work on %s",
+			l.whom(ctx, held.PID), subjectOf(key))
 	}
-	return nil, failure.Wrap(err, failure.Config, "Look at the disk and its permissions.", "%s cannot be locked", subjectOf(key))
+	return nil, failure.Wrap(err, failure.Config, "Look at the disk and its permissions.",
+		"%s cannot be locked", subjectOf(key))
 }
 
 // endIt is the remedy where another process is in the way.
@@ -133,7 +137,8 @@ func RunOf(ctx context.Context, book ledger.Store, files *lock.File, pid int) st
 		if err != nil || unknown != nil || !held || !r.EndedAt.IsZero() {
 			continue
 		}
-		text := fmt.Sprintf("run %d (%s, process %d, since %s)", r.ID, failure.Clean(r.Command), r.PID, r.StartedAt.UTC().Format(time.RFC3339))
+		text := fmt.Sprintf("run %d (%s, process %d, since %s)", r.ID, failure.Clean(r.Command),
+			r.PID, r.StartedAt.UTC().Format(time.RFC3339))
 		if r.PID == pid {
 			return text
 		}

@@ -35,7 +35,8 @@ func Outputs(o ledger.Output) (ledger.Output, error) {
 		*file.path = path
 	}
 	if o.Cert == o.Chain || o.Cert == o.FullChain || o.Chain == o.FullChain {
-		return o, failure.New(failure.Config, "Name three files.", "--cert-path, --chain-path and --fullchain-path name one file twice")
+		return o, failure.New(failure.Config, "Name three files.",
+			"--cert-path, --chain-path and --fullchain-path name one file twice")
 	}
 	return o, nil
 }
@@ -52,14 +53,17 @@ func outputPath(chosen, name string) (string, error) {
 				return ownPath(path)
 			}
 		}
-		return "", failure.New(failure.Config, "Choose one with --cert-path, --chain-path, --fullchain-path.", "there is no free name for %s", name)
+		return "", failure.New(failure.Config,
+			"Choose one with --cert-path, --chain-path, --fullchain-path.",
+			"there is no free name for %s", name)
 	}
 	path, err := ownPath(chosen)
 	if err != nil {
 		return "", err
 	}
 	if _, err := os.Lstat(path); err == nil { // certbot finds this out when the certificate has been issued
-		return "", failure.New(failure.Config, "Move it away, or choose another name.", "%s exists already", path)
+		return "", failure.New(failure.Config, "Move it away, or choose another name.",
+			"%s exists already", path)
 	}
 	return path, nil
 }
@@ -74,7 +78,8 @@ func ownPath(chosen string) (string, error) {
 	}
 	dir := filepath.Dir(path)
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return "", failure.New(failure.Config, "Make the directory.", "%s cannot be written: its directory does not exist", path)
+		return "", failure.New(failure.Config, "Make the directory.",
+			"%s cannot be written: its directory does not exist", path)
 	}
 	for at := dir; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if err := notLedBy(at); err != nil {
@@ -83,7 +88,8 @@ func ownPath(chosen string) (string, error) {
 	}
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return "", failure.Wrap(err, failure.Config, "Name another directory.", "%s cannot be written", path)
+		return "", failure.Wrap(err, failure.Config, "Name another directory.",
+			"%s cannot be written", path)
 	}
 	for at := real; at != filepath.Dir(at); at = filepath.Dir(at) { // what a link led to may be swapped meanwhile
 		if err := notLedBy(at); err != nil {
@@ -97,13 +103,15 @@ func ownPath(chosen string) (string, error) {
 func notLedBy(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
-		return failure.Wrap(err, failure.Config, "Name another directory.", "a directory for the certificate cannot be looked at")
+		return failure.Wrap(err, failure.Config, "Name another directory.",
+			"a directory for the certificate cannot be looked at")
 	}
 	owner, ok := info.Sys().(*syscall.Stat_t)
 	if info.Mode()&os.ModeSymlink == 0 || ok && (owner.Uid == 0 || int(owner.Uid) == os.Geteuid()) {
 		return nil
 	}
-	return failure.New(failure.Config, "Name the directory that it leads to.", "%s is a link that another user made, and is not followed", path)
+	return failure.New(failure.Config, "Name the directory that it leads to.",
+		"%s is a link that another user made, and is not followed", path)
 }
 
 // write puts the certificate of a person's own CSR in place. Each file appears whole; called again
@@ -119,15 +127,18 @@ func write(o ledger.Output, chain []byte) error {
 			return err
 		}
 		if foreign(path, leaf, rest, chain) {
-			return failure.New(failure.Config, "Move it away, and run `orderly resume`.", "%s is there by now, and is not replaced", path)
+			return failure.New(failure.Config, "Move it away, and run `orderly resume`.",
+				"%s is there by now, and is not replaced", path)
 		}
 	}
 	for _, file := range []struct {
 		path    string
 		content []byte
-	}{{o.Cert, leaf}, {o.Chain, []byte(strings.TrimLeft(string(rest), "\n"))}, {o.FullChain, chain}} {
+	}{{o.Cert, leaf}, {o.Chain, []byte(strings.TrimLeft(string(rest), "\n"))}, {o.FullChain,
+		chain}} {
 		if err := ownfile.Replace(file.path, file.content, 0o644); err != nil {
-			return failure.Wrap(err, failure.Config, "Make room and make the directory writable; `orderly resume` goes on with it.",
+			return failure.Wrap(err, failure.Config,
+				"Make room and make the directory writable; `orderly resume` goes on with it.",
 				"the certificate cannot be written")
 		}
 	}
@@ -161,5 +172,9 @@ func foreign(path string, ours ...[]byte) bool {
 	if err != nil {
 		return !errors.Is(err, os.ErrNotExist)
 	}
-	return !slices.ContainsFunc(ours, func(own []byte) bool { return bytes.Equal(bytes.TrimSpace(own), bytes.TrimSpace(content)) })
+	return !slices.ContainsFunc(ours,
+		func(own []byte) bool {
+			return bytes.Equal(bytes.TrimSpace(own),
+				bytes.TrimSpace(content))
+		})
 }

@@ -83,7 +83,8 @@ func (p *Ports) reserve(ctx context.Context, r ledger.Request, patience time.Dur
 // says that another run has the port.
 func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
 	r, port := o.Request, httpPort(o.Request.Standalone)
-	served := o.State == ledger.Creating || o.State == ledger.PendingState || o.State == ledger.Invalid
+	served := o.State == ledger.Creating || o.State == ledger.PendingState ||
+		o.State == ledger.Invalid
 	if !served || r.Solver != ledger.StandaloneSolver || p.holds(port) {
 		return true, nil
 	}
@@ -97,7 +98,8 @@ func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
 
 // listen makes the run's own web server listen.
 func (p *Ports) listen(ctx context.Context, at ledger.Standalone) error {
-	if err := p.reserve(ctx, ledger.Request{Solver: ledger.StandaloneSolver, Standalone: at}, shortPatience); err != nil {
+	if err := p.reserve(ctx, ledger.Request{Solver: ledger.StandaloneSolver, Standalone: at},
+		shortPatience); err != nil {
 		return err
 	}
 	return p.web.Open(at.Address, httpPort(at))

@@ -44,8 +44,10 @@ func unsupported(l *certbot.Lineage, authenticator string) error {
 		return err // in certbot's words, which scripts look for
 	}
 	return failure.New(failure.RenewalFile, // reconfigure keeps the CA and the account, which certonly would have to be told
-		"Change it once: "+failure.Command("orderly", "reconfigure", "--cert-name", l.Name, "--webroot", "-w", "DIR")+".",
-		"%s: the authenticator %q is not supported, only webroot, standalone and manual are", l.Renewal.Path, failure.Clean(authenticator))
+		"Change it once: "+failure.Command("orderly", "reconfigure", "--cert-name", l.Name,
+			"--webroot", "-w", "DIR")+".",
+		"%s: the authenticator %q is not supported, only webroot, standalone and manual are",
+		l.Renewal.Path, failure.Clean(authenticator))
 }
 
 // pluginSetting is a setting that a renewal file keeps for a plugin. An unquoted comma in it made a
@@ -79,7 +81,8 @@ func proven(r ledger.Request, p *certbot.Params) {
 	}
 	p.Plugin = []certbot.Setting{{Key: "manual_auth_hook", Value: r.Manual.Auth}}
 	if r.Manual.Cleanup != "" {
-		p.Plugin = append(p.Plugin, certbot.Setting{Key: "manual_cleanup_hook", Value: r.Manual.Cleanup})
+		p.Plugin = append(p.Plugin, certbot.Setting{Key: "manual_cleanup_hook",
+			Value: r.Manual.Cleanup})
 	}
 }
 

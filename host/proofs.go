@@ -59,7 +59,8 @@ func encode(r placed) (string, error) {
 }
 
 // Plan implements order.Solver.
-func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string, error) {
+func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string,
+	error) {
 	switch r.Solver {
 	case ledger.StandaloneSolver:
 		return encode(placed{Standalone: &served{r.Standalone, p.Token}})
@@ -105,7 +106,8 @@ func (v *Proofs) Place(ctx context.Context, placement, content string) (string, 
 		v.Ports.web.Serve(r.Standalone.Token, content)
 		return placement, nil
 	case r.Manual != nil:
-		ended := v.Voice.Slowly("the manual-auth-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Auth))
+		ended := v.Voice.Slowly("the manual-auth-hook for %s to end: %s",
+			failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Auth))
 		after, stands, err := v.manual().Place(ctx, *r.Manual)
 		ended()
 		if !stands {
@@ -121,7 +123,8 @@ func (v *Proofs) Place(ctx context.Context, placement, content string) (string, 
 }
 
 // planFile is Plan for a token in a document root: its record is the writer's own.
-func (v *Proofs) planFile(ctx context.Context, r ledger.Request, proof order.Proof, former string) (string, error) {
+func (v *Proofs) planFile(ctx context.Context, r ledger.Request, proof order.Proof,
+	former string) (string, error) {
 	root := r.Webroots[proof.Name]
 	if root == "" {
 		return "", unsetWebroot(r.Lineage, proof.Name)
@@ -146,13 +149,15 @@ func suitsFile(p webroot.Placement, r ledger.Request, name string) bool {
 
 func unsetWebroot(lineage, name string) error {
 	return failure.New(failure.WebrootUnset,
-		"Name it once: "+certonlyFor(lineage, []string{name})+", with -d and each of the other names.",
+		"Name it once: "+certonlyFor(lineage,
+			[]string{name})+", with -d and each of the other names.",
 		"no document root is configured for %s", name)
 }
 
 // placeFile puts a token into its document root. What it made there is known afterwards only, so
 // that the record changes.
-func (v *Proofs) placeFile(ctx context.Context, p webroot.Placement, content string) (string, error) {
+func (v *Proofs) placeFile(ctx context.Context, p webroot.Placement, content string) (string,
+	error) {
 	after, err := v.Writer.Place(ctx, p, content)
 	if errors.Is(err, webroot.ErrMoved) {
 		err = order.ErrMoved
@@ -191,7 +196,8 @@ func (v *Proofs) Remove(ctx context.Context, placement string) error {
 		v.Ports.web.Withdraw(r.Standalone.Token)
 		return v.Ports.web.Rest()
 	case r.Manual != nil:
-		defer v.Voice.Slowly("the manual-cleanup-hook for %s to end: %s", failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Cleanup))()
+		defer v.Voice.Slowly("the manual-cleanup-hook for %s to end: %s",
+			failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Cleanup))()
 		return v.manual().Remove(ctx, *r.Manual)
 	}
 	if err := v.Writer.Remove(ctx, r.Placement); err != nil {
@@ -202,7 +208,8 @@ func (v *Proofs) Remove(ctx context.Context, placement string) error {
 
 // manual returns the runner of manual hooks, which shows what they print as certbot does.
 func (v *Proofs) manual() *manual.Solver {
-	return &manual.Solver{Now: v.Clock.Now, Env: []string{"PATH=" + hookPath(os.Getenv("PATH"))}, Report: v.reportHook}
+	return &manual.Solver{Now: v.Clock.Now, Env: []string{"PATH=" + hookPath(os.Getenv("PATH"))},
+		Report: v.reportHook}
 }
 
 func (v *Proofs) reportHook(kind, domain string, r manual.Result) {
@@ -220,8 +227,9 @@ func (v *Proofs) reportHook(kind, domain string, r manual.Result) {
 
 // manualProof is what the hooks of one name are told.
 func manualProof(r ledger.Request, p order.Proof) manual.Proof {
-	m := manual.Proof{Auth: r.Manual.Auth, Cleanup: r.Manual.Cleanup, Domain: p.Name, Validation: p.Content,
-		Remaining: len(p.Together) - p.Index - 1, All: p.Together}
+	m := manual.Proof{Auth: r.Manual.Auth, Cleanup: r.Manual.Cleanup, Domain: p.Name,
+		Validation: p.Content,
+		Remaining:  len(p.Together) - p.Index - 1, All: p.Together}
 	if p.Type == ledger.HTTP01 {
 		m.Token = p.Token
 	}

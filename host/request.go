@@ -39,7 +39,8 @@ func FromFile(l *certbot.Lineage, said Said) (ledger.Request, error) {
 	all := said.above(l)
 	r := ledger.Request{
 		Lineage: l.Name, Server: all.Server, Webroots: map[string]string{},
-		WebrootPaths: l.Renewal.Params.WebrootPath, Settings: l.Renewal.Text(), LostKey: l.KeyLost != nil,
+		WebrootPaths: l.Renewal.Params.WebrootPath, Settings: l.Renewal.Text(),
+		LostKey: l.KeyLost != nil,
 	}
 	if len(said.WebrootPaths) > 0 {
 		r.WebrootPaths = said.WebrootPaths
@@ -80,7 +81,8 @@ func (s Said) prove(r *ledger.Request, current *certbot.Lineage) error {
 
 func (s Said) choose(r *ledger.Request, current *certbot.Lineage) error {
 	all := s.above(current)
-	r.Hooks = ledger.Hooks{Pre: all.Hooks.Pre.is, Post: all.Hooks.Post.is, Deploy: all.Hooks.Deploy.is}
+	r.Hooks = ledger.Hooks{Pre: all.Hooks.Pre.is, Post: all.Hooks.Post.is,
+		Deploy: all.Hooks.Deploy.is}
 	return s.Choice.complete(r, all.Choice, current)
 }
 
@@ -124,7 +126,8 @@ func Params(r ledger.Request) certbot.Params {
 // Changes are the settings that were said, of all that the request would bring about. What was not
 // mentioned stays as it is, and a hook that was said to be nothing is taken away.
 func (s Said) Changes(r ledger.Request) certbot.Params {
-	p := certbot.Params{PreHook: s.Hooks.Pre.is, PostHook: s.Hooks.Post.is, DeployHook: s.Hooks.Deploy.is}
+	p := certbot.Params{PreHook: s.Hooks.Pre.is, PostHook: s.Hooks.Post.is,
+		DeployHook: s.Hooks.Deploy.is}
 	for key, hook := range map[string]Value[string]{
 		"pre_hook": s.Hooks.Pre, "post_hook": s.Hooks.Post, "renew_hook": s.Hooks.Deploy,
 	} {

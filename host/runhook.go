@@ -82,9 +82,11 @@ func CheckHook(kind, command string, getenv func(string) string) error {
 	}
 	remedy := "Give the command's full path, install it, or add --disable-hook-validation."
 	if info, err := os.Stat(word); err == nil && !info.IsDir() {
-		return failure.New(failure.Hook, "Make it executable, or add --disable-hook-validation.", "%s command %s exists, but is not executable.", kind, failure.Clean(word))
+		return failure.New(failure.Hook, "Make it executable, or add --disable-hook-validation.",
+			"%s command %s exists, but is not executable.", kind, failure.Clean(word))
 	}
-	return failure.New(failure.Hook, remedy, "Unable to find %s command %s in the PATH.\n(PATH is %s)\nSee also the --disable-hook-validation option.",
+	return failure.New(failure.Hook, remedy,
+		"Unable to find %s command %s in the PATH.\n(PATH is %s)\nSee also the --disable-hook-validation option.",
 		kind, failure.Clean(word), hookPath(getenv("PATH")))
 }
 
@@ -102,7 +104,10 @@ func executable(word, path string) bool {
 
 // isShellWord reports whether a word is the shell's business: an assignment, a builtin, a group.
 func isShellWord(word string) bool {
-	return strings.ContainsAny(word, "=({") || slices.Contains([]string{":", ".", "cd", "exec", "exit", "if", "for", "while", "case", "set", "export", "trap", "true", "false", "test", "[", "echo", "printf", "command", "umask", "!"}, word)
+	return strings.ContainsAny(word, "=({") ||
+		slices.Contains([]string{":", ".", "cd", "exec", "exit", "if", "for", "while", "case",
+			"set", "export", "trap", "true", "false", "test", "[", "echo", "printf", "command", "umask",
+			"!"}, word)
 }
 
 // The most characters of the names that a post-hook gets: an environment has bounds
@@ -119,7 +124,8 @@ func (h *Hooks) outcomeEnv(renewed, failed []string) []string {
 	if h.known().round {
 		most = mostRoundNames
 	}
-	return []string{h.namesVariable("RENEWED_DOMAINS", renewed, most), h.namesVariable("FAILED_DOMAINS", failed, most)}
+	return []string{h.namesVariable("RENEWED_DOMAINS", renewed, most),
+		h.namesVariable("FAILED_DOMAINS", failed, most)}
 }
 
 func (h *Hooks) namesVariable(variable string, names []string, most int) string {
@@ -136,7 +142,8 @@ func (h *Hooks) namesVariable(variable string, names []string, most int) string 
 // certbot, which puts it into its own environment.
 func (h *Hooks) tell(lineage string, names []string) {
 	told := []string{
-		"RENEWED_LINEAGE=" + filepath.Join(h.Dirs.Config, "live", lineage), "RENEWED_DOMAINS=" + strings.Join(names, " "),
+		"RENEWED_LINEAGE=" + filepath.Join(h.Dirs.Config, "live", lineage), "RENEWED_DOMAINS=" +
+			strings.Join(names, " "),
 	}
 	h.keep(func(b *book) { b.deployed = told })
 }

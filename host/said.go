@@ -89,7 +89,8 @@ type Proof struct {
 // see root.
 func (s Said) Over(below Said) Said {
 	s.Server, s.Account = s.at(below)
-	s.Hooks, s.Choice, s.Proof = s.Hooks.over(below.Hooks), s.Choice.over(below.Choice), s.Proof.over(below.Proof)
+	s.Hooks, s.Choice, s.Proof = s.Hooks.over(below.Hooks), s.Choice.over(below.Choice),
+		s.Proof.over(below.Proof)
 	return s
 }
 
@@ -110,7 +111,8 @@ func (s Said) at(below Said) (server, account string) {
 }
 
 func (h Hooked) over(below Hooked) Hooked {
-	return Hooked{Pre: h.Pre.Over(below.Pre), Post: h.Post.Over(below.Post), Deploy: h.Deploy.Over(below.Deploy)}
+	return Hooked{Pre: h.Pre.Over(below.Pre), Post: h.Post.Over(below.Post),
+		Deploy: h.Deploy.Over(below.Deploy)}
 }
 
 // over lays a choice over another. Another type of key has a size or a curve of its own, and of the
@@ -122,17 +124,21 @@ func (c Choice) over(below Choice) Choice {
 	if !c.RequiredProfile.said && !c.PreferredProfile.said {
 		c.RequiredProfile, c.PreferredProfile = below.RequiredProfile, below.PreferredProfile
 	}
-	c.KeyType, c.RSABits, c.Curve = c.KeyType.Over(below.KeyType), c.RSABits.Over(below.RSABits), c.Curve.Over(below.Curve)
+	c.KeyType, c.RSABits, c.Curve = c.KeyType.Over(below.KeyType), c.RSABits.Over(below.RSABits),
+		c.Curve.Over(below.Curve)
 	c.ReuseKey, c.MustStaple = c.ReuseKey.Over(below.ReuseKey), c.MustStaple.Over(below.MustStaple)
-	c.AllowSubset, c.PreferredChain = c.AllowSubset.Over(below.AllowSubset), c.PreferredChain.Over(below.PreferredChain)
+	c.AllowSubset, c.PreferredChain = c.AllowSubset.Over(below.AllowSubset),
+		c.PreferredChain.Over(below.PreferredChain)
 	return c
 }
 
 func (p Proof) over(below Proof) Proof {
 	return Proof{
-		Solver: p.Solver.Over(below.Solver), Port: p.Port.Over(below.Port), Address: p.Address.Over(below.Address),
-		Auth: p.Auth.Over(below.Auth), Cleanup: p.Cleanup.Over(below.Cleanup),
-		Challenges: p.Challenges.Over(below.Challenges), WebrootFrom: p.WebrootFrom.Over(below.WebrootFrom),
+		Solver: p.Solver.Over(below.Solver), Port: p.Port.Over(below.Port),
+		Address: p.Address.Over(below.Address),
+		Auth:    p.Auth.Over(below.Auth), Cleanup: p.Cleanup.Over(below.Cleanup),
+		Challenges:  p.Challenges.Over(below.Challenges),
+		WebrootFrom: p.WebrootFrom.Over(below.WebrootFrom),
 	}
 }
 
@@ -141,17 +147,24 @@ func (p Proof) over(below Proof) Proof {
 func saidBy(p certbot.Params) Said {
 	return Said{
 		Server: p.Server, Account: p.Account,
-		Hooks: Hooked{Pre: unlessZero(p.PreHook), Post: unlessZero(p.PostHook), Deploy: unlessZero(p.DeployHook)},
+		Hooks: Hooked{Pre: unlessZero(p.PreHook), Post: unlessZero(p.PostHook),
+			Deploy: unlessZero(p.DeployHook)},
 		Choice: Choice{
-			KeyType: unlessZero(p.KeyType), RSABits: unlessZero(p.RSAKeySize), Curve: unlessZero(p.EllipticCurve),
-			ReuseKey: unlessZero(p.ReuseKey), MustStaple: unlessZero(p.MustStaple), AllowSubset: unlessZero(p.AllowSubset),
-			PreferredChain: unlessZero(p.PreferredChain), PreferredProfile: unlessZero(p.PreferredProfile),
-			RequiredProfile: unlessZero(p.RequiredProfile),
+			KeyType: unlessZero(p.KeyType), RSABits: unlessZero(p.RSAKeySize),
+			Curve:    unlessZero(p.EllipticCurve),
+			ReuseKey: unlessZero(p.ReuseKey), MustStaple: unlessZero(p.MustStaple),
+			AllowSubset:      unlessZero(p.AllowSubset),
+			PreferredChain:   unlessZero(p.PreferredChain),
+			PreferredProfile: unlessZero(p.PreferredProfile),
+			RequiredProfile:  unlessZero(p.RequiredProfile),
 		},
 		Proof: Proof{
-			Solver: unlessZero(p.Authenticator), Port: unlessZero(p.HTTP01Port), Address: unlessZero(p.HTTP01Address),
-			Auth: unlessZero(pluginSetting(p, "manual_auth_hook")), Cleanup: unlessZero(pluginSetting(p, "manual_cleanup_hook")),
-			Challenges: unlessZero(strings.Join(p.Challenges, ",")), WebrootFrom: unlessZero(p.WebrootFrom),
+			Solver: unlessZero(p.Authenticator), Port: unlessZero(p.HTTP01Port),
+			Address:     unlessZero(p.HTTP01Address),
+			Auth:        unlessZero(pluginSetting(p, "manual_auth_hook")),
+			Cleanup:     unlessZero(pluginSetting(p, "manual_cleanup_hook")),
+			Challenges:  unlessZero(strings.Join(p.Challenges, ",")),
+			WebrootFrom: unlessZero(p.WebrootFrom),
 		},
 	}
 }

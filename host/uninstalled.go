@@ -35,7 +35,8 @@ func uninstalled(lineage, installer string) string {
 		service = "apache2"
 	}
 	return fmt.Sprintf("%s: the installer %s is not run, so the web server goes on with the old certificate; use a deploy hook once: %s",
-		lineage, failure.Clean(installer), failure.Command("orderly", "reconfigure", "--cert-name", lineage, "--deploy-hook", "systemctl reload "+service))
+		lineage, failure.Clean(installer), failure.Command("orderly", "reconfigure", "--cert-name",
+			lineage, "--deploy-hook", "systemctl reload "+service))
 }
 
 // NoteInstaller is the note about an installer for a renewal whose hooks these are, which it warns

@@ -38,8 +38,10 @@ func (f *Files) Wanted(o *ledger.Order) bool {
 // has: another one that certbot, another account or another CA put there, or nothing at all, where
 // the lineage was deleted.
 func (f *Files) supersededBy(o *ledger.Order, chain []byte) string {
-	if _, err := os.Lstat(f.Disk.Dirs.Renewal(o.Lineage)); errors.Is(err, fs.ErrNotExist) && !o.Request.New {
-		return fmt.Sprintf("%s was deleted meanwhile; the certificate of order %d is left aside", o.Lineage, o.ID)
+	if _, err := os.Lstat(f.Disk.Dirs.Renewal(o.Lineage)); errors.Is(err, fs.ErrNotExist) &&
+		!o.Request.New {
+		return fmt.Sprintf("%s was deleted meanwhile; the certificate of order %d is left aside",
+			o.Lineage, o.ID)
 	}
 	l, err := f.Disk.Open(o.Lineage)
 	if err != nil || o.FinalizeSentAt.IsZero() {
@@ -53,7 +55,8 @@ func (f *Files) supersededBy(o *ledger.Order, chain []byte) string {
 	if err != nil || !info.ModTime().After(o.FinalizeSentAt) {
 		return ""
 	}
-	return fmt.Sprintf("a newer certificate is in place for %s; the one of order %d is left aside", o.Lineage, o.ID)
+	return fmt.Sprintf("a newer certificate is in place for %s; the one of order %d is left aside",
+		o.Lineage, o.ID)
 }
 
 // Mine reports whether an order that an earlier run left is this run's to go on with: a dry run

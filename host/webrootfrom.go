@@ -53,14 +53,17 @@ func CheckWebrootFrom(from string, getenv func(string) string) error {
 		return nil
 	}
 	if err := certbot.CanHold(from); err != nil {
-		return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.", "--webroot-from cannot be kept in a renewal file")
+		return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.",
+			"--webroot-from cannot be kept in a renewal file")
 	}
 	if !IsRootPattern(from) {
 		return CheckHook("webroot-from", from, getenv)
 	}
 	if program, _, more := strings.Cut(from, " "); more && executable(program, "") {
-		return failure.New(failure.Usage, "Leave "+domainMark+" out: a command is given the name as its last argument.",
-			"--webroot-from %s: it is read as the path of a directory, but begins with a program", failure.Clean(from))
+		return failure.New(failure.Usage,
+			"Leave "+domainMark+" out: a command is given the name as its last argument.",
+			"--webroot-from %s: it is read as the path of a directory, but begins with a program",
+			failure.Clean(from))
 	}
 	return nil
 }
@@ -88,7 +91,8 @@ func (q *Roots) Refresh(ctx context.Context, r *ledger.Request) {
 				q.Voice.Tell("The document root of %s is %s now, as --webroot-from says; it was %q.", name, failure.Clean(answer.root), failure.Clean(last))
 			}
 		case answer.err != nil && last != "" && ctx.Err() == nil && q.usable(ctx, last):
-			q.Voice.WarnOnce(fmt.Sprintf("%v; the document root that was known before is used: %s", answer.err, failure.Clean(last)))
+			q.Voice.WarnOnce(fmt.Sprintf("%v; the document root that was known before is used: %s",
+				answer.err, failure.Clean(last)))
 		}
 	}
 	if len(moved) > 0 {
@@ -113,7 +117,8 @@ func move(r *ledger.Request, roots map[string]string) {
 	r.Webroots = all
 	var paths []string
 	for _, path := range r.WebrootPaths {
-		if now, moved := left[path]; moved && !slices.Contains(slices.Collect(maps.Values(all)), path) {
+		if now, moved := left[path]; moved && !slices.Contains(slices.Collect(maps.Values(all)),
+			path) {
 			path = now
 		}
 		if !slices.Contains(paths, path) {
@@ -183,7 +188,8 @@ func (q *Roots) ask(ctx context.Context, from, name string) answer {
 	case IsRootPattern(from):
 		a = q.judged(ctx, strings.ReplaceAll(from, domainMark, name), "leads to")
 	default:
-		ended := q.Voice.Slowly("--webroot-from to tell the document root of %s: %s", failure.Clean(name), failure.Clean(from))
+		ended := q.Voice.Slowly("--webroot-from to tell the document root of %s: %s",
+			failure.Clean(name), failure.Clean(from))
 		a = q.askCommand(ctx, from, name)
 		ended()
 	}
@@ -194,7 +200,8 @@ func (q *Roots) ask(ctx context.Context, from, name string) answer {
 		return a // it was cut short, and may say something else next time
 	}
 	q.keep(from, name, a)
-	q.Log.Info("asked for a document root", "name", name, "from", from, "root", a.root, "error", a.err)
+	q.Log.Info("asked for a document root", "name", name, "from", from, "root", a.root, "error",
+		a.err)
 	return a
 }
 
@@ -229,7 +236,8 @@ func (q *Roots) askCommand(ctx context.Context, command, name string) answer {
 	select {
 	case said = <-heard:
 	case <-notice.C:
-		q.Voice.Tell("Waiting for --webroot-from %s to say the document root of %s, at most %q.", failure.Clean(command), name, patience)
+		q.Voice.Tell("Waiting for --webroot-from %s to say the document root of %s, at most %q.",
+			failure.Clean(command), name, patience)
 		said = <-heard
 	}
 	if bounded.Err() == nil || ctx.Err() == nil {
@@ -240,7 +248,8 @@ func (q *Roots) askCommand(ctx context.Context, command, name string) answer {
 	case bounded.Err() != nil:
 		return answer{err: fmt.Errorf("the command for %s was ended after %s", name, patience)}
 	case said.err != nil && complaint != "":
-		return answer{err: fmt.Errorf("the command for %s failed (%w) and said: %s", name, said.err, failure.Clean(complaint))}
+		return answer{err: fmt.Errorf("the command for %s failed (%w) and said: %s", name, said.err,
+			failure.Clean(complaint))}
 	case said.err != nil:
 		return answer{err: fmt.Errorf("the command for %s failed: %w", name, said.err)}
 	}

@@ -57,8 +57,10 @@ type base struct {
 func newBase(ctx context.Context, p Parts) *base {
 	p.Disk = p.Disk.Within(ctx)
 	b := &base{Parts: p, run: &ledger.Run{}}
-	b.host = host.New(host.Parts{Disk: p.Disk, Ledger: p.Ledger, Locks: p.Locks, Clock: p.Clock, Log: p.Log, Report: p.Report,
-		Writer: p.Writer, KeyDir: p.KeyDir, Agent: p.Agent, Settings: p.Settings.Settings, Run: b.run})
+	b.host = host.New(host.Parts{Disk: p.Disk, Ledger: p.Ledger, Locks: p.Locks, Clock: p.Clock,
+		Log: p.Log, Report: p.Report,
+		Writer: p.Writer, KeyDir: p.KeyDir, Agent: p.Agent, Settings: p.Settings.Settings,
+		Run: b.run})
 	return b
 }
 
@@ -99,7 +101,8 @@ func (s *base) unfinished(ctx context.Context, lineage string) bool {
 
 // noCertificate says in certbot's words that there is no renewal file.
 func (s *base) noCertificate(name string) error {
-	return failure.New(failure.Config, "`orderly certificates` lists the names.", "No certificate found with name %s (expected %s).",
+	return failure.New(failure.Config, "`orderly certificates` lists the names.",
+		"No certificate found with name %s (expected %s).",
 		failure.Clean(name), s.Disk.Dirs.Renewal(failure.Clean(name)))
 }
 
@@ -108,7 +111,8 @@ func stoppedOr(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again: it goes on where it stopped.",
+	return failure.Wrap(context.Cause(ctx), failure.Stopped,
+		"Run the same command again: it goes on where it stopped.",
 		"stopped while the certificates of this host were looked at")
 }
 

@@ -37,7 +37,8 @@ func DueAt(notBefore, notAfter time.Time, renewBefore string) (time.Time, error)
 	// the lengths of months.
 	later, err := certbot.AddInterval(notAfter, renewBefore)
 	if err != nil {
-		return time.Time{}, failure.Wrap(err, failure.RenewalFile, "Write it as in `renew_before_expiry = 30 days`.",
+		return time.Time{}, failure.Wrap(err, failure.RenewalFile,
+			"Write it as in `renew_before_expiry = 30 days`.",
 			"renew_before_expiry cannot be understood")
 	}
 	return notAfter.Add(-later.Sub(notAfter)), nil
@@ -58,7 +59,8 @@ func (s *calendar) dueAt(l *certbot.Lineage) (time.Time, error) {
 // first of them killed, are one renewal.
 func (s *calendar) due(l *certbot.Lineage, round Round) (bool, error) {
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil {
-		if r, err := host.FromFile(s.asOrdered(l), round.Said); err == nil && order.Fulfils(done, r) {
+		if r, err := host.FromFile(s.asOrdered(l), round.Said); err == nil && order.Fulfils(done,
+			r) {
 			return false, nil
 		}
 	}

@@ -42,7 +42,8 @@ func (s *rebuilds) claim(ctx context.Context, l drive.Lost, a *certbot.Account) 
 
 // newRequest is the request of a new lineage, as far as it can be told from a document root.
 func newRequest(lineage string, names []string, server, root string) ledger.Request {
-	r := ledger.Request{Lineage: lineage, Names: names, Server: server, KeyType: "ecdsa", Webroots: map[string]string{}, New: true}
+	r := ledger.Request{Lineage: lineage, Names: names, Server: server, KeyType: "ecdsa",
+		Webroots: map[string]string{}, New: true}
 	if root != "" {
 		r.WebrootPaths = []string{root}
 		for _, name := range names {
@@ -54,7 +55,8 @@ func newRequest(lineage string, names []string, server, root string) ledger.Requ
 
 // keyFor returns what makes the newest key and CSR for exactly these names those of an order, or
 // nil.
-func (s *rebuilds) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key, csr ledger.FileRef, err error) {
+func (s *rebuilds) keyFor(ctx context.Context, names []string) func(*ledger.Order) (key,
+	csr ledger.FileRef, err error) {
 	stem := s.host.Kept.Orphan(names, func(id int64) bool {
 		o, err := s.Ledger.Order(ctx, id)
 		return err == nil && o.CSR.Set()
@@ -62,7 +64,10 @@ func (s *rebuilds) keyFor(ctx context.Context, names []string) func(*ledger.Orde
 	if stem == "" {
 		return nil
 	}
-	return func(o *ledger.Order) (key, csr ledger.FileRef, err error) { return s.host.Kept.Keep(stem, o.ID) }
+	return func(o *ledger.Order) (key, csr ledger.FileRef,
+		err error) {
+		return s.host.Kept.Keep(stem, o.ID)
+	}
 }
 
 // rootWith is a document root of this host's lineages in which one of the tokens stands, "" if none
@@ -76,7 +81,8 @@ func (s *rebuilds) rootWith(ctx context.Context, tokens []string) string {
 				return root
 			}
 			if failure.ClassOf(err) == failure.WebrootLocked {
-				s.host.Voice.WarnOnce("tokens of the lost ledger were not looked for: " + err.Error())
+				s.host.Voice.WarnOnce("tokens of the lost ledger were not looked for: " +
+					err.Error())
 				break
 			}
 		}

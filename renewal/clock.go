@@ -24,7 +24,9 @@ const fewestExpired = 3
 func clockDoubt(now, lastRun time.Time, ends []time.Time) error {
 	const remedy = "Set the clock (and look at its source), or run the command with --force if it is right."
 	if now.Before(floor) {
-		return failure.New(failure.Clock, remedy, "this host's clock says %s, which is before Orderly was made", now.UTC().Format(time.DateOnly))
+		return failure.New(failure.Clock, remedy,
+			"this host's clock says %s, which is before Orderly was made",
+			now.UTC().Format(time.DateOnly))
 	}
 	if lastRun.IsZero() {
 		return nil
@@ -36,7 +38,8 @@ func clockDoubt(now, lastRun time.Time, ends []time.Time) error {
 		}
 	}
 	if expired >= fewestExpired && expired*20 >= len(ends) {
-		return failure.New(failure.Clock, remedy, "%d of %d certificates expired since the last renewal of %s, if this host's clock is right",
+		return failure.New(failure.Clock, remedy,
+			"%d of %d certificates expired since the last renewal of %s, if this host's clock is right",
 			expired, len(ends), lastRun.UTC().Format(time.DateOnly))
 	}
 	return nil

@@ -132,7 +132,8 @@ func (s *deletions) erase(ctx context.Context, t *ledger.Task, p deletion) error
 			return err
 		}
 	}
-	if err := s.tasks().End(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "lineage deleted"}); err != nil {
+	if err := s.tasks().End(ctx, t,
+		ledger.Event{Lineage: t.Subject, Kind: "lineage deleted"}); err != nil {
 		return err
 	}
 	if s.deleted == nil {
@@ -160,7 +161,8 @@ func (s *deletions) goOnDeleting(ctx context.Context, t *ledger.Task) error {
 }
 
 // forsake lets nothing come of a lineage's unfinished orders. commit writes that.
-func (s *deletions) forsake(ctx context.Context, name string, commit func(ledger.Change) error) error {
+func (s *deletions) forsake(ctx context.Context, name string,
+	commit func(ledger.Change) error) error {
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: name})
 	if err == nil {
 		err = s.abandon(ctx, order.LineageDeleted, orders, commit)

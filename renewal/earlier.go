@@ -51,7 +51,8 @@ func (s *earlier) ResumeAll(ctx context.Context) ([]Result, error) {
 func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	result := Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID, Resumed: true}
 	engine, err := s.engineOf(ctx, o)
-	if failure.ClassOf(err) == failure.Account && s.Clock.Now().After(o.Expires.Add(mourning)) && !o.Expires.IsZero() && len(o.Chain) == 0 {
+	if failure.ClassOf(err) == failure.Account && s.Clock.Now().After(o.Expires.Add(mourning)) &&
+		!o.Expires.IsZero() && len(o.Chain) == 0 {
 		result.Outcome = string(ledger.ExpiredState)
 		if err = s.forget(ctx, o); err == nil {
 			return result, true
@@ -85,7 +86,8 @@ func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	case did && o.State == ledger.Installed && o.Request.Rehearsal:
 		result.Lineage, result.Outcome = host.LineageOf(o.Lineage), Rehearsed
 	case did && o.State == ledger.Installed && len(o.Request.CSR) > 0:
-		result.Outcome, result.Output, result.Path = Issued, o.Request.Output, o.Request.Output.FullChain
+		result.Outcome, result.Output, result.Path = Issued, o.Request.Output,
+			o.Request.Output.FullChain
 	case did && o.State == ledger.Installed:
 		err = s.conclude(o.Lineage, drive.Outcome{Order: o, Resumed: true}, nil, &result)
 		if err != nil {
@@ -152,7 +154,8 @@ func (s *earlier) Recover(ctx context.Context, lineage string) error {
 	}
 	recovered := 0
 	for _, o := range orders {
-		if o.Lineage == s.host.Files.OrderName(lineage) || !s.host.Files.Mine(o) || s.private(o) || recovered == mostRecovered || ctx.Err() != nil {
+		if o.Lineage == s.host.Files.OrderName(lineage) || !s.host.Files.Mine(o) || s.private(o) ||
+			recovered == mostRecovered || ctx.Err() != nil {
 			continue
 		}
 		recovered++
@@ -182,6 +185,7 @@ func (s *earlier) recoverOne(ctx context.Context, o *ledger.Order) {
 	did, err := engine.With(effort).Advance(ctx, o)
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if did && err != nil && failure.ClassOf(err) != failure.Stopped {
-		s.Report.Tell("Order %d for %s, which an earlier run left, cannot go on: %v", o.ID, o.Lineage, err)
+		s.Report.Tell("Order %d for %s, which an earlier run left, cannot go on: %v", o.ID,
+			o.Lineage, err)
 	}
 }

@@ -27,7 +27,8 @@ func (s *wishes) heal(ctx context.Context, w Wish) {
 		}
 		// Another process may be mending it just now; it is broken only if it still is when that
 		// one is done.
-		if unlock, err := s.Locks.Lock(ctx, order.LineageLock(name)); err == nil && unlock() == nil {
+		if unlock, err := s.Locks.Lock(ctx, order.LineageLock(name)); err == nil &&
+			unlock() == nil {
 			_, _ = s.host.Lineages.Open(name)
 		}
 	}
@@ -51,13 +52,16 @@ func (s *wishes) passedOver(w Wish) error {
 		if has == nil && name == certbot.NameFor(w.Names) {
 			has = []string{name}
 		}
-		foreign := slices.ContainsFunc(has, func(n string) bool { return !slices.Contains(w.Names, n) })
+		foreign := slices.ContainsFunc(has,
+			func(n string) bool { return !slices.Contains(w.Names, n) })
 		if len(has) == 0 || foreign {
 			continue
 		}
 		return failure.Wrap(err, failure.LineageBroken,
-			fmt.Sprintf("%s Or `orderly delete --cert-name %s`, and run the same command again.", failure.RemedyOf(err), failure.Quote(name)),
-			"the certificate %s is for these names (%s) and cannot be used", name, s.Disk.Dirs.Renewal(name))
+			fmt.Sprintf("%s Or `orderly delete --cert-name %s`, and run the same command again.",
+				failure.RemedyOf(err), failure.Quote(name)),
+			"the certificate %s is for these names (%s) and cannot be used", name,
+			s.Disk.Dirs.Renewal(name))
 	}
 	return nil
 }

@@ -46,9 +46,11 @@ func (s *inPlace) conclude(lineage string, outcome drive.Outcome, err error, res
 		s.host.Hooks.Renewed(outcome.Order.Request.Names)
 	}
 	if s.Settings.Rehearsal {
-		result.Outcome, result.Path = Rehearsed, filepath.Join(s.Disk.Dirs.Config, "live", lineage, "fullchain.pem")
+		result.Outcome, result.Path = Rehearsed, filepath.Join(s.Disk.Dirs.Config, "live", lineage,
+			"fullchain.pem")
 		if l, err := s.Disk.Open(lineage); err == nil && outcome.Order != nil {
-			result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy, s.Settings.Installer)
+			result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy,
+				s.Settings.Installer)
 		}
 		return nil
 	}
@@ -60,7 +62,8 @@ func (s *inPlace) conclude(lineage string, outcome drive.Outcome, err error, res
 	result.Names = l.Certificate.Names
 	if outcome.Order != nil {
 		result.Outcome = Issued
-		result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy, s.Settings.Installer)
+		result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy,
+			s.Settings.Installer)
 	}
 	return nil
 }

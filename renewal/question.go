@@ -58,8 +58,9 @@ func (w Wish) keeps(l *certbot.Lineage) (bool, error) {
 		return true, nil
 	}
 	a, err := w.ask(Question{
-		Text:    fmt.Sprintf("You have an existing certificate that has exactly the same domains or certificate name you requested and isn't close to expiry.\n(ref: %s)\n\nWhat would you like to do?", l.Renewal.Path),
-		Choices: []string{"Keep the existing certificate for now", "Renew & replace the certificate (may be subject to CA rate limits)"},
+		Text: fmt.Sprintf("You have an existing certificate that has exactly the same domains or certificate name you requested and isn't close to expiry.\n(ref: %s)\n\nWhat would you like to do?", l.Renewal.Path),
+		Choices: []string{"Keep the existing certificate for now",
+			"Renew & replace the certificate (may be subject to CA rate limits)"},
 	})
 	if errors.Is(err, ErrNobody) {
 		return true, nil
@@ -74,15 +75,19 @@ func (w Wish) expands(part *certbot.Lineage) error {
 		return nil
 	}
 	const form = "You have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?"
-	facts := []any{part.Renewal.Path, strings.Join(part.Certificate.Names, ", "), strings.Join(w.Names, ", ")}
+	facts := []any{part.Renewal.Path, strings.Join(part.Certificate.Names, ", "),
+		strings.Join(w.Names, ", ")}
 	const remedy = "Add --expand to put all names into that certificate, or --cert-name for one of its own."
-	switch a, err := w.ask(Question{Text: fmt.Sprintf(form, facts...), Yes: "Expand", No: "Cancel"}); {
+	switch a, err := w.ask(Question{Text: fmt.Sprintf(form, facts...), Yes: "Expand",
+		No: "Cancel"}); {
 	case errors.Is(err, ErrNobody):
-		return failure.New(failure.Config, remedy, "Missing command line flag or config entry for this setting:\n"+form+"\n\n(You can set this with the --expand flag)", facts...)
+		return failure.New(failure.Config, remedy,
+			"Missing command line flag or config entry for this setting:\n"+form+"\n\n(You can set this with the --expand flag)", facts...)
 	case err != nil || a == 0:
 		return err
 	}
-	return failure.New(failure.Config, "Use --duplicate for a new certificate that contains these names, without replacing the one for "+strings.Join(part.Certificate.Names, ", ")+".",
+	return failure.New(failure.Config,
+		"Use --duplicate for a new certificate that contains these names, without replacing the one for "+strings.Join(part.Certificate.Names, ", ")+".",
 		"User chose to cancel the operation and may reinvoke the client.")
 }
 
@@ -95,7 +100,8 @@ func (w Wish) changesNames(l *certbot.Lineage) error {
 	list := func(mark string, names, others []string) string {
 		var lines []string
 		for _, name := range names {
-			if !slices.ContainsFunc(others, func(other string) bool { return strings.EqualFold(other, name) }) {
+			if !slices.ContainsFunc(others,
+				func(other string) bool { return strings.EqualFold(other, name) }) {
 				lines = append(lines, "\n"+mark+" "+strings.ToLower(name))
 			}
 		}
@@ -106,7 +112,8 @@ func (w Wish) changesNames(l *certbot.Lineage) error {
 	}
 	a, err := w.ask(Question{AtTerminal: true, Yes: "Update certificate", No: "Cancel",
 		Text: fmt.Sprintf("You are updating certificate %s to include new domain(s): %s\n\nYou are also removing previously included domain(s): %s\n\nDid you intend to make this change?",
-			l.Name, list("+", w.Names, l.Certificate.Names), list("-", l.Certificate.Names, w.Names))})
+			l.Name, list("+", w.Names, l.Certificate.Names), list("-", l.Certificate.Names,
+				w.Names))})
 	switch {
 	case errors.Is(err, ErrNobody):
 		return nil
@@ -123,7 +130,8 @@ func (w Wish) changesNames(l *certbot.Lineage) error {
 func (w *Wish) confirms(l *certbot.Lineage) error {
 	given := w.Choice.KeyType.Said()
 	wanted := cmp.Or(w.Choice.KeyType.Is(), "ecdsa")
-	if l.Certificate.KeyType == "" || strings.EqualFold(wanted, l.Certificate.KeyType) || given && w.CertName != "" {
+	if l.Certificate.KeyType == "" || strings.EqualFold(wanted, l.Certificate.KeyType) || given &&
+		w.CertName != "" {
 		return nil
 	}
 	old, new := strings.ToUpper(l.Certificate.KeyType), strings.ToUpper(wanted)

@@ -57,7 +57,8 @@ func (s *rebuilds) rebuild(ctx context.Context, a *certbot.Account) (RebuiltAcco
 	if err != nil {
 		return one, err
 	}
-	rebuilt, err := engine.Rebuild(ctx, func(l drive.Lost) drive.Claim { return s.claim(ctx, l, a) })
+	rebuilt, err := engine.Rebuild(ctx,
+		func(l drive.Lost) drive.Claim { return s.claim(ctx, l, a) })
 	one.NoList, one.Known, one.Others = rebuilt.NoList, rebuilt.Known, len(rebuilt.Seen)
 	for _, o := range rebuilt.Orders {
 		one.Found = append(one.Found, o.ID)

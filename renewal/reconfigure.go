@@ -74,7 +74,8 @@ func (s *reconfigs) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) 
 	}
 	l, err := s.host.Lineages.Open(w.CertName)
 	if err != nil {
-		return nil, failure.Wrap(err, failure.ClassOf(err), "", "Renewal configuration file %s (cert: %s) produced an unexpected error",
+		return nil, failure.Wrap(err, failure.ClassOf(err), "",
+			"Renewal configuration file %s (cert: %s) produced an unexpected error",
 			s.Disk.Dirs.Renewal(w.CertName), w.CertName)
 	}
 	p := l.Renewal.Params
@@ -93,7 +94,8 @@ func (s *reconfigs) rehearsed(ctx context.Context, l *certbot.Lineage, round Rou
 	}
 	result := s.rehearsal().renew(ctx, l, round)
 	if result.Err != nil {
-		return failure.Wrap(result.Err, result.Class, "", "%s was not reconfigured, since a renewal with the new settings would fail", l.Name)
+		return failure.Wrap(result.Err, result.Class, "",
+			"%s was not reconfigured, since a renewal with the new settings would fail", l.Name)
 	}
 	return nil
 }

@@ -49,18 +49,22 @@ func New(ctx context.Context, p Parts) *Server {
 	}
 	d := &deletions{base: b, engines: e}
 	return &Server{
-		base: b, engines: e, calendar: c, wishes: &wishes{b, e, &inPlace{b, c}, &attempts{b}}, rounds: newRounds(b, e, c),
-		earlier: left, deletions: d, revoking: &revoking{base: b, engines: e, deletions: d}, releases: &releases{b, e},
+		base: b, engines: e, calendar: c, wishes: &wishes{b, e, &inPlace{b, c}, &attempts{b}},
+		rounds:  newRounds(b, e, c),
+		earlier: left, deletions: d, revoking: &revoking{base: b, engines: e, deletions: d},
+		releases: &releases{b, e},
 		rebuilds: &rebuilds{b, e}, reconfigs: &reconfigs{b, e, c},
 	}
 }
 
 // Begin records that a command runs. The account, where it is known already, is recorded in the
 // same commit.
-func (s *Server) Begin(ctx context.Context, command string, pid int, account *ledger.Account) error {
+func (s *Server) Begin(ctx context.Context, command string, pid int,
+	account *ledger.Account) error {
 	s.run.Command, s.run.PID, s.run.StartedAt = command, pid, s.Clock.Now()
 	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}
-	if err := s.Ledger.Commit(ctx, &ledger.Change{Run: s.run, Account: account, Events: []ledger.Event{event}}); err != nil {
+	if err := s.Ledger.Commit(ctx, &ledger.Change{Run: s.run, Account: account,
+		Events: []ledger.Event{event}}); err != nil {
 		return err
 	}
 	// The lock tells others that this run is alive: it dies with the process, whatever kills it.
@@ -112,6 +116,7 @@ func (s *Server) End(outcome string, exit int, detail string) error {
 	if !s.Begun() || (!s.run.EndedAt.IsZero() && s.run.ExitCode == exit) {
 		return nil // recorded together with the order's own end
 	}
-	s.run.EndedAt, s.run.Outcome, s.run.ExitCode, s.run.Detail = s.Clock.Now(), outcome, exit, detail
+	s.run.EndedAt, s.run.Outcome, s.run.ExitCode, s.run.Detail = s.Clock.Now(), outcome, exit,
+		detail
 	return s.Ledger.Commit(context.Background(), &ledger.Change{Run: s.run})
 }

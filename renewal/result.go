@@ -50,7 +50,8 @@ const Rehearsed = "rehearsed"
 
 // fail makes err the result's.
 func (r *Result) fail(err error) {
-	r.Err, r.Class, r.Sentence, r.Remedy, r.Until = err, failure.ClassOf(err), err.Error(), failure.RemedyOf(err), failure.UntilOf(err)
+	r.Err, r.Class, r.Sentence, r.Remedy, r.Until = err, failure.ClassOf(err), err.Error(),
+		failure.RemedyOf(err), failure.UntilOf(err)
 	r.Outcome = Failed
 	switch r.Class {
 	case failure.Stopped:
@@ -86,7 +87,9 @@ func endsRound(ctx context.Context, r Result) error {
 		if r.Err != nil && r.Class == failure.Stopped {
 			return r.Err
 		}
-		return failure.New(failure.Stopped, "Run the same command again: it goes on where it stopped.", "the round was stopped after %s", r.Lineage)
+		return failure.New(failure.Stopped,
+			"Run the same command again: it goes on where it stopped.",
+			"the round was stopped after %s", r.Lineage)
 	}
 	switch r.Class {
 	case failure.Ledger, failure.Clock:

@@ -55,7 +55,8 @@ func Revoking(w Revocation) string { return "revoke " + cmp.Or(w.CertName, w.Cer
 // Congratulate is certbot's sentence about a certificate that is revoked.
 func (r Revoked) Congratulate() string {
 	if r.Already {
-		return fmt.Sprintf("The certificate that was located at %s had been revoked before.", r.Path)
+		return fmt.Sprintf("The certificate that was located at %s had been revoked before.",
+			r.Path)
 	}
 	return fmt.Sprintf("Congratulations! You have successfully revoked the certificate that was located at %s.", r.Path)
 }
@@ -123,12 +124,14 @@ func (s *revoking) Revoke(ctx context.Context, w Revocation) (Revoked, error) {
 // revokedJustNow is what this run has finished of a revocation that an earlier one began.
 func (s *revoking) revokedJustNow(w Revocation) (Revoked, bool) {
 	for _, done := range s.revoked {
-		if w.CertName != "" && done.Lineage == w.CertName || w.CertPath != "" && done.Path == w.CertPath {
+		if w.CertName != "" && done.Lineage == w.CertName || w.CertPath != "" &&
+			done.Path == w.CertPath {
 			return done, true
 		}
 	}
 	if p, ok := s.deleted[w.CertName]; ok && p.Revoked {
-		return Revoked{Path: filepath.Join(s.Disk.Dirs.Config, "live", w.CertName, "cert.pem"), Already: true, Lineage: w.CertName, Deleted: true}, true
+		return Revoked{Path: filepath.Join(s.Disk.Dirs.Config, "live", w.CertName, "cert.pem"),
+			Already: true, Lineage: w.CertName, Deleted: true}, true
 	}
 	return Revoked{}, false
 }
@@ -151,26 +154,32 @@ func (s *revoking) revokedLineage(w Revocation) (*certbot.Lineage, error) {
 
 // revoke revokes the certificate at done.Path. The intent is durable before, with all that whoever
 // finishes it needs.
-func (s *revoking) revoke(ctx context.Context, w Revocation, l *certbot.Lineage, done *Revoked) (*ledger.Task, error) {
+func (s *revoking) revoke(ctx context.Context, w Revocation, l *certbot.Lineage,
+	done *Revoked) (*ledger.Task, error) {
 	text, err := os.ReadFile(done.Path) // under the lock: a renewal may have put another one there
 	if err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Name a file with a certificate.", "the certificate cannot be read")
+		return nil, failure.Wrap(err, failure.Config, "Name a file with a certificate.",
+			"the certificate cannot be read")
 	}
 	c, err := certbot.ParseCertificate(text)
 	if err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Name a file with a certificate in PEM.", "%s holds no certificate", done.Path)
+		return nil, failure.Wrap(err, failure.Config, "Name a file with a certificate in PEM.",
+			"%s holds no certificate", done.Path)
 	}
 	done.Serial = c.Serial
-	p := revocation{Path: done.Path, Serial: c.Serial, DER: c.Leaf.Raw, Reason: w.Reason, Lineage: done.Lineage,
-		Keep: w.Keep || w.Ask != nil, Server: w.Server, Account: w.Account, KeyPath: w.KeyPath}
+	p := revocation{Path: done.Path, Serial: c.Serial, DER: c.Leaf.Raw, Reason: w.Reason,
+		Lineage: done.Lineage,
+		Keep:    w.Keep || w.Ask != nil, Server: w.Server, Account: w.Account, KeyPath: w.KeyPath}
 	s.revoker(w, l, &p)
 	ask, err := s.revocation(ctx, p, w.Key)
 	if err != nil {
 		return nil, err
 	}
-	note := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: done.Lineage, Kind: "revoke intent",
+	note := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: done.Lineage,
+		Kind:   "revoke intent",
 		Detail: c.Serial + ", " + w.Reason.String()}
-	t, err := s.tasks().Undertake(ctx, ledger.RevokeTask, done.Path, p, ledger.Change{Events: []ledger.Event{note}})
+	t, err := s.tasks().Undertake(ctx, ledger.RevokeTask, done.Path, p,
+		ledger.Change{Events: []ledger.Event{note}})
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +188,8 @@ func (s *revoking) revoke(ctx context.Context, w Revocation, l *certbot.Lineage,
 
 // askToRevoke sends the request and records what came of it. A task whose request certainly did
 // nothing ends with it.
-func (s *revoking) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, ask func() error, done *Revoked) error {
+func (s *revoking) askToRevoke(ctx context.Context, t *ledger.Task, p revocation, ask func() error,
+	done *Revoked) error {
 	tries := 0
 	err := account.Again(ctx, s.Clock, func() error { tries++; return ask() })
 	if p, ok := errors.AsType[*acme.Problem](err); ok && p.IsType("alreadyRevoked") {
@@ -190,13 +200,16 @@ func (s *revoking) askToRevoke(ctx context.Context, t *ledger.Task, p revocation
 		if !s.tasks().InVain(t, err) {
 			return refused
 		}
-		return errors.Join(refused, s.tasks().End(ctx, t, ledger.Event{Lineage: p.Lineage, Kind: "revocation failed"}))
+		return errors.Join(refused, s.tasks().End(ctx, t,
+			ledger.Event{Lineage: p.Lineage, Kind: "revocation failed"}))
 	}
 	t.Step = stepRevoked
-	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: p.Lineage, Kind: "certificate revoked",
+	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Lineage: p.Lineage,
+		Kind:   "certificate revoked",
 		Detail: p.Serial + ", " + p.Reason.String()}
 	change := &ledger.Change{Tasks: []*ledger.Task{t}, Events: []ledger.Event{event}}
-	if c, err := certbot.ParseCertificate(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.DER})); err == nil {
+	if c, err := certbot.ParseCertificate(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE",
+		Bytes: p.DER})); err == nil {
 		change.Revocations = []ledger.Revocation{s.revocationOf(c, p.Lineage, p.Reason.String())}
 	}
 	return s.Ledger.Commit(context.WithoutCancel(ctx), change)
@@ -204,7 +217,8 @@ func (s *revoking) askToRevoke(ctx context.Context, t *ledger.Task, p revocation
 
 // revocationOf is the record of a certificate that the CA was seen to have revoked.
 func (s *base) revocationOf(c *certbot.Certificate, lineage, reason string) ledger.Revocation {
-	return ledger.Revocation{Fingerprint: fingerprint(c), Serial: c.Serial, Lineage: lineage, Reason: reason, At: s.Clock.Now()}
+	return ledger.Revocation{Fingerprint: fingerprint(c), Serial: c.Serial, Lineage: lineage,
+		Reason: reason, At: s.Clock.Now()}
 }
 
 // revoker says who revokes, in the payload: the certificate's key, or the account that got it.
@@ -212,7 +226,8 @@ func (s *revoking) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
 	if l != nil && p.Server == "" {
 		p.Server = l.Renewal.Params.Server
 	}
-	if p.Server = cmp.Or(p.Server, w.Default); l != nil && p.Account == "" && p.Server == l.Renewal.Params.Server {
+	if p.Server = cmp.Or(p.Server, w.Default); l != nil && p.Account == "" &&
+		p.Server == l.Renewal.Params.Server {
 		if a, err := s.Disk.Account(p.Server, l.Renewal.Params.Account); err == nil {
 			p.Account = a.ID
 		}
@@ -220,7 +235,8 @@ func (s *revoking) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
 }
 
 // revocation returns the request that revokes.
-func (s *revoking) revocation(ctx context.Context, p revocation, signer crypto.Signer) (func() error, error) {
+func (s *revoking) revocation(ctx context.Context, p revocation,
+	signer crypto.Signer) (func() error, error) {
 	leaf, err := x509.ParseCertificate(p.DER)
 	if err != nil {
 		return nil, err
@@ -232,9 +248,12 @@ func (s *revoking) revocation(ctx context.Context, p revocation, signer crypto.S
 	if signer != nil {
 		key, err := acme.NewKey(signer)
 		if err != nil {
-			return nil, failure.Wrap(err, failure.Config, "Revoke it in the name of the account, without --key-path.", "the key in %s cannot sign for a CA", p.KeyPath)
+			return nil, failure.Wrap(err, failure.Config,
+				"Revoke it in the name of the account, without --key-path.",
+				"the key in %s cannot sign for a CA", p.KeyPath)
 		}
-		return func() error { _, err := client.RevokeByKey(ctx, key, leaf, p.Reason); return err }, nil
+		return func() error { _, err := client.RevokeByKey(ctx, key, leaf, p.Reason); return err },
+			nil
 	}
 	a, err := s.Disk.ChooseAccount(p.Server, p.Account)
 	if err != nil {
@@ -262,14 +281,16 @@ func (s *revoking) goOnRevoking(ctx context.Context, t *ledger.Task) error {
 	}
 	defer func() { _ = unlock() }()
 	s.Report.Tell("Going on with the revocation of %s, which run %d began.", p.Path, t.RunID)
-	done := Revoked{Path: p.Path, Serial: p.Serial, Reason: p.Reason.String(), Lineage: p.Lineage, Already: t.Step == stepRevoked}
+	done := Revoked{Path: p.Path, Serial: p.Serial, Reason: p.Reason.String(), Lineage: p.Lineage,
+		Already: t.Step == stepRevoked}
 	if t.Step == task.Intended {
 		if err := s.revokeAgain(ctx, t, p, &done); err != nil {
 			return err
 		}
 	}
 	w := Revocation{CertName: p.Lineage, Reason: p.Reason, Keep: p.Keep}
-	if l, err := s.Disk.Look(p.Lineage); p.Lineage != "" && !p.Keep && (err != nil || l.Certificate.Serial != p.Serial) {
+	if l, err := s.Disk.Look(p.Lineage); p.Lineage != "" && !p.Keep && (err != nil ||
+		l.Certificate.Serial != p.Serial) {
 		s.Report.Warn("%s has another certificate by now than the one that run %d revoked; it is kept", p.Lineage, t.RunID)
 		w.Keep = true
 	}
@@ -278,7 +299,8 @@ func (s *revoking) goOnRevoking(ctx context.Context, t *ledger.Task) error {
 	return err
 }
 
-func (s *revoking) revokeAgain(ctx context.Context, t *ledger.Task, p revocation, done *Revoked) error {
+func (s *revoking) revokeAgain(ctx context.Context, t *ledger.Task, p revocation,
+	done *Revoked) error {
 	var signer crypto.Signer
 	if p.KeyPath != "" {
 		var err error
@@ -294,7 +316,8 @@ func (s *revoking) revokeAgain(ctx context.Context, t *ledger.Task, p revocation
 }
 
 func revocationFailure(err error, path string) error {
-	class, remedy := acme.Class(err), "Run the same command again: what is revoked already stays so."
+	class, remedy := acme.Class(err),
+		"Run the same command again: what is revoked already stays so."
 	if known := failure.ClassOf(err); known != failure.Internal && known != failure.Stopped {
 		class, remedy = known, failure.RemedyOf(err)
 	}

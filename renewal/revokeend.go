@@ -17,7 +17,8 @@ import (
 
 // deleteRevoked deletes the lineage of a revoked certificate, unless that is to be kept, and ends
 // the task. The caller holds the lineage's lock.
-func (s *revoking) deleteRevoked(ctx context.Context, w Revocation, t *ledger.Task, done *Revoked) error {
+func (s *revoking) deleteRevoked(ctx context.Context, w Revocation, t *ledger.Task,
+	done *Revoked) error {
 	w.Keep = w.Keep || (w.Ask != nil && done.Lineage != "" && !w.Ask())
 	end := func() error {
 		return s.tasks().End(ctx, t, ledger.Event{Lineage: done.Lineage, Kind: "revocation ended"})
@@ -53,7 +54,8 @@ func (s *revoking) goesOn(ctx context.Context, lineage string, w Revocation) {
 	l, err := s.Disk.Look(lineage)
 	if err == nil && w.Reason == acme.ReasonKeyCompromise && l.Renewal.Params.ReuseKey {
 		s.Report.Warn("%s uses its private key again at each renewal, and CAs do not certify one that is compromised; run %s",
-			lineage, failure.Command("orderly", "renew", "--cert-name", lineage, "--force-renewal", "--new-key"))
+			lineage, failure.Command("orderly", "renew", "--cert-name", lineage, "--force-renewal",
+				"--new-key"))
 	}
 }
 
@@ -61,14 +63,17 @@ func (s *revoking) goesOn(ctx context.Context, lineage string, w Revocation) {
 func ReadKey(path string) (crypto.Signer, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Name the file with the certificate's private key.", "--key-path")
+		return nil, failure.Wrap(err, failure.Config,
+			"Name the file with the certificate's private key.", "--key-path")
 	}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if key := parseKey(block.Bytes); key != nil {
 			return key, nil
 		}
 	}
-	return nil, failure.New(failure.Config, "Name the file with the certificate's private key, PEM, without a passphrase.", "--key-path %s: it holds no private key", path)
+	return nil, failure.New(failure.Config,
+		"Name the file with the certificate's private key, PEM, without a passphrase.",
+		"--key-path %s: it holds no private key", path)
 }
 
 func parseKey(der []byte) crypto.Signer {

@@ -111,7 +111,8 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 // goRound goes over the lineages without waiting for other processes, and returns those that one of
 // them is at work on: one that hangs must not keep the others from being renewed. Who names a
 // single one waits for it.
-func (s *rounds) goRound(ctx context.Context, views []view, round Round, tell func(Result) error) (busy []view, err error) {
+func (s *rounds) goRound(ctx context.Context, views []view, round Round,
+	tell func(Result) error) (busy []view, err error) {
 	if round.CertName == "" {
 		ctx = host.Hurried(ctx, 0)
 	}
@@ -132,7 +133,8 @@ func (s *rounds) goRound(ctx context.Context, views []view, round Round, tell fu
 
 // waitForBusy tries once more, at the end of the round, what other processes were at work on. All
 // are waited for together.
-func (s *rounds) waitForBusy(ctx context.Context, busy []view, round Round, tell func(Result) error) error {
+func (s *rounds) waitForBusy(ctx context.Context, busy []view, round Round,
+	tell func(Result) error) error {
 	until := s.Clock.Now().Add(min(roundPatience, s.host.Locks.Usual()))
 	for _, v := range busy {
 		round.looking(v.path)
@@ -169,6 +171,8 @@ func (s *rounds) checkClock(ctx context.Context, views []view) error {
 	if doubt == nil {
 		return nil
 	}
-	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Kind: "clock doubted", Detail: failure.Clean(doubt.Error())}
-	return errors.Join(doubt, s.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: []ledger.Event{event}}))
+	event := ledger.Event{At: s.Clock.Now(), RunID: s.run.ID, Kind: "clock doubted",
+		Detail: failure.Clean(doubt.Error())}
+	return errors.Join(doubt, s.Ledger.Commit(context.WithoutCancel(ctx),
+		&ledger.Change{Events: []ledger.Event{event}}))
 }

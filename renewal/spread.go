@@ -35,7 +35,8 @@ func (s *rounds) spread(ctx context.Context, l *certbot.Lineage, round Round) er
 	pause := round.Spread()
 	s.Report.Tell("Non-interactive renewal: random delay of %.1f seconds (--no-random-sleep-on-renew leaves it out)", pause.Seconds())
 	if err := s.Clock.Sleep(ctx, pause); err != nil {
-		return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again, with --no-random-sleep-on-renew where the run must be short.",
+		return failure.Wrap(context.Cause(ctx), failure.Stopped,
+			"Run the same command again, with --no-random-sleep-on-renew where the run must be short.",
 			"stopped in the random delay before the first renewal; nothing was begun")
 	}
 	return nil

@@ -24,7 +24,8 @@ type view struct {
 }
 
 // survey reads the lineages. What cannot be read becomes a result, and the others go on.
-func (s *rounds) survey(ctx context.Context, names []string, round Round) ([]view, []Result, error) {
+func (s *rounds) survey(ctx context.Context, names []string, round Round) ([]view, []Result,
+	error) {
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true})
 	if err != nil {
 		return nil, nil, err
@@ -56,7 +57,8 @@ func (s *rounds) survey(ctx context.Context, names []string, round Round) ([]vie
 
 // withoutCopies leaves out the lineages whose files are those of another, which is renewed in their
 // stead: a renewal file that somebody copied beside itself is not worth an order.
-func (s *rounds) withoutCopies(views []view, broken []Result, round Round) ([]view, []Result, error) {
+func (s *rounds) withoutCopies(views []view, broken []Result, round Round) ([]view, []Result,
+	error) {
 	if round.CertName != "" {
 		if err := s.Disk.NotCopied(round.CertName); err != nil {
 			return nil, append(broken, s.invalid(round.CertName, err)), nil
@@ -84,7 +86,8 @@ func (s *rounds) withoutCopies(views []view, broken []Result, round Round) ([]vi
 
 // mend takes up those that a first look passed over: what can be mended is, and the others become
 // results.
-func (s *rounds) mend(ctx context.Context, names []string, views []view, round Round, unfinished map[string]bool) (good []view, broken []Result, err error) {
+func (s *rounds) mend(ctx context.Context, names []string, views []view, round Round,
+	unfinished map[string]bool) (good []view, broken []Result, err error) {
 	var standing []string // but for empty files, which are looked for when the first is met
 	for i, v := range views {
 		if v.path != "" {

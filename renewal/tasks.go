@@ -32,7 +32,8 @@ func (s *Server) finishTasks(ctx context.Context) {
 			continue // post-hooks have their own moment: see Server.PayDebts
 		}
 		if err := s.finishTask(ctx, t); err != nil {
-			s.Report.Warn("the %s of %s, which run %d began at %s, is not finished: %v", t.Kind, t.Subject, t.RunID,
+			s.Report.Warn("the %s of %s, which run %d began at %s, is not finished: %v", t.Kind,
+				t.Subject, t.RunID,
 				t.BegunAt.UTC().Format(time.RFC3339), err)
 		}
 	}
@@ -46,7 +47,8 @@ func (s *Server) finishTask(ctx context.Context, t ledger.Task) error {
 	}
 	defer func() { _ = unlock() }() // it cannot outlive the process
 	open, err := s.Ledger.Tasks(ctx)
-	if err != nil || !slices.ContainsFunc(open, func(o ledger.Task) bool { return o.ID == t.ID && o.Step == t.Step }) {
+	if err != nil || !slices.ContainsFunc(open,
+		func(o ledger.Task) bool { return o.ID == t.ID && o.Step == t.Step }) {
 		return err
 	}
 	switch t.Kind {

@@ -45,7 +45,8 @@ type Decision struct {
 // request makes the engine's request of a wish.
 func (w Wish) request(d Decision, account string) (ledger.Request, error) {
 	r := ledger.Request{
-		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account, Webroots: w.Webroots,
+		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account,
+		Webroots:     w.Webroots,
 		WebrootPaths: w.WebrootPaths, New: d.Current == nil,
 	}
 	if d.Current != nil {
@@ -115,7 +116,8 @@ func (s *wishes) decide(w Wish, now time.Time) (Decision, error) {
 		if err := w.expands(part); err != nil {
 			return Decision{}, err
 		}
-		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
+		return Decision{Lineage: part.Name, Current: part, Needed: true, Why: "its names change",
+			KeyType: w.Choice.KeyType}, nil
 	}
 	if err := s.passedOver(w); err != nil {
 		return Decision{}, err
@@ -130,14 +132,16 @@ func (s *wishes) decideNamed(w Wish, now time.Time) (Decision, error) {
 		return Decision{}, err
 	}
 	if !slices.Contains(names, w.CertName) {
-		return Decision{Lineage: w.CertName, Needed: true, Why: "it is new", KeyType: w.Choice.KeyType}, nil
+		return Decision{Lineage: w.CertName, Needed: true, Why: "it is new",
+			KeyType: w.Choice.KeyType}, nil
 	}
 	if err := s.Disk.NotCopied(w.CertName); err != nil {
 		return Decision{}, err
 	}
 	current, err := s.Disk.Open(w.CertName)
 	if errors.Is(err, certbot.ErrBlank) {
-		return Decision{Lineage: w.CertName, Needed: true, Why: "a killed certbot left nothing of it", KeyType: w.Choice.KeyType}, nil
+		return Decision{Lineage: w.CertName, Needed: true,
+			Why: "a killed certbot left nothing of it", KeyType: w.Choice.KeyType}, nil
 	}
 	if err != nil {
 		return Decision{}, err
@@ -154,7 +158,8 @@ func (s *wishes) decideNamed(w Wish, now time.Time) (Decision, error) {
 	if err := w.changesNames(current); err != nil {
 		return Decision{}, err
 	}
-	return Decision{Lineage: w.CertName, Current: current, Needed: true, Why: "its names change", KeyType: w.Choice.KeyType}, nil
+	return Decision{Lineage: w.CertName, Current: current, Needed: true, Why: "its names change",
+		KeyType: w.Choice.KeyType}, nil
 }
 
 func (s *wishes) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision, error) {
