@@ -102,9 +102,6 @@ func damages() []damage {
 				h.t.Error(err)
 			}
 		}, "is an SQLite file of another program"},
-		{"a newer Orderly's", func(h *host, path string) {
-			h.sqlite(path, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)")
-		}, "was made by a newer Orderly (its version is 99"},
 		{"another host's", func(h *host, _ string) { h.setenv("ORDERLY_HOST", "another") }, "was written on another host"},
 	}
 }

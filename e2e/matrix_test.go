@@ -1,6 +1,8 @@
 package e2e_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"orderly/ledger"
+	"orderly/ledger/sqlite"
+	"orderly/lock"
 	"orderly/testca"
 )
 
@@ -276,8 +281,51 @@ func (h *host) certbotCertonly(root string, names ...string) []string {
 // later makes the ledger what it will be when that time has passed, as far as a run waits for it.
 func (h *host) later(d time.Duration) {
 	h.t.Helper()
-	for table, column := range map[string]string{"orders": "not_before", "holds": "until_at", "buckets": "tat"} {
-		h.sqlite(filepath.Join(h.config, "orderly", "ledger.db"),
-			fmt.Sprintf("UPDATE %s SET %s = %[2]s - %d WHERE %[2]s > 0", table, column, d.Microseconds()))
+	var c ledger.Change
+	store := h.ledger()
+	orders, err := store.Orders(h.t.Context(), ledger.OrderFilter{})
+	holds, more := store.Holds(h.t.Context(), 0, time.Time{})
+	buckets, most := store.Buckets(h.t.Context(), 0)
+	for _, o := range orders {
+		if !o.NotBefore.IsZero() {
+			o.NotBefore = o.NotBefore.Add(-d)
+			c.Orders = append(c.Orders, o)
+		}
 	}
+	for _, hold := range holds {
+		if !hold.Until.IsZero() {
+			hold.Until = hold.Until.Add(-d)
+			c.Holds = append(c.Holds, hold)
+		}
+	}
+	for _, b := range buckets {
+		c.Spends = append(c.Spends, ledger.Spend{AccountID: b.AccountID, Name: b.Name, Key: b.Key,
+			Next: func(tat time.Time) (time.Time, error) { return tat.Add(-d), nil }})
+	}
+	if err := errors.Join(err, more, most, store.Commit(h.t.Context(), &c), store.Close()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// ledger opens the host's ledger, where no run of it lives.
+func (h *host) ledger() ledger.Store {
+	h.t.Helper()
+	dir := filepath.Join(h.config, "orderly")
+	locks, err := lock.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = locks.Close() })
+	name := ""
+	for _, one := range h.env {
+		if value, ours := strings.CutPrefix(one, "ORDERLY_HOST="); ours {
+			name = value
+		}
+	}
+	store, err := sqlite.Open(h.t.Context(), sqlite.Options{Dir: dir, Host: name, Now: time.Now,
+		Lock: func(ctx context.Context) (func() error, error) { return locks.Lock(ctx, "ledger") }})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return store
 }

@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println(ok, err)
 	case "shared":
-		s, err := lock.Shared(context.Background(), os.Args[1])
+		s, err := lock.Telling(context.Background(), os.Args[1], false, nil)
 		hold(s, err)
 	default:
 		os.Exit(m.Run())
@@ -196,7 +196,7 @@ func TestALockFileIsPrivateAndNeedsItsDirectory(t *testing.T) {
 	if _, err := lock.Open(filepath.Join(path, "below-a-file")); err == nil {
 		t.Error("no error for a path that cannot be opened")
 	}
-	if _, err := lock.Shared(t.Context(), filepath.Join(path, "below-a-file")); err == nil {
+	if _, err := lock.Telling(t.Context(), filepath.Join(path, "below-a-file"), false, nil); err == nil {
 		t.Error("no error for a path that cannot be opened")
 	}
 }

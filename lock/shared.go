@@ -19,20 +19,10 @@ import (
 // certbot ends with "Another instance of Certbot is already running."
 type SharedLock struct{ file *os.File }
 
-// Shared takes the lock, making the file with mode 0600 if it is missing, and waits while an exclusive lock is held,
-// until ctx ends; the error then wraps ctx's cause. A process may hold one SharedLock for a path: see the package
-// comment.
-func Shared(ctx context.Context, path string) (*SharedLock, error) {
-	return whole(ctx, path, unix.F_RDLCK, nil)
-}
-
-// Exclusive takes the same lock for this process alone: it waits until no other program holds it in either way.
-func Exclusive(ctx context.Context, path string) (*SharedLock, error) {
-	return whole(ctx, path, unix.F_WRLCK, nil)
-}
-
-// Telling is Shared, or Exclusive for one who is alone, and calls tell once when the wait has taken a second, with a process
-// that is in the way: 0 where that is not known.
+// Telling takes the lock, exclusively where this process is to be alone, making the file with mode 0600 if
+// it is missing. It waits while another holds one that is in the way, until ctx ends; the error then wraps
+// ctx's cause. A process may hold one SharedLock for a path: see the package comment. tell, where set, is
+// called once when the wait has taken a second, with a process that is in the way: 0 where that is not known.
 func Telling(ctx context.Context, path string, alone bool, tell func(pid int)) (*SharedLock, error) {
 	if alone {
 		return whole(ctx, path, unix.F_WRLCK, tell)

@@ -34,7 +34,7 @@ func certbot(dir string, args ...string) *exec.Cmd {
 func TestCertbotWaitsForNobodyWhileWeAreSharing(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, ".certbot.lock")
-	ours, err := lock.Shared(t.Context(), path)
+	ours, err := lock.Telling(t.Context(), path, false, nil)
 	must(t, err)
 	theirs := start(t, process("shared", path))
 	refused := func() {
@@ -63,14 +63,14 @@ func TestWeWaitForCertbotAndSeeItsFileUnlinked(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, ".certbot.lock")
 			running := start(t, certbot(dir, args...))
-			if _, err := lock.Shared(soon(t), path); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := lock.Telling(soon(t), path, false, nil); !errors.Is(err, context.DeadlineExceeded) {
 				t.Fatalf("Shared = %v", err)
 			}
 			var ours *lock.SharedLock
 			result := make(chan error, 1)
 			go func() {
 				var err error
-				ours, err = lock.Shared(t.Context(), path)
+				ours, err = lock.Telling(t.Context(), path, false, nil)
 				result <- err
 			}()
 			running.end()
@@ -99,7 +99,7 @@ func TestALockFileThatIsReplacedAgainAndAgainEndsInOneLock(t *testing.T) {
 		}
 	}()
 	for range 20 {
-		s, err := lock.Shared(t.Context(), path)
+		s, err := lock.Telling(t.Context(), path, false, nil)
 		must(t, err)
 		must(t, s.Close())
 	}
@@ -111,11 +111,11 @@ func TestALockForOneAloneWaitsForEveryOther(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, ".certbot.lock")
 	theirs := start(t, process("shared", path))
-	if _, err := lock.Exclusive(soon(t), path); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := lock.Telling(soon(t), path, true, nil); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Exclusive beside a shared lock = %v", err)
 	}
 	theirs.end()
-	ours, err := lock.Exclusive(t.Context(), path)
+	ours, err := lock.Telling(t.Context(), path, true, nil)
 	must(t, err)
 	if out, err := certbot(dir).Output(); err == nil || string(out) != "Another instance of Certbot is already running.\n" {
 		t.Errorf("certbot says %q, %v", out, err)

@@ -38,12 +38,6 @@ type CA struct {
 	Limits map[string]limit.Limit
 }
 
-// Habits returns the habits of a CA of which nothing is known but its directory: Boulder's where that carries Boulder's
-// random entry, otherwise cautious ones.
-func Habits(d acme.Directory) CA {
-	return HabitsOf(limit.Profiles(nil).For("", d.Boulder), d)
-}
-
 // HabitsOf are what a profile says of a CA.
 func HabitsOf(p limit.Profile, d acme.Directory) CA {
 	return CA{

@@ -10,6 +10,7 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 	"orderly/outside"
 )
 
@@ -131,11 +132,12 @@ func TestBackOffGrowsAndEndsAtADay(t *testing.T) {
 }
 
 func TestWithWhomWeDeal(t *testing.T) {
-	plain := Habits(acme.Directory{})
+	habits := func(d acme.Directory) CA { return HabitsOf(limit.Profiles(nil).For("", d.Boulder), d) }
+	plain := habits(acme.Directory{})
 	if plain.Reuses || plain.HidesProcessing || plain.Replacement || plain.LongestValidation < time.Minute || plain.OrderLifetime < week {
 		t.Errorf("a CA that nothing is known of: %+v", plain)
 	}
-	boulder := Habits(acme.Directory{Boulder: true, RenewalInfo: "https://x"})
+	boulder := habits(acme.Directory{Boulder: true, RenewalInfo: "https://x"})
 	if !boulder.Reuses || !boulder.HidesProcessing || !boulder.Replacement {
 		t.Errorf("Boulder: %+v", boulder)
 	}

@@ -147,12 +147,6 @@ func TestACheckSkippedOnRequestIsNotMade(t *testing.T) {
 	}
 }
 
-func TestKnownChecks(t *testing.T) {
-	if !preflight.Known("dns") || preflight.Known("caa") || preflight.Known("") {
-		t.Error("Known does not know")
-	}
-}
-
 func TestStaleProbesAreClearedAway(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(w.root, ".well-known/acme-challenge")

@@ -8,7 +8,6 @@ import (
 	"context"
 	"net"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,9 +26,6 @@ const (
 
 // Checks returns the names of all checks in their order.
 func Checks() []string { return []string{Webroot, Writable, DNS, HTTP} }
-
-// Known reports whether name is the name of a check.
-func Known(name string) bool { return slices.Contains(Checks(), name) }
 
 // Verdict is what a check came to.
 type Verdict string
