@@ -41,17 +41,21 @@ func TestAccountCommandsSpeakJSON(t *testing.T) {
 	}
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
-	made := decode[account](w, h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--json")...).stdout)
+	made := decode[account](w,
+		h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--json")...).stdout)
 	shown := decode[account](w, h.must(h.onServer("show_account", "--json")...).stdout)
-	if made.URL != w.account().URL || shown.ID != made.ID || shown.Thumbprint != w.account().Thumbprint || len(shown.Contact) != 1 {
+	if made.URL != w.account().URL || shown.ID != made.ID ||
+		shown.Thumbprint != w.account().Thumbprint || len(shown.Contact) != 1 {
 		t.Errorf("%+v, %+v", made, shown)
 	}
-	changed := decode[account](w, h.must(h.onServer("update_account", "--change-account-key", "--json")...).stdout)
+	changed := decode[account](w,
+		h.must(h.onServer("update_account", "--change-account-key", "--json")...).stdout)
 	if changed.ID == made.ID || changed.ID != h.accountIDs()[0] || changed.URL != made.URL {
 		t.Errorf("%+v", changed)
 	}
 	decode[account](w, h.must(h.onServer("unregister", "--json")...).stdout)
-	if none := decode[account](w, h.orderly(h.onServer("show_account", "--json")...).stdout); none.Error == "" {
+	if none := decode[account](w,
+		h.orderly(h.onServer("show_account", "--json")...).stdout); none.Error == "" {
 		t.Errorf("%+v", none)
 	}
 }
@@ -60,16 +64,20 @@ func TestAccountCommandsSpeakJSON(t *testing.T) {
 func TestACAThatWantsItsCustomersIsServed(t *testing.T) {
 	t.Parallel()
 	const key = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"
-	w := newWorld(t, testca.Config{ExternalAccountRequired: true, ExternalAccountKeys: map[string]string{"customer": key}})
+	w := newWorld(t, testca.Config{ExternalAccountRequired: true,
+		ExternalAccountKeys: map[string]string{"customer": key}})
 	h, other := w.host("one"), w.host("other")
 	name := "a.example.com"
 	command := h.certonly(w.site(name), name)
-	h.orderly(command...).says(t, 1, "Server requires external account binding. Please use --eab-kid and --eab-hmac-key.")
-	if r := h.orderly(append(command, "--eab-kid", "customer")...); r.code != 2 || !strings.Contains(r.stderr, "--eab-hmac-key") {
+	h.orderly(command...).says(t, 1,
+		"Server requires external account binding. Please use --eab-kid and --eab-hmac-key.")
+	if r := h.orderly(append(command, "--eab-kid", "customer")...); r.code != 2 ||
+		!strings.Contains(r.stderr, "--eab-hmac-key") {
 		t.Errorf("without a key: %s", r)
 	}
 	r := h.must(append(command, "--eab-kid", "customer", "--eab-hmac-key", key)...)
-	other.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "customer", "--eab-hmac-key", key, "--eab-hmac-alg", "HS256")...)
+	other.must(h.onServer("register", "--agree-tos", "-m", "a@example.com", "--eab-kid", "customer",
+		"--eab-hmac-key", key, "--eab-hmac-alg", "HS256")...)
 	for _, a := range w.ca.Truth().Accounts {
 		if a.Customer != "customer" {
 			t.Errorf("an account without its customer: %+v", a)

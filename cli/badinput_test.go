@@ -13,9 +13,10 @@ import (
 
 // faulty is a command line that cannot be obeyed, and all that is said about it on stderr.
 type faulty struct {
-	name   string
-	args   []string // DIR stands for the test's directory, with a document root in it called root
-	usage  string   // what is after `usage: orderly` in the first line, with exit code 2; "" for exit code 1
+	name string
+	args []string // DIR stands for the test's directory, with a document root in it called root
+	// what is after `usage: orderly` in the first line, with exit code 2; "" for exit code 1
+	usage  string
 	error  string
 	remedy string
 }
@@ -32,7 +33,8 @@ func (f faulty) said() string {
 	command, _, _ := strings.Cut(f.usage, " [")
 	command, _, _ = strings.Cut(command, " --")
 	command = strings.TrimSuffix(command, " N")
-	return "usage: orderly" + f.usage + "\n       orderly" + command + " --help lists the flags\n" + text
+	return "usage: orderly" + f.usage + "\n       orderly" + command + " --help lists the flags\n" +
+		text
 }
 
 const (
@@ -81,13 +83,15 @@ func badFlags() []faulty {
 }
 
 // noNames is what certbot says where no name is given.
-const noNames = "Missing command line flag or config entry for this setting:\nPlease enter the domain name(s) you would like on your certificate (comma and/or space separated)\n\n(You can set this with the --domains flag)"
+const noNames = "Missing command line flag or config entry for this setting:\n" +
+	"Please enter the domain name(s) you would like on your certificate (comma and/or space separated)\n\n(You can set this with the --domains flag)"
 
 // badNames are names that no public CA certifies by http-01.
 func badNames() []faulty {
 	bad := func(name, why string) faulty {
 		shown := strings.ReplaceAll(name, "\x1b", " ")
-		return faulty{name, named(name), "", fmt.Sprintf("%q is not a name for a certificate: %s", shown, why), giveNames}
+		return faulty{name, named(name), "", fmt.Sprintf("%q is not a name for a certificate: %s",
+			shown, why), giveNames}
 	}
 	const letters = "it has characters other than letters, digits and hyphens"
 	return []faulty{
@@ -126,7 +130,8 @@ func TestBadInputGetsOneSentence(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
 	w.write(filepath.Join(w.dir, "root", "index.html"), "x")
-	w.web.serve("a.example.com", filepath.Join(w.dir, "root")) // a site that is broken is told of before anything of the CA
+	// a site that is broken is told of before anything of the CA
+	w.web.serve("a.example.com", filepath.Join(w.dir, "root"))
 	web := fmt.Sprintf("127.0.0.1:%d", w.web.port)
 	for _, list := range [][]faulty{badFlags(), badNames(), badServers()} {
 		for _, f := range list {
@@ -140,8 +145,10 @@ func TestBadInputGetsOneSentence(t *testing.T) {
 				if f.usage != "" {
 					code = 2
 				}
-				if said := strings.NewReplacer(w.dir, "DIR", web, "WEB").Replace(r.stderr); r.code != code || said != f.said() || r.stdout != "" {
-					t.Errorf("exit %d, stdout %q, and on stderr:\n%snot:\n%s", r.code, r.stdout, said, f.said())
+				said := strings.NewReplacer(w.dir, "DIR", web, "WEB").Replace(r.stderr)
+				if r.code != code || said != f.said() || r.stdout != "" {
+					t.Errorf("exit %d, stdout %q, and on stderr:\n%snot:\n%s", r.code, r.stdout, said,
+						f.said())
 				}
 			})
 		}
@@ -151,13 +158,15 @@ func TestBadInputGetsOneSentence(t *testing.T) {
 	}
 }
 
-// What can be understood is not refused: case, a dot at the end, commas, repetition, and names that are not ASCII.
+// What can be understood is not refused: case, a dot at the end, commas, repetition, and names that
+// are not ASCII.
 func TestNamesAreUnderstoodAsPeopleTypeThem(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
 	names := []string{"xn--bcher-kva.example.com", "www.example.com", "b.example.com"}
-	h.must(h.certonly(w.site(names...), "Bücher.example.com,WWW.example.com.", "www.example.com", "B.EXAMPLE.COM")...)
+	h.must(h.certonly(w.site(names...), "Bücher.example.com,WWW.example.com.", "www.example.com",
+		"B.EXAMPLE.COM")...)
 	h.kept(1, names...)
 }
 
@@ -166,7 +175,8 @@ func TestEveryNameHasItsOwnWebroot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
-	command := h.certonly(w.site("a.example.com", "www.a.example.com"), "a.example.com", "www.a.example.com")
+	command := h.certonly(w.site("a.example.com", "www.a.example.com"), "a.example.com",
+		"www.a.example.com")
 	command = append(command, "-w", w.site("b.example.com"), "-d", "b.example.com")
 	h.must(command...)
 	h.kept(1, "a.example.com", "www.a.example.com", "b.example.com")

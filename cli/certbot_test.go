@@ -16,7 +16,8 @@ func TestPluginsAreListedAsCertbotListsThem(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
 	r := h.must("plugins", "-n")
-	for _, text := range []string{"* webroot\nDescription: Place files in webroot directory\nInterfaces: Authenticator, Plugin\n", "* standalone\nDescription: Spin up a temporary webserver\n", "* manual\n"} {
+	for _, text := range []string{"* webroot\nDescription: Place files in webroot directory\n" +
+		"Interfaces: Authenticator, Plugin\n", "* standalone\nDescription: Spin up a temporary webserver\n", "* manual\n"} {
 		r.says(t, 0, text)
 	}
 	h.must("plugins", "--installers").says(t, 0, "No plugins")
@@ -41,9 +42,12 @@ func TestTheCAsErrorsHaveCertbotsTitles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
-	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "3600"})
+	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 429,
+		Problem: "rateLimited", RetryAfter: "3600"})
 	r := h.linked(h.certonly(w.site("a.example.com"), "a.example.com")...)
-	h.says(r, 1, nil, []string{"An unexpected error occurred:\nThere were too many requests of a given type :: ", "Ask for help or search for solutions"})
+	h.says(r, 1, nil,
+		[]string{"An unexpected error occurred:\nThere were too many requests of a given type :: ",
+			"Ask for help or search for solutions"})
 }
 
 func TestABrokenRenewalFileIsToldInCertbotsWords(t *testing.T) {
@@ -53,7 +57,8 @@ func TestABrokenRenewalFileIsToldInCertbotsWords(t *testing.T) {
 	h.lineages("a.example.com")
 	broken := filepath.Join(h.config, "renewal", "broken.conf")
 	w.write(broken, "nonsense\n")
-	h.says(h.linked("renew"), 1, []string{"Processing " + broken + "\n", "Processing " + h.conf("a.example.com") + "\n",
+	h.says(h.linked("renew"), 1, []string{"Processing " + broken + "\n", "Processing " +
+		h.conf("a.example.com") + "\n",
 		"Additionally, the following renewal configurations were invalid: \n  " + broken + " (parsefail)\n"}, []string{
 		"Renewal configuration file " + broken + " (cert: broken) produced an unexpected error: ", ". Skipping.\n",
 		"0 renew failure(s), 1 parse failure(s)\n"})
@@ -68,7 +73,8 @@ func TestWhatCertbotInstallsIsRefusedWithAnotherWay(t *testing.T) {
 		{"certonly", "-a", "dns-route53", "-d", "*.example.com"}, {"certonly", "--webroot", "-w", w.dir, "-d", "a.example.com", "--redirect"},
 	} {
 		r := h.linked(args...)
-		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "remedy: ") || !strings.Contains(r.stderr, "Ask for help") {
+		if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "remedy: ") ||
+			!strings.Contains(r.stderr, "Ask for help") {
 			t.Errorf("%v: %s", args, r)
 		}
 	}
@@ -84,15 +90,19 @@ func TestAConfigurationFileIsObeyed(t *testing.T) {
 	h := w.host("one")
 	root := w.site("a.example.com")
 	mine := filepath.Join(w.dir, "mine.ini")
-	w.write(mine, "# ours\nserver = "+w.ca.DirectoryURL()+"\nauthenticator = webroot\nwebroot-path = "+root+"\ndomains = a.example.com\nagree-tos = True\nregister-unsafely-without-email\n"+
-		"non-interactive = yes\nkey-type: rsa\nlongest-validation = 2s\n")
+	w.write(mine,
+		"# ours\nserver = "+w.ca.DirectoryURL()+"\nauthenticator = webroot\nwebroot-path = "+root+"\ndomains = a.example.com\nagree-tos = True\nregister-unsafely-without-email\n"+
+			"non-interactive = yes\nkey-type: rsa\nlongest-validation = 2s\n")
 	h.says(h.linked("certonly", "-c", mine), 0, []string{"Successfully received certificate."}, nil)
 	if !strings.Contains(h.read(h.conf("a.example.com")), "key_type = rsa") {
 		t.Errorf("the key type: %s", h.read(h.conf("a.example.com")))
 	}
 	h.says(h.linked("renew", "--config", mine), 0, []string{"No renewals were attempted."}, nil)
-	w.write(filepath.Join(w.dir, ".config", "letsencrypt", "cli.ini"), "frobnicate = 1\n") // HOME of the host is w.dir
-	h.says(h.linked("renew"), 2, nil, []string{filepath.Join(w.dir, ".config", "letsencrypt", "cli.ini") + " line 1: unrecognized arguments: --frobnicate"})
+	// HOME of the host is w.dir
+	w.write(filepath.Join(w.dir, ".config", "letsencrypt", "cli.ini"), "frobnicate = 1\n")
+	h.says(h.linked("renew"), 2, nil,
+		[]string{filepath.Join(w.dir, ".config", "letsencrypt", "cli.ini") +
+			" line 1: unrecognized arguments: --frobnicate"})
 }
 
 // -w and --webroot-map of renew take the place of what the renewal files say, and are kept.
@@ -103,7 +113,10 @@ func TestRenewTakesOtherDocumentRoots(t *testing.T) {
 	h.lineages("a.example.com")
 	for i, flag := range []func(string) []string{
 		func(root string) []string { return []string{"-w", root} },
-		func(root string) []string { return []string{"--webroot-map", `{"a.example.com": "` + root + `"}`} },
+		func(root string) []string {
+			return []string{"--webroot-map", `{"a.example.com": "` + root +
+				`"}`}
+		},
 	} {
 		root := w.site("root" + strconv.Itoa(i) + ".example.com")
 		w.web.serve("a.example.com", root)

@@ -29,15 +29,18 @@ func (h *host) first(path string) *x509.Certificate {
 	return leaf
 }
 
-// The kind of key, its reuse and the extensions are what was asked for, at first and with every renewal.
+// The kind of key, its reuse and the extensions are what was asked for, at first and with every
+// renewal.
 func TestTheCertificateIsAsAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
 	root := w.site("a.example.com")
-	command := append(h.certonly(root, "a.example.com"), "--elliptic-curve", "secp384r1", "--must-staple", "--reuse-key")
+	command := append(h.certonly(root, "a.example.com"), "--elliptic-curve", "secp384r1",
+		"--must-staple", "--reuse-key")
 	h.must(command...)
-	for _, line := range []string{"elliptic_curve = secp384r1", "must_staple = True", "reuse_key = True", "key_type = ecdsa"} {
+	for _, line := range []string{"elliptic_curve = secp384r1", "must_staple = True",
+		"reuse_key = True", "key_type = ecdsa"} {
 		if !strings.Contains(h.settings("a.example.com"), line+"\n") {
 			t.Errorf("the renewal file lacks %s:\n%s", line, h.settings("a.example.com"))
 		}
@@ -52,15 +55,18 @@ func TestTheCertificateIsAsAskedFor(t *testing.T) {
 	}
 	first := h.first(h.live("a.example.com", "cert.pem"))
 	key := h.read(h.live("a.example.com", "privkey.pem"))
-	if public, ok := first.PublicKey.(*ecdsa.PublicKey); !ok || public.Curve != elliptic.P384() || !stapled(first) {
+	if public, ok := first.PublicKey.(*ecdsa.PublicKey); !ok || public.Curve != elliptic.P384() ||
+		!stapled(first) {
 		t.Errorf("the key is %T, stapled %v", first.PublicKey, stapled(first))
 	}
 	h.must("renew", "--force-renewal")
 	second := h.first(h.live("a.example.com", "cert.pem"))
-	if h.read(h.live("a.example.com", "privkey.pem")) != key || second.SerialNumber.Cmp(first.SerialNumber) == 0 || !stapled(second) {
+	if h.read(h.live("a.example.com", "privkey.pem")) != key ||
+		second.SerialNumber.Cmp(first.SerialNumber) == 0 || !stapled(second) {
 		t.Error("the renewal has another key, or is no renewal")
 	}
-	if r := h.orderly("renew", "--force-renewal", "--key-type", "rsa"); r.code != 1 || !strings.Contains(r.stderr, "because --reuse-key is set") {
+	if r := h.orderly("renew", "--force-renewal", "--key-type", "rsa"); r.code != 1 ||
+		!strings.Contains(r.stderr, "because --reuse-key is set") {
 		t.Errorf("%s", r)
 	}
 	h.must("renew", "--force-renewal", "--key-type", "rsa", "--rsa-key-size", "3072", "--new-key")
@@ -68,7 +74,8 @@ func TestTheCertificateIsAsAskedFor(t *testing.T) {
 		t.Errorf("the key is %s", third.PublicKeyAlgorithm)
 	}
 	h.must("renew", "--force-renewal", "--no-reuse-key")
-	if h.read(h.live("a.example.com", "privkey.pem")) == key || strings.Contains(h.settings("a.example.com"), "reuse_key") {
+	if h.read(h.live("a.example.com", "privkey.pem")) == key ||
+		strings.Contains(h.settings("a.example.com"), "reuse_key") {
 		t.Errorf("the key is still reused:\n%s", h.settings("a.example.com"))
 	}
 	h.goodPair("a.example.com", "a.example.com")
@@ -101,7 +108,8 @@ func TestThePreferredChainIsTaken(t *testing.T) {
 		t.Errorf("the renewal's chain leads to %q, not %q", got, wanted)
 	}
 	r := h.orderly("renew", "--force-renewal", "--preferred-chain", "No Such Root")
-	if r.code != 0 || !strings.Contains(r.stderr, `no chain up to "No Such Root"`) || top() != roots[0].Name {
+	if r.code != 0 || !strings.Contains(r.stderr, `no chain up to "No Such Root"`) ||
+		top() != roots[0].Name {
 		t.Errorf("%s, up to %s", r, top())
 	}
 }
@@ -117,24 +125,29 @@ func TestASubsetOfTheNamesWillDo(t *testing.T) {
 		t.Fatalf("%s", r)
 	}
 	r := h.orderly(append(command, "--allow-subset-of-names")...)
-	if r.code != 0 || !strings.Contains(r.stderr, "dead.example.com cannot be validated and is left out") {
+	if r.code != 0 || !strings.Contains(r.stderr,
+		"dead.example.com cannot be validated and is left out") {
 		t.Fatalf("%s", r)
 	}
 	h.goodPair("a.example.com", "a.example.com", "b.example.com")
-	if !strings.Contains(h.settings("a.example.com"), "allow_subset_of_names = True\n") || strings.Contains(h.settings("a.example.com"), "dead.example.com") {
+	if !strings.Contains(h.settings("a.example.com"), "allow_subset_of_names = True\n") ||
+		strings.Contains(h.settings("a.example.com"), "dead.example.com") {
 		t.Errorf("the renewal file is\n%s", h.settings("a.example.com"))
 	}
 	// What only the CA finds out.
-	command = append(h.certonly(root, "late.example.com", "b.example.com"), "--allow-subset-of-names", "--skip-preflight", "http,dns")
+	command = append(h.certonly(root, "late.example.com", "b.example.com"), "--allow-subset-of-names",
+		"--skip-preflight", "http,dns")
 	w.ca.SetDead("late.example.com", true)
-	if r = h.orderly(command...); r.code != 0 || !strings.Contains(r.stderr, "late.example.com cannot be validated") {
+	if r = h.orderly(command...); r.code != 0 ||
+		!strings.Contains(r.stderr, "late.example.com cannot be validated") {
 		t.Fatalf("%s", r)
 	}
 	h.goodPair("late.example.com", "b.example.com")
 	if truth := w.ca.Truth(); truth.Pending() != 0 {
 		t.Errorf("%d pending", truth.Pending())
 	}
-	if r = h.orderly(append(h.certonly(root, "dead.example.com"), "--allow-subset-of-names")...); r.code != 1 {
+	if r = h.orderly(append(h.certonly(root, "dead.example.com"),
+		"--allow-subset-of-names")...); r.code != 1 {
 		t.Errorf("no name is left: %s", r)
 	}
 }
@@ -148,7 +161,8 @@ func TestACertificateForAnIPAddress(t *testing.T) {
 	command := append(h.certonly(root), "--ip-address", "127.0.0.1", "-d", "a.example.com")
 	h.must(command...)
 	leaf := h.first(h.live("127.0.0.1", "cert.pem"))
-	if len(leaf.IPAddresses) != 1 || leaf.IPAddresses[0].String() != "127.0.0.1" || len(leaf.DNSNames) != 1 {
+	if len(leaf.IPAddresses) != 1 || leaf.IPAddresses[0].String() != "127.0.0.1" ||
+		len(leaf.DNSNames) != 1 {
 		t.Errorf("the certificate is for %v and %v", leaf.IPAddresses, leaf.DNSNames)
 	}
 	if r := h.orderly(command...); r.code != 0 || !strings.Contains(r.stdout, "not yet due") {
@@ -160,14 +174,16 @@ func TestACertificateForAnIPAddress(t *testing.T) {
 	}
 }
 
-// What passes by itself must not shrink a certificate for good, and a name that is dead must not cost an order each day.
+// What passes by itself must not shrink a certificate for good, and a name that is dead must not
+// cost an order each day.
 func TestASubsetDoesNotLoseWhatTheCertificateHas(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
 	h := w.host("one")
 	root := w.site("a.example.com", "dead.example.com")
 	other := w.site("b.example.com")
-	command := append(h.certonly(root, "a.example.com", "dead.example.com"), "-w", other, "-d", "b.example.com", "--allow-subset-of-names", "--cert-name", "site")
+	command := append(h.certonly(root, "a.example.com", "dead.example.com"), "-w", other, "-d",
+		"b.example.com", "--allow-subset-of-names", "--cert-name", "site")
 	for range 3 {
 		if r := h.orderly(command...); r.code != 0 {
 			t.Fatalf("%s", r)
@@ -180,14 +196,17 @@ func TestASubsetDoesNotLoseWhatTheCertificateHas(t *testing.T) {
 	if err := os.Rename(other, other+".away"); err != nil {
 		t.Fatal(err)
 	}
-	if r := h.orderly("renew", "--force-renewal"); r.code != 1 || !strings.Contains(r.stderr, "b.example.com") {
+	if r := h.orderly("renew", "--force-renewal"); r.code != 1 ||
+		!strings.Contains(r.stderr, "b.example.com") {
 		t.Errorf("%s", r)
 	}
 	h.goodPair("site", "a.example.com", "b.example.com")
 	if err := os.Rename(other+".away", other); err != nil {
 		t.Fatal(err)
 	}
-	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "3600", Detail: "too many: see https://letsencrypt.org/docs/rate-limits/#new-orders-per-account"})
+	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 429,
+		Problem: "rateLimited", RetryAfter: "3600",
+		Detail: "too many: see https://letsencrypt.org/docs/rate-limits/#new-orders-per-account"})
 	if r := h.orderly("renew", "--force-renewal"); r.code != 1 {
 		t.Errorf("a limit is no name's fault: %s", r)
 	}
@@ -213,13 +232,16 @@ func TestAKeptRevokedCertificateIsCalledSo(t *testing.T) {
 		}
 	}
 	for i, c := range decode[listing](w, h.must("certificates", "--json").stdout).Certificates {
-		if first := i == 0; c.Revoked != first || c.Valid == first || c.RevokedAt.IsZero() == first || (c.Reason == "unspecified") != first || strings.Contains(c.Status, "REVOKED") != first {
+		if first := i == 0; c.Revoked != first || c.Valid == first || c.RevokedAt.IsZero() == first ||
+			(c.Reason == "unspecified") != first || strings.Contains(c.Status, "REVOKED") != first {
 			t.Errorf("%+v", c)
 		}
 	}
-	h.must("renew").says(t, 0, "a.example.com/fullchain.pem (success)", "b.example.com/fullchain.pem expires on ")
+	h.must("renew").says(t, 0, "a.example.com/fullchain.pem (success)",
+		"b.example.com/fullchain.pem expires on ")
 	h.must("certificates").says(t, 0, "(VALID: 89 days)")
-	if r := h.must("certificates"); strings.Contains(r.stdout, "REVOKED") || len(w.ca.Truth().Orders) != 3 {
+	if r := h.must("certificates"); strings.Contains(r.stdout, "REVOKED") ||
+		len(w.ca.Truth().Orders) != 3 {
 		t.Errorf("%d orders, %s", len(w.ca.Truth().Orders), r)
 	}
 }

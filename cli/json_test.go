@@ -20,7 +20,8 @@ import (
 	"orderly/testca"
 )
 
-// Whatever a command comes to, with --json its stdout is one JSON value with a version, and stderr needs no reading.
+// Whatever a command comes to, with --json its stdout is one JSON value with a version, and stderr
+// needs no reading.
 func TestEveryCommandSpeaksJSON(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
@@ -62,10 +63,11 @@ func TestEveryCommandSpeaksJSON(t *testing.T) {
 var numberLike = regexp.MustCompile(`^[≥≤<>~≈+-]?\s*\d+([.,]\d+)?(/\d+)?\s*(µs|[a-z%]{0,7})?$|^(\d+(\.\d+)?(h|m|s|ms|µs|ns))+$|≥`)
 
 // identifiers are strings by nature, though they may consist of digits.
-var identifiers = []string{"serial", "id", "account", "sha256", "token", "thumbprint", "detail", "last_detail"}
+var identifiers = []string{"serial", "id", "account", "sha256", "token", "thumbprint", "detail",
+	"last_detail"}
 
-// plain refuses what a program would have to take apart: numbers and lengths of time in strings, times that are not RFC 3339,
-// and the sentence about a failure under another name than error.
+// plain refuses what a program would have to take apart: numbers and lengths of time in strings,
+// times that are not RFC 3339, and the sentence about a failure under another name than error.
 func plain(t *testing.T, path string, value any) {
 	t.Helper()
 	switch v := value.(type) {
@@ -95,7 +97,8 @@ func plain(t *testing.T, path string, value any) {
 }
 
 func isTime(key string) bool {
-	return strings.HasSuffix(key, "_at") || slices.Contains([]string{"at", "since", "until", "expires", "not_before", "not_after"}, key)
+	return strings.HasSuffix(key, "_at") ||
+		slices.Contains([]string{"at", "since", "until", "expires", "not_before", "not_after"}, key)
 }
 
 // Each document of the commands that look, and of those that change something.
@@ -113,7 +116,8 @@ func TestNumbersAndTimesAreOnesInJSON(t *testing.T) {
 		{"pending"}, {"pending", "drain", "--dry-run"}, {"pending", "release", "--all", "--dry-run"}, {"runs"}, {"runs", "--killed"},
 		{"order", "list"}, {"order", "show", "2"}, {"limits"}, {"certificates"}, {"plugins"}, {"ledger", "check"},
 		{"ledger", "backup", filepath.Join(t.TempDir(), "copy")}, {"ledger", "rebuild"}, append([]string{"show_account"}, server...),
-		append([]string{"update_account", "-m", "a@example.com"}, server...), {"reconfigure", "--cert-name", "a.example.com", "--deploy-hook", "true"},
+		append([]string{"update_account", "-m", "a@example.com"}, server...),
+		{"reconfigure", "--cert-name", "a.example.com", "--deploy-hook", "true"},
 		{"resume"}, {"pending", "drain"}, {"renew"}, {"revoke", "--cert-name", "a.example.com", "--no-delete-after-revoke"},
 		{"delete", "--cert-name", "a.example.com"}, {"unpause", "--all"}, append([]string{"unregister"}, server...),
 	} {
@@ -133,7 +137,8 @@ func TestQuietSaysNothingButErrors(t *testing.T) {
 	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})
 	h := w.host("one")
 	root := w.site("a.example.com", "dead.example.com")
-	for _, args := range [][]string{h.certonly(root, "a.example.com"), h.certonly(root, "a.example.com"), {"renew"}, {"renew", "--force-renewal"}} {
+	for _, args := range [][]string{h.certonly(root, "a.example.com"),
+		h.certonly(root, "a.example.com"), {"renew"}, {"renew", "--force-renewal"}} {
 		if r := h.must(append(args, "-q")...); r.stdout+r.stderr != "" {
 			t.Errorf("%q is not quiet: %s", args, r)
 		}
@@ -144,20 +149,26 @@ func TestQuietSaysNothingButErrors(t *testing.T) {
 	}
 }
 
-// Nothing is coloured that is not read at a terminal, and nothing at all with NO_COLOR; what a CA quotes is not obeyed.
+// Nothing is coloured that is not read at a terminal, and nothing at all with NO_COLOR; what a CA
+// quotes is not obeyed.
 func TestNoControlCharactersReachTheReader(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
 	h.env["NO_COLOR"] = "1"
-	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 403, Problem: "rejectedIdentifier",
-		Detail: "\x1b[2J\x1b[31mevil\u202e\r\n" + strings.Repeat("long ", 400)})
+	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 403,
+		Problem: "rejectedIdentifier",
+		Detail:  "\x1b[2J\x1b[31mevil\u202e\r\n" + strings.Repeat("long ", 400)})
 	r := h.orderly(h.certonly(w.site("a.example.com"), "a.example.com")...)
 	if r.code != 1 || !strings.Contains(r.stderr, "evil") {
 		t.Errorf("%s", r)
 	}
-	shown := r.stdout + r.stderr + h.must("order", "list").stdout + h.must("order", "show", "1").stdout + h.must("runs").stdout
-	if i := strings.IndexFunc(shown, func(r rune) bool { return (r < ' ' && r != '\n') || r == 0x7f || r == '\u202e' }); i >= 0 {
+	shown := r.stdout + r.stderr + h.must("order", "list").stdout + h.must("order", "show",
+		"1").stdout + h.must("runs").stdout
+	if i := strings.IndexFunc(shown, func(r rune) bool {
+		return (r < ' ' && r != '\n') || r == 0x7f ||
+			r == '\u202e'
+	}); i >= 0 {
 		t.Errorf("a control character: %q", shown[max(0, i-20):min(len(shown), i+20)])
 	}
 	for line := range strings.Lines(shown) {
@@ -176,7 +187,8 @@ func (h *host) vanished() {
 		h.t.Fatal(err)
 	}
 	defer locks.Close()
-	store, err := sqlite.Open(h.t.Context(), sqlite.Options{Dir: dir, Host: h.env["ORDERLY_HOST"], Now: time.Now,
+	store, err := sqlite.Open(h.t.Context(), sqlite.Options{Dir: dir, Host: h.env["ORDERLY_HOST"],
+		Now:  time.Now,
 		Lock: func(ctx context.Context) (func() error, error) { return locks.Lock(ctx, "ledger") }})
 	if err != nil {
 		h.t.Fatal(err)
@@ -199,7 +211,8 @@ func TestAnOutputThatIsCutShortIsAFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	for _, command := range [][]string{{"ledger", "export"}, {"order", "list"}, {"pending", "--json"}} {
+	for _, command := range [][]string{{"ledger", "export"}, {"order", "list"},
+		{"pending", "--json"}} {
 		var problems bytes.Buffer
 		env := h.call(command...)
 		env.Stdout, env.Stderr = full, &problems

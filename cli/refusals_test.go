@@ -35,7 +35,8 @@ func TestBadInputOfAccountCommandsGetsOneSentence(t *testing.T) {
 		{1, "--server value conflicts with --staging", []string{"show_account", "--staging"}},
 	} {
 		r := h.orderly(append(one.args, "-n", "--server", nowhere)...)
-		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") || r.stdout != "" {
+		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 ||
+			strings.Contains(r.stderr, "goroutine") || r.stdout != "" {
 			t.Errorf("%v: not %d and %q: %s", one.args, one.code, one.says, r)
 		}
 	}
@@ -43,7 +44,8 @@ func TestBadInputOfAccountCommandsGetsOneSentence(t *testing.T) {
 		t.Errorf("%d requests were made", n)
 	}
 	h.must(h.onServer("register", "--agree-tos", "-m", "a@example.com")...)
-	h.orderly(h.onServer("update_account")...).says(t, 1, "You should register before running non-interactively")
+	h.orderly(h.onServer("update_account")...).says(t, 1,
+		"You should register before running non-interactively")
 	h.orderly(h.onServer("unregister", "--account", "0123")...).says(t, 1, "/0123 does not exist")
 }
 
@@ -55,8 +57,10 @@ func TestBadInputOfDeleteGetsOneSentence(t *testing.T) {
 	for _, name := range []string{"a.example.com", "b.example.com"} {
 		h.must(h.certonly(w.site(name), name)...)
 	}
-	h.orderly("delete", "-n").says(t, 1, "Missing command line flag or config entry for this setting:\nWhich certificate(s) would you like to delete?\nChoices: ['a.example.com', 'b.example.com']")
-	h.orderly("delete", "--cert-name", "a.example.com", "--cert-name", "none", "-n").says(t, 1, fmt.Sprintf("No certificate found with name none (expected %s/renewal/none.conf).", h.config))
+	h.orderly("delete", "-n").says(t, 1,
+		"Missing command line flag or config entry for this setting:\nWhich certificate(s) would you like to delete?\nChoices: ['a.example.com', 'b.example.com']")
+	h.orderly("delete", "--cert-name", "a.example.com", "--cert-name", "none", "-n").says(t, 1,
+		fmt.Sprintf("No certificate found with name none (expected %s/renewal/none.conf).", h.config))
 	h.orderly("delete", "--cert-name", "../x", "-n").says(t, 1, "No certificate found with name ../x")
 	h.goodPair("a.example.com", "a.example.com")
 }
@@ -68,7 +72,8 @@ func TestBadInputOfRevokeGetsOneSentence(t *testing.T) {
 	for _, name := range []string{"a.example.com", "b.example.com"} {
 		h.must(h.certonly(w.site(name), name)...)
 	}
-	cert, key := filepath.Join(h.config, "live/a.example.com/cert.pem"), filepath.Join(h.config, "live/b.example.com/privkey.pem")
+	cert, key := filepath.Join(h.config, "live/a.example.com/cert.pem"),
+		filepath.Join(h.config, "live/b.example.com/privkey.pem")
 	before := w.requests("revoke")
 	for _, one := range []struct {
 		code int
@@ -85,7 +90,8 @@ func TestBadInputOfRevokeGetsOneSentence(t *testing.T) {
 		{1, "You should register before running non-interactively", []string{"--cert-path", w.root}},
 	} {
 		r := h.orderly(append([]string{"revoke", "-n"}, one.args...)...)
-		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") || strings.Contains(r.stdout, "Congratulations") {
+		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 ||
+			strings.Contains(r.stderr, "goroutine") || strings.Contains(r.stdout, "Congratulations") {
 			t.Errorf("%v: not %d and %q: %s", one.args, one.code, one.says, r)
 		}
 	}
@@ -118,7 +124,8 @@ func TestBadInputOfReconfigureGetsOneSentence(t *testing.T) {
 		{2, "--key-type dsa: only ecdsa and rsa are known", []string{"--cert-name", name, "--key-type", "dsa"}},
 	} {
 		r := h.orderly(append([]string{"reconfigure", "-n"}, one.args...)...)
-		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 || strings.Contains(r.stderr, "goroutine") {
+		if r.code != one.code || strings.Count(r.stderr, one.says) != 1 ||
+			strings.Contains(r.stderr, "goroutine") {
 			t.Errorf("%v: not %d and %q: %s", one.args, one.code, one.says, r)
 		}
 	}
@@ -163,9 +170,11 @@ func TestAPortThatAnotherProgramHasCostsTheCANothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h, port := w.host("one"), w.web.port // which the web server has
-	own := []string{"--standalone", "--http-01-address", "127.0.0.1", "--http-01-port", strconv.Itoa(port)}
+	own := []string{"--standalone", "--http-01-address", "127.0.0.1", "--http-01-port",
+		strconv.Itoa(port)}
 	r := h.orderly(h.proven(port, own, "a.example.com")...)
-	want := fmt.Sprintf("Could not bind TCP port %d because it is already in use by another process on this system (such as a web server).", port)
+	want := fmt.Sprintf("Could not bind TCP port %d because it is already in use by another "+
+		"process on this system (such as a web server).", port)
 	if r.code != 1 || !strings.Contains(r.stderr, want) {
 		t.Errorf("%s", r)
 	}
@@ -174,7 +183,8 @@ func TestAPortThatAnotherProgramHasCostsTheCANothing(t *testing.T) {
 	}
 }
 
-// A program that was called as certbot, with a server and directories of its own, gives remedies that are to be called so.
+// A program that was called as certbot, with a server and directories of its own, gives remedies
+// that are to be called so.
 func TestARemedyIsBuiltFromHowTheProgramWasCalled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})

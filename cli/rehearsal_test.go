@@ -14,7 +14,8 @@ import (
 	"orderly/testca"
 )
 
-// files lists what is on a host's disk beside the ledger, the logs and the account: a rehearsal may change nothing of it.
+// files lists what is on a host's disk beside the ledger, the logs and the account: a rehearsal may
+// change nothing of it.
 func (h *host) files() []string {
 	h.t.Helper()
 	var all []string
@@ -57,8 +58,10 @@ func TestADryRunOfCertonlyLeavesNothing(t *testing.T) {
 			h := w.host("one")
 			names := someNames(2)
 			command := h.certonly(w.site(names...), names...)
-			r := h.orderly(append(command, "--dry-run", "--deploy-hook", "touch "+filepath.Join(h.dir, "deployed"))...)
-			if r.code != 0 || !strings.Contains(r.stdout, "Simulating a certificate request for") || !strings.Contains(r.stdout, "The dry run was successful.") {
+			r := h.orderly(append(command, "--dry-run", "--deploy-hook",
+				"touch "+filepath.Join(h.dir, "deployed"))...)
+			if r.code != 0 || !strings.Contains(r.stdout, "Simulating a certificate request for") ||
+				!strings.Contains(r.stdout, "The dry run was successful.") {
 				t.Fatalf("%s", r)
 			}
 			if _, err := os.Stat(filepath.Join(h.config, "live")); err == nil {
@@ -69,7 +72,8 @@ func TestADryRunOfCertonlyLeavesNothing(t *testing.T) {
 			}
 			truth := w.ca.Truth()
 			if truth.Pending() != 0 || len(unfinished(truth)) != 0 || len(h.pending()) != 0 {
-				t.Errorf("a rehearsal left %d pending, %v, %v", truth.Pending(), unfinished(truth), h.pending())
+				t.Errorf("a rehearsal left %d pending, %v, %v", truth.Pending(), unfinished(truth),
+					h.pending())
 			}
 			h.must(command...)
 			h.goodPair(names[0], names...)
@@ -77,7 +81,8 @@ func TestADryRunOfCertonlyLeavesNothing(t *testing.T) {
 			h.must(append(command, "--dry-run")...)
 			h.must("renew", "--dry-run", "--server", w.ca.DirectoryURL(), "--run-deploy-hooks")
 			if after := h.files(); !slices.Equal(before, after) {
-				t.Errorf("a rehearsal changed the disk:\n%s\nnot\n%s", strings.Join(after, "\n"), strings.Join(before, "\n"))
+				t.Errorf("a rehearsal changed the disk:\n%s\nnot\n%s", strings.Join(after, "\n"),
+					strings.Join(before, "\n"))
 			}
 			if n := len(w.ca.Truth().Issued); n != 4 {
 				t.Errorf("%d certificates were issued", n)
@@ -89,7 +94,8 @@ func TestADryRunOfCertonlyLeavesNothing(t *testing.T) {
 // A rehearsal over many lineages, half of them with new names.
 func TestADryRunOverManyLineagesLeavesNothingPending(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, testca.Config{Reuse: true, HideProcessing: true, Boulder: true, AuthzReuse: true})
+	w := newWorld(t, testca.Config{Reuse: true, HideProcessing: true, Boulder: true,
+		AuthzReuse: true})
 	const lineages = 12 // what the fortieth does, the fourth has shown
 	h := w.host("one")
 	for i := range lineages {
@@ -107,7 +113,8 @@ func TestADryRunOverManyLineagesLeavesNothingPending(t *testing.T) {
 		}
 	}
 	r := h.orderly("renew", "--dry-run", "--server", w.ca.DirectoryURL())
-	if r.code != 0 || !strings.Contains(r.stdout, "Congratulations, all simulated renewals succeeded") {
+	if r.code != 0 || !strings.Contains(r.stdout,
+		"Congratulations, all simulated renewals succeeded") {
 		t.Errorf("%s", r)
 	}
 	truth := w.ca.Truth()

@@ -1,6 +1,7 @@
 package cli_test
 
-// What must be true in the end, judged by the CA and the disk, and by the ledger's word beside them.
+// What must be true in the end, judged by the CA and the disk, and by the ledger's word beside
+// them.
 
 import (
 	"crypto/tls"
@@ -47,18 +48,22 @@ func unfinished(truth testca.Truth) []testca.TruthOrder {
 	})
 }
 
-// kept wants so many certificates, the last for these names in place, and nothing left open or lying about.
+// kept wants so many certificates, the last for these names in place, and nothing left open or
+// lying about.
 func (h *host) kept(certificates int, names ...string) {
 	h.t.Helper()
 	truth := h.ca.Truth()
 	if len(truth.Issued) != certificates || truth.ValidatedTwice() > 0 || len(truth.Accounts) != 1 {
-		h.t.Errorf("%d certificates, %d validated twice, %d accounts", len(truth.Issued), truth.ValidatedTwice(), len(truth.Accounts))
+		h.t.Errorf("%d certificates, %d validated twice, %d accounts", len(truth.Issued),
+			truth.ValidatedTwice(), len(truth.Accounts))
 	}
 	h.nothingOpen()
 	h.goodPair(names[0], names...)
-	for _, dir := range []string{filepath.Join(h.dir, "sites"), filepath.Join(h.config, "orderly", "keys")} {
+	for _, dir := range []string{filepath.Join(h.dir, "sites"),
+		filepath.Join(h.config, "orderly", "keys")} {
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && (strings.Contains(path, "well-known") || filepath.Dir(path) == dir && filepath.Base(dir) == "keys") {
+			if err == nil && (strings.Contains(path, "well-known") || filepath.Dir(path) == dir &&
+				filepath.Base(dir) == "keys") {
 				h.t.Errorf("%s was left behind", path)
 			}
 			return nil
@@ -71,11 +76,13 @@ func (h *host) nothingOpen() {
 	h.t.Helper()
 	truth := h.ca.Truth()
 	if open := unfinished(truth); truth.Pending() != 0 || len(open) != 0 || len(h.pending()) != 0 {
-		h.t.Errorf("%d authorizations are pending at the CA, with %d orders; orderly shows %v", truth.Pending(), len(open), h.pending())
+		h.t.Errorf("%d authorizations are pending at the CA, with %d orders; orderly shows %v",
+			truth.Pending(), len(open), h.pending())
 	}
 }
 
-// goodPair checks that a lineage's certificate and key belong together and are for these names, as the CA issued them.
+// goodPair checks that a lineage's certificate and key belong together and are for these names, as
+// the CA issued them.
 func (h *host) goodPair(lineage string, names ...string) *x509.Certificate {
 	h.t.Helper()
 	pair, err := tls.LoadX509KeyPair(h.live(lineage, "fullchain.pem"), h.live(lineage, "privkey.pem"))
@@ -83,13 +90,15 @@ func (h *host) goodPair(lineage string, names ...string) *x509.Certificate {
 		h.t.Errorf("%s: %v", lineage, err)
 		return nil
 	}
-	if len(names) > 0 && !slices.Equal(slices.Sorted(slices.Values(pair.Leaf.DNSNames)), slices.Sorted(slices.Values(names))) {
+	if len(names) > 0 && !slices.Equal(slices.Sorted(slices.Values(pair.Leaf.DNSNames)),
+		slices.Sorted(slices.Values(names))) {
 		h.t.Errorf("the certificate of %s is for %v, not %v", lineage, pair.Leaf.DNSNames, names)
 	}
 	roots, between := x509.NewCertPool(), x509.NewCertPool()
 	roots.AppendCertsFromPEM(h.ca.IssuingRootPEM())
 	between.AppendCertsFromPEM([]byte(h.read(h.live(lineage, "chain.pem"))))
-	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: between}); err != nil {
+	if _, err := pair.Leaf.Verify(x509.VerifyOptions{Roots: roots,
+		Intermediates: between}); err != nil {
 		h.t.Errorf("%s: %v", lineage, err)
 	}
 	return pair.Leaf

@@ -20,10 +20,12 @@ func TestDocumentRootsAfterAPattern(t *testing.T) {
 		w.site(name)
 	}
 	pattern := filepath.Join(w.dir, "sites", "{domain}")
-	command := []string{"certonly", "--webroot-from", pattern, "-d", names[0], "-d", names[1], "-n", "--agree-tos",
+	command := []string{"certonly", "--webroot-from", pattern, "-d", names[0], "-d", names[1], "-n",
+		"--agree-tos",
 		"--register-unsafely-without-email", "--server", w.ca.DirectoryURL(), "--longest-validation", "2s"}
 	h.must(command...)
-	h.confHas(names[0], "orderly_webroot_from = "+pattern, names[1]+" = "+filepath.Join(w.dir, "sites", names[1]))
+	h.confHas(names[0], "orderly_webroot_from = "+pattern,
+		names[1]+" = "+filepath.Join(w.dir, "sites", names[1]))
 	h.must("renew", "--force-renewal")
 	h.kept(2, names...)
 }
@@ -39,11 +41,13 @@ func TestRenewAsksWhereTheMapIsLost(t *testing.T) {
 	text := h.read(conf)
 	head, _, _ := strings.Cut(text, "[[webroot_map]]")
 	h.write(conf, strings.Replace(head, "webroot_path = ", "no_longer = ", 1)+"[[webroot_map]]\n")
-	if r := h.orderly("renew", "--force-renewal"); r.code != 1 || !strings.Contains(r.stderr, "no document root is configured for "+name) {
+	if r := h.orderly("renew", "--force-renewal"); r.code != 1 ||
+		!strings.Contains(r.stderr, "no document root is configured for "+name) {
 		t.Errorf("%s", r)
 	}
 	h.must("renew", "--force-renewal", "--webroot-from", "echo "+w.dir+`/sites/"$1"`)
-	h.confHas(name, `orderly_webroot_from = 'echo `+w.dir+`/sites/"$1"'`, name+" = "+filepath.Join(w.dir, "sites", name))
+	h.confHas(name, `orderly_webroot_from = 'echo `+w.dir+`/sites/"$1"'`,
+		name+" = "+filepath.Join(w.dir, "sites", name))
 	h.must("renew", "--force-renewal")
 	h.kept(3, name)
 }
@@ -67,12 +71,15 @@ func TestAnAnswerThatDoesNotHelpIsTold(t *testing.T) {
 		{filepath.Join(w.dir, "nowhere", "{domain}"), "it leads to " + filepath.Join(w.dir, "nowhere", name) + ", which is no directory"},
 	} {
 		r := h.orderly("renew", "--force-renewal", "--webroot-from", c.from)
-		if r.code != 1 || !strings.Contains(r.stderr, c.says) || !strings.Contains(r.stderr, "--webroot-from "+c.from) || !strings.Contains(r.stderr, "sites/"+name) {
+		if r.code != 1 || !strings.Contains(r.stderr, c.says) ||
+			!strings.Contains(r.stderr, "--webroot-from "+c.from) ||
+			!strings.Contains(r.stderr, "sites/"+name) {
 			t.Errorf("%s: %s", c.from, r)
 		}
 	}
 	for _, from := range []string{"no-such-program", "cat %(x)s", "/bin/ls {domain}"} {
-		if r := h.orderly("renew", "--webroot-from", from); r.code == 0 || !strings.Contains(r.stderr, "webroot-from") {
+		if r := h.orderly("renew", "--webroot-from", from); r.code == 0 ||
+			!strings.Contains(r.stderr, "webroot-from") {
 			t.Errorf("%s: %s", from, r)
 		}
 	}

@@ -1,7 +1,8 @@
 package cli_test
 
-// Whole commands against the test CA, in this process: what needs no kill, no signal and no other program is tried here,
-// where no program has to be built and started for each call. The world is that of package e2e, as far as it is needed.
+// Whole commands against the test CA, in this process: what needs no kill, no signal and no other
+// program is tried here, where no program has to be built and started for each call. The world is
+// that of package e2e, as far as it is needed.
 
 import (
 	"bytes"
@@ -169,7 +170,8 @@ func (h *host) run(ctx context.Context, args ...string) result {
 	return result{code, out.String(), problems.String()}
 }
 
-// stoppedAt runs a command until the CA has a request of a kind, stops it there, and lets the CA go on.
+// stoppedAt runs a command until the CA has a request of a kind, stops it there, and lets the CA go
+// on.
 func (h *host) stoppedAt(kind string, args ...string) {
 	h.t.Helper()
 	ctx, stop := context.WithCancel(h.t.Context())
@@ -193,7 +195,8 @@ func (h *host) stoppedAt(kind string, args ...string) {
 func (h *host) call(args ...string) cli.Env {
 	env := maps.Clone(h.env)
 	return cli.Env{Program: h.program, PID: os.Getpid(),
-		Args:     slices.Concat(args, []string{"--config-dir", h.config, "--work-dir", h.working, "--logs-dir", h.logs}),
+		Args: slices.Concat(args, []string{"--config-dir", h.config, "--work-dir", h.working,
+			"--logs-dir", h.logs}),
 		Getenv:   func(name string) string { return env[name] },
 		Renewals: schedule.Host{Root: h.dir}}
 }
@@ -222,7 +225,8 @@ func (h *host) certonly(root string, names ...string) []string {
 	for _, name := range names {
 		args = append(args, "-d", name)
 	}
-	return append(args, "-n", "--agree-tos", "--register-unsafely-without-email", "--server", h.ca.DirectoryURL(),
+	return append(args, "-n", "--agree-tos", "--register-unsafely-without-email", "--server",
+		h.ca.DirectoryURL(),
 		"--longest-validation", (2 * time.Second).String())
 }
 

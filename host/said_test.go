@@ -31,10 +31,12 @@ func TestNoSettingIsForgottenWhereOneIsLaidOverAnother(t *testing.T) {
 	var upper, lower Said
 	full(t, reflect.ValueOf(&upper).Elem(), 1)
 	full(t, reflect.ValueOf(&lower).Elem(), 2)
-	if got := upper.Over(lower); got.Choice != upper.Choice || got.Proof != upper.Proof || got.Hooks != upper.Hooks {
+	if got := upper.Over(lower); got.Choice != upper.Choice || got.Proof != upper.Proof ||
+		got.Hooks != upper.Hooks {
 		t.Errorf("all was said, and came to %+v", got)
 	}
-	if got := (Said{}).Over(lower); got.Choice != lower.Choice || got.Proof != lower.Proof || got.Hooks != lower.Hooks {
+	if got := (Said{}).Over(lower); got.Choice != lower.Choice || got.Proof != lower.Proof ||
+		got.Hooks != lower.Hooks {
 		t.Errorf("nothing was said, and came to %+v", got)
 	}
 }
@@ -48,7 +50,8 @@ func TestWhatIsSaidToBeNothingIsTakenAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (ledger.Hooks{Post: "post", Deploy: "deploy"}); r.Hooks != want || r.MustStaple || !r.ReuseKey {
+	if want := (ledger.Hooks{Post: "post", Deploy: "deploy"}); r.Hooks != want || r.MustStaple ||
+		!r.ReuseKey {
 		t.Errorf("%+v", r)
 	}
 	changes := said.Changes(r)
@@ -56,7 +59,8 @@ func TestWhatIsSaidToBeNothingIsTakenAway(t *testing.T) {
 	for _, key := range changes.Remove {
 		removed[key] = true
 	}
-	if !removed["pre_hook"] || !removed["must_staple"] || removed["post_hook"] || removed["reuse_key"] {
+	if !removed["pre_hook"] || !removed["must_staple"] || removed["post_hook"] ||
+		removed["reuse_key"] {
 		t.Errorf("taken away: %q", changes.Remove)
 	}
 }
@@ -69,7 +73,8 @@ func TestSettingsThatBelongTogetherAreLaidOverTogether(t *testing.T) {
 	if got.RSABits.Said() || got.RequiredProfile.Said() || got.PreferredProfile.Is() != "short" {
 		t.Errorf("%+v", got)
 	}
-	if got = (Choice{KeyType: Say("rsa")}).over(file); got.RSABits.Is() != 4096 || got.RequiredProfile.Is() != "classic" {
+	if got = (Choice{KeyType: Say("rsa")}).over(file); got.RSABits.Is() != 4096 ||
+		got.RequiredProfile.Is() != "classic" {
 		t.Errorf("%+v", got)
 	}
 }
