@@ -116,9 +116,9 @@ func readersSeeWholeChanges(b *bench) {
 	writing.Go(func() {
 		defer close(stop)
 		for range 100 {
-			o.CreateSends++
+			o.Redeploys++
 			o.State, o.CreateSentAt = ledger.Creating, day
-			if o.CreateSends%2 == 0 {
+			if o.Redeploys%2 == 0 {
 				o.State = ledger.Phantom
 			}
 			for _, a := range o.Authorizations {
@@ -144,11 +144,11 @@ func readersSeeWholeChanges(b *bench) {
 func (b *bench) wholeOrder(s ledger.Store, id int64) {
 	seen := must(s.Order(b.ctx, id))(b)
 	for _, a := range seen.Authorizations {
-		if a.Answers != seen.CreateSends {
-			b.Fatalf("an order saved %d times has an authorization saved %d times", seen.CreateSends, a.Answers)
+		if a.Answers != seen.Redeploys {
+			b.Fatalf("an order saved %d times has an authorization saved %d times", seen.Redeploys, a.Answers)
 		}
 	}
-	if shown := must(s.Pending(b.ctx, day))(b); seen.CreateSends > 0 && len(shown) != 1 {
+	if shown := must(s.Pending(b.ctx, day))(b); seen.Redeploys > 0 && len(shown) != 1 {
 		b.Fatalf("an order that is always creating or a phantom is shown %d times", len(shown))
 	}
 }
