@@ -169,7 +169,7 @@ func unlike(all, chain []*x509.Certificate) []*x509.Certificate {
 func (a Asked) flawOf(leaf *x509.Certificate) *Unfit {
 	has := NamesIn(leaf)
 	var missing []string
-	for _, name := range a.Names {
+	for _, name := range a.names() {
 		if !covered(name, has) {
 			missing = append(missing, name)
 		}
@@ -183,6 +183,18 @@ func (a Asked) flawOf(leaf *x509.Certificate) *Unfit {
 		return unfit(NotBegun, "it begins to be valid only on %s", stamp(leaf.NotBefore))
 	}
 	return nil
+}
+
+// names are the ordered names as names are compared: an order may have an address in another spelling.
+func (a Asked) names() []string {
+	var names []string
+	for _, name := range a.Names {
+		if plain, ok := outside.Name(name); ok {
+			name = plain
+		}
+		names = append(names, name)
+	}
+	return names
 }
 
 // mostAhead is how far a certificate's beginning may lie before the CA's clock: its machines have several.
@@ -219,7 +231,8 @@ func covered(name string, has []string) bool {
 
 // unasked are the names in a certificate that were not ordered.
 func (a Asked) unasked(leaf *x509.Certificate) []string {
-	return slices.DeleteFunc(NamesIn(leaf), func(name string) bool { return slices.Contains(a.Names, name) })
+	asked := a.names()
+	return slices.DeleteFunc(NamesIn(leaf), func(name string) bool { return slices.Contains(asked, name) })
 }
 
 // Unusable is what a person reads of an order that the CA has issued something unfit for.

@@ -142,6 +142,7 @@ func TestACertificateIsWhatWasAskedFor(t *testing.T) {
 		"in capitals":        {asked: []string{"a.example"}, has: []string{"A.Example"}},
 		"with a dot":         {asked: []string{"a.example"}, has: []string{"a.example."}},
 		"an address":         {asked: []string{"192.0.2.7", "a.example"}, has: []string{"a.example"}, ips: []net.IP{ip}},
+		"another spelling":   {asked: []string{"2001:DB8:0::1", "A.example."}, has: []string{"a.example"}, ips: []net.IP{net.ParseIP("2001:db8::1")}},
 		"no address":         {asked: []string{"192.0.2.7", "a.example"}, has: []string{"a.example"}, want: "192.0.2.7"},
 		"one less":           {asked: []string{"a.example", "b.example"}, has: []string{"a.example"}, want: "b.example"},
 		"others":             {asked: []string{"a.example"}, has: []string{"b.example"}, want: "a.example"},
