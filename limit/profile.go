@@ -4,6 +4,7 @@ import (
 	_ "embed" // profiles.toml
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,7 +30,8 @@ type Profile struct {
 	CountsPending       int // authorizations of an account that may be pending at once; 0: not counted
 	LongestValidation   time.Duration
 	OrderLifetime       time.Duration
-	Limits              map[string]Limit // by name; none where nothing is known
+	OrderLifetimes      map[string]time.Duration // of profiles whose orders live shorter
+	Limits              map[string]Limit         // by name; none where nothing is known
 
 	written []written // of a CA whose kind is known when its directory was read
 }
@@ -48,6 +50,7 @@ type written struct {
 	CountsPending       *int              `toml:"counts_pending"`
 	LongestValidation   string            `toml:"longest_validation"`
 	OrderLifetime       string            `toml:"order_lifetime"`
+	OrderLifetimes      map[string]string `toml:"order_lifetimes"`
 	Share               string            `toml:"share"`
 	DomainsSpread       *bool             `toml:"domains_spread"`
 	Limits              map[string]string `toml:"limits"`
@@ -135,6 +138,17 @@ func (p Profile) over(w written) (Profile, error) {
 	}
 	if err := setTime(&p.OrderLifetime, "order_lifetime", w.OrderLifetime); err != nil {
 		return p, err
+	}
+	p.OrderLifetimes = maps.Clone(p.OrderLifetimes)
+	for profile, text := range w.OrderLifetimes {
+		var life time.Duration
+		if err := setTime(&life, failure.Clean(profile), text); err != nil {
+			return p, err
+		}
+		if p.OrderLifetimes == nil {
+			p.OrderLifetimes = map[string]time.Duration{}
+		}
+		p.OrderLifetimes[profile] = life
 	}
 	return p.limited(w)
 }

@@ -197,3 +197,20 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// Orders of Let's Encrypt's short profiles live for eight hours, and an operator may know of others.
+func TestOrdersOfSomeProfilesLiveShorter(t *testing.T) {
+	p, err := limit.Load("[[ca]]\nname = \"x\"\ndirectory = \"https://x.example/dir\"\norder_lifetimes = { day = \"24h\" }\n", "ca.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.For("https://acme-v02.api.letsencrypt.org/directory", true).OrderLifetimes["shortlived"]; got != 8*time.Hour {
+		t.Errorf("shortlived: %s", got)
+	}
+	if got := p.For("https://x.example/dir", false).OrderLifetimes; len(got) != 1 || got["day"] != 24*time.Hour {
+		t.Errorf("%v", got)
+	}
+	if _, err := limit.Load("[[ca]]\nname = \"x\"\norder_lifetimes = { day = \"soon\" }\n", "ca.toml"); err == nil {
+		t.Error("soon is no time")
+	}
+}

@@ -32,10 +32,20 @@ type CA struct {
 	CountsPending int
 	// OrderLifetime: how long an order may exist at the CA before it expires, at the most.
 	OrderLifetime time.Duration
+	// OrderLifetimes are those of profiles whose orders live shorter.
+	OrderLifetimes map[string]time.Duration
 	// Profiles are the certificate profiles that its directory offers.
 	Profiles map[string]outside.Text
 	// Limits are its rate limits, by name; empty where nothing is known of them.
 	Limits map[string]limit.Limit
+}
+
+// Lifetime is how long an order of a profile may exist before it expires, at the most.
+func (c CA) Lifetime(profile string) time.Duration {
+	if life, ok := c.OrderLifetimes[profile]; ok {
+		return life
+	}
+	return c.OrderLifetime
 }
 
 // HabitsOf are what a profile says of a CA.
@@ -43,7 +53,7 @@ func HabitsOf(p limit.Profile, d acme.Directory) CA {
 	return CA{
 		Name: p.Name, Reuses: p.ReusesOrders, HidesProcessing: p.HidesProcessing, LongestValidation: p.LongestValidation,
 		Replacement: d.RenewalInfo != "", ChargesDeactivation: p.ChargesDeactivation, RefusesCovered: p.Boulder, CountsPending: p.CountsPending,
-		OrderLifetime: p.OrderLifetime, Limits: p.Limits, Profiles: d.Meta.Profiles,
+		OrderLifetime: p.OrderLifetime, OrderLifetimes: p.OrderLifetimes, Limits: p.Limits, Profiles: d.Meta.Profiles,
 	}
 }
 

@@ -29,7 +29,7 @@ func End(o *ledger.Order, act Action, ca CA, now time.Time) (phantoms []*ledger.
 		o.Sentence, o.Remedy = why, act.Remedy // a remedy is that of its sentence
 	}
 	if act.State == ledger.Phantom {
-		o.Expires = o.CreateSentAt.Add(ca.OrderLifetime)
+		o.Expires = o.CreateSentAt.Add(ca.Lifetime(o.Profile))
 		for range o.CreateSends - 1 {
 			phantoms = append(phantoms, PhantomOf(o, o.CreateSentAt, ca, now))
 		}
@@ -42,7 +42,7 @@ func PhantomOf(o *ledger.Order, sent time.Time, ca CA, now time.Time) *ledger.Or
 	return &ledger.Order{
 		AccountID: o.AccountID, Lineage: o.Lineage, Names: o.Names, Profile: o.Profile, State: ledger.Phantom,
 		Request: o.Request, CreatedAt: sent, UpdatedAt: now, SettledAt: now, CreateSends: 1,
-		Expires: sent.Add(ca.OrderLifetime), Class: string(failure.AnswerLost),
+		Expires: sent.Add(ca.Lifetime(o.Profile)), Class: string(failure.AnswerLost),
 		Sentence: fmt.Sprintf("newOrder of %s has no answer here; the CA may have made an order of it, which this ledger does not know", sent.UTC().Format(time.RFC3339)),
 	}
 }

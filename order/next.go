@@ -121,7 +121,7 @@ func (f *Facts) creating() Action {
 		return f.mayCreate()
 	case f.Now.Before(o.CreateSentAt.Add(resendPause)):
 		return Action{Kind: Wait, Until: o.CreateSentAt.Add(resendPause)} // the CA may be slow to make and list it
-	case f.Now.After(o.CreateSentAt.Add(f.CA.OrderLifetime)):
+	case f.Now.After(o.CreateSentAt.Add(f.CA.Lifetime(o.Profile))):
 		// A phantom, which is counted until it has expired: this host's clock, which says so, may be ahead.
 		return Action{Kind: Settle, State: ledger.Phantom, Class: failure.Expired,
 			Why: "newOrder was sent and never answered; what may have come of it should have expired"}

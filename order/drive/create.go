@@ -132,6 +132,7 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 	if err := d.takeFrom(ctx, reply, &more); err != nil {
 		return err
 	}
+	d.born = o.CreateSentAt
 	o.CreateSentAt, o.URL, o.Replaces = time.Time{}, reply.URL, reply.Replaces
 	o.State = ledger.PendingState
 	if d.listBroken { // the CA is well, so that the list alone is not
@@ -178,7 +179,7 @@ func (d *driver) takeFrom(ctx context.Context, reply acme.Order, more *ledger.Ch
 		}
 		more.Orders = append(more.Orders, other)
 	}
-	return nil
+	return d.refute(ctx, others, reply, more)
 }
 
 // notCreated takes up what is known of a newOrder that did not bring an order. Next decides what follows from it.

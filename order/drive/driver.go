@@ -26,13 +26,14 @@ type driver struct {
 	left                      map[string]bool // tokens that could not be removed
 	blocked                   error           // why the first unplaceable authorization is
 	listWalked, noList        bool
-	listProves                bool // that what it does not show was never made
-	listBroken                bool // it failed in this run, and is of no use once the CA answers something else
-	suspected                 bool // an order of the name set may be there that no newOrder of this row made
-	sent, ghosts              int  // newOrders without an answer; phantoms of the name set that other rows have left
-	sought                    bool // the list was searched for the order's URL
-	sound                     bool // the CA was seen to answer newOrder since
-	crowded                   bool // what may be pending unseen could fill the account
+	listProves                bool      // that what it does not show was never made
+	listBroken                bool      // it failed in this run, and is of no use once the CA answers something else
+	suspected                 bool      // an order of the name set may be there that no newOrder of this row made
+	sent, ghosts              int       // newOrders without an answer; phantoms of the name set that other rows have left
+	born                      time.Time // when the newOrder was sent that this process was answered
+	sought                    bool      // the list was searched for the order's URL
+	sound                     bool      // the CA was seen to answer newOrder since
+	crowded                   bool      // what may be pending unseen could fill the account
 	nextPoll, patienceEnds    time.Time
 	heldUntil                 time.Time // no request before this moment: an earlier run was asked so
 	asked                     bool      // the CA asked for nextPoll

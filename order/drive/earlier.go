@@ -5,9 +5,11 @@ package drive
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"orderly/acme"
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 )
@@ -70,4 +72,66 @@ func (d *driver) shadowed(ctx context.Context) (bool, error) {
 // phantom makes the record of an order that may exist unseen since sent.
 func (d *driver) phantom(sent time.Time) *ledger.Order {
 	return order.PhantomOf(d.o, sent, d.e.known(), d.e.Clock.Now())
+}
+
+// phantomsOf are the unexpired phantoms of the order's account and name set.
+func (d *driver) phantomsOf(ctx context.Context) ([]*ledger.Order, error) {
+	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
+	now := d.e.Clock.Now()
+	return slices.DeleteFunc(rows, func(o *ledger.Order) bool { return o.State != ledger.Phantom || !o.Expires.After(now) }), err
+}
+
+// refute ends the phantoms of which it is shown that nothing came: a CA that looks at the earliest-expiring order of a name set
+// alone, whoever made it, has handed back one that expires later than they would.
+func (d *driver) refute(ctx context.Context, known []*ledger.Order, reply acme.Order, more *ledger.Change) error {
+	handedBack := slices.ContainsFunc(known, func(o *ledger.Order) bool { return o.ID != d.o.ID })
+	if !handedBack || !d.e.known().Reuses || reply.Expires.IsZero() {
+		return nil
+	}
+	phantoms, err := d.phantomsOf(ctx)
+	for _, o := range phantoms {
+		if !o.Expires.After(reply.Expires) {
+			order.End(o, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
+				Why: "nothing came of its newOrder: the CA handed back a later order of these names"}, d.e.known(), d.e.Clock.Now())
+			more.Orders = append(more.Orders, o)
+		}
+	}
+	return err
+}
+
+// sendSlack is how much later than it was sent a newOrder may have been carried out, where its answer was lost.
+const sendSlack = 5 * time.Minute
+
+// measure brings the phantoms of the order's name set and profile to the end that such an order has, once the CA has shown that
+// of this one and all of its authorizations, none of which is an earlier order's.
+func (d *driver) measure(ctx context.Context) error {
+	born, last := d.born, d.o.Expires
+	d.born = time.Time{}
+	if born.IsZero() || last.IsZero() || d.o.CreateSends < 2 && d.ghosts == 0 {
+		return nil
+	}
+	for _, a := range d.o.Authorizations {
+		if a.Status != ledger.AuthorizationPending || a.Expires.IsZero() {
+			return nil
+		}
+		if a.Expires.After(last) {
+			last = a.Expires
+		}
+	}
+	phantoms, err := d.phantomsOf(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	life := last.Sub(born) + sendSlack
+	var shorter []*ledger.Order
+	for _, o := range phantoms {
+		if end := o.CreatedAt.Add(life); o.Profile == d.o.Profile && o.CreatedAt.Before(born) && end.Before(o.Expires) {
+			o.Expires = end
+			shorter = append(shorter, o)
+		}
+	}
+	if len(shorter) == 0 {
+		return nil
+	}
+	return d.commit(ctx, ledger.Change{Orders: shorter})
 }

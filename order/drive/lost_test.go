@@ -514,3 +514,56 @@ func TestWhoDiesBeforeNewOrderLeavesNoPhantom(t *testing.T) {
 		w.kept(r, 0)
 	}
 }
+
+// A phantom lasts as long as an order of its profile does, and not for the longest that any has (C22).
+func TestAPhantomExpiresWithAnOrderOfItsProfile(t *testing.T) {
+	w := newWorld(t, testca.Config{Profiles: map[string]testca.Lifetimes{
+		"shortlived": {Order: 8 * time.Hour, PendingAuthorization: time.Hour},
+		"odd":        {Order: 8 * time.Hour, PendingAuthorization: 30 * time.Hour}}})
+	for profile, life := range map[string]time.Duration{"": 168 * time.Hour, "shortlived": 8 * time.Hour, "odd": 30 * time.Hour} {
+		name := "p" + profile + ".example"
+		r := request(name, name, "www."+name)
+		r.Profile = profile
+		began := w.clock.Now()
+		w.ca.ClearFaults()
+		w.lose("new-order", 1)
+		w.get(r)
+		w.accounted()
+		lost := w.truth(r.Names...)[0]
+		end := lost.Expires
+		for _, a := range lost.Authorizations {
+			if a.Expires.After(end) {
+				end = a.Expires
+			}
+		}
+		ghosts := w.phantoms(name)
+		if len(ghosts) != 1 || ghosts[0].Expires.Before(end) || ghosts[0].Expires.After(began.Add(life+time.Hour)) {
+			w.explain()
+			t.Errorf("%q: phantoms %v, the lost order and what is of it end at %s", profile, ghosts, end)
+		}
+	}
+}
+
+// A CA that looks at the earliest order of a name set, and hands back a later one, shows that nothing came of the lost one (C13).
+func TestAPhantomIsRefutedByALaterOrderHandedBack(t *testing.T) {
+	w := newWorld(t, testca.Config{Boulder: true, Reuse: true, HideProcessing: true})
+	w.get(request("x.example", "x.example")) // its lifetime shows which newOrder an order was born of
+	first, second := request("first", "a.example", "b.example"), request("second", "a.example", "b.example")
+	w.untilKind(first, "new-order") // which never left
+	w.clock.skip(time.Minute)
+	w.untilKind(first, "authorization")
+	if n := len(w.phantoms("first")); n != 1 {
+		w.explain()
+		t.Fatalf("%d phantoms", n)
+	}
+	for _, o := range w.orders("first") {
+		o.SettledAt = w.clock.Now() // it rests, so that it is not brought to its end first
+		must(t, w.store.Commit(t.Context(), &ledger.Change{Orders: []*ledger.Order{o}}))
+	}
+	w.get(second)
+	w.accounted()
+	if n := len(w.phantoms("first")); n != 0 {
+		w.explain()
+		t.Errorf("%d phantoms", n)
+	}
+}

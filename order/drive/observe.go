@@ -72,7 +72,7 @@ func (d *driver) notShown(err error) error {
 // end is when the order expires; where the CA did not say, the latest moment at which it can.
 func (d *driver) end() time.Time {
 	if d.o.Expires.IsZero() {
-		return d.o.CreatedAt.Add(d.e.known().OrderLifetime)
+		return d.o.CreatedAt.Add(d.e.known().Lifetime(d.o.Profile))
 	}
 	return d.o.Expires
 }
@@ -92,7 +92,7 @@ func (d *driver) expired(now time.Time, err error) {
 func (d *driver) lapse(now time.Time) {
 	for _, a := range order.Unfinished(d.o) {
 		if a.Expires.IsZero() { // never shown
-			a.Expires = d.o.CreatedAt.Add(d.e.known().OrderLifetime)
+			a.Expires = d.o.CreatedAt.Add(d.e.known().Lifetime(d.o.Profile))
 		}
 		if !a.Expires.After(now) {
 			a.Status = "expired"
@@ -183,6 +183,9 @@ func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
 	if trouble != nil {
 		d.looked = d.looked && d.o.State != ledger.PendingState
 		return d.trouble("authorization", trouble)
+	}
+	if err := d.measure(ctx); err != nil {
+		return err
 	}
 	if changed {
 		d.progress()
