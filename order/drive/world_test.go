@@ -239,7 +239,7 @@ func newWorld(t *testing.T, config testca.Config) *world {
 	w.report = func(names []string) preflight.Report { return passing("as it was", names...) }
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	server := &http.Server{Handler: w.web, ReadHeaderTimeout: time.Second}
+	server := &http.Server{Handler: w.web, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 	config.HTTPPort, config.Now = listener.Addr().(*net.TCPAddr).Port, w.clock.Now
