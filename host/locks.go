@@ -63,7 +63,8 @@ func (l *Locks) TryLock(key string) (func() error, bool, error) { return l.File.
 func (l *Locks) within(ctx context.Context, key string, most time.Duration) (func() error, error) {
 	unlock, err := l.File.Wait(ctx, key,
 		lock.Patience{Bound: patience(ctx, most), Tell: func(pid int) {
-			l.Voice.Tell("Waiting for %s, which is at work on %s.", l.whom(ctx, pid), subjectOf(key))
+			l.Voice.Tell("Waiting for %s, which is at work on %s.", l.whom(ctx, pid),
+				subjectOf(key))
 		}})
 	held, busy := errors.AsType[*lock.HeldError](err)
 	switch {

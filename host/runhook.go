@@ -106,7 +106,8 @@ func executable(word, path string) bool {
 func isShellWord(word string) bool {
 	return strings.ContainsAny(word, "=({") ||
 		slices.Contains([]string{":", ".", "cd", "exec", "exit", "if", "for", "while", "case",
-			"set", "export", "trap", "true", "false", "test", "[", "echo", "printf", "command", "umask",
+			"set", "export", "trap", "true", "false", "test", "[", "echo", "printf", "command",
+			"umask",
 			"!"}, word)
 }
 

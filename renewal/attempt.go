@@ -16,37 +16,42 @@ import (
 	"orderly/preflight"
 )
 
-// One attempt at a certificate: what its request says beside what was asked for, what is told of it, and which names
-// are left out where a person would rather have the others.
+// One attempt at a certificate: what its request says beside what was asked for, what is told of
+// it, and which names are left out where a person would rather have the others.
 
 // attempts are made of requests.
 type attempts struct{ *base }
 
-// obtain asks the engine for a certificate. Where the plan allows a subset, names that preflight refuses or the CA cannot
-// validate are left out, and the others are asked for again (certbot's --allow-subset-of-names): each time at least one name
-// less, so that it comes to an end. A refused name costs the CA nothing, a failed one what it always costs. Once names are
-// left out, enough reports whether there is a certificate for the others already.
-func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, names []string, current *certbot.Lineage,
-	enough func(names []string) bool, plan func(ctx context.Context, left []string) (*order.Plan, error)) (drive.Outcome, error) {
+// obtain asks the engine for a certificate. Where the plan allows a subset, names that preflight
+// refuses or the CA cannot validate are left out, and the others are asked for again (certbot's
+// --allow-subset-of-names): each time at least one name less, so that it comes to an end. A refused
+// name costs the CA nothing, a failed one what it always costs. Once names are left out, enough
+// reports whether there is a certificate for the others already.
+func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, names []string,
+	current *certbot.Lineage,
+	enough func(names []string) bool, plan func(ctx context.Context, left []string) (*order.Plan,
+		error)) (drive.Outcome, error) {
 	var left []string // the names that a subset has come down to, nil for all
 	for {
 		var made *order.Plan
-		outcome, err := e.Obtain(ctx, lineage, names, func(ctx context.Context) (*order.Plan, error) {
-			if left != nil && enough(names) {
-				return nil, nil
-			}
-			p, err := plan(ctx, left)
-			if p != nil && err == nil {
-				made = p
-				restrict(&p.Request, names)
-			}
-			return p, err
-		})
+		outcome, err := e.Obtain(ctx, lineage, names,
+			func(ctx context.Context) (*order.Plan, error) {
+				if left != nil && enough(names) {
+					return nil, nil
+				}
+				p, err := plan(ctx, left)
+				if p != nil && err == nil {
+					made = p
+					restrict(&p.Request, names)
+				}
+				return p, err
+			})
 		if err == nil || made == nil || !made.Request.AllowSubset {
 			return outcome, err
 		}
 		bad := failed(outcome, held(current, made.Urgent))
-		rest := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(bad, strings.ToLower(name)) })
+		rest := slices.DeleteFunc(slices.Clone(names),
+			func(name string) bool { return slices.Contains(bad, strings.ToLower(name)) })
 		if len(rest) == 0 || len(rest) == len(names) {
 			return outcome, err
 		}
@@ -56,7 +61,8 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 }
 
 // attempt says what begins, unless it is certain already that preflight will refuse.
-func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *ledger.Request, left []string) error {
+func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *ledger.Request,
+	left []string) error {
 	s.addReplaces(ctx, e, r)
 	if r.LostKey = r.LostKey || s.host.Lineages.Abandoned(r.Lineage) != ""; r.LostKey {
 		s.host.Voice.WarnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
@@ -72,8 +78,8 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *ledger.Reque
 	return nil
 }
 
-// addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger knows that the same account
-// got it: a CA refuses the mention of another's.
+// addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger
+// knows that the same account got it: a CA refuses the mention of another's.
 func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.Request) {
 	if r.New || s.Settings.Rehearsal {
 		return
@@ -100,8 +106,8 @@ func announce(to host.Reporter, r ledger.Request) {
 	to.Say("%s for %s", verb, listNames(r.Names))
 }
 
-// held are the names that a certificate in place has and that must not be lost to what may pass: a mount that is away, a web
-// server that restarts. With little time left they may.
+// held are the names that a certificate in place has and that must not be lost to what may pass: a
+// mount that is away, a web server that restarts. With little time left they may.
 func held(current *certbot.Lineage, urgent bool) []string {
 	if current == nil || urgent {
 		return nil
@@ -112,7 +118,8 @@ func held(current *certbot.Lineage, urgent bool) []string {
 // restrict leaves only some names in a request.
 func restrict(r *ledger.Request, names []string) {
 	out := func(name string) bool {
-		return !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
+		return !slices.ContainsFunc(names,
+			func(n string) bool { return strings.EqualFold(n, name) })
 	}
 	r.Names = slices.DeleteFunc(slices.Clone(r.Names), out)
 	roots := map[string]string{}
@@ -124,9 +131,9 @@ func restrict(r *ledger.Request, names []string) {
 	r.Webroots = roots
 }
 
-// failed are the names to blame for an outcome, in lower case: those that the CA could not validate, or does not take, or,
-// where nothing was ordered, those that preflight refused, except for some that are kept. Any other trouble (a limit, a CA
-// that is away) is no name's fault.
+// failed are the names to blame for an outcome, in lower case: those that the CA could not
+// validate, or does not take, or, where nothing was ordered, those that preflight refused, except
+// for some that are kept. Any other trouble (a limit, a CA that is away) is no name's fault.
 func failed(outcome drive.Outcome, kept []string) []string {
 	var bad []string
 	switch {
@@ -140,7 +147,8 @@ func failed(outcome drive.Outcome, kept []string) []string {
 		bad = order.BlamedNames(outcome.Order, acme.ReadProblem(outcome.Order.Problem))
 	case outcome.Order == nil:
 		for _, result := range outcome.Report.Results {
-			if name := strings.ToLower(result.Name); result.Verdict == preflight.Refuse && name != "" && !slices.Contains(kept, name) {
+			if name := strings.ToLower(result.Name); result.Verdict == preflight.Refuse &&
+				name != "" && !slices.Contains(kept, name) {
 				bad = append(bad, name)
 			}
 		}

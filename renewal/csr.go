@@ -33,7 +33,9 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 	der = content
 	if block, _ := pem.Decode(content); block != nil {
 		if !strings.HasSuffix(block.Type, "CERTIFICATE REQUEST") {
-			return nil, nil, failure.New(failure.Config, remedy, "--csr %s: it holds a %s, and no signing request", path, failure.Clean(strings.ToLower(block.Type)))
+			return nil, nil, failure.New(failure.Config, remedy,
+				"--csr %s: it holds a %s, and no signing request", path,
+				failure.Clean(strings.ToLower(block.Type)))
 		}
 		der = block.Bytes
 	}
@@ -42,7 +44,8 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 		err = csr.CheckSignature()
 	}
 	if err != nil {
-		return nil, nil, failure.New(failure.Config, remedy, "--csr %s: it is no signing request that can be read", path)
+		return nil, nil, failure.New(failure.Config, remedy,
+			"--csr %s: it is no signing request that can be read", path)
 	}
 	if csr.Subject.CommonName != "" {
 		names = append(names, csr.Subject.CommonName)
@@ -52,13 +55,16 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 		names = append(names, ip.String())
 	}
 	if len(names) == 0 {
-		return nil, nil, failure.New(failure.Config, "Make a CSR with a subjectAltName for every name.", "--csr %s: it has no names", path)
+		return nil, nil, failure.New(failure.Config,
+			"Make a CSR with a subjectAltName for every name.", "--csr %s: it has no names", path)
 	}
 	for i, arrived := range names {
 		name, ok := outside.Name(arrived)
 		if !ok { // a CA compares them all with the order's, the common name included
-			return nil, nil, failure.New(failure.BadName, "Make a CSR whose common name and subjectAltName are DNS names or addresses.",
-				"--csr %s: it has a name that no CA can be asked for, %s", path, outside.Odd("name", arrived))
+			return nil, nil, failure.New(failure.BadName,
+				"Make a CSR whose common name and subjectAltName are DNS names or addresses.",
+				"--csr %s: it has a name that no CA can be asked for, %s", path, outside.Odd("name",
+					arrived))
 		}
 		names[i] = name
 	}
@@ -82,7 +88,8 @@ func (s *wishes) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger
 	return result
 }
 
-func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output, result *Result) error {
+func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output,
+	result *Result) error {
 	engine, err := s.engineFor(ctx, w)
 	if err != nil {
 		return err
@@ -91,18 +98,19 @@ func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 		return err
 	}
 	defer s.host.Ports.Rest()
-	outcome, err := engine.Obtain(ctx, s.host.Files.OrderName(result.Lineage), w.Names, func(ctx context.Context) (*order.Plan, error) {
-		request, err := w.request(Decision{Lineage: result.Lineage}, engine.Account().KeyID)
-		if err != nil {
-			return nil, err
-		}
-		request.New, request.CSR = false, csr
-		if request.Output, err = host.Outputs(files); err != nil {
-			return nil, err
-		}
-		plan := &order.Plan{Request: request, Force: s.Settings.Force}
-		return plan, s.attempt(ctx, engine, &plan.Request, nil)
-	})
+	outcome, err := engine.Obtain(ctx, s.host.Files.OrderName(result.Lineage), w.Names,
+		func(ctx context.Context) (*order.Plan, error) {
+			request, err := w.request(Decision{Lineage: result.Lineage}, engine.Account().KeyID)
+			if err != nil {
+				return nil, err
+			}
+			request.New, request.CSR = false, csr
+			if request.Output, err = host.Outputs(files); err != nil {
+				return nil, err
+			}
+			plan := &order.Plan{Request: request, Force: s.Settings.Force}
+			return plan, s.attempt(ctx, engine, &plan.Request, nil)
+		})
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if outcome.Order != nil {
 		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed

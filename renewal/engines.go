@@ -40,8 +40,10 @@ func (s *engines) Accounts() *account.Keeper {
 }
 
 func (s *engines) keeper() *account.Keeper {
-	clients := &account.Clients{HTTP: s.HTTP, Agent: s.Agent, Now: s.Clock.Now, Log: s.Log, Date: s.watchClock}
-	return &account.Keeper{Disk: s.Disk, Ledger: s.Ledger, Clients: clients, Locks: s.host.Locks, Clock: s.Clock, Report: s.Report,
+	clients := &account.Clients{HTTP: s.HTTP, Agent: s.Agent, Now: s.Clock.Now, Log: s.Log,
+		Date: s.watchClock}
+	return &account.Keeper{Disk: s.Disk, Ledger: s.Ledger, Clients: clients, Locks: s.host.Locks,
+		Clock: s.Clock, Report: s.Report,
 		Tasks: s.tasks(), Solitary: s.solitary, Abandon: s.abandon, Finish: s.finish}
 }
 
@@ -54,7 +56,8 @@ func (s *engines) watchClock(date time.Time) {
 
 // ChooseAccount returns the account to use without making one, nil where there is none yet and r
 // allows to make it.
-func (s *engines) ChooseAccount(server, id string, r account.Registration) (*certbot.Account, error) {
+func (s *engines) ChooseAccount(server, id string, r account.Registration) (*certbot.Account,
+	error) {
 	return s.Accounts().Choose(server, id, s.agreed(server, id, r))
 }
 
@@ -123,7 +126,8 @@ func (s *engines) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) 
 	if err != nil {
 		return nil, err
 	}
-	return s.engine(enrolling{s.host, s, w.Registration}, client, nil, &ledger.Account{Server: w.Server})
+	return s.engine(enrolling{s.host, s, w.Registration}, client, nil,
+		&ledger.Account{Server: w.Server})
 }
 
 // engineOf returns the engine of the account that made an order.
@@ -178,17 +182,21 @@ func (h enrolling) Enrol(ctx context.Context, r ledger.Request) (drive.Enrolment
 }
 
 // engine makes an engine on a host. Without a key it asks the CA nothing.
-func (s *engines) engine(on drive.Host, client *acme.Client, key *acme.Key, row *ledger.Account) (*drive.Engine, error) {
+func (s *engines) engine(on drive.Host, client *acme.Client, key *acme.Key,
+	row *ledger.Account) (*drive.Engine, error) {
 	return drive.New(drive.Config{
 		Store: s.Ledger, Session: drive.NewSession(client, key, row), Profiles: s.Profiles,
-		LongestValidation: s.Settings.LongestValidation, Host: on, Clock: s.Clock, Log: s.Log, Run: s.run,
+		LongestValidation: s.Settings.LongestValidation, Host: on, Clock: s.Clock, Log: s.Log,
+		Run: s.run,
 		Effort: drive.Effort{Force: s.Settings.Force, Parallel: drive.DefaultParallel,
-			Patience: cmp.Or(s.Settings.Patience, drive.DefaultPatience), LongestWait: drive.DefaultLongestWait},
+			Patience:    cmp.Or(s.Settings.Patience, drive.DefaultPatience),
+			LongestWait: drive.DefaultLongestWait},
 	})
 }
 
 // abandon ends orders without a word to their CA: see drive.Engine.Abandon.
-func (s *engines) abandon(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error {
+func (s *engines) abandon(ctx context.Context, why order.Reason, orders []*ledger.Order,
+	commit func(ledger.Change) error) error {
 	engine, err := s.engine(s.host, nil, nil, &ledger.Account{})
 	if err != nil {
 		return err

@@ -48,7 +48,8 @@ func (s *wishes) Obtain(ctx context.Context, w Wish) Result {
 		}
 		return result
 	}
-	result.fail(failure.Wrap(errMoved, failure.Locked, "Run the same command again.", "%s changes faster than it can be looked at", result.Lineage))
+	result.fail(failure.Wrap(errMoved, failure.Locked, "Run the same command again.",
+		"%s changes faster than it can be looked at", result.Lineage))
 	return result
 }
 
@@ -62,26 +63,28 @@ func (s *wishes) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 		return err
 	}
 	defer s.host.Ports.Rest()
-	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(d.Lineage), w.Names, d.Current, s.enough(w, d), func(ctx context.Context, left []string) (*order.Plan, error) {
-		closed := w
-		closed.closed = true
-		again, err := s.decide(closed, s.Clock.Now())
-		if err = stoppedOr(ctx, err); err != nil {
-			return nil, err
-		}
-		if again.Lineage != d.Lineage {
-			return nil, errMoved
-		}
-		if !again.Needed && !s.Settings.Rehearsal {
-			return nil, nil
-		}
-		request, err := w.request(again, engine.Account().KeyID)
-		if err != nil {
-			return nil, err
-		}
-		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: again.Current != nil && s.pressing(again.Current)}
-		return plan, s.attempt(ctx, engine, &plan.Request, left)
-	})
+	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(d.Lineage), w.Names, d.Current,
+		s.enough(w, d), func(ctx context.Context, left []string) (*order.Plan, error) {
+			closed := w
+			closed.closed = true
+			again, err := s.decide(closed, s.Clock.Now())
+			if err = stoppedOr(ctx, err); err != nil {
+				return nil, err
+			}
+			if again.Lineage != d.Lineage {
+				return nil, errMoved
+			}
+			if !again.Needed && !s.Settings.Rehearsal {
+				return nil, nil
+			}
+			request, err := w.request(again, engine.Account().KeyID)
+			if err != nil {
+				return nil, err
+			}
+			plan := &order.Plan{Request: request, Force: s.Settings.Force,
+				Urgent: again.Current != nil && s.pressing(again.Current)}
+			return plan, s.attempt(ctx, engine, &plan.Request, left)
+		})
 	return s.conclude(d.Lineage, outcome, err, result)
 }
 
@@ -89,7 +92,8 @@ func (s *wishes) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 // due: otherwise a script that names a dead domain would get another certificate with every run.
 func (s *wishes) enough(w Wish, d Decision) func([]string) bool {
 	return func(names []string) bool {
-		if d.Current == nil || w.Renew || w.Choice.ChangesKeyType(d.Current) || s.host.Lineages.NeedsKey(d.Current) || s.Settings.Rehearsal ||
+		if d.Current == nil || w.Renew || w.Choice.ChangesKeyType(d.Current) ||
+			s.host.Lineages.NeedsKey(d.Current) || s.Settings.Rehearsal ||
 			ledger.NameKey(names) != ledger.NameKey(d.Current.Certificate.Names) {
 			return false
 		}

@@ -38,7 +38,8 @@ func (s *rounds) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 	return result
 }
 
-func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round, result *Result) error {
+func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
+	result *Result) error {
 	wanted, err := host.FromFile(l, round.Said)
 	if err != nil {
 		return err
@@ -51,34 +52,35 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round, 
 	if err != nil {
 		return err
 	}
-	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(l.Name), l.Certificate.Names, l, never, func(ctx context.Context, left []string) (*order.Plan, error) {
-		if !s.Settings.Rehearsal {
-			if _, err := s.host.Lineages.Repair(l.Name); err != nil {
+	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(l.Name), l.Certificate.Names, l,
+		never, func(ctx context.Context, left []string) (*order.Plan, error) {
+			if !s.Settings.Rehearsal {
+				if _, err := s.host.Lineages.Repair(l.Name); err != nil {
+					return nil, err
+				}
+			}
+			fresh, err := s.Disk.Open(l.Name)
+			if err != nil {
 				return nil, err
 			}
-		}
-		fresh, err := s.Disk.Open(l.Name)
-		if err != nil {
-			return nil, err
-		}
-		fresh = s.asOrdered(fresh)
-		// Another process may have renewed it while the lock was waited for; a forced renewal is
-		// wanted all the same, unless the certificate changed since this run looked at it.
-		changed := fresh.Certificate.Serial != l.Certificate.Serial
-		if needed, err := s.due(fresh, round); err != nil || !needed || (round.Renew && changed) {
-			return nil, err
-		}
-		request, err := host.FromFile(fresh, round.Said)
-		if err != nil {
-			return nil, err
-		}
-		request.Account = engine.Account().KeyID
-		for _, note := range fresh.Renewal.Notes {
-			s.host.Voice.WarnOnce(note.String())
-		}
-		plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: s.pressing(fresh)}
-		return plan, s.attempt(ctx, engine, &plan.Request, left)
-	})
+			fresh = s.asOrdered(fresh)
+			// Another process may have renewed it while the lock was waited for; a forced renewal is
+			// wanted all the same, unless the certificate changed since this run looked at it.
+			changed := fresh.Certificate.Serial != l.Certificate.Serial
+			if needed, err := s.due(fresh, round); err != nil || !needed || (round.Renew && changed) {
+				return nil, err
+			}
+			request, err := host.FromFile(fresh, round.Said)
+			if err != nil {
+				return nil, err
+			}
+			request.Account = engine.Account().KeyID
+			for _, note := range fresh.Renewal.Notes {
+				s.host.Voice.WarnOnce(note.String())
+			}
+			plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: s.pressing(fresh)}
+			return plan, s.attempt(ctx, engine, &plan.Request, left)
+		})
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	return s.conclude(l.Name, outcome, err, result)
 }
