@@ -1,7 +1,8 @@
-// Package account keeps the accounts of one host at its CAs: they are made, shown, changed, given another key and given up
-// here. What the CA is asked to do is durable before it is asked, and a run that dies leaves a task that the next one ends.
-// This package knows nothing of certificates; it must never make an account without being told that the CA's terms are agreed
-// to, and never throw a key away while the CA may know an account by it.
+// Package account keeps the accounts of one host at its CAs: they are made, shown, changed, given
+// another key and given up here. What the CA is asked to do is durable before it is asked, and a
+// run that dies leaves a task that the next one ends. This package knows nothing of certificates;
+// it must never make an account without being told that the CA's terms are agreed to, and never
+// throw a key away while the CA may know an account by it.
 package account
 
 import (
@@ -25,10 +26,11 @@ type Keeper struct {
 	Clock   order.Clock
 	Report  Reporter
 	Tasks   task.Book
-	// Solitary reports whether no other run lives: an account is not taken from under one that works with it.
+	// Solitary reports whether no other run lives: an account is not taken from under one that
+	// works with it.
 	Solitary func(ctx context.Context) bool
-	// Finish goes on with an unfinished order. Abandon ends those that can never be finished, for a reason, with what commit
-	// writes beside.
+	// Finish goes on with an unfinished order. Abandon ends those that can never be finished, for a
+	// reason, with what commit writes beside.
 	Finish  func(ctx context.Context, o *ledger.Order) error
 	Abandon func(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error
 
@@ -49,8 +51,8 @@ func (k *Keeper) Row(a *certbot.Account) *ledger.Account {
 	return &ledger.Account{Server: a.Server, KeyID: a.ID, URL: a.URL, CreatedAt: k.Clock.Now()}
 }
 
-// Mourn remembers that the CA does not accept an account, so that nothing more is sent in its name (rule 13). Lineages of
-// other accounts go on.
+// Mourn remembers that the CA does not accept an account, so that nothing more is sent in its name
+// (rule 13). Lineages of other accounts go on.
 func (k *Keeper) Mourn(server, url string, err error) {
 	if failure.ClassOf(err) != failure.Account {
 		return

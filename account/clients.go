@@ -9,7 +9,8 @@ import (
 	"orderly/acme"
 )
 
-// Clients are a run's clients of its CAs: one for all accounts of a CA, so that directory and nonces are fetched once.
+// Clients are a run's clients of its CAs: one for all accounts of a CA, so that directory and
+// nonces are fetched once.
 type Clients struct {
 	HTTP  *http.Client
 	Agent string // user agent

@@ -14,7 +14,8 @@ func explain(err error, format string, args ...any) error {
 	class, remedy := acme.Class(err), cmp.Or(acme.Advice("the CA", err), "Run the same command again later.")
 	switch {
 	case unknown(err):
-		class, remedy = failure.Account, "If it is not wanted any more, `orderly unregister` removes it from this host."
+		class = failure.Account
+		remedy = "If it is not wanted any more, `orderly unregister` removes it from this host."
 	case class == failure.CARefused, class == failure.RateLimited:
 		remedy = ""
 	case isLost(err):
@@ -28,8 +29,8 @@ func isLost(err error) bool {
 	return ok && !errors.Is(err, context.Canceled)
 }
 
-// unknown reports whether the CA refuses a request because the account it is signed for is deactivated or unknown
-// (RFC 8555 §7.3.6; accountDoesNotExist in §6.7).
+// unknown reports whether the CA refuses a request because the account it is signed for is
+// deactivated or unknown (RFC 8555 §7.3.6; accountDoesNotExist in §6.7).
 func unknown(err error) bool {
 	if _, ok := errors.AsType[*acme.NotSent](err); ok {
 		return false

@@ -9,11 +9,13 @@ import (
 	"orderly/order"
 )
 
-// Once the CA knows an account by another key, everything on this host that names it follows: the account's directory, the
-// ledger, the renewal files. The directory comes first, since without it nothing can be signed. Each step can be done again.
+// Once the CA knows an account by another key, everything on this host that names it follows: the
+// account's directory, the ledger, the renewal files. The directory comes first, since without it
+// nothing can be signed. Each step can be done again.
 
 // followKey lets this host follow what the CA has accepted.
-func (k *Keeper) followKey(ctx context.Context, c *certbot.KeyChange, t *ledger.Task) (*certbot.Account, error) {
+func (k *Keeper) followKey(ctx context.Context, c *certbot.KeyChange,
+	t *ledger.Task) (*certbot.Account, error) {
 	ctx = context.WithoutCancel(ctx)
 	a, err := k.Disk.InstallKey(c)
 	if err != nil {
@@ -58,8 +60,8 @@ func (k *Keeper) followInLedger(ctx context.Context, c *certbot.KeyChange, a *ce
 	return k.Ledger.Commit(ctx, change)
 }
 
-// awaited are an account's orders that a certificate may still come of: also those that rest until their names are asked for
-// again.
+// awaited are an account's orders that a certificate may still come of: also those that rest until
+// their names are asked for again.
 func (k *Keeper) awaited(ctx context.Context, account int64) ([]*ledger.Order, error) {
 	orders, err := k.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, AccountID: account})
 	if err != nil {

@@ -13,23 +13,26 @@ import (
 	"orderly/ledger"
 )
 
-// A change of key (RFC 8555 §7.3.5) is the one request about an account that can lose it: from the moment it is sent until
-// its answer is known, either key may be the account's. Both are kept until the CA says which one counts, and the CA is asked
-// with the new key, not believed by the words of a refusal. This file asks; follow.go lets this host follow.
+// A change of key (RFC 8555 §7.3.5) is the one request about an account that can lose it: from the
+// moment it is sent until its answer is known, either key may be the account's. Both are kept until
+// the CA says which one counts, and the CA is asked with the new key, not believed by the words of
+// a refusal. This file asks; follow.go lets this host follow.
 
 // stepSent: the CA was, or was about to be, asked to take the new key.
 const stepSent = "sent"
 
-// keyChange is the payload of a KeyChangeTask. The new key itself is in certbot.KeyChange's record beside the ledger.
+// keyChange is the payload of a KeyChangeTask. The new key itself is in certbot.KeyChange's record
+// beside the ledger.
 type keyChange struct {
 	Server string `json:"server"`
 	From   string `json:"from"` // the account's id by its former key
 	To     string `json:"to"`
 }
 
-// ChangeKey gives an account another key and returns it with its new id. No other run is at work meanwhile. The new key is
-// durable before the CA is asked; a run that dies leaves a task, and the next one, whatever that is about, goes on with it.
-// Where the CA takes no key of the kind that was made, another kind is tried.
+// ChangeKey gives an account another key and returns it with its new id. No other run is at work
+// meanwhile. The new key is durable before the CA is asked; a run that dies leaves a task, and the
+// next one, whatever that is about, goes on with it. Where the CA takes no key of the kind that was
+// made, another kind is tried.
 func (k *Keeper) ChangeKey(ctx context.Context, a *certbot.Account) (*certbot.Account, error) {
 	if k.rekeyed[a.ID] {
 		return a, nil // this run has just finished what an earlier one began
@@ -55,7 +58,8 @@ func (k *Keeper) ChangeKey(ctx context.Context, a *certbot.Account) (*certbot.Ac
 }
 
 // changeKey is ChangeKey from the intent on.
-func (k *Keeper) changeKey(ctx context.Context, a *certbot.Account, c *certbot.KeyChange, t *ledger.Task) (*certbot.Account, error) {
+func (k *Keeper) changeKey(ctx context.Context, a *certbot.Account, c *certbot.KeyChange,
+	t *ledger.Task) (*certbot.Account, error) {
 	if c.Resumed && !c.Accepted && t.Step == stepSent {
 		if err := k.lookForKey(ctx, c); err != nil {
 			return nil, err
@@ -69,7 +73,8 @@ func (k *Keeper) changeKey(ctx context.Context, a *certbot.Account, c *certbot.K
 	return k.followKey(ctx, c, t)
 }
 
-// keyTask is the task of a change of key. One that has none, since the ledger was lost, may have been sent.
+// keyTask is the task of a change of key. One that has none, since the ledger was lost, may have
+// been sent.
 func (k *Keeper) keyTask(ctx context.Context, c *certbot.KeyChange) (*ledger.Task, error) {
 	tasks, err := k.Ledger.Tasks(ctx)
 	if err != nil {
@@ -81,7 +86,8 @@ func (k *Keeper) keyTask(ctx context.Context, c *certbot.KeyChange) (*ledger.Tas
 			return &t, nil
 		}
 	}
-	t, err := k.Tasks.Undertake(ctx, ledger.KeyChangeTask, c.URL, keyChange{c.Server, c.From, c.To}, ledger.Change{})
+	payload := keyChange{c.Server, c.From, c.To}
+	t, err := k.Tasks.Undertake(ctx, ledger.KeyChangeTask, c.URL, payload, ledger.Change{})
 	if err == nil && c.Resumed {
 		err = k.Tasks.Move(ctx, t, stepSent)
 	}
@@ -89,7 +95,8 @@ func (k *Keeper) keyTask(ctx context.Context, c *certbot.KeyChange) (*ledger.Tas
 }
 
 // sendKey asks the CA to take the new key.
-func (k *Keeper) sendKey(ctx context.Context, a *certbot.Account, c *certbot.KeyChange, t *ledger.Task) error {
+func (k *Keeper) sendKey(ctx context.Context, a *certbot.Account, c *certbot.KeyChange,
+	t *ledger.Task) error {
 	speaker, _, err := k.Speaker(a)
 	if err != nil {
 		return err
@@ -127,7 +134,8 @@ func (k *Keeper) sendKey(ctx context.Context, a *certbot.Account, c *certbot.Key
 		return wrapped
 	}
 	// The CA was never asked, or said no: nobody will need the new key.
-	return errors.Join(wrapped, k.Disk.EndKeyChange(c), k.Tasks.End(ctx, t, ledger.Event{Kind: "key change failed", Detail: c.URL}))
+	failed := ledger.Event{Kind: "key change failed", Detail: c.URL}
+	return errors.Join(wrapped, k.Disk.EndKeyChange(c), k.Tasks.End(ctx, t, failed))
 }
 
 // longestKeyChange is how long a request whose answer was lost may still be on its way.
@@ -151,20 +159,22 @@ func (k *Keeper) lookForKey(ctx context.Context, c *certbot.KeyChange) error {
 		return nil
 	}
 	if err != nil {
-		return failure.Wrap(err, acme.Class(err), "Run the same command again: both keys are kept until the CA says which one counts.",
+		return failure.Wrap(err, acme.Class(err),
+			"Run the same command again: both keys are kept until the CA says which one counts.",
 			"it is not known whether the CA has changed the key of the account %s", c.URL)
 	}
 	return k.Disk.AcceptKeyChange(c)
 }
 
-// strange reports whether a CA has no account for a key: by its own words, or because it takes no such key at all.
+// strange reports whether a CA has no account for a key: by its own words, or because it takes no
+// such key at all.
 func strange(err error) bool {
 	p, _ := errors.AsType[*acme.Problem](err)
 	return p.IsType("accountDoesNotExist") || p.IsType("badSignatureAlgorithm") || p.IsType("badPublicKey")
 }
 
-// GoOnChangingKey goes on with a change of key that another run began. The CA is asked to take the new key only where no
-// other run may be signing with the old one.
+// GoOnChangingKey goes on with a change of key that another run began. The CA is asked to take the
+// new key only where no other run may be signing with the old one.
 func (k *Keeper) GoOnChangingKey(ctx context.Context, t *ledger.Task) error {
 	var p keyChange
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
@@ -209,8 +219,8 @@ func (k *Keeper) goOnWith(ctx context.Context, c *certbot.KeyChange, t *ledger.T
 	return err
 }
 
-// FinishKeyChanges goes on with changes of key of which the ledger knows nothing, since it was lost meanwhile. Nothing to do
-// costs one look at the disk.
+// FinishKeyChanges goes on with changes of key of which the ledger knows nothing, since it was lost
+// meanwhile. Nothing to do costs one look at the disk.
 func (k *Keeper) FinishKeyChanges(ctx context.Context) {
 	changes, err := k.Disk.KeyChanges()
 	tasks, more := k.Ledger.Tasks(ctx)
@@ -218,7 +228,9 @@ func (k *Keeper) FinishKeyChanges(ctx context.Context) {
 		return
 	}
 	for _, c := range changes {
-		if slices.ContainsFunc(tasks, func(t ledger.Task) bool { return t.Kind == ledger.KeyChangeTask && t.Subject == c.URL }) {
+		if slices.ContainsFunc(tasks, func(t ledger.Task) bool {
+			return t.Kind == ledger.KeyChangeTask && t.Subject == c.URL
+		}) {
 			continue // it has been gone on with, or somebody else is at it
 		}
 		t, begun := k.keyTask(ctx, c)

@@ -15,20 +15,23 @@ import (
 	"orderly/failure"
 )
 
-// An account is made with a key that is durable before newAccount is sent, so a lost answer is found again with the same key:
-// newAccount with a known key answers with the account it has (RFC 8555 §7.3.1). Where the CA takes no such key, no account
-// came of it, and one is asked for with a key as the CA wants it.
+// An account is made with a key that is durable before newAccount is sent, so a lost answer is
+// found again with the same key: newAccount with a known key answers with the account it has (RFC
+// 8555 §7.3.1). Where the CA takes no such key, no account came of it, and one is asked for with a
+// key as the CA wants it.
 
 // Registration is what a command line says about making an account.
 type Registration struct {
 	AgreeTOS bool
 	Email    string
 	NoEmail  bool // --register-unsafely-without-email
-	// External is the key by which the CA knows its customer, where it wants one (--eab-kid and --eab-hmac-key); nil for none.
+	// External is the key by which the CA knows its customer, where it wants one (--eab-kid and
+	// --eab-hmac-key); nil for none.
 	External *acme.ExternalAccount
 }
 
-// Choose returns the account to use without making one, nil where there is none yet and r allows to make it.
+// Choose returns the account to use without making one, nil where there is none yet and r allows to
+// make it.
 func (k *Keeper) Choose(server, id string, r Registration) (*certbot.Account, error) {
 	a, err := k.Disk.ChooseAccount(server, id)
 	switch {
@@ -68,8 +71,8 @@ func (k *Keeper) Register(ctx context.Context, server string, r Registration) (*
 	return k.register(ctx, server, r)
 }
 
-// RegisterNew is Register for a person who asked for nothing but an account: one that is there already is an error, in
-// certbot's words.
+// RegisterNew is Register for a person who asked for nothing but an account: one that is there
+// already is an error, in certbot's words.
 func (k *Keeper) RegisterNew(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
 	unlock, err := k.Locks.Lock(ctx, "account:"+server)
 	if err != nil {
@@ -113,7 +116,8 @@ func (k *Keeper) register(ctx context.Context, server string, r Registration) (*
 	}
 }
 
-// mayRegister asks the CA's directory whether an account can be made with what is given, before anything is sent for it.
+// mayRegister asks the CA's directory whether an account can be made with what is given, before
+// anything is sent for it.
 func mayRegister(ctx context.Context, client *acme.Client, r Registration) error {
 	if r.External != nil {
 		return nil
@@ -127,7 +131,8 @@ func mayRegister(ctx context.Context, client *acme.Client, r Registration) error
 }
 
 // askFor sends newAccount, and once more where its answer was lost.
-func (k *Keeper) askFor(ctx context.Context, client *acme.Client, signer crypto.Signer, r Registration) (acme.AccountObject, error) {
+func (k *Keeper) askFor(ctx context.Context, client *acme.Client, signer crypto.Signer,
+	r Registration) (acme.AccountObject, error) {
 	key, err := acme.NewKey(signer)
 	if err != nil {
 		return acme.AccountObject{}, err
@@ -151,16 +156,18 @@ func algorithmOf(signer crypto.Signer) string {
 	return key.Algorithm()
 }
 
-// anotherAlgorithm is the one to ask with where the CA takes no key of those that were refused, "" where it said nothing of
-// the sort or takes none that can be made here. A CA that refuses a key without saying what it takes is asked with the one
-// that every CA knows (RFC 8555 §6.2 wants the list; not all give it).
+// anotherAlgorithm is the one to ask with where the CA takes no key of those that were refused, ""
+// where it said nothing of the sort or takes none that can be made here. A CA that refuses a key
+// without saying what it takes is asked with the one that every CA knows (RFC 8555 §6.2 wants the
+// list; not all give it).
 func anotherAlgorithm(err error, refused []string) string {
 	p, _ := errors.AsType[*acme.Problem](err)
 	if !p.IsType("badSignatureAlgorithm") && !p.IsType("badPublicKey") {
 		return ""
 	}
 	for _, algorithm := range []string{certbot.ES256, certbot.RS256, certbot.ES384} {
-		taken := slices.Contains(p.Algorithms, algorithm) || len(p.Algorithms) == 0 && algorithm == certbot.RS256
+		taken := slices.Contains(p.Algorithms, algorithm) ||
+			len(p.Algorithms) == 0 && algorithm == certbot.RS256
 		if taken && !slices.Contains(refused, algorithm) {
 			return algorithm
 		}
@@ -170,10 +177,11 @@ func anotherAlgorithm(err error, refused []string) string {
 
 // refusedAccount explains why no account was made.
 func refusedAccount(server string, err error) error {
-	class, remedy := acme.Class(err), cmp.Or(acme.Advice(server, err), "Run the same command again later; the same key is used.")
+	class := acme.Class(err)
+	remedy := cmp.Or(acme.Advice(server, err), "Run the same command again later; the same key is used.")
 	if p, ok := errors.AsType[*acme.Problem](err); ok && class == failure.CARefused {
 		remedy = registrationRemedy(p)
-		if p.Status == http.StatusNotFound && !p.Document { // a web server's page: there is no CA at this address
+		if p.Status == http.StatusNotFound && !p.Document { // a web server's page, and no CA
 			remedy = acme.WrongServer(server)
 		}
 	}
@@ -190,7 +198,8 @@ func registrationRemedy(p *acme.Problem) string {
 	case "unauthorized":
 		return "Compare --eab-kid and --eab-hmac-key with what the CA shows."
 	case "badSignatureAlgorithm", "badPublicKey":
-		return "Ask another CA with --server: this one takes no account key that can be made here (ES256, ES384, RS256)."
+		return "Ask another CA with --server: this one takes no account key that can be made here " +
+			"(ES256, ES384, RS256)."
 	case "userActionRequired":
 		if p.Link != "" {
 			return "Do what " + p.Link + " asks for, and run the same command again."
@@ -199,12 +208,14 @@ func registrationRemedy(p *acme.Problem) string {
 	return "Read the CA's words; the account's key is kept, and the next run asks with it again."
 }
 
-func (k *Keeper) save(server string, signer crypto.Signer, object acme.AccountObject) (*certbot.Account, error) {
+func (k *Keeper) save(server string, signer crypto.Signer,
+	object acme.AccountObject) (*certbot.Account, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
-	a, err := k.Disk.SaveAccount(certbot.Account{Server: server, URL: object.URL, Key: signer, Created: k.Clock.Now(), Host: host})
+	a, err := k.Disk.SaveAccount(certbot.Account{Server: server, URL: object.URL, Key: signer,
+		Created: k.Clock.Now(), Host: host})
 	if err != nil {
 		return nil, err
 	}

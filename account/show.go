@@ -55,9 +55,9 @@ func (k *Keeper) look(ctx context.Context, speaker *acme.Account) (object acme.A
 	return object, err
 }
 
-// UpdateContact replaces an account's addresses, separated by commas; "" removes all. It reports whether the CA shows any
-// afterwards: Let's Encrypt takes them and keeps none. Sent again after a lost answer it does no harm, so nothing about it is
-// kept.
+// UpdateContact replaces an account's addresses, separated by commas; "" removes all. It reports
+// whether the CA shows any afterwards: Let's Encrypt takes them and keeps none. Sent again after a
+// lost answer it does no harm, so nothing about it is kept.
 func (k *Keeper) UpdateContact(ctx context.Context, a *certbot.Account, email string) (kept bool, err error) {
 	speaker, _, err := k.Speaker(a)
 	if err != nil {

@@ -27,10 +27,10 @@ type surrender struct {
 	URL    string `json:"url"`
 }
 
-// Unregister gives an account up for ever (RFC 8555 §7.3.6) and removes it from this host. No other run is at work
-// meanwhile. What can be finished of its orders is finished before, since nobody can answer for them afterwards. An account
-// that the CA does not know any more is removed all the same. A run that dies meanwhile leaves a task, which the next one
-// finishes.
+// Unregister gives an account up for ever (RFC 8555 §7.3.6) and removes it from this host. No other
+// run is at work meanwhile. What can be finished of its orders is finished before, since nobody can
+// answer for them afterwards. An account that the CA does not know any more is removed all the
+// same. A run that dies meanwhile leaves a task, which the next one finishes.
 func (k *Keeper) Unregister(ctx context.Context, a *certbot.Account) error {
 	if k.unregistered[a.ID] {
 		return nil // this run has just finished what an earlier one began
@@ -39,7 +39,8 @@ func (k *Keeper) Unregister(ctx context.Context, a *certbot.Account) error {
 		return err
 	}
 	event := k.Tasks.Event("deactivate-account intent", a.URL+" "+a.ID)
-	t, err := k.Tasks.Undertake(ctx, ledger.UnregisterTask, a.URL, surrender{a.Server, a.ID, a.URL}, ledger.Change{Events: []ledger.Event{event}})
+	t, err := k.Tasks.Undertake(ctx, ledger.UnregisterTask, a.URL, surrender{a.Server, a.ID, a.URL},
+		ledger.Change{Events: []ledger.Event{event}})
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,8 @@ func (k *Keeper) unregister(ctx context.Context, t *ledger.Task, a *certbot.Acco
 	if t.Step == task.Intended {
 		err := k.deactivate(ctx, a)
 		if err != nil && k.Tasks.InVain(t, err) {
-			return errors.Join(err, k.Tasks.End(ctx, t, ledger.Event{Kind: "unregister failed", Detail: a.URL}))
+			failed := ledger.Event{Kind: "unregister failed", Detail: a.URL}
+			return errors.Join(err, k.Tasks.End(ctx, t, failed))
 		}
 		if err != nil {
 			return err
@@ -61,7 +63,8 @@ func (k *Keeper) unregister(ctx context.Context, t *ledger.Task, a *certbot.Acco
 	if err := k.bury(ctx, a, t); err != nil {
 		return err
 	}
-	if err := k.Disk.DeleteAccount(a.Server, a.ID); err != nil && len(k.Disk.AccountPlaces(a.Server, a.ID)) > 0 {
+	err := k.Disk.DeleteAccount(a.Server, a.ID)
+	if err != nil && len(k.Disk.AccountPlaces(a.Server, a.ID)) > 0 {
 		return err
 	}
 	if k.unregistered == nil {
@@ -71,18 +74,19 @@ func (k *Keeper) unregister(ctx context.Context, t *ledger.Task, a *certbot.Acco
 	return k.Tasks.End(ctx, t, ledger.Event{Kind: "account removed", Detail: a.URL + " " + a.ID})
 }
 
-// FinishedUnregister reports whether this run has finished giving up an account of a CA that an earlier run had begun to give
-// up.
+// FinishedUnregister reports whether this run has finished giving up an account of a CA that an
+// earlier run had begun to give up.
 func (k *Keeper) FinishedUnregister(server string) bool { return k.unregistered[server] }
 
-// GoOnUnregistering finishes what another run began. While another one lives that may work with the account it is left, and
-// nothing is ordered in its name.
+// GoOnUnregistering finishes what another run began. While another one lives that may work with the
+// account it is left, and nothing is ordered in its name.
 func (k *Keeper) GoOnUnregistering(ctx context.Context, t *ledger.Task) error {
 	var p surrender
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
 		return err
 	}
-	k.Mourn(p.Server, p.URL, failure.New(failure.Account, "Run the same command again when no other run of Orderly is at work.",
+	k.Mourn(p.Server, p.URL, failure.New(failure.Account,
+		"Run the same command again when no other run of Orderly is at work.",
 		"the account %s is being given up", p.URL))
 	if !k.Solitary(ctx) {
 		return nil
@@ -99,8 +103,8 @@ func (k *Keeper) GoOnUnregistering(ctx context.Context, t *ledger.Task) error {
 	return k.unregister(ctx, t, &a)
 }
 
-// finishOrdersOf goes on with what earlier runs left of an account's orders. One that cannot be finished does not keep the
-// account.
+// finishOrdersOf goes on with what earlier runs left of an account's orders. One that cannot be
+// finished does not keep the account.
 func (k *Keeper) finishOrdersOf(ctx context.Context, a *certbot.Account) error {
 	orders, err := k.ordersOf(ctx, a)
 	if err != nil {
@@ -111,7 +115,8 @@ func (k *Keeper) finishOrdersOf(ctx context.Context, a *certbot.Account) error {
 			k.Report.Warn("order %d for %s could not be finished: %v", o.ID, o.Lineage, err)
 		}
 		if ctx.Err() != nil {
-			return failure.New(failure.Stopped, "Run the same command again; nothing was deactivated.", "stopped before the account was deactivated")
+			return failure.New(failure.Stopped, "Run the same command again; nothing was deactivated.",
+				"stopped before the account was deactivated")
 		}
 	}
 	return nil
@@ -128,8 +133,8 @@ func (k *Keeper) ordersOf(ctx context.Context, a *certbot.Account) ([]*ledger.Or
 	return k.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, AccountID: row.ID})
 }
 
-// deactivate asks the CA to deactivate the account, and finds out what became of it where no answer says so: it is asked a
-// second time only if the CA still shows the account as it was.
+// deactivate asks the CA to deactivate the account, and finds out what became of it where no answer
+// says so: it is asked a second time only if the CA still shows the account as it was.
 func (k *Keeper) deactivate(ctx context.Context, a *certbot.Account) error {
 	speaker, _, err := k.Speaker(a)
 	if err != nil {
@@ -160,8 +165,9 @@ func (k *Keeper) deactivate(ctx context.Context, a *certbot.Account) error {
 	return nil
 }
 
-// bury settles what is left of a deactivated account's orders: nobody can ask the CA about them any more, or answer. Their
-// authorizations stay in the account of what is pending until they have expired.
+// bury settles what is left of a deactivated account's orders: nobody can ask the CA about them any
+// more, or answer. Their authorizations stay in the account of what is pending until they have
+// expired.
 func (k *Keeper) bury(ctx context.Context, a *certbot.Account, t *ledger.Task) error {
 	orders, err := k.ordersOf(ctx, a)
 	if err != nil {

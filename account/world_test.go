@@ -106,7 +106,8 @@ func (w *world) registered() *certbot.Account {
 	return a
 }
 
-// agree fails the test unless the CA has one account, and the host has it by the key that the CA knows.
+// agree fails the test unless the CA has one account, and the host has it by the key that the CA
+// knows.
 func (w *world) agree(status string) {
 	w.t.Helper()
 	theirs := w.ca.Truth().Accounts

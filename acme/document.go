@@ -7,8 +7,9 @@ import (
 	"orderly/outside"
 )
 
-// A problem is kept, and handed on, as the document that it came as, so that whoever stands between a CA and its clients can
-// tell them what it said: cleaned, with the members that RFC 9457 and RFC 8555 §6.7 know and no others.
+// A problem is kept, and handed on, as the document that it came as, so that whoever stands between
+// a CA and its clients can tell them what it said: cleaned, with the members that RFC 9457 and RFC
+// 8555 §6.7 know and no others.
 
 const errorPrefix = "urn:ietf:params:acme:error:"
 
@@ -33,7 +34,8 @@ func (p *Problem) Encode() json.RawMessage {
 	if p == nil {
 		return nil
 	}
-	d := document{Type: longType(p.Type), Title: p.Title.String(), Detail: p.Detail.String(), Status: p.Status, Algorithms: p.Algorithms}
+	d := document{Type: longType(p.Type), Title: p.Title.String(), Detail: p.Detail.String(),
+		Status: p.Status, Algorithms: p.Algorithms}
 	if p.IsType("userActionRequired") {
 		d.Instance = p.Link
 	}

@@ -8,9 +8,10 @@ import (
 	"strings"
 )
 
-// What a CA sends is read member by member, as far as it is needed: one of an unexpected kind (a number for a time, null for
-// a list, "true" for true), or one that is missing, must not hide the others, since a client that reads an order as no
-// order orders anew. Nothing that matters is guessed in its place: it is as if the CA had not sent it.
+// What a CA sends is read member by member, as far as it is needed: one of an unexpected kind (a
+// number for a time, null for a list, "true" for true), or one that is missing, must not hide the
+// others, since a client that reads an order as no order orders anew. Nothing that matters is
+// guessed in its place: it is as if the CA had not sent it.
 
 // byteOrderMark stands before the JSON of some web servers.
 var byteOrderMark = []byte("\xef\xbb\xbf")
@@ -45,7 +46,8 @@ func textOf(raw json.RawMessage) string {
 	return s
 }
 
-// truthOf is whether raw says yes, by whatever kind of value; false where it says nothing that can be understood.
+// truthOf is whether raw says yes, by whatever kind of value; false where it says nothing that can
+// be understood.
 func truthOf(raw json.RawMessage) bool {
 	switch strings.ToLower(strings.Trim(string(raw), `" `)) {
 	case "true", "1", "yes":

@@ -16,10 +16,11 @@ import (
 	"orderly/failure"
 )
 
-// The key of an account that is to be made is on disk before the CA hears of it: whoever lost it after a lost answer would
-// have lost the account. It is P-256 unless the CA takes no such key.
+// The key of an account that is to be made is on disk before the CA hears of it: whoever lost it
+// after a lost answer would have lost the account. It is P-256 unless the CA takes no such key.
 
-// The algorithms of account keys that are made here, by their names in RFC 7518 §3.1; certbot can read all of them.
+// The algorithms of account keys that are made here, by their names in RFC 7518 §3.1; certbot can
+// read all of them.
 const (
 	ES256 = "ES256"
 	ES384 = "ES384"
@@ -45,10 +46,11 @@ func (s *Store) pendingKey(path string) string {
 	return filepath.Join(s.Dirs.Config, "orderly", "new-accounts", path, "private_key.json")
 }
 
-// PendingKey returns the key for an account that is to be registered at a CA, making one (P-256) at the first call. It
-// is durable before it is returned, so that after a lost answer to newAccount the same key asks again and no second
-// account is made. SaveAccount removes it. Whoever registers holds a lock from before it looked for accounts until
-// after SaveAccount; of two that do not, both get the same key.
+// PendingKey returns the key for an account that is to be registered at a CA, making one (P-256) at
+// the first call. It is durable before it is returned, so that after a lost answer to newAccount
+// the same key asks again and no second account is made. SaveAccount removes it. Whoever registers
+// holds a lock from before it looked for accounts until after SaveAccount; of two that do not, both
+// get the same key.
 func (s *Store) PendingKey(server string) (crypto.Signer, error) {
 	server, err := serverPath(server)
 	if err != nil {
@@ -65,13 +67,14 @@ func (s *Store) PendingKey(server string) (crypto.Signer, error) {
 		sweepPending(filepath.Dir(path))
 	}
 	if err != nil {
-		return nil, failure.Wrap(err, failure.Account, "Make the file readable and its directory writable.", "the key for a new account in %s cannot be used", path)
+		return nil, failure.Wrap(err, failure.Account, "Make the file readable and its directory writable.",
+			"the key for a new account in %s cannot be used", path)
 	}
 	return key, nil
 }
 
-// AnotherPendingKey makes a key for another algorithm where the CA takes no account with the pending one, and returns it. No
-// account can have come of the former, so it is gone.
+// AnotherPendingKey makes a key for another algorithm where the CA takes no account with the
+// pending one, and returns it. No account can have come of the former, so it is gone.
 func (s *Store) AnotherPendingKey(server, algorithm string) (crypto.Signer, error) {
 	path, err := serverPath(server)
 	if err != nil {
@@ -83,7 +86,8 @@ func (s *Store) AnotherPendingKey(server, algorithm string) (crypto.Signer, erro
 		err = s.makePendingKey(path, algorithm)
 	}
 	if err != nil {
-		return nil, failure.Wrap(err, failure.Account, "Make its directory writable.", "another key for a new account cannot be kept in %s", path)
+		return nil, failure.Wrap(err, failure.Account, "Make its directory writable.",
+			"another key for a new account cannot be kept in %s", path)
 	}
 	return readKey(path)
 }
@@ -104,7 +108,8 @@ func (s *Store) makePendingKey(path, algorithm string) error {
 	if err := makeDirs(dir, 0o700); err != nil {
 		return err
 	}
-	// The name is this process's own, and a link never replaces a file: two first runs at once end with one key.
+	// The name is this process's own, and a link never replaces a file: two first runs at once end
+	// with one key.
 	temp := filepath.Join(dir, "."+rand.Text()+aside)
 	defer os.Remove(temp)
 	if err := s.do("write pending key aside", func() error { return writeSynced(temp, text, 0o600, nil) }); err != nil {

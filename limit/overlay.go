@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// What an operator writes of a CA is laid over what is known of it, and that is known in full only when its directory was
-// read: a private Boulder is one whether or not he says so. Taken for a CA of which nothing is known, it would be believed to
-// reuse no orders and to charge nothing for a deactivation. So an entry for a directory is kept as written, and laid over the
-// profile of the CA's kind when that is asked for.
+// What an operator writes of a CA is laid over what is known of it, and that is known in full only
+// when its directory was read: a private Boulder is one whether or not he says so. Taken for a CA
+// of which nothing is known, it would be believed to reuse no orders and to charge nothing for a
+// deactivation. So an entry for a directory is kept as written, and laid over the profile of the
+// CA's kind when that is asked for.
 
 // with lays one written profile over the one for the same directory, or over that of its name.
 func (p Profiles) with(w written) (Profiles, error) {
@@ -43,8 +44,8 @@ func (p Profiles) with(w written) (Profiles, error) {
 	return p, nil
 }
 
-// sameDirectory compares the URLs of two directories as a client does: host in any case, a default port left out or not, a
-// slash at the end or not.
+// sameDirectory compares the URLs of two directories as a client does: host in any case, a default
+// port left out or not, a slash at the end or not.
 func sameDirectory(a, b string) bool { return a == b || plain(a) == plain(b) }
 
 func plain(directory string) string {
@@ -56,10 +57,12 @@ func plain(directory string) string {
 	if strings.EqualFold(u.Scheme, "https") {
 		host = strings.TrimSuffix(host, ":443")
 	}
-	return strings.ToLower(u.Scheme) + "://" + host + strings.TrimSuffix(u.EscapedPath(), "/") + "?" + u.RawQuery
+	path := strings.TrimSuffix(u.EscapedPath(), "/")
+	return strings.ToLower(u.Scheme) + "://" + host + path + "?" + u.RawQuery
 }
 
-// For returns the profile of a CA: that of its directory, laid over the one of its kind, which is Boulder's where it runs one.
+// For returns the profile of a CA: that of its directory, laid over the one of its kind, which is
+// Boulder's where it runs one.
 func (p Profiles) For(directory string, boulder bool) Profile {
 	for _, known := range p {
 		if known.Directory == "" || !sameDirectory(known.Directory, directory) {

@@ -16,8 +16,8 @@ func load(t *testing.T, text string) limit.Profiles {
 	return p
 }
 
-// A private Boulder is one whether or not the operator says so: what he writes of it does not make it a CA of which nothing
-// is known, which would be believed to reuse no orders.
+// A private Boulder is one whether or not the operator says so: what he writes of it does not make
+// it a CA of which nothing is known, which would be believed to reuse no orders.
 func TestWhatIsWrittenIsLaidOverWhatTheDirectoryShows(t *testing.T) {
 	const directory = "https://ca.internal/directory"
 	p := load(t, "[[ca]]\ndirectory = \""+directory+"\"\ncounts_pending = 300\nlongest_validation = \"20s\"\n"+
@@ -52,7 +52,8 @@ func TestWhatIsWrittenOfTheKindOfACACounts(t *testing.T) {
 	}
 }
 
-// The order of the entries does not matter, and an entry by name alone keeps the directory it is for.
+// The order of the entries does not matter, and an entry by name alone keeps the directory it is
+// for.
 func TestAnEntryByNameKeepsWhatItIsAbout(t *testing.T) {
 	const le = "https://acme-v02.api.letsencrypt.org/directory"
 	p := load(t, "[[ca]]\ndirectory = \"https://ca.internal/directory\"\ncounts_pending = 7\n"+

@@ -7,12 +7,14 @@ import (
 	"orderly/acme"
 )
 
-// A refusal that is about the account stops everything that is done in its name (rule 13), and its remedy is about the
-// account. Taken for one, a refusal of a single domain ("your account is not authorized to issue for …") would stop every
-// other certificate, and send a person to restore a directory that is in order. So the CA must say it clearly.
+// A refusal that is about the account stops everything that is done in its name (rule 13), and its
+// remedy is about the account. Taken for one, a refusal of a single domain ("your account is not
+// authorized to issue for …") would stop every other certificate, and send a person to restore a
+// directory that is in order. So the CA must say it clearly.
 
-// Disowned reports whether a problem says that the account is not, or not any more, one: RFC 8555 has a type for an unknown
-// account, and for a deactivated one only `unauthorized` (§7.3.6), which stands for a great deal else.
+// Disowned reports whether a problem says that the account is not, or not any more, one: RFC 8555
+// has a type for an unknown account, and for a deactivated one only `unauthorized` (§7.3.6), which
+// stands for a great deal else.
 func Disowned(p *acme.Problem, names []string) bool {
 	switch {
 	case p.IsType("accountDoesNotExist"):
@@ -21,9 +23,10 @@ func Disowned(p *acme.Problem, names []string) bool {
 		return false
 	}
 	said := strings.ToLower(p.Detail.Arrived())
-	if !strings.Contains(said, "account") || len(p.Subproblems) > 0 || slices.ContainsFunc(names, func(name string) bool {
+	aboutName := slices.ContainsFunc(names, func(name string) bool {
 		return strings.Contains(said, strings.TrimPrefix(name, "*."))
-	}) {
+	})
+	if !strings.Contains(said, "account") || len(p.Subproblems) > 0 || aboutName {
 		return false
 	}
 	return slices.ContainsFunc(ends(), func(word string) bool { return strings.Contains(said, word) })

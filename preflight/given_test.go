@@ -41,7 +41,8 @@ func TestAStaticRuleIsTried(t *testing.T) {
 	}
 }
 
-// Whoever owns a name may point it, and redirect, wherever he likes: nothing is dialled that was not named before.
+// Whoever owns a name may point it, and redirect, wherever he likes: nothing is dialled that was
+// not named before.
 func TestAFetchDialsTheGivenAddressesAlone(t *testing.T) {
 	const inside, other = "10.0.0.7", "93.184.216.99"
 	given := []netip.Addr{netip.MustParseAddr(inside)}

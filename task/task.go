@@ -1,7 +1,9 @@
-// Package task keeps what a command means to do beside orders (delete, revoke, give an account up, change its key) in the
-// ledger, from before anything of it is done until nothing is left of it: see ledger.Task. A run that dies in between leaves
-// the task, and the next one, whatever that is about, finishes it before it does anything else. What is to be done, and how
-// it is gone on with, is its owner's business; this package must never look into a payload, or judge by the words of an event.
+// Package task keeps what a command means to do beside orders (delete, revoke, give an account up,
+// change its key) in the ledger, from before anything of it is done until nothing is left of it:
+// see ledger.Task. A run that dies in between leaves the task, and the next one, whatever that is
+// about, finishes it before it does anything else. What is to be done, and how it is gone on with,
+// is its owner's business; this package must never look into a payload, or judge by the words of an
+// event.
 package task
 
 import (
@@ -40,7 +42,8 @@ func (b Book) Undertake(ctx context.Context, kind ledger.TaskKind, subject strin
 // Move records that a task has come to another step, with what happened.
 func (b Book) Move(ctx context.Context, t *ledger.Task, step string, events ...ledger.Event) error {
 	t.Step = step
-	return b.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{t}, Events: b.stamp(events)})
+	change := &ledger.Change{Tasks: []*ledger.Task{t}, Events: b.stamp(events)}
+	return b.Ledger.Commit(context.WithoutCancel(ctx), change)
 }
 
 // End records that nothing is left of a task, and what happened.
@@ -51,7 +54,8 @@ func (b Book) End(ctx context.Context, t *ledger.Task, event ledger.Event) error
 
 // Note makes an event of this run durable, also when a signal came.
 func (b Book) Note(ctx context.Context, event ledger.Event) error {
-	return b.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: b.stamp([]ledger.Event{event})})
+	change := &ledger.Change{Events: b.stamp([]ledger.Event{event})}
+	return b.Ledger.Commit(context.WithoutCancel(ctx), change)
 }
 
 // Event is an event of this run.
@@ -69,9 +73,10 @@ func (b Book) stamp(events []ledger.Event) []ledger.Event {
 // longestInVain is how long a CA that cannot be reached is asked for what a dead run began.
 const longestInVain = 30 * 24 * time.Hour
 
-// InVain reports whether the CA certainly did nothing of a task when err came of asking it, also where the run was told to
-// end: the person has read that nothing was sent, and the next run, of cron, would do it behind his back. A request that this
-// run could not send, or that the CA had no time for, says nothing of the one that a dead run may have sent.
+// InVain reports whether the CA certainly did nothing of a task when err came of asking it, also
+// where the run was told to end: the person has read that nothing was sent, and the next run, of
+// cron, would do it behind his back. A request that this run could not send, or that the CA had no
+// time for, says nothing of the one that a dead run may have sent.
 func (b Book) InVain(t *ledger.Task, err error) bool {
 	switch _, unsent := errors.AsType[*acme.NotSent](err); {
 	case acme.Undecided(err):

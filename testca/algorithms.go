@@ -7,10 +7,11 @@ import (
 	"slices"
 )
 
-// A CA need not take every algorithm for account keys; some take RS256 alone. It says which in the problem document
-// (RFC 8555 §6.2): that is all by which a client can find a key that it may use.
+// A CA need not take every algorithm for account keys; some take RS256 alone. It says which in the
+// problem document (RFC 8555 §6.2): that is all by which a client can find a key that it may use.
 
-// badAlgorithm refuses a key by the algorithm of a JWS, where Config.Algorithms does not have it; nil where it does.
+// badAlgorithm refuses a key by the algorithm of a JWS, where Config.Algorithms does not have it;
+// nil where it does.
 func (c *CA) badAlgorithm(jws []byte) *problem {
 	algorithm := algorithmOf(jws)
 	if len(c.config.Algorithms) == 0 || algorithm == "" || slices.Contains(c.config.Algorithms, algorithm) {

@@ -6,12 +6,13 @@ import (
 	"maps"
 )
 
-// What a CA does is one thing, what it says of it another. A Rewrite fault lets the request be processed and then changes the
-// answer, so that the Truth stays what it is while the client is told something odd: members of another type, a missing one,
-// another content type, a header. Respond is rewritten as well, for what its problem document has beside type and detail.
+// What a CA does is one thing, what it says of it another. A Rewrite fault lets the request be
+// processed and then changes the answer, so that the Truth stays what it is while the client is
+// told something odd: members of another type, a missing one, another content type, a header.
+// Respond is rewritten as well, for what its problem document has beside type and detail.
 
-// rewrite changes an answer: Patch is merged into its JSON object (RFC 7396: null takes a member away), then Header is set, an
-// empty value taking the header away.
+// rewrite changes an answer: Patch is merged into its JSON object (RFC 7396: null takes a member
+// away), then Header is set, an empty value taking the header away.
 func (f *Fault) rewrite(answer *reply) *reply {
 	if answer == nil {
 		return nil

@@ -12,7 +12,8 @@ import (
 	"orderly/testca"
 )
 
-// forbidden asks an engine whether an order would be forbidden, and wants that nobody is asked for it: no CA, no name.
+// forbidden asks an engine whether an order would be forbidden, and wants that nobody is asked for
+// it: no CA, no name.
 func (w *world) forbidden(e *drive.Engine, p order.Plan) error {
 	w.t.Helper()
 	report := w.report

@@ -78,7 +78,8 @@ func TestOddMembersKeepNoOrderFromItsEnd(t *testing.T) {
 	}
 }
 
-// A refusal of one domain must not stop what is done for others in the account's name, nor send a person to its directory.
+// A refusal of one domain must not stop what is done for others in the account's name, nor send a
+// person to its directory.
 func TestARefusalOfADomainIsNotTheAccounts(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 403, Problem: "unauthorized",
