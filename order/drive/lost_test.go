@@ -352,7 +352,6 @@ func TestAListThatIsOfNoUseIsDoneWithout(t *testing.T) {
 		{"500", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 500, Problem: "serverInternal"}, 3, 1},
 		{"502 page", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 502}, 3, 1},
 		{"503", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 503}, 5, 1},
-		{"429 for a day", testca.Fault{Kind: "orders", Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "86400"}, 1, 1},
 		{"no answer", testca.Fault{Kind: "orders", Action: testca.Drop}, 3, 1},
 		{"an account that cannot be asked for", testca.Fault{Kind: "account", Action: testca.Respond, Status: 405}, 0, 1},
 		{"an account that is a page", testca.Fault{Kind: "account", Action: testca.Respond, Status: 200}, 0, 1},
