@@ -113,8 +113,7 @@ func (h *host) accounted(truth testca.Truth, p promise) {
 }
 
 // nothingUnknown checks that what is pending at the CA is never more than what `orderly pending` shows, at whatever moment: each
-// authorization stands there, or its order does, as a newOrder whose answer never came. One that is still being made may have
-// been sent twice (rule 2), and stands there once.
+// authorization stands there, or its order does, as a newOrder whose answer never came.
 func (h *host) nothingUnknown() {
 	h.t.Helper()
 	truth := h.ca.Truth()
@@ -123,12 +122,9 @@ func (h *host) nothingUnknown() {
 	}
 	shown, unseen := map[string]bool{}, map[string]int{}
 	for _, entry := range h.pending() {
-		switch {
-		case entry.URL != "":
+		if entry.URL != "" {
 			shown[path.Base(entry.URL)] = true // a CA may write its URLs in several forms
-		case entry.State == "creating":
-			unseen[nameSet(entry.Names)] += 2
-		default:
+		} else {
 			unseen[nameSet(entry.Names)]++
 		}
 	}

@@ -42,8 +42,8 @@ type Store interface {
 	Order(ctx context.Context, id int64) (*Order, error)
 	// Orders returns the orders that match, oldest first, with their authorizations.
 	Orders(ctx context.Context, f OrderFilter) ([]*Order, error)
-	// Pending returns every authorization that is not final and has not expired at now, every phantom, and every newOrder that
-	// has no answer, by expiry.
+	// Pending returns every authorization that is not final and has not expired at now, every phantom, every newOrder that has
+	// no answer, and every pending order of which no authorization is known, by expiry.
 	Pending(ctx context.Context, now time.Time) ([]Pending, error)
 	// Events returns the events of one order, or of all when order is 0, oldest first, at most limit (0: no limit).
 	Events(ctx context.Context, order int64, limit int) ([]Event, error)

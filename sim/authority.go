@@ -50,6 +50,7 @@ type authority struct {
 	away    time.Time // until then it answers nothing or 503
 	drops   bool      // while away it does not even answer
 	blind   time.Time // until then validation fails
+	habits  habits
 }
 
 type caOrder struct {
@@ -105,6 +106,7 @@ func (w *world) newAuthority() *authority {
 	}
 	odd := w.newDice("odd habits") // a stream of its own, so that years without them stay as they are
 	a.rootFirst, a.keeps = odd.one(3), odd.one(4) && !a.reuses
+	a.habits = w.newHabits()
 	return a
 }
 

@@ -35,15 +35,34 @@ func (w *world) watch() {
 // settling is how long after newOrder the run that sent it may still be about to write the answer down.
 const settling = time.Hour
 
-// accounted wants every open order to be in a ledger of its account, or a phantom or an unanswered newOrder to stand for it (I4).
+// accounted wants every open order to be in a ledger of its account, or a phantom or an unanswered newOrder to stand for it,
+// and every pending authorization to be among what a ledger shows as pending (I4).
 func (w *world) accounted() {
-	now := w.time()
+	now, shown := w.time(), w.shown()
 	for i := len(w.ca.orders) - 1; i >= 0 && w.ca.orders[i].made.After(now.Add(-orderLife)); i-- {
 		o := w.ca.orders[i]
 		if o.made.Before(now.Add(-settling)) && o.status(now) == "pending" && o.ends.After(now) && len(w.holders(o)) == 0 && !w.suspected(o) {
 			w.fail("I4", o.lineage, "no ledger knows of %s, which is pending since %s", orderURL(o), o.made.Format(time.DateTime))
 		}
+		for _, z := range o.authzs {
+			if o.made.Before(now.Add(-settling)) && z.status == "pending" && z.ends.After(now) && !shown[authzURL(z)] && !shown[o.set] && !w.suspected(o) {
+				w.fail("I4", o.lineage, "%s of %s is pending, and no ledger shows it among what is", authzURL(z), orderURL(o))
+			}
+		}
 	}
+}
+
+// shown is what the ledgers show as pending: authorizations by their URLs, and orders of which none is known by their names.
+func (w *world) shown() map[string]bool {
+	all := map[string]bool{}
+	for _, s := range w.servers {
+		for _, one := range must(s.book.Pending(background, w.time())) {
+			if all[one.URL] = true; one.URL == "" {
+				all[ledger.NameKey(one.Names)] = true
+			}
+		}
+	}
+	return all
 }
 
 // suspected reports whether a ledger knows that an order may exist.

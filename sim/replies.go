@@ -97,7 +97,7 @@ func (a *authority) list(account int) reply {
 			urls = append(urls, orderURL(o))
 		}
 	}
-	return object(200, map[string]any{"orders": urls})
+	return a.habits.listed(urls)
 }
 
 func orderURL(o *caOrder) string { return origin + "/order/" + strconv.Itoa(o.id) }
@@ -184,6 +184,9 @@ func (a *authority) unreplaceable(replaces string, account int, names []string) 
 	if replaces == "" {
 		return reply{}, false
 	}
+	if r, refused := a.habits.objection(); refused {
+		return r, true
+	}
 	old := a.certs[replaces]
 	switch {
 	case old == nil:
@@ -205,7 +208,7 @@ func (a *authority) unreplaceable(replaces string, account int, names []string) 
 func (a *authority) show(o *caOrder) map[string]any {
 	var names []identifier
 	for _, n := range o.names {
-		names = append(names, identifier{"dns", n})
+		names = append(names, identifier{"dns", a.habits.named(n)})
 	}
 	urls := []string{}
 	for _, z := range o.authzs {
@@ -240,7 +243,9 @@ func (a *authority) ofOrder(p *process, kind string, o *caOrder, payload []byte)
 }
 
 func (a *authority) shown(o *caOrder) reply {
-	r := object(200, a.show(o))
+	members := a.show(o)
+	members["status"] = a.habits.status(o.status(a.w.time()))
+	r := object(200, members)
 	if o.status(a.w.time()) == "processing" {
 		r.retryAfter = "3"
 	}
@@ -259,6 +264,9 @@ func (a *authority) finalize(p *process, o *caOrder, payload []byte) reply {
 	}
 	if o.status(a.w.time()) != "ready" {
 		return problem(403, "orderNotReady", "Order's status (%q) is not acceptable for finalization", o.status(a.w.time()))
+	}
+	if a.habits.hesitates(o, a.w.time()) {
+		return problem(403, "orderNotReady", "Order's status (\"pending\") is not acceptable for finalization")
 	}
 	if err != nil || !ok || names != o.set {
 		return problem(400, "badCSR", "the CSR is for other names")

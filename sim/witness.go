@@ -267,10 +267,16 @@ func (w *world) written(p *process, c *ledger.Change) {
 		o := must(p.s.book.Order(background, saved.ID))
 		w.punished(p, o)
 		w.owned(p, o)
-		if o.State == ledger.Phantom && w.ca.lists {
+		if o.State == ledger.Phantom && w.ca.lists && !p.s.unlisted() {
 			w.unlisted(p, o)
 		}
 	}
+}
+
+// unlisted reports whether the CA's list was of no use once, so that it is done without.
+func (s *server) unlisted() bool {
+	row := must(s.book.AccountByID(background, s.row.ID))
+	return !row.UnlistedAt.IsZero()
 }
 
 // owned wants an order at the CA to belong to one live row (I2).

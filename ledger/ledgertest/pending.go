@@ -13,6 +13,7 @@ var pendingTests = []test{
 	{"pending goes by the authorization's expiry, else the order's, else shows it", pendingExpiry},
 	{"pending shows phantoms until they have expired", pendingPhantoms},
 	{"pending shows a newOrder sent without an answer", pendingCreations},
+	{"pending shows an order of which no authorization is known yet", pendingUnread},
 	{"pending is sorted by expiry and carries what is shown", pendingSorted},
 }
 
@@ -84,8 +85,28 @@ func pendingPhantoms(b *bench) {
 	b.equal("one whose expiry is unknown", b.pending(day.Add(1000*time.Hour)), "b\n")
 }
 
+// pendingUnread: the answer to newOrder told where the order is, and not what is in it.
+func pendingUnread(b *bench) {
+	o := b.order("a", ledger.PendingState, "a.example", "b.example")
+	b.saved(o)
+	b.equal("an order that was not shown", b.pending(day), "a\n")
+	if list := must(b.store.Pending(b.ctx, day))(b); len(list) != 1 || len(list[0].Names) != 2 || !list[0].Since.Equal(o.CreatedAt) {
+		b.Errorf("Pending: %+v", list)
+	}
+	o.Expires = day.Add(time.Hour)
+	b.saved(o)
+	b.equal("before its expiry", b.pending(day), "a\n")
+	b.equal("at its expiry", b.pending(day.Add(time.Hour)), "")
+	o.Authorizations = []*ledger.Authorization{{URL: "one", Status: "valid"}, {URL: "two", Status: "pending"}}
+	b.saved(o)
+	b.equal("one that was shown", b.pending(day), "a two\n")
+}
+
 func pendingCreations(b *bench) {
 	for _, state := range states {
+		if state == ledger.PendingState {
+			continue // it shows itself, too
+		}
 		for _, sent := range []bool{false, true} {
 			o := b.order(fmt.Sprint(state, sent), state)
 			if sent {

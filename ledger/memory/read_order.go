@@ -141,6 +141,9 @@ func pendingOf(o *ledger.Order, now time.Time) []ledger.Pending {
 		for range max(1, o.CreateSends) { // each may have made an order
 			found = append(found, one)
 		}
+	case o.State == ledger.PendingState && len(o.Authorizations) == 0 && (o.Expires.IsZero() || o.Expires.After(now)):
+		one.Since, one.Expires = o.CreatedAt, o.Expires
+		found = append(found, one)
 	}
 	for _, a := range o.Authorizations {
 		end := a.Expires

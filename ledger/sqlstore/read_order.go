@@ -169,10 +169,9 @@ func scanAuthorization(r row, orders map[int64]*ledger.Order) error {
 	return nil
 }
 
-// pendingQuery has three parts in one statement, so that an order on its way from one to another is never missed: what is
-// pending, the phantoms, and newOrders sent by a process that died, each of
-// which may have made an order: the next run finds out.
-// Each part runs over a partial index, so that the answer does not grow slower with the ledger.
+// pendingQuery has four parts in one statement, so that an order on its way from one to another is never missed: what is
+// pending, the phantoms, newOrders sent by a process that died, each of which may have made an order (the next run finds
+// out), and orders of which only the URL is known. Each part runs over a partial index, so that the answer does not grow slower with the ledger.
 const pendingQuery = `
 	SELECT o.id AS order_id, o.lineage, o.state, o.name_key, a.name, a.url, a.answered, o.created_at,
 		CASE WHEN a.expires_at = 0 THEN o.expires_at ELSE a.expires_at END AS expires, o.not_before, a.id AS part, 1
@@ -184,6 +183,10 @@ const pendingQuery = `
 	UNION ALL
 	SELECT id, lineage, state, name_key, '', '', 0, create_sent_at, 0, not_before, 0, create_sends
 	FROM orders WHERE ` + live + ` AND state = 'creating' AND create_sent_at > 0
+	UNION ALL
+	SELECT id, lineage, state, name_key, '', '', 0, created_at, expires_at, not_before, 0, 1
+	FROM orders WHERE ` + live + ` AND state = 'pending' AND (expires_at > ? OR expires_at = 0)
+		AND NOT EXISTS (SELECT 1 FROM authorizations a WHERE a.order_id = orders.id)
 	ORDER BY expires, order_id, part`
 
 // Pending implements ledger.Store.
@@ -204,6 +207,6 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]ledger.Pending, e
 			found = append(found, p)
 		}
 		return err
-	}, pendingQuery, t, t, t)
+	}, pendingQuery, t, t, t, t)
 	return found, err
 }
