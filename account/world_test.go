@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,7 +26,6 @@ type world struct {
 	ca    *testca.CA
 	disk  *certbot.Store
 	store *memory.Store
-	lines []string
 }
 
 func must(t *testing.T, err error) {
@@ -58,7 +55,7 @@ func (w *world) Sleep(ctx context.Context, _ time.Duration) error { return ctx.E
 
 // Say implements account.Reporter, as Tell and Warn do.
 func (w *world) Say(format string, args ...any) {
-	w.lines = append(w.lines, fmt.Sprintf(format, args...))
+	w.t.Logf(format, args...)
 }
 func (w *world) Tell(format string, args ...any) { w.Say(format, args...) }
 func (w *world) Warn(format string, args ...any) { w.Say(format, args...) }
@@ -139,5 +136,3 @@ func (w *world) nothingLeft() {
 }
 
 func (w *world) requests(kind string) int { return w.ca.Truth().RequestsByKind[kind] }
-
-func (w *world) said() string { return strings.Join(w.lines, "\n") }
