@@ -11,6 +11,7 @@ import (
 
 	"orderly/cli/argparse"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 )
@@ -141,7 +142,7 @@ func (f *certonly) converse(ctx context.Context, d *dialogue, s *session) error 
 // rooted asks for document roots, and refuses names without one in certbot's words.
 func (f *certonly) rooted(ctx context.Context, d *dialogue, s *session) error {
 	p := f.wish.Proof
-	if p.Solver.Is() == ledger.WebrootSolver && len(f.paths) == 0 && !p.WebrootFrom.Said() {
+	if p.Solver.Is() == host.WebrootSolver && len(f.paths) == 0 && !p.WebrootFrom.Said() {
 		if err := d.roots(ctx, s, &f.wish); err != nil {
 			return err
 		}
@@ -217,7 +218,7 @@ func (f *certonly) resolve() error {
 // unrooted refuses, in certbot's words, names without a document root.
 func (f *certonly) unrooted() error {
 	names := f.wish.Names
-	if f.wish.Proof.Solver.Is() == ledger.WebrootSolver && len(f.paths) == 0 && len(names) > 0 &&
+	if f.wish.Proof.Solver.Is() == host.WebrootSolver && len(f.paths) == 0 && len(names) > 0 &&
 		len(f.wish.Webroots) < len(names) && !f.wish.Proof.WebrootFrom.Said() {
 		return failure.New(failure.WebrootUnset,
 			"Add -w DIR, the directory that the web server serves for these names.",

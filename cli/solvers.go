@@ -76,8 +76,8 @@ func (f *proofFlags) solver(webroot bool) (string, error) {
 	for _, w := range []struct {
 		name  string
 		asked bool
-	}{{ledger.StandaloneSolver, f.standalone}, {ledger.WebrootSolver, webroot},
-		{ledger.ManualSolver, f.manual}} {
+	}{{host.StandaloneSolver, f.standalone}, {host.WebrootSolver, webroot},
+		{host.ManualSolver, f.manual}} {
 		switch {
 		case !w.asked:
 		case way != "":
@@ -137,7 +137,7 @@ func needs(p host.Proof) error {
 	case !p.Solver.Said():
 		return failure.New(failure.Usage, "Add --webroot -w DIR.",
 			"no way to prove the names is given: --webroot, --standalone or --manual")
-	case p.Solver.Is() == ledger.ManualSolver && !p.Auth.Said():
+	case p.Solver.Is() == host.ManualSolver && !p.Auth.Said():
 		return failure.New(failure.Config,
 			"Name the command that proves a name; nobody is asked to do it by hand.",
 			"An authentication script must be provided with --manual-auth-hook when using the "+
@@ -153,8 +153,8 @@ func suits(p host.Proof, names []string) error {
 	for _, name := range names {
 		wildcard := strings.HasPrefix(name, "*.")
 		switch {
-		case r.ChallengeType(wildcard) != "":
-		case wildcard && p.Solver.Is() == ledger.ManualSolver:
+		case host.ChallengeType(r, wildcard) != "":
+		case wildcard && p.Solver.Is() == host.ManualSolver:
 			return failure.New(failure.BadName, "Add dns to --preferred-challenges.",
 				"%q is a wildcard, which only a DNS record can prove (dns-01)", failure.Clean(name))
 		case wildcard:
@@ -175,7 +175,7 @@ func suits(p host.Proof, names []string) error {
 // proven.
 func validationHint(r ledger.Request) string {
 	switch r.Solver {
-	case ledger.StandaloneSolver:
+	case host.StandaloneSolver:
 		port := r.Standalone.Port
 		if port == 0 {
 			port = 80
@@ -184,7 +184,7 @@ func validationHint(r ledger.Request) string {
 			"from the temporary standalone webserver started by Certbot on port %d. Ensure that "+
 			"the listed domains point to this machine and that it can accept inbound "+
 			"connections from the internet.", port)
-	case ledger.ManualSolver:
+	case host.ManualSolver:
 		return "The Certificate Authority failed to verify what was created by the " +
 			"--manual-auth-hook. Ensure that this hook is functioning correctly and, for DNS TXT " +
 			"records, that it waits a sufficient duration of time for DNS propagation."
@@ -197,7 +197,7 @@ func validationHint(r ledger.Request) string {
 // solverName is certbot's name of how a request proves its names.
 func solverName(r ledger.Request) string {
 	if r.Solver == "" {
-		return ledger.WebrootSolver
+		return host.WebrootSolver
 	}
 	return r.Solver
 }

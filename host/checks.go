@@ -141,7 +141,7 @@ func (c *Checks) checkSolver(ctx context.Context, r ledger.Request,
 		}
 	}
 	add(SolverCheck, "", checkManual(r))
-	if r.Solver == ledger.StandaloneSolver {
+	if r.Solver == StandaloneSolver {
 		add(preflight.Port, "", c.Ports.listen(ctx, r.Standalone))
 	}
 	return results
@@ -178,7 +178,7 @@ func (c *Checks) dryRoots(ctx context.Context, r ledger.Request,
 
 // provable says why a name cannot be proven the way that was asked for.
 func provable(r ledger.Request, name string) error {
-	if r.ChallengeType(isWildcard(name)) != "" {
+	if ChallengeType(r, isWildcard(name)) != "" {
 		return nil
 	}
 	if isWildcard(name) {
@@ -194,7 +194,7 @@ func provable(r ledger.Request, name string) error {
 
 // checkManual says whether the manual hooks can be run.
 func checkManual(r ledger.Request) error {
-	if r.Solver != ledger.ManualSolver {
+	if r.Solver != ManualSolver {
 		return nil
 	}
 	if err := CheckHook("manual-auth-hook", r.Manual.Auth, os.Getenv); err != nil {
@@ -213,12 +213,12 @@ func hopelessProof(r ledger.Request) bool {
 func (c *Checks) site(r ledger.Request, name string) preflight.Site {
 	site := preflight.Site{Name: name}
 	switch {
-	case r.ChallengeType(isWildcard(name)) == ledger.DNS01:
+	case ChallengeType(r, isWildcard(name)) == ledger.DNS01:
 		site.Elsewhere, site.Record = "a DNS record that a hook makes",
 			"_acme-challenge."+strings.TrimPrefix(name, "*.")
-	case r.Solver == ledger.ManualSolver:
+	case r.Solver == ManualSolver:
 		site.Elsewhere = "a hook"
-	case r.Solver == ledger.StandaloneSolver:
+	case r.Solver == StandaloneSolver:
 		site.Serve = c.Ports.serve
 	case isWildcard(name):
 		site.Elsewhere = "nothing here"

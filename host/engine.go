@@ -45,6 +45,9 @@ func (h *Host) Wanted(o *ledger.Order) bool { return h.Files.Wanted(o) }
 // Mended implements drive.Host.
 func (h *Host) Mended(o *ledger.Order) ledger.Request { return h.Files.Mended(o) }
 
+// Adopt implements drive.Host.
+func (h *Host) Adopt(o *ledger.Order, r ledger.Request) { h.Files.Adopt(o, r) }
+
 // Mine implements drive.Host.
 func (h *Host) Mine(o *ledger.Order) bool { return h.Files.Mine(o) }
 

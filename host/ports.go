@@ -68,7 +68,7 @@ func (p *Ports) Reserve(ctx context.Context, r ledger.Request) error {
 // until the run's last post-hook has run. A request that needs none reserves nothing.
 func (p *Ports) reserve(ctx context.Context, r ledger.Request, patience time.Duration) error {
 	port := httpPort(r.Standalone)
-	if r.Solver != ledger.StandaloneSolver || p.holds(port) {
+	if r.Solver != StandaloneSolver || p.holds(port) {
 		return nil
 	}
 	unlock, err := p.Locks.within(ctx, portLock(port), patience)
@@ -85,7 +85,7 @@ func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
 	r, port := o.Request, httpPort(o.Request.Standalone)
 	served := o.State == ledger.Creating || o.State == ledger.PendingState ||
 		o.State == ledger.Invalid
-	if !served || r.Solver != ledger.StandaloneSolver || p.holds(port) {
+	if !served || r.Solver != StandaloneSolver || p.holds(port) {
 		return true, nil
 	}
 	unlock, free, err := p.Locks.TryLock(portLock(port))
@@ -98,7 +98,7 @@ func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
 
 // listen makes the run's own web server listen.
 func (p *Ports) listen(ctx context.Context, at ledger.Standalone) error {
-	if err := p.reserve(ctx, ledger.Request{Solver: ledger.StandaloneSolver, Standalone: at},
+	if err := p.reserve(ctx, ledger.Request{Solver: StandaloneSolver, Standalone: at},
 		shortPatience); err != nil {
 		return err
 	}

@@ -11,18 +11,18 @@ import (
 // How names are proven is said on the command line or in the renewal file, and kept there.
 
 // Rootless reports whether it is said that no document root proves the names.
-func (p Proof) Rootless() bool { return p.Solver.said && p.Solver.is != ledger.WebrootSolver }
+func (p Proof) Rootless() bool { return p.Solver.said && p.Solver.is != WebrootSolver }
 
 // complete writes into a request how names are proven. current is nil for a new lineage.
 func (p Proof) complete(r *ledger.Request, current *certbot.Lineage) error {
 	r.Solver, r.Manual.Challenge = p.Solver.is, p.Challenges.is
 	switch r.Solver {
-	case "", ledger.WebrootSolver:
+	case "", WebrootSolver:
 		r.Solver = "" // as orders have it that were made before there was a choice
 		r.WebrootFrom = p.WebrootFrom.is
-	case ledger.StandaloneSolver:
+	case StandaloneSolver:
 		r.Standalone = ledger.Standalone{Address: p.Address.is, Port: p.Port.is}
-	case ledger.ManualSolver:
+	case ManualSolver:
 		r.Manual.Auth, r.Manual.Cleanup = p.Auth.is, p.Cleanup.is
 	default:
 		return unsupported(current, r.Solver)
@@ -30,7 +30,7 @@ func (p Proof) complete(r *ledger.Request, current *certbot.Lineage) error {
 	if !usesRoots(*r) {
 		r.Webroots, r.WebrootPaths = map[string]string{}, nil
 	}
-	if r.Solver == ledger.ManualSolver && r.Manual.Auth == "" {
+	if r.Solver == ManualSolver && r.Manual.Auth == "" {
 		return failure.New(failure.RenewalFile,
 			"Name the command that proves a name: --manual-auth-hook COMMAND.",
 			"An authentication script must be provided with --manual-auth-hook when using the manual plugin "+
@@ -70,12 +70,12 @@ func proven(r ledger.Request, p *certbot.Params) {
 		p.Challenges = strings.Split(r.Manual.Challenge, ",")
 	}
 	if usesRoots(r) {
-		p.Authenticator, p.WebrootFrom = ledger.WebrootSolver, r.WebrootFrom
+		p.Authenticator, p.WebrootFrom = WebrootSolver, r.WebrootFrom
 		return
 	}
 	p.Authenticator, p.WebrootPath, p.WebrootMap = r.Solver, nil, nil
 	p.Remove = append(p.Remove, "webroot_path", "webroot_map")
-	if r.Solver == ledger.StandaloneSolver {
+	if r.Solver == StandaloneSolver {
 		p.HTTP01Port, p.HTTP01Address = r.Standalone.Port, r.Standalone.Address
 		return
 	}
@@ -87,7 +87,7 @@ func proven(r ledger.Request, p *certbot.Params) {
 }
 
 // usesRoots reports whether document roots prove the names of a request.
-func usesRoots(r ledger.Request) bool { return r.Solver == "" || r.Solver == ledger.WebrootSolver }
+func usesRoots(r ledger.Request) bool { return r.Solver == "" || r.Solver == WebrootSolver }
 
 func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 

@@ -62,9 +62,9 @@ func encode(r placed) (string, error) {
 func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string,
 	error) {
 	switch r.Solver {
-	case ledger.StandaloneSolver:
+	case StandaloneSolver:
 		return encode(placed{Standalone: &served{r.Standalone, p.Token}})
-	case ledger.ManualSolver:
+	case ManualSolver:
 		var earlier *manual.Placement
 		if was, err := decode(former); err == nil {
 			earlier = was.Manual
@@ -85,9 +85,9 @@ func (v *Proofs) Suits(placement string, r ledger.Request, p order.Proof) bool {
 		return false
 	}
 	switch r.Solver {
-	case ledger.StandaloneSolver:
+	case StandaloneSolver:
 		return was.Standalone != nil && *was.Standalone == served{r.Standalone, p.Token}
-	case ledger.ManualSolver:
+	case ManualSolver:
 		return was.Manual != nil && v.manual().Suits(*was.Manual, manualProof(r, p))
 	}
 	return was.Standalone == nil && was.Manual == nil && suitsFile(was.Placement, r, p.Name)

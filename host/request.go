@@ -142,7 +142,7 @@ func (s Said) Changes(r ledger.Request) certbot.Params {
 		all := Params(r)
 		p.WebrootPath, p.WebrootMap = all.WebrootPath, all.WebrootMap
 		proven(r, &p)
-		if r.Solver != ledger.ManualSolver {
+		if r.Solver != ManualSolver {
 			p.Remove = append(p.Remove, "manual_auth_hook", "manual_cleanup_hook")
 		}
 	}

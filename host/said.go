@@ -75,7 +75,7 @@ type Choice struct {
 
 // Proof is how names are proven.
 type Proof struct {
-	Solver        Value[string] // ledger.WebrootSolver, ledger.StandaloneSolver, ledger.ManualSolver
+	Solver        Value[string] // WebrootSolver, StandaloneSolver, ManualSolver
 	Port          Value[int]    // on which the run's own web server listens
 	Address       Value[string] // at which it does
 	Auth, Cleanup Value[string] // shell commands of the manual solver

@@ -11,8 +11,8 @@ import (
 	"orderly/outside"
 )
 
-// NotValidated is the error of names that the CA could not validate, in its own words.
-func NotValidated(o *ledger.Order, failed []*ledger.Authorization) *failure.Error {
+// NotValidated is the error of names that the CA could not validate, in its own words. way says how each was proven.
+func NotValidated(failed []*ledger.Authorization, way func(*ledger.Authorization) Way) *failure.Error {
 	var texts []string
 	for _, a := range failed {
 		said := a.ErrorDetail
@@ -21,7 +21,7 @@ func NotValidated(o *ledger.Order, failed []*ledger.Authorization) *failure.Erro
 		}
 		texts = append(texts, failure.Clean(a.FullName())+": "+said)
 	}
-	return failure.New(failure.Validation, Mending(o, failed), "the CA could not validate %s", strings.Join(texts, "; "))
+	return failure.New(failure.Validation, Mending(failed, way), "the CA could not validate %s", strings.Join(texts, "; "))
 }
 
 // ProblemOf is what the CA said of names that it could not validate, as one problem (RFC 8555 §6.7.1); nil where it said
@@ -46,10 +46,10 @@ func ProblemOf(failed []*ledger.Authorization) *acme.Problem {
 }
 
 // Mending is what to do about the names that the CA could not validate: once where they need the same, otherwise for each.
-func Mending(o *ledger.Order, failed []*ledger.Authorization) string {
+func Mending(failed []*ledger.Authorization, way func(*ledger.Authorization) Way) string {
 	var all []string
 	for _, a := range failed {
-		if text := mendingOf(o, a); !slices.Contains(all, text) {
+		if text := mendingOf(a, way(a).Answers); !slices.Contains(all, text) {
 			all = append(all, text)
 		}
 	}
@@ -71,7 +71,7 @@ type words struct {
 
 // mendingOf reads what the CA says of one name. The type comes before the words, since customers' pages are quoted in them;
 // DNS comes first of the words, since it fails under other types as well.
-func mendingOf(o *ledger.Order, a *ledger.Authorization) string {
+func mendingOf(a *ledger.Authorization, by Answerer) string {
 	name, detail := failure.Clean(a.FullName()), strings.ToLower(a.ErrorDetail)
 	switch a.ErrorType {
 	case "serverInternal":
@@ -87,7 +87,7 @@ func mendingOf(o *ledger.Order, a *ledger.Authorization) string {
 	if address, ok := addressIn(a.ErrorDetail); ok {
 		at = address.String()
 	}
-	for _, w := range meanings(name, at, o.Request.Solver, a.ErrorType) {
+	for _, w := range meanings(name, at, by, a.ErrorType) {
 		for _, word := range w.any {
 			if strings.Contains(detail, word) {
 				return w.mend
@@ -98,13 +98,13 @@ func mendingOf(o *ledger.Order, a *ledger.Authorization) string {
 }
 
 // meanings are the words of Boulder, Pebble and step-ca in the order in which they decide.
-func meanings(name, at, solver, kind string) []words {
+func meanings(name, at string, by Answerer, kind string) []words {
 	port := "nothing listens on port 80 of " + at + ": start the web server there, or let DNS name the right address."
-	if solver == ledger.StandaloneSolver {
+	if by == RunAnswers {
 		port = "nothing listens on port 80 of " + at + ": lead port 80 of that address to the port of --http-01-port on this host."
 	}
 	served := "Let the web server at " + at + " serve /.well-known/acme-challenge/ of " + name + " unchanged from the document root that is written to, or name the one it serves: -w DIR."
-	if solver != ledger.WebrootSolver && solver != "" {
+	if by != SiteAnswers {
 		served = "Let " + at + " lead /.well-known/acme-challenge/ of " + name + " to this host, where the challenge is answered."
 	}
 	dns := []words{

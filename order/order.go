@@ -27,6 +27,8 @@ type Clock interface {
 // Solver puts tokens where the CA's validation will look for them. A placement is its own record of what it did, kept in
 // the ledger, so that another process can undo it.
 type Solver interface {
+	// Challenge says how r has a name proven, which may be a wildcard.
+	Challenge(r ledger.Request, wildcard bool) Way
 	// Plan says what Place will do, without doing it, or why it will refuse. former is what stands for the name, another
 	// process's perhaps, or "".
 	Plan(ctx context.Context, r ledger.Request, p Proof, former string) (placement string, err error)
@@ -40,6 +42,22 @@ type Solver interface {
 	// Remove undoes it. That nothing is there is no error. ErrStands says that it is worth another try with a later run.
 	Remove(ctx context.Context, placement string) error
 }
+
+// Way is how a request has a name proven.
+type Way struct {
+	Type    string // ledger.HTTP01 or ledger.DNS01; "" where none of those that are wanted can
+	Answers Answerer
+}
+
+// Answerer is whoever gives the CA's validation its answer.
+type Answerer int
+
+// Those who answer.
+const (
+	SiteAnswers Answerer = iota // the site's own web server, with a file: Place is free to be called again at any time
+	RunAnswers                  // a server of the run's own
+	HookAnswers                 // whatever a person's command does: Place is called no oftener than it must be
+)
 
 // ErrMoved is Solver.Place's word that the proof belongs elsewhere than its placement says: a link on the way was changed.
 // Nothing was done; what it returned is to be recorded, and then to be placed.

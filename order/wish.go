@@ -67,10 +67,10 @@ func SameKey(a, b ledger.Request) bool {
 		a.MustStaple == b.MustStaple && bytes.Equal(a.CSR, b.CSR)
 }
 
-// TakeKey takes up what is wanted of key and CSR.
+// TakeKey takes up what is wanted of key and CSR. What the host wants with them is Host.Adopt's, of package drive.
 func TakeKey(o *ledger.Request, r ledger.Request) {
 	o.KeyType, o.RSABits, o.Curve, o.MustStaple, o.OldKey = r.KeyType, r.RSABits, r.Curve, r.MustStaple, r.OldKey
-	o.CSR, o.Output = r.CSR, r.Output
+	o.CSR = r.CSR
 }
 
 // AdoptRequest takes up what was mended since the order was made. What newOrder was made of stays, and so does a CSR, unless
@@ -82,7 +82,7 @@ func AdoptRequest(o *ledger.Order, r ledger.Request) {
 	o.Superseded, o.SettledAt = false, time.Time{}
 }
 
-// AdoptSettings takes up what may change while an order lives.
+// AdoptSettings takes up what may change while an order lives, of what the order is.
 func AdoptSettings(o *ledger.Order, r ledger.Request) {
 	if !SameKey(o.Request, r) && o.FinalizeSentAt.IsZero() {
 		o.Key, o.CSR = ledger.FileRef{}, ledger.FileRef{}
@@ -91,10 +91,4 @@ func AdoptSettings(o *ledger.Order, r ledger.Request) {
 		TakeKey(&o.Request, r)
 	}
 	o.Request.ReuseKey, o.Request.PreferredChain, o.Request.AllowSubset = r.ReuseKey, r.PreferredChain, r.AllowSubset
-	o.Request.Webroots, o.Request.WebrootPaths, o.Request.Hooks = r.Webroots, r.WebrootPaths, r.Hooks
-	o.Request.WebrootFrom = r.WebrootFrom
-	if SameKey(o.Request, r) {
-		o.Request.Settings = r.Settings // else what was mended of the key would be taken for what this order was made of
-	}
-	o.Request.Solver, o.Request.Standalone, o.Request.Manual = r.Solver, r.Standalone, r.Manual
 }

@@ -168,7 +168,7 @@ func (s *earlier) Recover(ctx context.Context, lineage string) error {
 // what is left of it is done on this host, or cannot be done without its hooks.
 func (s *earlier) private(o *ledger.Order) bool {
 	pre, err := s.host.Hooks.All("pre", o.Request.Hooks.Pre)
-	return err != nil || order.Issued(o) || o.Request.Solver == ledger.ManualSolver || len(pre) > 0
+	return err != nil || order.Issued(o) || o.Request.Solver == host.ManualSolver || len(pre) > 0
 }
 
 func (s *earlier) recoverOne(ctx context.Context, o *ledger.Order) {

@@ -38,7 +38,7 @@ func bareHost(t *testing.T) *machine {
 func (h *machine) served(names ...string) renewal.Wish {
 	w := h.wish(names...)
 	w.Webroots, w.WebrootPaths = map[string]string{}, nil
-	w.Proof = host.Proof{Solver: host.Say(ledger.StandaloneSolver), Address: host.Say("127.0.0.1"), Port: host.Say(h.port)}
+	w.Proof = host.Proof{Solver: host.Say(host.StandaloneSolver), Address: host.Say("127.0.0.1"), Port: host.Say(h.port)}
 	return w
 }
 
@@ -56,7 +56,7 @@ func (h *machine) byHooks(names ...string) renewal.Wish {
 	record := "curl -sf " + h.control() + "/txt -d name=_acme-challenge.$CERTBOT_DOMAIN --data-urlencode value=$CERTBOT_VALIDATION"
 	notes := filepath.Join(h.dir, "notes")
 	w.Proof = host.Proof{
-		Solver: host.Say(ledger.ManualSolver), Challenges: host.Say(ledger.DNS01),
+		Solver: host.Say(host.ManualSolver), Challenges: host.Say(ledger.DNS01),
 		Auth: host.Say(record + " && echo auth $CERTBOT_DOMAIN $CERTBOT_REMAINING_CHALLENGES >> " + notes +
 			" && echo made"),
 		Cleanup: host.Say(record + " -d remove=true && echo cleanup $CERTBOT_DOMAIN $CERTBOT_AUTH_OUTPUT >> " +
@@ -149,7 +149,7 @@ func TestALineageChangesTheWayItIsProven(t *testing.T) {
 		}
 	}
 	h.due("a.example")
-	results, err := h.renew(renewal.Round{Said: host.Said{Proof: host.Proof{Solver: host.Say(ledger.StandaloneSolver)}}})
+	results, err := h.renew(renewal.Round{Said: host.Said{Proof: host.Proof{Solver: host.Say(host.StandaloneSolver)}}})
 	if must(t, err); outcomes(results) != "a.example failed" || !strings.Contains(results[0].Sentence, "None of the preferred challenges") {
 		t.Errorf("%+v", results)
 	}
@@ -295,15 +295,15 @@ func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
 	must(t, err)
 	var r ledger.Request
 	must(t, host.Said{}.Complete(&r, l))
-	if want := (ledger.Manual{Auth: "add one, two", Cleanup: "remove, 'it'", Challenge: "dns-01,http-01"}); r.Manual != want || r.Solver != ledger.ManualSolver {
+	if want := (ledger.Manual{Auth: "add one, two", Cleanup: "remove, 'it'", Challenge: "dns-01,http-01"}); r.Manual != want || r.Solver != host.ManualSolver {
 		t.Errorf("%+v", r)
 	}
-	if r.ChallengeType(false) != ledger.DNS01 || r.ChallengeType(true) != ledger.DNS01 {
+	if host.ChallengeType(r, false) != ledger.DNS01 || host.ChallengeType(r, true) != ledger.DNS01 {
 		t.Error("dns is preferred")
 	}
 	r = ledger.Request{}
-	must(t, host.Said{Proof: host.Proof{Solver: host.Say(ledger.StandaloneSolver)}}.Complete(&r, l))
-	if r.Standalone != (ledger.Standalone{}) || r.Solver != ledger.StandaloneSolver {
+	must(t, host.Said{Proof: host.Proof{Solver: host.Say(host.StandaloneSolver)}}.Complete(&r, l))
+	if r.Standalone != (ledger.Standalone{}) || r.Solver != host.StandaloneSolver {
 		t.Errorf("%+v", r)
 	}
 }

@@ -106,6 +106,9 @@ func (m machine) Wanted(o *ledger.Order) bool { return m.p.wanted(o) }
 // Mended implements drive.Host: nobody edits renewal files.
 func (machine) Mended(o *ledger.Order) ledger.Request { return o.Request }
 
+// Adopt implements drive.Host: no document root moves.
+func (machine) Adopt(*ledger.Order, ledger.Request) {}
+
 // Mine implements drive.Host.
 func (machine) Mine(*ledger.Order) bool { return true }
 

@@ -42,6 +42,9 @@ func (s *site) serve(token, content string) string {
 // solver puts tokens into document roots. A placement is NAME TOKEN.
 type solver struct{ p *process }
 
+// Challenge implements order.Solver.
+func (solver) Challenge(ledger.Request, bool) order.Way { return order.Way{Type: ledger.HTTP01} }
+
 // Plan implements order.Solver.
 func (v solver) Plan(_ context.Context, r ledger.Request, proof order.Proof, _ string) (string, error) {
 	name := proof.Name

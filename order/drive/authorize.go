@@ -39,7 +39,7 @@ func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error 
 // readmit finds out whether a newOrder that was not answered may be sent again. If not, its row stays for a later run.
 func (d *driver) readmit(ctx context.Context) error {
 	d.e.Host.Refresh(ctx, &d.plan.Request) // the row may be an earlier run's, and its document roots of that time
-	d.o.Request.Webroots, d.o.Request.WebrootPaths = d.plan.Request.Webroots, d.plan.Request.WebrootPaths
+	d.e.Host.Adopt(d.o, d.plan.Request)
 	report, err := d.e.gate().Admit(ctx, d.plan)
 	if ctx.Err() != nil {
 		return nil // the loop ends here
@@ -95,7 +95,7 @@ func (d *driver) putInPlace(ctx context.Context, a *ledger.Authorization) (bool,
 	default:
 		d.block(a, err)
 	}
-	if a.Placement != before && d.o.Request.Solver != "" { // a file's record says no more than the next commit brings in time
+	if a.Placement != before && d.way(a).Answers != order.SiteAnswers { // a file's record says no more than the next commit brings in time
 		return true, d.commit(ctx, ledger.Change{})
 	}
 	return true, nil
@@ -122,12 +122,9 @@ func (d *driver) settlePlace(ctx context.Context, a *ledger.Authorization) error
 // follow puts tokens where their document roots lead by now: a customer may deploy a new release while the CA looks. What
 // goes wrong with it is not what the order fails for: the token stood, and the CA may have seen it.
 func (d *driver) follow(ctx context.Context) error {
-	if d.o.Request.Solver != "" {
-		return nil // nothing but a file can be put in place twice without anything happening
-	}
 	for _, a := range order.Unfinished(d.o) {
-		if !d.placed[a.URL] || a.Placement == "" {
-			continue
+		if !d.placed[a.URL] || a.Placement == "" || d.way(a).Answers != order.SiteAnswers {
+			continue // nothing but a file can be put in place twice without anything happening
 		}
 		err := d.settlePlace(ctx, a)
 		if errors.Is(err, errCommit) {

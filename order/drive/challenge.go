@@ -39,13 +39,18 @@ func (d *driver) kindOf(a *ledger.Authorization) string {
 	if !a.AnswerSentAt.IsZero() && a.ChallengeType != "" {
 		return a.ChallengeType
 	}
-	return d.o.Request.ChallengeType(a.Wildcard)
+	return d.way(a).Type
+}
+
+// way is how the request has an authorization proven by now.
+func (d *driver) way(a *ledger.Authorization) order.Way {
+	return d.e.Host.Challenge(d.o.Request, a.Wildcard)
 }
 
 // fixed reports whether an authorization was answered by a challenge that the request would not choose any more: then what
 // stands for it stays as it is, and what does not stand cannot be put in place.
 func (d *driver) fixed(a *ledger.Authorization) bool {
-	if a.AnswerSentAt.IsZero() || a.ChallengeType == d.o.Request.ChallengeType(a.Wildcard) {
+	if a.AnswerSentAt.IsZero() || a.ChallengeType == d.way(a).Type {
 		return false
 	}
 	if a.Placement == "" {

@@ -28,6 +28,18 @@ type zone struct {
 	removed  map[string]int
 }
 
+// Challenge implements order.Solver.
+func (z *zone) Challenge(r ledger.Request, wildcard bool) order.Way {
+	way := order.Way{Type: ledger.HTTP01}
+	if r.Solver != "" {
+		way.Answers = order.HookAnswers
+	}
+	if wildcard || r.Manual.Challenge == ledger.DNS01 {
+		way.Type = ledger.DNS01
+	}
+	return way
+}
+
 // Plan implements order.Solver.
 func (z *zone) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string, error) {
 	if p.Type == ledger.HTTP01 {
@@ -91,7 +103,7 @@ func (w *world) zone() *zone {
 // byDNS is what a lineage asks for whose names are proven by DNS.
 func byDNS(lineage string, names ...string) ledger.Request {
 	return ledger.Request{Lineage: lineage, Names: names, KeyType: "ecdsa", Webroots: map[string]string{},
-		Solver: ledger.ManualSolver, Manual: ledger.Manual{Auth: "a", Challenge: ledger.DNS01}}
+		Solver: "manual", Manual: ledger.Manual{Auth: "a", Challenge: ledger.DNS01}}
 }
 
 func TestAWildcardIsProvenByDNS(t *testing.T) {

@@ -121,7 +121,7 @@ func (d *driver) silence() time.Time {
 // obstacle is what keeps names from being answered: all that fell say what the first alone does not.
 func (d *driver) obstacle() error {
 	if list := order.AllFallen(d.o); len(list) > 0 && d.booked {
-		return order.NotValidated(d.o, list)
+		return order.NotValidated(list, d.way)
 	}
 	return d.blocked
 }

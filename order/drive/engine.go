@@ -246,6 +246,7 @@ func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order
 	for _, o := range orders {
 		if order.Serves(o, r) {
 			order.AdoptRequest(o, r)
+			e.Host.Adopt(o, r)
 			return o, nil
 		}
 	}
@@ -261,6 +262,7 @@ func (e *Engine) takeOver(o *ledger.Order) *driver {
 	}
 	r := e.Host.Mended(o)
 	order.AdoptSettings(o, r)
+	e.Host.Adopt(o, r)
 	d := newDriver(e, o)
 	d.plan.Request = r
 	return d

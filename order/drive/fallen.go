@@ -54,7 +54,7 @@ const mostFallen = 5
 // fallen handles a challenge that has just been seen to have failed. Where the CA itself calls it invalid, and refuses another
 // answer or makes nothing of several, it is so for good: the order cannot be proven any more and is given up.
 func (d *driver) fallen(a *ledger.Authorization, status string) {
-	why := order.NotValidated(d.o, []*ledger.Authorization{a})
+	why := order.NotValidated([]*ledger.Authorization{a}, d.way)
 	d.block(a, why)
 	if !d.booked && d.o.State != ledger.Invalid {
 		d.fell(d.e.Clock.Now())

@@ -39,6 +39,9 @@ type Host interface {
 	Wanted(o *ledger.Order) bool
 	// Mended is what is wanted of such an order: its request, and what a person has changed since it was made.
 	Mended(o *ledger.Order) ledger.Request
+	// Adopt takes up in an order what a newer request wants of this host: document roots, hooks. What the order is was
+	// taken up before; while it has a CSR that stays, so does what the host wants with that.
+	Adopt(o *ledger.Order, r ledger.Request)
 	// Mine reports whether such an order is this run's to go on with. A rehearsal leaves the others alone.
 	Mine(o *ledger.Order) bool
 

@@ -30,6 +30,7 @@ func (d *driver) makeKey() error {
 func (d *driver) changeKey() {
 	order.TakeKey(&d.o.Request, d.plan.Request)
 	d.o.Key, d.o.CSR, d.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
+	d.e.Host.Adopt(d.o, d.plan.Request)
 	d.note("another key", "another kind of key is wanted than that of the CSR")
 }
 

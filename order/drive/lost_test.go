@@ -295,7 +295,6 @@ func TestAListOfOthersProvesThatNothingWasMade(t *testing.T) {
 	}
 	w.elsewhere("", "*.a.example", "a.example", "b.example")
 	r := request("a.example", "*.a.example", "a.example")
-	r.Solver = "manual"
 	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Drop})
 	ctx, cancel := context.WithCancel(t.Context())
 	w.wire.before = func(_ int, kind string, _ *http.Request) {

@@ -63,6 +63,11 @@ func (m *machine) Wanted(*ledger.Order) bool { return true }
 // Mended implements drive.Host.
 func (m *machine) Mended(o *ledger.Order) ledger.Request { return o.Request }
 
+// Adopt implements drive.Host.
+func (m *machine) Adopt(o *ledger.Order, r ledger.Request) {
+	o.Request.Webroots, o.Request.Solver, o.Request.Manual = r.Webroots, r.Solver, r.Manual
+}
+
 // Mine implements drive.Host.
 func (m *machine) Mine(*ledger.Order) bool { return true }
 

@@ -263,7 +263,7 @@ func (d *driver) block(a *ledger.Authorization, why error) {
 // the last of their siblings is done: until then another run must not order anew.
 func (d *driver) blame(list []*ledger.Authorization, first bool) {
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
-	why := order.NotValidated(d.o, list)
+	why := order.NotValidated(list, d.way)
 	d.o.Sentence, d.o.Remedy = failure.Clean(why.Sentence), why.Remedy
 	d.o.Problem = order.ProblemOf(list).Encode()
 	if first && !d.booked {

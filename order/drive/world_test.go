@@ -100,6 +100,14 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	_, _ = rw.Write([]byte(content))
 }
 
+// Challenge implements order.Solver. That a wildcard is asked for by DNS is all that is done about it.
+func (w *web) Challenge(_ ledger.Request, wildcard bool) order.Way {
+	if wildcard {
+		return order.Way{Type: ledger.DNS01}
+	}
+	return order.Way{Type: ledger.HTTP01}
+}
+
 // Plan implements order.Solver. A placement is ROOT TOKEN.
 func (w *web) Plan(_ context.Context, r ledger.Request, p order.Proof, _ string) (string, error) {
 	root := r.Webroots[p.Name]

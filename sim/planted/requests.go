@@ -8,7 +8,7 @@ func requests() []Bug {
 `,
 			`	d.note("new-order intent", "attempt %d", o.CreateSends)
 	if planted("new-order-before-intent") {
-		reply, err := d.e.ACME.NewOrder(ctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
+		reply, err := d.e.acme().NewOrder(ctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
 		if cerr := d.commit(ctx, ledger.Change{}); cerr != nil {
 			return cerr
 		}
