@@ -142,7 +142,7 @@ func (f *Facts) unanswered(a *ledger.Authorization) bool {
 	if a.Answers >= mostAnswers {
 		return a.SeenAt.Sub(a.AnswerSentAt) > max(laterAnswers, f.CA.LongestValidation)
 	}
-	if !a.Answered && f.ShowsProcessing && !f.CA.HidesProcessing {
+	if !a.Answered && f.ShowsProcessing && !f.CA.HidesProcessing && a.ChallengeStatus == ledger.AuthorizationPending {
 		return true // shown after the intent, and not as processing: it never arrived
 	}
 	return a.SeenAt.Sub(a.AnswerSentAt) > f.CA.LongestValidation

@@ -19,6 +19,33 @@ func Closed(status string) bool {
 	return status == "valid" || status == "invalid" || status == "processing"
 }
 
+// Told reports whether a status is one of RFC 8555's for an order. Another says nothing of it.
+func Told(status string) bool {
+	return status == "pending" || status == "ready" || Closed(status)
+}
+
+// ToldOfAuthorization is Told for an authorization.
+func ToldOfAuthorization(status string) bool {
+	switch status {
+	case "pending", "valid", "invalid", "deactivated", "expired", "revoked":
+		return true
+	}
+	return false
+}
+
+// Strangers reports whether an order that shows these names is certainly another than the wanted one: it has none of its
+// names. Where some are the same, or cannot be read, it may be the wanted one, shown in the CA's own way.
+func Strangers(shown, wanted []string) bool {
+	bare := func(name string) string { return strings.TrimPrefix(strings.ToLower(name), "*.") }
+	for _, name := range shown {
+		plain, ok := outside.Name(name)
+		if !ok || slices.ContainsFunc(wanted, func(w string) bool { return bare(w) == bare(plain) }) {
+			return false
+		}
+	}
+	return len(shown) > 0
+}
+
 // MayBe reports whether an order that the CA shows may be the open one that the newOrder of wanted made.
 func MayBe(shown acme.Order, wanted *ledger.Order, now time.Time) bool {
 	if Closed(shown.Status) {

@@ -50,6 +50,9 @@ func (d *driver) create(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	reply, err := d.e.acme().NewOrder(rctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
+	if err == nil {
+		err = d.anothers(rctx, reply.URL, reply.Names)
+	}
 	if err != nil {
 		return d.notCreated(ctx, now, err)
 	}
@@ -143,7 +146,7 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 	if d.plan.Force {
 		d.lifted(ctx)
 	}
-	d.looked = true
+	d.looked = order.Told(reply.Status)
 	d.note("new-order answered", "%s, %s", reply.Status, reply.URL)
 	if err := d.commit(ctx, more); err != nil {
 		return err
@@ -184,7 +187,8 @@ func (d *driver) takeFrom(ctx context.Context, reply acme.Order, more *ledger.Ch
 
 // notCreated takes up what is known of a newOrder that did not bring an order. Next decides what follows from it.
 func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) error {
-	if e, ok := errors.AsType[*acme.Lost](err); ok && e.Location != "" {
+	e, ok := errors.AsType[*acme.Lost](err)
+	if ok && e.Location != "" && d.anothers(context.WithoutCancel(ctx), e.Location, nil) == nil {
 		return d.createdUnread(ctx, e.Location)
 	}
 	effect, p := order.EffectOf(err)

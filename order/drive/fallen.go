@@ -20,7 +20,8 @@ import (
 // invalid one, whatever the CA calls it. An error that was there before the last answer says nothing of that
 // until the CA has had its time.
 func (d *driver) statusOf(a *ledger.Authorization, c acme.Challenge) string {
-	if a.Final() || a.AnswerSentAt.IsZero() || c.Status != ledger.AuthorizationPending {
+	told := c.Status == "processing" || c.Status == ledger.AuthorizationValid || c.Status == ledger.AuthorizationInvalid
+	if a.Final() || a.AnswerSentAt.IsZero() || told {
 		return c.Status
 	}
 	p := c.Error

@@ -51,9 +51,9 @@ func (d *driver) finalize(ctx context.Context) error {
 	}
 	d.note("finalize answered", "%s", failure.Clean(reply.Status))
 	d.address(reply.URL)
-	if reply.Status == "pending" || reply.Status == "ready" {
+	if reply.Status == "pending" || reply.Status == "ready" || d.unclear(reply) != nil {
 		d.looked = false
-		return d.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", reply.Status))
+		return d.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", failure.Clean(reply.Status)))
 	}
 	d.finalized, d.denial = true, ""
 	d.sentAgain()

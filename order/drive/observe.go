@@ -1,7 +1,9 @@
 package drive
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +24,9 @@ func (d *driver) look(ctx context.Context) error {
 	reply, err := d.e.acme().Order(rctx, d.o.URL)
 	if err != nil {
 		return d.notShown(err)
+	}
+	if err := d.unclear(reply); err != nil {
+		return d.notUnderstood(reply, err)
 	}
 	before := d.o.CAStatus
 	first := !d.looked
@@ -52,21 +57,44 @@ const mostMissing = 4
 // `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
 func (d *driver) notShown(err error) error {
 	effect, p := order.EffectOf(err)
+	reply, answered := answerIn(err)
 	switch {
 	case foreign(err) && d.e.Clock.Now().After(d.end()): // nobody can ask for it, so that only time ends it
 		d.expired(d.e.Clock.Now(), err)
 		return nil
+	case d.accountTrouble(err) != nil:
+		return d.trouble("order", err)
+	case answered && d.caTime(reply).After(d.end()): // CAs have other words for it than 404
+		d.expired(d.caTime(reply), err)
+		return nil
 	case effect != order.Refused || p.Status != 404:
 		return d.trouble("order", err)
-	case d.caTime(p.Reply).After(d.end()):
-		d.expired(d.caTime(p.Reply), err)
-		return nil
 	case d.troubles["order"] < mostMissing-1:
 		return d.trouble("order", err)
 	}
 	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; "+
 		failure.Command("orderly", "order", "show", fmt.Sprint(d.o.ID))+" has its history.",
 		"the CA does not know the order for %s any more, though it has not expired: %s", d.o.Lineage, p.Error())
+}
+
+// notUnderstood handles an order of which the CA shows nothing that can be understood.
+func (d *driver) notUnderstood(reply acme.Order, err error) error {
+	if now := d.caTime(reply.Reply); now.After(d.end()) {
+		d.expired(now, err)
+		return nil
+	}
+	return d.trouble("order", err)
+}
+
+// answerIn is the answer that an error was made of, where the CA gave one: a refusal, or a success that cannot be read.
+func answerIn(err error) (acme.Reply, bool) {
+	if effect, p := order.EffectOf(err); effect == order.Refused {
+		return p.Reply, true
+	}
+	if e, ok := errors.AsType[*acme.Lost](err); ok && e.Reply.Status/100 == 2 {
+		return e.Reply, true
+	}
+	return acme.Reply{}, false
 }
 
 // end is when the order expires; where the CA did not say, the latest moment at which it can.
@@ -132,7 +160,7 @@ func (d *driver) absorb(reply acme.Order) {
 				a.Status = ledger.AuthorizationValid
 			}
 		}
-	default:
+	case "invalid":
 		d.died(reply)
 	}
 }
@@ -168,6 +196,8 @@ func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
 		return d.e.acme().Authorization(ctx, a.URL)
 	}, func(a *ledger.Authorization, reply acme.Authorization, err error) {
 		switch effect, p := order.EffectOf(err); {
+		case err == nil && unclearAuthorization(reply) != nil:
+			trouble = cmp.Or(trouble, unclearAuthorization(reply))
 		case err == nil:
 			changed = d.absorbAuthorization(a, reply) || changed
 			last = reply.Reply

@@ -163,6 +163,8 @@ func (e *Engine) showAll(ctx context.Context, o *ledger.Order) (tokens []string,
 			continue
 		case err != nil:
 			return nil, err
+		case unclearAuthorization(reply) != nil:
+			continue
 		}
 		a.Name, a.Wildcard, a.Expires, a.Status, a.SeenAt = reply.Name, reply.Wildcard, reply.Expires, reply.Status, e.Clock.Now()
 		for _, c := range reply.Challenges {

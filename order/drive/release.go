@@ -38,10 +38,16 @@ func (d *driver) release(ctx context.Context, list []*ledger.Authorization) erro
 // deactivate looks at an authorization and deactivates it if it is still pending.
 func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
 	seen, err := d.e.acme().Authorization(ctx, a.URL)
+	if err == nil {
+		err = unclearAuthorization(seen)
+	}
 	if err != nil || seen.Status != ledger.AuthorizationPending {
 		return seen, err
 	}
 	reply, err := d.e.acme().Deactivate(ctx, seen)
+	if err == nil {
+		err = unclearAuthorization(reply)
+	}
 	if effect, _ := order.EffectOf(err); err == nil || effect == order.Undecided {
 		d.charge(a)
 	}
@@ -82,6 +88,9 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 			"order %d for %s has no URL that could be released", o.ID, o.Lineage)
 	}
 	o.Releasing, o.SettledAt = true, time.Time{}
+	if o.State.Live() { // what kept an earlier try from it is not how it ends
+		o.Class, o.Sentence, o.Remedy, o.Problem = "", "", "", nil
+	}
 	err = newDriver(e, o).drive(ctx)
 	if err == nil || ctx.Err() != nil || !o.SettledAt.IsZero() || o.State != ledger.Valid && o.State != ledger.Processing {
 		return err

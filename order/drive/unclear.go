@@ -1,0 +1,69 @@
+package drive
+
+// What a CA shows may be no answer to what was asked: a status that RFC 8555 does not know, another
+// order than the one that was made or asked for. It proves nothing. Taken for a dead order, one that
+// is alive would be followed by another, and its authorizations would stay pending unknown; taken for
+// ours, another order would lose its row. So it is met like an answer that did not come: asked for
+// again, then left to a later run.
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// unclear says why what the CA shows says nothing of the order; nil where it does.
+func (d *driver) unclear(shown acme.Order) error {
+	switch {
+	case !order.Told(shown.Status):
+		return fmt.Errorf("the CA shows the order as %s", failure.Clean(shown.Status))
+	case order.Strangers(shown.Names, d.o.Names):
+		return fmt.Errorf("the CA shows an order for %s", listed(shown.Names))
+	}
+	return nil
+}
+
+// unclearAuthorization is unclear for an authorization. One that counted as final would not be known
+// to be pending any more.
+func unclearAuthorization(shown acme.Authorization) error {
+	if order.ToldOfAuthorization(shown.Status) {
+		return nil
+	}
+	return fmt.Errorf("the CA shows the authorization as %s", failure.Clean(shown.Status))
+}
+
+// anothers says why the answer to newOrder cannot be the order that was asked for: it names none of
+// its names, or has the URL of an order that this ledger made for others.
+func (d *driver) anothers(ctx context.Context, url string, names []string) error {
+	if order.Strangers(names, d.o.Names) {
+		return fmt.Errorf("the CA answered with an order for %s", listed(names))
+	}
+	if url == "" {
+		return nil
+	}
+	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: url})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if order.Strangers(row.Names, d.o.Names) || row.AccountID != d.o.AccountID {
+			return fmt.Errorf("the CA answered with order %d, which is for %s", row.ID, listed(row.Names))
+		}
+	}
+	return nil
+}
+
+// listed are names as a sentence has them.
+func listed(names []string) string {
+	const most = 5
+	text := strings.Join(names[:min(len(names), most)], ", ")
+	if len(names) > most {
+		text += ", …"
+	}
+	return failure.Clean(text)
+}
