@@ -18,7 +18,7 @@ func lost() []Bug {
 `,
 			`	case !f.NoList && !f.ListWalked && !planted("list-not-walked"):
 `)}},
-		{"birth-misjudged", "an order that was born with the second newOrder counts as the first one's", "rule 2, I4", 6, []Patch{on("order/resend.go",
+		{"birth-misjudged", "an order that was born with the second newOrder counts as the first one's", "rule 2, I4", 15, []Patch{on("order/resend.go",
 			`	case second:
 		return Unknown
 `,

@@ -12,7 +12,7 @@ import (
 	"orderly/sim/planted"
 )
 
-var seeds = flag.Uint64("seeds", 12, "by how many seeds, from 1 on, a bug is looked for that its own seed does not find")
+var seeds = flag.Uint64("seeds", 60, "by how many seeds, from 1 on, a bug is looked for that its own seed does not find")
 
 func root(t *testing.T) string {
 	t.Helper()

@@ -7,7 +7,7 @@ func takeovers() []Bug {
 			`	held, err := e.Host.Lock(ctx, key)
 	switch {
 `,
-			`	if planted("lineage-lock-ignored") && key == order.LineageLock(lineage) {
+			`	if planted("lineage-lock-ignored") {
 		return ctx, func() {}, nil
 	}
 	held, err := e.Host.Lock(ctx, key)
@@ -27,7 +27,7 @@ func takeovers() []Bug {
 			}
 			order.AdoptRequest(o, r)
 `)}},
-		{"overlaps-not-settled", "live orders that share a name are not settled before another set is ordered", "rule 8", 2, []Patch{on("order/drive/settle.go",
+		{"overlaps-not-settled", "live orders that share a name are not settled before another set is ordered", "rule 8", 4, []Patch{on("order/drive/settle.go",
 			`		if o.Lineage == lineage {
 `,
 			`		if o.Lineage == lineage || planted("overlaps-not-settled") {
