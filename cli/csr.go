@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/renewal"
 )
@@ -19,7 +20,7 @@ import (
 type csrFlags struct {
 	csr    string
 	der    []byte
-	output ledger.Output
+	output host.Output
 }
 
 func (f *csrFlags) add(set *pflag.FlagSet) {
@@ -35,7 +36,7 @@ func (f *csrFlags) add(set *pflag.FlagSet) {
 // read reads the CSR and returns its names where none were typed, as if they stood there as -d.
 func (f *csrFlags) read(typed []string, w renewal.Wish) ([]string, error) {
 	if f.csr == "" {
-		if f.output != (ledger.Output{}) {
+		if f.output != (host.Output{}) {
 			return nil, failure.New(failure.Usage,
 				"Leave them out: a lineage has its files in live/NAME.",
 				"--cert-path, --chain-path and --fullchain-path need --csr")

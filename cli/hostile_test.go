@@ -15,6 +15,7 @@ import (
 
 	"orderly/certbot/damage"
 	"orderly/cli"
+	server "orderly/host"
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
 	"orderly/lock"
@@ -180,6 +181,12 @@ func hostileLedger(t *testing.T, dir, text string) {
 func fill(v reflect.Value, text string, moment time.Time) {
 	if v.Type() == reflect.TypeFor[time.Time]() {
 		v.Set(reflect.ValueOf(moment))
+		return
+	}
+	if v.Type() == reflect.TypeFor[ledger.Payload]() {
+		var wanted server.Request
+		fill(reflect.ValueOf(&wanted.Payload).Elem(), text, moment)
+		v.SetString(string(wanted.Filed().Host))
 		return
 	}
 	switch v.Kind() {

@@ -149,7 +149,8 @@ func needs(p host.Proof) error {
 // suits refuses names that cannot be proven the way that was asked for, before anything is looked
 // at.
 func suits(p host.Proof, names []string) error {
-	r := ledger.Request{Solver: p.Solver.Is(), Manual: ledger.Manual{Challenge: p.Challenges.Is()}}
+	r := host.Request{Payload: host.Payload{Solver: p.Solver.Is(),
+		Manual: host.Manual{Challenge: p.Challenges.Is()}}}
 	for _, name := range names {
 		wildcard := strings.HasPrefix(name, "*.")
 		switch {
@@ -173,7 +174,7 @@ func suits(p host.Proof, names []string) error {
 
 // validationHint is certbot's hint for names that the CA could not validate, by how they were to be
 // proven.
-func validationHint(r ledger.Request) string {
+func validationHint(r host.Request) string {
 	switch r.Solver {
 	case host.StandaloneSolver:
 		port := r.Standalone.Port
@@ -195,7 +196,7 @@ func validationHint(r ledger.Request) string {
 }
 
 // solverName is certbot's name of how a request proves its names.
-func solverName(r ledger.Request) string {
+func solverName(r host.Request) string {
 	if r.Solver == "" {
 		return host.WebrootSolver
 	}

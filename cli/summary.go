@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"orderly/failure"
+	"orderly/host"
 	"orderly/renewal"
 )
 
@@ -34,9 +35,10 @@ func (p *printer) invalidNames(ctx context.Context, s *session, r renewal.Result
 	if len(blocks) == 0 {
 		return
 	}
+	asked := host.Read(o.Request)
 	p.Say("\nCertbot failed to authenticate some domains (authenticator: %s). The Certificate "+
 		"Authority reported these problems:\n%s\nHint: %s\n",
-		solverName(o.Request), strings.Join(blocks, "\n"), validationHint(o.Request))
+		solverName(asked), strings.Join(blocks, "\n"), validationHint(asked))
 }
 
 // describe names a result for a summary line.

@@ -44,7 +44,7 @@ type Checks struct {
 func (c *Checks) PreflightTook() time.Duration { return time.Duration(c.took.Load()) }
 
 // Preflight runs the checks for names, those of the lineage's directories included.
-func (c *Checks) Preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
+func (c *Checks) Preflight(ctx context.Context, r Request, names []string) preflight.Report {
 	var sites []preflight.Site
 	for _, name := range names {
 		sites = append(sites, c.site(r, name))
@@ -82,7 +82,7 @@ const LineageCheck = "lineage"
 
 // checkLineage finds what certbot finds only after the certificate was issued: directories in a new
 // lineage's place, and directories that cannot be written.
-func (c *Checks) checkLineage(r ledger.Request) *preflight.Result {
+func (c *Checks) checkLineage(r Request) *preflight.Result {
 	if len(r.CSR) > 0 || c.Settings.SkipPreflight[LineageCheck] {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (c *Checks) checkLineage(r ledger.Request) *preflight.Result {
 }
 
 // Hopeless looks at what preflight finds without the network.
-func (c *Checks) Hopeless(ctx context.Context, r ledger.Request) bool {
+func (c *Checks) Hopeless(ctx context.Context, r Request) bool {
 	if result := c.checkLineage(r); result != nil && result.Class != "" {
 		return true
 	}
@@ -124,7 +124,7 @@ const SolverCheck = "solver"
 
 // checkSolver finds what can be known without the network of how names are proven: certbot finds it
 // when the order is made. It is never skipped.
-func (c *Checks) checkSolver(ctx context.Context, r ledger.Request,
+func (c *Checks) checkSolver(ctx context.Context, r Request,
 	names []string) []preflight.Result {
 	var results []preflight.Result
 	add := func(check, name string, err error) {
@@ -150,7 +150,7 @@ func (c *Checks) checkSolver(ctx context.Context, r ledger.Request,
 // dryRoots asks the writer what it would do for each name whose document root no other check has
 // looked at, as was asked for. What the solver will refuse is refused before the order, whatever is
 // skipped: the order would be made, and stay.
-func (c *Checks) dryRoots(ctx context.Context, r ledger.Request,
+func (c *Checks) dryRoots(ctx context.Context, r Request,
 	names []string) []preflight.Result {
 	var results []preflight.Result
 	if !usesRoots(r) || !c.Settings.SkipPreflight[preflight.Webroot] &&
@@ -177,7 +177,7 @@ func (c *Checks) dryRoots(ctx context.Context, r ledger.Request,
 }
 
 // provable says why a name cannot be proven the way that was asked for.
-func provable(r ledger.Request, name string) error {
+func provable(r Request, name string) error {
 	if ChallengeType(r, isWildcard(name)) != "" {
 		return nil
 	}
@@ -193,7 +193,7 @@ func provable(r ledger.Request, name string) error {
 }
 
 // checkManual says whether the manual hooks can be run.
-func checkManual(r ledger.Request) error {
+func checkManual(r Request) error {
 	if r.Solver != ManualSolver {
 		return nil
 	}
@@ -204,13 +204,13 @@ func checkManual(r ledger.Request) error {
 }
 
 // hopelessProof reports whether it is certain, before any hook runs, that names cannot be proven.
-func hopelessProof(r ledger.Request) bool {
+func hopelessProof(r Request) bool {
 	return checkManual(r) != nil || slices.ContainsFunc(r.Names,
 		func(name string) bool { return provable(r, name) != nil })
 }
 
 // site is what preflight looks at for a name.
-func (c *Checks) site(r ledger.Request, name string) preflight.Site {
+func (c *Checks) site(r Request, name string) preflight.Site {
 	site := preflight.Site{Name: name}
 	switch {
 	case ChallengeType(r, isWildcard(name)) == ledger.DNS01:
@@ -230,7 +230,7 @@ func (c *Checks) site(r ledger.Request, name string) preflight.Site {
 
 // fingerprintOf adds to what preflight saw how names are proven, since a change of that can make
 // the difference.
-func fingerprintOf(r ledger.Request, seen string) string {
+func fingerprintOf(r Request, seen string) string {
 	if usesRoots(r) {
 		return seen
 	}

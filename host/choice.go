@@ -7,7 +7,6 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
-	"orderly/ledger"
 )
 
 // What a certificate is like (its key, its chain, its profile) is said on the command line, or in
@@ -15,7 +14,7 @@ import (
 
 // complete writes into a request what was said of the certificate, above the renewal file of the
 // lineage, if it has one.
-func (c Choice) complete(r *ledger.Request, all Choice, current *certbot.Lineage) error {
+func (c Choice) complete(r *Request, all Choice, current *certbot.Lineage) error {
 	r.ReuseKey, r.MustStaple, r.AllowSubset = all.ReuseKey.is, all.MustStaple.is, all.AllowSubset.is
 	r.PreferredChain = all.PreferredChain.is
 	r.Profile, r.PreferredProfile = all.RequiredProfile.is, all.PreferredProfile.is
@@ -69,7 +68,7 @@ func (c Choice) ChangesKeyType(l *certbot.Lineage) bool {
 }
 
 // chosen writes what a request says of the certificate into the settings of a renewal file.
-func chosen(r ledger.Request, p *certbot.Params) {
+func chosen(r Request, p *certbot.Params) {
 	p.KeyType, p.RSAKeySize, p.EllipticCurve = r.KeyType, r.RSABits, r.Curve
 	p.ReuseKey, p.MustStaple, p.AllowSubset = r.ReuseKey, r.MustStaple, r.AllowSubset
 	p.PreferredChain, p.PreferredProfile, p.RequiredProfile = r.PreferredChain, r.PreferredProfile,

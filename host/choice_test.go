@@ -34,7 +34,7 @@ func TestWhatTheCommandLineSaysCountsBeforeTheRenewalFile(t *testing.T) {
 			if c.file != nil {
 				l = &certbot.Lineage{Name: "a", Renewal: &certbot.Renewal{PrivKey: "/live/privkey.pem", Params: *c.file}}
 			}
-			var r ledger.Request
+			var r Request
 			err := Said{Choice: c.choice}.Complete(&r, l)
 			if c.refused != "" {
 				if failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), c.refused) || failure.RemedyOf(err) == "" {
@@ -42,7 +42,7 @@ func TestWhatTheCommandLineSaysCountsBeforeTheRenewalFile(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || !equal(r, c.want) {
+			if err != nil || !equal(r.Request, c.want) {
 				t.Errorf("%+v, %v", r, err)
 			}
 		})

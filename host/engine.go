@@ -27,17 +27,23 @@ func (h *Host) Keys() order.KeyStore { return h.Kept }
 
 // Preflight implements drive.Host.
 func (h *Host) Preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
-	return h.Checks.Preflight(ctx, r, names)
+	return h.Checks.Preflight(ctx, Read(r), names)
 }
 
 // Begins implements drive.Host.
-func (h *Host) Begins(r ledger.Request) bool { return h.Hooks.Begins(r) }
+func (h *Host) Begins(r ledger.Request) bool { return h.Hooks.Begins(Read(r)) }
 
 // Begin implements drive.Host.
-func (h *Host) Begin(ctx context.Context, r ledger.Request) bool { return h.Hooks.Begin(ctx, r) }
+func (h *Host) Begin(ctx context.Context, r ledger.Request) bool {
+	return h.Hooks.Begin(ctx, Read(r))
+}
 
 // Refresh implements drive.Host.
-func (h *Host) Refresh(ctx context.Context, r *ledger.Request) { h.Roots.Refresh(ctx, r) }
+func (h *Host) Refresh(ctx context.Context, r *ledger.Request) {
+	full := Read(*r)
+	h.Roots.Refresh(ctx, &full)
+	*r = full.Filed()
+}
 
 // Wanted implements drive.Host.
 func (h *Host) Wanted(o *ledger.Order) bool { return h.Files.Wanted(o) }

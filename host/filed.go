@@ -62,7 +62,7 @@ func filed(p certbot.Params) map[string]string {
 // known.
 func mended(o *ledger.Order, now certbot.Params) map[string]bool {
 	changed := map[string]bool{}
-	former, known := certbot.Settings(o.Request.Settings)
+	former, known := certbot.Settings(Read(o.Request).Settings)
 	for group, said := range filed(former) {
 		changed[group] = known && filed(now)[group] != said
 	}
@@ -72,7 +72,7 @@ func mended(o *ledger.Order, now certbot.Params) map[string]bool {
 // lineageOf opens the lineage that an order is for, nil where its renewal file has no say: there is
 // none, or it cannot be read.
 func (f *Files) lineageOf(o *ledger.Order) *certbot.Lineage {
-	if o.Request.Rehearsal || len(o.Request.CSR) > 0 || o.Request.Settings == "" {
+	if o.Request.Rehearsal || len(o.Request.CSR) > 0 || Read(o.Request).Settings == "" {
 		return nil
 	}
 	l, err := f.Disk.Open(o.Lineage)
@@ -85,14 +85,14 @@ func (f *Files) lineageOf(o *ledger.Order) *certbot.Lineage {
 // Mended is what is wanted of an order that an earlier run left: what was asked for then, by flags
 // perhaps, and what was changed in the renewal file since.
 func (f *Files) Mended(o *ledger.Order) ledger.Request {
-	r := o.Request
+	r := Read(o.Request)
 	l := f.lineageOf(o)
 	if l == nil {
-		return r
+		return o.Request
 	}
 	now, err := FromFile(l, Said{})
 	if err != nil {
-		return r // it is said where the lineage is renewed
+		return o.Request // it is said where the lineage is renewed
 	}
 	changed := mended(o, l.Renewal.Params)
 	if changed[filedKey] || changed[filedReuse] {
@@ -116,7 +116,7 @@ func (f *Files) Mended(o *ledger.Order) ledger.Request {
 		r.Webroots, r.WebrootPaths, r.WebrootFrom = now.Webroots, now.WebrootPaths, now.WebrootFrom
 	}
 	r.Settings = now.Settings
-	return r
+	return r.Filed()
 }
 
 // coversAll reports whether names are all among others: a certificate may have more than it was

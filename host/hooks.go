@@ -79,7 +79,7 @@ func (h *Hooks) Failed(names []string) {
 
 // Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What
 // they leave owed is durable before they are started (rule 14).
-func (h *Hooks) Begin(ctx context.Context, r ledger.Request) (ran bool) {
+func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
 	h.turn.Lock()
 	defer h.turn.Unlock()
 	pre, errPre := h.All("pre", r.Hooks.Pre)
@@ -99,7 +99,7 @@ func (h *Hooks) Begin(ctx context.Context, r ledger.Request) (ran bool) {
 }
 
 // Begins reports whether there are pre-hooks that have not been run yet.
-func (h *Hooks) Begins(r ledger.Request) bool {
+func (h *Hooks) Begins(r Request) bool {
 	pre, err := h.All("pre", r.Hooks.Pre)
 	return err == nil && slices.ContainsFunc(pre,
 		func(command string) bool { return !slices.Contains(h.known().pre, command) })

@@ -52,11 +52,12 @@ func (i *Installer) writeOut(o *ledger.Order, chain []byte) (order.Installation,
 		i.Voice.Warn("%s", why)
 		return order.Installation{Superseded: why}, nil
 	}
-	return order.Installation{}, write(o.Request.Output, chain)
+	return order.Installation{}, write(Read(o.Request).Output, chain)
 }
 
 func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chain []byte) error {
-	post, err := i.Hooks.All("post", o.Request.Hooks.Post)
+	r := Read(o.Request)
+	post, err := i.Hooks.All("post", r.Hooks.Post)
 	if err == nil {
 		err = i.Hooks.owe(context.WithoutCancel(ctx), post)
 	}
@@ -64,7 +65,7 @@ func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chai
 		return err
 	}
 	done, err := i.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain},
-		Params(o.Request))
+		Params(r))
 	for _, note := range done.Notes {
 		i.Voice.WarnOnce(note)
 	}
@@ -77,10 +78,10 @@ func (i *Installer) Deploy(ctx context.Context, o *ledger.Order) error {
 	if o.Request.Rehearsal && !i.RunDeployHooks || len(o.Request.CSR) > 0 {
 		return nil
 	}
-	return i.Hooks.Deploy(ctx, o.Lineage, o.Request.Names, o.Request.Hooks.Deploy)
+	return i.Hooks.Deploy(ctx, o.Lineage, o.Request.Names, Read(o.Request).Hooks.Deploy)
 }
 
-func (i *Installer) installable(r ledger.Request) error {
+func (i *Installer) installable(r Request) error {
 	name, p := LineageOf(r.Lineage), Params(r)
 	if r.Rehearsal {
 		p = certbot.Params{} // its server is another, and nothing is written

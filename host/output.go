@@ -23,7 +23,7 @@ import (
 
 // Outputs are the names of the files for a certificate without a lineage that were not chosen: the
 // first that are free.
-func Outputs(o ledger.Output) (ledger.Output, error) {
+func Outputs(o Output) (Output, error) {
 	for _, file := range []struct {
 		path *string
 		name string
@@ -116,7 +116,7 @@ func notLedBy(path string) error {
 
 // write puts the certificate of a person's own CSR in place. Each file appears whole; called again
 // it writes the same.
-func write(o ledger.Output, chain []byte) error {
+func write(o Output, chain []byte) error {
 	block, rest := pem.Decode(chain)
 	if block == nil {
 		return errors.New("the chain holds no certificate")
@@ -148,7 +148,7 @@ func write(o ledger.Output, chain []byte) error {
 // renewedElsewhere is the file that another certificate for the same CSR was written to since this
 // one was asked for: at another CA, for instance. "" if there is none.
 func renewedElsewhere(o *ledger.Order, chain []byte) string {
-	path := o.Request.Output.FullChain
+	path := Read(o.Request).Output.FullChain
 	info, err := os.Stat(path)
 	if err != nil || o.FinalizeSentAt.IsZero() || !info.ModTime().After(o.FinalizeSentAt) {
 		return ""

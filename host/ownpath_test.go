@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"orderly/ledger"
 )
 
 // The files of a person's own CSR are written where the path led when it was looked at, and through
@@ -26,13 +24,13 @@ func TestTheFilesOfACSRGoWhereTheyWereMeantTo(t *testing.T) {
 	must(os.Mkdir(filepath.Join(dir, "other"), 0o755))
 	link := filepath.Join(dir, "link")
 	must(os.Symlink("real", link))
-	out, err := Outputs(ledger.Output{Cert: filepath.Join(link, "cert.pem"), Chain: filepath.Join(link, "chain.pem"), FullChain: filepath.Join(link, "full.pem")})
+	out, err := Outputs(Output{Cert: filepath.Join(link, "cert.pem"), Chain: filepath.Join(link, "chain.pem"), FullChain: filepath.Join(link, "full.pem")})
 	must(err)
 	if out.Cert != filepath.Join(dir, "real", "cert.pem") {
 		t.Errorf("written to %s", out.Cert)
 	}
 	t.Chdir(filepath.Join(dir, "other"))
-	if _, err := Outputs(ledger.Output{}); err != nil {
+	if _, err := Outputs(Output{}); err != nil {
 		t.Errorf("names that were not chosen: %v", err)
 	}
 	if os.Geteuid() != 0 {
@@ -49,7 +47,7 @@ func TestTheFilesOfACSRGoWhereTheyWereMeantTo(t *testing.T) {
 		t.Error("it was written where another user led")
 	}
 	must(os.Lchown(link, 1600, 1600))
-	if _, err := Outputs(ledger.Output{Cert: filepath.Join(link, "cert.pem")}); err == nil || !strings.Contains(err.Error(), another) {
+	if _, err := Outputs(Output{Cert: filepath.Join(link, "cert.pem")}); err == nil || !strings.Contains(err.Error(), another) {
 		t.Errorf("%v", err)
 	}
 }

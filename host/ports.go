@@ -33,7 +33,7 @@ const (
 )
 
 // httpPort is where the CA's request arrives.
-func httpPort(at ledger.Standalone) int {
+func httpPort(at Standalone) int {
 	if at.Port == 0 {
 		return 80
 	}
@@ -60,13 +60,13 @@ func (p *Ports) hold(port int, unlock func() error) {
 // Reserve keeps the port that a request needs, if any, from other runs until the last post-hook has
 // run. It waits as long as another run may need it, before anything is held that the other may
 // want.
-func (p *Ports) Reserve(ctx context.Context, r ledger.Request) error {
+func (p *Ports) Reserve(ctx context.Context, r Request) error {
 	return p.reserve(ctx, r, portPatience)
 }
 
 // reserve waits until no other run of this ledger uses the port that a request needs, and keeps it
 // until the run's last post-hook has run. A request that needs none reserves nothing.
-func (p *Ports) reserve(ctx context.Context, r ledger.Request, patience time.Duration) error {
+func (p *Ports) reserve(ctx context.Context, r Request, patience time.Duration) error {
 	port := httpPort(r.Standalone)
 	if r.Solver != StandaloneSolver || p.holds(port) {
 		return nil
@@ -82,7 +82,8 @@ func (p *Ports) reserve(ctx context.Context, r ledger.Request, patience time.Dur
 // Reserved is reserve for an order that an earlier run left, which must not be waited for. false
 // says that another run has the port.
 func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
-	r, port := o.Request, httpPort(o.Request.Standalone)
+	r := Read(o.Request)
+	port := httpPort(r.Standalone)
 	served := o.State == ledger.Creating || o.State == ledger.PendingState ||
 		o.State == ledger.Invalid
 	if !served || r.Solver != StandaloneSolver || p.holds(port) {
@@ -97,8 +98,8 @@ func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
 }
 
 // listen makes the run's own web server listen.
-func (p *Ports) listen(ctx context.Context, at ledger.Standalone) error {
-	if err := p.reserve(ctx, ledger.Request{Solver: StandaloneSolver, Standalone: at},
+func (p *Ports) listen(ctx context.Context, at Standalone) error {
+	if err := p.reserve(ctx, Request{Payload: Payload{Solver: StandaloneSolver, Standalone: at}},
 		shortPatience); err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
-	"orderly/ledger"
 )
 
 // How names are proven is said on the command line or in the renewal file, and kept there.
@@ -14,14 +13,14 @@ import (
 func (p Proof) Rootless() bool { return p.Solver.said && p.Solver.is != WebrootSolver }
 
 // complete writes into a request how names are proven. current is nil for a new lineage.
-func (p Proof) complete(r *ledger.Request, current *certbot.Lineage) error {
+func (p Proof) complete(r *Request, current *certbot.Lineage) error {
 	r.Solver, r.Manual.Challenge = p.Solver.is, p.Challenges.is
 	switch r.Solver {
 	case "", WebrootSolver:
 		r.Solver = "" // as orders have it that were made before there was a choice
 		r.WebrootFrom = p.WebrootFrom.is
 	case StandaloneSolver:
-		r.Standalone = ledger.Standalone{Address: p.Address.is, Port: p.Port.is}
+		r.Standalone = Standalone{Address: p.Address.is, Port: p.Port.is}
 	case ManualSolver:
 		r.Manual.Auth, r.Manual.Cleanup = p.Auth.is, p.Cleanup.is
 	default:
@@ -65,7 +64,7 @@ func pluginSetting(p certbot.Params, key string) string {
 }
 
 // proven writes how a request proves its names into the settings of a renewal file.
-func proven(r ledger.Request, p *certbot.Params) {
+func proven(r Request, p *certbot.Params) {
 	if r.Manual.Challenge != "" {
 		p.Challenges = strings.Split(r.Manual.Challenge, ",")
 	}
@@ -87,7 +86,7 @@ func proven(r ledger.Request, p *certbot.Params) {
 }
 
 // usesRoots reports whether document roots prove the names of a request.
-func usesRoots(r ledger.Request) bool { return r.Solver == "" || r.Solver == WebrootSolver }
+func usesRoots(r Request) bool { return r.Solver == "" || r.Solver == WebrootSolver }
 
 func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
 

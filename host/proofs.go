@@ -37,7 +37,7 @@ type placed struct {
 
 // served is a token of the run's own web server. Nothing of it outlives its process.
 type served struct {
-	ledger.Standalone
+	Standalone
 	Token string `json:"token"`
 }
 
@@ -59,8 +59,9 @@ func encode(r placed) (string, error) {
 }
 
 // Plan implements order.Solver.
-func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, former string) (string,
-	error) {
+func (v *Proofs) Plan(ctx context.Context, wanted ledger.Request, p order.Proof,
+	former string) (string, error) {
+	r := Read(wanted)
 	switch r.Solver {
 	case StandaloneSolver:
 		return encode(placed{Standalone: &served{r.Standalone, p.Token}})
@@ -79,7 +80,8 @@ func (v *Proofs) Plan(ctx context.Context, r ledger.Request, p order.Proof, form
 }
 
 // Suits implements order.Solver.
-func (v *Proofs) Suits(placement string, r ledger.Request, p order.Proof) bool {
+func (v *Proofs) Suits(placement string, wanted ledger.Request, p order.Proof) bool {
+	r := Read(wanted)
 	was, err := decode(placement)
 	if err != nil {
 		return false
@@ -123,7 +125,7 @@ func (v *Proofs) Place(ctx context.Context, placement, content string) (string, 
 }
 
 // planFile is Plan for a token in a document root: its record is the writer's own.
-func (v *Proofs) planFile(ctx context.Context, r ledger.Request, proof order.Proof,
+func (v *Proofs) planFile(ctx context.Context, r Request, proof order.Proof,
 	former string) (string, error) {
 	root := r.Webroots[proof.Name]
 	if root == "" {
@@ -142,7 +144,7 @@ func (v *Proofs) planFile(ctx context.Context, r ledger.Request, proof order.Pro
 
 // suitsFile reports whether a placement, an earlier process's perhaps, is in the document root that
 // r names.
-func suitsFile(p webroot.Placement, r ledger.Request, name string) bool {
+func suitsFile(p webroot.Placement, r Request, name string) bool {
 	root, err := filepath.Abs(r.Webroots[name])
 	return err == nil && p.Root == root
 }
@@ -226,7 +228,7 @@ func (v *Proofs) reportHook(kind, domain string, r manual.Result) {
 }
 
 // manualProof is what the hooks of one name are told.
-func manualProof(r ledger.Request, p order.Proof) manual.Proof {
+func manualProof(r Request, p order.Proof) manual.Proof {
 	m := manual.Proof{Auth: r.Manual.Auth, Cleanup: r.Manual.Cleanup, Domain: p.Name,
 		Validation: p.Content,
 		Remaining:  len(p.Together) - p.Index - 1, All: p.Together}

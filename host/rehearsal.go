@@ -27,7 +27,7 @@ func (f *Files) OrderName(lineage string) string {
 }
 
 // Rehearse makes a request one of a dry run, if this is one.
-func (f *Files) Rehearse(r *ledger.Request) {
+func (f *Files) Rehearse(r *Request) {
 	if f.Rehearsal {
 		r.Rehearsal, r.Lineage = true, rehearsal+r.Lineage
 	}

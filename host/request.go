@@ -32,15 +32,15 @@ func (s Said) root(l *certbot.Lineage, name string) (string, error) {
 
 // FromFile makes the engine's request of a renewal file. What the file lacks is found here, before
 // anything is ordered.
-func FromFile(l *certbot.Lineage, said Said) (ledger.Request, error) {
+func FromFile(l *certbot.Lineage, said Said) (Request, error) {
 	if err := l.Orderable(); err != nil {
-		return ledger.Request{}, err
+		return Request{}, err
 	}
 	all := said.above(l)
-	r := ledger.Request{
-		Lineage: l.Name, Server: all.Server, Webroots: map[string]string{},
-		WebrootPaths: l.Renewal.Params.WebrootPath, Settings: l.Renewal.Text(),
-		LostKey: l.KeyLost != nil,
+	r := Request{
+		ledger.Request{Lineage: l.Name, Server: all.Server, LostKey: l.KeyLost != nil},
+		Payload{Webroots: map[string]string{}, WebrootPaths: l.Renewal.Params.WebrootPath,
+			Settings: l.Renewal.Text()},
 	}
 	if len(said.WebrootPaths) > 0 {
 		r.WebrootPaths = said.WebrootPaths
@@ -59,7 +59,7 @@ func FromFile(l *certbot.Lineage, said Said) (ledger.Request, error) {
 
 // Complete completes a request that has its names and document roots: what is said counts before
 // the renewal file of the lineage, which is nil for a new one.
-func (s Said) Complete(r *ledger.Request, current *certbot.Lineage) error {
+func (s Said) Complete(r *Request, current *certbot.Lineage) error {
 	if err := s.prove(r, current); err != nil {
 		return err
 	}
@@ -67,21 +67,21 @@ func (s Said) Complete(r *ledger.Request, current *certbot.Lineage) error {
 }
 
 // Port is as much of a request as says which port it needs.
-func (s Said) Port(current *certbot.Lineage) ledger.Request {
-	r := ledger.Request{}
+func (s Said) Port(current *certbot.Lineage) Request {
+	r := Request{}
 	if err := s.prove(&r, current); err != nil {
-		return ledger.Request{} // the same error is met where the request is made
+		return Request{} // the same error is met where the request is made
 	}
 	return r
 }
 
-func (s Said) prove(r *ledger.Request, current *certbot.Lineage) error {
+func (s Said) prove(r *Request, current *certbot.Lineage) error {
 	return s.above(current).Proof.complete(r, current)
 }
 
-func (s Said) choose(r *ledger.Request, current *certbot.Lineage) error {
+func (s Said) choose(r *Request, current *certbot.Lineage) error {
 	all := s.above(current)
-	r.Hooks = ledger.Hooks{Pre: all.Hooks.Pre.is, Post: all.Hooks.Post.is,
+	r.Hooks = Commands{Pre: all.Hooks.Pre.is, Post: all.Hooks.Post.is,
 		Deploy: all.Hooks.Deploy.is}
 	return s.Choice.complete(r, all.Choice, current)
 }
@@ -90,7 +90,7 @@ func (s Said) choose(r *ledger.Request, current *certbot.Lineage) error {
 func (s Said) At(p certbot.Params) (server, account string) { return s.at(saidBy(p)) }
 
 // fillRoots names the lineage's names, each with its document root where one proves it.
-func (s Said) fillRoots(r *ledger.Request, l *certbot.Lineage) error {
+func (s Said) fillRoots(r *Request, l *certbot.Lineage) error {
 	for _, name := range l.Certificate.Names {
 		name = strings.ToLower(name)
 		r.Names = append(r.Names, name)
@@ -110,7 +110,7 @@ func (s Said) fillRoots(r *ledger.Request, l *certbot.Lineage) error {
 }
 
 // Params are a request's settings as the renewal file keeps them.
-func Params(r ledger.Request) certbot.Params {
+func Params(r Request) certbot.Params {
 	p := certbot.Params{
 		Account: r.Account, Server: r.Server, Authenticator: "webroot", WebrootPath: r.WebrootPaths,
 		PreHook: r.Hooks.Pre, PostHook: r.Hooks.Post, DeployHook: r.Hooks.Deploy, Since: r.Settings,
@@ -125,7 +125,7 @@ func Params(r ledger.Request) certbot.Params {
 
 // Changes are the settings that were said, of all that the request would bring about. What was not
 // mentioned stays as it is, and a hook that was said to be nothing is taken away.
-func (s Said) Changes(r ledger.Request) certbot.Params {
+func (s Said) Changes(r Request) certbot.Params {
 	p := certbot.Params{PreHook: s.Hooks.Pre.is, PostHook: s.Hooks.Post.is,
 		DeployHook: s.Hooks.Deploy.is}
 	for key, hook := range map[string]Value[string]{

@@ -7,7 +7,6 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
-	"orderly/ledger"
 )
 
 // lineage is one as certbot's store returns it.
@@ -30,7 +29,7 @@ func TestTheRequestOfARenewalFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (ledger.Hooks{Pre: "pre", Post: "post", Deploy: "other"}); r.Hooks != want {
+	if want := (Commands{Pre: "pre", Post: "post", Deploy: "other"}); r.Hooks != want {
 		t.Errorf("hooks %+v", r.Hooks)
 	}
 	if r.KeyType != "rsa" || r.RSABits != 3072 || r.Server != "https://ca.example/dir" || fmt.Sprint(r.Names) != "[a.example b.example]" ||

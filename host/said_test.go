@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"orderly/certbot"
-	"orderly/ledger"
 )
 
 // full fills each setting of a value, at any depth, with one that was said.
@@ -50,7 +49,7 @@ func TestWhatIsSaidToBeNothingIsTakenAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (ledger.Hooks{Post: "post", Deploy: "deploy"}); r.Hooks != want || r.MustStaple ||
+	if want := (Commands{Post: "post", Deploy: "deploy"}); r.Hooks != want || r.MustStaple ||
 		!r.ReuseKey {
 		t.Errorf("%+v", r)
 	}

@@ -48,8 +48,8 @@ func TestHooksOfManyOrdersAtOnce(t *testing.T) {
 	h := New(Parts{Disk: &certbot.Store{Dirs: certbot.Dirs{Config: dir}}, Ledger: book, Locks: locks, Clock: Clock{},
 		Log: slog.New(slog.DiscardHandler), Report: quiet{}, Run: run})
 	stopped, deployed := filepath.Join(dir, "stopped"), filepath.Join(dir, "deployed")
-	r := ledger.Request{Hooks: ledger.Hooks{Pre: "sleep 0.2; echo x >> " + stopped, Post: "true",
-		Deploy: "echo begun >> " + deployed + "; sleep 0.01; echo ended >> " + deployed}}
+	r := Request{Payload: Payload{Hooks: Commands{Pre: "sleep 0.2; echo x >> " + stopped, Post: "true",
+		Deploy: "echo begun >> " + deployed + "; sleep 0.01; echo ended >> " + deployed}}}.Filed()
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {

@@ -17,7 +17,6 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/hook"
-	"orderly/ledger"
 	"orderly/preflight"
 	"orderly/solver/webroot"
 )
@@ -73,7 +72,7 @@ func CheckWebrootFrom(from string, getenv func(string) string) error {
 // useful answer comes, with a note. What is answered is used like a -w: it must be a directory, and
 // preflight looks at it. Where neither serves the request stays as it is, and preflight's refusal
 // tells what was said.
-func (q *Roots) Refresh(ctx context.Context, r *ledger.Request) {
+func (q *Roots) Refresh(ctx context.Context, r *Request) {
 	if r.WebrootFrom == "" || !usesRoots(*r) {
 		return
 	}
@@ -102,7 +101,7 @@ func (q *Roots) Refresh(ctx context.Context, r *ledger.Request) {
 
 // move puts document roots into a request. In what names without one of their own fall back on, and
 // certbot with them, the new ones take the place of those that were left.
-func move(r *ledger.Request, roots map[string]string) {
+func move(r *Request, roots map[string]string) {
 	all := maps.Clone(r.Webroots)
 	if all == nil {
 		all = map[string]string{}
@@ -308,7 +307,7 @@ func printable(path string) bool {
 }
 
 // complete adds to a refusal for want of a document root what was said when one was asked for.
-func (q *Roots) complete(r ledger.Request, result *preflight.Result) {
+func (q *Roots) complete(r Request, result *preflight.Result) {
 	if r.WebrootFrom == "" || result.Check != preflight.Webroot || result.Verdict != preflight.Refuse {
 		return
 	}

@@ -94,7 +94,8 @@ var (
 // Change is what one Commit writes. Records without an id are inserted and get one. Orders with an id are updated, except
 // for what an order is: account, lineage, names, profile and time of creation. Authorizations left out of an order stay as
 // they are. A run, task or authorization with an id that is not there (or is another order's) answers ErrNone. Names must
-// not be empty or contain commas; paths in a Request must be UTF-8, or Commit refuses them.
+// not be empty or contain commas; texts in a Request must be UTF-8, those of its Payload too (for other bytes encoding/json
+// writes an escaped U+FFFD), or Commit refuses them.
 type Change struct {
 	Account     *Account     // inserted or updated, by server and URL
 	Run         *Run         // inserted (ID 0) or updated

@@ -186,26 +186,19 @@ type Authorization struct {
 // Final reports whether the authorization has left `pending` for good.
 func (a *Authorization) Final() bool { return a.Status != AuthorizationPending }
 
-// Request is everything a person or a renewal file asked for: enough for any later command to finish the order.
+// Request is what a person or a renewal file asked for: enough for any later command to finish the
+// order. Its own fields say what the order is.
 type Request struct {
-	Lineage      string            `json:"lineage"`
-	Names        []string          `json:"names"` // as asked; the first one names the lineage's common name
-	Server       string            `json:"server"`
-	Account      string            `json:"account"` // certbot's account id
-	Profile      string            `json:"profile,omitempty"`
-	KeyType      string            `json:"key_type"` // ecdsa or rsa
-	RSABits      int               `json:"rsa_bits,omitempty"`
-	Curve        string            `json:"curve,omitempty"`
-	Webroots     map[string]string `json:"webroots"`                // document root of each name
-	WebrootPaths []string          `json:"webroot_paths,omitempty"` // as certbot keeps them in webroot_path
-	Hooks        Hooks             `json:"hooks,omitzero"`
-	Replaces     string            `json:"replaces,omitempty"`
-	New          bool              `json:"new,omitempty"` // the lineage did not exist when this was asked
-
-	Solver      string     `json:"solver,omitempty"` // how names are proven: "" or "webroot", "standalone", "manual"
-	Standalone  Standalone `json:"standalone,omitzero"`
-	Manual      Manual     `json:"manual,omitzero"`
-	WebrootFrom string     `json:"webroot_from,omitempty"` // where each document root is asked for; Webroots serves when that fails
+	Lineage  string   `json:"lineage"`
+	Names    []string `json:"names"` // as asked; the first one names the lineage's common name
+	Server   string   `json:"server"`
+	Account  string   `json:"account"` // certbot's account id
+	Profile  string   `json:"profile,omitempty"`
+	KeyType  string   `json:"key_type"` // ecdsa or rsa
+	RSABits  int      `json:"rsa_bits,omitempty"`
+	Curve    string   `json:"curve,omitempty"`
+	Replaces string   `json:"replaces,omitempty"`
+	New      bool     `json:"new,omitempty"` // the lineage did not exist when this was asked
 
 	MustStaple       bool   `json:"must_staple,omitempty"`
 	ReuseKey         bool   `json:"reuse_key,omitempty"`
@@ -214,39 +207,10 @@ type Request struct {
 	PreferredProfile string `json:"preferred_profile,omitempty"` // asked for where the CA offers it; Profile is required
 	AllowSubset      bool   `json:"allow_subset,omitempty"`
 	CSR              []byte `json:"csr,omitempty"`       // DER, of a person's own; then there is no private key here
-	Output           Output `json:"output,omitzero"`     // where the certificate of a person's own CSR goes
 	Rehearsal        bool   `json:"rehearsal,omitempty"` // --dry-run: nothing is put in place
 	LostKey          bool   `json:"lost_key,omitempty"`  // the private key in place was of no use
 
-	// Settings is the renewal file when this was asked: what differs in it later was mended by a person.
-	Settings string `json:"settings,omitempty"`
-}
-
-// Output names the files for a certificate that has no lineage. All are absolute.
-type Output struct {
-	Cert      string `json:"cert"`
-	Chain     string `json:"chain"`
-	FullChain string `json:"fullchain"`
-}
-
-// Standalone is where the web server of a run listens for the CA's validation.
-type Standalone struct {
-	Address string `json:"address,omitempty"` // "" for every one
-	Port    int    `json:"port,omitempty"`    // 0 for 80
-}
-
-// Manual are the commands that prove a name, as certbot's plugin manual runs them.
-type Manual struct {
-	Auth      string `json:"auth,omitempty"`
-	Cleanup   string `json:"cleanup,omitempty"`
-	Challenge string `json:"challenge,omitempty"` // "http-01", "dns-01", in order of preference, by commas; "" for any
-}
-
-// Hooks are shell commands around an issuance, as certbot runs them.
-type Hooks struct {
-	Pre    string `json:"pre,omitempty"`
-	Post   string `json:"post,omitempty"`
-	Deploy string `json:"deploy,omitempty"`
+	Host Payload `json:"-"` // what the host wants with the order; its keys stand beside these
 }
 
 // OrderFilter selects orders. Fields that are set must all match.

@@ -42,7 +42,9 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 				p, err := plan(ctx, left)
 				if p != nil && err == nil {
 					made = p
-					restrict(&p.Request, names)
+					r := host.Read(p.Request)
+					restrict(&r, names)
+					p.Request = r.Filed()
 				}
 				return p, err
 			})
@@ -61,9 +63,9 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 }
 
 // attempt says what begins, unless it is certain already that preflight will refuse.
-func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *ledger.Request,
-	left []string) error {
-	s.addReplaces(ctx, e, r)
+func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request,
+	left []string) {
+	s.addReplaces(ctx, e, &r.Request)
 	if r.LostKey = r.LostKey || s.host.Lineages.Abandoned(r.Lineage) != ""; r.LostKey {
 		s.host.Voice.WarnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
 	}
@@ -73,9 +75,8 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *ledger.Reque
 	}
 	s.host.Roots.Refresh(ctx, r)
 	if e.Account().ID != 0 && !s.host.Checks.Hopeless(ctx, *r) { // who has no account yet hears of that first
-		announce(s.Report, *r)
+		announce(s.Report, r.Request)
 	}
-	return nil
 }
 
 // addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger
@@ -116,7 +117,7 @@ func held(current *certbot.Lineage, urgent bool) []string {
 }
 
 // restrict leaves only some names in a request.
-func restrict(r *ledger.Request, names []string) {
+func restrict(r *host.Request, names []string) {
 	out := func(name string) bool {
 		return !slices.ContainsFunc(names,
 			func(n string) bool { return strings.EqualFold(n, name) })

@@ -60,7 +60,7 @@ func (s *calendar) dueAt(l *certbot.Lineage) (time.Time, error) {
 func (s *calendar) due(l *certbot.Lineage, round Round) (bool, error) {
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil {
 		if r, err := host.FromFile(s.asOrdered(l), round.Said); err == nil && order.Fulfils(done,
-			r) {
+			r.Request) {
 			return false, nil
 		}
 	}

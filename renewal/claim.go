@@ -19,7 +19,7 @@ func (s *rebuilds) claim(ctx context.Context, l drive.Lost, a *certbot.Account) 
 	c := drive.Claim{Keep: s.keyFor(ctx, l.Names)}
 	if same := s.lineageFor(l.Names); same != nil {
 		if r, err := host.FromFile(same, host.Said{}); err == nil {
-			c.Mine, c.Request = true, r
+			c.Mine, c.Request = true, r.Filed()
 		}
 	}
 	root := ""
@@ -31,7 +31,7 @@ func (s *rebuilds) claim(ctx context.Context, l drive.Lost, a *certbot.Account) 
 		if err != nil {
 			return drive.Claim{}
 		}
-		c.Mine, c.Request = true, newRequest(lineage, l.Names, a.Server, root)
+		c.Mine, c.Request = true, newRequest(lineage, l.Names, a.Server, root).Filed()
 	}
 	if !c.Mine {
 		c.Keep = nil
@@ -41,9 +41,12 @@ func (s *rebuilds) claim(ctx context.Context, l drive.Lost, a *certbot.Account) 
 }
 
 // newRequest is the request of a new lineage, as far as it can be told from a document root.
-func newRequest(lineage string, names []string, server, root string) ledger.Request {
-	r := ledger.Request{Lineage: lineage, Names: names, Server: server, KeyType: "ecdsa",
-		Webroots: map[string]string{}, New: true}
+func newRequest(lineage string, names []string, server, root string) host.Request {
+	r := host.Request{
+		Request: ledger.Request{Lineage: lineage, Names: names, Server: server,
+			KeyType: "ecdsa", New: true},
+		Payload: host.Payload{Webroots: map[string]string{}},
+	}
 	if root != "" {
 		r.WebrootPaths = []string{root}
 		for _, name := range names {

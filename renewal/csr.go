@@ -79,7 +79,7 @@ func CSRLineage(der []byte) string {
 
 // ObtainCSR gets a certificate for a person's own CSR. It is written to files of its own, and no
 // lineage is made.
-func (s *wishes) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output) Result {
+func (s *wishes) ObtainCSR(ctx context.Context, w Wish, csr []byte, files host.Output) Result {
 	result := Result{Lineage: CSRLineage(csr), Names: w.Names}
 	err := s.fulfilCSR(ctx, w, csr, files, &result)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *wishes) ObtainCSR(ctx context.Context, w Wish, csr []byte, files ledger
 	return result
 }
 
-func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger.Output,
+func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files host.Output,
 	result *Result) error {
 	engine, err := s.engineFor(ctx, w)
 	if err != nil {
@@ -108,8 +108,8 @@ func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 			if request.Output, err = host.Outputs(files); err != nil {
 				return nil, err
 			}
-			plan := &order.Plan{Request: request, Force: s.Settings.Force}
-			return plan, s.attempt(ctx, engine, &plan.Request, nil)
+			s.attempt(ctx, engine, &request, nil)
+			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force}, nil
 		})
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if outcome.Order != nil {
@@ -123,10 +123,10 @@ func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files ledger
 		return err
 	}
 	result.Outcome, result.Expires = Issued, leaf.NotAfter
-	result.Output = outcome.Order.Request.Output
+	result.Output = host.Read(outcome.Order.Request).Output
 	result.Path = result.Output.FullChain
 	if s.Settings.Rehearsal {
-		result.Outcome, result.Path, result.Output = Rehearsed, "", ledger.Output{}
+		result.Outcome, result.Path, result.Output = Rehearsed, "", host.Output{}
 	}
 	return nil
 }

@@ -86,8 +86,8 @@ func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	case did && o.State == ledger.Installed && o.Request.Rehearsal:
 		result.Lineage, result.Outcome = host.LineageOf(o.Lineage), Rehearsed
 	case did && o.State == ledger.Installed && len(o.Request.CSR) > 0:
-		result.Outcome, result.Output, result.Path = Issued, o.Request.Output,
-			o.Request.Output.FullChain
+		result.Outcome, result.Output = Issued, host.Read(o.Request).Output
+		result.Path = result.Output.FullChain
 	case did && o.State == ledger.Installed:
 		err = s.conclude(o.Lineage, drive.Outcome{Order: o, Resumed: true}, nil, &result)
 		if err != nil {
@@ -167,8 +167,9 @@ func (s *earlier) Recover(ctx context.Context, lineage string) error {
 // private reports whether an order is only for runs about its own lineage, and for those about all:
 // what is left of it is done on this host, or cannot be done without its hooks.
 func (s *earlier) private(o *ledger.Order) bool {
-	pre, err := s.host.Hooks.All("pre", o.Request.Hooks.Pre)
-	return err != nil || order.Issued(o) || o.Request.Solver == host.ManualSolver || len(pre) > 0
+	r := host.Read(o.Request)
+	pre, err := s.host.Hooks.All("pre", r.Hooks.Pre)
+	return err != nil || order.Issued(o) || r.Solver == host.ManualSolver || len(pre) > 0
 }
 
 func (s *earlier) recoverOne(ctx context.Context, o *ledger.Order) {

@@ -2,6 +2,7 @@ package renewal
 
 import (
 	"orderly/certbot"
+	"orderly/host"
 	"orderly/order/drive"
 	"path/filepath"
 )
@@ -49,7 +50,7 @@ func (s *inPlace) conclude(lineage string, outcome drive.Outcome, err error, res
 		result.Outcome, result.Path = Rehearsed, filepath.Join(s.Disk.Dirs.Config, "live", lineage,
 			"fullchain.pem")
 		if l, err := s.Disk.Open(lineage); err == nil && outcome.Order != nil {
-			result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy,
+			result.Note = s.host.Hooks.NoteInstaller(l, host.Read(outcome.Order.Request).Hooks.Deploy,
 				s.Settings.Installer)
 		}
 		return nil
@@ -62,7 +63,7 @@ func (s *inPlace) conclude(lineage string, outcome drive.Outcome, err error, res
 	result.Names = l.Certificate.Names
 	if outcome.Order != nil {
 		result.Outcome = Issued
-		result.Note = s.host.Hooks.NoteInstaller(l, outcome.Order.Request.Hooks.Deploy,
+		result.Note = s.host.Hooks.NoteInstaller(l, host.Read(outcome.Order.Request).Hooks.Deploy,
 			s.Settings.Installer)
 	}
 	return nil

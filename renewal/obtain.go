@@ -81,9 +81,9 @@ func (s *wishes) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 			if err != nil {
 				return nil, err
 			}
-			plan := &order.Plan{Request: request, Force: s.Settings.Force,
-				Urgent: again.Current != nil && s.pressing(again.Current)}
-			return plan, s.attempt(ctx, engine, &plan.Request, left)
+			s.attempt(ctx, engine, &request, left)
+			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force,
+				Urgent: again.Current != nil && s.pressing(again.Current)}, nil
 		})
 	return s.conclude(d.Lineage, outcome, err, result)
 }

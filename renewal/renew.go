@@ -78,8 +78,9 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 			for _, note := range fresh.Renewal.Notes {
 				s.host.Voice.WarnOnce(note.String())
 			}
-			plan := &order.Plan{Request: request, Force: s.Settings.Force, Urgent: s.pressing(fresh)}
-			return plan, s.attempt(ctx, engine, &plan.Request, left)
+			s.attempt(ctx, engine, &request, left)
+			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force,
+				Urgent: s.pressing(fresh)}, nil
 		})
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	return s.conclude(l.Name, outcome, err, result)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"orderly/failure"
-	"orderly/ledger"
+	"orderly/host"
 	"time"
 )
 
@@ -22,7 +22,7 @@ type Result struct {
 	Order   int64     `json:"order,omitempty"`
 	Resumed bool      `json:"resumed,omitempty"`
 	// Output names the files of a certificate that belongs to no lineage.
-	Output ledger.Output `json:"output,omitzero"`
+	Output host.Output `json:"output,omitzero"`
 	// Note is what somebody should know although the certificate is in place.
 	Note  string   `json:"note,omitempty"`
 	Notes []string `json:"notes,omitempty"` // what is odd about when it is due

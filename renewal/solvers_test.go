@@ -293,17 +293,17 @@ func TestCertbotsFilesOfOtherAuthenticatorsAreRead(t *testing.T) {
 	h.edit("a.example", "authenticator = webroot", "authenticator = manual\npref_challs = dns-01, http-01\nmanual_auth_hook = add one, two\nmanual_cleanup_hook = \"remove, 'it'\"")
 	l, err := h.disk().Open("a.example")
 	must(t, err)
-	var r ledger.Request
+	var r host.Request
 	must(t, host.Said{}.Complete(&r, l))
-	if want := (ledger.Manual{Auth: "add one, two", Cleanup: "remove, 'it'", Challenge: "dns-01,http-01"}); r.Manual != want || r.Solver != host.ManualSolver {
+	if want := (host.Manual{Auth: "add one, two", Cleanup: "remove, 'it'", Challenge: "dns-01,http-01"}); r.Manual != want || r.Solver != host.ManualSolver {
 		t.Errorf("%+v", r)
 	}
 	if host.ChallengeType(r, false) != ledger.DNS01 || host.ChallengeType(r, true) != ledger.DNS01 {
 		t.Error("dns is preferred")
 	}
-	r = ledger.Request{}
+	r = host.Request{}
 	must(t, host.Said{Proof: host.Proof{Solver: host.Say(host.StandaloneSolver)}}.Complete(&r, l))
-	if r.Standalone != (ledger.Standalone{}) || r.Solver != host.StandaloneSolver {
+	if r.Standalone != (host.Standalone{}) || r.Solver != host.StandaloneSolver {
 		t.Errorf("%+v", r)
 	}
 }

@@ -43,11 +43,11 @@ type Decision struct {
 }
 
 // request makes the engine's request of a wish.
-func (w Wish) request(d Decision, account string) (ledger.Request, error) {
-	r := ledger.Request{
-		Lineage: d.Lineage, Names: w.Names, Server: w.Server, Account: account,
-		Webroots:     w.Webroots,
-		WebrootPaths: w.WebrootPaths, New: d.Current == nil,
+func (w Wish) request(d Decision, account string) (host.Request, error) {
+	r := host.Request{
+		Request: ledger.Request{Lineage: d.Lineage, Names: w.Names, Server: w.Server,
+			Account: account, New: d.Current == nil},
+		Payload: host.Payload{Webroots: w.Webroots, WebrootPaths: w.WebrootPaths},
 	}
 	if d.Current != nil {
 		r.Settings, r.LostKey = d.Current.Renewal.Text(), d.Current.KeyLost != nil

@@ -16,7 +16,6 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
-	"orderly/ledger"
 	"orderly/ledger/memory"
 )
 
@@ -112,7 +111,7 @@ func TestTheRequestOfAWish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := func(d Decision) ledger.Request {
+	request := func(d Decision) host.Request {
 		t.Helper()
 		r, err := w.request(d, "id")
 		if err != nil {

@@ -159,7 +159,7 @@ func (p *process) plan(l *lineage) func(context.Context) (*order.Plan, error) {
 		}
 		names := slices.Clone(l.names)
 		r := ledger.Request{Lineage: l.name, Names: names, Server: directoryURL, Account: "a", KeyType: "ecdsa",
-			Webroots: rootsOf(names), New: l.inPlace == nil}
+			Host: wants(names), New: l.inPlace == nil}
 		if last, err := p.s.book.Certificate(ctx, l.name); err == nil && !r.New {
 			r.Replaces = last.RenewalID
 		}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -48,11 +49,11 @@ func (solver) Challenge(ledger.Request, bool) order.Way { return order.Way{Type:
 // Plan implements order.Solver.
 func (v solver) Plan(_ context.Context, r ledger.Request, proof order.Proof, _ string) (string, error) {
 	name := proof.Name
-	if r.Webroots[name] == "" {
+	if rootIn(r, name) == "" {
 		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", name)
 	}
 	if v.p.w.sites[name].gone {
-		return "", failure.New(failure.WebrootGone, "Make it.", "%s does not exist", r.Webroots[name])
+		return "", failure.New(failure.WebrootGone, "Make it.", "%s does not exist", rootIn(r, name))
 	}
 	return name + " " + proof.Token, nil
 }
@@ -124,7 +125,7 @@ func (p *process) check(r ledger.Request, name string) preflight.Result {
 		result.Sentence, result.Remedy = name+": "+string(class), "Mend it."
 	}
 	switch lies := p.dice().strikes(lie); {
-	case r.Webroots[name] == "":
+	case rootIn(r, name) == "":
 		refuse(failure.WebrootUnset, true)
 	case s.gone:
 		refuse(failure.WebrootGone, true)
@@ -149,12 +150,25 @@ type installed struct {
 // root is the document root of a name.
 func root(name string) string { return "/srv/" + name }
 
-func rootsOf(names []string) map[string]string {
+// wants is what a host wants with an order: the document root of each name.
+func wants(names []string) ledger.Payload {
 	roots := map[string]string{}
 	for _, name := range names {
 		roots[name] = root(name)
 	}
-	return roots
+	return ledger.Payload(must(json.Marshal(roots)))
+}
+
+// rootIn is the document root of a name as a request has it, "" for none.
+func rootIn(r ledger.Request, name string) string {
+	if r.Host == "" {
+		return "" // an order of another host's
+	}
+	var roots map[string]string
+	if err := json.Unmarshal([]byte(r.Host), &roots); err != nil {
+		panic(err)
+	}
+	return roots[name]
 }
 
 // everySite lists the names in their order.

@@ -1,10 +1,13 @@
 package ledgertest
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
 	"time"
+
+	"orderly/ledger"
 )
 
 // filler gives every exported field of a record a value of its own, so that a field that is not stored, or stored in
@@ -18,6 +21,11 @@ func (f *filler) value(v reflect.Value, except []string) {
 	f.n++
 	if v.Type() == reflect.TypeFor[time.Time]() {
 		v.Set(reflect.ValueOf(day.Add(time.Duration(f.n) * (time.Hour + time.Microsecond))))
+		return
+	}
+	if v.Type() == reflect.TypeFor[ledger.Payload]() {
+		text, _ := json.Marshal(map[string]string{"wanted": fmt.Sprintf("%d ü<&>\\u2028\n", f.n)})
+		v.SetString(string(text))
 		return
 	}
 	switch v.Kind() {

@@ -1,6 +1,7 @@
 package ledgertest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -149,7 +150,7 @@ func emptyListsComeBack(b *bench) {
 	o := &ledger.Order{AccountID: b.account.ID, State: ledger.Creating}
 	b.commit(&ledger.Change{Orders: []*ledger.Order{o}, Certificate: &ledger.Certificate{AccountID: b.account.ID}})
 	got := b.read(o.ID)
-	if len(got.Names)+len(got.Authorizations)+len(got.Request.Names)+len(got.Request.Webroots)+len(got.Chain) != 0 {
+	if len(got.Names)+len(got.Authorizations)+len(got.Request.Names)+len(got.Request.Host)+len(got.Chain) != 0 {
 		b.Errorf("an order without names has %q, request %+v", got.Names, got.Request)
 	}
 	if c := must(b.store.Certificate(b.ctx, ""))(b); len(c.Names) != 0 {
@@ -187,16 +188,22 @@ func oddCharactersComeBack(b *bench) {
 	}
 }
 
+// wants is what a host wants that writes tokens into a directory.
+func wants(root string) ledger.Payload {
+	text, _ := json.Marshal(map[string]map[string]string{"webroots": {"a.example": root}})
+	return ledger.Payload(text)
+}
+
 func otherBytesAreRefused(b *bench) {
 	o := b.order("a", ledger.Creating)
-	o.Request.Webroots = map[string]string{"a.example": "/srv/m\xfcller"}
+	o.Request.Host = wants("/srv/m\xfcller")
 	if err := b.store.Commit(b.ctx, &ledger.Change{Orders: []*ledger.Order{o}}); failure.ClassOf(err) != failure.Config || failure.RemedyOf(err) == "" {
 		b.Errorf("a document root in Latin-1 is answered with %v, class %q", err, failure.ClassOf(err))
 	}
-	o.Request.Webroots = map[string]string{"a.example": `/srv/\ufffd/` + "\ufffd"}
+	o.Request.Host = wants(`/srv/\ufffd/` + "\ufffd")
 	b.saved(o)
-	b.equal("Webroots", b.read(o.ID).Request.Webroots, o.Request.Webroots)
-	o.Request.Webroots = map[string]string{"a.example": "/srv/m\xfcller"}
+	b.equal("Host", b.read(o.ID).Request.Host, o.Request.Host)
+	o.Request.Host = wants("/srv/m\xfcller")
 	b.refused(&ledger.Change{Orders: []*ledger.Order{o}}, nil)
 }
 

@@ -173,8 +173,6 @@ func copyOrder(o *ledger.Order) *ledger.Order {
 		c.Alternates = append(c.Alternates, slices.Clone(chain))
 	}
 	c.Request.Names, c.Request.CSR = slices.Clone(o.Request.Names), slices.Clone(o.Request.CSR)
-	c.Request.WebrootPaths = slices.Clone(o.Request.WebrootPaths)
-	c.Request.Webroots = maps.Clone(o.Request.Webroots)
 	c.Authorizations = nil
 	if n := len(o.Authorizations); n > 0 {
 		block := make([]ledger.Authorization, n)

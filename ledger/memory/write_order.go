@@ -3,7 +3,6 @@ package memory
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -127,9 +126,12 @@ func orderTimes(o *ledger.Order) {
 
 // whole refuses a request with strings that JSON would not give back.
 func whole(r ledger.Request) error {
-	texts := slices.Concat([]string{r.Lineage, r.Server}, r.Names, r.WebrootPaths,
-		slices.Collect(maps.Keys(r.Webroots)), slices.Collect(maps.Values(r.Webroots)))
-	for _, s := range texts {
+	// Whoever wrote that into JSON lost bytes.
+	if strings.Contains(strings.ReplaceAll(string(r.Host), `\\`, ``), `\ufffd`) {
+		return failure.New(failure.Config, "Rename the directory or file.",
+			"a name or path is not UTF-8: %s", r.Host)
+	}
+	for _, s := range slices.Concat([]string{r.Lineage, r.Server}, r.Names) {
 		if !utf8.ValidString(s) {
 			text, _ := json.Marshal(s)
 			return failure.New(failure.Config, "Rename the directory or file.",

@@ -166,7 +166,7 @@ func TestAHundredAndSixtyBrokenSitesDoNotBlockTheAccount(t *testing.T) {
 	}
 	lock := func(locked bool) {
 		for _, r := range requests {
-			for _, root := range r.Webroots {
+			for _, root := range rootsOf(r) {
 				w.web.lock(root, locked)
 			}
 		}

@@ -31,10 +31,10 @@ type zone struct {
 // Challenge implements order.Solver.
 func (z *zone) Challenge(r ledger.Request, wildcard bool) order.Way {
 	way := order.Way{Type: ledger.HTTP01}
-	if r.Solver != "" {
+	if wantsOf(r).Hook {
 		way.Answers = order.HookAnswers
 	}
-	if wildcard || r.Manual.Challenge == ledger.DNS01 {
+	if wildcard || wantsOf(r).DNS {
 		way.Type = ledger.DNS01
 	}
 	return way
@@ -102,8 +102,7 @@ func (w *world) zone() *zone {
 
 // byDNS is what a lineage asks for whose names are proven by DNS.
 func byDNS(lineage string, names ...string) ledger.Request {
-	return ledger.Request{Lineage: lineage, Names: names, KeyType: "ecdsa", Webroots: map[string]string{},
-		Solver: "manual", Manual: ledger.Manual{Auth: "a", Challenge: ledger.DNS01}}
+	return wanting(ledger.Request{Lineage: lineage, Names: names, KeyType: "ecdsa"}, wants{DNS: true, Hook: true})
 }
 
 func TestAWildcardIsProvenByDNS(t *testing.T) {
@@ -137,8 +136,7 @@ func TestAWildcardTakesDNSAndOthersHTTPWhereNothingIsPreferred(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	w.zone()
 	r := byDNS("w.example", "w.example", "*.w.example")
-	r.Manual.Challenge = ""
-	r.Webroots["w.example"] = "/srv/w.example"
+	r = wanting(r, wants{Hook: true, Roots: map[string]string{"w.example": "/srv/w.example"}})
 	w.get(r)
 	types := map[string]string{}
 	for _, a := range w.truth(r.Names...)[0].Authorizations {

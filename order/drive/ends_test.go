@@ -361,7 +361,7 @@ func TestOneOrderHasOneOwner(t *testing.T) {
 	w.web.lock("/srv/a.example", true)
 	w.fails(order.Plan{Request: first}, failure.WebrootLocked)
 	other := second
-	other.Webroots = map[string]string{"a.example": "/new"}
+	other = inRoots(other, map[string]string{"a.example": "/new"})
 	w.web.roots["a.example"] = "/new"
 	w.get(other)
 	w.wantStates("one", "released")
@@ -400,7 +400,7 @@ func TestASupersededOrderRestsAndIsTakenUpAgain(t *testing.T) {
 func TestAMendedDocumentRootIsUsedByTheNextProcess(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	r := request("a.example", "a.example")
-	r.Webroots["a.example"] = "/wrong"
+	r = inRoots(r, map[string]string{"a.example": "/wrong"})
 	w.dieAt(r, "challenge", 1, false)
 	w.get(request("a.example", "a.example"))
 	w.wantStates("a.example", "installed")

@@ -64,9 +64,7 @@ func (m *machine) Wanted(*ledger.Order) bool { return true }
 func (m *machine) Mended(o *ledger.Order) ledger.Request { return o.Request }
 
 // Adopt implements drive.Host.
-func (m *machine) Adopt(o *ledger.Order, r ledger.Request) {
-	o.Request.Webroots, o.Request.Solver, o.Request.Manual = r.Webroots, r.Solver, r.Manual
-}
+func (m *machine) Adopt(o *ledger.Order, r ledger.Request) { o.Request.Host = r.Host }
 
 // Mine implements drive.Host.
 func (m *machine) Mine(*ledger.Order) bool { return true }

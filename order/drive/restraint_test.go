@@ -258,13 +258,13 @@ func TestAnUnansweredNewOrderIsCheckedWhereTheSiteIsNow(t *testing.T) {
 	orders, err := w.store.Orders(t.Context(), ledger.OrderFilter{Unsettled: true})
 	must(t, err)
 	e, seen := w.engine(), ""
-	on(e).refresh = func(_ context.Context, r *ledger.Request) { r.Webroots = map[string]string{"a.example": "/moved"} }
+	on(e).refresh = func(_ context.Context, r *ledger.Request) { *r = inRoots(*r, map[string]string{"a.example": "/moved"}) }
 	on(e).preflight = func(_ context.Context, r ledger.Request, names []string) preflight.Report {
-		seen = r.Webroots["a.example"]
+		seen = rootsOf(r)["a.example"]
 		return refusing("bad", names[0], failure.HTTPWrong, false)
 	}
 	did, err := e.Resume(t.Context(), orders[0])
-	if !did || failure.ClassOf(err) != failure.HTTPWrong || seen != "/moved" || orders[0].Request.Webroots["a.example"] != "/moved" {
+	if !did || failure.ClassOf(err) != failure.HTTPWrong || seen != "/moved" || rootsOf(orders[0].Request)["a.example"] != "/moved" {
 		t.Errorf("%v, %v, looked at %q", did, err, seen)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
@@ -110,7 +111,7 @@ func (w *web) Challenge(_ ledger.Request, wildcard bool) order.Way {
 
 // Plan implements order.Solver. A placement is ROOT TOKEN.
 func (w *web) Plan(_ context.Context, r ledger.Request, p order.Proof, _ string) (string, error) {
-	root := r.Webroots[p.Name]
+	root := rootsOf(r)[p.Name]
 	if root == "" {
 		return "", failure.New(failure.WebrootUnset, "Name it.", "no document root for %s", p.Name)
 	}
@@ -120,7 +121,7 @@ func (w *web) Plan(_ context.Context, r ledger.Request, p order.Proof, _ string)
 // Suits implements order.Solver.
 func (w *web) Suits(placement string, r ledger.Request, p order.Proof) bool {
 	root, _, _ := strings.Cut(placement, " ")
-	return root == r.Webroots[p.Name]
+	return root == rootsOf(r)[p.Name]
 }
 
 // Place implements order.Solver.
@@ -351,12 +352,36 @@ func refusing(fingerprint, name string, class failure.Class, local bool) preflig
 
 // request is what a lineage asks for, its names in document roots of their own.
 func request(lineage string, names ...string) ledger.Request {
-	r := ledger.Request{Lineage: lineage, Names: names, KeyType: "ecdsa", Webroots: map[string]string{}}
+	roots := map[string]string{}
 	for _, name := range ledger.CanonicalNames(names) {
-		r.Webroots[name] = "/srv/" + name
+		roots[name] = "/srv/" + name
 	}
+	return inRoots(ledger.Request{Lineage: lineage, Names: names, KeyType: "ecdsa"}, roots)
+}
+
+// wants is what this host wants with an order.
+type wants struct {
+	Roots map[string]string `json:"roots,omitempty"` // document root of each name
+	DNS   bool              `json:"dns,omitempty"`   // all names are proven by DNS
+	Hook  bool              `json:"hook,omitempty"`  // somebody's command proves them
+}
+
+func inRoots(r ledger.Request, roots map[string]string) ledger.Request {
+	return wanting(r, wants{Roots: roots})
+}
+
+func wanting(r ledger.Request, w wants) ledger.Request {
+	text, _ := json.Marshal(w)
+	r.Host = ledger.Payload(text)
 	return r
 }
+
+func wantsOf(r ledger.Request) (w wants) {
+	_ = json.Unmarshal([]byte(r.Host), &w) // an order that was only seen has none
+	return w
+}
+
+func rootsOf(r ledger.Request) map[string]string { return wantsOf(r).Roots }
 
 // obtain asks an engine for a certificate.
 func obtain(ctx context.Context, e *drive.Engine, p order.Plan) (drive.Outcome, error) {
@@ -445,7 +470,7 @@ func (w *world) settled(r ledger.Request) {
 		}
 	}
 	for _, name := range ledger.CanonicalNames(r.Names) {
-		if slices.Contains(w.web.left(), r.Webroots[name]) {
+		if slices.Contains(w.web.left(), rootsOf(r)[name]) {
 			w.t.Errorf("a token is left in the document root of %s", name)
 		}
 	}
