@@ -1,6 +1,7 @@
 package acme
 
 import (
+	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/asn1"
@@ -29,11 +30,25 @@ func (a *Account) Certificate(ctx context.Context, url string) (Chain, error) {
 	if err != nil {
 		return Chain{}, err
 	}
-	if !hasCertificate(got.body) {
+	if !hasCertificate(PlainPEM(got.body)) {
 		return Chain{}, got.lost(errors.New("it is no PEM certificate chain"))
 	}
 	alternates := got.links("alternate")
 	return Chain{Reply: got.Reply, PEM: got.body, Alternates: alternates[:min(len(alternates), alternatesKept)]}, nil
+}
+
+// PlainPEM is a PEM text in the form that pem.Decode reads: CAs were seen to put a byte order mark before it, blanks before its
+// lines, no line's end between two blocks, or carriage returns alone. Certbot, which looks for the blocks wherever they
+// stand, takes all of these.
+func PlainPEM(text []byte) []byte {
+	text = bytes.TrimPrefix(text, byteOrderMark)
+	text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), []byte("\r"), []byte("\n"))
+	text = bytes.ReplaceAll(text, []byte("----------BEGIN "), []byte("-----\n-----BEGIN "))
+	lines := bytes.Split(text, []byte("\n"))
+	for i, line := range lines {
+		lines[i] = bytes.TrimSpace(line)
+	}
+	return bytes.Join(lines, []byte("\n"))
 }
 
 // hasCertificate reports whether a text has a certificate in it: CAs were seen to put other blocks before it.

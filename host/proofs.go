@@ -92,7 +92,7 @@ func (v *Proofs) Suits(placement string, wanted ledger.Request, p order.Proof) b
 	case ManualSolver:
 		return was.Manual != nil && v.manual().Suits(*was.Manual, manualProof(r, p))
 	}
-	return was.Standalone == nil && was.Manual == nil && suitsFile(was.Placement, r, p.Name)
+	return was.Standalone == nil && was.Manual == nil && suitsFile(was.Placement, r, p)
 }
 
 // Place implements order.Solver.
@@ -143,10 +143,10 @@ func (v *Proofs) planFile(ctx context.Context, r Request, proof order.Proof,
 }
 
 // suitsFile reports whether a placement, an earlier process's perhaps, is in the document root that
-// r names.
-func suitsFile(p webroot.Placement, r Request, name string) bool {
-	root, err := filepath.Abs(r.Webroots[name])
-	return err == nil && p.Root == root
+// r names, and of the token that the CA looks for by now.
+func suitsFile(p webroot.Placement, r Request, proof order.Proof) bool {
+	root, err := filepath.Abs(r.Webroots[proof.Name])
+	return err == nil && p.Root == root && p.Token == proof.Token
 }
 
 func unsetWebroot(lineage, name string) error {

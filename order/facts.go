@@ -162,6 +162,13 @@ func Unfinished(o *ledger.Order) []*ledger.Authorization {
 	return pick(o.Authorizations, func(a *ledger.Authorization) bool { return !a.Final() })
 }
 
+// GivenUp returns the authorizations that are over without having failed. No order with one can become ready.
+func GivenUp(o *ledger.Order) []*ledger.Authorization {
+	return pick(o.Authorizations, func(a *ledger.Authorization) bool {
+		return a.Status == "deactivated" || a.Status == "expired" || a.Status == "revoked"
+	})
+}
+
 // standing returns the authorizations whose token stands and is to be removed by this process.
 func (f *Facts) standing() []*ledger.Authorization {
 	return pick(f.Order.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" && !f.Left[a.URL] })

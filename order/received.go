@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/outside"
 )
@@ -28,6 +29,8 @@ type Asked struct {
 	Names []string         // that were ordered, as names are compared
 	Key   crypto.PublicKey // of the CSR
 	At    time.Time        // by the CA's clock
+	// Former are certificates of earlier orders. Where the key is kept, one of them looks like the answer.
+	Former [][]byte
 }
 
 // Received is a chain that is what was asked for.
@@ -48,12 +51,31 @@ const (
 	LacksName              // an ordered name is not in it
 	Over                   // it has expired
 	NotBegun               // it begins in the future
+	Earlier                // it was issued for an earlier order, with the same key
 )
 
 // Unfit is the error for a chain that is not what was asked for.
 type Unfit struct {
-	Flaw Flaw
-	Why  string
+	Flaw         Flaw
+	Why          string
+	Begins, Ends time.Time // of one that is over, or has not begun
+}
+
+// soonBegun is how far ahead the beginning of a certificate may lie that is waited for: a CA's clocks may be in several zones.
+const soonBegun = 14 * time.Hour
+
+// Passing reports whether what was issued for the order may be good later, so that the order must not be given up at once: what
+// was served is something else than that, it begins soon, or the two clocks disagree about it. now is this host's.
+func (u *Unfit) Passing(now time.Time) bool {
+	switch u.Flaw {
+	case Unreadable, Earlier:
+		return true
+	case NotBegun:
+		return now.Add(soonBegun).After(u.Begins) && now.Before(u.Ends)
+	case Over:
+		return now.Before(u.Ends) && !now.Before(u.Begins)
+	}
+	return false
 }
 
 // Error says what is wrong, as the end of a sentence about the certificate.
@@ -86,6 +108,8 @@ func (a Asked) Accept(text []byte) (Received, error) {
 		return Received{}, flaw
 	case damaged != "":
 		return Received{}, unfit(Unreadable, "what the CA served has %s in it, and no certificate for our key", damaged)
+	case !slices.ContainsFunc(all, func(c *x509.Certificate) bool { return !c.IsCA }):
+		return Received{}, unfit(Unreadable, "what the CA served has certificates of CAs alone in it")
 	}
 	return Received{}, unfit(OtherKey, "it is for another key than that of our CSR")
 }
@@ -119,6 +143,7 @@ const mostServed = 50
 // certificatesIn are the certificates in a PEM text, each once, and what there is besides, in words: "" for
 // nothing but text, which a CA may write around them.
 func certificatesIn(text []byte) (all []*x509.Certificate, damaged string) {
+	text = acme.PlainPEM(text)
 	for block, rest := pem.Decode(text); block != nil && len(all) < mostServed; block, rest = pem.Decode(rest) {
 		if !strings.HasSuffix(block.Type, "CERTIFICATE") { // also X509 CERTIFICATE (RFC 7468 §5.1)
 			damaged = "a block of another kind"
@@ -175,12 +200,14 @@ func (a Asked) flawOf(leaf *x509.Certificate) *Unfit {
 		}
 	}
 	switch {
+	case slices.ContainsFunc(a.Former, func(der []byte) bool { return bytes.Equal(der, leaf.Raw) }):
+		return unfit(Earlier, "it is the one that was issued for an earlier order")
 	case len(missing) > 0:
 		return unfit(LacksName, "it is not for %s", strings.Join(missing, ", "))
 	case !a.At.Before(leaf.NotAfter):
-		return unfit(Over, "it expired on %s", stamp(leaf.NotAfter))
+		return &Unfit{Over, "it expired on " + stamp(leaf.NotAfter), leaf.NotBefore, leaf.NotAfter}
 	case a.At.Add(mostAhead).Before(leaf.NotBefore):
-		return unfit(NotBegun, "it begins to be valid only on %s", stamp(leaf.NotBefore))
+		return &Unfit{NotBegun, "it begins to be valid only on " + stamp(leaf.NotBefore), leaf.NotBefore, leaf.NotAfter}
 	}
 	return nil
 }
@@ -203,11 +230,11 @@ const mostAhead = time.Minute
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // NamesIn are the names in a certificate, as names are compared, those for DNS first. What is no name is
-// none here either, and a common name, which counts for no client, does not count.
+// none here either, and what counts for no client does not count: a common name, an address written as a name.
 func NamesIn(leaf *x509.Certificate) []string {
 	var names []string
 	for _, arrived := range leaf.DNSNames {
-		if name, ok := outside.Name(arrived); ok {
+		if name, ok := outside.Name(arrived); ok && !isAddress(name) {
 			names = append(names, name)
 		}
 	}
@@ -219,14 +246,18 @@ func NamesIn(leaf *x509.Certificate) []string {
 	return names
 }
 
+func isAddress(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err == nil
+}
+
 // covered reports whether clients find a name among others: itself, or a wildcard of its own level.
 func covered(name string, has []string) bool {
 	if slices.Contains(has, name) {
 		return true
 	}
 	_, parent, below := strings.Cut(name, ".")
-	_, err := netip.ParseAddr(name)
-	return below && err != nil && !strings.HasPrefix(name, "*.") && slices.Contains(has, "*."+parent)
+	return below && !isAddress(name) && !strings.HasPrefix(name, "*.") && slices.Contains(has, "*."+parent)
 }
 
 // unasked are the names in a certificate that were not ordered.

@@ -104,6 +104,10 @@ func TestTheCertificateIsFoundWhereverTheCAPutsIt(t *testing.T) {
 		"cross-signed":           {text(leaf, middle, crossed, other), text(leaf, middle, crossed, other), 0},
 		"text around it":         {"subject=a\n" + text(leaf) + "\nissuer\n" + text(middle) + "end\n", text(leaf, middle), 0},
 		"CRLF":                   {strings.ReplaceAll(text(leaf, middle), "\n", "\r\n"), text(leaf, middle), 0},
+		"a mark before it":       {"\xef\xbb\xbf" + text(leaf, middle), text(leaf, middle), 0},
+		"carriage returns alone": {strings.ReplaceAll(text(leaf, middle), "\n", "\r"), text(leaf, middle), 0},
+		"indented":               {"  " + strings.ReplaceAll(text(leaf, middle), "\n", "\n  "), text(leaf, middle), 0},
+		"in one line's end":      {strings.ReplaceAll(text(leaf, middle), "-----\n-----", "----------"), text(leaf, middle), 0},
 		"another label":          {pemOf("X509 CERTIFICATE", leaf.Raw) + text(middle), text(leaf, middle), 0},
 		"a key between them":     {text(leaf) + key + text(middle), text(leaf, middle), 1},
 		"a key and no issuer":    {text(leaf) + key, "", 0},
@@ -144,6 +148,7 @@ func TestACertificateIsWhatWasAskedFor(t *testing.T) {
 		"an address":         {asked: []string{"192.0.2.7", "a.example"}, has: []string{"a.example"}, ips: []net.IP{ip}},
 		"another spelling":   {asked: []string{"2001:DB8:0::1", "A.example."}, has: []string{"a.example"}, ips: []net.IP{net.ParseIP("2001:db8::1")}},
 		"no address":         {asked: []string{"192.0.2.7", "a.example"}, has: []string{"a.example"}, want: "192.0.2.7"},
+		"an address as name": {asked: []string{"192.0.2.7", "a.example"}, has: []string{"a.example", "192.0.2.7"}, want: "192.0.2.7"},
 		"one less":           {asked: []string{"a.example", "b.example"}, has: []string{"a.example"}, want: "b.example"},
 		"others":             {asked: []string{"a.example"}, has: []string{"b.example"}, want: "a.example"},
 		"one more":           {asked: []string{"a.example"}, has: []string{"a.example", "www.a.example"}, note: "www.a.example"},
@@ -178,6 +183,19 @@ func TestACertificateIsWhatWasAskedFor(t *testing.T) {
 	_, err := order.Asked{Names: []string{"a.example"}, Key: leaf.key.Public(), At: now}.Accept([]byte(text(strange)))
 	if unfit, _ := errors.AsType[*order.Unfit](err); unfit == nil || unfit.Flaw != order.OtherKey {
 		t.Errorf("for another key: %v", err)
+	}
+	_, err = order.Asked{Names: []string{"a.example"}, Key: leaf.key.Public(), At: now}.Accept([]byte(text(root)))
+	if unfit, _ := errors.AsType[*order.Unfit](err); unfit == nil || unfit.Flaw != order.Unreadable {
+		t.Errorf("a CA's own alone: %v", err)
+	}
+	again := p.signFor(leaf.key, &x509.Certificate{DNSNames: []string{"a.example"}}, root)
+	asked := order.Asked{Names: []string{"a.example"}, Key: leaf.key.Public(), At: now, Former: [][]byte{leaf.Raw}}
+	if got, err := asked.Accept([]byte(text(leaf, again))); err != nil || !got.Leaf.Equal(again.Certificate) {
+		t.Errorf("beside that of an earlier order: %v", err)
+	}
+	_, err = asked.Accept([]byte(text(leaf)))
+	if unfit, _ := errors.AsType[*order.Unfit](err); unfit == nil || unfit.Flaw != order.Earlier {
+		t.Errorf("that of an earlier order: %v", err)
 	}
 	if names := order.NamesIn(leaf.Certificate); !slices.Equal(names, []string{"a.example"}) {
 		t.Errorf("names %q", names)

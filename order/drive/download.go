@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/pem"
 	"errors"
 	"time"
 
@@ -18,9 +19,12 @@ import (
 // installed. What cannot be used ends the order, with a back-off, since no later try would bring another
 // certificate, and a new order at once would as a rule bring the same.
 
-// unreadableFor is how long a chain that cannot be read is asked for again, run by run: a proxy's page ends
-// some time, and what does not is no certificate.
-const unreadableFor = 24 * time.Hour
+// How long what a CA has issued is asked for, run by run, before its order is given up: a proxy's page ends some time, and what
+// does not is no certificate; a CA that is broken may be so for days.
+const (
+	unreadableFor = 24 * time.Hour
+	brokenFor     = 7 * 24 * time.Hour
+)
 
 // download fetches the certificate and makes it durable.
 func (d *driver) download(ctx context.Context) error {
@@ -28,12 +32,12 @@ func (d *driver) download(ctx context.Context) error {
 	defer cancel()
 	served, err := d.e.acme().Certificate(rctx, d.o.Certificate)
 	if err != nil {
-		if effect, p := order.EffectOf(err); effect == order.Refused {
-			d.looked = d.looked && p.Status != 404
-		}
-		return d.trouble("certificate", err)
+		return d.unserved(ctx, err)
 	}
 	asked := order.Asked{Names: d.o.Names, Key: d.material.Public, At: d.caTime(served.Reply)}
+	if asked.Former, err = d.former(ctx); err != nil {
+		return err
+	}
 	got, err := asked.Accept(served.PEM)
 	if err != nil {
 		return d.unfit(ctx, err)
@@ -50,19 +54,71 @@ func (d *driver) download(ctx context.Context) error {
 	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 }
 
+// former are the certificates of the lineage's earlier orders where the new one has the key of an earlier one: a CA, or a cache
+// before it, that serves one of these again has not renewed anything, and would be asked for another with every run.
+func (d *driver) former(ctx context.Context) ([][]byte, error) {
+	if d.o.Request.OldKey == "" {
+		return nil, nil // a person's own CSR is not renewed by itself
+	}
+	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{Lineage: d.o.Lineage})
+	var list [][]byte
+	for _, o := range orders {
+		if block, _ := pem.Decode(o.Chain); block != nil && o.ID != d.o.ID {
+			list = append(list, block.Bytes)
+		}
+	}
+	return list, err
+}
+
+// unserved handles a certificate that the CA says is issued and that cannot be had. An order must not keep its lineage from
+// another one for ever, though nothing is wrong with it but that.
+func (d *driver) unserved(ctx context.Context, err error) error {
+	effect, p := order.EffectOf(err)
+	if effect == order.Refused {
+		d.looked = d.looked && p.Status != 404
+	}
+	broken := p == nil && !foreign(err) || p != nil && (p.Status >= 500 || p.Status == 429)
+	if lost, ok := errors.AsType[*acme.Lost](err); ok && lost.Reply.Status/100 == 2 {
+		broken = false // it has answered, with something else
+	}
+	now, since := d.e.Clock.Now(), d.issuedSince()
+	switch {
+	case !foreign(err) && d.accountTrouble(err) != nil,
+		now.Before(since.Add(unreadableFor)), broken && now.Before(since.Add(brokenFor)):
+		return d.trouble("certificate", err)
+	}
+	return d.endUnfit(ctx, &order.Unfit{Flaw: order.Unreadable, Why: failure.Clean(err.Error())})
+}
+
+// issuedSince is since when a certificate can be asked for.
+func (d *driver) issuedSince() time.Time {
+	if d.o.FinalizeSentAt.IsZero() {
+		return d.o.CreatedAt
+	}
+	return d.o.FinalizeSentAt
+}
+
 // unfit handles a chain that is not what was asked for.
 func (d *driver) unfit(ctx context.Context, err error) error {
 	why, ok := errors.AsType[*order.Unfit](err)
 	switch {
 	case !ok:
 		return d.trouble("certificate", err)
-	case why.Flaw == order.Unreadable && d.e.Clock.Now().Before(d.o.FinalizeSentAt.Add(unreadableFor)):
+	case why.Passing(d.e.Clock.Now()) && d.e.Clock.Now().Before(d.issuedSince().Add(unreadableFor)):
+		if why.Flaw == order.NotBegun || why.Flaw == order.Over { // only time brings another answer
+			return d.stop(failure.CAUnavailable, "The order is kept and goes on with the next run.",
+				"the certificate that the CA issued for %s cannot be used yet: %s", d.o.Lineage, why.Why)
+		}
 		return d.trouble("certificate", err)
 	case why.Flaw == order.OtherKey && !d.finalized:
 		// This process sent no CSR that the CA accepted, so somebody else may have (rule 6).
 		return d.settle(ctx, order.Action{State: ledger.TakenState, Class: failure.Taken,
 			Why: "another holder of the account finalized the order for " + d.o.Lineage + " with a key of its own"})
 	}
+	return d.endUnfit(ctx, why)
+}
+
+func (d *driver) endUnfit(ctx context.Context, why *order.Unfit) error {
 	end := order.Unusable(d.o.Lineage, why)
 	d.o.Remedy = end.Remedy
 	return d.settle(ctx, order.Action{State: ledger.Invalid, Class: end.Class, Why: end.Sentence})

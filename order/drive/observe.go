@@ -23,7 +23,7 @@ func (d *driver) look(ctx context.Context) error {
 	defer cancel()
 	reply, err := d.e.acme().Order(rctx, d.o.URL)
 	if err != nil {
-		return d.notShown(ctx, err)
+		return d.notShown(err)
 	}
 	if err := d.unclear(reply); err != nil {
 		return d.notUnderstood(reply, err)
@@ -41,6 +41,12 @@ func (d *driver) look(ctx context.Context) error {
 		d.calm("order")
 	}
 	d.absorb(reply)
+	if d.unlocated() {
+		return nil
+	}
+	if first && reply.Status == "pending" {
+		d.reopen()
+	}
 	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first ||
 		reply.Status == "ready" && d.finalizes > 0
 	if !fresh && waits {
@@ -49,9 +55,13 @@ func (d *driver) look(ctx context.Context) error {
 	return nil
 }
 
+// mostMissing is how often in a row an order may be missing before it is left to a later run: a CA of several machines does
+// not show at once on all of them what one has just made or finalized.
+const mostMissing = 4
+
 // notShown handles an order that the CA does not show. A 404 means that it expired only if the CA's own clock is past its
 // `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
-func (d *driver) notShown(ctx context.Context, err error) error {
+func (d *driver) notShown(err error) error {
 	effect, p := order.EffectOf(err)
 	reply, answered := answerIn(err)
 	switch {
@@ -65,8 +75,12 @@ func (d *driver) notShown(ctx context.Context, err error) error {
 		return nil
 	case effect != order.Refused || p.Status != 404:
 		return d.trouble("order", err)
+	case d.troubles["order"] < mostMissing-1:
+		return d.trouble("order", err)
 	}
-	return d.missing(ctx, p)
+	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; "+
+		failure.Command("orderly", "order", "show", fmt.Sprint(d.o.ID))+" has its history.",
+		"the CA does not know the order for %s any more, though it has not expired: %s", d.o.Lineage, p.Error())
 }
 
 // notUnderstood handles an order of which the CA shows nothing that can be understood.
@@ -142,11 +156,6 @@ func (d *driver) absorb(reply acme.Order) {
 		o.Certificate = reply.Certificate
 	}
 	d.adopt(reply.Authorizations)
-	if o.State == ledger.Invalid && !o.MissingSince.IsZero() {
-		d.booked = true
-		return // it was given up, and another one may have been made meanwhile
-	}
-	o.MissingSince = time.Time{}
 	switch reply.Status {
 	case "pending":
 		o.State = ledger.PendingState
@@ -206,6 +215,8 @@ func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
 	})
 	if list := order.Failed(d.o); len(list) > 0 {
 		d.blame(list, fell)
+	} else if list := order.GivenUp(d.o); len(list) > 0 && d.o.State == ledger.PendingState && !d.o.Releasing {
+		d.hopeless(list[0])
 	}
 	if trouble != nil {
 		d.looked = d.looked && d.o.State != ledger.PendingState
@@ -249,10 +260,11 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 	}
 	a.Status = reply.Status
 	kind := d.kindOf(a)
-	for _, c := range reply.Challenges {
-		if c.Type == kind {
+	chosen := choose(a, kind, reply.Challenges)
+	for i, c := range reply.Challenges {
+		if i == chosen {
 			d.absorbChallenge(a, c)
-		} else if a.Final() && c.Error != nil { // another holder of the account tried it by another challenge
+		} else if c.Type != kind && a.Final() && c.Error != nil { // another holder of the account tried it by another challenge
 			a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
 		}
 	}
@@ -264,6 +276,9 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 
 func (d *driver) absorbChallenge(a *ledger.Authorization, c acme.Challenge) {
 	before, status := order.Fallen(a), d.statusOf(a, c)
+	if c.Token != a.Token {
+		d.placed[a.URL] = false // what stands is for a token that the CA does not look for any more
+	}
 	a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token = c.URL, c.Type, status, c.Token
 	if c.Status == "processing" && !d.e.Account().ShowsProcessing {
 		d.account = true

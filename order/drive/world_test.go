@@ -120,8 +120,7 @@ func (w *web) Plan(_ context.Context, r ledger.Request, p order.Proof, _ string)
 
 // Suits implements order.Solver.
 func (w *web) Suits(placement string, r ledger.Request, p order.Proof) bool {
-	root, _, _ := strings.Cut(placement, " ")
-	return root == rootsOf(r)[p.Name]
+	return placement == rootsOf(r)[p.Name]+" "+p.Token
 }
 
 // Place implements order.Solver.
@@ -180,6 +179,7 @@ type disk struct {
 	// superseded is what has taken the place of each certificate that comes; "" for nothing.
 	superseded string
 	onDeploy   func()
+	key        []byte // that came with the last certificate
 }
 
 // Install implements order.Installer. A key that is not the certificate's fails.
@@ -196,6 +196,7 @@ func (d *disk) Install(_ context.Context, o *ledger.Order, privateKey, chain []b
 		return order.Installation{Superseded: d.superseded}, nil
 	}
 	d.installs[o.Lineage]++
+	d.key = privateKey
 	return order.Installation{}, nil
 }
 

@@ -1,0 +1,72 @@
+package drive
+
+import (
+	"fmt"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// What a CA has shown once it may show otherwise later: an authorization that was valid and has to be proven again, or was given
+// up by another client, another challenge, an order that is issued and never says where. What is believed because it was
+// seen once must not make runs wait for what cannot come.
+
+// reopen asks for all authorizations again where the order is pending though none of them was when an earlier run saw it.
+func (d *driver) reopen() {
+	if len(order.Unfinished(d.o)) > 0 {
+		return
+	}
+	for _, a := range d.o.Authorizations {
+		if a.Status != ledger.AuthorizationReplaced {
+			a.Status = ledger.AuthorizationPending
+			delete(d.seen, a.URL)
+		}
+	}
+}
+
+// hopeless ends an order that the CA calls pending though one of its authorizations is over: its siblings are answered, and
+// another order may follow.
+func (d *driver) hopeless(a *ledger.Authorization) {
+	d.dead(fmt.Sprintf("the order for %s cannot be finished: the authorization for %s is %s", d.o.Lineage, a.FullName(), a.Status))
+}
+
+func (d *driver) dead(why string) {
+	d.o.State, d.o.Class, d.o.Sentence, d.o.Remedy = ledger.Invalid, string(failure.CARefused), failure.Clean(why), ""
+	d.note("order died", "%s", d.o.Sentence)
+}
+
+// unlocated ends an order of which the CA says that it has issued, and not where, for as long as a certificate that cannot be read is
+// asked for.
+func (d *driver) unlocated() bool {
+	if d.o.State != ledger.Valid || d.o.Certificate != "" || !d.e.Clock.Now().After(d.issuedSince().Add(unreadableFor)) {
+		return false
+	}
+	d.dead("the CA calls the order for " + d.o.Lineage + " valid, and has not said for a day where its certificate is")
+	return true
+}
+
+// choose is which of an authorization's challenges is meant, -1 for none: of several of one type the one that was answered or
+// whose token stands, else one that can still be answered.
+func choose(a *ledger.Authorization, kind string, list []acme.Challenge) int {
+	best, worth := -1, 0
+	for i, c := range list {
+		if c.Type != kind {
+			continue
+		}
+		this := 1
+		switch {
+		case c.URL == a.ChallengeURL && c.Token == a.Token:
+			this = 4
+		case c.Token == a.Token:
+			this = 3
+		case c.Status != ledger.AuthorizationInvalid:
+			this = 2
+		}
+		if this > worth {
+			best, worth = i, this
+		}
+	}
+	return best
+}
