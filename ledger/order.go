@@ -94,6 +94,9 @@ type Order struct {
 	// Releasing: its pending authorizations are to be deactivated, since it cannot go on and that is what costs least at
 	// this CA, or because the operator said so. Once set it stays: a run that is killed on the way is continued.
 	Releasing bool `json:"releasing,omitempty"`
+	// MissingSince is when the CA, by its own clock, first did not know the order any more, though it had not expired; zero
+	// while it shows it.
+	MissingSince time.Time `json:"missing_since,omitzero"`
 
 	URL         string    `json:"url,omitempty"`
 	Finalize    string    `json:"finalize_url,omitempty"`

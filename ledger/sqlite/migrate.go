@@ -16,7 +16,7 @@ var migrations embed.FS
 
 // current is the version of the last file in migrations, a test keeps it true. Those before it were
 // never released, so that there is nothing yet to migrate from.
-const current = 6
+const current = 7
 
 // checkVersion refuses a ledger that another version of Orderly made: a column that means something
 // else there would be misread, and an order with it.

@@ -12,7 +12,7 @@ import (
 )
 
 const orderColumns = `id, version, account_id, lineage, name_key, profile, state, request, created_at, updated_at,
-	settled_at, not_before, superseded, releasing, url, finalize_url, certificate_url, ca_status, expires_at, replaces,
+	settled_at, not_before, superseded, releasing, missing_since, url, finalize_url, certificate_url, ca_status, expires_at, replaces,
 	create_sent_at, create_sends, key_path, key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, alternates,
 	installed_at, redeploys, deployed_at, class, sentence, remedy, problem`
 
@@ -23,8 +23,8 @@ func scanOrder(r row) (*ledger.Order, error) {
 	o := &ledger.Order{}
 	var nameKey, request, chain, alternates, problem string
 	err := r.Scan(&o.ID, &o.Version, &o.AccountID, &o.Lineage, &nameKey, &o.Profile, &o.State, &request,
-		at(&o.CreatedAt), at(&o.UpdatedAt), at(&o.SettledAt), at(&o.NotBefore), &o.Superseded, &o.Releasing, &o.URL, &o.Finalize,
-		&o.Certificate, &o.CAStatus, at(&o.Expires), &o.Replaces, at(&o.CreateSentAt), &o.CreateSends, &o.Key.Path,
+		at(&o.CreatedAt), at(&o.UpdatedAt), at(&o.SettledAt), at(&o.NotBefore), &o.Superseded, &o.Releasing,
+		at(&o.MissingSince), &o.URL, &o.Finalize, &o.Certificate, &o.CAStatus, at(&o.Expires), &o.Replaces, at(&o.CreateSentAt), &o.CreateSends, &o.Key.Path,
 		&o.Key.SHA256, &o.CSR.Path, &o.CSR.SHA256, at(&o.FinalizeSentAt), &chain, &alternates,
 		at(&o.InstalledAt), &o.Redeploys, at(&o.DeployedAt), &o.Class, &o.Sentence, &o.Remedy, &problem)
 	if err != nil {

@@ -49,7 +49,7 @@ func (w *writer) orderNames(o *ledger.Order) {
 func (w *writer) orderValues(o *ledger.Order) []any {
 	return []any{
 		string(o.State), w.json(o.Request), micros(o.UpdatedAt), micros(o.SettledAt), micros(o.NotBefore),
-		number(o.Superseded), number(o.Releasing), o.URL, o.Finalize, o.Certificate, o.CAStatus, micros(o.Expires), o.Replaces,
+		number(o.Superseded), number(o.Releasing), micros(o.MissingSince), o.URL, o.Finalize, o.Certificate, o.CAStatus, micros(o.Expires), o.Replaces,
 		micros(o.CreateSentAt), o.CreateSends, o.Key.Path, o.Key.SHA256, o.CSR.Path, o.CSR.SHA256,
 		micros(o.FinalizeSentAt), string(o.Chain), w.alternates(o), micros(o.InstalledAt), o.Redeploys, micros(o.DeployedAt), o.Class,
 		o.Sentence, o.Remedy, string(o.Problem),
@@ -73,11 +73,11 @@ func (w *writer) insertOrder(o *ledger.Order) {
 		}
 	}
 	args := append(w.orderValues(o), o.AccountID, o.Lineage, ledger.NameKey(o.Names), o.Profile, micros(o.CreatedAt))
-	w.insert(&o.ID, `INSERT INTO orders (state, request, updated_at, settled_at, not_before, superseded, releasing, url,
+	w.insert(&o.ID, `INSERT INTO orders (state, request, updated_at, settled_at, not_before, superseded, releasing, missing_since, url,
 			finalize_url, certificate_url, ca_status, expires_at, replaces, create_sent_at, create_sends, key_path,
 			key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, alternates, installed_at, redeploys, deployed_at, class, sentence,
 			remedy, problem, version, account_id, lineage, name_key, profile, created_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?)`, args...)
 	w.liveTwice()
 	if w.err == nil {
 		set(w, &o.Version, 1)
@@ -90,7 +90,7 @@ func (w *writer) updateOrder(o *ledger.Order) {
 		return
 	}
 	res, err := w.tx.ExecContext(w.ctx, w.dialect.Rebind(`UPDATE orders SET state = ?, request = ?, updated_at = ?,
-			settled_at = ?, not_before = ?, superseded = ?, releasing = ?, url = ?, finalize_url = ?, certificate_url = ?, ca_status = ?,
+			settled_at = ?, not_before = ?, superseded = ?, releasing = ?, missing_since = ?, url = ?, finalize_url = ?, certificate_url = ?, ca_status = ?,
 			expires_at = ?, replaces = ?, create_sent_at = ?, create_sends = ?, key_path = ?, key_sha256 = ?, csr_path = ?,
 			csr_sha256 = ?, finalize_sent_at = ?, chain = ?, alternates = ?, installed_at = ?, redeploys = ?, deployed_at = ?, class = ?,
 			sentence = ?, remedy = ?, problem = ?, version = version + 1

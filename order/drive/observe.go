@@ -23,7 +23,7 @@ func (d *driver) look(ctx context.Context) error {
 	defer cancel()
 	reply, err := d.e.acme().Order(rctx, d.o.URL)
 	if err != nil {
-		return d.notShown(err)
+		return d.notShown(ctx, err)
 	}
 	if err := d.unclear(reply); err != nil {
 		return d.notUnderstood(reply, err)
@@ -55,13 +55,9 @@ func (d *driver) look(ctx context.Context) error {
 	return nil
 }
 
-// mostMissing is how often in a row an order may be missing before it is left to a later run: a CA of several machines does
-// not show at once on all of them what one has just made or finalized.
-const mostMissing = 4
-
 // notShown handles an order that the CA does not show. A 404 means that it expired only if the CA's own clock is past its
 // `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
-func (d *driver) notShown(err error) error {
+func (d *driver) notShown(ctx context.Context, err error) error {
 	effect, p := order.EffectOf(err)
 	reply, answered := answerIn(err)
 	switch {
@@ -75,12 +71,8 @@ func (d *driver) notShown(err error) error {
 		return nil
 	case effect != order.Refused || p.Status != 404:
 		return d.trouble("order", err)
-	case d.troubles["order"] < mostMissing-1:
-		return d.trouble("order", err)
 	}
-	return d.stop(failure.CARefused, "It is looked for again with every run until it has expired; "+
-		failure.Command("orderly", "order", "show", fmt.Sprint(d.o.ID))+" has its history.",
-		"the CA does not know the order for %s any more, though it has not expired: %s", d.o.Lineage, p.Error())
+	return d.missing(ctx, p)
 }
 
 // notUnderstood handles an order of which the CA shows nothing that can be understood.
@@ -156,6 +148,11 @@ func (d *driver) absorb(reply acme.Order) {
 		o.Certificate = reply.Certificate
 	}
 	d.adopt(reply.Authorizations)
+	if o.State == ledger.Invalid && !o.MissingSince.IsZero() {
+		d.booked = true
+		return // it was given up, and another one may have been made meanwhile
+	}
+	o.MissingSince = time.Time{}
 	switch reply.Status {
 	case "pending":
 		o.State = ledger.PendingState

@@ -46,6 +46,7 @@ CREATE TABLE orders (
     not_before       BIGINT NOT NULL,
     superseded       BIGINT NOT NULL,
     releasing        BIGINT NOT NULL,
+    missing_since    BIGINT NOT NULL,
     url              TEXT   NOT NULL,
     finalize_url     TEXT   NOT NULL,
     certificate_url  TEXT   NOT NULL,

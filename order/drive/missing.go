@@ -1,0 +1,100 @@
+package drive
+
+// A CA may not know an order any more that has not expired: it lost it, or somebody tidied it away. One 404 proves nothing (a
+// machine that lags behind, a wrong one behind a proxy), and rule 12 forbids to call the order expired. But the CA's word that
+// stays the same for a day, by the CA's own clock, must not keep the names from a certificate until the order would have
+// expired: it is given up, with a back-off. Its authorizations are asked for before. What the CA shows as pending is answered, as
+// that of any dead order; what it does not show may be pending all the same, and is counted until its time is over.
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/order"
+)
+
+// mostMissing is how often in a row an order may be missing before it is left to a later run: a CA of several machines does
+// not show at once on all of them what one has just made or finalized.
+const mostMissing = 4
+
+// missingFor is how long an order must be missing before it is given up.
+const missingFor = 24 * time.Hour
+
+// missing handles an order that the CA does not know, though it has not expired.
+func (d *driver) missing(ctx context.Context, p *acme.Problem) error {
+	o, now := d.o, d.caTime(p.Reply)
+	given := o.State == ledger.Invalid && !o.MissingSince.IsZero()
+	if d.troubles["order"] < mostMissing-1 && !given {
+		return d.trouble("order", p)
+	}
+	if !p.Page && (o.MissingSince.IsZero() || o.MissingSince.After(now)) {
+		o.MissingSince = now
+	}
+	if p.Page || now.Sub(o.MissingSince) < missingFor {
+		return d.stop(failure.CARefused, "It is looked for again with every run, and given up when it has been missing for a day; "+
+			failure.Command("orderly", "order", "show", fmt.Sprint(o.ID))+" has its history.",
+			"the CA does not know the order for %s any more, though it has not expired: %s", o.Lineage, p.Error())
+	}
+	unseen, err := d.showLeft(ctx)
+	if err != nil {
+		return d.trouble("authorization", err)
+	}
+	d.lose(p, unseen)
+	return nil
+}
+
+// showLeft asks for the authorizations of a missing order, and returns those that the CA does not know either.
+func (d *driver) showLeft(ctx context.Context) (unseen []*ledger.Authorization, err error) {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	for _, a := range order.Unfinished(d.o) {
+		reply, err := d.e.acme().Authorization(rctx, a.URL)
+		if err == nil {
+			err = unclearAuthorization(reply)
+		}
+		switch {
+		case err == nil:
+			d.absorbAuthorization(a, reply)
+		case gone(err):
+			unseen = append(unseen, a)
+		default:
+			return nil, err
+		}
+	}
+	return unseen, nil
+}
+
+// lose gives a missing order up. Where some of its authorizations are pending for certain it is not at its end before they
+// are answered.
+func (d *driver) lose(p *acme.Problem, unseen []*ledger.Authorization) {
+	o := d.o
+	pending := len(order.Unfinished(o)) > len(unseen)
+	issued := !pending && !o.FinalizeSentAt.IsZero() && o.State.Live()
+	if o.State != ledger.Invalid {
+		o.Class, o.Remedy = string(failure.CARefused), ""
+		o.Sentence = failure.Clean(fmt.Sprintf("the CA has not known the order for %s since %s, though it had not expired: %s", o.Lineage,
+			o.MissingSince.UTC().Format(time.RFC3339), p.Error()))
+		d.said(p)
+		if !issued { // whose end is nobody's failure here
+			d.fell(d.e.Clock.Now())
+		}
+	}
+	d.booked, d.looked = true, true
+	d.note("order missing", "%s", o.Sentence)
+	switch {
+	case pending:
+		o.State = ledger.Invalid
+		for _, a := range unseen {
+			d.seen[a.URL] = true
+			d.block(a, p)
+		}
+	case issued:
+		o.State, o.Class = ledger.LostState, string(failure.AnswerLost)
+	default:
+		o.State, o.Releasing = ledger.ReleasedState, true
+	}
+}
