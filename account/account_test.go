@@ -126,7 +126,7 @@ func TestACAThatTakesNoKeyOfOursIsSaidSo(t *testing.T) {
 	for _, algorithms := range [][]string{{"EdDSA"}, {"PS256", "ES512"}} {
 		w := newWorld(t, testca.Config{Algorithms: algorithms})
 		_, err := w.run().RegisterNew(t.Context(), w.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
-		if failure.ClassOf(err) != failure.CARefused || !strings.Contains(failure.RemedyOf(err), "--server") || w.requests("new-account") != 1 {
+		if failure.ClassOf(err) != failure.CARefused || !strings.Contains(string(failure.RemedyOf(err)), "--server") || w.requests("new-account") != 1 {
 			t.Errorf("%v: %d requests, %v; %s", algorithms, w.requests("new-account"), err, failure.RemedyOf(err))
 		}
 	}
@@ -192,7 +192,7 @@ func TestTheTermsThatACAWantsAgreedToAreNamed(t *testing.T) {
 	w.ca.Inject(testca.Fault{Kind: "new-account", Action: testca.Respond, Status: 403, Problem: "userActionRequired", Detail: "Terms of service have changed",
 		Header: map[string]string{"Link": `<` + page + `>;rel="terms-of-service"`}})
 	_, err := w.run().RegisterNew(t.Context(), w.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
-	if err == nil || !strings.Contains(err.Error(), page) || !strings.Contains(failure.RemedyOf(err), page) {
+	if err == nil || !strings.Contains(err.Error(), page) || !strings.Contains(string(failure.RemedyOf(err)), page) {
 		t.Errorf("%v; %s", err, failure.RemedyOf(err))
 	}
 }

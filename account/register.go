@@ -189,7 +189,7 @@ func refusedAccount(server string, err error) error {
 }
 
 // registrationRemedy is what to do where a CA makes no account, by its problem.
-func registrationRemedy(p *acme.Problem) string {
+func registrationRemedy(p *acme.Problem) failure.Remedy {
 	switch p.Type {
 	case "invalidContact", "unsupportedContact":
 		return "Give another address with -m, or none: --register-unsafely-without-email."
@@ -202,7 +202,7 @@ func registrationRemedy(p *acme.Problem) string {
 			"(ES256, ES384, RS256)."
 	case "userActionRequired":
 		if p.Link != "" {
-			return "Do what " + p.Link + " asks for, and run the same command again."
+			return "Do what " + failure.Remedy(p.Link) + " asks for, and run the same command again."
 		}
 	}
 	return "Read the CA's words; the account's key is kept, and the next run asks with it again."

@@ -12,7 +12,7 @@ import (
 
 // Advice is what to do where a CA cannot be talked to: about its name, its certificate, the way to it. It is "" for an error
 // that says nothing of these, such as an answer of the CA's own.
-func Advice(server string, err error) string {
+func Advice(server string, err error) failure.Remedy {
 	if _, answered := errors.AsType[*Problem](err); answered {
 		return ""
 	}
@@ -24,7 +24,7 @@ func Advice(server string, err error) string {
 		return remedy // of the certificate, or the proxy
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return "Check this host's resolver, which does not know the CA: " + failure.Command("getent", "hosts", host) +
+		return "Check this host's resolver, which does not know the CA: " + failure.Remedy(failure.Command("getent", "hosts", host)) +
 			" must print an address. If the name is wrong, correct --server."
 	}
 	if errors.Is(err, ErrNoDirectory) {
@@ -34,16 +34,16 @@ func Advice(server string, err error) string {
 		return "Nothing listens at the CA's address: correct --server, or wait until the CA is up again."
 	}
 	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) {
-		return "Let this host connect to " + failure.Clean(host) + " (outbound firewall, HTTPS_PROXY), or wait until the CA answers."
+		return "Let this host connect to " + failure.Remedy(failure.Clean(host)) + " (outbound firewall, HTTPS_PROXY), or wait until the CA answers."
 	}
 	if strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "HTTP response to HTTPS") {
-		return "See whether --server is right and speaks TLS, and that nothing intercepts the connection to " + failure.Clean(host) + "."
+		return "See whether --server is right and speaks TLS, and that nothing intercepts the connection to " + failure.Remedy(failure.Clean(host)) + "."
 	}
 	return ""
 }
 
 // WrongServer is what to do where something answers at the CA's address, and is no CA: waiting alone would not help.
-func WrongServer(server string) string {
-	return "Correct --server, or wait until the CA is up again: " + failure.Command("curl", "-sS", server) +
+func WrongServer(server string) failure.Remedy {
+	return "Correct --server, or wait until the CA is up again: " + failure.Remedy(failure.Command("curl", "-sS", server)) +
 		" must print JSON that names newNonce, newAccount and newOrder."
 }

@@ -55,7 +55,7 @@ func TestWhatKeepsThisHostFromTheCAHasARemedy(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = client.Directory(t.Context())
-		if got := acme.Advice(test.server, err); !strings.Contains(got, test.want) {
+		if got := string(acme.Advice(test.server, err)); !strings.Contains(got, test.want) {
 			t.Errorf("%v: %q lacks %q", err, got, test.want)
 		}
 	}

@@ -113,7 +113,7 @@ func TestAKeyIsReadInEverySpelling(t *testing.T) {
 		if failure.ClassOf(err) != failure.Usage || failure.RemedyOf(err) == "" {
 			t.Errorf("%q: %v", c, err)
 		}
-		if key := strings.TrimSpace(c[1]); len(key) > 2 && strings.Contains(err.Error()+failure.RemedyOf(err), key) {
+		if key := strings.TrimSpace(c[1]); len(key) > 2 && strings.Contains(err.Error()+string(failure.RemedyOf(err)), key) {
 			t.Errorf("%q tells the key", err)
 		}
 	}

@@ -232,7 +232,7 @@ func TestACertificateThatIsNotAcceptedComesWithARemedy(t *testing.T) {
 			order := second(newOrder(t.Context(), client.Account(nil, s.URL+"/1")))
 			for _, err := range []error{err, order} {
 				if !isA[*acme.NotSent](err) || !isA[*tls.CertificateVerificationError](err) || failure.ClassOf(err) != failure.CAUnavailable ||
-					!strings.Contains(failure.RemedyOf(err), remedy) || !strings.Contains(err.Error(), strings.TrimPrefix(s.URL, "https://")) {
+					!strings.Contains(string(failure.RemedyOf(err)), remedy) || !strings.Contains(err.Error(), strings.TrimPrefix(s.URL, "https://")) {
 					t.Errorf("%s: %v (%s)", remedy, err, failure.RemedyOf(err))
 				}
 			}
@@ -252,7 +252,7 @@ func TestABundleThatCannotBeUsedIsNamed(t *testing.T) {
 			if failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), variable) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s=%s: %v", variable, path, err)
 			}
-			if failure.RemedyOf(err) != "correct or unset "+variable {
+			if string(failure.RemedyOf(err)) != "correct or unset "+variable {
 				t.Errorf("remedy %q", failure.RemedyOf(err))
 			}
 		}

@@ -52,7 +52,7 @@ func newTrust(getenv func(string) string) (*trust, error) {
 }
 
 func addBundle(pool *x509.CertPool, variable, path string) ([]byte, error) {
-	remedy := "correct or unset " + variable
+	remedy := failure.Remedy("correct or unset " + variable)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, failure.Wrap(err, failure.Config, remedy, "the TLS roots that %s names cannot be read", variable)
@@ -123,7 +123,7 @@ func (h harmless) Error() string { return failure.Clean(h.error.Error()) }
 
 func (h harmless) Unwrap() error { return h.error }
 
-func trustRemedy(refusal *tls.CertificateVerificationError) string {
+func trustRemedy(refusal *tls.CertificateVerificationError) failure.Remedy {
 	if _, ok := errors.AsType[x509.HostnameError](refusal); ok {
 		return "Check the host name of the CA's directory (--server), and that nothing intercepts the connection."
 	}

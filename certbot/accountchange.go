@@ -151,7 +151,8 @@ func (s *Store) noSuchAccount(server, dir string) error {
 	if err != nil || len(ids) > 0 {
 		remedy = "Name an account that is there: " + cmp.Or(strings.Join(ids, " or "), "--account with the name of its directory") + "."
 	}
-	return failure.New(failure.Account, remedy, "Account at %s does not exist", failure.Clean(dir))
+	return failure.New(failure.Account,
+		failure.Remedy(remedy), "Account at %s does not exist", failure.Clean(dir))
 }
 
 // RequireAccount is ChooseAccount for commands that need an account to be there (unregister, update_account,
@@ -177,7 +178,9 @@ func (m *missingAccount) Error() string {
 
 // Unwrap makes the sentence one of class Account that ErrNoAccount is found in.
 func (m *missingAccount) Unwrap() error {
-	return failure.Wrap(ErrNoAccount, failure.Account, "Register one: "+failure.Command("orderly", "register", "--agree-tos", "-m", "ADDRESS")+".", "")
+	return failure.Wrap(ErrNoAccount, failure.Account,
+		failure.Remedy("Register one: "+failure.Command("orderly", "register", "--agree-tos", "-m", "ADDRESS")+"."),
+		"")
 }
 
 // NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no second one.

@@ -45,7 +45,7 @@ func (s *Store) blankFailure(path string, size int) error {
 		remedy = "Obtain the certificate anew, which replaces the file: " +
 			failure.Command(append([]string{"orderly", "certonly", "--webroot", "-w", "DIR"}, each("-d", c.Names)...)...) + "."
 	}
-	return failure.Wrap(ErrBlank, failure.RenewalFile, remedy, "%s", what)
+	return failure.Wrap(ErrBlank, failure.RenewalFile, failure.Remedy(remedy), "%s", what)
 }
 
 // each puts a flag before each value.
@@ -149,7 +149,7 @@ func (s *Store) adoptable(name string) error {
 			unfinished := strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), aside)
 			if !unfinished && !place.ours(e) {
 				return failure.New(failure.LineageTaken,
-					"Move "+place.dir+" away if nothing uses its files any more, or choose another name with --cert-name.",
+					failure.Remedy("Move "+place.dir+" away if nothing uses its files any more, or choose another name with --cert-name."),
 					"%s is not what certbot leaves of a lineage, and the renewal file %s is empty", filepath.Join(place.dir, e.Name()), s.Dirs.Renewal(name))
 			}
 		}

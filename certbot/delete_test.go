@@ -123,7 +123,7 @@ func TestDeleteTakesNothingThatIsNotTheLineages(t *testing.T) {
 	copied := s.Dirs.Renewal("copy.example")
 	write(t, copied, read(t, conf), 0o644)
 	err := s.Delete("a.example")
-	if class(t, err, failure.LineageBroken); !strings.Contains(failure.RemedyOf(err), copied) {
+	if class(t, err, failure.LineageBroken); !strings.Contains(string(failure.RemedyOf(err)), copied) {
 		t.Error(failure.RemedyOf(err))
 	}
 	must(t, os.Remove(copied))

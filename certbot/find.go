@@ -183,7 +183,7 @@ func (s *Store) Free(name string) error {
 	case there && blankFile(conf):
 		return s.adoptable(name)
 	case there:
-		return failure.New(failure.LineageTaken, "Renew the lineage with --cert-name "+name+", or choose another name.", "the renewal file %s exists", conf)
+		return failure.New(failure.LineageTaken, failure.Remedy("Renew the lineage with --cert-name "+name+", or choose another name."), "the renewal file %s exists", conf)
 	}
 	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
 		taken, err := occupied(dir)
@@ -208,7 +208,7 @@ func present(path string) (bool, error) {
 // leftOver is the error for a directory that stands where a lineage's should go.
 func leftOver(dir string) error {
 	return failure.New(failure.LineageTaken,
-		"Move "+dir+" away if nothing uses its files any more, or choose another name with --cert-name.",
+		failure.Remedy("Move "+dir+" away if nothing uses its files any more, or choose another name with --cert-name."),
 		"%s exists and is not empty, but belongs to no lineage (there is no renewal file for it)", dir)
 }
 

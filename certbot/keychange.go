@@ -152,7 +152,7 @@ func (s *Store) InstallKey(c *KeyChange) (Account, error) {
 		}
 		return a, nil
 	}
-	return Account{}, failure.New(failure.Account, fmt.Sprintf("Put the account's directory back; its new key is in %s.", s.keyChange(c.From)),
+	return Account{}, failure.New(failure.Account, failure.Remedy(fmt.Sprintf("Put the account's directory back; its new key is in %s.", s.keyChange(c.From))),
 		"the account %s, whose key was changed, is gone from this host", c.From)
 }
 

@@ -176,11 +176,14 @@ func (l *Lineage) Usable() error {
 func (l *Lineage) Orderable() error {
 	remedy := "Name what it is to be for: " + failure.Command("orderly", "certonly", "--cert-name", l.Name, "-d", "NAME") + "."
 	if len(l.Certificate.Names) == 0 {
-		return failure.New(failure.BadName, remedy, "the certificate of %s has no name", l.Name)
+		return failure.New(failure.BadName,
+			failure.Remedy(remedy), "the certificate of %s has no name", l.Name)
 	}
 	for _, name := range l.Certificate.Names {
 		if _, ok := outside.Name(name); !ok {
-			return failure.New(failure.BadName, remedy, "the certificate of %s has a name that no CA can be asked for, %s", l.Name, name)
+			return failure.New(failure.BadName,
+				failure.Remedy(remedy),
+				"the certificate of %s has a name that no CA can be asked for, %s", l.Name, name)
 		}
 	}
 	return nil
@@ -189,7 +192,7 @@ func (l *Lineage) Orderable() error {
 // KeyNeeded is the error of a renewal that was to keep a private key which is lost.
 func (l *Lineage) KeyNeeded() error {
 	return failure.Wrap(l.KeyLost, failure.LineageBroken,
-		"Put it back, or have a new one made: "+failure.Command("orderly", "renew", "--cert-name", l.Name, "--new-key")+".",
+		failure.Remedy("Put it back, or have a new one made: "+failure.Command("orderly", "renew", "--cert-name", l.Name, "--new-key")+"."),
 		"the private key of %s is to stay the same and is lost", l.Name)
 }
 
@@ -208,7 +211,7 @@ func forbidden(err error, name string) error {
 
 func broken(cause error, name, format string, args ...any) error {
 	return failure.Wrap(cause, failure.LineageBroken,
-		fmt.Sprintf("Let the links in live/%s lead to a complete version in archive/%s, or restore both directories from a backup with their links.", name, name),
+		failure.Remedy(fmt.Sprintf("Let the links in live/%s lead to a complete version in archive/%s, or restore both directories from a backup with their links.", name, name)),
 		format, args...)
 }
 

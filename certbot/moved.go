@@ -29,7 +29,7 @@ func (r *Renewal) movedFrom(d Dirs) string {
 
 func (r *Renewal) movedFailure(d Dirs, old string) error {
 	return failure.New(failure.LineageBroken,
-		fmt.Sprintf("Run `orderly renew --config-dir %s`, which writes today's paths into the renewal files; for certbot, that is enough as well.", failure.Quote(d.Config)),
+		failure.Remedy(fmt.Sprintf("Run `orderly renew --config-dir %s`, which writes today's paths into the renewal files; for certbot, that is enough as well.", failure.Quote(d.Config))),
 		"the configuration directory was moved: the renewal file %s names %s, which is gone, and the certificate is in %s",
 		r.Path, filepath.Dir(r.Cert), d.live(r.Name))
 }

@@ -87,7 +87,7 @@ func parseFailure(err error, path string) error {
 	if errors.As(err, &p) && strings.HasPrefix(p.Reason, "duplicate") {
 		remedy = "Remove one of the two; certbot cannot read the file either."
 	}
-	return failure.Wrap(err, failure.RenewalFile, remedy, "the renewal file %s does not parse", path)
+	return failure.Wrap(err, failure.RenewalFile, failure.Remedy(remedy), "the renewal file %s does not parse", path)
 }
 
 // read takes from the parsed file what Renewal shows.
@@ -106,7 +106,7 @@ func (r *Renewal) read(d Dirs) error {
 	section, ok := r.file.Section("renewalparams")
 	if !ok {
 		r.Params, r.Notes = Params{}, nil
-		r.Unusable = failure.New(failure.RenewalFile, "Obtain the certificate anew with certonly --cert-name "+r.Name+".",
+		r.Unusable = failure.New(failure.RenewalFile, failure.Remedy("Obtain the certificate anew with certonly --cert-name "+r.Name+"."),
 			"the renewal file %s lacks the section [renewalparams]", r.Path)
 		return nil
 	}
@@ -124,7 +124,7 @@ func (r *Renewal) reference(in *reader, l link, d Dirs) {
 	}
 	remedy := fmt.Sprintf("Write the line %s = %s, as certbot does.", l.kind, filepath.Join(d.live(r.Name), l.kind+".pem"))
 	if *l.path == "" {
-		in.err = failure.New(failure.RenewalFile, remedy, "the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
+		in.err = failure.New(failure.RenewalFile, failure.Remedy(remedy), "the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
 		return
 	}
 	in.failWith(root, l.kind, remedy, fmt.Sprintf("%s is no absolute path: %q", l.kind, failure.Clean(*l.path)))
@@ -190,7 +190,7 @@ func (r *Renewal) Usable(names []string) error {
 	case r.Unusable != nil:
 		return r.Unusable
 	case r.Params.Authenticator == "":
-		return failure.New(failure.RenewalFile, "Name it once: "+failure.Command("orderly", "reconfigure", "--cert-name", r.Name, "--webroot", "-w", "DIR")+".",
+		return failure.New(failure.RenewalFile, failure.Remedy("Name it once: "+failure.Command("orderly", "reconfigure", "--cert-name", r.Name, "--webroot", "-w", "DIR")+"."),
 			"Renewal configuration file %s does not specify an authenticator", r.Path)
 	case r.Params.Authenticator != "webroot":
 		return nil

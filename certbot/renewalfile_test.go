@@ -100,7 +100,7 @@ func TestUnreadableRenewalFilesNameLineAndRemedy(t *testing.T) {
 			if !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), s.Dirs.Renewal("a.example")) {
 				t.Errorf("error %q, want %q", err, c.want)
 			}
-			if !strings.Contains(failure.RemedyOf(err), c.remedy) {
+			if !strings.Contains(string(failure.RemedyOf(err)), c.remedy) {
 				t.Errorf("remedy %q, want %q", failure.RemedyOf(err), c.remedy)
 			}
 		})
@@ -137,7 +137,7 @@ func TestTheWebrootIsTheMapsOtherwiseTheLastPath(t *testing.T) {
 		if c.err == "" {
 			continue
 		}
-		if class(t, err, failure.WebrootUnset); !strings.Contains(err.Error(), c.err) || !strings.Contains(failure.RemedyOf(err), "--cert-name a.example") {
+		if class(t, err, failure.WebrootUnset); !strings.Contains(err.Error(), c.err) || !strings.Contains(string(failure.RemedyOf(err)), "--cert-name a.example") {
 			t.Errorf("%s: %v (%s)", name, err, failure.RemedyOf(err))
 		}
 	}

@@ -61,7 +61,7 @@ func TestCopiedRenewalFilesAreTold(t *testing.T) {
 				break
 			}
 			class(t, err, failure.LineageBroken)
-			_, remedy, ok := strings.Cut(failure.RemedyOf(err), "is the copy: ")
+			_, remedy, ok := strings.Cut(string(failure.RemedyOf(err)), "is the copy: ")
 			if !ok || tries > 2 {
 				t.Fatalf("%s: %v, remedy %q", name, err, failure.RemedyOf(err))
 			}

@@ -75,7 +75,7 @@ func (r *Renewal) Webroot(name string) (string, error) {
 func (r *Renewal) unset(format string, args ...any) error {
 	remedy := "Name it: " + failure.Command("orderly", "reconfigure", "--cert-name", r.Name, "--webroot", "-w", "DIR") +
 		", or with certonly, where names have different ones: -w DIR before the -d of each."
-	return failure.New(failure.WebrootUnset, remedy, format, args...)
+	return failure.New(failure.WebrootUnset, failure.Remedy(remedy), format, args...)
 }
 
 // entry finds a name in the map, -1 if it is not there. Somebody who edited the file may have written it in capitals.

@@ -21,6 +21,7 @@ func oneArgument(what string) cobra.PositionalArgs {
 
 // noCommand is the error for the name of a command that there is not.
 func noCommand(c *cobra.Command, name string) error {
-	return failure.New(failure.Usage, "`"+c.CommandPath()+" --help` lists the commands.",
+	return failure.New(failure.Usage,
+		failure.Remedy("`"+c.CommandPath()+" --help` lists the commands."),
 		"there is no command %s %s", c.CommandPath(), failure.Clean(name))
 }

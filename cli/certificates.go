@@ -199,7 +199,7 @@ func remarks(p *printer, disk *certbot.Store, looked []listed) {
 	for _, one := range looked {
 		if original := copies[one.name]; original != "" {
 			err := disk.SharedFailure(one.name, original)
-			p.Warn("%v. %s", err, failure.RemedyOf(err))
+			p.Warn("%v. %s", err, p.remedy(failure.RemedyOf(err)))
 		}
 	}
 }

@@ -268,7 +268,7 @@ func (f *certonly) lineage() string {
 func (f *certonly) print(p *printer, r renewal.Result) (int, error) {
 	code := renewal.Exit([]renewal.Result{r}, nil)
 	if p.json {
-		r.Remedy = p.remedy(r.Remedy)
+		r.Remedy = failure.Remedy(p.remedy(r.Remedy))
 		p.print(struct {
 			Version int `json:"version"`
 			renewal.Result

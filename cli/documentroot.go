@@ -31,13 +31,14 @@ func (s *session) documentRoot(ctx context.Context, path string) error {
 	switch failure.ClassOf(err) {
 	case failure.WebrootGone:
 		// which is here the flag itself
-		mend, _, _ := strings.Cut(failure.RemedyOf(err), ", or name the right one")
+		mend, _, _ := strings.Cut(string(failure.RemedyOf(err)), ", or name the right one")
 		mend = strings.TrimSuffix(mend, ".") + ", or name another with -w."
 		// a path just typed is a slip: what stands there stays
 		if strings.HasPrefix(mend, webroot.InItsPlace) {
 			mend = "Name a directory with -w: the one that the web server serves for these names."
 		}
-		return failure.New(failure.WebrootGone, mend, "%s does not exist or is not a directory",
+		return failure.New(failure.WebrootGone, failure.Remedy(mend),
+			"%s does not exist or is not a directory",
 			failure.Clean(path))
 	case failure.Stopped:
 		return err

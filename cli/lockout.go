@@ -36,7 +36,7 @@ func (s *session) lockOutCertbot(ctx context.Context) error {
 			if whom != 0 {
 				remedy = fmt.Sprintf("If it hangs, end it: kill %d", whom)
 			}
-			return failure.Wrap(err, failure.Locked, remedy,
+			return failure.Wrap(err, failure.Locked, failure.Remedy(remedy),
 				"Another instance of Certbot is already running. %s has been at work in %s for too long",
 				s.lockedOutBy(ctx, whom), dir)
 		default:

@@ -63,7 +63,7 @@ func (f *orderList) execute(ctx context.Context, env Env, p *printer) error {
 		orders = append(orders, found...)
 		for _, o := range orders {
 			o.Name()
-			o.Remedy = p.remedy(o.Remedy)
+			o.Remedy = p.remedy(failure.Kept(o.Remedy))
 		}
 	}
 	if p.json {
@@ -140,7 +140,7 @@ func (f *places) showOrder(ctx context.Context, env Env, p *printer, text string
 		return missing
 	}
 	o.Name()
-	o.Remedy = p.remedy(o.Remedy)
+	o.Remedy = p.remedy(failure.Kept(o.Remedy))
 	events, err := s.ledger.Events(ctx, id, 0)
 	if err != nil {
 		return err

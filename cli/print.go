@@ -57,7 +57,7 @@ func (p *printer) say(format string, args ...any) {
 
 // Tell implements host.Reporter.
 func (p *printer) Tell(format string, args ...any) {
-	text := p.remedy(fmt.Sprintf(format, args...))
+	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("tell", text)
 	if !p.quiet && !p.json {
 		p.unbar()
@@ -67,7 +67,7 @@ func (p *printer) Tell(format string, args ...any) {
 
 // Warn implements host.Reporter.
 func (p *printer) Warn(format string, args ...any) {
-	text := p.remedy(fmt.Sprintf(format, args...))
+	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("warning", text)
 	if !p.quiet {
 		p.unbar()

@@ -19,7 +19,7 @@ func refusals(p *printer) []*cobra.Command {
 		commands = append(commands, &cobra.Command{
 			Use: v.Name, Short: v.Short, Hidden: true, DisableFlagParsing: true,
 			RunE: func(*cobra.Command, []string) error {
-				return failure.New(failure.Config, p.asCalled(v.Use), "%s", v.Why)
+				return failure.New(failure.Config, failure.Remedy(p.asCalled(v.Use)), "%s", v.Why)
 			},
 		})
 	}

@@ -27,7 +27,10 @@ type caller struct {
 // and this is the one place that knows how the program was called. A command gets the program's
 // name, and the directories, the server and the account that this run was given: without them it
 // would do its work somewhere else.
-func (c *caller) remedy(text string) string {
+func (c *caller) remedy(r failure.Remedy) string { return c.pasted(r.Say(commandLine)) }
+
+// pasted is a text with commands in it that can be pasted.
+func (c *caller) pasted(text string) string {
 	if !strings.Contains(text, "`orderly ") {
 		return text
 	}

@@ -139,7 +139,7 @@ func (s *session) lockLedger(ctx context.Context) (func() error, error) {
 		}})
 	if held, ok := errors.AsType[*lock.HeldError](err); ok {
 		return nil, failure.Wrap(err, failure.Locked,
-			fmt.Sprintf("Look at process %d; if it hangs, end it.", held.PID),
+			failure.Remedy(fmt.Sprintf("Look at process %d; if it hangs, end it.", held.PID)),
 			"the ledger in %s has been locked for %s", s.ledgerDir(), held.After)
 	}
 	return unlock, err
@@ -181,7 +181,7 @@ func hostID(getenv func(string) string) string {
 }
 
 // remedyOr is the remedy that an error brings, or this one.
-func remedyOr(err error, remedy string) string {
+func remedyOr(err error, remedy failure.Remedy) failure.Remedy {
 	if known := failure.RemedyOf(err); known != "" {
 		return known
 	}

@@ -120,7 +120,7 @@ func (p *printer) received(r renewal.Result) {
 		return
 	}
 	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. Let a "+
-		"timer run %s twice a day.", p.remedy("`orderly renew`"))
+		"timer run %s twice a day.", p.pasted("`orderly renew`"))
 	if found {
 		p.Say("- %s runs %s, which is another program: %s.", task.Name, task.Program, task.End())
 	}
@@ -151,7 +151,7 @@ func (p *printer) looked(r renewal.Result) {
 	case r.Outcome == renewal.Kept:
 		p.say("Certificate not yet due for renewal")
 	case r.Outcome == renewal.Skipped:
-		p.Warn("%s is skipped: %s. %s", r.Path, r.Sentence, r.Remedy)
+		p.Warn("%s is skipped: %s. %s", r.Path, r.Sentence, p.remedy(r.Remedy))
 	case r.Outcome == renewal.Invalid && p.certbot:
 		p.fault("Renewal configuration file %s (cert: %s) produced an unexpected error: %s. Skipping.",
 			r.Path, r.Lineage, r.Sentence)

@@ -59,7 +59,7 @@ type roundView struct {
 
 func printResults(p *printer, results []renewal.Result, err error) {
 	for i := range results {
-		results[i].Remedy = p.remedy(results[i].Remedy)
+		results[i].Remedy = failure.Remedy(p.remedy(results[i].Remedy))
 	}
 	view := roundView{Version: 1, Results: results}
 	if results == nil {
@@ -104,7 +104,7 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 	for _, r := range issued {
 		p.Say("  %s (success)", r.Path)
 		if r.Note != "" {
-			p.Say("    %s%s", p.paint(yellow, "note: "), p.remedy(r.Note))
+			p.Say("    %s%s", p.paint(yellow, "note: "), p.pasted(r.Note))
 		}
 	}
 	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)

@@ -16,7 +16,7 @@ import (
 type Error struct {
 	Class    Class
 	Sentence string // what is wrong and where, without a full stop at the end
-	Remedy   string // what to do about it, as an imperative sentence; may be empty
+	Remedy   Remedy // what to do about it, as an imperative sentence; may be empty
 	Cause    error  // may be nil
 	// Until is when what stands in the way ends by itself; zero where that is not known, or takes a person. The sentence says
 	// it, too: this is for whoever plans by it.
@@ -24,12 +24,12 @@ type Error struct {
 }
 
 // New makes an Error without a cause. The sentence is formatted as by fmt.Sprintf; no argument breaks its line.
-func New(class Class, remedy, format string, args ...any) *Error {
+func New(class Class, remedy Remedy, format string, args ...any) *Error {
 	return &Error{Class: class, Sentence: sentence(format, args), Remedy: remedy}
 }
 
 // Wrap makes an Error around cause. The sentence is formatted as by fmt.Sprintf and should not repeat the cause's text.
-func Wrap(cause error, class Class, remedy, format string, args ...any) *Error {
+func Wrap(cause error, class Class, remedy Remedy, format string, args ...any) *Error {
 	return &Error{Class: class, Sentence: sentence(format, args), Remedy: remedy, Cause: cause}
 }
 
@@ -97,7 +97,7 @@ func ClassOf(err error) Class {
 }
 
 // RemedyOf returns the first remedy in err's chain, or "".
-func RemedyOf(err error) string {
+func RemedyOf(err error) Remedy {
 	for err != nil {
 		e, ok := errors.AsType[*Error](err)
 		if !ok {

@@ -170,7 +170,8 @@ func (c *Checks) dryRoots(ctx context.Context, r Request,
 			results = append(results, preflight.Result{Check: SolverCheck, Name: name,
 				Verdict: preflight.Refuse, Local: true,
 				Class: failure.ClassOf(err), Sentence: name + ": " + err.Error(),
-				Remedy: strings.ReplaceAll(failure.RemedyOf(err), "NAME", name)})
+				Remedy: failure.Remedy(strings.ReplaceAll(
+					string(failure.RemedyOf(err)), "NAME", name))})
 		}
 	}
 	return results

@@ -74,11 +74,12 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 		return nil, failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.",
 			"stopped while another run worked on %s", subjectOf(key))
 	case busy && held.After >= time.Second:
-		return nil, failure.New(failure.Locked, endIt(held.PID),
+		return nil, failure.New(failure.Locked, failure.Remedy(endIt(held.PID)),
 			"%s has been at work on %s for longer than %s",
 			l.whom(ctx, held.PID), subjectOf(key), held.After.Round(time.Second))
 	case busy:
-		return nil, failure.New(failure.Locked, endIt(held.PID), "%s is at work on %s",
+		return nil, failure.New(failure.Locked,
+			failure.Remedy(endIt(held.PID)), "%s is at work on %s",
 			l.whom(ctx, held.PID), subjectOf(key))
 	}
 	return nil, failure.Wrap(err, failure.Config, "Look at the disk and its permissions.",
@@ -154,5 +155,6 @@ func RunOf(ctx context.Context, book ledger.Store, files *lock.File, pid int) st
 // By is the error for a lineage that another run is at work on, where nobody waits for it.
 func (l *Locks) By(ctx context.Context, lineage string) error {
 	pid, _ := l.File.Holder(order.LineageLock(lineage)) // for people: what is not known is left out
-	return failure.New(failure.Locked, endIt(pid), "%s is at work on %s", l.whom(ctx, pid), lineage)
+	return failure.New(failure.Locked,
+		failure.Remedy(endIt(pid)), "%s is at work on %s", l.whom(ctx, pid), lineage)
 }

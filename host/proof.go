@@ -43,8 +43,9 @@ func unsupported(l *certbot.Lineage, authenticator string) error {
 		return err // in certbot's words, which scripts look for
 	}
 	return failure.New(failure.RenewalFile, // reconfigure keeps the CA and the account, which certonly would have to be told
-		"Change it once: "+failure.Command("orderly", "reconfigure", "--cert-name", l.Name,
-			"--webroot", "-w", "DIR")+".",
+		failure.Remedy("Change it once: "+failure.Command("orderly", "reconfigure", "--cert-name",
+			l.Name,
+			"--webroot", "-w", "DIR")+"."),
 		"%s: the authenticator %q is not supported, only webroot, standalone and manual are",
 		l.Renewal.Path, failure.Clean(authenticator))
 }

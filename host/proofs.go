@@ -151,8 +151,8 @@ func suitsFile(p webroot.Placement, r Request, proof order.Proof) bool {
 
 func unsetWebroot(lineage, name string) error {
 	return failure.New(failure.WebrootUnset,
-		"Name it once: "+certonlyFor(lineage,
-			[]string{name})+", with -d and each of the other names.",
+		failure.Remedy("Name it once: "+certonlyFor(lineage,
+			[]string{name})+", with -d and each of the other names."),
 		"no document root is configured for %s", name)
 }
 

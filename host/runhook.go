@@ -85,7 +85,7 @@ func CheckHook(kind, command string, getenv func(string) string) error {
 		return failure.New(failure.Hook, "Make it executable, or add --disable-hook-validation.",
 			"%s command %s exists, but is not executable.", kind, failure.Clean(word))
 	}
-	return failure.New(failure.Hook, remedy,
+	return failure.New(failure.Hook, failure.Remedy(remedy),
 		"Unable to find %s command %s in the PATH.\n(PATH is %s)\nSee also the --disable-hook-validation option.",
 		kind, failure.Clean(word), hookPath(getenv("PATH")))
 }

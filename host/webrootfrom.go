@@ -314,7 +314,7 @@ func (q *Roots) complete(r Request, result *preflight.Result) {
 	known, ok := q.known(r.WebrootFrom, strings.ToLower(result.Name))
 	if ok && known.err != nil {
 		result.Sentence += "; " + known.err.Error()
-		result.Remedy = "Let --webroot-from tell the directory that the web server serves for " + failure.Clean(result.Name) +
-			", or name it once: " + failure.Command("orderly", "reconfigure", "--cert-name", LineageOf(r.Lineage), "--webroot", "-w", "DIR") + "."
+		result.Remedy = "Let --webroot-from tell the directory that the web server serves for " + failure.Remedy(failure.Clean(result.Name)+", or name it once: "+
+			failure.Command("orderly", "reconfigure", "--cert-name", LineageOf(r.Lineage), "--webroot", "-w", "DIR")) + "."
 	}
 }

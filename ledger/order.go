@@ -122,7 +122,7 @@ type Order struct {
 	Sentence string `json:"error,omitempty"` // the same for people
 	// Problem is the CA's problem document that the sentence rests on, cleaned, JSON (RFC 9457); none where it is not the CA's.
 	Problem json.RawMessage `json:"problem,omitempty"`
-	Remedy  string          `json:"remedy,omitempty"`
+	Remedy  string          `json:"remedy,omitempty"` // as failure.Remedy.Keep makes it
 
 	Authorizations []*Authorization `json:"authorizations"`
 }

@@ -55,8 +55,8 @@ type Standing struct {
 	Lineage  string    `json:"lineage"`
 	Class    string    `json:"class,omitempty"`
 	Sentence string    `json:"error,omitempty"`
-	Remedy   string    `json:"remedy,omitempty"`
-	At       time.Time `json:"at,omitzero"` // of the last failure or refusal
+	Remedy   string    `json:"remedy,omitempty"` // as failure.Remedy.Keep makes it
+	At       time.Time `json:"at,omitzero"`      // of the last failure or refusal
 
 	Failures    int       `json:"failures"`              // charged failures in a row
 	NextAt      time.Time `json:"next_at,omitzero"`      // end of the back-off

@@ -30,7 +30,7 @@ func Abandonment(o *ledger.Order, why Reason) Action {
 	act := Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released, Why: string(why)}
 	switch {
 	case o.State == ledger.Installed || o.State == ledger.Invalid: // these are what they are
-		return Action{Kind: Settle, State: o.State, Class: failure.Class(o.Class), Why: o.Sentence, Remedy: o.Remedy}
+		return Action{Kind: Settle, State: o.State, Class: failure.Class(o.Class), Why: o.Sentence, Remedy: failure.Kept(o.Remedy)}
 	case o.State == ledger.Creating && !o.CreateSentAt.IsZero():
 		act.State, act.Class, act.Why = ledger.Phantom, failure.AnswerLost, string(why)+"; whether the CA has made it is not known"
 	case why == AccountGone:

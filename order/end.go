@@ -26,7 +26,7 @@ func End(o *ledger.Order, act Action, ca CA, now time.Time) (phantoms []*ledger.
 		o.Class, o.Sentence, o.Remedy, o.Problem = "", "", "", nil
 	}
 	if why := failure.Clean(act.Why); why != "" && (why != o.Sentence || act.Remedy != "") {
-		o.Sentence, o.Remedy = why, act.Remedy // a remedy is that of its sentence
+		o.Sentence, o.Remedy = why, act.Remedy.Keep() // a remedy is that of its sentence
 	}
 	if act.State == ledger.Phantom {
 		o.Expires = o.CreateSentAt.Add(ca.Lifetime(o.Profile))
@@ -72,7 +72,7 @@ func Verdict(o *ledger.Order) error {
 	if class == "" {
 		class = failure.CARefused
 	}
-	return failure.New(class, o.Remedy, "%s", o.Sentence)
+	return failure.New(class, failure.Kept(o.Remedy), "%s", o.Sentence)
 }
 
 // StartsAnew says whether an order's end calls for another order at once: one that nobody here is to blame for. An order

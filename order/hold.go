@@ -68,20 +68,21 @@ func Binds(h ledger.Hold, names []string) bool {
 }
 
 // HeldBack is the remedy for a hold.
-func HeldBack(h ledger.Hold) string {
+func HeldBack(h ledger.Hold) failure.Remedy {
 	if h.Until.IsZero() {
-		page := "at the CA"
+		page := failure.Remedy("at the CA")
 		if h.URL != "" {
-			page = "at " + h.URL
+			page = "at " + failure.Remedy(h.URL)
 		}
-		return fmt.Sprintf("A person must lift this %s, and then run %s.", page,
-			failure.Command(append([]string{"orderly", "unpause"}, strings.Fields(HeldNames(h))...)...))
+		return "A person must lift this " + page + ", and then run " +
+			failure.Do(failure.Unpause, strings.Fields(HeldNames(h))...) + "."
 	}
 	what := HeldNames(h)
 	if what == "" {
 		what = "any name of this account"
 	}
-	return fmt.Sprintf("Runs after %s try again; until then nothing is ordered for %s.", h.Until.UTC().Format(time.RFC3339), what)
+	return failure.Remedy(fmt.Sprintf("Runs after %s try again; until then nothing is ordered for %s.",
+		h.Until.UTC().Format(time.RFC3339), what))
 }
 
 // HeldNames are the names that a hold is about, separated by blanks, "" where it is about the whole account.

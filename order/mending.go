@@ -46,18 +46,21 @@ func ProblemOf(failed []*ledger.Authorization) *acme.Problem {
 }
 
 // Mending is what to do about the names that the CA could not validate: once where they need the same, otherwise for each.
-func Mending(failed []*ledger.Authorization, way func(*ledger.Authorization) Way) string {
-	var all []string
+func Mending(failed []*ledger.Authorization, way func(*ledger.Authorization) Way) failure.Remedy {
+	var all []failure.Remedy
 	for _, a := range failed {
 		if text := mendingOf(a, way(a).Answers); !slices.Contains(all, text) {
 			all = append(all, text)
 		}
 	}
-	text := strings.Join(all, " ")
-	if text == outage {
-		return text
+	if len(all) == 1 && all[0] == outage {
+		return outage
 	}
-	return text + " Then run the command again: a change lifts the back-off."
+	var text failure.Remedy
+	for _, one := range all {
+		text += one + " "
+	}
+	return text + "Then run the command again: a change lifts the back-off."
 }
 
 // outage is said of what nobody but the CA can mend.
@@ -66,13 +69,13 @@ const outage = "Wait: this is the CA's own trouble, and nothing here is to be ch
 // words says which words in the CA's detail mean what. The first that fits decides.
 type words struct {
 	any  []string // "" for a detail that none of the others fits
-	mend string
+	mend failure.Remedy
 }
 
 // mendingOf reads what the CA says of one name. The type comes before the words, since customers' pages are quoted in them;
 // DNS comes first of the words, since it fails under other types as well.
-func mendingOf(a *ledger.Authorization, by Answerer) string {
-	name, detail := failure.Clean(a.FullName()), strings.ToLower(a.ErrorDetail)
+func mendingOf(a *ledger.Authorization, by Answerer) failure.Remedy {
+	name, detail := failure.Remedy(failure.Clean(a.FullName())), strings.ToLower(a.ErrorDetail)
 	switch a.ErrorType {
 	case "serverInternal":
 		return outage
@@ -81,11 +84,11 @@ func mendingOf(a *ledger.Authorization, by Answerer) string {
 	case "caa":
 		return "Let the CAA record of " + name + " name this CA (issue, and issuewild for a wildcard), or remove the record."
 	case "rejectedIdentifier", "unsupportedIdentifier":
-		return "Leave " + name + " out, or ask another CA with --server."
+		return "Leave " + name + " out, or ask another CA with " + failure.Do(failure.OtherCA) + "."
 	}
 	at := name
 	if address, ok := addressIn(a.ErrorDetail); ok {
-		at = address.String()
+		at = failure.Remedy(address.String())
 	}
 	for _, w := range meanings(name, at, by, a.ErrorType) {
 		for _, word := range w.any {
@@ -98,12 +101,14 @@ func mendingOf(a *ledger.Authorization, by Answerer) string {
 }
 
 // meanings are the words of Boulder, Pebble and step-ca in the order in which they decide.
-func meanings(name, at string, by Answerer, kind string) []words {
-	port := "nothing listens on port 80 of " + at + ": start the web server there, or let DNS name the right address."
+func meanings(name, at failure.Remedy, by Answerer, kind string) []words {
+	port := "Nothing listens on port 80 of " + at + ": start the web server there, or let DNS name the right address."
 	if by == RunAnswers {
-		port = "nothing listens on port 80 of " + at + ": lead port 80 of that address to the port of --http-01-port on this host."
+		port = "Nothing listens on port 80 of " + at + ": lead port 80 of that address to the port of " +
+			failure.Do(failure.OwnPort) + " on this host."
 	}
-	served := "Let the web server at " + at + " serve /.well-known/acme-challenge/ of " + name + " unchanged from the document root that is written to, or name the one it serves: -w DIR."
+	served := "Let the web server at " + at + " serve /.well-known/acme-challenge/ of " + name + " unchanged from the document root that is written to, or name the one it serves: " +
+		failure.Do(failure.DocumentRoot) + "."
 	if by != SiteAnswers {
 		served = "Let " + at + " lead /.well-known/acme-challenge/ of " + name + " to this host, where the challenge is answered."
 	}
@@ -112,7 +117,7 @@ func meanings(name, at string, by Answerer, kind string) []words {
 			"Create an A or AAAA record of " + name + " that points to this server, or order without this name."},
 		{[]string{"servfail", "refused looking up", "query timed out", "dnssec", "no valid answers", "nameservers may be malfunctioning", "networking error looking up"},
 			"Mend the name servers of " + name + ": they do not answer the CA properly (also when asked for CAA)."},
-		{[]string{"txt record"}, "Let the auth hook put the TXT record of _acme-challenge." + strings.TrimPrefix(name, "*.") + " in place, and wait until every name server shows it."},
+		{[]string{"txt record"}, "Let the auth hook put the TXT record of _acme-challenge." + failure.Remedy(strings.TrimPrefix(string(name), "*.")) + " in place, and wait until every name server shows it."},
 	}
 	if kind == "dns" {
 		dns = append(dns, words{[]string{""}, "Mend the name servers of " + name + ": they do not answer the CA properly (also when asked for CAA)."})
@@ -121,7 +126,7 @@ func meanings(name, at string, by Answerer, kind string) []words {
 		{[]string{"secondary validation"},
 			"Let the whole world reach /.well-known/acme-challenge/ on port 80 of " + at + ": a firewall lets some countries or networks in only."},
 		{[]string{"redirect"}, "Except /.well-known/acme-challenge/ of " + name + " from the redirect, or redirect to a name on port 80 or 443."},
-		{[]string{"connection refused"}, strings.ToUpper(port[:1]) + port[1:]},
+		{[]string{"connection refused"}, port},
 		{[]string{"timeout", "timed out", "no route", "unreachable"}, "Open port 80 of " + at + " to the Internet (firewall), or let DNS name the right address" + ofIPv6(at) + "."},
 		{[]string{"connection reset", "eof", "error getting validation data", "error reading"},
 			"Look at the web server at " + at + ": it breaks connections off."},
@@ -134,8 +139,8 @@ func meanings(name, at string, by Answerer, kind string) []words {
 }
 
 // ofIPv6 adds what is the usual reason where an IPv6 address fails.
-func ofIPv6(at string) string {
-	if address, err := netip.ParseAddr(at); err == nil && address.Is6() {
+func ofIPv6(at failure.Remedy) failure.Remedy {
+	if address, err := netip.ParseAddr(string(at)); err == nil && address.Is6() {
 		return "; the AAAA record may name a wrong one"
 	}
 	return ""
@@ -171,6 +176,7 @@ func dialled(detail string) (netip.Addr, bool) {
 }
 
 // RemedyFor completes the remedy of a check, which knows names alone, with the certificate's.
-func RemedyFor(r ledger.Request, remedy string) string {
-	return strings.ReplaceAll(remedy, "CERTIFICATE", failure.Quote(strings.TrimPrefix(r.Lineage, "rehearsal/")))
+func RemedyFor(r ledger.Request, remedy failure.Remedy) failure.Remedy {
+	return failure.Remedy(strings.ReplaceAll(string(remedy), "CERTIFICATE",
+		failure.Quote(strings.TrimPrefix(r.Lineage, "rehearsal/"))))
 }

@@ -43,7 +43,7 @@ func TestWhatTheCASaysDecidesWhatToDo(t *testing.T) {
 		{"new", "words that nobody knows", "See what the CA says of a.example"},
 	} {
 		a := &ledger.Authorization{Name: "a.example", Status: "invalid", ErrorType: test.kind, ErrorDetail: test.detail}
-		got := Mending([]*ledger.Authorization{a, a}, by(SiteAnswers))
+		got := string(Mending([]*ledger.Authorization{a, a}, by(SiteAnswers)))
 		if !strings.Contains(got, test.want) {
 			t.Errorf("%s: %s\n%s\nlacks %s", test.kind, test.detail, got, test.want)
 		}
@@ -60,7 +60,7 @@ func by(who Answerer) func(*ledger.Authorization) Way {
 // A run's own web server is there while the CA looks: what refuses is something before it.
 func TestAStandaloneServerIsNotStarted(t *testing.T) {
 	a := &ledger.Authorization{Name: "a.example", ErrorType: "connection", ErrorDetail: "192.0.2.10: Fetching http://a.example/: Connection refused"}
-	if got := Mending([]*ledger.Authorization{a}, by(RunAnswers)); !strings.Contains(got, "lead port 80 of that address") {
+	if got := string(Mending([]*ledger.Authorization{a}, by(RunAnswers))); !strings.Contains(got, "lead port 80 of that address") {
 		t.Errorf("%s", got)
 	}
 }

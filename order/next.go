@@ -53,7 +53,8 @@ type Action struct {
 	Until          time.Time
 	State          ledger.State
 	Class          failure.Class
-	Why, Remedy    string
+	Why            string
+	Remedy         failure.Remedy
 	Holds          []ledger.Hold // what the CA asked for beside the end of this order
 }
 
@@ -319,7 +320,7 @@ func (f *Facts) poll(act Action) Action {
 func (f *Facts) waitFor(act Action) Action {
 	if f.Now.After(f.GiveUp) || f.NextPoll.After(f.GiveUp) {
 		act := Action{Kind: Stop, Class: failure.Stopped, Why: f.Order.Lineage + ": the CA has not come to a result yet",
-			Remedy: "Run the same command again later, or `orderly resume`; the same order goes on."}
+			Remedy: "Run the same command again later, or " + failure.Do(failure.Resume) + "; the same order goes on."}
 		if f.Asked && f.Now.Before(f.NextPoll) {
 			act.Until = f.NextPoll // patience ends before; whoever drives this order next must know
 		}

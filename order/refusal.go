@@ -13,12 +13,12 @@ import (
 
 // RefusalOfType says what a problem's type means for an order, whichever request it answers: the class, and what mends it.
 // A type that says nothing about the order itself is the CA's refusal, with its words and no remedy.
-func RefusalOfType(o *ledger.Order, p *acme.Problem) (failure.Class, string) {
+func RefusalOfType(o *ledger.Order, p *acme.Problem) (failure.Class, failure.Remedy) {
 	switch p.Type {
 	case "badCSR", "badPublicKey":
 		return failure.BadCSR, anotherCSR(o)
 	case "rejectedIdentifier", "unsupportedIdentifier":
-		return failure.BadName, "Leave out " + refusedNames(o, p) + ", or ask another CA with --server."
+		return failure.BadName, "Leave out " + failure.Remedy(refusedNames(o, p)) + ", or ask another CA with " + failure.Do(failure.OtherCA) + "."
 	case "caa":
 		return failure.CAAForbids, "Let the CAA record of the domain name this CA (issue, and issuewild for a wildcard), or remove the record."
 	}
@@ -84,22 +84,23 @@ func asked(r ledger.Request) string {
 }
 
 // anotherCSR is what to do where a CA refuses a key or a CSR.
-func anotherCSR(o *ledger.Order) string {
+func anotherCSR(o *ledger.Order) failure.Remedy {
 	if len(o.Request.CSR) > 0 {
 		return "Make another key and CSR, and run the command again with that."
 	}
-	flags := []string{"--key-type", "ecdsa", "--elliptic-curve", "secp256r1"}
+	key := []string{failure.P256}
 	if o.Request.KeyType != "rsa" && cmp.Or(o.Request.Curve, "secp256r1") == "secp256r1" {
-		flags = []string{"--key-type", "rsa", "--rsa-key-size", "2048"}
+		key = []string{failure.RSA2048}
 	}
 	if o.Request.OldKey != "" {
-		flags = []string{"--new-key"}
+		key = []string{failure.NewKey}
 	}
 	if o.Request.MustStaple {
-		flags = append(flags, "--no-must-staple")
+		key = append(key, failure.Unstapled)
 	}
 	if o.Request.New || o.Request.Rehearsal {
-		return "Run the same command again with " + strings.Join(flags, " ") + "."
+		return "Run the same command again with " + failure.Do(failure.OfKey, key...) + "."
 	}
-	return "Ask for another key: " + failure.Command(append([]string{"orderly", "renew", "--cert-name", o.Lineage, "--force-renewal"}, flags...)...) + "."
+	return "Ask for another key: " +
+		failure.Do(failure.AnotherKey, append([]string{o.Lineage}, key...)...) + "."
 }

@@ -62,7 +62,7 @@ func aboutReplaced(o *ledger.Order, p *acme.Problem) bool {
 
 // withdraw settles an order that was certainly never made. If an earlier newOrder of the same row is unaccounted for, a
 // phantom remains.
-func (f *Facts) withdraw(class failure.Class, remedy string, cause error) Action {
+func (f *Facts) withdraw(class failure.Class, remedy failure.Remedy, cause error) Action {
 	act := Action{Kind: Settle, State: ledger.RefusedState, Class: class, Remedy: remedy,
 		Why: fmt.Sprintf("%s: %s", f.Order.Lineage, failure.Clean(cause.Error()))}
 	if !f.Order.CreateSentAt.IsZero() {

@@ -22,7 +22,9 @@ type Plan struct {
 func Orderable(r ledger.Request) error {
 	for _, name := range r.Names {
 		if _, ok := outside.Name(name); !ok {
-			return failure.New(failure.BadName, "Name what the certificate is to be for, with -d.", "%s cannot be ordered: it has a name that no CA can be asked for, %q",
+			return failure.New(failure.BadName,
+				"Name what the certificate is to be for, with "+failure.Do(failure.GiveNames)+".",
+				"%s cannot be ordered: it has a name that no CA can be asked for, %q",
 				r.Lineage, outside.Of(name))
 		}
 	}
@@ -38,7 +40,8 @@ func Uncovered(r ledger.Request, ca CA) error {
 	for _, name := range names {
 		_, parent, _ := strings.Cut(name, ".")
 		if wildcard := "*." + parent; name != wildcard && slices.Contains(names, wildcard) {
-			return failure.New(failure.BadName, "Leave "+name+" out: "+wildcard+" covers it.",
+			return failure.New(failure.BadName,
+				failure.Remedy("Leave "+name+" out: "+wildcard+" covers it."),
 				"%s cannot be ordered: this CA takes no order with %s and with %s, which covers it", r.Lineage, name, wildcard)
 		}
 	}

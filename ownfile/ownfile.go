@@ -203,7 +203,7 @@ func Obeyable(file string) error {
 		}
 		if others(info) {
 			return failure.New(failure.Config,
-				fmt.Sprintf("Let HOME be root's own (sudo -H), or make it root's: chown root: %[1]s && chmod go-w %[1]s. If it is meant, name it with -c.", path),
+				failure.Remedy(fmt.Sprintf("Let HOME be root's own (sudo -H), or make it root's: chown root: %[1]s && chmod go-w %[1]s. If it is meant, name it with -c.", path)),
 				"%s is not obeyed: another user than root can write %s", file, path)
 		}
 	}
@@ -231,7 +231,7 @@ func Private(dir string) error {
 	}
 	owner, parent := info.Sys().(*syscall.Stat_t), above.Sys().(*syscall.Stat_t)
 	if !trusted(owner.Uid) && owner.Uid != parent.Uid || info.Mode().Perm()&0o022 != 0 {
-		return failure.New(failure.Config, fmt.Sprintf("Make it root's alone: chown root: %[1]s && chmod 700 %[1]s.", dir),
+		return failure.New(failure.Config, failure.Remedy(fmt.Sprintf("Make it root's alone: chown root: %[1]s && chmod 700 %[1]s.", dir)),
 			"the directory %s holds private keys, and another user can write it (uid %d, mode %o)", dir, owner.Uid, info.Mode().Perm())
 	}
 	return nil

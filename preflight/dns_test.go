@@ -206,7 +206,7 @@ func TestTheRemedyForASilentResolverNamesIt(t *testing.T) {
 			w.checker.Resolver = closedPort(t)
 		}
 		w.checker.DNSTimeout = time.Nanosecond // whatever listens there has no time to answer
-		if r := w.want(preflight.DNS, preflight.Refuse, failure.DNSSilent); !strings.HasPrefix(r.Remedy, test.remedy) {
+		if r := w.want(preflight.DNS, preflight.Refuse, failure.DNSSilent); !strings.HasPrefix(string(r.Remedy), test.remedy) {
 			t.Errorf("%q: %+v", test.conf, r)
 		}
 	}

@@ -32,7 +32,7 @@ func TestAStaticRuleIsTried(t *testing.T) {
 		w := newWorld(t)
 		w.host(global+":80", test.serves)
 		report := w.checkAll(site)
-		if r := result(t, report, preflight.HTTP); r.Verdict != test.verdict || strings.Contains(r.Remedy, "document root") || (r.Remedy == "") != (r.Verdict == preflight.Pass) {
+		if r := result(t, report, preflight.HTTP); r.Verdict != test.verdict || strings.Contains(string(r.Remedy), "document root") || (r.Remedy == "") != (r.Verdict == preflight.Pass) {
 			t.Errorf("%s: %+v", test.name, r)
 		}
 		if r := result(t, report, preflight.Writable); r.Verdict != preflight.Skipped {

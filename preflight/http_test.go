@@ -87,7 +87,7 @@ func TestWhatIsServedDecides(t *testing.T) {
 			w := newWorld(t)
 			test.prepare(w)
 			r := w.want(preflight.HTTP, test.verdict, test.class, test.words...)
-			if strings.Contains(r.Sentence+r.Remedy, secret) {
+			if strings.Contains(r.Sentence+string(r.Remedy), secret) {
 				t.Errorf("the page is shown: %+v", r)
 			}
 		})
@@ -239,7 +239,7 @@ func TestOnlyACheckedAddressIsDialled(t *testing.T) {
 			if r.Verdict != preflight.Refuse || !strings.Contains(r.Sentence, test.word) {
 				t.Errorf("%+v", r)
 			}
-			if test.word != "" && (r.Class != failure.AddressRefuse || !strings.Contains(r.Remedy, "--preflight-allow")) {
+			if test.word != "" && (r.Class != failure.AddressRefuse || !strings.Contains(string(r.Remedy), "--preflight-allow")) {
 				t.Errorf("%+v", r)
 			}
 			if got := w.dials(); !slices.Equal(got, test.dialled) {

@@ -215,7 +215,7 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 	has := func(test func(reply) bool) int { return slices.IndexFunc(both, test) }
 	if has(func(p reply) bool { return p.heard && !p.nonsense && p.code == dns.RcodeNameError }) >= 0 {
 		return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " does not exist in DNS (NXDOMAIN)",
-			Remedy: "Create an A or AAAA record of " + name + " that points to this server, or order without this name."}
+			Remedy: failure.Remedy("Create an A or AAAA record of " + name + " that points to this server, or order without this name.")}
 	}
 	if i := has(func(p reply) bool { return p.heard && (p.nonsense || p.code != dns.RcodeSuccess) }); i >= 0 {
 		return Result{Verdict: Refuse, Class: failure.DNSBroken, Remedy: digRemedy(name),
@@ -225,7 +225,7 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 		return r.unheard(name)
 	}
 	return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " has no address in DNS (neither A nor AAAA)",
-		Remedy: "Create an A or AAAA record of " + name + " that points to this server, or order without this name."}
+		Remedy: failure.Remedy("Create an A or AAAA record of " + name + " that points to this server, or order without this name.")}
 }
 
 // unheard is the verdict where no server answers a question. The CA's own might, so it only delays.
@@ -237,7 +237,7 @@ func (r *resolver) unheard(name string) Result {
 	case r.unnamed:
 		remedy = "Name a DNS server in /etc/resolv.conf, which has none, or with --resolver HOST:PORT."
 	}
-	return Result{Verdict: Refuse, Class: failure.DNSSilent, Remedy: remedy,
+	return Result{Verdict: Refuse, Class: failure.DNSSilent, Remedy: failure.Remedy(remedy),
 		Sentence: fmt.Sprintf("no DNS answer for %s from %s", name, strings.Join(r.servers, ", "))}
 }
 
@@ -255,8 +255,8 @@ func (p reply) word() string {
 	return fmt.Sprintf("code %d", p.code)
 }
 
-func digRemedy(name string) string {
-	return "Ask whoever runs the name servers of " + name + ": dig +trace " + name + " shows where it breaks."
+func digRemedy(name string) failure.Remedy {
+	return failure.Remedy("Ask whoever runs the name servers of " + name + ": dig +trace " + name + " shows where it breaks.")
 }
 
 // listed names a few addresses.

@@ -81,7 +81,7 @@ func TestAClosedPortOfThisHostDelays(t *testing.T) {
 			test.prepare(w)
 			class := map[preflight.Verdict]failure.Class{preflight.Pass: "", preflight.Warn: failure.HTTPUnreached, preflight.Refuse: failure.HTTPUnreached}[test.verdict]
 			r := w.want(preflight.HTTP, test.verdict, class, test.words)
-			if r.Local || test.verdict == preflight.Refuse && (!r.Class.Network() || !strings.HasPrefix(r.Remedy, "Start the web server")) {
+			if r.Local || test.verdict == preflight.Refuse && (!r.Class.Network() || !strings.HasPrefix(string(r.Remedy), "Start the web server")) {
 				t.Errorf("%+v", r)
 			}
 		})
@@ -90,7 +90,7 @@ func TestAClosedPortOfThisHostDelays(t *testing.T) {
 	w.points("a.example", "127.0.0.1")
 	serve := func(webroot.Probe) (func(), error) { return func() {}, nil } // on another port
 	report := w.checkAll(preflight.Site{Name: "a.example", Serve: serve})
-	if r := result(t, report, preflight.HTTP); r.Verdict != preflight.Refuse || !strings.Contains(r.Remedy, "lead to the port on which Orderly listens") {
+	if r := result(t, report, preflight.HTTP); r.Verdict != preflight.Refuse || !strings.Contains(string(r.Remedy), "lead to the port on which Orderly listens") {
 		t.Errorf("%+v", r)
 	}
 }

@@ -70,7 +70,8 @@ type Result struct {
 	Verdict Verdict
 	Class   failure.Class // empty for Pass and Skipped
 	// Sentence says what was found, where; Remedy what to do about it. Both are fit for a terminal.
-	Sentence, Remedy string
+	Sentence string
+	Remedy   failure.Remedy
 	// Local says that the check saw everything itself: its refusal is certain and forbids an order. Any other can be
 	// wrong (NAT, split DNS) and only delays one.
 	Local bool

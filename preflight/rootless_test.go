@@ -63,7 +63,7 @@ func TestAProbeIsServedByTheRunsOwnWebServer(t *testing.T) {
 	}
 	w.host(global+":80", http.NotFoundHandler())
 	other := w.checkAll(site)
-	if r := result(t, other, preflight.HTTP); r.Verdict != preflight.Refuse || r.Class != failure.HTTPWrong || strings.Contains(r.Remedy, "document root") {
+	if r := result(t, other, preflight.HTTP); r.Verdict != preflight.Refuse || r.Class != failure.HTTPWrong || strings.Contains(string(r.Remedy), "document root") {
 		t.Errorf("%+v", r)
 	}
 	if report.Fingerprint == other.Fingerprint {

@@ -115,7 +115,8 @@ func (s *subject) at(now stage) { s.stage.Store(int32(now)) }
 func (s *subject) set(check string, r Result) {
 	r.Check, r.Name = check, s.site.Name
 	r.Local = check == Webroot || check == Writable
-	r.Sentence, r.Remedy = failure.Clean(r.Sentence), failure.Clean(r.Remedy)
+	r.Sentence = failure.Clean(r.Sentence)
+	r.Remedy = failure.Remedy(failure.Clean(string(r.Remedy))) // no check knows a step
 	s.results[slices.Index(Checks(), check)] = r
 }
 
@@ -169,12 +170,13 @@ func (s *subject) refusal(err error, took time.Duration) Result {
 	} else {
 		sentence = s.site.Name + ": " + sentence
 	}
-	remedy := strings.ReplaceAll(failure.RemedyOf(err), "NAME", s.site.Name)
+	remedy := strings.ReplaceAll(string(failure.RemedyOf(err)), "NAME", s.site.Name)
 	verdict := Refuse
 	if failure.ClassOf(err) == failure.Stopped {
 		verdict = Warn
 	}
-	return Result{Verdict: verdict, Class: failure.ClassOf(err), Sentence: sentence, Remedy: remedy, Took: took}
+	return Result{Verdict: verdict, Class: failure.ClassOf(err), Sentence: sentence,
+		Remedy: failure.Remedy(remedy), Took: took}
 }
 
 // noteLeftover tells that the probe could not be taken away again.

@@ -380,7 +380,7 @@ func TestAnAccountThatTheCADoesNotAcceptIsSaidSo(t *testing.T) {
 	h.has("a.example.com")
 	a := h.account()
 	h.ca.Inject(testca.Fault{Kind: "account", Action: testca.Respond, Status: 400, Problem: "accountDoesNotExist"})
-	if _, err := h.process("show_account").Accounts().Show(t.Context(), a); failure.ClassOf(err) != failure.Account || !strings.Contains(failure.RemedyOf(err), "unregister") {
+	if _, err := h.process("show_account").Accounts().Show(t.Context(), a); failure.ClassOf(err) != failure.Account || !strings.Contains(string(failure.RemedyOf(err)), "unregister") {
 		t.Errorf("ShowAccount = %v", err)
 	}
 }

@@ -58,8 +58,9 @@ func (s *wishes) passedOver(w Wish) error {
 			continue
 		}
 		return failure.Wrap(err, failure.LineageBroken,
-			fmt.Sprintf("%s Or `orderly delete --cert-name %s`, and run the same command again.",
-				failure.RemedyOf(err), failure.Quote(name)),
+			failure.Remedy(fmt.Sprintf(
+				"%s Or `orderly delete --cert-name %s`, and run the same command again.",
+				failure.RemedyOf(err), failure.Quote(name))),
 			"the certificate %s is for these names (%s) and cannot be used", name,
 			s.Disk.Dirs.Renewal(name))
 	}

@@ -232,9 +232,9 @@ func TestAKeyThatTheCARefusesIsTheCertificatesOwn(t *testing.T) {
 		class   failure.Class
 		said    []string
 	}{
-		{"badPublicKey", host.Choice{}, failure.BadCSR, []string{"ecdsa, secp256r1", "--key-type rsa"}},
-		{"badCSR", host.Choice{KeyType: host.Say("rsa")}, failure.BadCSR, []string{"rsa, 2048 bits", "--key-type ecdsa --elliptic-curve secp256r1"}},
-		{"badCSR", host.Choice{MustStaple: host.Say(true)}, failure.BadCSR, []string{"OCSP Must Staple", "--no-must-staple"}},
+		{"badPublicKey", host.Choice{}, failure.BadCSR, []string{"ecdsa, secp256r1", string(failure.Do(failure.OfKey, failure.RSA2048))}},
+		{"badCSR", host.Choice{KeyType: host.Say("rsa")}, failure.BadCSR, []string{"rsa, 2048 bits", string(failure.Do(failure.OfKey, failure.P256))}},
+		{"badCSR", host.Choice{MustStaple: host.Say(true)}, failure.BadCSR, []string{"OCSP Must Staple", failure.Unstapled}},
 		{"caa", host.Choice{}, failure.CAAForbids, []string{"CAA record"}},
 		{"rejectedIdentifier", host.Choice{}, failure.BadName, []string{"Leave out the name"}},
 	} {
@@ -246,7 +246,7 @@ func TestAKeyThatTheCARefusesIsTheCertificatesOwn(t *testing.T) {
 			w := h.wish(name)
 			w.Choice = c.choice
 			r := h.obtain(w)
-			text := r.Sentence + "\n" + r.Remedy
+			text := r.Sentence + "\n" + string(r.Remedy)
 			if r.Class != c.class || strings.Contains(text, "account") {
 				t.Errorf("%s %s", r.Class, text)
 			}

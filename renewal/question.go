@@ -87,7 +87,7 @@ func (w Wish) expands(part *certbot.Lineage) error {
 		return err
 	}
 	return failure.New(failure.Config,
-		"Use --duplicate for a new certificate that contains these names, without replacing the one for "+strings.Join(part.Certificate.Names, ", ")+".",
+		failure.Remedy("Use --duplicate for a new certificate that contains these names, without replacing the one for "+strings.Join(part.Certificate.Names, ", ")+"."),
 		"User chose to cancel the operation and may reinvoke the client.")
 }
 
@@ -146,7 +146,8 @@ func (w *Wish) confirms(l *certbot.Lineage) error {
 	case !given:
 		return nil
 	}
-	return failure.New(failure.Config, fmt.Sprintf("Add --cert-name %s to confirm it.", l.Name),
+	return failure.New(failure.Config,
+		failure.Remedy(fmt.Sprintf("Add --cert-name %s to confirm it.", l.Name)),
 		"Are you trying to change the key type of the certificate named %s from %s to %s? Please provide both --cert-name and --key-type on the command line to confirm the change you are trying to make.",
 		l.Name, old, new)
 }

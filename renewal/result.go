@@ -27,11 +27,11 @@ type Result struct {
 	Note  string   `json:"note,omitempty"`
 	Notes []string `json:"notes,omitempty"` // what is odd about when it is due
 
-	Class    failure.Class `json:"class,omitempty"`
-	Sentence string        `json:"error,omitempty"`
-	Remedy   string        `json:"remedy,omitempty"`
-	Until    time.Time     `json:"until,omitzero"` // when it ends by itself, where that is known
-	Err      error         `json:"-"`
+	Class    failure.Class  `json:"class,omitempty"`
+	Sentence string         `json:"error,omitempty"`
+	Remedy   failure.Remedy `json:"remedy,omitempty"`
+	Until    time.Time      `json:"until,omitzero"` // when it ends by itself, where that is known
+	Err      error          `json:"-"`
 }
 
 // The outcomes of a Result.

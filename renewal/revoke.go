@@ -316,8 +316,8 @@ func (s *revoking) revokeAgain(ctx context.Context, t *ledger.Task, p revocation
 }
 
 func revocationFailure(err error, path string) error {
-	class, remedy := acme.Class(err),
-		"Run the same command again: what is revoked already stays so."
+	class := acme.Class(err)
+	remedy := failure.Remedy("Run the same command again: what is revoked already stays so.")
 	if known := failure.ClassOf(err); known != failure.Internal && known != failure.Stopped {
 		class, remedy = known, failure.RemedyOf(err)
 	}

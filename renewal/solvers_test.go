@@ -279,7 +279,7 @@ func TestOtherAuthenticatorsAreRefusedWithWhatToDo(t *testing.T) {
 	h.due("a.example")
 	h.edit("a.example", "authenticator = webroot", "authenticator = nginx")
 	results, err := h.renew(renewal.Round{})
-	if must(t, err); results[0].Class != failure.RenewalFile || !strings.Contains(results[0].Remedy, "--webroot -w DIR") {
+	if must(t, err); results[0].Class != failure.RenewalFile || !strings.Contains(string(results[0].Remedy), "--webroot -w DIR") {
 		t.Errorf("%+v", results[0])
 	}
 }

@@ -225,9 +225,11 @@ func (r *rewriter) without(c *cobra.Command, g given) error {
 		case row.kind == harmless, row.vainly && g.place != "":
 			return nil
 		case row.kind == refused:
-			return failure.New(failure.Config, row.use, "%s%s: %s", before(g.place), g.spelled, row.why)
+			return failure.New(failure.Config,
+				failure.Remedy(row.use), "%s%s: %s", before(g.place), g.spelled, row.why)
 		}
-		return failure.New(failure.Config, "`orderly "+c.Name()+" --help` lists what there is.",
+		return failure.New(failure.Config,
+			failure.Remedy("`orderly "+c.Name()+" --help` lists what there is."),
 			"%s%s has no flag %s", before(g.place), c.CommandPath(), g.spelled)
 	}
 	if strings.HasPrefix(g.name, "dns-") && !g.late { // of a plugin that the table does not know
@@ -268,7 +270,8 @@ func NoArguments(c *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	case c.HasSubCommands():
-		return failure.New(failure.Usage, "`"+c.CommandPath()+" --help` lists the commands.",
+		return failure.New(failure.Usage,
+			failure.Remedy("`"+c.CommandPath()+" --help` lists the commands."),
 			"there is no command %s %s", c.CommandPath(), failure.Clean(args[0]))
 	}
 	return failure.New(failure.Usage, "Write flags before values, such as -d NAME.",

@@ -231,7 +231,7 @@ func (s *syntax) take(p *parsed, w word, follow []string) (int, error) {
 // value finds the value of an option: the next argument, if it is no option.
 func (s *syntax) value(w word, follow []string) error {
 	missing := failure.New(failure.Usage,
-		"A value that begins with a hyphen is given as --"+w.option.name+"=VALUE.",
+		failure.Remedy("A value that begins with a hyphen is given as --"+w.option.name+"=VALUE."),
 		"argument %s: expected one argument", w.option.shown)
 	if len(follow) == 0 || follow[0] == "--" {
 		return missing

@@ -66,7 +66,7 @@ func ensure(ctx context.Context, path string, o Options) error {
 	}
 	for _, companion := range []string{path + "-wal", path + "-journal"} {
 		if _, err := os.Lstat(companion); err == nil {
-			return failure.New(failure.Ledger, "Restore ledger.db from a backup, or move "+companion+" aside to begin anew.",
+			return failure.New(failure.Ledger, failure.Remedy("Restore ledger.db from a backup, or move "+companion+" aside to begin anew."),
 				"the ledger %s is gone, though its %s is there", path, filepath.Base(companion))
 		}
 	}

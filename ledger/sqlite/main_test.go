@@ -100,7 +100,7 @@ func complaintOf(err error) complaint {
 	if err == nil {
 		return complaint{}
 	}
-	return complaint{failure.ClassOf(err), err.Error(), failure.RemedyOf(err)}
+	return complaint{failure.ClassOf(err), err.Error(), string(failure.RemedyOf(err))}
 }
 
 // playStranger opens the ledger as a user who may not, and prints what it is told.

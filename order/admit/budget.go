@@ -73,9 +73,11 @@ func Overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
 	if b.Key != "" {
 		of = " of " + failure.Clean(b.Key)
 	}
-	remedy := "Wait for that date; the next run after it orders. `orderly limits` shows every budget."
+	remedy := "Wait for that date; the next run after it orders. " +
+		failure.Do(failure.ShowLimits) + " shows every budget."
 	if l.Of > 0 {
-		remedy = "Wait for that date, or give this server a larger share in ca.toml beside the ledger. `orderly limits` shows every budget."
+		remedy = "Wait for that date, or give this server a larger share in ca.toml beside the ledger. " +
+			failure.Do(failure.ShowLimits) + " shows every budget."
 	}
 	until = until.UTC().Truncate(time.Second).Add(time.Second) // a second that has begun is not over
 	return failure.New(failure.RateLimited, remedy, "the budget %s%s (%s) has nothing left before %s", b.Name, of, l.Says(),
@@ -92,7 +94,8 @@ func (g Gate) affordPending(ctx context.Context, ca order.CA, r ledger.Request) 
 	if err != nil || open+len(r.Names) <= ca.CountsPending {
 		return err
 	}
-	remedy := "Run `orderly pending drain`; `orderly pending release --all --dry-run` says what it costs to give up what cannot be finished."
+	remedy := "Run " + failure.Do(failure.DrainPending) + "; " + failure.Do(failure.PriceRelease) +
+		" says what it costs to give up what cannot be finished."
 	if len(r.Names) > ca.CountsPending {
 		remedy = "Split the names over several certificates."
 	}

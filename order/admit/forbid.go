@@ -50,11 +50,11 @@ func (g Gate) asked(ctx context.Context, v evidence) error {
 // resting is the error of the back-off. What failed is named by the sentence of that time, and
 // mended as was said then.
 func (v evidence) resting() error {
-	remedy := v.standing.Remedy
+	remedy := failure.Kept(v.standing.Remedy)
 	if remedy == "" {
 		remedy = "Mend it and run the command again: a change lifts the back-off."
 	}
-	return failure.New(failure.BackOff, remedy+" --force tries at once.",
+	return failure.New(failure.BackOff, remedy+" "+failure.Do(failure.Insist)+" tries at once.",
 		"%s failed %s and nothing has changed since; the next attempt is after %s. Last time: %s",
 		v.plan.Request.Lineage, inARow(v.standing.Failures),
 		v.standing.NextAt.UTC().Format(time.RFC3339), v.standing.Sentence).Lasting(v.standing.NextAt)

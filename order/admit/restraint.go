@@ -62,7 +62,7 @@ func (v evidence) overcharged() error {
 	for name, list := range charges {
 		if n := len(list); n >= mostChargesPerHour {
 			until := list[n-mostChargesPerHour].At.Add(time.Hour)
-			return failure.New(failure.BackOff, "Mend it, then run the command again after that, or with --force.",
+			return failure.New(failure.BackOff, "Mend it, then run the command again after that, or with "+failure.Do(failure.Insist)+".",
 				"the CA charged %d failures for %s within the last hour; the next attempt is after %s", n, name,
 				until.UTC().Format(time.RFC3339)).Lasting(until)
 		}
@@ -162,7 +162,7 @@ func (g Gate) refuse(ctx context.Context, v evidence, why error) error {
 	s := v.standing
 	class := failure.ClassOf(why)
 	if class != failure.BackOff { // a back-off keeps the reason it stands for
-		s.Class, s.Sentence, s.Remedy = string(class), failure.Clean(why.Error()), failure.RemedyOf(why)
+		s.Class, s.Sentence, s.Remedy = string(class), failure.Clean(why.Error()), failure.RemedyOf(why).Keep()
 	} else if len(v.seen) > 1 { // lest what is seen before Begin, and lifts nothing, makes every run begin
 		s.Fingerprint = allSeen(append([]string{s.Fingerprint}, v.seen...)...)
 	}

@@ -92,7 +92,7 @@ func TestAShareIsOfTheAccountAlone(t *testing.T) {
 	}
 	want := fmt.Sprintf("the budget NewOrdersPerAccount (1 in 3h, which is share = 1/20 of the account's 20) has nothing left before %s",
 		w.clock.Now().UTC().Add(3*time.Hour).Format("2006-01-02T15"))
-	if !strings.HasPrefix(err.Error(), want) || !strings.Contains(failure.RemedyOf(err), "larger share") {
+	if !strings.HasPrefix(err.Error(), want) || !strings.Contains(string(failure.RemedyOf(err)), "larger share") {
 		t.Errorf("%v\n%s\nwanted %s", err, failure.RemedyOf(err), want)
 	}
 }

@@ -63,7 +63,7 @@ func (d *driver) fixed(a *ledger.Authorization) bool {
 // offersNone says why an authorization cannot be answered.
 func (d *driver) offersNone(a *ledger.Authorization, kind string) error {
 	if kind == "" {
-		return failure.New(failure.Config, "Prove it by dns-01: --manual --preferred-challenges dns with --manual-auth-hook.",
+		return failure.New(failure.Config, "Prove it by dns-01: "+failure.Do(failure.ProveByDNS)+".",
 			"none of the preferred challenges can prove %s", failure.Clean(a.FullName()))
 	}
 	return failure.New(failure.CARefused, "Order this name with another challenge.", "the CA offers no %s challenge for %s", kind,

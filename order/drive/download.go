@@ -120,7 +120,7 @@ func (d *driver) unfit(ctx context.Context, err error) error {
 
 func (d *driver) endUnfit(ctx context.Context, why *order.Unfit) error {
 	end := order.Unusable(d.o.Lineage, why)
-	d.o.Remedy = end.Remedy
+	d.o.Remedy = end.Remedy.Keep()
 	return d.settle(ctx, order.Action{State: ledger.Invalid, Class: end.Class, Why: end.Sentence})
 }
 

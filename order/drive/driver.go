@@ -325,12 +325,13 @@ func (d *driver) interrupted(ctx context.Context) error {
 			return err
 		}
 	}
-	return failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again, or `orderly resume`.",
+	return failure.Wrap(order.Interruption(ctx), failure.Stopped,
+		"Run the same command again, or "+failure.Do(failure.Resume)+".",
 		"the order for %s was stopped in time and will be continued", d.o.Lineage)
 }
 
 // stop leaves the order as it is, with the reason, for a later run. A dead one keeps the reason of its death.
-func (d *driver) stop(class failure.Class, remedy, format string, args ...any) error {
+func (d *driver) stop(class failure.Class, remedy failure.Remedy, format string, args ...any) error {
 	err := failure.New(class, remedy, format, args...).Lasting(d.until())
 	return errors.Join(d.leave(err), err)
 }
@@ -361,7 +362,8 @@ func (d *driver) leave(why *failure.Error) error {
 		return nil
 	}
 	if d.o.State != ledger.Invalid {
-		d.o.Class, d.o.Sentence, d.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy
+		d.o.Class, d.o.Sentence = string(why.Class), failure.Clean(why.Sentence)
+		d.o.Remedy = why.Remedy.Keep()
 		d.stand(asItStands)
 	}
 	return d.commit(context.Background(), ledger.Change{})
@@ -370,7 +372,8 @@ func (d *driver) leave(why *failure.Error) error {
 // giveUp lets Next release an order that cannot go on. The next intent makes it durable.
 func (d *driver) giveUp(act order.Action) {
 	if d.o.State != ledger.Invalid { // a dead one keeps what it died of
-		d.o.Class, d.o.Sentence, d.o.Remedy = string(act.Class), failure.Clean(act.Why), act.Remedy
+		d.o.Class, d.o.Sentence = string(act.Class), failure.Clean(act.Why)
+		d.o.Remedy = act.Remedy.Keep()
 		d.stand(asItStands)
 	}
 	d.o.Releasing = true

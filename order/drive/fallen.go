@@ -62,7 +62,7 @@ func (d *driver) fallen(a *ledger.Authorization, status string) {
 	}
 	again := a.Answers > 1 && d.refusals[a.ChallengeURL] != nil || a.Answers >= mostFallen
 	if again && status == ledger.AuthorizationInvalid && d.o.State == ledger.PendingState {
-		d.o.Class, d.o.Sentence, d.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy
+		d.o.Class, d.o.Sentence, d.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy.Keep()
 		d.said(order.ProblemOf([]*ledger.Authorization{a}))
 		d.o.Releasing = true
 		d.note("given up", "%s", failure.Clean(why.Sentence))

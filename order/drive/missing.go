@@ -36,7 +36,7 @@ func (d *driver) missing(ctx context.Context, p *acme.Problem) error {
 	}
 	if p.Page || now.Sub(o.MissingSince) < missingFor {
 		return d.stop(failure.CARefused, "It is looked for again with every run, and given up when it has been missing for a day; "+
-			failure.Command("orderly", "order", "show", fmt.Sprint(o.ID))+" has its history.",
+			failure.Do(failure.ShowOrder, fmt.Sprint(o.ID))+" has its history.",
 			"the CA does not know the order for %s any more, though it has not expired: %s", o.Lineage, p.Error())
 	}
 	unseen, err := d.showLeft(ctx)

@@ -303,7 +303,7 @@ func (d *driver) block(a *ledger.Authorization, why error) {
 func (d *driver) blame(list []*ledger.Authorization, first bool) {
 	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
 	why := order.NotValidated(list, d.way)
-	d.o.Sentence, d.o.Remedy = failure.Clean(why.Sentence), why.Remedy
+	d.o.Sentence, d.o.Remedy = failure.Clean(why.Sentence), why.Remedy.Keep()
 	d.o.Problem = order.ProblemOf(list).Encode()
 	if first && !d.booked {
 		d.fell(d.e.Clock.Now())

@@ -84,7 +84,8 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	case !o.SettledAt.IsZero() && o.State != ledger.Ready:
 		return nil
 	case o.State == ledger.Creating, o.State == ledger.Phantom:
-		return failure.New(failure.CARefused, "`orderly resume` finds out whether it exists.",
+		return failure.New(failure.CARefused,
+			failure.Do(failure.Resume)+" finds out whether it exists.",
 			"order %d for %s has no URL that could be released", o.ID, o.Lineage)
 	}
 	o.Releasing, o.SettledAt = true, time.Time{}

@@ -3,7 +3,6 @@ package drive
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"time"
 
@@ -59,20 +58,21 @@ func (d *driver) accountTrouble(err error) error {
 	}
 	if p.IsType("badPublicKey") {
 		return failure.Wrap(err, failure.Account,
-			"Give the account another key: "+failure.Command("orderly", "update_account", "--change-account-key",
-				"--server", d.e.Account().Server, "--account", d.e.Account().KeyID)+".",
+			"Give the account another key: "+
+				failure.Do(failure.ChangeAccountKey, d.e.Account().Server, d.e.Account().KeyID)+".",
 			"the CA does not accept the key of the account %s", d.e.Account().URL)
 	}
 	if p.IsType("userActionRequired") {
-		remedy := "Do what the CA asks for, and run the same command again."
+		remedy := failure.Remedy("Do what the CA asks for, and run the same command again.")
 		if p.Link != "" {
-			remedy = "Do what " + p.Link + " asks for, and run the same command again."
+			remedy = "Do what " + failure.Remedy(p.Link) + " asks for, and run the same command again."
 		}
 		return failure.Wrap(err, failure.Account, remedy, "the CA wants something of whoever has the account %s", d.e.Account().URL)
 	}
 	if order.Disowned(p, names) {
 		return failure.Wrap(err, failure.Account,
-			"Put the account's directory back as it was, or name another account with --account. None is made anew by itself: the orders of this one would be lost.",
+			"Put the account's directory back as it was, or name another account with "+
+				failure.Do(failure.OtherAccount)+". None is made anew by itself: the orders of this one would be lost.",
 			"the CA does not accept the account %s", d.e.Account().URL)
 	}
 	return nil
@@ -96,11 +96,13 @@ func (d *driver) trouble(kind string, err error) error {
 	if d.asked {
 		d.o.NotBefore = d.notBefore()
 	}
-	kept := " The order is kept and goes on with the next run."
+	kept := failure.Remedy("The order is kept and goes on with the next run.")
 	if d.o.ID == 0 {
-		kept = " Nothing was ordered; the next run tries again."
+		kept = "Nothing was ordered; the next run tries again."
 	}
-	kept = strings.TrimSpace(acme.Advice(d.e.Account().Server, err) + kept)
+	if advice := acme.Advice(d.e.Account().Server, err); advice != "" {
+		kept = advice + " " + kept
+	}
 	return d.stop(class, kept, "%s for %s: %s", kind, d.o.Lineage,
 		failure.Clean(err.Error()))
 }

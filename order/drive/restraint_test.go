@@ -359,13 +359,15 @@ func TestAPausedNameWaitsForAPerson(t *testing.T) {
 	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 429, Problem: "rateLimited",
 		Detail: "Your account is temporarily prevented from requesting certificates for a.example and possibly others. Please visit: " + page})
 	_, err := w.fails(order.Plan{Request: r}, failure.Paused)
-	if remedy := failure.RemedyOf(err); !strings.Contains(remedy, page) || !strings.Contains(remedy, "`orderly unpause a.example`") {
+	remedy := string(failure.RemedyOf(err))
+	if !strings.Contains(remedy, page) ||
+		!strings.HasSuffix(remedy, " run "+string(failure.Do(failure.Unpause, "a.example"))+".") {
 		t.Errorf("the remedy is %q", remedy)
 	}
 	w.clock.skip(40 * 24 * time.Hour)
 	for _, held := range []ledger.Request{r, wider} {
 		w.silent(func() { _, err = w.fails(order.Plan{Request: held}, failure.Paused) })
-		if !strings.Contains(failure.RemedyOf(err), page) {
+		if !strings.Contains(string(failure.RemedyOf(err)), page) {
 			t.Errorf("the remedy is %q", failure.RemedyOf(err))
 		}
 	}
@@ -417,7 +419,7 @@ func TestABackOffNamesWhatFailed(t *testing.T) {
 		t.Fatalf("%v, then %v", first, err)
 	}
 	if !strings.Contains(err.Error(), "could not validate dead.example.com") ||
-		!strings.HasPrefix(failure.RemedyOf(err), failure.RemedyOf(first)) || !strings.Contains(failure.RemedyOf(err), "dead.example.com") {
+		!strings.HasPrefix(string(failure.RemedyOf(err)), string(failure.RemedyOf(first))) || !strings.Contains(string(failure.RemedyOf(err)), "dead.example.com") {
 		t.Errorf("%v\n%s", err, failure.RemedyOf(err))
 	}
 }

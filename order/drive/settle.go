@@ -29,7 +29,7 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 			continue // nothing of it is open at the CA
 		}
 		if !e.Host.Mine(o) {
-			return failure.New(failure.Config, "Run `orderly resume`, which finishes that order, and then this again.",
+			return failure.New(failure.Config, "Run "+failure.Do(failure.Resume)+", which finishes that order, and then this again.",
 				"order %d for %s shares a name and is unfinished; a rehearsal does not go on with it", o.ID, o.Lineage)
 		}
 		if err := e.settleOther(ctx, o); err != nil {

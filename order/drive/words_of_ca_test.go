@@ -85,7 +85,7 @@ func TestARefusalOfADomainIsNotTheAccounts(t *testing.T) {
 	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 403, Problem: "unauthorized",
 		Detail: "Your account is not authorized to issue for a.example"})
 	_, err := w.fails(order.Plan{Request: request("a.example", "a.example")}, failure.CARefused)
-	if !strings.Contains(err.Error(), "not authorized to issue for a.example") || strings.Contains(failure.RemedyOf(err), "account") {
+	if !strings.Contains(err.Error(), "not authorized to issue for a.example") || strings.Contains(string(failure.RemedyOf(err)), "account") {
 		t.Errorf("%v; %s", err, failure.RemedyOf(err))
 	}
 	r := request("b.example", "b.example")
@@ -99,7 +99,7 @@ func TestTheNamesThatACARefusesAreSaid(t *testing.T) {
 	w.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Respond, Status: 400, Problem: "rejectedIdentifier", Detail: "Some names are refused",
 		Patch: json.RawMessage(`{"subproblems":[{"type":"` + urn + `","detail":"forbidden by policy","identifier":{"type":"dns","value":"B.example"}}]}`)})
 	out, err := w.fails(order.Plan{Request: request("a.example", "a.example", "b.example")}, failure.BadName)
-	if !strings.Contains(err.Error(), "b.example: forbidden by policy") || !strings.HasPrefix(failure.RemedyOf(err), "Leave out b.example, or") {
+	if !strings.Contains(err.Error(), "b.example: forbidden by policy") || !strings.HasPrefix(string(failure.RemedyOf(err)), "Leave out b.example, or") {
 		t.Errorf("%v; %s", err, failure.RemedyOf(err))
 	}
 	if n := len(w.ca.Truth().Orders); n != 0 || out.Order.State != ledger.RefusedState {
@@ -115,7 +115,7 @@ func TestWhatTheCAWantsDoneIsShownWithItsPage(t *testing.T) {
 			Header: map[string]string{"Link": `<` + page + `>;rel="terms-of-service"`}})
 		r := request("a.example", "a.example")
 		_, err := w.fails(order.Plan{Request: r}, failure.Account)
-		if !strings.Contains(err.Error(), page) || !strings.Contains(failure.RemedyOf(err), page) {
+		if !strings.Contains(err.Error(), page) || !strings.Contains(string(failure.RemedyOf(err)), page) {
 			t.Errorf("%s: %v; %s", kind, err, failure.RemedyOf(err))
 		}
 		w.ca.ClearFaults()

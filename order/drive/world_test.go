@@ -348,7 +348,7 @@ func passing(fingerprint string, names ...string) preflight.Report {
 // refusing is the report of a preflight that refuses one name.
 func refusing(fingerprint, name string, class failure.Class, local bool) preflight.Report {
 	return preflight.Report{Fingerprint: fingerprint, Results: []preflight.Result{{Check: preflight.HTTP, Name: name,
-		Verdict: preflight.Refuse, Class: class, Local: local, Sentence: name + " is refused", Remedy: "Mend " + name}}}
+		Verdict: preflight.Refuse, Class: class, Local: local, Sentence: name + " is refused", Remedy: failure.Remedy("Mend " + name)}}}
 }
 
 // request is what a lineage asks for, its names in document roots of their own.

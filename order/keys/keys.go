@@ -137,7 +137,8 @@ func privateKey(r ledger.Request) (crypto.Signer, []byte, error) {
 }
 
 func oldKey(path string) (crypto.Signer, []byte, error) {
-	const remedy = "Put it back, or have a new one made with --new-key."
+	remedy := "Put it back, or have a new one made with " +
+		failure.Do(failure.OfKey, failure.NewKey) + "."
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, nil, failure.Wrap(err, failure.Config, remedy, "the private key that is to stay the same cannot be read")

@@ -38,7 +38,7 @@ type explanation struct {
 	me          uint32 // the user of the run
 }
 
-func (e explanation) err(class failure.Class, remedy, format string, args ...any) error {
+func (e explanation) err(class failure.Class, remedy failure.Remedy, format string, args ...any) error {
 	return failure.New(class, remedy, "document root "+e.root+" "+format, args...)
 }
 
@@ -50,21 +50,26 @@ func (e explanation) onTheWay() error {
 		if e.Path != e.root {
 			reason = ": there is no " + e.where
 		}
-		return e.err(failure.WebrootGone, "Run `"+e.create()+"`, "+nameAnother+".", "does not exist%s", reason)
+		return e.err(failure.WebrootGone,
+			failure.Remedy("Run `"+e.create()+"`, "+nameAnother+"."), "does not exist%s", reason)
 	case noDirectory:
-		return e.err(failure.WebrootGone, InItsPlace+"`"+e.moveAway()+" && "+e.create()+"`, "+nameAnother+".",
+		return e.err(failure.WebrootGone,
+			failure.Remedy(InItsPlace+"`"+e.moveAway()+" && "+e.create()+"`, "+nameAnother+"."),
 			"is not a directory: %s is %s", e.where, e.What)
 	case closedDoor:
-		return e.err(failure.WebrootLocked, "Run `chmod o+x "+quoted(e.Path)+"` as root, "+nameAnother+".",
+		return e.err(failure.WebrootLocked,
+			failure.Remedy("Run `chmod o+x "+quoted(e.Path)+"` as root, "+nameAnother+"."),
 			"cannot be reached: %s may not enter %s%s", called(e.UID), e.where, e.ledBy())
 	}
-	return e.err(failure.WebrootLocked, e.wayOut(), "cannot be opened: %s: %s%s", e.where, e.meaning(), e.ledBy())
+	return e.err(failure.WebrootLocked,
+		failure.Remedy(e.wayOut()), "cannot be opened: %s: %s%s", e.where, e.meaning(), e.ledBy())
 }
 
 // below says what stopped work below the document root.
 func (e explanation) below() error {
 	locked := func(remedy, format string, args ...any) error {
-		return e.err(failure.WebrootLocked, remedy, "cannot be written: "+format, args...)
+		return e.err(failure.WebrootLocked,
+			failure.Remedy(remedy), "cannot be written: "+format, args...)
 	}
 	switch e.Kind {
 	case absent:
@@ -99,7 +104,7 @@ func (e explanation) unsafe() error {
 	case second:
 		first, next := quoted(e.What), quoted(e.Path)
 		return e.err(failure.WebrootUnsafe,
-			fmt.Sprintf("Let both links be of one user (`chown -h %s %s`), or name the directory itself with -w.", ownership(e.Owner), next),
+			failure.Remedy(fmt.Sprintf("Let both links be of one user (`chown -h %s %s`), or name the directory itself with -w.", ownership(e.Owner), next)),
 			"is reached through links of two users: %s is of %s, and then %s of %s", failure.Clean(first), called(e.Owner), e.where, called(e.UID))
 	case barred:
 		return e.err(failure.WebrootUnsafe, "Let Orderly run with the capabilities CAP_SETUID and CAP_SETGID, or name the directory itself with -w instead of a link.",
@@ -115,7 +120,7 @@ func (e explanation) silent() error {
 		return e.err(failure.WebrootLocked, "Look at the load of this host, then run the command again.", "does not answer: %s", e.where)
 	}
 	return e.err(failure.WebrootLocked,
-		fmt.Sprintf("Mount it anew: `umount -l %s`, and then as it was mounted.", quoted(m.point)),
+		failure.Remedy(fmt.Sprintf("Mount it anew: `umount -l %s`, and then as it was mounted.", quoted(m.point))),
 		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point), failure.Clean(m.kind))
 }
 

@@ -16,7 +16,7 @@ import (
 // follow executes what a remedy says, as root pastes it into a shell.
 func (g *ground) follow(err error) {
 	g.t.Helper()
-	_, after, ok := strings.Cut(failure.RemedyOf(err), "`")
+	_, after, ok := strings.Cut(string(failure.RemedyOf(err)), "`")
 	command, _, closed := strings.Cut(after, "`")
 	if !ok || !closed {
 		g.t.Fatalf("%v: no command in the remedy %q", err, failure.RemedyOf(err))
