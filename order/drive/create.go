@@ -142,11 +142,15 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 		d.unlist("it failed again and again")
 	}
 	d.progress()
-	d.absorb(reply)
+	shown := reply
+	if order.Closed(shown.Status) {
+		shown.Status = "" // no order is born at its end: a look tells, lest another is made while this one is pending
+	}
+	d.absorb(shown)
 	if d.plan.Force {
 		d.lifted(ctx)
 	}
-	d.looked = order.Told(reply.Status)
+	d.looked = order.Told(shown.Status)
 	d.note("new-order answered", "%s, %s", reply.Status, reply.URL)
 	if err := d.commit(ctx, more); err != nil {
 		return err
@@ -192,6 +196,9 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 		return d.createdUnread(ctx, e.Location)
 	}
 	effect, p := order.EffectOf(err)
+	if effect == order.Refused && p.Status == 303 {
+		effect = order.Undecided // it says that what was asked for is done, and to be seen elsewhere
+	}
 	if effect == order.Undecided {
 		// What the list showed before says nothing about this one.
 		d.listWalked, d.listProves = false, false

@@ -59,7 +59,9 @@ func (d *driver) search(ctx context.Context) error {
 		d.e.session.change(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	}
 	seen, err := d.walk(rctx)
-	if err != nil {
+	if errors.Is(err, errEndless) && len(seen.ours) > 0 { // what it has shown is there
+		seen.doubts("the list", "has no end")
+	} else if err != nil {
 		return d.listFailed("orders", err)
 	}
 	d.calm("orders")
@@ -174,11 +176,15 @@ func (d *driver) ours(o acme.Order) bool {
 // eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
 // a page first; for each that cannot be read, unread decides whether the walk goes on.
 func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error, unread func(url string, err error) error) error {
-	reads, listed := 0, 0
+	reads, listed, pages := 0, 0, map[string]bool{}
 	for page, url := 0, d.e.Account().OrdersURL; url != ""; page++ {
 		if page == mostPages {
 			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
 		}
+		if pages[url] {
+			return fmt.Errorf("%w: it leads back to a page that it began with", errEndless)
+		}
+		pages[url] = true
 		list, err := d.e.acme().Orders(ctx, url)
 		if err != nil {
 			return err

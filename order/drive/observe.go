@@ -44,7 +44,7 @@ func (d *driver) look(ctx context.Context) error {
 	if d.unlocated() {
 		return nil
 	}
-	if first && reply.Status == "pending" {
+	if reply.Status == "pending" && (first || before != "pending" && d.isNew("taken back")) { // once, where states take turns
 		d.reopen()
 	}
 	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first ||

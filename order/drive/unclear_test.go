@@ -2,6 +2,7 @@ package drive_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"testing"
 	"time"
 
@@ -164,5 +165,67 @@ func TestADeactivationIsDoneWhenTheCASaysSo(t *testing.T) {
 		if n := w.ca.Truth().Pending(); n != 0 || err != nil && failure.ClassOf(err) != failure.Released || w.states("a.example") != "released" {
 			t.Errorf("%s: %d pending, %s: %v", kind, n, w.states("a.example"), err)
 		}
+	}
+}
+
+// An order is born pending or ready. What else a CA calls it, or takes back, must not leave it unanswered, or be followed by
+// another one.
+func TestNoOrderIsBornAtItsEnd(t *testing.T) {
+	r := request("a.example", "a.example", "b.example")
+	for name, patch := range map[string]string{
+		"valid":                    `{"status":"valid"}`,
+		"valid with a certificate": `{"status":"valid","certificate":"https://127.0.0.1:1/certZ/1"}`,
+		"processing":               `{"status":"processing"}`,
+		"invalid":                  `{"status":"invalid"}`,
+		"ready":                    `{"status":"ready"}`,
+	} {
+		for _, kind := range []string{"new-order", "order"} {
+			if kind == "order" && name != "ready" && name != "processing" {
+				continue // then it is at its end
+			}
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, testca.Config{})
+				if kind == "order" {
+					w.dieAt(r, "authorization", 1, false)
+					w.wire.forget()
+				}
+				w.ca.Inject(testca.Fault{Kind: kind, Nth: 1, Action: testca.Rewrite, Patch: json.RawMessage(patch)})
+				w.get(r)
+				w.once(r)
+			})
+		}
+	}
+}
+
+// A redirect to what was made is no refusal.
+func TestSeeOtherIsNoRefusalOfAnOrder(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	first := true
+	w.wire.after = func(_ int, kind string, answer *http.Response) *http.Response {
+		if kind == "new-order" && first {
+			first, answer.StatusCode = false, 303
+		}
+		return answer
+	}
+	w.get(request("a.example", "a.example"))
+	w.accounted()
+}
+
+// A list that leads back to where it began shows what it shows.
+func TestAListWithoutAnEndShowsWhatItShows(t *testing.T) {
+	w := newWorld(t, testca.Config{OrdersList: true})
+	w.lose("new-order", 1)
+	w.wire.after = func(_ int, kind string, answer *http.Response) *http.Response {
+		if kind == "orders" {
+			answer.Header.Set("Link", `<`+answer.Request.URL.String()+`>;rel="next"`)
+		}
+		return answer
+	}
+	r := request("a.example", "a.example")
+	w.get(r)
+	w.once(r)
+	if n := w.requests("orders"); n > 2 {
+		t.Errorf("%d pages of one were asked for", n)
 	}
 }
