@@ -259,14 +259,14 @@ func (a *authority) finalize(p *process, o *caOrder, payload []byte) reply {
 	_ = json.Unmarshal(payload, &want)
 	csr, err := base64.RawURLEncoding.DecodeString(want.CSR)
 	number, names, ok := readCSR(csr)
+	if o.status(a.w.time()) == "ready" && a.habits.hesitates(o, a.w.time()) { // it takes no CSR yet
+		return problem(403, "orderNotReady", "Order's status (\"pending\") is not acceptable for finalization")
+	}
 	if sum := sumOf(csr); !slices.Contains(o.csrs, sum) {
 		o.csrs = append(o.csrs, sum)
 	}
 	if o.status(a.w.time()) != "ready" {
 		return problem(403, "orderNotReady", "Order's status (%q) is not acceptable for finalization", o.status(a.w.time()))
-	}
-	if a.habits.hesitates(o, a.w.time()) {
-		return problem(403, "orderNotReady", "Order's status (\"pending\") is not acceptable for finalization")
 	}
 	if err != nil || !ok || names != o.set {
 		return problem(400, "badCSR", "the CSR is for other names")
