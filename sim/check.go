@@ -367,7 +367,8 @@ func (w *world) settled(p *process, o *ledger.Order) {
 		if a.Placement != "" {
 			w.fail("I4", o.Lineage, "order %d is settled while the token of %s stands", o.ID, a.Name)
 		}
-		if !a.Final() && (o.State != ledger.ExpiredState || a.Expires.IsZero()) { // it may outlive its order
+		outlives := o.State == ledger.ExpiredState && !a.Expires.IsZero()
+		if !a.Final() && !outlives && o.State != ledger.Seen { // what was only seen may be another server's, and is counted
 			w.fail("I4", o.Lineage, "order %d is settled as %s while the authorization for %s is pending", o.ID, o.State, a.Name)
 		}
 	}
