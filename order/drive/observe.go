@@ -41,7 +41,7 @@ func (d *driver) look(ctx context.Context) error {
 		d.calm("order")
 	}
 	d.absorb(reply)
-	if d.unlocated() {
+	if d.unlocated() || d.outlived(reply.Reply) {
 		return nil
 	}
 	if reply.Status == "pending" && (first || before != "pending" && d.isNew("taken back")) { // once, where states take turns

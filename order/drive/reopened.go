@@ -1,7 +1,9 @@
 package drive
 
 import (
+	"errors"
 	"fmt"
+	"time"
 
 	"orderly/acme"
 	"orderly/failure"
@@ -44,6 +46,25 @@ func (d *driver) unlocated() bool {
 		return false
 	}
 	d.dead("the CA calls the order for " + d.o.Lineage + " valid, and has not said for a day where its certificate is")
+	return true
+}
+
+// outlivedFor is how long an order is waited for beyond its own end, by both clocks: RFC 8555 calls it invalid by then, but a CA
+// may show for ever what it was.
+const outlivedFor = 24 * time.Hour
+
+// outlived ends an order that the CA still shows open though its time is over.
+func (d *driver) outlived(shown acme.Reply) bool {
+	switch d.o.State {
+	case ledger.PendingState, ledger.Ready, ledger.Processing:
+	default:
+		return false
+	}
+	end, now := d.o.Expires.Add(outlivedFor), d.e.Clock.Now()
+	if d.o.Expires.IsZero() || !now.After(end) || !d.caTime(shown).After(end) {
+		return false
+	}
+	d.expired(now, errors.New("its time is over, and the CA shows it all the same"))
 	return true
 }
 

@@ -204,3 +204,35 @@ func TestTheCertificateOfAnEarlierOrderIsNotInstalledAgain(t *testing.T) {
 		t.Errorf("%d installations", w.disk.installs["a.example"])
 	}
 }
+
+// An order that is shown as processing long after its own end is over: another one may follow, once.
+func TestAnOrderThatOutlivesItsEndIsOver(t *testing.T) {
+	w := newWorld(t, testca.Config{AsyncFinalize: true, FinalizeDelay: 24 * 24 * time.Hour})
+	var shown string
+	w.wire.after = func(_ int, k string, answer *http.Response) *http.Response {
+		finalized := k == "finalize" && shown == ""
+		if !finalized && (k != "order" || shown == "") {
+			return answer
+		}
+		if text, err := io.ReadAll(answer.Body); finalized && err == nil {
+			shown = string(text)
+		}
+		answer.Header.Del("Content-Length")
+		return respond(http.StatusOK, answer.Header, shown)
+	}
+	p := order.Plan{Request: request("a.example", "a.example")}
+	for range 8 { // its end, and a day
+		w.fails(p, failure.Stopped)
+		w.clock.skip(23 * time.Hour)
+	}
+	w.served("a.example", 1, false)
+	w.clock.skip(24 * time.Hour)
+	_, _ = obtain(t.Context(), w.engine(), p) // the second one is shown as the first, which is over
+	if states := w.states("a.example"); !strings.HasPrefix(states, "expired ") {
+		t.Errorf("the orders are %s", states)
+	}
+	for range 3 {
+		_, _ = obtain(t.Context(), w.engine(), p)
+	}
+	w.served("a.example", 2, false)
+}
