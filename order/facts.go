@@ -142,7 +142,8 @@ func (f *Facts) unanswered(a *ledger.Authorization) bool {
 	if a.Answers >= mostAnswers {
 		return a.SeenAt.Sub(a.AnswerSentAt) > max(laterAnswers, f.CA.LongestValidation)
 	}
-	if !a.Answered && f.ShowsProcessing && !f.CA.HidesProcessing && a.ChallengeStatus == ledger.AuthorizationPending {
+	plain := a.ChallengeStatus == ledger.AuthorizationPending && a.ErrorType == "" // else that may be how it failed again
+	if !a.Answered && f.ShowsProcessing && !f.CA.HidesProcessing && plain {
 		return true // shown after the intent, and not as processing: it never arrived
 	}
 	return a.SeenAt.Sub(a.AnswerSentAt) > f.CA.LongestValidation

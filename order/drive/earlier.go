@@ -110,6 +110,9 @@ func (d *driver) measure(ctx context.Context) error {
 	if born.IsZero() || last.IsZero() || d.o.CreateSends < 2 && d.ghosts == 0 {
 		return nil
 	}
+	if d.e.known().Reuses {
+		return nil // it may be a phantom's own order, handed back long after its birth
+	}
 	for _, a := range d.o.Authorizations {
 		if a.Status != ledger.AuthorizationPending || a.Expires.IsZero() {
 			return nil
