@@ -106,11 +106,13 @@ func (w *world) sendingOrder(p *process, payload []byte) {
 	set := ledger.NameKey(names)
 	var row *ledger.Order
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Live: true}) {
-		if o.State == ledger.Creating && !o.CreateSentAt.IsZero() && ledger.NameKey(o.Names) == set && p.s.newer("new-order", o) {
+		// Of two lineages for one name set both may wait for an answer; this is the newOrder of the one that intended it last.
+		sent := o.State == ledger.Creating && !o.CreateSentAt.IsZero() && ledger.NameKey(o.Names) == set
+		if sent && (row == nil || o.CreateSentAt.After(row.CreateSentAt)) {
 			row = o
 		}
 	}
-	if row == nil {
+	if row == nil || !p.s.newer("new-order", row) {
 		w.fail("I1", p.lineage(), "newOrder for %s is sent, and its intent is not in the ledger", set)
 		return
 	}
