@@ -151,7 +151,7 @@ func (d *driver) walk(ctx context.Context) (sighted, error) {
 		switch {
 		case d.ours(o):
 			seen.ours = append(seen.ours, o)
-		case order.MayBe(o, d.o, d.e.Clock.Now()):
+		case order.MayBe(o, d.o, d.caTime(o.Reply)):
 			seen.doubts(o.URL, "may be it")
 		}
 		return nil
@@ -170,7 +170,7 @@ func (d *driver) walk(ctx context.Context) (sighted, error) {
 // died or was issued meanwhile is nothing to go on with).
 func (d *driver) ours(o acme.Order) bool {
 	alive := o.Status == "pending" || o.Status == "ready"
-	return alive && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names) && order.MayBe(o, d.o, d.e.Clock.Now())
+	return alive && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names) && order.MayBe(o, d.o, d.caTime(o.Reply))
 }
 
 // eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
