@@ -2,15 +2,15 @@ package e2e_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"orderly/testca"
-	"os/exec"
-	"slices"
 )
 
 // oddCAs behave in ways that RFC 8555 allows.

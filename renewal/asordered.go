@@ -3,9 +3,10 @@ package renewal
 import (
 	"context"
 	"encoding/pem"
+	"slices"
+
 	"orderly/certbot"
 	"orderly/ledger"
-	"slices"
 )
 
 // The names of a lineage are those that were asked for, and not those that a CA put into the

@@ -4,6 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
+	"time"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
@@ -13,8 +16,6 @@ import (
 	"orderly/order"
 	"orderly/solver/webroot"
 	"orderly/task"
-	"slices"
-	"time"
 )
 
 // What every subject of this package needs: the parts that a server is made of, this host, and the

@@ -1,11 +1,12 @@
 package renewal
 
 import (
+	"time"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/order"
-	"time"
 )
 
 // When a certificate is to be renewed: by its renewal file, or a third of its lifetime before its

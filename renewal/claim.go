@@ -2,12 +2,13 @@ package renewal
 
 import (
 	"context"
+	"slices"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order/drive"
-	"slices"
 )
 
 // Which of the orders that only a CA remembers are this host's: what on its disk speaks for them.

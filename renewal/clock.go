@@ -2,8 +2,9 @@ package renewal
 
 import (
 	"fmt"
-	"orderly/failure"
 	"time"
+
+	"orderly/failure"
 )
 
 // Whether this host's clock can be believed.

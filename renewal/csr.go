@@ -6,14 +6,15 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
+	"os"
+	"strings"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/outside"
-	"os"
-	"strings"
 )
 
 // A certificate for a person's own CSR belongs to no lineage: it is written to files that he names.

@@ -7,11 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"orderly/ledger"
-	"orderly/order"
 	"os"
 	"slices"
 	"strings"
+
+	"orderly/ledger"
+	"orderly/order"
 )
 
 // A lineage is deleted with what would bring it back: its unfinished orders go first. A run that is

@@ -2,12 +2,13 @@ package renewal
 
 import (
 	"context"
+	"time"
+
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/drive"
-	"time"
 )
 
 // What earlier runs left is gone on with: all of it by renew and resume, a little of it by a

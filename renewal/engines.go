@@ -5,6 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
 	"orderly/account"
 	"orderly/acme"
 	"orderly/certbot"
@@ -13,10 +18,6 @@ import (
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/drive"
-	"os"
-	"path/filepath"
-	"sync"
-	"time"
 )
 
 // Each account has an order engine, made once in a run. Where a command may make an account it is

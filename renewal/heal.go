@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/order"
-	"slices"
-	"strings"
 )
 
 // Before a wish is decided about, the lineages that it may be about are mended.

@@ -1,10 +1,11 @@
 package renewal
 
 import (
+	"path/filepath"
+
 	"orderly/certbot"
 	"orderly/host"
 	"orderly/order/drive"
-	"path/filepath"
 )
 
 // What stands in place when a run is done with a lineage, read from the disk and not from what was

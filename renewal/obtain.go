@@ -3,6 +3,7 @@ package renewal
 import (
 	"context"
 	"errors"
+
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"

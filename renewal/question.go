@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
-	"slices"
-	"strings"
 )
 
 // What certbot asks a person before it decides about a wish, each question once.

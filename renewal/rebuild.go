@@ -3,11 +3,12 @@ package renewal
 import (
 	"context"
 	"io/fs"
-	"orderly/certbot"
-	"orderly/order/drive"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"orderly/certbot"
+	"orderly/order/drive"
 )
 
 // Where the ledger was lost, the CA of every account is asked for open orders.

@@ -2,14 +2,15 @@ package renewal
 
 import (
 	"context"
+	"os"
+	"slices"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/drive"
-	"os"
-	"slices"
 )
 
 // Renewal settings are changed once a rehearsal with them has come to a certificate.

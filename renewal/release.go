@@ -2,6 +2,7 @@ package renewal
 
 import (
 	"context"
+
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"

@@ -2,6 +2,7 @@ package renewal
 
 import (
 	"context"
+
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"

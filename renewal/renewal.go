@@ -15,10 +15,11 @@ package renewal
 
 import (
 	"context"
+	"time"
+
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order/drive"
-	"time"
 )
 
 // Server is one web server: its disk, its ledger, its accounts. It serves one command in one

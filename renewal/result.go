@@ -3,9 +3,10 @@ package renewal
 import (
 	"context"
 	"fmt"
+	"time"
+
 	"orderly/failure"
 	"orderly/host"
-	"time"
 )
 
 // What comes of a lineage, for a person, for JSON and for the exit code.

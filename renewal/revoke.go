@@ -10,6 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+
 	"orderly/account"
 	"orderly/acme"
 	"orderly/certbot"
@@ -17,8 +20,6 @@ import (
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/task"
-	"os"
-	"path/filepath"
 )
 
 // What revoke was asked for, and the request that it sends.
@@ -74,10 +75,6 @@ type revocation struct {
 	Account string      `json:"account,omitempty"`
 	KeyPath string      `json:"key_path,omitempty"` // of the certificate's own key, where that signs
 }
-
-// What a command means to do beside orders is a task in the ledger: see package task. A command
-// that was told that nothing was done (the CA refused, nothing was sent) ends its task: the person
-// knows, and decides.
 
 // stepRevoked: the certificate is revoked by the CA; its lineage may be left to delete.
 const stepRevoked = "revoked"

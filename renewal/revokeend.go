@@ -5,11 +5,12 @@ import (
 	"crypto"
 	"crypto/x509"
 	"encoding/pem"
+	"os"
+	"path/filepath"
+
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
-	"os"
-	"path/filepath"
 )
 
 // After a certificate was revoked its lineage goes, unless it is to be kept; and a private key is

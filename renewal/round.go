@@ -3,13 +3,14 @@ package renewal
 import (
 	"context"
 	"errors"
+	"slices"
+	"time"
+
 	"orderly/account"
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
-	"slices"
-	"time"
 )
 
 // A round goes over all lineages. A broken one does not keep the others from being renewed, and one

@@ -3,9 +3,10 @@ package renewal
 import (
 	"context"
 	"math/rand/v2"
+	"time"
+
 	"orderly/certbot"
 	"orderly/failure"
-	"time"
 )
 
 // Thousands of hosts run renew at the same minute of the day: each makes a pause of its own before

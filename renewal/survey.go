@@ -3,11 +3,12 @@ package renewal
 import (
 	"context"
 	"errors"
-	"orderly/certbot"
-	"orderly/ledger"
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"orderly/certbot"
+	"orderly/ledger"
 )
 
 // The first look of a round at all lineages. Nearly all of thousands are not due, and nothing of

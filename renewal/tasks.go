@@ -3,10 +3,11 @@ package renewal
 import (
 	"context"
 	"fmt"
-	"orderly/host"
-	"orderly/ledger"
 	"slices"
 	"time"
+
+	"orderly/host"
+	"orderly/ledger"
 )
 
 // What a command means to do beside orders is a task in the ledger: see package task. A command

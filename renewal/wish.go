@@ -3,13 +3,14 @@ package renewal
 import (
 	"cmp"
 	"errors"
+	"slices"
+	"strings"
+	"time"
+
 	"orderly/account"
 	"orderly/certbot"
 	"orderly/host"
 	"orderly/ledger"
-	"slices"
-	"strings"
-	"time"
 )
 
 // What certonly asks for, and what that comes to, given what is on disk: by certbot's rules for -n,

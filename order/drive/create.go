@@ -18,7 +18,6 @@ import (
 // create sends newOrder. The intent is durable before, the answer is durable before anything is done with it.
 func (d *driver) create(ctx context.Context) error {
 	o := d.o
-	now := d.e.Clock.Now()
 	d.unproven, d.unmade = o.CreateSentAt, nil
 	if o.CreateSends == 0 {
 		if err := d.decideProfile(); err != nil {
@@ -34,9 +33,10 @@ func (d *driver) create(ctx context.Context) error {
 			return err
 		}
 	}
-	if ready, err := d.nonceAtHand(ctx); !ready {
-		return err
+	if ready, err := d.nonceAtHand(ctx); !ready || ctx.Err() != nil {
+		return err // after a signal one request more is let end, and no order is begun
 	}
+	now := d.e.Clock.Now() // not earlier: by this moment it is judged which newOrder an order was born of
 	o.CreateSentAt = now
 	o.CreateSends++
 	d.sent, d.sound = d.sent+1, false

@@ -39,6 +39,9 @@ func (d *driver) missing(ctx context.Context, p *acme.Problem) error {
 			failure.Do(failure.ShowOrder, fmt.Sprint(o.ID))+" has its history.",
 			"the CA does not know the order for %s any more, though it has not expired: %s", o.Lineage, p.Error())
 	}
+	if ctx.Err() != nil {
+		return nil // the loop ends here: the look was what a signal lets end
+	}
 	unseen, err := d.showLeft(ctx)
 	if err != nil {
 		return d.trouble("authorization", err)

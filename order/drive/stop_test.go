@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
@@ -268,4 +269,26 @@ func TestAStaleOrderIsNotUsedFurther(t *testing.T) {
 	w.wire.forget()
 	w.get(r)
 	w.kept(r, 0)
+}
+
+// After a signal the request under way is let end, and no order is begun: the nonce is fetched before the intent.
+func TestASignalWhileTheNonceIsFetchedBeginsNoOrder(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	e, fetched := w.engine(), false
+	w.wire.after = func(_ int, kind string, answer *http.Response) *http.Response {
+		if kind == acme.KindNewNonce {
+			fetched = true
+			cancel()
+		}
+		return answer
+	}
+	_, err := obtain(ctx, e, order.Plan{Request: request("a.example", "a.example")})
+	if !fetched || failure.ClassOf(err) != failure.Stopped {
+		t.Errorf("nonce fetched: %v; %v", fetched, err)
+	}
+	if n := len(w.ca.Truth().Orders); n != 0 || len(w.orders("a.example")) != 0 {
+		t.Errorf("%d orders were made, and %d rows", n, len(w.orders("a.example")))
+	}
 }

@@ -58,6 +58,9 @@ func (d *driver) lookUnaddressed(ctx context.Context) error {
 		d.sought = true
 		d.seek(ctx)
 	}
+	if ctx.Err() != nil {
+		return nil // the loop ends here: the walk was what a signal lets end
+	}
 	if d.o.URL != "" {
 		return d.look(ctx)
 	}
