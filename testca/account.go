@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,14 +29,56 @@ type TruthAccount struct {
 	Customer   string   `json:"customer,omitempty"` // the key identifier of its external account binding
 }
 
-// enrol notes a new account and whose it is by the binding in the newAccount's payload.
-func (s *state) enrol(location string, payload []byte, now time.Time) {
+// enrol notes a new account and whose it is.
+func (s *state) enrol(location, customer string, now time.Time) {
+	_, id, _ := strings.Cut(location, accountPath)
+	s.accounts = append(s.accounts, enrolment{id, customer, now})
+}
+
+// customerIn is the customer of the binding in a newAccount's payload; "" if there is none, or nobody reads it.
+func (c *CA) customerIn(payload []byte) string {
 	var made struct {
 		ExternalAccountBinding json.RawMessage `json:"externalAccountBinding"`
 	}
-	_ = json.Unmarshal(payload, &made) // Pebble has read it
-	_, id, _ := strings.Cut(location, accountPath)
-	s.accounts = append(s.accounts, enrolment{id, peek(made.ExternalAccountBinding).kid, now})
+	if c.readsNoBindings() || json.Unmarshal(payload, &made) != nil {
+		return ""
+	}
+	return peek(made.ExternalAccountBinding).kid
+}
+
+// readsNoBindings reports whether the CA is a Boulder, which knows of no customers.
+func (c *CA) readsNoBindings() bool {
+	return c.config.Boulder && len(c.config.ExternalAccountKeys) == 0 && !c.config.ExternalAccountRequired
+}
+
+// aboutBindings are the words by which Pebble's refusals of a binding are known. It looks at one only
+// after it has verified the request and found that the key has no account.
+func aboutBindings() []string {
+	return []string{"external account binding", "the field 'kid' references a key"}
+}
+
+// unbound makes the account all the same where Pebble refused a binding that nobody had asked for, as
+// Boulder does: a client with left-over credentials is served there, and must be here.
+func (c *CA) unbound(r *request, answer *reply) *reply {
+	refused := answer.status >= 400 && slices.ContainsFunc(aboutBindings(), func(words string) bool {
+		return strings.Contains(answer.body.String(), words)
+	})
+	if !refused || r.kind != kindNewAccount || !c.readsNoBindings() {
+		return answer
+	}
+	var asked struct{ Contact []string }
+	key := keyIn(r.body)
+	if json.Unmarshal(r.payload, &asked) != nil || key == nil {
+		return answer
+	}
+	made := &core.Account{Account: acme.Account{Contact: asked.Contact, Status: acme.StatusValid}, Key: key}
+	if _, err := c.pebble.store.AddAccount(made); err != nil {
+		c.log.Printf("an account cannot be kept: %v", err)
+		return answer
+	}
+	made.Orders = r.url(ordersPath + made.ID)
+	answer.header.Set("Location", r.url(accountPath+made.ID))
+	return answer.json(http.StatusCreated, made)
 }
 
 // accounts is the Truth about all accounts.
@@ -85,20 +128,29 @@ func (c *CA) changeKey(r *request) *reply {
 	})
 }
 
-// holder is the account of the key that signed the inner JWS of a key change; nil if there is none.
-func (c *CA) holder(inner []byte) *core.Account {
+// holder is the account of the key that a JWS names, the inner one of a key change too; nil if there is none.
+func (c *CA) holder(jws []byte) *core.Account {
+	key := keyIn(jws)
+	if key == nil {
+		return nil
+	}
+	account, err := c.pebble.store.GetAccountByKey(key)
+	if err != nil {
+		return nil
+	}
+	return account
+}
+
+// keyIn is the key that a JWS names in its header; nil if there is none.
+func keyIn(text []byte) *jose.JSONWebKey {
 	var jws struct{ Protected string }
 	var header struct{ JWK jose.JSONWebKey }
-	if json.Unmarshal(inner, &jws) != nil {
+	if json.Unmarshal(text, &jws) != nil {
 		return nil
 	}
 	protected, err := base64.RawURLEncoding.DecodeString(jws.Protected)
 	if err != nil || json.Unmarshal(protected, &header) != nil {
 		return nil
 	}
-	account, err := c.pebble.store.GetAccountByKey(&header.JWK)
-	if err != nil {
-		return nil
-	}
-	return account
+	return &header.JWK
 }

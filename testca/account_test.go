@@ -110,3 +110,31 @@ func TestTheProgramKnowsCustomersAndChains(t *testing.T) {
 		}
 	}
 }
+
+// Boulder has no customers, and does not read a binding that nobody asked for, whatever is in it. A CA that has customers reads it.
+func TestABindingThatNobodyAskedForIsNotRead(t *testing.T) {
+	l := start(t, testca.Config{Boulder: true})
+	other := start(t, testca.Config{Boulder: true, ExternalAccountKeys: map[string]string{"kid-1": "c2VjcmV0LXNlY3JldA"}})
+	for _, binding := range []string{`{}`, `{"protected":"e30","payload":"e30","signature":"AA"}`,
+		`{"protected":"eyJhbGciOiJIUzI1NiIsImtpZCI6ImtpZC0yIiwidXJsIjoidSJ9","payload":"e30","signature":"AA"}`} {
+		payload := json.RawMessage(`{"termsOfServiceAgreed":true,"externalAccountBinding":` + binding + `}`)
+		c := l.bare()
+		c.dir = c.send(http.MethodGet, l.ca.DirectoryURL(), nil).want(t, 200, "").json
+		made := c.post(c.dir["newAccount"].(string), payload).want(t, 201, "")
+		if again := c.post(c.dir["newAccount"].(string), payload).want(t, 200, ""); again.url() != made.url() {
+			t.Errorf("%s: the account is %q, then %q", binding, made.url(), again.url())
+		}
+		c.kid = made.url()
+		c.order("a.example.com").want(t, 201, "")
+		stranger := other.bare()
+		stranger.dir = stranger.send(http.MethodGet, other.ca.DirectoryURL(), nil).want(t, 200, "").json
+		if got := stranger.post(stranger.dir["newAccount"].(string), payload); got.status < 400 {
+			t.Errorf("%s: a CA with customers answers %d", binding, got.status)
+		}
+	}
+	for _, a := range l.ca.Truth().Accounts {
+		if a.Customer != "" || a.Status != "valid" {
+			t.Errorf("%+v", a)
+		}
+	}
+}

@@ -231,10 +231,10 @@ func (c *CA) account(r *request) *reply {
 	} else if c.config.Strict && p != nil && r.kind == kindUpdateAccount {
 		return c.refuse(r, p)
 	}
-	answer := c.pebble.serve(r.Request, r.body).documented()
+	answer := c.unbound(r, c.pebble.serve(r.Request, r.body).documented())
 	if answer.status == http.StatusCreated {
 		c.state.buckets.spend(enrolling, r.now)
-		c.state.enrol(answer.header.Get("Location"), r.payload, r.now)
+		c.state.enrol(answer.header.Get("Location"), c.customerIn(r.payload), r.now)
 	}
 	if c.config.OrdersList || answer.status >= 300 {
 		return answer
