@@ -32,14 +32,14 @@ func (e *Engine) Abandon(ctx context.Context, why order.Reason, orders []*ledger
 	}
 	change.Guards = order.GuardsOf(ctx)
 	if commit == nil {
-		commit = func(c ledger.Change) error { return e.Store.Commit(context.WithoutCancel(ctx), &c) }
+		commit = func(c ledger.Change) error { return e.store.Commit(context.WithoutCancel(ctx), &c) }
 	}
 	if err := commit(change); err != nil {
 		return err
 	}
 	for _, d := range drivers {
 		if d.written(); !d.o.SettledAt.IsZero() {
-			d.e.Host.Keys().Remove(d.o)
+			d.e.host.Keys().Remove(d.o)
 		}
 	}
 	return nil
@@ -50,7 +50,7 @@ func (e *Engine) undertaker(ctx context.Context, o *ledger.Order) (*driver, erro
 	of := *e
 	row := e.Account()
 	if o.AccountID != row.ID {
-		other, err := e.Store.AccountByID(ctx, o.AccountID)
+		other, err := e.store.AccountByID(ctx, o.AccountID)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +72,7 @@ func (d *driver) abandon(ctx context.Context, why order.Reason) (ledger.Change, 
 		return ledger.Change{}, err
 	}
 	if why == order.AccountGone {
-		d.lapse(d.e.Clock.Now())
+		d.lapse(d.e.clock.Now())
 	}
 	more := d.conclude(ctx, act)
 	d.note("order given up", "%s", failure.Clean(act.Why))

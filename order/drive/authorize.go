@@ -38,8 +38,8 @@ func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error 
 
 // readmit finds out whether a newOrder that was not answered may be sent again. If not, its row stays for a later run.
 func (d *driver) readmit(ctx context.Context) error {
-	d.e.Host.Refresh(ctx, &d.plan.Request) // the row may be an earlier run's, and its document roots of that time
-	d.e.Host.Adopt(d.o, d.plan.Request)
+	d.e.host.Refresh(ctx, &d.plan.Request) // the row may be an earlier run's, and its document roots of that time
+	d.e.host.Adopt(d.o, d.plan.Request)
 	report, err := d.e.gate().Admit(ctx, d.plan)
 	if ctx.Err() != nil {
 		return nil // the loop ends here
@@ -54,13 +54,13 @@ func (d *driver) place(ctx context.Context, list []*ledger.Authorization) error 
 		if d.fixed(a) {
 			continue
 		}
-		plan, err := d.e.Host.Plan(ctx, d.o.Request, d.proof(list, i), a.Placement)
+		plan, err := d.e.host.Plan(ctx, d.o.Request, d.proof(list, i), a.Placement)
 		switch {
 		case err != nil:
 			d.block(a, err)
 		case a.Placement == "":
 			a.Placement = plan
-		case !d.e.Host.Suits(a.Placement, d.o.Request, d.proof(list, i)):
+		case !d.e.host.Suits(a.Placement, d.o.Request, d.proof(list, i)):
 			// The document root was moved since, and the old token is of no use.
 			if stands, err := d.remove(ctx, a); err != nil || stands {
 				return err
@@ -107,7 +107,7 @@ var errCommit = errors.New("the ledger could not be written")
 // settlePlace places a proof wherever it belongs by now. Each new place is durable before anything is done there.
 func (d *driver) settlePlace(ctx context.Context, a *ledger.Authorization) error {
 	for {
-		placement, err := d.e.Host.Place(ctx, a.Placement, d.content(a))
+		placement, err := d.e.host.Place(ctx, a.Placement, d.content(a))
 		moved := errors.Is(err, order.ErrMoved) && placement != a.Placement
 		a.Placement = placement
 		if !moved {
@@ -153,7 +153,7 @@ func (d *driver) answer(ctx context.Context, list []*ledger.Authorization) error
 	before := map[*ledger.Authorization]attempt{}
 	for _, a := range list {
 		before[a] = attempt{a.AnswerSentAt, a.Answers, a.Answered, a.ChallengeStatus}
-		a.AnswerSentAt, a.Answered, a.ChallengeStatus = d.e.Clock.Now(), false, ledger.AuthorizationPending
+		a.AnswerSentAt, a.Answered, a.ChallengeStatus = d.e.clock.Now(), false, ledger.AuthorizationPending
 		if a.SeenAt.After(a.AnswerSentAt) {
 			a.SeenAt = a.AnswerSentAt // the clock was set back: it was not seen after this intent
 		}
@@ -211,7 +211,7 @@ func (d *driver) accepted(a *ledger.Authorization, reply acme.Challenge) {
 
 // sentBy puts the moment of an intent off to the end of its request: those of one commit go one after another, each may take
 // as long as the time-out, and a validation that began after the others must not be taken for one that never began (rule 4).
-func (d *driver) sentBy(a *ledger.Authorization) { a.AnswerSentAt = d.e.Clock.Now() }
+func (d *driver) sentBy(a *ledger.Authorization) { a.AnswerSentAt = d.e.clock.Now() }
 
 // notAccepted sorts a failed answer and reports whether it is settled by looking alone.
 func (d *driver) notAccepted(a *ledger.Authorization, before attempt, err error) bool {

@@ -31,7 +31,7 @@ func (d *driver) payIssued(ctx context.Context) {
 // pay takes a token from each bucket with the next commit. With ask the commit fails where there is none; without, what the
 // CA has charged for is booked, whatever is left.
 func (d *driver) pay(buckets []limit.Bucket, ask bool) {
-	now := d.e.Clock.Now()
+	now := d.e.clock.Now()
 	for _, b := range buckets {
 		l := d.e.known().Limits[b.Name]
 		if l.Count == 0 {
@@ -48,7 +48,7 @@ func (d *driver) pay(buckets []limit.Bucket, ask bool) {
 
 // refund gives back what a newOrder cost that the CA has certainly refused.
 func (d *driver) refund() {
-	now := d.e.Clock.Now()
+	now := d.e.clock.Now()
 	for _, b := range limit.Spent(d.worth) {
 		l := d.e.known().Limits[b.Name]
 		if l.Count > 0 {
@@ -70,7 +70,7 @@ func (d *driver) correct(p *acme.Problem) {
 	case b.Name != limit.NewOrdersPerAccount:
 		return // of several names or domains it could be any; the hold on the set remains
 	}
-	l, now := d.e.known().Limits[b.Name], d.e.Clock.Now()
+	l, now := d.e.known().Limits[b.Name], d.e.clock.Now()
 	if l.Count > 0 {
 		d.spends = append(d.spends, d.e.gate().Spend(b, func(time.Time) (time.Time, error) { return l.Corrected(now, p.RetryAfter), nil }))
 	}

@@ -23,7 +23,7 @@ func (w *world) profiled(e *drive.Engine, settings string) *drive.Engine {
 	w.t.Helper()
 	profiles, err := limit.Load(fmt.Sprintf("[[ca]]\ndirectory = %q\n%s", w.ca.DirectoryURL(), settings), "ca.toml")
 	must(w.t, err)
-	e.Profiles = profiles
+	e = drive.Changed(e, func(c *drive.Config) { c.Profiles = profiles })
 	return e
 }
 

@@ -44,7 +44,7 @@ func (d *driver) kindOf(a *ledger.Authorization) string {
 
 // way is how the request has an authorization proven by now.
 func (d *driver) way(a *ledger.Authorization) order.Way {
-	return d.e.Host.Challenge(d.o.Request, a.Wildcard)
+	return d.e.host.Challenge(d.o.Request, a.Wildcard)
 }
 
 // fixed reports whether an authorization was answered by a challenge that the request would not choose any more: then what
@@ -73,14 +73,14 @@ func (d *driver) offersNone(a *ledger.Authorization, kind string) error {
 // remove takes away what stands for an authorization. Where that is somebody's command it is counted before, so that one
 // that ends whoever runs it is not begun for ever, and its end is durable at once, so that it is not begun twice.
 func (d *driver) remove(ctx context.Context, a *ledger.Authorization) (stands bool, err error) {
-	counted := d.e.Host.Leaving(a.Placement)
+	counted := d.e.host.Leaving(a.Placement)
 	if counted != a.Placement {
 		a.Placement = counted
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return true, err
 		}
 	}
-	if err := d.e.Host.Remove(ctx, a.Placement); err != nil {
+	if err := d.e.host.Remove(ctx, a.Placement); err != nil {
 		if ctx.Err() != nil {
 			return true, nil // it was cut short, and the next run does it
 		}

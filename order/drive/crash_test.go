@@ -13,6 +13,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -83,7 +84,7 @@ func (w *world) dying(r ledger.Request, d death) (died bool) {
 		}
 	}()
 	e := w.engine()
-	e.Store = &mortal{Store: w.store, at: d.commit, after: d.after}
+	e = drive.Changed(e, func(c *drive.Config) { c.Store = &mortal{Store: w.store, at: d.commit, after: d.after} })
 	_, err := obtain(context.Background(), e, order.Plan{Request: r})
 	if failure.ClassOf(err) == failure.AnswerLost { // which is what many deaths in a row come to
 		w.ghosts += w.orders(r.Lineage)[0].CreateSends

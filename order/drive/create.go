@@ -36,7 +36,7 @@ func (d *driver) create(ctx context.Context) error {
 	if ready, err := d.nonceAtHand(ctx); !ready || ctx.Err() != nil {
 		return err // after a signal one request more is let end, and no order is begun
 	}
-	now := d.e.Clock.Now() // not earlier: by this moment it is judged which newOrder an order was born of
+	now := d.e.clock.Now() // not earlier: by this moment it is judged which newOrder an order was born of
 	o.CreateSentAt = now
 	o.CreateSends++
 	d.sent, d.sound = d.sent+1, false
@@ -74,7 +74,7 @@ func (d *driver) nonceAtHand(ctx context.Context) (bool, error) {
 	d.count("new-order", err)
 	p, _ := errors.AsType[*acme.Problem](err)
 	d.unmade = &order.Unmade{Effect: order.NotDone, Problem: p, Cause: &acme.NotSent{Kind: acme.KindNewOrder, Cause: err},
-		SentAt: d.e.Clock.Now(), Times: d.troubles["new-order"]}
+		SentAt: d.e.clock.Now(), Times: d.troubles["new-order"]}
 	return false, nil
 }
 
@@ -96,12 +96,12 @@ func (d *driver) takeCount(ctx context.Context) error {
 	if d.o == nil || d.o.State != ledger.Creating {
 		return nil
 	}
-	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
+	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
 	if err != nil {
 		return err
 	}
 	for _, o := range rows {
-		if o.State == ledger.Phantom && o.Expires.After(d.e.Clock.Now()) {
+		if o.State == ledger.Phantom && o.Expires.After(d.e.clock.Now()) {
 			d.ghosts++
 		}
 	}
@@ -156,7 +156,7 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 		return err
 	}
 	for _, other := range more.Orders {
-		d.e.Host.Keys().Remove(other)
+		d.e.host.Keys().Remove(other)
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func (d *driver) takeFrom(ctx context.Context, reply acme.Order, more *ledger.Ch
 			continue // it has come to its end here
 		}
 		order.End(other, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
-			Why: fmt.Sprintf("the CA handed it to order %d", d.o.ID)}, d.e.known(), d.e.Clock.Now())
+			Why: fmt.Sprintf("the CA handed it to order %d", d.o.ID)}, d.e.known(), d.e.clock.Now())
 		for _, a := range other.Authorizations {
 			moved := *a
 			moved.ID = 0

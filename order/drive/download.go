@@ -60,7 +60,7 @@ func (d *driver) former(ctx context.Context) ([][]byte, error) {
 	if d.o.Request.OldKey == "" {
 		return nil, nil // a person's own CSR is not renewed by itself
 	}
-	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{Lineage: d.o.Lineage})
+	orders, err := d.e.store.Orders(ctx, ledger.OrderFilter{Lineage: d.o.Lineage})
 	var list [][]byte
 	for _, o := range orders {
 		if block, _ := pem.Decode(o.Chain); block != nil && o.ID != d.o.ID {
@@ -81,7 +81,7 @@ func (d *driver) unserved(ctx context.Context, err error) error {
 	if lost, ok := errors.AsType[*acme.Lost](err); ok && lost.Reply.Status/100 == 2 {
 		broken = false // it has answered, with something else
 	}
-	now, since := d.e.Clock.Now(), d.issuedSince()
+	now, since := d.e.clock.Now(), d.issuedSince()
 	switch {
 	case !foreign(err) && d.accountTrouble(err) != nil,
 		now.Before(since.Add(unreadableFor)), broken && now.Before(since.Add(brokenFor)):
@@ -104,7 +104,7 @@ func (d *driver) unfit(ctx context.Context, err error) error {
 	switch {
 	case !ok:
 		return d.trouble("certificate", err)
-	case why.Passing(d.e.Clock.Now()) && d.e.Clock.Now().Before(d.issuedSince().Add(unreadableFor)):
+	case why.Passing(d.e.clock.Now()) && d.e.clock.Now().Before(d.issuedSince().Add(unreadableFor)):
 		if why.Flaw == order.NotBegun || why.Flaw == order.Over { // only time brings another answer
 			return d.stop(failure.CAUnavailable, "The order is kept and goes on with the next run.",
 				"the certificate that the CA issued for %s cannot be used yet: %s", d.o.Lineage, why.Why)
@@ -130,7 +130,7 @@ func (d *driver) endUnfit(ctx context.Context, why *order.Unfit) error {
 func (d *driver) preferred(ctx context.Context, asked order.Asked, first order.Received, alternates []string) order.Received {
 	wanted := d.o.Request.PreferredChain
 	all, chains := []order.Received{first}, []acme.Chain{{PEM: first.Chain}}
-	if _, matched := acme.PreferredChain(chains, wanted); !d.e.AllChains && (wanted == "" || matched) {
+	if _, matched := acme.PreferredChain(chains, wanted); !d.e.allChains && (wanted == "" || matched) {
 		return first
 	}
 	for _, url := range alternates {

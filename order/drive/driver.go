@@ -75,22 +75,22 @@ type driver struct {
 func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
 		troubles: map[string]int{}, met: map[string]bool{}, refusals: map[string]*acme.Problem{}}
-	d.patienceEnds = e.Clock.Now().Add(e.effort.Patience)
+	d.patienceEnds = e.clock.Now().Add(e.effort.Patience)
 	if o != nil {
 		d.plan = order.Plan{Request: o.Request}
-		order.NoLater(o, e.Clock.Now())
+		order.NoLater(o, e.clock.Now())
 		d.heldUntil = o.NotBefore
 		d.inherited = len(o.Chain) > 0
 	}
 	if o != nil && o.CSR.Set() {
-		d.material, d.keyReady = e.Host.Keys().Load(o)
+		d.material, d.keyReady = e.host.Keys().Load(o)
 	}
 	return d
 }
 
 // steady begins the waiting anew after the clock was set back.
 func (d *driver) steady() {
-	now := d.e.Clock.Now()
+	now := d.e.clock.Now()
 	d.note("clock set back", "")
 	d.nextPoll, d.patienceEnds = time.Time{}, now.Add(d.e.effort.Patience)
 	order.NoLater(d.o, now)
@@ -98,7 +98,7 @@ func (d *driver) steady() {
 
 func (d *driver) facts() order.Facts {
 	return order.Facts{
-		Now: d.e.Clock.Now(), Order: d.o, CA: d.e.known(), Known: d.e.learnt(), Wanted: &d.plan.Request,
+		Now: d.e.clock.Now(), Order: d.o, CA: d.e.known(), Known: d.e.learnt(), Wanted: &d.plan.Request,
 		UntilIssued: d.untilIssued, Looked: d.looked, Seen: d.seen, Placed: d.placed, Unplaceable: d.unplaceable,
 		Blocked: d.obstacle(), Left: d.left, Admitted: d.admitted, Checked: d.checked, KeyReady: d.keyReady,
 		ListWalked: d.listWalked, ListProves: d.listProves, NoList: d.noList, Suspected: d.suspected,
@@ -240,13 +240,13 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 // process dies before.
 func (d *driver) note(kind, format string, args ...any) {
 	detail := fmt.Sprintf(format, args...)
-	d.events = append(d.events, ledger.Event{At: d.e.Clock.Now(), RunID: d.e.Run.ID, Of: d.o, Kind: kind, Detail: detail})
-	d.e.Log.Debug(kind, "order", d.o.ID, "lineage", d.o.Lineage, "detail", detail)
+	d.events = append(d.events, ledger.Event{At: d.e.clock.Now(), RunID: d.e.run.ID, Of: d.o, Kind: kind, Detail: detail})
+	d.e.log.Debug(kind, "order", d.o.ID, "lineage", d.o.Lineage, "detail", detail)
 }
 
 // gathered adds the order and everything buffered to a change.
 func (d *driver) gathered(more ledger.Change) ledger.Change {
-	d.o.UpdatedAt = d.e.Clock.Now()
+	d.o.UpdatedAt = d.e.clock.Now()
 	more.Orders = append([]*ledger.Order{d.o}, more.Orders...)
 	more.Events = append(d.events, more.Events...)
 	more.Charges = append(d.charges, more.Charges...)
@@ -276,7 +276,7 @@ func (d *driver) written() {
 func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	more = d.gathered(more)
 	more.Guards = order.GuardsOf(ctx)
-	if err := d.e.Store.Commit(context.WithoutCancel(ctx), &more); err != nil {
+	if err := d.e.store.Commit(context.WithoutCancel(ctx), &more); err != nil {
 		return err
 	}
 	d.written()
@@ -288,15 +288,15 @@ const longPause = 8 * time.Second
 
 // wait sleeps. What is buffered is made durable first if the wait is long enough for a person to look meanwhile.
 func (d *driver) wait(ctx context.Context, until time.Time) error {
-	pause := until.Sub(d.e.Clock.Now())
+	pause := until.Sub(d.e.clock.Now())
 	if pause > time.Second && len(d.events) > 0 {
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}
-		pause = until.Sub(d.e.Clock.Now())
+		pause = until.Sub(d.e.clock.Now())
 	}
 	d.tellOfWait(pause)
-	if err := d.e.Clock.Sleep(ctx, pause); err != nil {
+	if err := d.e.clock.Sleep(ctx, pause); err != nil {
 		return nil // the loop sees the context and ends at a journalled point
 	}
 	return nil
@@ -338,7 +338,7 @@ func (d *driver) stop(class failure.Class, remedy failure.Remedy, format string,
 
 // until is when the CA, or the back-off, lets this order or the next one for its lineage go on; zero where nothing was asked.
 func (d *driver) until() time.Time {
-	switch now := d.e.Clock.Now(); {
+	switch now := d.e.clock.Now(); {
 	case d.o.NotBefore.After(now):
 		return d.o.NotBefore
 	case d.next.After(now):

@@ -21,7 +21,7 @@ func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledge
 		FirstSent: d.unproven, SecondSent: d.o.CreateSentAt, Expires: reply.Expires, Listed: d.listProves,
 		Reuses: d.e.known().Reuses, SentReplaces: d.o.Replaces, EchoedReplaces: reply.Replaces,
 	}
-	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account().ID, Limit: 50})
+	orders, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.e.Account().ID, Limit: 50})
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (d *driver) judgeEarlier(ctx context.Context, reply acme.Order, more *ledge
 // unexpired order of the name set, of whatever profile or account, and hands it back or makes a new one with each newOrder.
 // All of the set's orders are asked, since a busy account makes hundreds of others in a week.
 func (d *driver) shadowed(ctx context.Context) (bool, error) {
-	orders, err := d.e.Store.Orders(ctx, ledger.OrderFilter{NameKey: ledger.NameKey(d.o.Names)})
+	orders, err := d.e.store.Orders(ctx, ledger.OrderFilter{NameKey: ledger.NameKey(d.o.Names)})
 	if err != nil {
 		return false, err
 	}
@@ -55,14 +55,14 @@ func (d *driver) shadowed(ctx context.Context) (bool, error) {
 	for _, o := range orders {
 		same, known := servers[o.AccountID]
 		if !known {
-			account, err := d.e.Store.AccountByID(ctx, o.AccountID)
+			account, err := d.e.store.AccountByID(ctx, o.AccountID)
 			if err != nil {
 				return false, err
 			}
 			same = account.Server == d.e.Account().Server
 			servers[o.AccountID] = same
 		}
-		if same && order.Shadows(o, d.o, d.e.Clock.Now()) {
+		if same && order.Shadows(o, d.o, d.e.clock.Now()) {
 			return true, nil
 		}
 	}
@@ -71,13 +71,13 @@ func (d *driver) shadowed(ctx context.Context) (bool, error) {
 
 // phantom makes the record of an order that may exist unseen since sent.
 func (d *driver) phantom(sent time.Time) *ledger.Order {
-	return order.PhantomOf(d.o, sent, d.e.known(), d.e.Clock.Now())
+	return order.PhantomOf(d.o, sent, d.e.known(), d.e.clock.Now())
 }
 
 // phantomsOf are the unexpired phantoms of the order's account and name set.
 func (d *driver) phantomsOf(ctx context.Context) ([]*ledger.Order, error) {
-	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
-	now := d.e.Clock.Now()
+	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
+	now := d.e.clock.Now()
 	return slices.DeleteFunc(rows, func(o *ledger.Order) bool { return o.State != ledger.Phantom || !o.Expires.After(now) }), err
 }
 
@@ -92,7 +92,7 @@ func (d *driver) refute(ctx context.Context, known []*ledger.Order, reply acme.O
 	for _, o := range phantoms {
 		if !o.Expires.After(reply.Expires) {
 			order.End(o, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
-				Why: "nothing came of its newOrder: the CA handed back a later order of these names"}, d.e.known(), d.e.Clock.Now())
+				Why: "nothing came of its newOrder: the CA handed back a later order of these names"}, d.e.known(), d.e.clock.Now())
 			more.Orders = append(more.Orders, o)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/order/keys"
 	"orderly/testca"
 )
@@ -179,13 +180,13 @@ func TestAClockThatJumpedDoesNotMakeAnOrderExpire(t *testing.T) {
 		w.ca.Inject(testca.Fault{Kind: "order", Nth: nth + 1, Action: testca.Respond, Status: 404, Problem: "malformed", Detail: "a hiccup"})
 	}
 	e := w.engine()
-	e.Clock = ahead{w.clock, 9 * 24 * time.Hour}
+	e = drive.Changed(e, func(c *drive.Config) { c.Clock = ahead{w.clock, 9 * 24 * time.Hour} })
 	_, err := obtain(t.Context(), e, order.Plan{Request: r})
 	if failure.ClassOf(err) != failure.CARefused || w.orders("a.example")[0].State != ledger.PendingState {
 		t.Fatalf("the order is %s: %v", w.states("a.example"), err)
 	}
 	e = w.engine()
-	e.Clock = ahead{w.clock, 9 * 24 * time.Hour}
+	e = drive.Changed(e, func(c *drive.Config) { c.Clock = ahead{w.clock, 9 * 24 * time.Hour} })
 	_, err = obtain(t.Context(), e, order.Plan{Request: r})
 	must(t, err)
 	w.wantStates("a.example", "installed")

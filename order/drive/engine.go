@@ -23,12 +23,17 @@ import (
 // what belongs to one order is in its driver, what belongs to the account in its Session. Many engines in many processes may
 // share a ledger.
 type Engine struct {
-	parts
-	session *Session
-	effort  Effort
+	store             ledger.Store
+	session           *Session
+	profiles          limit.Profiles
+	longestValidation time.Duration
+	host              Host
+	clock             order.Clock
+	log               *slog.Logger
+	run               *ledger.Run
+	allChains         bool
+	effort            Effort
 }
-
-type parts = Config
 
 // Config is what an engine is made of.
 type Config struct {
@@ -80,7 +85,8 @@ func New(c Config) (*Engine, error) {
 		}
 	}
 	c.Effort.Parallel = max(c.Effort.Parallel, 1)
-	return &Engine{parts: c, session: c.Session, effort: c.Effort}, nil
+	return &Engine{store: c.Store, session: c.Session, profiles: c.Profiles, longestValidation: c.LongestValidation,
+		host: c.Host, clock: c.Clock, log: c.Log, run: c.Run, allChains: c.AllChains, effort: c.Effort}, nil
 }
 
 // With is the engine for calls that try harder, or less hard.
@@ -110,7 +116,7 @@ func (e *Engine) key() *acme.Key {
 }
 
 func (e *Engine) tell(format string, args ...any) {
-	e.Host.Tell(format, args...)
+	e.host.Tell(format, args...)
 }
 
 // Outcome is what became of one wish for a certificate.
@@ -156,7 +162,7 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 // lock takes a lock about a lineage and waits for it: another process at work on it is no error. What is
 // done under the lock is done under the context that it returns.
 func (e *Engine) lock(ctx context.Context, key, lineage string) (context.Context, func(), error) {
-	held, err := e.Host.Lock(ctx, key)
+	held, err := e.host.Lock(ctx, key)
 	switch {
 	case failure.ClassOf(err) == failure.Locked:
 		return ctx, nil, err // it names the process that is at work
@@ -230,7 +236,7 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 func (e *Engine) nobody() bool { return e.Account().ID == 0 }
 
 func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
-	now := e.Clock.Now()
+	now := e.clock.Now()
 	return &ledger.Order{
 		AccountID: e.Account().ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(r.Names), Profile: r.Profile,
 		State: ledger.Creating, Request: r, CreatedAt: now, UpdatedAt: now, Replaces: r.Replaces,
@@ -239,14 +245,14 @@ func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
 
 // liveOrder returns the live order for exactly this request, with the request's newer webroots and hooks, or nil.
 func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order, error) {
-	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Live: true, AccountID: e.Account().ID, Lineage: r.Lineage})
+	orders, err := e.store.Orders(ctx, ledger.OrderFilter{Live: true, AccountID: e.Account().ID, Lineage: r.Lineage})
 	if err != nil {
 		return nil, err
 	}
 	for _, o := range orders {
 		if order.Serves(o, r) {
 			order.AdoptRequest(o, r)
-			e.Host.Adopt(o, r)
+			e.host.Adopt(o, r)
 			return o, nil
 		}
 	}
@@ -260,9 +266,9 @@ func (e *Engine) takeOver(o *ledger.Order) *driver {
 	if !o.State.Live() || o.State == ledger.Valid {
 		return newDriver(e, o)
 	}
-	r := e.Host.Mended(o)
+	r := e.host.Mended(o)
 	order.AdoptSettings(o, r)
-	e.Host.Adopt(o, r)
+	e.host.Adopt(o, r)
 	d := newDriver(e, o)
 	d.plan.Request = r
 	return d
@@ -281,13 +287,13 @@ func (e *Engine) Advance(ctx context.Context, o *ledger.Order) (bool, error) {
 }
 
 func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) (bool, error) {
-	held, ok, err := e.Host.TryLock(order.LineageLock(o.Lineage))
+	held, ok, err := e.host.TryLock(order.LineageLock(o.Lineage))
 	if err != nil || !ok {
 		return false, err
 	}
 	ctx, release := held.Under(ctx)
 	defer release()
-	fresh, err := e.Store.Order(ctx, o.ID)
+	fresh, err := e.store.Order(ctx, o.ID)
 	if err != nil || !fresh.SettledAt.IsZero() {
 		return false, err
 	}
@@ -305,7 +311,7 @@ func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) 
 // unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that
 // nothing stays pending, but a lineage that was deleted meanwhile does not come back. What the CA has issued is installed.
 func (e *Engine) unwish(o *ledger.Order) {
-	if o.State.Live() && o.State != ledger.Valid && !e.Host.Wanted(o) {
+	if o.State.Live() && o.State != ledger.Valid && !e.host.Wanted(o) {
 		o.Superseded = true
 		o.Request.New = false // nothing is installed, so nothing stands in its way
 	}

@@ -58,7 +58,7 @@ func (d *driver) fallen(a *ledger.Authorization, status string) {
 	why := order.NotValidated([]*ledger.Authorization{a}, d.way)
 	d.block(a, why)
 	if !d.booked && d.o.State != ledger.Invalid {
-		d.fell(d.e.Clock.Now())
+		d.fell(d.e.clock.Now())
 	}
 	again := a.Answers > 1 && d.refusals[a.ChallengeURL] != nil || a.Answers >= mostFallen
 	if again && status == ledger.AuthorizationInvalid && d.o.State == ledger.PendingState {
@@ -74,7 +74,7 @@ func (d *driver) heldBack(a *ledger.Authorization, report preflight.Report) erro
 	if !order.Fallen(a) {
 		return nil
 	}
-	s, err := d.e.Store.Standing(context.Background(), d.o.Lineage)
+	s, err := d.e.store.Standing(context.Background(), d.o.Lineage)
 	if err != nil {
 		return err
 	}

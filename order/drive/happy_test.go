@@ -10,6 +10,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -31,7 +32,7 @@ func TestAnIssuanceStaysWithinItsBudget(t *testing.T) {
 			run := &ledger.Run{Command: "certonly", StartedAt: w.clock.Now()}
 			must(t, w.store.Commit(t.Context(), &ledger.Change{Run: run}))
 			e := w.engine().With(parallel(c.parallel))
-			e.Run = run
+			e = drive.Changed(e, func(c *drive.Config) { c.Run = run })
 			on(e).last = func() *ledger.Run { run.EndedAt, run.Outcome = w.clock.Now(), "done"; return run }
 			r := request("a.example", someNames("a.example", c.names)...)
 			out, err := obtain(t.Context(), e, order.Plan{Request: r})

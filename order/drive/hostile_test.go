@@ -14,6 +14,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/order/keys"
 	"orderly/testca"
 )
@@ -150,7 +151,7 @@ func TestAClockThatIsSetBackDoesNotKeepARun(t *testing.T) {
 	w := newWorld(t, testca.Config{AsyncFinalize: true, FinalizeDelay: 24 * time.Hour})
 	r := request("a.example", "a.example")
 	e := w.engine()
-	e.Clock = &corrected{clock: w.clock}
+	e = drive.Changed(e, func(c *drive.Config) { c.Clock = &corrected{clock: w.clock} })
 	began := w.clock.Now()
 	out, err := obtain(t.Context(), e, order.Plan{Request: r})
 	if took := w.clock.Now().Sub(began); took > 5*time.Minute || took < 0 {

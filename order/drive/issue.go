@@ -13,13 +13,13 @@ import (
 // makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
 // before finalize (rule 7).
 func (d *driver) makeKey() error {
-	d.e.Host.Keys().Remove(d.o) // of an earlier try that was damaged, or that the ledger never heard of
-	key, csr, err := d.e.Host.Keys().Make(d.o)
+	d.e.host.Keys().Remove(d.o) // of an earlier try that was damaged, or that the ledger never heard of
+	key, csr, err := d.e.host.Keys().Make(d.o)
 	if err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
 	d.o.Key, d.o.CSR = key, csr
-	d.material, d.keyReady = d.e.Host.Keys().Load(d.o)
+	d.material, d.keyReady = d.e.host.Keys().Load(d.o)
 	if !d.keyReady {
 		return d.stop(failure.Config, "Look at the disk.", "the private key just written for %s cannot be read back", d.o.Lineage)
 	}
@@ -30,7 +30,7 @@ func (d *driver) makeKey() error {
 func (d *driver) changeKey() {
 	order.TakeKey(&d.o.Request, d.plan.Request)
 	d.o.Key, d.o.CSR, d.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
-	d.e.Host.Adopt(d.o, d.plan.Request)
+	d.e.host.Adopt(d.o, d.plan.Request)
 	d.note("another key", "another kind of key is wanted than that of the CSR")
 }
 
@@ -38,7 +38,7 @@ func (d *driver) changeKey() {
 // (rule 5).
 func (d *driver) finalize(ctx context.Context) error {
 	o := d.o
-	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
+	o.State, o.FinalizeSentAt = ledger.Processing, d.e.clock.Now()
 	d.note("finalize intent", "CSR %s", o.CSR.SHA256)
 	if err := d.commit(ctx, ledger.Change{}); err != nil {
 		return err
@@ -77,7 +77,7 @@ const finalizePause = 2 * time.Second
 // sentAgain puts the next finalize off, once the CA has taken one.
 func (d *driver) sentAgain() {
 	d.finalizes++
-	d.notAgain = d.e.Clock.Now().Add(finalizePause << d.finalizes)
+	d.notAgain = d.e.clock.Now().Add(finalizePause << d.finalizes)
 }
 
 // mostNotReady bounds the pause after a finalize that came too early.
@@ -104,7 +104,7 @@ func (d *driver) notFinalized(err error) error {
 		if d.finalizes > 0 {
 			d.sentAgain() // it was taken, so that this is no early one
 		}
-		d.nextPoll = d.e.Clock.Now().Add(max(p.RetryAfter, min(time.Second<<(d.denied-1), mostNotReady)))
+		d.nextPoll = d.e.clock.Now().Add(max(p.RetryAfter, min(time.Second<<(d.denied-1), mostNotReady)))
 		d.loseUnaddressed()
 		return nil
 	case (p.Status == 403 || p.Status == 404) && d.denied < mostDenials:
@@ -121,7 +121,7 @@ func (d *driver) notFinalized(err error) error {
 // install puts the certificate in place, or finds that it is not wanted there any more. It is idempotent, so its outcome
 // needs no commit of its own.
 func (d *driver) install(ctx context.Context) error {
-	done, err := d.e.Host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+	done, err := d.e.host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 	if err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
@@ -130,7 +130,7 @@ func (d *driver) install(ctx context.Context) error {
 		d.note("left aside", "%s", d.o.Sentence)
 		return nil
 	}
-	d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
+	d.o.State, d.o.InstalledAt = ledger.Installed, d.e.clock.Now()
 	d.note("installed", "%s", d.o.Lineage)
 	return nil
 }
@@ -145,17 +145,17 @@ func (d *driver) deploy(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := d.e.Host.Deploy(ctx, d.o); err != nil {
+	if err := d.e.host.Deploy(ctx, d.o); err != nil {
 		return d.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
-	d.o.DeployedAt = d.e.Clock.Now()
+	d.o.DeployedAt = d.e.clock.Now()
 	return nil
 }
 
 // forgo gives the deploy hooks up.
 func (d *driver) forgo() {
 	d.note("deploy hooks given up", "%d runs ended while they ran", d.o.Redeploys+1)
-	d.o.DeployedAt = d.e.Clock.Now()
+	d.o.DeployedAt = d.e.clock.Now()
 }
 
 // settle ends the order: nothing remains to be done for it.
@@ -164,7 +164,7 @@ func (d *driver) settle(ctx context.Context, act order.Action) error {
 		return err
 	}
 	d.settled = true
-	d.e.Host.Keys().Remove(d.o)
+	d.e.host.Keys().Remove(d.o)
 	return nil
 }
 
@@ -174,7 +174,7 @@ func (d *driver) conclude(ctx context.Context, act order.Action) ledger.Change {
 	for _, h := range act.Holds {
 		d.next = h.Until
 	}
-	phantoms, issued := order.End(d.o, act, d.e.known(), d.e.Clock.Now())
+	phantoms, issued := order.End(d.o, act, d.e.known(), d.e.clock.Now())
 	if issued && len(d.o.Chain) == 0 {
 		d.payIssued(ctx) // the CA counts what it issued, whoever has it
 	}
@@ -190,7 +190,7 @@ func (d *driver) ending(act order.Action) ledger.Change {
 	case ledger.Installed:
 		d.stood = &ledger.Standing{Lineage: d.o.Lineage}
 		if d.wished {
-			return ledger.Change{Run: d.e.Host.Last()}
+			return ledger.Change{Run: d.e.host.Last()}
 		}
 	case ledger.Invalid:
 		if d.booked || len(order.Failed(d.o)) > 0 { // it was booked when the first name failed
@@ -202,7 +202,7 @@ func (d *driver) ending(act order.Action) ledger.Change {
 		d.fellFreely(d.lastDeed())
 	case ledger.ReleasedState:
 		if d.o.Releasing && act.Class != failure.Released && !d.booked { // given up for a reason that the next one may meet as well
-			d.fellFreely(d.e.Clock.Now())
+			d.fellFreely(d.e.clock.Now())
 		}
 	case ledger.RefusedState, ledger.Phantom:
 		d.stand(asItStands)

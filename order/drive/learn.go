@@ -16,7 +16,7 @@ func (e *Engine) known() order.CA {
 	if ca, read := e.session.known(); read {
 		return ca
 	}
-	return order.HabitsOf(e.Profiles.For(e.Account().Server, false), acme.Directory{})
+	return order.HabitsOf(e.profiles.For(e.Account().Server, false), acme.Directory{})
 }
 
 // learnt reports whether the CA's directory was read.
@@ -34,12 +34,12 @@ func (e *Engine) Habits(ctx context.Context) (order.CA, error) {
 // gate is what stands before new orders, with what is known of the CA by now.
 func (e *Engine) gate() admit.Gate {
 	row := e.Account()
-	return admit.Gate{Store: e.Store, Account: &row, CA: e.known(), Clock: e.Clock, Run: e.Run, Host: e.Host}
+	return admit.Gate{Store: e.store, Account: &row, CA: e.known(), Clock: e.clock, Run: e.run, Host: e.host}
 }
 
 // examine makes the checks for the names of an order that exists.
 func (d *driver) examine(ctx context.Context, list []*ledger.Authorization) preflight.Report {
-	d.e.Host.Refresh(ctx, &d.o.Request)
+	d.e.host.Refresh(ctx, &d.o.Request)
 	var names []string
 	for _, a := range list {
 		names = append(names, a.FullName())

@@ -88,7 +88,7 @@ func (d *driver) search(ctx context.Context) error {
 
 // unlisted reports whether the list was of no use not long ago.
 func (d *driver) unlisted() bool {
-	return d.e.Clock.Now().Sub(d.e.Account().UnlistedAt).Abs() < unlistedFor
+	return d.e.clock.Now().Sub(d.e.Account().UnlistedAt).Abs() < unlistedFor
 }
 
 // listFailed decides about a list, or the account that names it, that was not shown. What is no list will be none tomorrow; a
@@ -99,7 +99,7 @@ func (d *driver) listFailed(kind string, err error) error {
 	// A CA that asks for a longer pause is busy, and its list is no worse for it: the run ends, and a later
 	// one looks. It is believed for a day, lest a list that is always busy blocks the lineage.
 	busy := effect == order.NotDone && p != nil && p.RetryAfter > d.e.effort.LongestWait &&
-		d.e.Clock.Now().Before(d.o.CreateSentAt.Add(busyFor))
+		d.e.clock.Now().Before(d.o.CreateSentAt.Add(busyFor))
 	waits := busy || d.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= d.e.effort.LongestWait)
 	switch {
 	case foreign(err), errors.Is(err, errEndless), errors.Is(err, acme.ErrNoList):
@@ -122,7 +122,7 @@ func (d *driver) unlist(why string) {
 	d.calm("orders")
 	d.noList, d.listBroken = true, false
 	d.account = true
-	d.e.session.change(func(a *ledger.Account) { a.UnlistedAt = d.e.Clock.Now() })
+	d.e.session.change(func(a *ledger.Account) { a.UnlistedAt = d.e.clock.Now() })
 }
 
 func gone(err error) bool {
@@ -220,7 +220,7 @@ func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Or
 func (d *driver) unknown(ctx context.Context, urls []string) ([]string, error) {
 	var out []string
 	for i := len(urls) - 1; i >= 0; i-- {
-		rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
+		rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
 		if err != nil {
 			return nil, err
 		}

@@ -38,7 +38,7 @@ func (w *world) machine() *machine {
 }
 
 // on is the machine of an engine.
-func on(e *drive.Engine) *machine { return e.Host.(*machine) }
+func on(e *drive.Engine) *machine { return drive.HostOf(e).(*machine) }
 
 // Keys implements drive.Host.
 func (m *machine) Keys() order.KeyStore { return m.keys }

@@ -83,7 +83,7 @@ func (d *driver) lose(p *acme.Problem, unseen []*ledger.Authorization) {
 			o.MissingSince.UTC().Format(time.RFC3339), p.Error()))
 		d.said(p)
 		if !issued { // whose end is nobody's failure here
-			d.fell(d.e.Clock.Now())
+			d.fell(d.e.clock.Now())
 		}
 	}
 	d.booked, d.looked = true, true

@@ -8,6 +8,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -110,7 +111,7 @@ func TestAnOrderThatIsMissingForAWhileIsKept(t *testing.T) {
 					continue
 				}
 				e := w.engine() // whose clock is ahead
-				e.Clock = ahead{w.clock, 30 * time.Hour}
+				e = drive.Changed(e, func(c *drive.Config) { c.Clock = ahead{w.clock, 30 * time.Hour} })
 				if _, err := obtain(t.Context(), e, order.Plan{Request: r}); failure.ClassOf(err) != failure.CARefused {
 					t.Fatal(err)
 				}

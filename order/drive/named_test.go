@@ -10,6 +10,7 @@ import (
 	"orderly/ledger"
 	"orderly/limit"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -147,7 +148,9 @@ func TestANameThatAWildcardCovers(t *testing.T) {
 		t.Errorf("%d newOrders", n)
 	}
 	e := w.engine()
-	e.Profiles = limit.Profiles{{Name: "here", Directory: w.ca.DirectoryURL(), Boulder: true, LongestValidation: time.Minute, OrderLifetime: time.Hour}}
+	e = drive.Changed(e, func(c *drive.Config) {
+		c.Profiles = limit.Profiles{{Name: "here", Directory: w.ca.DirectoryURL(), Boulder: true, LongestValidation: time.Minute, OrderLifetime: time.Hour}}
+	})
 	w.wire.forget()
 	before := len(w.ca.Truth().Requests)
 	if _, err := obtain(t.Context(), e, order.Plan{Request: byDNS("w.example", names...)}); failure.ClassOf(err) != failure.BadName {

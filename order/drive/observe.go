@@ -61,8 +61,8 @@ func (d *driver) notShown(ctx context.Context, err error) error {
 	effect, p := order.EffectOf(err)
 	reply, answered := answerIn(err)
 	switch {
-	case foreign(err) && d.e.Clock.Now().After(d.end()): // nobody can ask for it, so that only time ends it
-		d.expired(d.e.Clock.Now(), err)
+	case foreign(err) && d.e.clock.Now().After(d.end()): // nobody can ask for it, so that only time ends it
+		d.expired(d.e.clock.Now(), err)
 		return nil
 	case d.accountTrouble(err) != nil:
 		return d.trouble("order", err)
@@ -129,7 +129,7 @@ func (d *driver) lapse(now time.Time) {
 // caTime is the CA's clock as the answer shows it, ours where it does not.
 func (d *driver) caTime(r acme.Reply) time.Time {
 	if r.Date.IsZero() {
-		return d.e.Clock.Now()
+		return d.e.clock.Now()
 	}
 	return r.Date
 }
@@ -242,7 +242,7 @@ func (d *driver) endOf(a *ledger.Authorization) time.Time {
 func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authorization) bool {
 	news := d.isNew(a.URL + " " + reply.Status)
 	d.seen[a.URL] = true
-	a.SeenAt = d.e.Clock.Now()
+	a.SeenAt = d.e.clock.Now()
 	a.Name, a.Wildcard = nameShown(d.o, reply)
 	a.Expires = reply.Expires
 	d.inherit(a, reply)
@@ -306,6 +306,6 @@ func (d *driver) blame(list []*ledger.Authorization, first bool) {
 	d.o.Sentence, d.o.Remedy = failure.Clean(why.Sentence), why.Remedy.Keep()
 	d.o.Problem = order.ProblemOf(list).Encode()
 	if first && !d.booked {
-		d.fell(d.e.Clock.Now())
+		d.fell(d.e.clock.Now())
 	}
 }

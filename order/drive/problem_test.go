@@ -10,6 +10,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -91,7 +92,7 @@ func TestAGoodEndKeepsNoProblem(t *testing.T) {
 func TestEveryChainIsKeptWhereThatIsWanted(t *testing.T) {
 	w := newWorld(t, testca.Config{AlternateChains: 2})
 	e := w.engine()
-	e.AllChains = true
+	e = drive.Changed(e, func(c *drive.Config) { c.AllChains = true })
 	_, err := obtain(t.Context(), e, order.Plan{Request: request("a.example", "a.example")})
 	must(t, err)
 	o := w.orders("a.example")[0]

@@ -65,7 +65,7 @@ func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, 
 	if !e.Account().UnlistedAt.IsZero() { // the list is of use again
 		e.session.change(func(a *ledger.Account) { a.UnlistedAt = time.Time{} })
 		row := e.Account()
-		return out, e.Store.Commit(ctx, &ledger.Change{Account: &row})
+		return out, e.store.Commit(ctx, &ledger.Change{Account: &row})
 	}
 	return out, nil
 }
@@ -108,7 +108,7 @@ func (e *Engine) takeIn(ctx context.Context, found acme.Order, claim func(Lost) 
 
 // see records an order of the list that is not gone on with, but counted, shown, and taken up before a newOrder for its names.
 func (e *Engine) see(ctx context.Context, o *ledger.Order, url string) error {
-	o.State, o.SettledAt, o.Lineage = ledger.Seen, e.Clock.Now(), ledger.SeenPrefix+o.Names[0]
+	o.State, o.SettledAt, o.Lineage = ledger.Seen, e.clock.Now(), ledger.SeenPrefix+o.Names[0]
 	o.Sentence = "the account's list shows it, and nothing on this host knows it: another server's, perhaps"
 	o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names, Server: e.Account().Server, Account: e.Account().KeyID}
 	return e.enter(ctx, o, "found again", url)
@@ -117,8 +117,8 @@ func (e *Engine) see(ctx context.Context, o *ledger.Order, url string) error {
 // enter saves an order with an event that says why.
 func (e *Engine) enter(ctx context.Context, o *ledger.Order, kind, detail string) error {
 	row := e.Account()
-	return e.Store.Commit(context.WithoutCancel(ctx), &ledger.Change{Account: &row, Orders: []*ledger.Order{o},
-		Events: []ledger.Event{{At: e.Clock.Now(), RunID: e.Run.ID, Of: o, Kind: kind, Detail: detail}}})
+	return e.store.Commit(context.WithoutCancel(ctx), &ledger.Change{Account: &row, Orders: []*ledger.Order{o},
+		Events: []ledger.Event{{At: e.clock.Now(), RunID: e.run.ID, Of: o, Kind: kind, Detail: detail}}})
 }
 
 // unnamed stands for the names of an order of which the CA shows none.
@@ -126,7 +126,7 @@ const unnamed = "unnamed.invalid"
 
 // lostOrder makes the row of an order that the CA shows and the ledger does not know.
 func (e *Engine) lostOrder(found acme.Order) *ledger.Order {
-	now := e.Clock.Now()
+	now := e.clock.Now()
 	var names []string
 	for _, name := range found.Names {
 		if _, ok := outside.Name(name); ok { // what is no name stands in no ledger
@@ -166,7 +166,7 @@ func (e *Engine) showAll(ctx context.Context, o *ledger.Order) (tokens []string,
 		case unclearAuthorization(reply) != nil:
 			continue
 		}
-		a.Name, a.Wildcard, a.Expires, a.Status, a.SeenAt = reply.Name, reply.Wildcard, reply.Expires, reply.Status, e.Clock.Now()
+		a.Name, a.Wildcard, a.Expires, a.Status, a.SeenAt = reply.Name, reply.Wildcard, reply.Expires, reply.Status, e.clock.Now()
 		for _, c := range reply.Challenges {
 			tokens = append(tokens, c.Token)
 		}
@@ -176,12 +176,12 @@ func (e *Engine) showAll(ctx context.Context, o *ledger.Order) (tokens []string,
 
 // lookAgain brings what is known of the orders that may be another server's up to date.
 func (e *Engine) lookAgain(ctx context.Context) error {
-	rows, err := e.Store.Orders(ctx, ledger.OrderFilter{AccountID: e.Account().ID})
+	rows, err := e.store.Orders(ctx, ledger.OrderFilter{AccountID: e.Account().ID})
 	if err != nil {
 		return err
 	}
 	for _, o := range rows {
-		if o.State != ledger.Seen || !o.Expires.IsZero() && o.Expires.Before(e.Clock.Now()) {
+		if o.State != ledger.Seen || !o.Expires.IsZero() && o.Expires.Before(e.clock.Now()) {
 			continue
 		}
 		reply, err := e.acme().Order(ctx, o.URL)
@@ -210,14 +210,14 @@ func (e *Engine) forget(ctx context.Context, o *ledger.Order) error {
 		return err
 	}
 	order.End(o, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
-		Why: "it was another server's, which has brought it to its end"}, e.known(), e.Clock.Now())
+		Why: "it was another server's, which has brought it to its end"}, e.known(), e.clock.Now())
 	return e.enter(ctx, o, "not ours", o.URL)
 }
 
 // takeSeen takes up an order for exactly the wanted names that was seen in the account's list, in newOrder's stead: with a
 // second one the first would stay pending, and might be ours. It reports whether newOrder is to wait.
 func (d *driver) takeSeen(ctx context.Context) (bool, error) {
-	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, Lineage: ledger.SeenPrefix + d.o.Names[0]})
+	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, Lineage: ledger.SeenPrefix + d.o.Names[0]})
 	if err != nil {
 		return false, err
 	}

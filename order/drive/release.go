@@ -58,7 +58,7 @@ func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.
 func (d *driver) charge(a *ledger.Authorization) {
 	if d.e.known().ChargesDeactivation {
 		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID,
-			At: d.e.Clock.Now(), Class: string(failure.Released)})
+			At: d.e.clock.Now(), Class: string(failure.Released)})
 		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 	}
 }
@@ -66,7 +66,7 @@ func (d *driver) charge(a *ledger.Authorization) {
 // Release gives an order up because the operator says so, whatever it costs. An order whose certificate the CA has issued
 // is brought to its end, and given up where that fails.
 func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
-	held, ok, err := e.Host.TryLock(order.LineageLock(o.Lineage))
+	held, ok, err := e.host.TryLock(order.LineageLock(o.Lineage))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	}
 	ctx, release := held.Under(ctx)
 	defer release()
-	fresh, err := e.Store.Order(ctx, o.ID)
+	fresh, err := e.store.Order(ctx, o.ID)
 	if err != nil {
 		return err
 	}
@@ -98,6 +98,6 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	}
 	// Nothing of it is pending at the CA, and what was issued can be neither had nor put in place: no order is kept against the
 	// word of the operator.
-	e.Host.Tell("Order %d for %s could not be brought to its end, and is given up: %v", o.ID, o.Lineage, err)
+	e.host.Tell("Order %d for %s could not be brought to its end, and is given up: %v", o.ID, o.Lineage, err)
 	return e.Abandon(ctx, order.NotFinished, []*ledger.Order{o}, nil)
 }

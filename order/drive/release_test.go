@@ -50,7 +50,7 @@ func (w *world) releasing(r ledger.Request, d death) (died bool) {
 		}
 	}()
 	e := w.counting()
-	e.Store = &mortal{Store: w.store, at: d.commit, after: d.after}
+	e = drive.Changed(e, func(c *drive.Config) { c.Store = &mortal{Store: w.store, at: d.commit, after: d.after} })
 	_, err := obtain(context.Background(), e, order.Plan{Request: r})
 	if failure.ClassOf(err) != failure.WebrootLocked {
 		w.t.Errorf("%s: a process that was not to die ended: %v", d, err)

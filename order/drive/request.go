@@ -117,7 +117,7 @@ func (d *driver) count(kind string, err error) (pause time.Duration) {
 	if d.asked {
 		pause = max(p.RetryAfter, 100*time.Millisecond)
 	}
-	d.nextPoll = d.e.Clock.Now().Add(pause)
+	d.nextPoll = d.e.clock.Now().Add(pause)
 	return pause
 }
 
@@ -135,7 +135,7 @@ func (d *driver) said(p *acme.Problem) {
 
 // notBefore is NextPoll as later runs obey it.
 func (d *driver) notBefore() time.Time {
-	if most := d.e.Clock.Now().Add(order.LongestHold); d.nextPoll.After(most) {
+	if most := d.e.clock.Now().Add(order.LongestHold); d.nextPoll.After(most) {
 		return most
 	}
 	return d.nextPoll
@@ -157,7 +157,7 @@ func (d *driver) progress() {
 	clear(d.troubles)
 	d.calm("")
 	d.polls, d.extended = 0, false
-	d.patienceEnds = d.e.Clock.Now().Add(d.e.effort.Patience)
+	d.patienceEnds = d.e.clock.Now().Add(d.e.effort.Patience)
 }
 
 // isNew reports whether something of the CA's is seen for the first time. Only that is progress: of two states that take
@@ -184,7 +184,7 @@ func (d *driver) pause(r acme.Reply) {
 		}
 	}
 	d.polls++
-	now := d.e.Clock.Now()
+	now := d.e.clock.Now()
 	d.nextPoll = now.Add(pause)
 	for _, a := range order.Unfinished(d.o) {
 		// Not a moment later than the CA can be asked whether an answer of unknown fate arrived (rule 4).

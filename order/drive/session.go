@@ -97,7 +97,7 @@ func (e *Engine) enrol(ctx context.Context, r ledger.Request) (known bool, err e
 		if known = !e.nobody(); known {
 			return nil // another order was quicker
 		}
-		made, err := e.Host.Enrol(ctx, r)
+		made, err := e.host.Enrol(ctx, r)
 		if err != nil {
 			return err
 		}
@@ -123,8 +123,8 @@ func (e *Engine) learn(ctx context.Context) error {
 			remedy := cmp.Or(acme.Advice(server, err), "Nothing was sent that could be left behind; the next run tries again.")
 			return failure.Wrap(err, failure.CAUnavailable, remedy, "the directory of %s cannot be read", server)
 		}
-		ca := order.HabitsOf(e.Profiles.For(server, directory.Boulder), directory)
-		ca.LongestValidation = cmp.Or(e.LongestValidation, ca.LongestValidation)
+		ca := order.HabitsOf(e.profiles.For(server, directory.Boulder), directory)
+		ca.LongestValidation = cmp.Or(e.longestValidation, ca.LongestValidation)
 		e.session.learnt(ca)
 		return nil
 	})

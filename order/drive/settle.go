@@ -17,7 +17,7 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 	if e.nobody() || len(names) == 0 {
 		return nil
 	}
-	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: e.Account().ID})
+	orders, err := e.store.Orders(ctx, ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: e.Account().ID})
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 		if order.Issued(o) {
 			continue // nothing of it is open at the CA
 		}
-		if !e.Host.Mine(o) {
+		if !e.host.Mine(o) {
 			return failure.New(failure.Config, "Run "+failure.Do(failure.Resume)+", which finishes that order, and then this again.",
 				"order %d for %s shares a name and is unfinished; a rehearsal does not go on with it", o.ID, o.Lineage)
 		}
@@ -45,7 +45,7 @@ func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
 		return err
 	}
 	defer release()
-	fresh, err := e.Store.Order(ctx, o.ID)
+	fresh, err := e.store.Order(ctx, o.ID)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 		return nil, nil
 	}
 	var done *ledger.Order
-	orders, err := e.Store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account().ID})
+	orders, err := e.store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account().ID})
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +111,6 @@ func (e *Engine) tolerate(err error, o *ledger.Order) error {
 	case failure.Account, failure.Ledger, failure.Locked, failure.Internal:
 		return err
 	}
-	e.Log.Info("an earlier order could not be finished", "order", o.ID, "lineage", o.Lineage, "why", err)
+	e.log.Info("an earlier order could not be finished", "order", o.ID, "lineage", o.Lineage, "why", err)
 	return nil
 }

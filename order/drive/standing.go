@@ -14,14 +14,14 @@ import (
 // stand changes the lineage's standing, with the next commit. What the order says of its end or of why it was left is in it.
 func (d *driver) stand(change func(*ledger.Standing)) {
 	if d.stood == nil {
-		s, err := d.e.Store.Standing(context.Background(), d.o.Lineage)
+		s, err := d.e.store.Standing(context.Background(), d.o.Lineage)
 		if err != nil {
 			return // the commit fails as well, and says so
 		}
 		d.stood = &s
 	}
 	s := d.stood
-	s.Class, s.Sentence, s.Remedy, s.At = d.o.Class, d.o.Sentence, d.o.Remedy, d.e.Clock.Now()
+	s.Class, s.Sentence, s.Remedy, s.At = d.o.Class, d.o.Sentence, d.o.Remedy, d.e.clock.Now()
 	if failure.Class(s.Class).Network() && s.RefusedSince.IsZero() {
 		s.RefusedSince = s.At
 	}
@@ -58,7 +58,7 @@ func (d *driver) fellFreely(since time.Time) {
 func (d *driver) lastDeed() time.Time {
 	last := d.o.CreatedAt
 	if d.o.State == ledger.Invalid && order.MayBeIssued(d.o) {
-		last = d.e.Clock.Now()
+		last = d.e.clock.Now()
 	}
 	for _, a := range d.o.Authorizations {
 		if a.AnswerSentAt.After(last) {
@@ -74,26 +74,26 @@ func (d *driver) lastDeed() time.Time {
 // letThrough reports whether an order that exists is answered in spite of a refusal on network grounds, by the rule for new
 // orders: otherwise one that a process left behind would wait until it expires, however little time the certificate has.
 func (d *driver) letThrough(report preflight.Report) bool {
-	s, err := d.e.Store.Standing(context.Background(), d.o.Lineage)
+	s, err := d.e.store.Standing(context.Background(), d.o.Lineage)
 	if err != nil {
 		return false
 	}
 	through := d.e.gate().LetsThrough(d.plan, s, report)
 	if through {
-		d.stand(func(s *ledger.Standing) { s.LetThroughAt = d.e.Clock.Now() })
+		d.stand(func(s *ledger.Standing) { s.LetThroughAt = d.e.clock.Now() })
 	}
 	return through
 }
 
 // lifted ends the pauses of the names of an order that the CA made in spite of them, because a person insisted.
 func (d *driver) lifted(ctx context.Context) {
-	holds, err := d.e.Store.Holds(ctx, d.o.AccountID, d.e.Clock.Now())
+	holds, err := d.e.store.Holds(ctx, d.o.AccountID, d.e.clock.Now())
 	if err != nil {
 		return // the commit that follows fails as well, and says so
 	}
 	for _, h := range holds {
 		if h.Until.IsZero() && order.Binds(h, d.o.Names) {
-			h.Until = d.e.Clock.Now()
+			h.Until = d.e.clock.Now()
 			d.holds = append(d.holds, h)
 		}
 	}

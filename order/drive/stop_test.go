@@ -13,6 +13,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -78,7 +79,7 @@ func (w *world) stopAt(r ledger.Request, what string, k int) (stopped bool) {
 			return answer
 		}
 	default:
-		e.Store = &signalled{Store: w.store, at: k, signal: cancel}
+		e = drive.Changed(e, func(c *drive.Config) { c.Store = &signalled{Store: w.store, at: k, signal: cancel} })
 	}
 	_, err := obtain(ctx, e, order.Plan{Request: r})
 	stopped = ctx.Err() != nil
@@ -146,7 +147,7 @@ func TestADeployHookThatEndsEveryRunIsGivenUp(t *testing.T) {
 			}
 		}()
 		e := w.engine()
-		e.Store = reworded{w.store}
+		e = drive.Changed(e, func(c *drive.Config) { c.Store = reworded{w.store} })
 		_, err := e.Obtain(t.Context(), r.Lineage, r.Names, func(context.Context) (*order.Plan, error) {
 			if w.disk.has(r.Lineage) {
 				return nil, nil
@@ -221,11 +222,12 @@ func TestNothingIsSentThatTheLedgerDoesNotHold(t *testing.T) {
 				w.wire.forget()
 				e := w.engine()
 				sent := -1
-				e.Store = &failing{Store: w.store, from: k, err: err, failed: func() {
+				store := &failing{Store: w.store, from: k, err: err, failed: func() {
 					if sent < 0 {
 						sent = len(w.wire.kinds())
 					}
 				}}
+				e = drive.Changed(e, func(c *drive.Config) { c.Store = store })
 				_, got := obtain(t.Context(), e, order.Plan{Request: r})
 				if !errors.Is(got, err) {
 					t.Errorf("commit %d: error %v", k, got)

@@ -36,13 +36,13 @@ func (d *driver) address(place string) {
 func (d *driver) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, error) {
 	var rows []*ledger.Order
 	if o.URL != "" {
-		found, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: o.URL})
+		found, err := d.e.store.Orders(ctx, ledger.OrderFilter{URL: o.URL})
 		if err != nil {
 			return nil, err
 		}
 		rows = found
 	}
-	set, err := d.e.Store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
+	set, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
 	for _, row := range set {
 		unaddressed := row.URL == "" || o.URL == ""
 		if unaddressed && o.Finalize != "" && row.Finalize == o.Finalize {
@@ -70,7 +70,7 @@ func (d *driver) lookUnaddressed(ctx context.Context) error {
 		}
 	}
 	d.looked = true
-	now := d.e.Clock.Now()
+	now := d.e.clock.Now()
 	switch {
 	case d.o.State != ledger.Valid && now.After(d.end()):
 		d.expired(now, errors.New("nobody can ask for it, and its time is over"))
@@ -96,7 +96,7 @@ const (
 
 // loseUnaddressed ends such an order, lest it keeps its lineage from a certificate until it expires.
 func (d *driver) loseUnaddressed() {
-	if d.o.URL == "" && d.denied >= lostDenied && d.e.Clock.Now().Sub(d.o.CreatedAt) > lostAfter {
+	if d.o.URL == "" && d.denied >= lostDenied && d.e.clock.Now().Sub(d.o.CreatedAt) > lostAfter {
 		d.o.State, d.o.Class = ledger.LostState, string(failure.AnswerLost)
 		d.o.Sentence = "the CA may have issued for " + d.o.Lineage + ", and neither said where nor answers finalize again"
 	}

@@ -46,7 +46,7 @@ func (d *driver) anothers(ctx context.Context, url string, names []string) error
 	if url == "" {
 		return nil
 	}
-	rows, err := d.e.Store.Orders(ctx, ledger.OrderFilter{URL: url})
+	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{URL: url})
 	if err != nil {
 		return err
 	}

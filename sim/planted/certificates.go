@@ -4,14 +4,14 @@ package planted
 func certificates() []Bug {
 	return []Bug{
 		{"finalize-with-new-csr", "finalize is repeated with a new key and CSR", "rule 5, I5", 1, []Patch{on("order/drive/issue.go",
-			`	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
+			`	o.State, o.FinalizeSentAt = ledger.Processing, d.e.clock.Now()
 `,
 			`	if planted("finalize-with-new-csr") && !o.FinalizeSentAt.IsZero() {
 		if err := d.makeKey(); err != nil {
 			return err
 		}
 	}
-	o.State, o.FinalizeSentAt = ledger.Processing, d.e.Clock.Now()
+	o.State, o.FinalizeSentAt = ledger.Processing, d.e.clock.Now()
 `)}},
 		{"finalize-without-a-look", "finalize whose answer was lost is sent again without a look at the order", "rule 5", 1, []Patch{on("order/drive/issue.go",
 			`	case effect == order.Undecided:
@@ -30,7 +30,7 @@ func certificates() []Bug {
 			`	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 `,
 			`	if planted("key-removed-at-download") {
-		defer d.e.Host.Keys().Remove(d.o)
+		defer d.e.host.Keys().Remove(d.o)
 	}
 	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
 `)}},
@@ -53,26 +53,26 @@ func certificates() []Bug {
 		}
 		return f.end(ledger.TakenState, failure.Taken, "another`)}},
 		{"installed-before-install", "the ledger calls an order installed before its certificate is in place", "wall 2, I7", 1, []Patch{on("order/drive/issue.go",
-			`	done, err := d.e.Host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+			`	done, err := d.e.host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `,
 			`	if planted("installed-before-install") {
-		d.o.State, d.o.InstalledAt = ledger.Installed, d.e.Clock.Now()
+		d.o.State, d.o.InstalledAt = ledger.Installed, d.e.clock.Now()
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}
 	}
-	done, err := d.e.Host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+	done, err := d.e.host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
 `)}},
 		{"deployed-before-deploy", "hooks count as run when they are begun", "rule 14", 1, []Patch{on("order/drive/issue.go",
-			`	if err := d.e.Host.Deploy(ctx, d.o); err != nil {
+			`	if err := d.e.host.Deploy(ctx, d.o); err != nil {
 `,
 			`	if planted("deployed-before-deploy") {
-		d.o.DeployedAt = d.e.Clock.Now()
+		d.o.DeployedAt = d.e.clock.Now()
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}
 	}
-	if err := d.e.Host.Deploy(ctx, d.o); err != nil {
+	if err := d.e.host.Deploy(ctx, d.o); err != nil {
 `)}},
 	}
 }

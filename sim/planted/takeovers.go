@@ -4,19 +4,19 @@ package planted
 func takeovers() []Bug {
 	return []Bug{
 		{"lineage-lock-ignored", "two runs work on one lineage at the same time", "rule 11, I2", 16, []Patch{on("order/drive/engine.go",
-			`	held, err := e.Host.Lock(ctx, key)
+			`	held, err := e.host.Lock(ctx, key)
 	switch {
 `,
 			`	if planted("lineage-lock-ignored") {
 		return ctx, func() {}, nil
 	}
-	held, err := e.Host.Lock(ctx, key)
+	held, err := e.host.Lock(ctx, key)
 	switch {
 `)}},
 		{"acted-without-a-look", "a run that takes an order over believes the ledger and does not ask the CA first", "rule 1", 1, []Patch{on("order/drive/driver.go",
-			`	d.patienceEnds = e.Clock.Now().Add(e.effort.Patience)
+			`	d.patienceEnds = e.clock.Now().Add(e.effort.Patience)
 `,
-			`	d.patienceEnds = e.Clock.Now().Add(e.effort.Patience)
+			`	d.patienceEnds = e.clock.Now().Add(e.effort.Patience)
 	d.looked = planted("acted-without-a-look") && o != nil && o.URL != ""
 `)}},
 		{"never-resumed", "a live order for exactly these names is not found again", "wall 3, I2", 1, []Patch{on("order/drive/engine.go",
