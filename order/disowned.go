@@ -1,10 +1,13 @@
 package order
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
 	"orderly/acme"
+	"orderly/failure"
+	"orderly/ledger"
 )
 
 // A refusal that is about the account stops everything that is done in its name (rule 13), and its
@@ -36,4 +39,34 @@ func Disowned(p *acme.Problem, names []string) bool {
 func ends() []string {
 	return []string{"deactivat", "revoked", "suspend", "disabled", "closed", "blocked", "banned", "terminated", "expired",
 		"not valid", "invalid", "not active", "inactive", "not exist", "not found", "no such", "unknown", "no account"}
+}
+
+// AccountTrouble is the error that stops everything, where a request failed because the account cannot be used at all or its
+// URL is another origin's (rule 13, invariant I11); nil where the request's failure says nothing of the kind. names are those
+// that the request was about.
+func AccountTrouble(err error, names []string, of ledger.Account) error {
+	if e, ok := errors.AsType[*failure.Error](err); ok && e.Class == failure.CARefused {
+		return e // a URL of another origin: nothing was sent
+	}
+	p, ok := errors.AsType[*acme.Problem](err)
+	switch {
+	case !ok:
+		return nil
+	case p.IsType("badPublicKey"):
+		return failure.Wrap(err, failure.Account,
+			"Give the account another key: "+failure.Do(failure.ChangeAccountKey, of.Server, of.KeyID)+".",
+			"the CA does not accept the key of the account %s", of.URL)
+	case p.IsType("userActionRequired"):
+		remedy := failure.Remedy("Do what the CA asks for, and run the same command again.")
+		if p.Link != "" {
+			remedy = "Do what " + failure.Remedy(p.Link) + " asks for, and run the same command again."
+		}
+		return failure.Wrap(err, failure.Account, remedy, "the CA wants something of whoever has the account %s", of.URL)
+	case Disowned(p, names):
+		return failure.Wrap(err, failure.Account,
+			"Put the account's directory back as it was, or name another account with "+
+				failure.Do(failure.OtherAccount)+". None is made anew by itself: the orders of this one would be lost.",
+			"the CA does not accept the account %s", of.URL)
+	}
+	return nil
 }

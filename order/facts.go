@@ -62,10 +62,12 @@ type Facts struct {
 	Finalizes int
 	NotAgain  time.Time
 
+	// Trouble is the last request that failed; nil once one of its kind has succeeded.
+	Trouble *Trouble
 	// NextPoll: not to look again before this moment. GiveUp: not to go on waiting after this one.
 	NextPoll, GiveUp time.Time
-	// Asked: NextPoll is what the CA asked for.
-	Asked bool
+	// Asked: NextPoll is what the CA asked for. Overtime: it was looked at once after GiveUp, since the CA had asked for that.
+	Asked, Overtime bool
 	// NotBefore: an earlier run was asked to send nothing about the order before this moment.
 	NotBefore time.Time
 }

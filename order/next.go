@@ -42,6 +42,7 @@ const (
 	GiveUp    Kind = "give-up"   // deactivate what is pending from now on: what keeps the order does not go away by itself
 	Supersede Kind = "supersede" // no certificate is to come of it; its names become valid with a later run
 	Stop      Kind = "stop"      // nothing can be done now: record why, and no request before Action.Until
+	Adjourn   Kind = "adjourn"   // Stop for a dead order, which keeps what it died of
 	Leave     Kind = "leave"     // nothing is to be done now: the order stays as it is, for a later run
 	Done      Kind = "done"      // it was settled before
 )
@@ -56,6 +57,7 @@ type Action struct {
 	Why            string
 	Remedy         failure.Remedy
 	Holds          []ledger.Hold // what the CA asked for beside the end of this order
+	Overtime       bool          // patience is over, and the CA asked for this one look more
 }
 
 // Next decides what to do about an order. It is pure: the same facts give the same action.
@@ -66,6 +68,8 @@ func Next(f Facts) Action {
 		return Action{Kind: Done}
 	case f.clockSetBack():
 		return Action{Kind: Steady}
+	case !f.mayRetry():
+		return f.retryLater()
 	case f.UntilIssued && Issued(o):
 		return Action{Kind: Leave}
 	case o.State == ledger.Installed:
@@ -200,8 +204,11 @@ func (f *Facts) stuck() Action {
 	if f.Blocked != nil {
 		act.Why = f.Blocked.Error()
 	}
-	if f.CA.CountsPending > 0 {
+	switch {
+	case f.CA.CountsPending > 0:
 		act.Kind = GiveUp
+	case f.Order.State == ledger.Invalid: // what made it die says more than what keeps its siblings pending
+		act.Kind = Adjourn
 	}
 	return act
 }
@@ -306,25 +313,4 @@ func (f *Facts) end(s ledger.State, class failure.Class, why string) Action {
 		return Action{Kind: Clear, Authorizations: left}
 	}
 	return Action{Kind: Settle, State: s, Class: class, Why: why}
-}
-
-// poll lets act happen no sooner than NextPoll.
-func (f *Facts) poll(act Action) Action {
-	if f.Now.Before(f.NextPoll) {
-		return Action{Kind: Wait, Until: f.NextPoll}
-	}
-	return act
-}
-
-// waitFor is poll for what depends on the CA alone: patience ends at GiveUp, and does not last for a Retry-After beyond it.
-func (f *Facts) waitFor(act Action) Action {
-	if f.Now.After(f.GiveUp) || f.NextPoll.After(f.GiveUp) {
-		act := Action{Kind: Stop, Class: failure.Stopped, Why: f.Order.Lineage + ": the CA has not come to a result yet",
-			Remedy: "Run the same command again later, or " + failure.Do(failure.Resume) + "; the same order goes on."}
-		if f.Asked && f.Now.Before(f.NextPoll) {
-			act.Until = f.NextPoll // patience ends before; whoever drives this order next must know
-		}
-		return act
-	}
-	return f.poll(act)
 }

@@ -380,7 +380,7 @@ func TestNextOnceItIsDead(t *testing.T) {
 		}, order.Stop, "", ""},
 		{"one that cannot be answered is left", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			o.State, a.Status, f.Unplaceable[b.URL] = ledger.Invalid, "invalid", true
-		}, order.Stop, "", ""},
+		}, order.Adjourn, "", ""},
 		{"then tokens are cleared", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			in(f, ledger.Invalid)
 			b.Placement = "p"

@@ -67,6 +67,9 @@ func (d dice) facts() order.Facts {
 	if o.State == ledger.Creating && d.IntN(4) == 0 {
 		f.Unmade, o.Replaces = d.unmade(), one(d, "", "x")
 	}
+	if d.IntN(4) == 0 {
+		f.Trouble, f.Overtime = d.trouble(), d.maybe()
+	}
 	for i := range d.IntN(4) {
 		a := &ledger.Authorization{ID: int64(i + 1), URL: fmt.Sprint(i), Name: fmt.Sprint(i), Status: one(d, "pending", "pending", "valid", "invalid", "expired"),
 			SeenAt: d.moment(), ChallengeURL: "c", ChallengeStatus: one(d, "pending", "processing", "valid", "invalid"), AnswerSentAt: d.moment(),
@@ -82,6 +85,16 @@ func (d dice) unmade() *order.Unmade {
 	u := said(one(d, 400, 403, 409, 429, 503), one(d, "", "alreadyReplaced", "malformed", "rateLimited"), one(d, -1, time.Second, time.Hour))
 	u.Times = d.IntN(7)
 	return u
+}
+
+// trouble is a request that failed.
+func (d dice) trouble() *order.Trouble {
+	t := &order.Trouble{Kind: "order", Cause: said(one(d, 400, 429, 500, 503), "", one(d, -1, time.Second)).Cause, Times: 1 + d.IntN(6),
+		Pause: one(d, time.Second, 8*time.Second, time.Minute, time.Hour)}
+	if d.IntN(4) == 0 {
+		t.Account = failure.New(failure.Account, "Put it back.", "the CA does not accept the account")
+	}
+	return t
 }
 
 // mayAnswer is rule 4, said in other words than the code's.
@@ -114,7 +127,7 @@ func TestNextNeverDoesWhatTheRulesForbid(t *testing.T) {
 		}
 	}
 	for _, kind := range []order.Kind{order.Create, order.Answer, order.Finalize, order.Search, order.Look, order.Show, order.Download, order.Check,
-		order.Place, order.Clear, order.MakeKey, order.ChangeKey, order.DropReplaces, order.Learn, order.Steady, order.GiveUp, order.Leave, order.Release, order.Install, order.Deploy, order.Forgo, order.Wait, order.Settle, order.Stop, order.Done} {
+		order.Place, order.Clear, order.MakeKey, order.ChangeKey, order.DropReplaces, order.Learn, order.Steady, order.GiveUp, order.Leave, order.Release, order.Install, order.Deploy, order.Forgo, order.Wait, order.Settle, order.Stop, order.Adjourn, order.Done} {
 		if seen[kind] == 0 {
 			t.Errorf("no facts led to %s", kind)
 		}
@@ -136,6 +149,21 @@ func breach(f order.Facts, act order.Action) string {
 	}
 	if !f.Known && asks(act.Kind) && act.Kind != order.Learn {
 		return "something is sent to a CA of which nothing is known"
+	}
+	if t := f.Trouble; t != nil && act.Kind != order.Stop && act.Kind != order.Done && act.Kind != order.Steady {
+		if t.Account != nil || t.Times > 4 || t.Pause > f.LongestWait {
+			return "a run goes on though its requests fail, or the account is none"
+		}
+	}
+	long := act.Until.After(f.Now.Add(f.LongestWait)) && act.Until.After(f.GiveUp)
+	if act.Kind == order.Wait && f.Asked && act.Until.Equal(f.NextPoll) && long {
+		return "a run stands still for longer than anybody waits"
+	}
+	if act.Overtime && f.Overtime {
+		return "patience is put off again and again"
+	}
+	if act.Until.After(f.Now.Add(order.LongestHold)) && act.Kind == order.Stop {
+		return "a mistake of the CA's freezes the order"
 	}
 	standing := tally(o.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" })
 	switch act.Kind {
@@ -220,6 +248,16 @@ func asks(k order.Kind) bool {
 func (d dice) obey(f *order.Facts, act order.Action) {
 	o := f.Order
 	f.Now = f.Now.Add(100 * time.Millisecond)
+	f.Overtime = f.Overtime || act.Overtime
+	if asks(act.Kind) && d.IntN(8) == 0 { // it fails
+		times := 1
+		if f.Trouble != nil {
+			times = f.Trouble.Times + 1
+		}
+		f.Trouble = d.trouble()
+		f.Trouble.Times, f.Asked, f.NextPoll = times, d.maybe(), f.Now.Add(f.Trouble.Pause)
+		return
+	}
 	switch act.Kind {
 	case order.Create:
 		o.CreateSends++
@@ -327,7 +365,7 @@ func TestObeyingNextComesToAnEnd(t *testing.T) {
 			f.NextPoll = f.GiveUp
 		}
 		steps := 0
-		for act := order.Next(f); act.Kind != order.Done && act.Kind != order.Stop && act.Kind != order.Leave; act = order.Next(f) {
+		for act := order.Next(f); !ends(act.Kind); act = order.Next(f) {
 			if wrong := breach(f, act); wrong != "" {
 				t.Fatalf("seed %d: %s: %+v", seed, wrong, act)
 			}
@@ -337,6 +375,11 @@ func TestObeyingNextComesToAnEnd(t *testing.T) {
 			}
 		}
 	}
+}
+
+// ends reports whether a run's work on the order is over.
+func ends(k order.Kind) bool {
+	return k == order.Done || k == order.Stop || k == order.Adjourn || k == order.Leave
 }
 
 func tally[T any](list []T, want func(T) bool) int {

@@ -12,9 +12,6 @@ import (
 	"orderly/ledger"
 )
 
-// MostTroubles is how many requests of a kind may fail without any progress before the order is left to a later run.
-const MostTroubles = 5
-
 // Unmade is a newOrder that certainly did not bring an order.
 type Unmade struct {
 	Effect  Effect        // NotDone or Refused

@@ -41,7 +41,8 @@ type driver struct {
 	waited                    time.Duration // for the CA, while the order was as it is in waitedAs
 	waitedAs                  ledger.State
 	troubles                  map[string]int  // requests that failed since the last progress, by kind
-	extended                  bool            // giveUp was put off
+	failed                    *order.Trouble  // the last request that did
+	overtime                  bool            // it was looked at once after patience had ended
 	denied                    int             // times finalize was refused as not ready
 	denial                    string          // what it was refused with
 	finalized                 bool            // the CA accepted the CSR that this process sent
@@ -106,7 +107,7 @@ func (d *driver) facts() order.Facts {
 		ShowsProcessing: d.e.Account().ShowsProcessing,
 		Denied:          d.denied > 0, Finalizes: d.finalizes, NotAgain: d.notAgain,
 		Unmade: d.unmade, Patience: d.e.effort.Patience, LongestWait: d.e.effort.LongestWait, NextPoll: d.nextPoll, GiveUp: d.patienceEnds,
-		Asked: d.asked, NotBefore: d.silence(),
+		Asked: d.asked, Overtime: d.overtime, Trouble: d.failed, NotBefore: d.silence(),
 	}
 }
 
@@ -142,7 +143,7 @@ func (d *driver) drive(ctx context.Context) error {
 		case act.Kind == order.Leave:
 			return failure.New(act.Class, act.Remedy, "%s", act.Why).Lasting(d.until())
 		case ctx.Err() != nil && act.Kind != order.Settle:
-			return d.interrupted(ctx)
+			return d.interrupted(ctx, act)
 		}
 		if step == 0 {
 			d.begun()
@@ -172,6 +173,7 @@ func (d *driver) learn(ctx context.Context) error {
 }
 
 func (d *driver) perform(ctx context.Context, act order.Action) error {
+	d.overtime = d.overtime || act.Overtime
 	switch act.Kind {
 	case order.Create:
 		return d.create(ctx)
@@ -232,6 +234,8 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 		return nil
 	case order.Stop:
 		return d.rest(act)
+	case order.Adjourn:
+		return d.adjourn(act)
 	}
 	return fmt.Errorf("no such action: %s", act.Kind)
 }
@@ -317,9 +321,12 @@ func (d *driver) tellOfWait(pause time.Duration) {
 	}
 }
 
-// interrupted leaves the order to the next run.
-func (d *driver) interrupted(ctx context.Context) error {
+// interrupted leaves the order to the next run, which must know of what the CA asked for last.
+func (d *driver) interrupted(ctx context.Context, act order.Action) error {
 	d.note("stopped", "%v", context.Cause(ctx))
+	if act.Kind == order.Stop && !act.Until.IsZero() {
+		d.o.NotBefore = act.Until
+	}
 	if d.o.ID != 0 {
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return err
@@ -383,16 +390,18 @@ func (d *driver) giveUp(act order.Action) {
 // rest leaves an order with which nothing can be done now.
 func (d *driver) rest(act order.Action) error {
 	if !act.Until.IsZero() {
-		d.o.NotBefore = d.notBefore()
+		d.o.NotBefore = act.Until
 	}
 	if act.Class == failure.Stopped && d.denial != "" {
 		act.Why += "; it says: " + d.denial
 	}
-	if d.o.State != ledger.Invalid || act.Class == failure.Stopped {
-		return d.stop(act.Class, act.Remedy, "%s", act.Why)
-	}
+	return d.stop(act.Class, act.Remedy, "%s", act.Why)
+}
+
+// adjourn leaves a dead order whose siblings cannot be answered now.
+func (d *driver) adjourn(act order.Action) error {
 	if err := d.leave(failure.New(act.Class, "", "%s", act.Why)); err != nil {
 		return err
 	}
-	return d.verdict() // what made it die says more than what keeps its siblings pending
+	return d.verdict()
 }

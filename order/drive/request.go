@@ -43,80 +43,35 @@ func foreign(err error) bool {
 	return ok && e.Class == failure.CARefused
 }
 
-// accountTrouble turns the CA's word that the account cannot be used into the error that stops everything (rule 13).
+// accountTrouble is the CA's word that the account cannot be used (rule 13); nil where it did not say so.
 func (d *driver) accountTrouble(err error) error {
-	if e, ok := errors.AsType[*failure.Error](err); ok && e.Class == failure.CARefused {
-		return e // a URL of another origin: nothing was sent
-	}
-	p, ok := errors.AsType[*acme.Problem](err)
-	if !ok {
-		return nil
-	}
 	var names []string
 	if d.o != nil {
 		names = d.o.Names
 	}
-	if p.IsType("badPublicKey") {
-		return failure.Wrap(err, failure.Account,
-			"Give the account another key: "+
-				failure.Do(failure.ChangeAccountKey, d.e.Account().Server, d.e.Account().KeyID)+".",
-			"the CA does not accept the key of the account %s", d.e.Account().URL)
-	}
-	if p.IsType("userActionRequired") {
-		remedy := failure.Remedy("Do what the CA asks for, and run the same command again.")
-		if p.Link != "" {
-			remedy = "Do what " + failure.Remedy(p.Link) + " asks for, and run the same command again."
-		}
-		return failure.Wrap(err, failure.Account, remedy, "the CA wants something of whoever has the account %s", d.e.Account().URL)
-	}
-	if order.Disowned(p, names) {
-		return failure.Wrap(err, failure.Account,
-			"Put the account's directory back as it was, or name another account with "+
-				failure.Do(failure.OtherAccount)+". None is made anew by itself: the orders of this one would be lost.",
-			"the CA does not accept the account %s", d.e.Account().URL)
-	}
-	return nil
+	return order.AccountTrouble(err, names, d.e.Account())
 }
 
-// trouble counts a failed request and decides when the next one may be made, or that it must be left to a later run.
+// trouble records a failed request. Next decides whether it is sent again, and no sooner than it may be.
 func (d *driver) trouble(kind string, err error) error {
-	if stop := d.accountTrouble(err); stop != nil {
-		return d.stop(failure.ClassOf(stop), failure.RemedyOf(stop), "%v", stop)
+	failed := &order.Trouble{Kind: kind, Cause: err, Account: d.accountTrouble(err)}
+	if failed.Account == nil {
+		d.note(kind+" failed", "%s", failure.Clean(err.Error()))
+		failed.Pause = d.count(kind, err)
+		failed.Advice = acme.Advice(d.e.Account().Server, err)
 	}
-	d.note(kind+" failed", "%s", failure.Clean(err.Error()))
-	pause := d.count(kind, err)
-	p, _ := errors.AsType[*acme.Problem](err)
-	if d.troubles[kind] < order.MostTroubles && pause <= d.e.effort.LongestWait {
-		return nil
-	}
-	class := failure.CAUnavailable
-	if p != nil && p.Status == 429 {
-		class = failure.RateLimited
-	}
-	if d.asked {
-		d.o.NotBefore = d.notBefore()
-	}
-	kept := failure.Remedy("The order is kept and goes on with the next run.")
-	if d.o.ID == 0 {
-		kept = "Nothing was ordered; the next run tries again."
-	}
-	if advice := acme.Advice(d.e.Account().Server, err); advice != "" {
-		kept = advice + " " + kept
-	}
-	return d.stop(class, kept, "%s for %s: %s", kind, d.o.Lineage,
-		failure.Clean(err.Error()))
+	failed.Times = d.troubles[kind]
+	d.failed = failed
+	return nil
 }
 
 // count counts a failed request and plans the next one, a pause from now.
 func (d *driver) count(kind string, err error) (pause time.Duration) {
 	d.troubles[kind]++
-	pause = time.Second << (d.troubles[kind] - 1)
 	p, _ := errors.AsType[*acme.Problem](err)
 	d.said(p)
 	d.asked = p != nil && p.HasRetryAfter
-	if d.asked {
-		pause = max(p.RetryAfter, 100*time.Millisecond)
-	}
+	pause = order.PauseAfter(d.troubles[kind], p)
 	d.nextPoll = d.e.clock.Now().Add(pause)
 	return pause
 }
@@ -133,19 +88,14 @@ func (d *driver) said(p *acme.Problem) {
 	}
 }
 
-// notBefore is NextPoll as later runs obey it.
-func (d *driver) notBefore() time.Time {
-	if most := d.e.clock.Now().Add(order.LongestHold); d.nextPoll.After(most) {
-		return most
-	}
-	return d.nextPoll
-}
-
 // calm forgets earlier trouble with requests of a kind: one succeeded. That with other kinds stays: two that took turns,
 // one good, one bad, would go on for ever.
 func (d *driver) calm(kind string) {
 	delete(d.troubles, kind)
-	d.nextPoll = time.Time{}
+	if d.failed != nil && d.failed.Kind == kind {
+		d.failed = nil
+	}
+	d.nextPoll, d.asked = time.Time{}, false
 	d.o.NotBefore = time.Time{}
 	if d.o.State.Live() && !d.o.Releasing { // a dead order keeps what it died of
 		d.o.Class, d.o.Sentence, d.o.Remedy, d.o.Problem = "", "", "", nil
@@ -155,8 +105,9 @@ func (d *driver) calm(kind string) {
 // progress forgets all trouble, and patience begins anew: the CA has done something.
 func (d *driver) progress() {
 	clear(d.troubles)
+	d.failed = nil
 	d.calm("")
-	d.polls, d.extended = 0, false
+	d.polls, d.overtime = 0, false
 	d.patienceEnds = d.e.clock.Now().Add(d.e.effort.Patience)
 }
 
@@ -168,38 +119,11 @@ func (d *driver) isNew(what string) bool {
 	return !met
 }
 
-// The pauses between two looks: the first one early, since most CAs are done within a fraction of a second, then doubling.
-const (
-	firstPause = 100 * time.Millisecond
-	lastPause  = 5 * time.Second
-)
-
-// pause plans the next look. The CA's Retry-After is obeyed; 0 leaves it to us.
+// pause records a look that showed nothing new, and when the CA may be asked again.
 func (d *driver) pause(r acme.Reply) {
-	pause := min(firstPause<<min(d.polls, 10), lastPause)
-	if r.HasRetryAfter {
-		pause = max(pause, r.RetryAfter)
-		if pause > firstPause && r.RetryAfter > 0 {
-			pause = r.RetryAfter
-		}
-	}
+	d.nextPoll = order.NextLook(d.o, d.e.known(), d.polls, r, d.e.clock.Now())
+	d.asked = r.HasRetryAfter && r.RetryAfter > 0
 	d.polls++
-	now := d.e.clock.Now()
-	d.nextPoll = now.Add(pause)
-	for _, a := range order.Unfinished(d.o) {
-		// Not a moment later than the CA can be asked whether an answer of unknown fate arrived (rule 4).
-		if at := a.AnswerSentAt.Add(d.e.known().LongestValidation + firstPause); !r.HasRetryAfter && at.After(now) && at.Before(d.nextPoll) {
-			d.nextPoll = at
-		}
-	}
-	if !r.HasRetryAfter || r.RetryAfter == 0 {
-		return
-	}
-	if pause > d.e.effort.LongestWait {
-		d.o.NotBefore = d.notBefore() // Next will not wait for it
-	} else if limit := d.nextPoll.Add(time.Second); limit.After(d.patienceEnds) && !d.extended {
-		d.patienceEnds, d.extended = limit, true // one look more, not another with each Retry-After
-	}
 }
 
 // together makes one request per authorization, as many at once as nonces are at hand, and calls back in this goroutine.

@@ -30,19 +30,15 @@ func lost() []Bug {
 		{"already-replaced-is-final", "alreadyReplaced ends the order instead of a newOrder without replaces", "rule 3", 1, []Patch{on("order/unmade.go",
 			`	case u.Effect == Refused && f.Order.Replaces != "":`,
 			`	case u.Effect == Refused && f.Order.Replaces != "" && !planted("already-replaced-is-final"):`)}},
-		{"patience-without-end", "a run waits for the CA for as long as it takes", "liveness", 8, []Patch{on("order/next.go",
-			`	if f.Now.After(f.GiveUp) || f.NextPoll.After(f.GiveUp) {
+		{"patience-without-end", "a run waits for the CA for as long as it takes", "liveness", 8, []Patch{on("order/pace.go",
+			`	if !f.Now.After(f.GiveUp) && !f.NextPoll.After(f.GiveUp) {
 `,
-			`	if (f.Now.After(f.GiveUp) || f.NextPoll.After(f.GiveUp)) && !planted("patience-without-end") {
+			`	if !f.Now.After(f.GiveUp) && !f.NextPoll.After(f.GiveUp) || planted("patience-without-end") {
 `)}},
-		{"retry-after-ignored", "a Retry-After beside an error is not obeyed", "rule 9, ca-behaviour", 1, []Patch{on("order/drive/request.go",
-			`	if d.asked {
-		pause = max(p.RetryAfter, 100*time.Millisecond)
-	}
+		{"retry-after-ignored", "a Retry-After beside an error is not obeyed", "rule 9, ca-behaviour", 1, []Patch{on("order/trouble.go",
+			`	if p != nil && p.HasRetryAfter {
 `,
-			`	if d.asked && !planted("retry-after-ignored") {
-		pause = max(p.RetryAfter, 100*time.Millisecond)
-	}
+			`	if p != nil && p.HasRetryAfter && !planted("retry-after-ignored") {
 `)}},
 	}
 }
