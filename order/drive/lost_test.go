@@ -476,7 +476,9 @@ func TestAPageIsNoRefusal(t *testing.T) {
 func TestALockOutByPhantomsEndsWhenTheCAAnswers(t *testing.T) {
 	w := newWorld(t, testca.Config{Limits: testca.Limits{PendingAuthorizations: testca.Limit{Count: 4}}})
 	counts := func(e *drive.Engine) *drive.Engine {
-		e = drive.Changed(e, func(c *drive.Config) { c.Profiles = limit.Profiles{{Name: "counting", CountsPending: 4, LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour}} })
+		e = drive.Changed(e, func(c *drive.Config) {
+			c.Profiles = limit.Profiles{{Name: "counting", CountsPending: 4, LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour}}
+		})
 		return e
 	}
 	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 502})
