@@ -38,7 +38,7 @@ func (e *Engine) Abandon(ctx context.Context, why order.Reason, orders []*ledger
 		return err
 	}
 	for _, d := range drivers {
-		if d.written(); !d.o.SettledAt.IsZero() {
+		if d.unwritten = (unwritten{}); !d.o.SettledAt.IsZero() {
 			d.e.host.Keys().Remove(d.o)
 		}
 	}

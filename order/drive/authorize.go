@@ -15,9 +15,6 @@ import (
 // check runs preflight for the names still to be answered, since this process did not: an answer for a broken site would
 // be charged as a failure.
 func (d *driver) check(ctx context.Context, list []*ledger.Authorization) error {
-	if d.o.State == ledger.Creating {
-		return d.readmit(ctx)
-	}
 	// All names are looked at, also those that are valid already: the fingerprint is compared with that of all of them.
 	report := d.examine(ctx, list)
 	if ctx.Err() != nil {
@@ -204,8 +201,7 @@ func (d *driver) accepted(a *ledger.Authorization, reply acme.Challenge) {
 		}
 	}
 	if reply.Status == "processing" && !d.e.Account().ShowsProcessing {
-		d.account = true
-		d.e.session.change(func(a *ledger.Account) { a.ShowsProcessing = true })
+		d.changeAccount(func(a *ledger.Account) { a.ShowsProcessing = true })
 	}
 }
 

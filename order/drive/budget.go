@@ -37,7 +37,7 @@ func (d *driver) pay(buckets []limit.Bucket, ask bool) {
 		if l.Count == 0 {
 			continue
 		}
-		d.spends = append(d.spends, d.e.gate().Spend(b, func(tat time.Time) (time.Time, error) {
+		d.unwritten.spends = append(d.unwritten.spends, d.e.gate().Spend(b, func(tat time.Time) (time.Time, error) {
 			if spent := l.Spend(tat, now, 1); !spent.Allowed && ask {
 				return tat, admit.Overdrawn(b, l, now.Add(spent.RetryIn))
 			}
@@ -52,7 +52,7 @@ func (d *driver) refund() {
 	for _, b := range limit.Spent(d.worth) {
 		l := d.e.known().Limits[b.Name]
 		if l.Count > 0 {
-			d.spends = append(d.spends, d.e.gate().Spend(b, func(tat time.Time) (time.Time, error) { return l.Refund(tat, now, 1), nil }))
+			d.unwritten.spends = append(d.unwritten.spends, d.e.gate().Spend(b, func(tat time.Time) (time.Time, error) { return l.Refund(tat, now, 1), nil }))
 		}
 	}
 }
@@ -72,6 +72,6 @@ func (d *driver) correct(p *acme.Problem) {
 	}
 	l, now := d.e.known().Limits[b.Name], d.e.clock.Now()
 	if l.Count > 0 {
-		d.spends = append(d.spends, d.e.gate().Spend(b, func(time.Time) (time.Time, error) { return l.Corrected(now, p.RetryAfter), nil }))
+		d.unwritten.spends = append(d.unwritten.spends, d.e.gate().Spend(b, func(time.Time) (time.Time, error) { return l.Corrected(now, p.RetryAfter), nil }))
 	}
 }

@@ -93,7 +93,7 @@ func (d *driver) probe(ctx context.Context) error {
 
 // takeCount counts what may be pending unseen before a newOrder of an order that does not exist yet.
 func (d *driver) takeCount(ctx context.Context) error {
-	if d.o == nil || d.o.State != ledger.Creating {
+	if d.o.State != ledger.Creating {
 		return nil
 	}
 	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})

@@ -81,7 +81,7 @@ func (d *driver) unserved(ctx context.Context, err error) error {
 	if lost, ok := errors.AsType[*acme.Lost](err); ok && lost.Reply.Status/100 == 2 {
 		broken = false // it has answered, with something else
 	}
-	now, since := d.e.clock.Now(), d.issuedSince()
+	now, since := d.e.clock.Now(), issuedSince(d.o)
 	switch {
 	case !foreign(err) && d.accountTrouble(err) != nil,
 		now.Before(since.Add(unreadableFor)), broken && now.Before(since.Add(brokenFor)):
@@ -91,11 +91,11 @@ func (d *driver) unserved(ctx context.Context, err error) error {
 }
 
 // issuedSince is since when a certificate can be asked for.
-func (d *driver) issuedSince() time.Time {
-	if d.o.FinalizeSentAt.IsZero() {
-		return d.o.CreatedAt
+func issuedSince(o *ledger.Order) time.Time {
+	if o.FinalizeSentAt.IsZero() {
+		return o.CreatedAt
 	}
-	return d.o.FinalizeSentAt
+	return o.FinalizeSentAt
 }
 
 // unfit handles a chain that is not what was asked for.
@@ -104,7 +104,7 @@ func (d *driver) unfit(ctx context.Context, err error) error {
 	switch {
 	case !ok:
 		return d.trouble("certificate", err)
-	case why.Passing(d.e.clock.Now()) && d.e.clock.Now().Before(d.issuedSince().Add(unreadableFor)):
+	case why.Passing(d.e.clock.Now()) && d.e.clock.Now().Before(issuedSince(d.o).Add(unreadableFor)):
 		if why.Flaw == order.NotBegun || why.Flaw == order.Over { // only time brings another answer
 			return d.stop(failure.CAUnavailable, "The order is kept and goes on with the next run.",
 				"the certificate that the CA issued for %s cannot be used yet: %s", d.o.Lineage, why.Why)

@@ -62,28 +62,21 @@ type driver struct {
 	unmade                    *order.Unmade // what is known of the last newOrder, if it certainly brought no order
 	unproven                  time.Time     // when the newOrder before the last one was sent, if it is not known what became of it
 
-	next    time.Time // when the lineage may be ordered for again, after how this order ended
-	events  []ledger.Event
-	charges []ledger.Charge
-	stood   *ledger.Standing // the lineage's, where it changed
-	holds   []ledger.Hold
-	spends  []ledger.Spend
-	worth   limit.Order // what newOrder costs
-	account bool        // the account row changed
+	next      time.Time   // when the lineage may be ordered for again, after how this order ended
+	worth     limit.Order // what newOrder costs
+	unwritten unwritten
 }
 
-// newDriver takes an order over. A nil order gives a driver that can only walk the account's list.
+// newDriver takes an order over.
 func newDriver(e *Engine, o *ledger.Order) *driver {
 	d := &driver{e: e, o: o, seen: map[string]bool{}, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{},
 		troubles: map[string]int{}, met: map[string]bool{}, refusals: map[string]*acme.Problem{}}
 	d.patienceEnds = e.clock.Now().Add(e.effort.Patience)
-	if o != nil {
-		d.plan = order.Plan{Request: o.Request}
-		order.NoLater(o, e.clock.Now())
-		d.heldUntil = o.NotBefore
-		d.inherited = len(o.Chain) > 0
-	}
-	if o != nil && o.CSR.Set() {
+	d.plan = order.Plan{Request: o.Request}
+	order.NoLater(o, e.clock.Now())
+	d.heldUntil = o.NotBefore
+	d.inherited = len(o.Chain) > 0
+	if o.CSR.Set() {
 		d.material, d.keyReady = e.host.Keys().Load(o)
 	}
 	return d
@@ -185,13 +178,16 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 		if err := d.follow(ctx); err != nil {
 			return err
 		}
-		return d.look(ctx)
+		return d.look(ctx, d.finalizes > 0)
 	case order.Show:
 		if err := d.follow(ctx); err != nil {
 			return err
 		}
 		return d.show(ctx, act.Authorizations)
 	case order.Check:
+		if d.o.State == ledger.Creating {
+			return d.readmit(ctx)
+		}
 		return d.check(ctx, act.Authorizations)
 	case order.Place:
 		return d.place(ctx, act.Authorizations)
@@ -244,36 +240,20 @@ func (d *driver) perform(ctx context.Context, act order.Action) error {
 // process dies before.
 func (d *driver) note(kind, format string, args ...any) {
 	detail := fmt.Sprintf(format, args...)
-	d.events = append(d.events, ledger.Event{At: d.e.clock.Now(), RunID: d.e.run.ID, Of: d.o, Kind: kind, Detail: detail})
+	d.unwritten.events = append(d.unwritten.events, ledger.Event{At: d.e.clock.Now(), RunID: d.e.run.ID, Of: d.o, Kind: kind, Detail: detail})
 	d.e.log.Debug(kind, "order", d.o.ID, "lineage", d.o.Lineage, "detail", detail)
 }
 
 // gathered adds the order and everything buffered to a change.
 func (d *driver) gathered(more ledger.Change) ledger.Change {
 	d.o.UpdatedAt = d.e.clock.Now()
-	more.Orders = append([]*ledger.Order{d.o}, more.Orders...)
-	more.Events = append(d.events, more.Events...)
-	more.Charges = append(d.charges, more.Charges...)
-	more.Holds = append(d.holds, more.Holds...)
-	more.Spends = append(d.spends, more.Spends...)
-	if d.stood != nil {
-		more.Standings = append(more.Standings, *d.stood)
-	}
-	if d.account {
-		row := d.e.Account()
-		more.Account = &row
-	}
-	for i := range more.Events {
-		if more.Events[i].OrderID == 0 && more.Events[i].Of == nil {
-			more.Events[i].Of = d.o
-		}
-	}
-	return more
+	return d.unwritten.into(more, d.o, d.e.Account())
 }
 
-// written forgets what was buffered: it is durable.
-func (d *driver) written() {
-	d.events, d.charges, d.holds, d.spends, d.stood, d.account = nil, nil, nil, nil, nil, false
+// changeAccount changes the account's row, with the next commit.
+func (d *driver) changeAccount(change func(*ledger.Account)) {
+	d.unwritten.account = true
+	d.e.session.change(change)
 }
 
 // commit makes the order and everything buffered durable. A signal does not keep it from being written.
@@ -283,7 +263,7 @@ func (d *driver) commit(ctx context.Context, more ledger.Change) error {
 	if err := d.e.store.Commit(context.WithoutCancel(ctx), &more); err != nil {
 		return err
 	}
-	d.written()
+	d.unwritten = unwritten{}
 	return nil
 }
 
@@ -293,7 +273,7 @@ const longPause = 8 * time.Second
 // wait sleeps. What is buffered is made durable first if the wait is long enough for a person to look meanwhile.
 func (d *driver) wait(ctx context.Context, until time.Time) error {
 	pause := until.Sub(d.e.clock.Now())
-	if pause > time.Second && len(d.events) > 0 {
+	if pause > time.Second && len(d.unwritten.events) > 0 {
 		if err := d.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}

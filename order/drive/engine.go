@@ -206,7 +206,6 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 			return out, err
 		}
 		out.Order, out.Resumed = o, o != nil
-		d := newDriver(e, o)
 		if o == nil {
 			if !admitted {
 				out.Report, err = e.gate().Admit(ctx, p)
@@ -214,11 +213,12 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 			if admitted = false; err != nil {
 				return out, err
 			}
-			d = newDriver(e, e.newOrder(p.Request))
-			d.admitted, d.checked, d.fingerprint = true, true, out.Report.Fingerprint
-			out.Order = d.o
+			out.Order = e.newOrder(p.Request)
 		}
-		d.plan, d.wished = p, true
+		d := newDriver(e, out.Order)
+		if d.plan, d.wished = p, true; !out.Resumed {
+			d.admitted, d.checked, d.fingerprint = true, true, out.Report.Fingerprint
+		}
 		err = d.drive(ctx)
 		if err == nil && out.Resumed && d.o.State == ledger.Installed && !order.SameKey(d.o.Request, p.Request) {
 			continue // it was finalized with the key of an earlier wish

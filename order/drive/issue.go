@@ -170,7 +170,7 @@ func (d *driver) settle(ctx context.Context, act order.Action) error {
 
 // conclude brings the order to its end, whoever wants it. What it returns is to be committed with the order.
 func (d *driver) conclude(ctx context.Context, act order.Action) ledger.Change {
-	d.holds = append(d.holds, act.Holds...)
+	d.unwritten.holds = append(d.unwritten.holds, act.Holds...)
 	for _, h := range act.Holds {
 		d.next = h.Until
 	}
@@ -188,7 +188,7 @@ func (d *driver) conclude(ctx context.Context, act order.Action) ledger.Change {
 func (d *driver) ending(act order.Action) ledger.Change {
 	switch act.State {
 	case ledger.Installed:
-		d.stood = &ledger.Standing{Lineage: d.o.Lineage}
+		d.unwritten.stood = &ledger.Standing{Lineage: d.o.Lineage}
 		if d.wished {
 			return ledger.Change{Run: d.e.host.Last()}
 		}

@@ -39,7 +39,7 @@ var errEndless = errors.New("the account's list of orders is too long")
 
 // search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
 func (d *driver) search(ctx context.Context) error {
-	if d.unlisted() {
+	if d.e.unlisted() {
 		d.noList = true
 		return nil
 	}
@@ -55,8 +55,7 @@ func (d *driver) search(ctx context.Context) error {
 			d.unlist("the account shows none")
 			return nil
 		}
-		d.account = true
-		d.e.session.change(func(a *ledger.Account) { a.OrdersURL = object.Orders })
+		d.changeAccount(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	}
 	seen, err := d.walk(rctx)
 	if errors.Is(err, errEndless) && len(seen.ours) > 0 { // what it has shown is there
@@ -87,8 +86,8 @@ func (d *driver) search(ctx context.Context) error {
 }
 
 // unlisted reports whether the list was of no use not long ago.
-func (d *driver) unlisted() bool {
-	return d.e.clock.Now().Sub(d.e.Account().UnlistedAt).Abs() < unlistedFor
+func (e *Engine) unlisted() bool {
+	return e.clock.Now().Sub(e.Account().UnlistedAt).Abs() < unlistedFor
 }
 
 // listFailed decides about a list, or the account that names it, that was not shown. What is no list will be none tomorrow; a
@@ -121,8 +120,7 @@ func (d *driver) unlist(why string) {
 	d.note("orders list walked", "it is of no use: %s", failure.Clean(why))
 	d.calm("orders")
 	d.noList, d.listBroken = true, false
-	d.account = true
-	d.e.session.change(func(a *ledger.Account) { a.UnlistedAt = d.e.clock.Now() })
+	d.changeAccount(func(a *ledger.Account) { a.UnlistedAt = d.e.clock.Now() })
 }
 
 func gone(err error) bool {
@@ -147,7 +145,7 @@ func (s *sighted) doubts(url, format string, args ...any) {
 func (d *driver) walk(ctx context.Context) (sighted, error) {
 	var seen sighted
 	known := 0
-	err := d.eachUnknown(ctx, &known, func(o acme.Order) error {
+	err := d.e.eachUnknown(ctx, &known, func(o acme.Order) error {
 		switch {
 		case d.ours(o):
 			seen.ours = append(seen.ours, o)
@@ -175,9 +173,9 @@ func (d *driver) ours(o acme.Order) bool {
 
 // eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
 // a page first; for each that cannot be read, unread decides whether the walk goes on.
-func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error, unread func(url string, err error) error) error {
+func (e *Engine) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error, unread func(url string, err error) error) error {
 	reads, listed, pages := 0, 0, map[string]bool{}
-	for page, url := 0, d.e.Account().OrdersURL; url != ""; page++ {
+	for page, url := 0, e.Account().OrdersURL; url != ""; page++ {
 		if page == mostPages {
 			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
 		}
@@ -185,14 +183,14 @@ func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Or
 			return fmt.Errorf("%w: it leads back to a page that it began with", errEndless)
 		}
 		pages[url] = true
-		list, err := d.e.acme().Orders(ctx, url)
+		list, err := e.acme().Orders(ctx, url)
 		if err != nil {
 			return err
 		}
 		if listed += len(list.URLs); listed > mostListed {
 			return fmt.Errorf("%w: more than %d", errEndless, mostListed)
 		}
-		unknown, err := d.unknown(ctx, list.URLs)
+		unknown, err := e.unknown(ctx, list.URLs)
 		if err != nil {
 			return err
 		}
@@ -201,7 +199,7 @@ func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Or
 			if reads++; reads > mostReads {
 				return fmt.Errorf("%w: more than %d are unknown to the ledger", errEndless, mostReads)
 			}
-			o, err := d.e.acme().Order(ctx, candidate)
+			o, err := e.acme().Order(ctx, candidate)
 			if err == nil {
 				err = found(o)
 			} else {
@@ -217,10 +215,10 @@ func (d *driver) eachUnknown(ctx context.Context, known *int, found func(acme.Or
 }
 
 // unknown picks the URLs that no order of the ledger has, the last first.
-func (d *driver) unknown(ctx context.Context, urls []string) ([]string, error) {
+func (e *Engine) unknown(ctx context.Context, urls []string) ([]string, error) {
 	var out []string
 	for i := len(urls) - 1; i >= 0; i-- {
-		rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
+		rows, err := e.store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
 		if err != nil {
 			return nil, err
 		}

@@ -14,10 +14,10 @@ import (
 	"orderly/order"
 )
 
-// look GETs the order.
-func (d *driver) look(ctx context.Context) error {
+// look GETs the order. taken: the CA has taken this process's CSR, so that an order that is ready is waited for.
+func (d *driver) look(ctx context.Context, taken bool) error {
 	if d.o.URL == "" {
-		return d.lookUnaddressed(ctx)
+		return d.lookUnaddressed(ctx, taken)
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
@@ -48,7 +48,7 @@ func (d *driver) look(ctx context.Context) error {
 		d.reopen()
 	}
 	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first ||
-		reply.Status == "ready" && d.finalizes > 0
+		reply.Status == "ready" && taken
 	if !fresh && waits {
 		d.pause(reply.Reply)
 	}
@@ -251,7 +251,7 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 	}
 	if reply.Status == ledger.AuthorizationInvalid && a.Status != reply.Status {
 		// The CA has charged for it (Boulder: FailedAuthorizationsPerDomainPerAccount).
-		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID, At: a.SeenAt,
+		d.unwritten.charges = append(d.unwritten.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID, At: a.SeenAt,
 			Class: string(failure.Validation)})
 		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 	}
@@ -278,8 +278,7 @@ func (d *driver) absorbChallenge(a *ledger.Authorization, c acme.Challenge) {
 	}
 	a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token = c.URL, c.Type, status, c.Token
 	if c.Status == "processing" && !d.e.Account().ShowsProcessing {
-		d.account = true
-		d.e.session.change(func(a *ledger.Account) { a.ShowsProcessing = true })
+		d.changeAccount(func(a *ledger.Account) { a.ShowsProcessing = true })
 	}
 	if c.Error != nil {
 		a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()

@@ -38,10 +38,9 @@ type Claim struct {
 // what is known on this host of an order and the tokens of its authorizations.
 func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, error) {
 	var out Rebuilt
-	d := newDriver(e, nil)
 	object, err := e.acme().Fetch(ctx)
 	if err != nil {
-		return out, d.listTrouble(err)
+		return out, e.listTrouble(err)
 	}
 	if object.Orders == "" {
 		out.NoList = true
@@ -49,9 +48,9 @@ func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, 
 	}
 	e.session.change(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	if err := e.lookAgain(ctx); err != nil {
-		return out, d.listTrouble(err)
+		return out, e.listTrouble(err)
 	}
-	err = d.eachUnknown(ctx, &out.Known, func(found acme.Order) error {
+	err = e.eachUnknown(ctx, &out.Known, func(found acme.Order) error {
 		return e.takeIn(ctx, found, claim, &out)
 	}, func(_ string, err error) error {
 		if gone(err) {
@@ -60,7 +59,7 @@ func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, 
 		return err
 	})
 	if err != nil {
-		return out, d.listTrouble(err)
+		return out, e.listTrouble(err)
 	}
 	if !e.Account().UnlistedAt.IsZero() { // the list is of use again
 		e.session.change(func(a *ledger.Account) { a.UnlistedAt = time.Time{} })
@@ -243,9 +242,10 @@ func (d *driver) takeSeen(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-func (d *driver) listTrouble(err error) error {
+func (e *Engine) listTrouble(err error) error {
 	if failure.ClassOf(err) != failure.Internal {
 		return err
 	}
-	return failure.Wrap(err, failure.CAUnavailable, cmp.Or(acme.Advice(d.e.Account().Server, err), "Run the command again later."), "the orders of account %s cannot be listed", d.e.Account().URL)
+	return failure.Wrap(err, failure.CAUnavailable,
+		cmp.Or(acme.Advice(e.Account().Server, err), "Run the command again later."), "the orders of account %s cannot be listed", e.Account().URL)
 }

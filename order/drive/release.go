@@ -57,7 +57,7 @@ func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.
 // charge books what the CA charges for a deactivation, unknown counted as spent.
 func (d *driver) charge(a *ledger.Authorization) {
 	if d.e.known().ChargesDeactivation {
-		d.charges = append(d.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID,
+		d.unwritten.charges = append(d.unwritten.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID,
 			At: d.e.clock.Now(), Class: string(failure.Released)})
 		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 	}

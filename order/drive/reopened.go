@@ -42,7 +42,7 @@ func (d *driver) dead(why string) {
 // unlocated ends an order of which the CA says that it has issued, and not where, for as long as a certificate that cannot be read is
 // asked for.
 func (d *driver) unlocated() bool {
-	if d.o.State != ledger.Valid || d.o.Certificate != "" || !d.e.clock.Now().After(d.issuedSince().Add(unreadableFor)) {
+	if d.o.State != ledger.Valid || d.o.Certificate != "" || !d.e.clock.Now().After(issuedSince(d.o).Add(unreadableFor)) {
 		return false
 	}
 	d.dead("the CA calls the order for " + d.o.Lineage + " valid, and has not said for a day where its certificate is")

@@ -13,14 +13,14 @@ import (
 
 // stand changes the lineage's standing, with the next commit. What the order says of its end or of why it was left is in it.
 func (d *driver) stand(change func(*ledger.Standing)) {
-	if d.stood == nil {
+	if d.unwritten.stood == nil {
 		s, err := d.e.store.Standing(context.Background(), d.o.Lineage)
 		if err != nil {
 			return // the commit fails as well, and says so
 		}
-		d.stood = &s
+		d.unwritten.stood = &s
 	}
-	s := d.stood
+	s := d.unwritten.stood
 	s.Class, s.Sentence, s.Remedy, s.At = d.o.Class, d.o.Sentence, d.o.Remedy, d.e.clock.Now()
 	if failure.Class(s.Class).Network() && s.RefusedSince.IsZero() {
 		s.RefusedSince = s.At
@@ -94,7 +94,7 @@ func (d *driver) lifted(ctx context.Context) {
 	for _, h := range holds {
 		if h.Until.IsZero() && order.Binds(h, d.o.Names) {
 			h.Until = d.e.clock.Now()
-			d.holds = append(d.holds, h)
+			d.unwritten.holds = append(d.unwritten.holds, h)
 		}
 	}
 }

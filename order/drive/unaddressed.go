@@ -53,7 +53,7 @@ func (d *driver) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, err
 }
 
 // lookUnaddressed is a look at an order of which only the authorizations can be asked for.
-func (d *driver) lookUnaddressed(ctx context.Context) error {
+func (d *driver) lookUnaddressed(ctx context.Context, taken bool) error {
 	if !d.sought {
 		d.sought = true
 		d.seek(ctx)
@@ -62,7 +62,7 @@ func (d *driver) lookUnaddressed(ctx context.Context) error {
 		return nil // the loop ends here: the walk was what a signal lets end
 	}
 	if d.o.URL != "" {
-		return d.look(ctx)
+		return d.look(ctx, taken)
 	}
 	if open := order.Unfinished(d.o); len(open) > 0 {
 		if err := d.show(ctx, open); err != nil || d.troubles["authorization"] > 0 {
@@ -110,7 +110,7 @@ func allValid(o *ledger.Order) bool {
 
 // seek looks into the account's list for the order's URL. What keeps it from there keeps the order from nothing.
 func (d *driver) seek(ctx context.Context) {
-	if d.unlisted() {
+	if d.e.unlisted() {
 		return
 	}
 	rctx, cancel := outliving(ctx)
@@ -120,11 +120,10 @@ func (d *driver) seek(ctx context.Context) {
 		if err != nil || object.Orders == "" {
 			return
 		}
-		d.account = true
-		d.e.session.change(func(a *ledger.Account) { a.OrdersURL = object.Orders })
+		d.changeAccount(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	}
 	known := 0
-	err := d.eachUnknown(rctx, &known, func(o acme.Order) error {
+	err := d.e.eachUnknown(rctx, &known, func(o acme.Order) error {
 		if o.Finalize != "" && o.Finalize == d.o.Finalize {
 			d.address(o.URL)
 			return errSought

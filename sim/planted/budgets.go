@@ -17,9 +17,9 @@ func budgets() []Bug {
 		d.pay(limit.Issued(worth), false) // a ledger`)}},
 		{"deactivation-not-booked", "a deactivation that the CA charges is not counted", "I6", 5, []Patch{on("order/drive/release.go",
 			`	if d.e.known().ChargesDeactivation {
-		d.charges`,
+		d.unwritten.charges`,
 			`	if d.e.known().ChargesDeactivation && !planted("deactivation-not-booked") {
-		d.charges`)}},
+		d.unwritten.charges`)}},
 		{"bucket-refills-too-fast", "a bucket fills in half its period", "I6", 3, []Patch{on("limit/gcra.go",
 			`func (l Limit) emission() time.Duration { return l.Period / time.Duration(l.Count) }
 `,
