@@ -8,6 +8,7 @@ package account
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"orderly/acme"
 	"orderly/certbot"
@@ -17,7 +18,10 @@ import (
 	"orderly/task"
 )
 
-// Keeper is one run's hold on a host's accounts.
+// This file is what a run knows of its accounts, and says of them to whoever asks; each thing that is
+// done to an account has a file of its own.
+
+// Keeper is one run's hold on a host's accounts. It is for any number of goroutines.
 type Keeper struct {
 	Disk    *certbot.Store
 	Ledger  ledger.Store
@@ -32,11 +36,12 @@ type Keeper struct {
 	// Finish goes on with an unfinished order. Abandon ends those that can never be finished, for a
 	// reason, with what commit writes beside.
 	Finish  func(ctx context.Context, o *ledger.Order) error
-	Abandon func(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error
+	Abandon func(ctx context.Context, why order.Reason, orders []*ledger.Order,
+		commit func(ledger.Change) error) error
 
-	rekeyed      map[string]bool  // accounts that this run gave the key that an earlier one had made, by their new ids
-	unregistered map[string]bool  // servers of accounts that this run has given up for an earlier one, and the accounts' ids
-	dead         map[string]error // accounts that their CA does not accept, by server and URL
+	rekeyed      sync.Map // accounts that this run gave the key that an earlier one had made, by their new ids
+	unregistered sync.Map // servers of accounts that this run has given up for an earlier one, and the accounts' ids
+	dead         sync.Map // why their CA does not accept accounts, by server and URL
 }
 
 // Reporter tells a person what is going on.
@@ -54,17 +59,23 @@ func (k *Keeper) Row(a *certbot.Account) *ledger.Account {
 // Mourn remembers that the CA does not accept an account, so that nothing more is sent in its name
 // (rule 13). Lineages of other accounts go on.
 func (k *Keeper) Mourn(server, url string, err error) {
-	if failure.ClassOf(err) != failure.Account {
-		return
+	if failure.ClassOf(err) == failure.Account {
+		k.dead.Store(server+" "+url, err)
 	}
-	if k.dead == nil {
-		k.dead = map[string]error{}
-	}
-	k.dead[server+" "+url] = err
 }
 
 // Dead is why nothing is sent in the name of an account, nil where it is as good as any.
-func (k *Keeper) Dead(server, url string) error { return k.dead[server+" "+url] }
+func (k *Keeper) Dead(server, url string) error {
+	why, _ := k.dead.Load(server + " " + url)
+	err, _ := why.(error)
+	return err
+}
+
+// was reports whether something is noted.
+func was(noted *sync.Map, what string) bool {
+	_, ok := noted.Load(what)
+	return ok
+}
 
 // Speaker signs requests with an account's key.
 func (k *Keeper) Speaker(a *certbot.Account) (*acme.Account, *acme.Key, error) {

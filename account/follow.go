@@ -37,7 +37,7 @@ func (k *Keeper) followKey(ctx context.Context, c *certbot.KeyChange,
 		return nil, err
 	}
 	if t.RunID != k.Tasks.Run.ID {
-		k.rekeyed = map[string]bool{c.To: true}
+		k.rekeyed.Store(c.To, true)
 	}
 	return &a, k.Tasks.End(ctx, t, ledger.Event{Kind: "key change ended", Detail: c.URL + " " + c.To})
 }

@@ -34,7 +34,7 @@ type keyChange struct {
 // next one, whatever that is about, goes on with it. Where the CA takes no key of the kind that was
 // made, another kind is tried.
 func (k *Keeper) ChangeKey(ctx context.Context, a *certbot.Account) (*certbot.Account, error) {
-	if k.rekeyed[a.ID] {
+	if was(&k.rekeyed, a.ID) {
 		return a, nil // this run has just finished what an earlier one began
 	}
 	var refused []string

@@ -32,7 +32,7 @@ type surrender struct {
 // answer for them afterwards. An account that the CA does not know any more is removed all the
 // same. A run that dies meanwhile leaves a task, which the next one finishes.
 func (k *Keeper) Unregister(ctx context.Context, a *certbot.Account) error {
-	if k.unregistered[a.ID] {
+	if was(&k.unregistered, a.ID) {
 		return nil // this run has just finished what an earlier one began
 	}
 	if err := k.finishOrdersOf(ctx, a); err != nil {
@@ -67,16 +67,14 @@ func (k *Keeper) unregister(ctx context.Context, t *ledger.Task, a *certbot.Acco
 	if err != nil && len(k.Disk.AccountPlaces(a.Server, a.ID)) > 0 {
 		return err
 	}
-	if k.unregistered == nil {
-		k.unregistered = map[string]bool{}
-	}
-	k.unregistered[a.Server], k.unregistered[a.ID] = true, true
+	k.unregistered.Store(a.Server, true)
+	k.unregistered.Store(a.ID, true)
 	return k.Tasks.End(ctx, t, ledger.Event{Kind: "account removed", Detail: a.URL + " " + a.ID})
 }
 
 // FinishedUnregister reports whether this run has finished giving up an account of a CA that an
 // earlier run had begun to give up.
-func (k *Keeper) FinishedUnregister(server string) bool { return k.unregistered[server] }
+func (k *Keeper) FinishedUnregister(server string) bool { return was(&k.unregistered, server) }
 
 // GoOnUnregistering finishes what another run began. While another one lives that may work with the
 // account it is left, and nothing is ordered in its name.

@@ -142,7 +142,7 @@ func (c *Checks) checkSolver(ctx context.Context, r Request,
 	}
 	add(SolverCheck, "", checkManual(r))
 	if r.Solver == StandaloneSolver {
-		add(preflight.Port, "", c.Ports.listen(ctx, r.Standalone))
+		add(preflight.Port, "", c.Ports.listen(ctx, r.Lineage, r.Standalone))
 	}
 	return results
 }
@@ -220,7 +220,9 @@ func (c *Checks) site(r Request, name string) preflight.Site {
 	case r.Solver == ManualSolver:
 		site.Elsewhere = "a hook"
 	case r.Solver == StandaloneSolver:
-		site.Serve = c.Ports.serve
+		site.Serve = func(probe webroot.Probe) (func(), error) {
+			return c.Ports.serve(r.Lineage, probe)
+		}
 	case isWildcard(name):
 		site.Elsewhere = "nothing here"
 	default:

@@ -20,9 +20,10 @@ import (
 type Ports struct {
 	Locks *Locks
 
-	web  standalone.Server
-	mu   sync.Mutex
-	held map[int]func() error
+	web      standalone.Server
+	mu       sync.Mutex
+	reserved map[int]func() error  // by port: what gives it back to other runs
+	turns    map[int]chan struct{} // by port: of the orders of this run that wait for another run
 }
 
 // How long a run waits for another one that listens on the same port: before it holds anything that
@@ -42,19 +43,40 @@ func httpPort(at Standalone) int {
 
 func portLock(port int) string { return fmt.Sprintf("port:%d", port) }
 
-func (p *Ports) holds(port int) bool {
+// tryReserve reports whether this run has a port among runs, and takes it where it is free. It is one
+// step: of two orders that come at once, neither finds the other's lock in its way.
+func (p *Ports) tryReserve(port int) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.held[port] != nil
+	if p.reserved[port] != nil {
+		return true, nil
+	}
+	unlock, free, err := p.Locks.TryLock(portLock(port))
+	if free {
+		p.keep(port, unlock)
+	}
+	return free, err
 }
 
-func (p *Ports) hold(port int, unlock func() error) {
+// keep notes that this run has a port. Whoever calls holds mu.
+func (p *Ports) keep(port int, unlock func() error) {
+	if p.reserved == nil {
+		p.reserved = map[int]func() error{}
+	}
+	p.reserved[port] = unlock
+}
+
+// turn is the one of the orders that wait for a port.
+func (p *Ports) turn(port int) chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.held == nil {
-		p.held = map[int]func() error{}
+	if p.turns == nil {
+		p.turns = map[int]chan struct{}{}
 	}
-	p.held[port] = unlock
+	if p.turns[port] == nil {
+		p.turns[port] = make(chan struct{}, 1)
+	}
+	return p.turns[port]
 }
 
 // Reserve keeps the port that a request needs, if any, from other runs until the last post-hook has
@@ -65,17 +87,35 @@ func (p *Ports) Reserve(ctx context.Context, r Request) error {
 }
 
 // reserve waits until no other run of this ledger uses the port that a request needs, and keeps it
-// until the run's last post-hook has run. A request that needs none reserves nothing.
-func (p *Ports) reserve(ctx context.Context, r Request, patience time.Duration) error {
-	port := httpPort(r.Standalone)
-	if r.Solver != StandaloneSolver || p.holds(port) {
+// until the run's last post-hook has run. A request that needs none reserves nothing. One order of
+// this run waits for the other run; those behind it find the port reserved.
+func (p *Ports) reserve(ctx context.Context, r Request, most time.Duration) error {
+	if r.Solver != StandaloneSolver {
 		return nil
 	}
-	unlock, err := p.Locks.within(ctx, portLock(port), patience)
+	port := httpPort(r.Standalone)
+	if free, _ := p.tryReserve(port); free { // an error comes again, and is explained
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, patience(ctx, most))
+	defer cancel()
+	turn := p.turn(port)
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-bounded.Done():
+	}
+	if free, _ := p.tryReserve(port); free {
+		return nil
+	}
+	deadline, _ := bounded.Deadline()
+	unlock, err := p.Locks.within(ctx, portLock(port), max(time.Until(deadline), 0))
 	if err != nil {
 		return err
 	}
-	p.hold(port, unlock)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keep(port, unlock)
 	return nil
 }
 
@@ -83,41 +123,37 @@ func (p *Ports) reserve(ctx context.Context, r Request, patience time.Duration) 
 // says that another run has the port.
 func (p *Ports) Reserved(o *ledger.Order) (bool, error) {
 	r := Read(o.Request)
-	port := httpPort(r.Standalone)
 	served := o.State == ledger.Creating || o.State == ledger.PendingState ||
 		o.State == ledger.Invalid
-	if !served || r.Solver != StandaloneSolver || p.holds(port) {
+	if !served || r.Solver != StandaloneSolver {
 		return true, nil
 	}
-	unlock, free, err := p.Locks.TryLock(portLock(port))
-	if err != nil || !free {
-		return false, err
-	}
-	p.hold(port, unlock)
-	return true, nil
+	return p.tryReserve(httpPort(r.Standalone))
 }
 
-// listen makes the run's own web server listen.
-func (p *Ports) listen(ctx context.Context, at Standalone) error {
+// listen makes the run's own web server listen for a lineage's order.
+func (p *Ports) listen(ctx context.Context, lineage string, at Standalone) error {
 	if err := p.reserve(ctx, Request{Payload: Payload{Solver: StandaloneSolver, Standalone: at}},
 		shortPatience); err != nil {
 		return err
 	}
-	return p.web.Open(at.Address, httpPort(at))
+	return p.web.Open(lineage, standalone.Place{Address: at.Address, Port: httpPort(at)})
 }
 
-// serve lets the run's own web server serve what preflight fetches.
-func (p *Ports) serve(probe webroot.Probe) (stop func(), err error) {
-	if len(p.web.Addresses()) == 0 {
+// serve lets the run's own web server serve what preflight fetches for a lineage's order.
+func (p *Ports) serve(lineage string, probe webroot.Probe) (stop func(), err error) {
+	if !p.web.Listens(lineage) {
 		return nil, errors.New("it does not listen")
 	}
-	p.web.Serve(probe.Token, probe.Content)
-	return func() { p.web.Withdraw(probe.Token) }, nil
+	p.web.Serve(lineage, probe.Token, probe.Content)
+	return func() { p.web.Withdraw(lineage, probe.Token) }, nil
 }
 
-// Rest gives the port back once no token is served any more: a preflight that refuses leaves it
-// taken. The port stays reserved among runs.
-func (p *Ports) Rest() { _ = p.web.Rest() } // a listener that cannot be closed ends with the process
+// Rest gives the port back once no token of a lineage's order is served any more, and no other order
+// needs it: a preflight that refuses leaves it taken. The port stays reserved among runs.
+func (p *Ports) Rest(lineage string) {
+	_ = p.web.Rest(lineage) // a listener that cannot be closed ends with the process
+}
 
 // Close gives the port back whatever is still served.
 func (p *Ports) Close() { _ = p.web.Close() } // a listener that cannot be closed ends with the process
@@ -126,8 +162,8 @@ func (p *Ports) Close() { _ = p.web.Close() } // a listener that cannot be close
 func (p *Ports) Free() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for port, unlock := range p.held {
+	for port, unlock := range p.reserved {
 		_ = unlock() // it cannot outlive the process
-		delete(p.held, port)
+		delete(p.reserved, port)
 	}
 }

@@ -35,10 +35,12 @@ type placed struct {
 	Manual     *manual.Placement `json:"manual,omitempty"`
 }
 
-// served is a token of the run's own web server. Nothing of it outlives its process.
+// served is a token of the run's own web server. Nothing of it outlives its process. Lineage is whose
+// order needs it: another one's goes on when this one has ended.
 type served struct {
 	Standalone
-	Token string `json:"token"`
+	Token   string `json:"token"`
+	Lineage string `json:"lineage,omitempty"`
 }
 
 func decode(placement string) (placed, error) {
@@ -64,7 +66,7 @@ func (v *Proofs) Plan(ctx context.Context, wanted ledger.Request, p order.Proof,
 	r := Read(wanted)
 	switch r.Solver {
 	case StandaloneSolver:
-		return encode(placed{Standalone: &served{r.Standalone, p.Token}})
+		return encode(placed{Standalone: &served{r.Standalone, p.Token, r.Lineage}})
 	case ManualSolver:
 		var earlier *manual.Placement
 		if was, err := decode(former); err == nil {
@@ -88,7 +90,7 @@ func (v *Proofs) Suits(placement string, wanted ledger.Request, p order.Proof) b
 	}
 	switch r.Solver {
 	case StandaloneSolver:
-		return was.Standalone != nil && *was.Standalone == served{r.Standalone, p.Token}
+		return was.Standalone != nil && *was.Standalone == served{r.Standalone, p.Token, r.Lineage}
 	case ManualSolver:
 		return was.Manual != nil && v.manual().Suits(*was.Manual, manualProof(r, p))
 	}
@@ -102,10 +104,11 @@ func (v *Proofs) Place(ctx context.Context, placement, content string) (string, 
 	case err != nil:
 		return placement, err
 	case r.Standalone != nil:
-		if err := v.Ports.listen(ctx, r.Standalone.Standalone); err != nil {
+		at := r.Standalone
+		if err := v.Ports.listen(ctx, at.Lineage, at.Standalone); err != nil {
 			return placement, err
 		}
-		v.Ports.web.Serve(r.Standalone.Token, content)
+		v.Ports.web.Serve(at.Lineage, at.Token, content)
 		return placement, nil
 	case r.Manual != nil:
 		ended := v.Voice.Slowly("the manual-auth-hook for %s to end: %s",
@@ -195,8 +198,8 @@ func (v *Proofs) Remove(ctx context.Context, placement string) error {
 	case err != nil:
 		return err
 	case r.Standalone != nil:
-		v.Ports.web.Withdraw(r.Standalone.Token)
-		return v.Ports.web.Rest()
+		v.Ports.web.Withdraw(r.Standalone.Lineage, r.Standalone.Token)
+		return v.Ports.web.Rest(r.Standalone.Lineage)
 	case r.Manual != nil:
 		defer v.Voice.Slowly("the manual-cleanup-hook for %s to end: %s",
 			failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Cleanup))()

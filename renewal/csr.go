@@ -98,7 +98,7 @@ func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files host.O
 	if err := s.host.Ports.Reserve(ctx, w.Port(nil)); err != nil {
 		return err
 	}
-	defer s.host.Ports.Rest()
+	defer s.host.Ports.Rest(s.host.Files.OrderName(result.Lineage))
 	outcome, err := engine.Obtain(ctx, s.host.Files.OrderName(result.Lineage), w.Names,
 		func(ctx context.Context) (*order.Plan, error) {
 			request, err := w.request(Decision{Lineage: result.Lineage}, engine.Account().KeyID)

@@ -72,7 +72,7 @@ func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	} else if !free {
 		return result, false // the run that has the port is at work on it, or a later one will be
 	}
-	defer s.host.Ports.Rest()
+	defer s.host.Ports.Rest(o.Lineage)
 	did, err := engine.Resume(ctx, o)
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if did && o.State == ledger.Installed && !o.SettledAt.IsZero() {
@@ -183,7 +183,7 @@ func (s *earlier) recoverOne(ctx context.Context, o *ledger.Order) {
 	if free, err := s.host.Ports.Reserved(o); err != nil || !free {
 		return
 	}
-	defer s.host.Ports.Rest()
+	defer s.host.Ports.Rest(o.Lineage)
 	did, err := engine.With(effort).Advance(ctx, o)
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
 	if did && err != nil && failure.ClassOf(err) != failure.Stopped {

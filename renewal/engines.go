@@ -23,29 +23,38 @@ import (
 // Each account has an order engine, made once in a run. Where a command may make an account it is
 // made by the engine itself, once nothing stands in the way of its first order.
 
-// engines are the accounts of this host and the order engine of each.
+// engines are the accounts of this host and the order engine of each. They are for any number of
+// goroutines.
 type engines struct {
 	*base
 	accounts *account.Keeper
-	made     map[string]*drive.Engine
-	skew     sync.Once                                        // the warning about the CA's clock is given once
-	finish   func(ctx context.Context, o *ledger.Order) error // goes on with an order that an earlier run left
+	skew     sync.Once // the warning about the CA's clock is given once
+
+	mu   sync.Mutex // held while an engine is made: two would write two rows for one account
+	made map[string]*drive.Engine
+}
+
+// newEngines makes none yet. finish goes on with an order that an earlier run left.
+func newEngines(b *base, finish func(context.Context, *ledger.Order) error) *engines {
+	s := &engines{base: b, made: map[string]*drive.Engine{}}
+	s.accounts = s.keeper(finish)
+	return s
+}
+
+// on are the engines of the same accounts on another host, a rehearsal's.
+func (s *engines) on(b *base) *engines {
+	return &engines{base: b, accounts: s.accounts, made: map[string]*drive.Engine{}}
 }
 
 // Accounts keeps the accounts of this host, for this run.
-func (s *engines) Accounts() *account.Keeper {
-	if s.accounts == nil {
-		s.accounts = s.keeper()
-	}
-	return s.accounts
-}
+func (s *engines) Accounts() *account.Keeper { return s.accounts }
 
-func (s *engines) keeper() *account.Keeper {
+func (s *engines) keeper(finish func(context.Context, *ledger.Order) error) *account.Keeper {
 	clients := &account.Clients{HTTP: s.HTTP, Agent: s.Agent, Now: s.Clock.Now, Log: s.Log,
 		Date: s.watchClock}
 	return &account.Keeper{Disk: s.Disk, Ledger: s.Ledger, Clients: clients, Locks: s.host.Locks,
 		Clock: s.Clock, Report: s.Report,
-		Tasks: s.tasks(), Solitary: s.solitary, Abandon: s.abandon, Finish: s.finish}
+		Tasks: s.tasks(), Solitary: s.solitary, Abandon: s.abandon, Finish: finish}
 }
 
 // watchClock compares this host's clock with a CA's.
@@ -86,6 +95,8 @@ func (s *engines) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine
 	if err := s.Accounts().Dead(a.Server, a.URL); err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if e, ok := s.made[name]; ok {
 		return e, nil
 	}

@@ -63,7 +63,7 @@ func (s *wishes) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 	if err := s.host.Ports.Reserve(ctx, w.Port(d.Current)); err != nil {
 		return err
 	}
-	defer s.host.Ports.Rest()
+	defer s.host.Ports.Rest(s.host.Files.OrderName(d.Lineage))
 	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(d.Lineage), w.Names, d.Current,
 		s.enough(w, d), func(ctx context.Context, left []string) (*order.Plan, error) {
 			closed := w

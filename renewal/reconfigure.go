@@ -10,7 +10,6 @@ import (
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/order"
-	"orderly/order/drive"
 )
 
 // Renewal settings are changed once a rehearsal with them has come to a certificate.
@@ -105,8 +104,7 @@ func (s *reconfigs) rehearsed(ctx context.Context, l *certbot.Lineage, round Rou
 // changes.
 func (s *reconfigs) rehearsal() *rounds {
 	b := s.rehearsing()
-	e := &engines{base: b, accounts: s.accounts, made: map[string]*drive.Engine{}, finish: s.finish}
-	return newRounds(b, e, &calendar{b, s.revocations})
+	return newRounds(b, s.on(b), &calendar{b, s.revocations})
 }
 
 // rewrite applies what was asked to the renewal file and reports whether that changed it. The

@@ -48,7 +48,7 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 	if err := s.host.Ports.Reserve(ctx, wanted); err != nil {
 		return err
 	}
-	defer s.host.Ports.Rest()
+	defer s.host.Ports.Rest(s.host.Files.OrderName(l.Name))
 	engine, err := s.engineFor(ctx, round.wish(l.Renewal.Params))
 	if err != nil {
 		return err

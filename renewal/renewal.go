@@ -19,7 +19,6 @@ import (
 
 	"orderly/host"
 	"orderly/ledger"
-	"orderly/order/drive"
 )
 
 // Server is one web server: its disk, its ledger, its accounts. It serves one command in one
@@ -41,13 +40,12 @@ type Server struct {
 // New puts a server together, whose looks at the disk end with ctx. It does nothing yet.
 func New(ctx context.Context, p Parts) *Server {
 	b := newBase(ctx, p)
-	e := &engines{base: b, made: map[string]*drive.Engine{}}
-	c := &calendar{base: b}
-	left := &earlier{b, e, &inPlace{b, c}}
-	e.finish = func(ctx context.Context, o *ledger.Order) error {
+	c, left := &calendar{base: b}, &earlier{base: b}
+	e := newEngines(b, func(ctx context.Context, o *ledger.Order) error {
 		result, _ := left.resume(ctx, o)
 		return result.Err
-	}
+	})
+	left.engines, left.inPlace = e, &inPlace{b, c}
 	d := &deletions{base: b, engines: e}
 	return &Server{
 		base: b, engines: e, calendar: c, wishes: &wishes{b, e, &inPlace{b, c}, &attempts{b}},

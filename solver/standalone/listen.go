@@ -10,13 +10,16 @@ import (
 	"orderly/failure"
 )
 
-// listen takes the port of a place. On every address it is taken for IPv4 and for IPv6, each by a socket of its own, and
-// both must be free: a web server that has one of them would answer in our stead. A host without IPv6, or without IPv4,
-// gives what it has.
-func listen(at place) ([]net.Listener, error) {
-	port := strconv.Itoa(at.port)
-	if at.address != "" {
-		listener, err := net.Listen(network(at.address), net.JoinHostPort(at.address, port))
+// A port that cannot be taken is a person's to free: the kernel's words are put into certbot's, which
+// people know how to look up.
+
+// listen takes the port of a place. On every address it is taken for IPv4 and for IPv6, each by a
+// socket of its own, and both must be free: a web server that has one of them would answer in our
+// stead. A host without IPv6, or without IPv4, gives what it has.
+func listen(at Place) ([]net.Listener, error) {
+	port := strconv.Itoa(at.Port)
+	if at.Address != "" {
+		listener, err := net.Listen(network(at.Address), net.JoinHostPort(at.Address, port))
 		return []net.Listener{listener}, err
 	}
 	var listeners []net.Listener
@@ -52,7 +55,8 @@ func network(address string) string {
 
 // missing reports whether this host has no such kind of address.
 func missing(err error) bool {
-	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EPROTONOSUPPORT)
+	return errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL) ||
+		errors.Is(err, syscall.EPROTONOSUPPORT)
 }
 
 func closeAll(listeners []net.Listener) error {
@@ -64,17 +68,17 @@ func closeAll(listeners []net.Listener) error {
 }
 
 // explain puts the error of a socket into certbot's words (certbot/_internal/plugins/standalone.py).
-func explain(err error, at place) error {
+func explain(err error, at Place) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return failure.New(failure.PortTaken, "Prove the names through that web server's document root (--webroot -w DIR), or stop it for the time with --pre-hook and --post-hook.",
-			"Could not bind TCP port %d because it is already in use by another process on this system (such as a web server). Please stop the program in question and then try again.", at.port)
+			"Could not bind TCP port %d because it is already in use by another process on this system (such as a web server). Please stop the program in question and then try again.", at.Port)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return failure.New(failure.PortTaken, "Run it as root, or choose a port above 1023 with --http-01-port and lead port 80 there.",
-			"Could not bind TCP port %d because you don't have the appropriate permissions (for example, you aren't running this program as root).", at.port)
+			"Could not bind TCP port %d because you don't have the appropriate permissions (for example, you aren't running this program as root).", at.Port)
 	case missing(err):
 		return failure.New(failure.Config, "Name an address of this host with --http-01-address, or none.",
-			"%s is no address of this host on which TCP port %d could be bound", failure.Clean(at.address), at.port)
+			"%s is no address of this host on which TCP port %d could be bound", failure.Clean(at.Address), at.Port)
 	}
-	return failure.Wrap(err, failure.Config, "Look at --http-01-port and --http-01-address.", "TCP port %d cannot be bound", at.port)
+	return failure.Wrap(err, failure.Config, "Look at --http-01-port and --http-01-address.", "TCP port %d cannot be bound", at.Port)
 }

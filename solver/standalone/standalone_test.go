@@ -30,12 +30,17 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// elsewhere takes a port for IPv6 alone.
+func elsewhere(port int) (net.Listener, error) {
+	return net.Listen("tcp6", fmt.Sprintf("[::1]:%d", port))
+}
+
 // opened is a server that listens where it is told.
 func opened(t *testing.T, address string) (*standalone.Server, int) {
 	t.Helper()
 	s := new(standalone.Server)
 	port := freePort(t)
-	must(t, s.Open(address, port))
+	must(t, s.Open("a", standalone.Place{Address: address, Port: port}))
 	t.Cleanup(func() { must(t, s.Close()) })
 	return s, port
 }
@@ -56,7 +61,7 @@ func ask(t *testing.T, method, host string, port int, path string) (int, string)
 
 func TestTokensAreServedAndNothingElse(t *testing.T) {
 	s, port := opened(t, "127.0.0.1")
-	s.Serve("token", "token.thumbprint")
+	s.Serve("a", "token", "token.thumbprint")
 	for _, one := range []struct {
 		method, path string
 		status       int
@@ -78,7 +83,7 @@ func TestTokensAreServedAndNothingElse(t *testing.T) {
 			t.Errorf("%s %s: %d %q", one.method, one.path, status, body)
 		}
 	}
-	s.Withdraw("token")
+	s.Withdraw("a", "token")
 	if status, _ := ask(t, "GET", "127.0.0.1", port, "/.well-known/acme-challenge/token"); status != 404 {
 		t.Errorf("a token that was withdrawn: %d", status)
 	}
@@ -86,7 +91,7 @@ func TestTokensAreServedAndNothingElse(t *testing.T) {
 
 func TestBothKindsOfAddressesAreListenedOn(t *testing.T) {
 	s, port := opened(t, "")
-	s.Serve("t", "c")
+	s.Serve("a", "t", "c")
 	hosts := []string{"127.0.0.1"}
 	if l, err := net.Listen("tcp6", "[::1]:0"); err == nil {
 		must(t, l.Close())
@@ -110,14 +115,14 @@ func TestAPortThatIsTakenIsToldInCertbotsWords(t *testing.T) {
 			continue // a host without IPv6
 		}
 		port := l.Addr().(*net.TCPAddr).Port
-		err = new(standalone.Server).Open("", port)
+		err = new(standalone.Server).Open("a", standalone.Place{Port: port})
 		want := fmt.Sprintf("Could not bind TCP port %d because it is already in use by another process on this system (such as a web server). Please stop the program in question and then try again.", port)
 		if failure.ClassOf(err) != failure.PortTaken || err.Error() != want || failure.RemedyOf(err) == "" {
 			t.Errorf("%s: %v", network, err)
 		}
 		must(t, l.Close())
 		s := new(standalone.Server)
-		if err := s.Open("", port); err != nil { // nothing of the try is left
+		if err := s.Open("a", standalone.Place{Port: port}); err != nil { // nothing of the try is left
 			t.Errorf("%s, when it is free: %v", network, err)
 		}
 		must(t, s.Close())
@@ -125,7 +130,7 @@ func TestAPortThatIsTakenIsToldInCertbotsWords(t *testing.T) {
 }
 
 func TestAnAddressOfAnotherHostIsRefused(t *testing.T) {
-	err := new(standalone.Server).Open("192.0.2.1", freePort(t))
+	err := new(standalone.Server).Open("a", standalone.Place{Address: "192.0.2.1", Port: freePort(t)})
 	if failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), "192.0.2.1") {
 		t.Errorf("%v", err)
 	}
@@ -135,23 +140,23 @@ func TestThePortIsFreeAgainAtOnce(t *testing.T) {
 	s := new(standalone.Server)
 	port := freePort(t)
 	for range 200 {
-		must(t, s.Open("127.0.0.1", port))
-		must(t, s.Open("127.0.0.1", port)) // it does listen there
-		s.Serve("t", "c")
-		must(t, s.Rest())
+		must(t, s.Open("a", standalone.Place{Address: "127.0.0.1", Port: port}))
+		must(t, s.Open("a", standalone.Place{Address: "127.0.0.1", Port: port})) // it does listen there
+		s.Serve("a", "t", "c")
+		must(t, s.Rest("a"))
 		if len(s.Addresses()) != 1 {
 			t.Fatal("it rests while a token is to be served")
 		}
-		s.Withdraw("t")
-		must(t, s.Rest())
+		s.Withdraw("a", "t")
+		must(t, s.Rest("a"))
 		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			t.Fatal(err)
 		}
 		must(t, l.Close())
 	}
-	must(t, s.Open("127.0.0.1", port))
-	s.Serve("t", "c")
+	must(t, s.Open("a", standalone.Place{Address: "127.0.0.1", Port: port}))
+	s.Serve("a", "t", "c")
 	must(t, s.Close())
 	if len(s.Addresses()) != 0 {
 		t.Error("it listens after Close")
@@ -161,7 +166,7 @@ func TestThePortIsFreeAgainAtOnce(t *testing.T) {
 // Visitors that say nothing, or one letter at a time, are sent away, and meanwhile the CA is served.
 func TestSlowVisitorsKeepNobodyOut(t *testing.T) {
 	s, port := opened(t, "127.0.0.1")
-	s.Serve("t", "c")
+	s.Serve("a", "t", "c")
 	var slow []net.Conn
 	for range 100 {
 		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -1,19 +1,30 @@
 package webroot
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"os"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"orderly/failure"
 )
 
-// pool holds the helpers of a writer, one for each identity, and what was learnt of file systems that do not answer.
+// Many orders may be at work on the document roots of one host, and a few file systems may keep silent.
+// What one of them waits for is not held against another: the time that a file system may take is
+// counted from when a helper turns to the question, and whoever had to wait hears what was learnt
+// meanwhile of file systems that do not answer.
+
+// pool holds the helpers of a writer, one for each identity, and what was learnt of file systems that do
+// not answer.
 type pool struct {
 	mu      sync.Mutex
+	births  map[who]chan struct{} // whoever starts a helper has the one of its identity
 	helpers map[who]*helper
 	silent  []string // mount points that did not answer
 	uses    uint64
@@ -31,18 +42,28 @@ const mostHelpers = 8
 // mostTurns bounds how often a walk changes hands: from the run's identity to one other, and no further.
 const mostTurns = 3
 
+// mostQueues is how many times its patience a question may wait for those before it.
+const mostQueues = 4
+
+// errBusy says that a question did not come to its turn.
+var errBusy = errors.New("other document roots have kept the helper process busy for too long")
+
+// pursuit is one question on its way through the helpers.
+type pursuit struct {
+	w        *Writer
+	patience time.Duration // what is left of it; the time in which others are served is not taken from it
+}
+
 // question puts q to the helper of the run's own identity, and on to those of others where one says so.
 func (w *Writer) question(ctx context.Context, q question) (reply, error) {
 	patience := w.Patience
 	if patience == 0 {
 		patience = DefaultPatience
 	}
-	bounded, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	q.Silent = w.pool.quiet()
+	p := pursuit{w, patience}
 	as, fd := who{}, -1
 	for range mostTurns {
-		r, got, err := w.put(bounded, as, q, fd)
+		r, got, err := p.put(ctx, as, q, fd)
 		if fd >= 0 {
 			_ = unix.Close(fd)
 		}
@@ -65,42 +86,49 @@ func (w *Writer) question(ctx context.Context, q question) (reply, error) {
 }
 
 // put asks the helper of an identity, which is started if there is none.
-func (w *Writer) put(ctx context.Context, as who, q question, fd int) (reply, int, error) {
-	r, got, err := w.putOnce(ctx, as, q, fd)
+func (p *pursuit) put(ctx context.Context, as who, q question, fd int) (reply, int, error) {
+	r, got, err := p.putOnce(ctx, as, q, fd)
 	if errors.Is(err, errEnded) && ctx.Err() == nil {
-		return w.putOnce(ctx, as, q, fd) // somebody ended it; nothing that is asked does harm twice
+		return p.putOnce(ctx, as, q, fd) // somebody ended it; nothing that is asked does harm twice
 	}
 	return r, got, err
 }
 
-func (w *Writer) putOnce(ctx context.Context, as who, q question, fd int) (reply, int, error) {
-	h, err := w.turnOf(ctx, as)
+func (p *pursuit) putOnce(ctx context.Context, as who, q question, fd int) (reply, int, error) {
+	h, err := p.turnOf(ctx, as)
 	if err != nil {
 		return reply{}, -1, err
 	}
 	defer func() { h.turn <- struct{}{} }()
-	r, got, err := h.ask(ctx, q, fd, func(at string) {
-		if w.Tell != nil {
-			w.Tell("Waiting for the file system of %s.", failure.Clean(at))
+	q.Silent = p.w.pool.quiet()
+	begun := time.Now()
+	bounded, cancel := context.WithTimeout(ctx, p.patience)
+	defer cancel()
+	r, got, err := h.ask(bounded, q, fd, func(at string) {
+		if p.w.Tell != nil {
+			p.w.Tell("Waiting for the file system of %s.", failure.Clean(at))
 		}
 	})
-	if err != nil || ctx.Err() != nil { // its socket's deadline may be past
-		w.pool.drop(as, h)
+	p.patience -= time.Since(begun)
+	if err != nil || bounded.Err() != nil { // its socket's deadline may be past
+		p.w.pool.drop(as, h)
 	}
 	return r, got, err
 }
 
 // turnOf returns a helper that answers nobody else at the moment. Its turn is to be given back.
-func (w *Writer) turnOf(ctx context.Context, as who) (*helper, error) {
+func (p *pursuit) turnOf(ctx context.Context, as who) (*helper, error) {
+	queue, cancel := context.WithTimeout(ctx, mostQueues*p.patience)
+	defer cancel()
 	for {
-		h, err := w.helper(ctx, as)
+		h, err := p.w.helper(queue, as)
 		if err != nil {
 			return nil, err
 		}
 		select {
 		case <-h.turn:
-		case <-ctx.Done():
-			return nil, &errSilent{at: "nothing yet"}
+		case <-queue.Done():
+			return nil, errBusy
 		}
 		if !h.gone.Load() {
 			return h, nil
@@ -114,6 +142,10 @@ func (w *Writer) unanswered(q question, err error) (reply, error) {
 	if o, ok := errors.AsType[*obstacle](err); ok {
 		return reply{Obstacle: o}, nil
 	}
+	if errors.Is(err, errBusy) {
+		return reply{}, failure.Wrap(err, failure.WebrootLocked, "Run the same command again.",
+			"document root %s was not looked at", failure.Clean(q.Root))
+	}
 	quiet, ok := errors.AsType[*errSilent](err)
 	if !ok {
 		return reply{}, failure.Wrap(err, failure.Internal, "Run the command again. Please report it if it happens twice.",
@@ -126,15 +158,33 @@ func (w *Writer) unanswered(q question, err error) (reply, error) {
 	return reply{Obstacle: &obstacle{Kind: silent, Path: quiet.at}}, nil
 }
 
+// helper returns the helper of an identity, which is started if there is none. Nobody waits for the
+// start of another identity's, whose user may be in a directory service that does not answer.
 func (w *Writer) helper(ctx context.Context, as who) (*helper, error) {
-	p := &w.pool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if h := p.helpers[as]; h != nil {
-		p.uses++
-		h.used = p.uses
+	if h := w.pool.find(as); h != nil {
 		return h, nil
 	}
+	birth := w.pool.birth(as)
+	select {
+	case birth <- struct{}{}:
+		defer func() { <-birth }()
+	case <-ctx.Done():
+		return nil, errBusy
+	}
+	if h := w.pool.find(as); h != nil {
+		return h, nil
+	}
+	h, err := w.begin(ctx, as)
+	if err == nil {
+		w.pool.add(as, h)
+	}
+	return h, err
+}
+
+// begin starts a helper.
+func (w *Writer) begin(ctx context.Context, as who) (*helper, error) {
+	ctx, cancel := context.WithTimeout(ctx, DefaultPatience)
+	defer cancel()
 	id := identity{uid: uint32(os.Geteuid())}
 	if as.other {
 		id = w.identify(ctx, as.uid)
@@ -146,18 +196,7 @@ func (w *Writer) helper(ctx context.Context, as who) (*helper, error) {
 			return nil, err
 		}
 	}
-	h, err := start(ctx, program, id)
-	if err != nil {
-		return nil, err
-	}
-	if p.helpers == nil {
-		p.helpers = map[who]*helper{}
-	}
-	p.uses++
-	h.used = p.uses
-	p.helpers[as] = h
-	p.shrink()
-	return h, nil
+	return start(ctx, program, id)
 }
 
 func (w *Writer) identify(ctx context.Context, uid uint32) identity {
@@ -171,24 +210,61 @@ func (w *Writer) identify(ctx context.Context, uid uint32) identity {
 	return id
 }
 
-// shrink ends the helper that was not needed for the longest time, if there are too many and it is at rest.
+// find returns the helper of an identity, nil if there is none.
+func (p *pool) find(as who) *helper {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.helpers[as]
+	if h != nil {
+		p.uses++
+		h.used = p.uses
+	}
+	return h
+}
+
+func (p *pool) birth(as who) chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.births == nil {
+		p.births = map[who]chan struct{}{}
+	}
+	if p.births[as] == nil {
+		p.births[as] = make(chan struct{}, 1)
+	}
+	return p.births[as]
+}
+
+// add keeps a helper, and ends others if there are too many.
+func (p *pool) add(as who, h *helper) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.helpers == nil {
+		p.helpers = map[who]*helper{}
+	}
+	p.uses++
+	h.used = p.uses
+	p.helpers[as] = h
+	p.shrink()
+}
+
+// shrink ends those helpers at rest that were not needed for the longest time, while there are too many.
+// Whoever calls holds the lock.
 func (p *pool) shrink() {
-	if len(p.helpers) <= mostHelpers {
-		return
-	}
-	var oldest who
-	for as, h := range p.helpers {
-		if p.helpers[oldest] == nil || h.used < p.helpers[oldest].used {
-			oldest = as
+	oldestFirst := slices.SortedFunc(maps.Keys(p.helpers), func(a, b who) int {
+		return cmp.Compare(p.helpers[a].used, p.helpers[b].used)
+	})
+	for _, as := range oldestFirst {
+		if len(p.helpers) <= mostHelpers {
+			return
 		}
-	}
-	h := p.helpers[oldest]
-	select {
-	case <-h.turn:
-		h.end()
-		delete(p.helpers, oldest)
-		h.turn <- struct{}{}
-	default:
+		h := p.helpers[as]
+		select {
+		case <-h.turn:
+			h.end()
+			delete(p.helpers, as)
+			h.turn <- struct{}{}
+		default: // it is at work
+		}
 	}
 }
 
