@@ -27,16 +27,20 @@ func HoldsOf(p *acme.Problem, o *ledger.Order, now time.Time) []ledger.Hold {
 	if !p.HasRetryAfter && (p.Detail.Contains("unpause") || p.Detail.Contains("temporarily prevented")) {
 		return pauses(p, o, h)
 	}
-	anchored := p.Detail.Contains("#")
-	if p.Detail.Contains("#new-orders-per-account") || p.Detail.Contains("pending authorizations") || !anchored {
+	aboutNames := p.Detail.Contains("#") || len(BlamedNames(o, p)) > 0 // by its anchor, or its subproblems (RFC 8555 §6.7.1)
+	if p.Detail.Contains("#new-orders-per-account") || p.Detail.Contains("pending authorizations") || !aboutNames {
 		h.Scope = holdNewOrder
 	}
 	h.Until = now.Add(time.Hour)
 	if p.HasRetryAfter {
-		h.Until = now.Add(p.RetryAfter)
+		h.Until = now.Add(min(p.RetryAfter, longestLimit))
 	}
 	return []ledger.Hold{h}
 }
+
+// longestLimit bounds what a Retry-After can ask of new orders: no CA is known whose limits count over more than a week, and a
+// slip of the CA's must not keep an account from its certificates for a year. A newOrder that is denied costs nothing.
+const longestLimit = 7 * 24 * time.Hour
 
 // pauses are the holds on the names that a pause speaks of; they end when a person says that it is lifted. Boulder pauses an
 // account's use of single names, and refuses every order that has one of them; its detail lists those of the order. Where

@@ -106,6 +106,7 @@ func TestWhatA429AsksFor(t *testing.T) {
 		{"paused without a name", "Please visit: https://x/unpause?jwt=#", -1, "names:a,b", failure.Paused, never},
 		{"nginx", "Too Many Requests", 86400 * time.Second, "new-order", failure.RateLimited, 24 * time.Hour},
 		{"nginx without a word", "Too Many Requests", -1, "new-order", failure.RateLimited, time.Hour},
+		{"a slip of a year", "too many", 366 * 24 * time.Hour, "new-order", failure.RateLimited, 7 * 24 * time.Hour},
 		{"at once", "too many: " + page + "#new-orders-per-account", 0, "new-order", failure.RateLimited, 0},
 	} {
 		holds := HoldsOf(problem(429, "rateLimited", c.detail, c.after), o, noon)
@@ -116,6 +117,11 @@ func TestWhatA429AsksFor(t *testing.T) {
 		if h := holds[0]; len(holds) != 1 || h.Scope != c.scope || h.Class != string(c.class) || !h.Until.Equal(until) || h.AccountID != 7 {
 			t.Errorf("%s: %+v", c.name, holds)
 		}
+	}
+	named := problem(429, "rateLimited", "too many certificates", time.Hour)
+	named.Subproblems = []acme.Subproblem{{Type: "rateLimited", Name: "b"}}
+	if h := HoldsOf(named, o, noon)[0]; h.Scope != "names:a,b" {
+		t.Errorf("a limit on a name that a subproblem is about holds %s", h.Scope)
 	}
 	evil := HoldsOf(problem(429, "", "\x1b[31m"+strings.Repeat("x", 1000), -1), o, noon)[0]
 	if strings.Contains(evil.Detail, "\x1b") || len(evil.Detail) > 500 {

@@ -142,6 +142,9 @@ func (f *Facts) creating() Action {
 		return f.unheard()
 	case !f.Admitted:
 		return Action{Kind: Check} // an earlier process found nothing against it, but that may be long ago (invariant I3)
+	case o.Replaces != "" && o.CreateSends >= mostUnanswered:
+		// It may be what the CA breaks at; a renewal without it is as good (RFC 9773 §5).
+		return Action{Kind: DropReplaces, Why: "newOrder with it was not answered again and again"}
 	}
 	return f.mayCreate()
 }

@@ -179,7 +179,8 @@ func breach(f order.Facts, act order.Action) string {
 			return "a third order of one name set may be made, of which nobody knows"
 		}
 	case order.DropReplaces:
-		if o.Replaces == "" || f.Unmade == nil || f.Unmade.Effect != order.Refused {
+		refused := f.Unmade != nil && f.Unmade.Effect == order.Refused
+		if o.Replaces == "" || !refused && (o.CreateSends < 2 || o.CreateSentAt.IsZero()) {
 			return "what is replaced is forgotten for nothing"
 		}
 	case order.GiveUp:

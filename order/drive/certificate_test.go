@@ -192,7 +192,9 @@ func TestAnOrderThatDiesAtFinalizeHasABackOff(t *testing.T) {
 func TestOrdersThatAreGoneAtOnceAreNotMadeForEver(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	w.ca.Inject(testca.Fault{Kind: "order", Action: testca.Respond, Status: 404, Problem: "malformed", Detail: "no such order"})
-	w.rewrite("new-order", func(_ http.Header, object map[string]any) { object["expires"] = "2020-01-01T00:00:00Z" })
+	w.rewrite("new-order", func(_ http.Header, object map[string]any) {
+		object["expires"] = w.clock.Now().Add(2 * time.Second).Format(time.RFC3339)
+	})
 	p := order.Plan{Request: request("a.example", "a.example")}
 	_, _ = obtain(t.Context(), w.engine(), p)
 	for range 3 {

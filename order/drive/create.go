@@ -196,8 +196,8 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 		return d.createdUnread(ctx, e.Location)
 	}
 	effect, p := order.EffectOf(err)
-	if effect == order.Refused && p.Status == 303 {
-		effect = order.Undecided // it says that what was asked for is done, and to be seen elsewhere
+	if effect == order.Refused && (p.Status == 303 || p.Status/100 == 3 && !p.Page) {
+		effect = order.Undecided // it may say that what was asked for is done, and to be seen elsewhere
 	}
 	if effect == order.Undecided {
 		// What the list showed before says nothing about this one.

@@ -105,6 +105,7 @@ func (d *driver) notFinalized(err error) error {
 			d.sentAgain() // it was taken, so that this is no early one
 		}
 		d.nextPoll = d.e.clock.Now().Add(max(p.RetryAfter, min(time.Second<<(d.denied-1), mostNotReady)))
+		d.asked = p.HasRetryAfter // for hours, perhaps: they are not slept through
 		d.loseUnaddressed()
 		return nil
 	case (p.Status == 403 || p.Status == 404) && d.denied < mostDenials:

@@ -138,9 +138,7 @@ func (d *driver) caTime(r acme.Reply) time.Time {
 func (d *driver) absorb(reply acme.Order) {
 	o := d.o
 	o.CAStatus, d.met[reply.Status] = reply.Status, true
-	if !reply.Expires.IsZero() {
-		o.Expires = reply.Expires
-	}
+	o.Expires = d.endTold(reply.Expires, o.Expires, reply.Reply)
 	if reply.Finalize != "" {
 		o.Finalize = reply.Finalize
 	}
@@ -244,7 +242,7 @@ func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authori
 	d.seen[a.URL] = true
 	a.SeenAt = d.e.clock.Now()
 	a.Name, a.Wildcard = nameShown(d.o, reply)
-	a.Expires = reply.Expires
+	a.Expires = d.endTold(reply.Expires, a.Expires, reply.Reply)
 	d.inherit(a, reply)
 	if reply.Status != a.Status && reply.Status != ledger.AuthorizationPending {
 		d.note("authorization "+failure.Clean(reply.Status), "%s", failure.Clean(a.FullName()))

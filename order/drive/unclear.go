@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"orderly/acme"
 	"orderly/failure"
@@ -66,4 +67,14 @@ func listed(names []string) string {
 		text += ", …"
 	}
 	return failure.Clean(text)
+}
+
+// endTold is when an order or an authorization expires, as far as the CA has told. One that the CA shows has not expired before:
+// a moment that is over by the CA's own clock (1970, local time taken for UTC) is none. Believed, what is pending would be taken
+// for expired, and another order would follow.
+func (d *driver) endTold(told, before time.Time, shown acme.Reply) time.Time {
+	if !told.After(d.caTime(shown)) {
+		return before
+	}
+	return told
 }

@@ -1,0 +1,110 @@
+package drive_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"orderly/failure"
+	"orderly/order"
+	"orderly/testca"
+)
+
+// A CA that finds finalize too early, and asks for hours, is not waited for with the lineage's lock held.
+func TestALongPauseAfterAnEarlyFinalizeIsNotSleptThrough(t *testing.T) {
+	for _, asks := range []string{"7200", "99999999999"} {
+		w := newWorld(t, testca.Config{})
+		w.ca.Inject(testca.Fault{Kind: "finalize", Nth: 1, Action: testca.Respond, Status: 403, Problem: "orderNotReady",
+			Detail: "wait", RetryAfter: asks})
+		r := request("a.example", "a.example")
+		began := w.clock.Now()
+		w.fails(order.Plan{Request: r}, failure.Stopped)
+		if took := w.clock.Now().Sub(began); took > 4*time.Minute {
+			t.Errorf("%s: it was waited for %s", asks, took)
+		}
+		w.wire.forget()
+		w.fails(order.Plan{Request: r}, failure.RateLimited)
+		if sent := w.wire.kinds(); len(sent) > 0 {
+			t.Errorf("%s: the CA asked for rest and got %v", asks, sent)
+		}
+		w.clock.skip(25 * time.Hour)
+		w.get(r)
+		w.once(r)
+	}
+}
+
+// A redirect of the CA's own may say that the order was made, whichever it is. One of a proxy's says that nothing got through.
+func TestARedirectOfTheCAsIsNoRefusalOfAnOrder(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		w := newWorld(t, testca.Config{})
+		w.wire.after = func(_ int, kind string, answer *http.Response) *http.Response {
+			if kind == "new-order" {
+				answer.StatusCode = status
+			}
+			return answer
+		}
+		r := request("a.example", "a.example")
+		for range 4 {
+			_, _ = obtain(t.Context(), w.engine(), order.Plan{Request: r})
+			w.accounted()
+			w.clock.skip(time.Hour)
+		}
+		if n := len(w.truth("a.example")); n > 3 {
+			t.Errorf("%d: %d orders", status, n)
+		}
+	}
+}
+
+// A moment that is over says nothing of when something ends that the CA shows: what is pending stays shown, and no other order
+// follows.
+func TestAnEndThatIsOverIsNone(t *testing.T) {
+	for _, end := range []string{"1970-01-01T00:00:00Z", time.Now().Add(-8 * time.Hour).Format(time.RFC3339)} {
+		w := newWorld(t, testca.Config{})
+		for _, kind := range []string{"new-order", "order", "authorization"} {
+			w.ca.Inject(testca.Fault{Kind: kind, Action: testca.Rewrite, Patch: patched("expires", end)})
+		}
+		w.web.lock("/srv/b.example", true)
+		r := request("a.example", "a.example", "b.example")
+		for range 5 {
+			w.fails(order.Plan{Request: r}, failure.WebrootLocked)
+			w.accounted()
+			w.clock.skip(26 * time.Hour)
+		}
+		w.web.lock("/srv/b.example", false)
+		w.get(r)
+		w.once(r)
+	}
+}
+
+// Where newOrder is not answered for what is to be replaced, it is sent without that: a renewal that waits for the CA to be mended
+// may come too late.
+func TestAReplacementThatBreaksTheCAIsGivenUp(t *testing.T) {
+	for _, status := range []int{500, 502} {
+		for _, c := range characters() {
+			w := newWorld(t, c.config)
+			breaks := false
+			w.wire.heard = func(kind string, payload []byte) {
+				var object map[string]any
+				breaks = kind == "new-order" && json.Unmarshal(payload, &object) == nil && object["replaces"] != nil
+			}
+			w.wire.replace = func(_ string, _ *http.Request) *http.Response {
+				if !breaks {
+					return nil
+				}
+				return respond(status, nil, `{"type":"urn:ietf:params:acme:error:serverInternal","detail":"oops"}`)
+			}
+			r := request("a.example", "a.example")
+			r.Replaces = "aYhba4dGQEHhs3uEe6CuLN4ByNQ.AIdlQyE"
+			if _, err := obtain(t.Context(), w.engine(), order.Plan{Request: r}); err != nil {
+				w.clock.skip(12 * time.Hour)
+				w.get(r)
+			}
+			if n := len(w.truth("a.example")); n != 1 {
+				t.Errorf("%s, %d: %d orders", c.name, status, n)
+			}
+			w.settled(r)
+			w.accounted()
+		}
+	}
+}
