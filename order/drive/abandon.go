@@ -68,37 +68,15 @@ func (d *driver) abandon(ctx context.Context, why order.Reason) (ledger.Change, 
 		d.note("order superseded", "%s", act.Why)
 		return ledger.Change{}, nil
 	}
-	if err := d.takeAway(ctx); err != nil {
+	if err := d.proofs.takeAway(ctx); err != nil {
 		return ledger.Change{}, err
 	}
 	if why == order.AccountGone {
-		d.lapse(d.e.clock.Now())
+		d.sight.lapse(d.e.clock.Now())
 	}
 	more := d.conclude(ctx, act)
 	d.note("order given up", "%s", failure.Clean(act.Why))
 	return more, nil
-}
-
-// takeAway removes what stands of the order's tokens. The record of one that cannot be removed now stays: it is how a later run
-// finds it.
-func (d *driver) takeAway(ctx context.Context) error {
-	for _, a := range d.o.Authorizations {
-		if a.Placement == "" {
-			continue
-		}
-		stands, err := d.remove(ctx, a)
-		if err != nil {
-			return err
-		}
-		if stands { // cut short
-			return failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.",
-				"stopped before the tokens of order %d were removed", d.o.ID)
-		}
-		if !d.left[a.URL] {
-			a.Placement = ""
-		}
-	}
-	return nil
 }
 
 // joined adds what one order brings to what others brought.

@@ -12,107 +12,134 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/limit"
 	"orderly/order"
 )
 
+// newOrder is sent here, and what became of it is taken up: rule 2 is kept by the intent that is durable before, and by
+// what is remembered of those that were not answered.
+
+// newOrder is what this process has tried to have an order made.
+type newOrder struct {
+	*core
+	proofs   *proofs
+	phantoms *phantoms
+	listing  *listing
+	sight    *sight
+
+	admitted  bool // nothing forbids it
+	suspected bool // an order of the name set may be there that no newOrder of this row made
+	crowded   bool // what may be pending unseen could fill the account
+	worth     limit.Order
+	sent      int           // without an answer
+	sound     bool          // the CA was seen to answer newOrder since
+	unmade    *order.Unmade // what is known of the last one, if it certainly brought no order
+	unproven  time.Time     // when the one before the last was sent, if it is not known what became of it
+}
+
+func (n *newOrder) contribute(f *order.Facts) {
+	f.Admitted, f.Suspected, f.Crowded = n.admitted, n.suspected, n.crowded
+	f.Sent, f.Sound, f.Unmade = n.sent, n.sound, n.unmade
+}
+
 // create sends newOrder. The intent is durable before, the answer is durable before anything is done with it.
-func (d *driver) create(ctx context.Context) error {
-	o := d.o
-	d.unproven, d.unmade = o.CreateSentAt, nil
+func (n *newOrder) create(ctx context.Context) error {
+	o := n.o
+	n.unproven, n.unmade = o.CreateSentAt, nil
 	if o.CreateSends == 0 {
-		if err := d.decideProfile(); err != nil {
+		if err := n.decideProfile(); err != nil {
 			return err
 		}
-		if err := order.Uncovered(o.Request, d.e.known()); err != nil {
+		if err := order.Uncovered(o.Request, n.e.known()); err != nil {
 			return err // the directory alone showed what CA this is
 		}
-		if !d.e.known().Replacement {
+		if !n.e.known().Replacement {
 			o.Replaces = ""
 		}
-		if taken, err := d.takeSeen(ctx); taken || err != nil {
+		if taken, err := n.takeSeen(ctx); taken || err != nil {
 			return err
 		}
 	}
-	if ready, err := d.nonceAtHand(ctx); !ready || ctx.Err() != nil {
+	if ready, err := n.nonceAtHand(ctx); !ready || ctx.Err() != nil {
 		return err // after a signal one request more is let end, and no order is begun
 	}
-	now := d.e.clock.Now() // not earlier: by this moment it is judged which newOrder an order was born of
+	now := n.e.clock.Now() // not earlier: by this moment it is judged which newOrder an order was born of
 	o.CreateSentAt = now
 	o.CreateSends++
-	d.sent, d.sound = d.sent+1, false
-	if err := d.payOrder(ctx); err != nil {
+	n.sent, n.sound = n.sent+1, false
+	if err := n.payOrder(ctx); err != nil {
 		return err
 	}
-	d.note("new-order intent", "attempt %d", o.CreateSends)
-	if err := d.commit(ctx, ledger.Change{}); err != nil {
+	n.note("new-order intent", "attempt %d", o.CreateSends)
+	if err := n.commit(ctx, ledger.Change{}); err != nil {
 		return err
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	reply, err := d.e.acme().NewOrder(rctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
+	reply, err := n.e.acme().NewOrder(rctx, acme.OrderRequest{Names: o.Names, Profile: o.Profile, Replaces: o.Replaces})
 	if err == nil {
-		err = d.anothers(rctx, reply.URL, reply.Names)
+		err = n.anothers(rctx, reply.URL, reply.Names)
 	}
 	if err != nil {
-		return d.notCreated(ctx, now, err)
+		return n.notCreated(ctx, now, err)
 	}
-	return d.created(ctx, reply)
+	return n.created(ctx, reply)
 }
 
 // nonceAtHand fetches a nonce where there is none, so that nothing stands between the intent of a newOrder and its first byte: a
 // run that dies on the way to a CA that does not answer has then certainly sent none.
-func (d *driver) nonceAtHand(ctx context.Context) (bool, error) {
-	if d.e.session.client.Nonces() > 0 {
+func (n *newOrder) nonceAtHand(ctx context.Context) (bool, error) {
+	if n.e.session.client.Nonces() > 0 {
 		return true, nil
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	err := d.e.session.client.FetchNonce(rctx)
+	err := n.e.session.client.FetchNonce(rctx)
 	if err == nil || ctx.Err() != nil {
 		return err == nil, nil // the loop sees the context
 	}
-	d.count("new-order", err)
+	n.count("new-order", err)
 	p, _ := errors.AsType[*acme.Problem](err)
-	d.unmade = &order.Unmade{Effect: order.NotDone, Problem: p, Cause: &acme.NotSent{Kind: acme.KindNewOrder, Cause: err},
-		SentAt: d.e.clock.Now(), Times: d.troubles["new-order"]}
+	n.unmade = &order.Unmade{Effect: order.NotDone, Problem: p, Cause: &acme.NotSent{Kind: acme.KindNewOrder, Cause: err},
+		SentAt: n.e.clock.Now(), Times: n.patience.troubles["new-order"]}
 	return false, nil
 }
 
 // probe finds out whether the CA answers newOrder.
-func (d *driver) probe(ctx context.Context) error {
+func (n *newOrder) probe(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	if err := d.e.acme().TakesOrders(rctx); err != nil {
-		return d.trouble("new-order", err)
+	if err := n.e.acme().TakesOrders(rctx); err != nil {
+		return n.trouble("new-order", err)
 	}
-	d.sound = true
-	d.calm("new-order")
-	d.note("new-order probed", "the CA answers it")
+	n.sound = true
+	n.calm("new-order")
+	n.note("new-order probed", "the CA answers it")
 	return nil
 }
 
 // takeCount counts what may be pending unseen before a newOrder of an order that does not exist yet.
-func (d *driver) takeCount(ctx context.Context) error {
-	if d.o.State != ledger.Creating {
+func (n *newOrder) takeCount(ctx context.Context) error {
+	if n.o.State != ledger.Creating {
 		return nil
 	}
-	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
+	rows, err := n.e.store.Orders(ctx, ledger.OrderFilter{AccountID: n.o.AccountID, NameKey: ledger.NameKey(n.o.Names)})
 	if err != nil {
 		return err
 	}
 	for _, o := range rows {
-		if o.State == ledger.Phantom && o.Expires.After(d.e.clock.Now()) {
-			d.ghosts++
+		if o.State == ledger.Phantom && o.Expires.After(n.e.clock.Now()) {
+			n.phantoms.ghosts++
 		}
 	}
-	d.crowded, err = d.e.gate().Crowded(ctx, d.o.Names)
+	n.crowded, err = n.e.gate().Crowded(ctx, n.o.Names)
 	return err
 }
 
 // decideProfile asks for the preferred profile where the CA offers it, and refuses a required one that it does not offer:
 // the CA would refuse it as well.
-func (d *driver) decideProfile() error {
-	o, offered := d.o, d.e.known().Profiles
+func (n *newOrder) decideProfile() error {
+	o, offered := n.o, n.e.known().Profiles
 	if _, ok := offered[o.Request.PreferredProfile]; ok && o.Profile == "" {
 		o.Profile = o.Request.PreferredProfile
 	}
@@ -124,39 +151,39 @@ func (d *driver) decideProfile() error {
 }
 
 // created takes up the answer to newOrder. A signal that came while it was waited for must not keep it from the ledger.
-func (d *driver) created(ctx context.Context, reply acme.Order) error {
-	o, ctx := d.o, context.WithoutCancel(ctx)
+func (n *newOrder) created(ctx context.Context, reply acme.Order) error {
+	o, ctx := n.o, context.WithoutCancel(ctx)
 	var more ledger.Change
 	if o.CreateSends > 1 {
-		if err := d.judgeEarlier(ctx, reply, &more); err != nil {
+		if err := n.judgeEarlier(ctx, reply, &more); err != nil {
 			return err
 		}
 	}
-	if err := d.takeFrom(ctx, reply, &more); err != nil {
+	if err := n.takeFrom(ctx, reply, &more); err != nil {
 		return err
 	}
-	d.born = o.CreateSentAt
+	n.phantoms.born = o.CreateSentAt
 	o.CreateSentAt, o.URL, o.Replaces = time.Time{}, reply.URL, reply.Replaces
 	o.State = ledger.PendingState
-	if d.listBroken { // the CA is well, so that the list alone is not
-		d.unlist("it failed again and again")
+	if n.listing.broken { // the CA is well, so that the list alone is not
+		n.listing.unlist("it failed again and again")
 	}
-	d.progress()
+	n.progress()
 	shown := reply
 	if order.Closed(shown.Status) {
 		shown.Status = "" // no order is born at its end: a look tells, lest another is made while this one is pending
 	}
-	d.absorb(shown)
-	if d.plan.Force {
-		d.lifted(ctx)
+	n.sight.absorb(shown)
+	if n.plan.Force {
+		n.lifted(ctx)
 	}
-	d.looked = order.Told(shown.Status)
-	d.note("new-order answered", "%s, %s", reply.Status, reply.URL)
-	if err := d.commit(ctx, more); err != nil {
+	n.looked = order.Told(shown.Status)
+	n.note("new-order answered", "%s, %s", reply.Status, reply.URL)
+	if err := n.commit(ctx, more); err != nil {
 		return err
 	}
 	for _, other := range more.Orders {
-		d.e.host.Keys().Remove(other)
+		n.e.host.Keys().Remove(other)
 	}
 	return nil
 }
@@ -164,36 +191,36 @@ func (d *driver) created(ctx context.Context, reply acme.Order) error {
 // takeFrom handles an order URL that another row of the ledger has: the CA handed back an order that another lineage, or
 // an earlier request, rests on. That row is released in the same commit, so that an order has one owner. What is known of
 // its authorizations moves with it: otherwise a challenge would be answered a second time, and a token would stay.
-func (d *driver) takeFrom(ctx context.Context, reply acme.Order, more *ledger.Change) error {
-	others, err := d.rowsOf(ctx, reply)
+func (n *newOrder) takeFrom(ctx context.Context, reply acme.Order, more *ledger.Change) error {
+	others, err := n.rowsOf(ctx, reply)
 	if err != nil {
 		return err
 	}
 	for _, other := range others {
-		if other.ID == d.o.ID || other.AccountID != d.o.AccountID {
+		if other.ID == n.o.ID || other.AccountID != n.o.AccountID {
 			continue
 		}
 		if !other.State.Live() && other.State != ledger.Seen {
 			continue // it has come to its end here
 		}
 		order.End(other, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
-			Why: fmt.Sprintf("the CA handed it to order %d", d.o.ID)}, d.e.known(), d.e.clock.Now())
+			Why: fmt.Sprintf("the CA handed it to order %d", n.o.ID)}, n.e.known(), n.e.clock.Now())
 		for _, a := range other.Authorizations {
 			moved := *a
 			moved.ID = 0
-			d.o.Authorizations = append(d.o.Authorizations, &moved)
+			n.o.Authorizations = append(n.o.Authorizations, &moved)
 			a.Status, a.Placement = string(ledger.ReleasedState), ""
 		}
 		more.Orders = append(more.Orders, other)
 	}
-	return d.refute(ctx, others, reply, more)
+	return n.phantoms.refute(ctx, others, reply, more)
 }
 
 // notCreated takes up what is known of a newOrder that did not bring an order. Next decides what follows from it.
-func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) error {
+func (n *newOrder) notCreated(ctx context.Context, sent time.Time, err error) error {
 	e, ok := errors.AsType[*acme.Lost](err)
-	if ok && e.Location != "" && d.anothers(context.WithoutCancel(ctx), e.Location, nil) == nil {
-		return d.createdUnread(ctx, e.Location)
+	if ok && e.Location != "" && n.anothers(context.WithoutCancel(ctx), e.Location, nil) == nil {
+		return n.createdUnread(ctx, e.Location)
 	}
 	effect, p := order.EffectOf(err)
 	if effect == order.Refused && (p.Status == 303 || p.Status/100 == 3 && !p.Page) {
@@ -201,47 +228,73 @@ func (d *driver) notCreated(ctx context.Context, sent time.Time, err error) erro
 	}
 	if effect == order.Undecided {
 		// What the list showed before says nothing about this one.
-		d.listWalked, d.listProves = false, false
-		return d.trouble("new-order", err) // CreateSentAt stays: Next finds out what became of it
+		n.listing.walked, n.listing.proves = false, false
+		return n.trouble("new-order", err) // CreateSentAt stays: Next finds out what became of it
 	}
 	// This one certainly came to nothing; an earlier one without an answer may not have.
-	d.o.CreateSends--
-	d.sent--
-	d.o.CreateSentAt = d.unproven
-	d.refund()
-	d.count("new-order", err)
-	d.unmade = &order.Unmade{Effect: effect, Problem: p, Cause: err, Account: d.accountTrouble(err), SentAt: sent,
-		Times: d.troubles["new-order"]}
+	n.o.CreateSends--
+	n.sent--
+	n.o.CreateSentAt = n.unproven
+	n.refund()
+	n.count("new-order", err)
+	n.unmade = &order.Unmade{Effect: effect, Problem: p, Cause: err, Account: n.accountTrouble(err), SentAt: sent,
+		Times: n.patience.troubles["new-order"]}
 	if p != nil && p.Status == 429 {
-		d.correct(p)
+		n.correct(p)
 	}
 	return nil
 }
 
 // dropReplaces lets the next newOrder replace none.
-func (d *driver) dropReplaces(why string) {
-	d.note("new-order without replaces", "%s", why)
-	d.o.Replaces, d.unmade = "", nil
-	d.calm("new-order")
+func (n *newOrder) dropReplaces(why string) {
+	n.note("new-order without replaces", "%s", why)
+	n.o.Replaces, n.unmade = "", nil
+	n.calm("new-order")
 	// What replaces it may be an order of ours that nobody here knows, made since the list was looked at.
-	d.suspected, d.listWalked, d.listProves = true, false, false
+	n.suspected, n.listing.walked, n.listing.proves = true, false, false
 }
 
 // createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise. The look that comes next
 // shows the rest.
-func (d *driver) createdUnread(ctx context.Context, url string) error {
+func (n *newOrder) createdUnread(ctx context.Context, url string) error {
 	ctx = context.WithoutCancel(ctx)
 	var more ledger.Change
-	if d.o.CreateSends > 1 {
-		if err := d.judgeEarlier(ctx, acme.Order{URL: url}, &more); err != nil {
+	if n.o.CreateSends > 1 {
+		if err := n.judgeEarlier(ctx, acme.Order{URL: url}, &more); err != nil {
 			return err
 		}
 	}
-	if err := d.takeFrom(ctx, acme.Order{URL: url}, &more); err != nil {
+	if err := n.takeFrom(ctx, acme.Order{URL: url}, &more); err != nil {
 		return err
 	}
-	d.o.CreateSentAt, d.o.URL, d.o.State = time.Time{}, url, ledger.PendingState
-	d.looked = false
-	d.note("new-order answered", "unreadable, at %s", failure.Clean(url))
-	return d.commit(ctx, more)
+	n.o.CreateSentAt, n.o.URL, n.o.State = time.Time{}, url, ledger.PendingState
+	n.looked = false
+	n.note("new-order answered", "unreadable, at %s", failure.Clean(url))
+	return n.commit(ctx, more)
+}
+
+// readmit finds out whether a newOrder that was not answered may be sent again. If not, its row stays for a later run.
+func (n *newOrder) readmit(ctx context.Context) error {
+	n.e.host.Refresh(ctx, &n.plan.Request) // the row may be an earlier run's, and its document roots of that time
+	n.e.host.Adopt(n.o, n.plan.Request)
+	report, err := n.e.gate().Admit(ctx, n.plan)
+	if ctx.Err() != nil {
+		return nil // the loop ends here
+	}
+	n.admitted, n.proofs.checked, n.fingerprint = err == nil, err == nil, report.Fingerprint
+	return err
+}
+
+// lifted ends the pauses of the names of an order that the CA made in spite of them, because a person insisted.
+func (n *newOrder) lifted(ctx context.Context) {
+	holds, err := n.e.store.Holds(ctx, n.o.AccountID, n.e.clock.Now())
+	if err != nil {
+		return // the commit that follows fails as well, and says so
+	}
+	for _, h := range holds {
+		if h.Until.IsZero() && order.Binds(h, n.o.Names) {
+			h.Until = n.e.clock.Now()
+			n.unwritten.holds = append(n.unwritten.holds, h)
+		}
+	}
 }

@@ -27,43 +27,43 @@ const (
 )
 
 // download fetches the certificate and makes it durable.
-func (d *driver) download(ctx context.Context) error {
+func (i *issuance) download(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	served, err := d.e.acme().Certificate(rctx, d.o.Certificate)
+	served, err := i.e.acme().Certificate(rctx, i.o.Certificate)
 	if err != nil {
-		return d.unserved(ctx, err)
+		return i.unserved(ctx, err)
 	}
-	asked := order.Asked{Names: d.o.Names, Key: d.material.Public, At: d.caTime(served.Reply)}
-	if asked.Former, err = d.former(ctx); err != nil {
+	asked := order.Asked{Names: i.o.Names, Key: i.material.Public, At: i.caTime(served.Reply)}
+	if asked.Former, err = i.former(ctx); err != nil {
 		return err
 	}
 	got, err := asked.Accept(served.PEM)
 	if err != nil {
-		return d.unfit(ctx, err)
+		return i.unfit(ctx, err)
 	}
-	got = d.preferred(rctx, asked, got, served.Alternates)
-	d.progress()
-	d.payIssued(ctx)
-	d.o.Chain = got.Chain
-	d.note("certificate downloaded", "serial %x", got.Leaf.SerialNumber)
+	got = i.preferred(rctx, asked, got, served.Alternates)
+	i.progress()
+	i.payIssued(ctx)
+	i.o.Chain = got.Chain
+	i.note("certificate downloaded", "serial %x", got.Leaf.SerialNumber)
 	for _, note := range got.Notes {
-		d.note("certificate is odd", "%s", failure.Clean(note))
-		d.e.tell("Of the certificate for %s: %s.", d.o.Lineage, failure.Clean(note))
+		i.note("certificate is odd", "%s", failure.Clean(note))
+		i.e.tell("Of the certificate for %s: %s.", i.o.Lineage, failure.Clean(note))
 	}
-	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
+	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
 }
 
 // former are the certificates of the lineage's earlier orders where the new one has the key of an earlier one: a CA, or a cache
 // before it, that serves one of these again has not renewed anything, and would be asked for another with every run.
-func (d *driver) former(ctx context.Context) ([][]byte, error) {
-	if d.o.Request.OldKey == "" {
+func (i *issuance) former(ctx context.Context) ([][]byte, error) {
+	if i.o.Request.OldKey == "" {
 		return nil, nil // a person's own CSR is not renewed by itself
 	}
-	orders, err := d.e.store.Orders(ctx, ledger.OrderFilter{Lineage: d.o.Lineage})
+	orders, err := i.e.store.Orders(ctx, ledger.OrderFilter{Lineage: i.o.Lineage})
 	var list [][]byte
 	for _, o := range orders {
-		if block, _ := pem.Decode(o.Chain); block != nil && o.ID != d.o.ID {
+		if block, _ := pem.Decode(o.Chain); block != nil && o.ID != i.o.ID {
 			list = append(list, block.Bytes)
 		}
 	}
@@ -72,22 +72,22 @@ func (d *driver) former(ctx context.Context) ([][]byte, error) {
 
 // unserved handles a certificate that the CA says is issued and that cannot be had. An order must not keep its lineage from
 // another one for ever, though nothing is wrong with it but that.
-func (d *driver) unserved(ctx context.Context, err error) error {
+func (i *issuance) unserved(ctx context.Context, err error) error {
 	effect, p := order.EffectOf(err)
 	if effect == order.Refused {
-		d.looked = d.looked && p.Status != 404
+		i.looked = i.looked && p.Status != 404
 	}
 	broken := p == nil && !foreign(err) || p != nil && (p.Status >= 500 || p.Status == 429)
 	if lost, ok := errors.AsType[*acme.Lost](err); ok && lost.Reply.Status/100 == 2 {
 		broken = false // it has answered, with something else
 	}
-	now, since := d.e.clock.Now(), issuedSince(d.o)
+	now, since := i.e.clock.Now(), issuedSince(i.o)
 	switch {
-	case !foreign(err) && d.accountTrouble(err) != nil,
+	case !foreign(err) && i.accountTrouble(err) != nil,
 		now.Before(since.Add(unreadableFor)), broken && now.Before(since.Add(brokenFor)):
-		return d.trouble("certificate", err)
+		return i.trouble("certificate", err)
 	}
-	return d.endUnfit(ctx, &order.Unfit{Flaw: order.Unreadable, Why: failure.Clean(err.Error())})
+	return i.endUnfit(ctx, &order.Unfit{Flaw: order.Unreadable, Why: failure.Clean(err.Error())})
 }
 
 // issuedSince is since when a certificate can be asked for.
@@ -99,44 +99,44 @@ func issuedSince(o *ledger.Order) time.Time {
 }
 
 // unfit handles a chain that is not what was asked for.
-func (d *driver) unfit(ctx context.Context, err error) error {
+func (i *issuance) unfit(ctx context.Context, err error) error {
 	why, ok := errors.AsType[*order.Unfit](err)
 	switch {
 	case !ok:
-		return d.trouble("certificate", err)
-	case why.Passing(d.e.clock.Now()) && d.e.clock.Now().Before(issuedSince(d.o).Add(unreadableFor)):
+		return i.trouble("certificate", err)
+	case why.Passing(i.e.clock.Now()) && i.e.clock.Now().Before(issuedSince(i.o).Add(unreadableFor)):
 		if why.Flaw == order.NotBegun || why.Flaw == order.Over { // only time brings another answer
-			return d.stop(failure.CAUnavailable, "The order is kept and goes on with the next run.",
-				"the certificate that the CA issued for %s cannot be used yet: %s", d.o.Lineage, why.Why)
+			return i.stop(failure.CAUnavailable, "The order is kept and goes on with the next run.",
+				"the certificate that the CA issued for %s cannot be used yet: %s", i.o.Lineage, why.Why)
 		}
-		return d.trouble("certificate", err)
-	case why.Flaw == order.OtherKey && !d.finalized:
+		return i.trouble("certificate", err)
+	case why.Flaw == order.OtherKey && !i.finalized:
 		// This process sent no CSR that the CA accepted, so somebody else may have (rule 6).
-		return d.settle(ctx, order.Action{State: ledger.TakenState, Class: failure.Taken,
-			Why: "another holder of the account finalized the order for " + d.o.Lineage + " with a key of its own"})
+		return i.settle(ctx, order.Action{State: ledger.TakenState, Class: failure.Taken,
+			Why: "another holder of the account finalized the order for " + i.o.Lineage + " with a key of its own"})
 	}
-	return d.endUnfit(ctx, why)
+	return i.endUnfit(ctx, why)
 }
 
-func (d *driver) endUnfit(ctx context.Context, why *order.Unfit) error {
-	end := order.Unusable(d.o.Lineage, why)
-	d.o.Remedy = end.Remedy.Keep()
-	return d.settle(ctx, order.Action{State: ledger.Invalid, Class: end.Class, Why: end.Sentence})
+func (i *issuance) endUnfit(ctx context.Context, why *order.Unfit) error {
+	end := order.Unusable(i.o.Lineage, why)
+	i.o.Remedy = end.Remedy.Keep()
+	return i.settle(ctx, order.Action{State: ledger.Invalid, Class: end.Class, Why: end.Sentence})
 }
 
 // preferred is the chain whose topmost certificate was issued by the preferred issuer, or the default one where none was or
 // where the others cannot be had: a certificate with another chain than wished for is better than none. The others that were
 // downloaded are kept.
-func (d *driver) preferred(ctx context.Context, asked order.Asked, first order.Received, alternates []string) order.Received {
-	wanted := d.o.Request.PreferredChain
+func (i *issuance) preferred(ctx context.Context, asked order.Asked, first order.Received, alternates []string) order.Received {
+	wanted := i.o.Request.PreferredChain
 	all, chains := []order.Received{first}, []acme.Chain{{PEM: first.Chain}}
-	if _, matched := acme.PreferredChain(chains, wanted); !d.e.allChains && (wanted == "" || matched) {
+	if _, matched := acme.PreferredChain(chains, wanted); !i.e.allChains && (wanted == "" || matched) {
 		return first
 	}
 	for _, url := range alternates {
-		other, err := d.e.acme().Certificate(ctx, url)
+		other, err := i.e.acme().Certificate(ctx, url)
 		if err != nil {
-			d.note("alternate chain failed", "%s", failure.Clean(err.Error()))
+			i.note("alternate chain failed", "%s", failure.Clean(err.Error()))
 			continue
 		}
 		if got, err := asked.Accept(other.PEM); err == nil && got.Leaf.Equal(first.Leaf) {
@@ -145,22 +145,22 @@ func (d *driver) preferred(ctx context.Context, asked order.Asked, first order.R
 	}
 	index, matched := acme.PreferredChain(chains, wanted)
 	if !matched && wanted != "" {
-		d.e.tell("The CA offers no chain up to %q for %s; its default one is taken.", failure.Clean(wanted), d.o.Lineage)
+		i.e.tell("The CA offers no chain up to %q for %s; its default one is taken.", failure.Clean(wanted), i.o.Lineage)
 	}
-	d.o.Alternates = nil
-	for i, other := range all {
-		if i != index {
-			d.o.Alternates = append(d.o.Alternates, other.Chain)
+	i.o.Alternates = nil
+	for k, other := range all {
+		if k != index {
+			i.o.Alternates = append(i.o.Alternates, other.Chain)
 		}
 	}
 	return all[index]
 }
 
-func (d *driver) certificate(leaf *x509.Certificate) *ledger.Certificate {
+func (i *issuance) certificate(leaf *x509.Certificate) *ledger.Certificate {
 	sum := sha256.Sum256(leaf.Raw)
 	return &ledger.Certificate{
-		OrderID: d.o.ID, AccountID: d.o.AccountID, Lineage: d.o.Lineage, Names: ledger.CanonicalNames(order.NamesIn(leaf)),
+		OrderID: i.o.ID, AccountID: i.o.AccountID, Lineage: i.o.Lineage, Names: ledger.CanonicalNames(order.NamesIn(leaf)),
 		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
-		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: d.o.FinalizeSentAt,
+		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: i.o.FinalizeSentAt,
 	}
 }

@@ -217,7 +217,7 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 		}
 		d := newDriver(e, out.Order)
 		if d.plan, d.wished = p, true; !out.Resumed {
-			d.admitted, d.checked, d.fingerprint = true, true, out.Report.Fingerprint
+			d.newOrder.admitted, d.proofs.checked, d.fingerprint = true, true, out.Report.Fingerprint
 		}
 		err = d.drive(ctx)
 		if err == nil && out.Resumed && d.o.State == ledger.Installed && !order.SameKey(d.o.Request, p.Request) {

@@ -1,14 +1,12 @@
 package drive
 
 import (
-	"context"
 	"fmt"
 
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
-	"orderly/preflight"
 )
 
 // A challenge can fail although its authorization stays pending: step-ca keeps it pending with the error and
@@ -19,7 +17,7 @@ import (
 // statusOf is the status of a challenge that was answered, as far as it is known: one that shows an error is an
 // invalid one, whatever the CA calls it. An error that was there before the last answer says nothing of that
 // until the CA has had its time.
-func (d *driver) statusOf(a *ledger.Authorization, c acme.Challenge) string {
+func (az *authorizations) statusOf(a *ledger.Authorization, c acme.Challenge) string {
 	told := c.Status == "processing" || c.Status == ledger.AuthorizationValid || c.Status == ledger.AuthorizationInvalid
 	if a.Final() || a.AnswerSentAt.IsZero() || told {
 		return c.Status
@@ -29,10 +27,10 @@ func (d *driver) statusOf(a *ledger.Authorization, c acme.Challenge) string {
 	case order.Fallen(a):
 		return ledger.AuthorizationInvalid
 	case p == nil:
-		return d.refusedStatus(a, c)
+		return az.refusedStatus(a, c)
 	}
 	known := p.Type == a.ErrorType && p.Detail.String() == a.ErrorDetail
-	late := a.SeenAt.Sub(a.AnswerSentAt) > d.e.known().LongestValidation
+	late := a.SeenAt.Sub(a.AnswerSentAt) > az.e.known().LongestValidation
 	if !known || late {
 		return ledger.AuthorizationInvalid
 	}
@@ -40,8 +38,8 @@ func (d *driver) statusOf(a *ledger.Authorization, c acme.Challenge) string {
 }
 
 // refusedStatus is that of a challenge whose answer the CA refused and that it shows as pending all the same.
-func (d *driver) refusedStatus(a *ledger.Authorization, c acme.Challenge) string {
-	p := d.refusals[c.URL]
+func (az *authorizations) refusedStatus(a *ledger.Authorization, c acme.Challenge) string {
+	p := az.refusals[c.URL]
 	if p == nil {
 		return c.Status
 	}
@@ -54,29 +52,17 @@ const mostFallen = 5
 
 // fallen handles a challenge that has just been seen to have failed. Where the CA itself calls it invalid, and refuses another
 // answer or makes nothing of several, it is so for good: the order cannot be proven any more and is given up.
-func (d *driver) fallen(a *ledger.Authorization, status string) {
-	why := order.NotValidated([]*ledger.Authorization{a}, d.way)
-	d.block(a, why)
-	if !d.booked && d.o.State != ledger.Invalid {
-		d.fell(d.e.clock.Now())
+func (az *authorizations) fallen(a *ledger.Authorization, status string) {
+	why := order.NotValidated([]*ledger.Authorization{a}, az.proofs.way)
+	az.proofs.block(a, why)
+	if !az.booked && az.o.State != ledger.Invalid {
+		az.fell(az.e.clock.Now())
 	}
-	again := a.Answers > 1 && d.refusals[a.ChallengeURL] != nil || a.Answers >= mostFallen
-	if again && status == ledger.AuthorizationInvalid && d.o.State == ledger.PendingState {
-		d.o.Class, d.o.Sentence, d.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy.Keep()
-		d.said(order.ProblemOf([]*ledger.Authorization{a}))
-		d.o.Releasing = true
-		d.note("given up", "%s", failure.Clean(why.Sentence))
+	again := a.Answers > 1 && az.refusals[a.ChallengeURL] != nil || a.Answers >= mostFallen
+	if again && status == ledger.AuthorizationInvalid && az.o.State == ledger.PendingState {
+		az.o.Class, az.o.Sentence, az.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy.Keep()
+		az.said(order.ProblemOf([]*ledger.Authorization{a}))
+		az.o.Releasing = true
+		az.note("given up", "%s", failure.Clean(why.Sentence))
 	}
-}
-
-// heldBack is why a challenge that failed is not answered again now, nil if it may be, or if it did not fail.
-func (d *driver) heldBack(a *ledger.Authorization, report preflight.Report) error {
-	if !order.Fallen(a) {
-		return nil
-	}
-	s, err := d.e.store.Standing(context.Background(), d.o.Lineage)
-	if err != nil {
-		return err
-	}
-	return d.e.gate().HoldsBack(d.plan, s, report)
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 
 	"orderly/acme"
-	"orderly/ledger"
 	"orderly/order"
 	"orderly/order/admit"
-	"orderly/preflight"
 )
 
 // known is what is known of the CA without asking it: everything once the directory was read, before that what its
@@ -35,14 +33,4 @@ func (e *Engine) Habits(ctx context.Context) (order.CA, error) {
 func (e *Engine) gate() admit.Gate {
 	row := e.Account()
 	return admit.Gate{Store: e.store, Account: &row, CA: e.known(), Clock: e.clock, Run: e.run, Host: e.host}
-}
-
-// examine makes the checks for the names of an order that exists.
-func (d *driver) examine(ctx context.Context, list []*ledger.Authorization) preflight.Report {
-	d.e.host.Refresh(ctx, &d.o.Request)
-	var names []string
-	for _, a := range list {
-		names = append(names, a.FullName())
-	}
-	return d.e.gate().Examine(ctx, d.o.Request, names)
 }

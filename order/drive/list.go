@@ -37,48 +37,61 @@ const busyFor = 24 * time.Hour
 // errEndless says that the list is too long to be searched to its end, so that it proves nothing.
 var errEndless = errors.New("the account's list of orders is too long")
 
+// listing is what this process has seen of the account's list.
+type listing struct {
+	*core
+	walked bool // for the order's names, to its end
+	none   bool // there is none that is of use
+	proves bool // what it does not show was never made
+	broken bool // it failed in this run, and is of no use once the CA answers something else
+}
+
+func (l *listing) contribute(f *order.Facts) {
+	f.ListWalked, f.ListProves, f.NoList = l.walked, l.proves, l.none
+}
+
 // search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
-func (d *driver) search(ctx context.Context) error {
-	if d.e.unlisted() {
-		d.noList = true
+func (n *newOrder) search(ctx context.Context) error {
+	if n.e.unlisted() {
+		n.listing.none = true
 		return nil
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	if d.e.Account().OrdersURL == "" {
-		object, err := d.e.acme().Fetch(rctx)
+	if n.e.Account().OrdersURL == "" {
+		object, err := n.e.acme().Fetch(rctx)
 		if err != nil {
-			return d.listFailed("account", err)
+			return n.listing.inVain("account", err)
 		}
-		d.calm("account")
+		n.calm("account")
 		if object.Orders == "" {
-			d.unlist("the account shows none")
+			n.listing.unlist("the account shows none")
 			return nil
 		}
-		d.changeAccount(func(a *ledger.Account) { a.OrdersURL = object.Orders })
+		n.changeAccount(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	}
-	seen, err := d.walk(rctx)
+	seen, err := n.listing.walk(rctx)
 	if errors.Is(err, errEndless) && len(seen.ours) > 0 { // what it has shown is there
 		seen.doubts("the list", "has no end")
 	} else if err != nil {
-		return d.listFailed("orders", err)
+		return n.listing.inVain("orders", err)
 	}
-	d.calm("orders")
-	d.listWalked, d.listProves = true, seen.doubt == "" // of several unanswered newOrders it would show every one
+	n.calm("orders")
+	n.listing.walked, n.listing.proves = true, seen.doubt == "" // of several unanswered newOrders it would show every one
 	if len(seen.ours) == 0 {
-		d.note("orders list walked", "no order of the unanswered newOrder is in it%s", cmp.Or(seen.doubt, ", for certain"))
+		n.note("orders list walked", "no order of the unanswered newOrder is in it%s", cmp.Or(seen.doubt, ", for certain"))
 		return nil
 	}
-	d.note("orders list walked", "found %s%s", seen.ours[0].URL, seen.doubt)
-	if err := d.created(ctx, seen.ours[0]); err != nil {
+	n.note("orders list walked", "found %s%s", seen.ours[0].URL, seen.doubt)
+	if err := n.created(ctx, seen.ours[0]); err != nil {
 		return err
 	}
 	for _, another := range seen.ours[1:] { // two newOrders without an answer, and both had arrived
-		o := d.e.lostOrder(another)
-		if _, err := d.e.showAll(rctx, o); err != nil {
-			d.note("authorization failed", "%s", failure.Clean(err.Error())) // what was not shown counts as pending
+		o := n.e.lostOrder(another)
+		if _, err := n.e.showAll(rctx, o); err != nil {
+			n.note("authorization failed", "%s", failure.Clean(err.Error())) // what was not shown counts as pending
 		}
-		if err := d.e.see(ctx, o, another.URL); err != nil {
+		if err := n.e.see(ctx, o, another.URL); err != nil {
 			return err
 		}
 	}
@@ -90,37 +103,37 @@ func (e *Engine) unlisted() bool {
 	return e.clock.Now().Sub(e.Account().UnlistedAt).Abs() < unlistedFor
 }
 
-// listFailed decides about a list, or the account that names it, that was not shown. What is no list will be none tomorrow; a
+// inVain decides about a list, or the account that names it, that was not shown. What is no list will be none tomorrow; a
 // CA that is out of order may have one, so that this is remembered only once it answers something else.
-func (d *driver) listFailed(kind string, err error) error {
+func (l *listing) inVain(kind string, err error) error {
 	effect, p := order.EffectOf(err)
 	most := map[order.Effect]int{order.NotDone: order.MostTroubles, order.Undecided: mostWalks}[effect]
 	// A CA that asks for a longer pause is busy, and its list is no worse for it: the run ends, and a later
 	// one looks. It is believed for a day, lest a list that is always busy blocks the lineage.
-	busy := effect == order.NotDone && p != nil && p.RetryAfter > d.e.effort.LongestWait &&
-		d.e.clock.Now().Before(d.o.CreateSentAt.Add(busyFor))
-	waits := busy || d.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= d.e.effort.LongestWait)
+	busy := effect == order.NotDone && p != nil && p.RetryAfter > l.e.effort.LongestWait &&
+		l.e.clock.Now().Before(l.o.CreateSentAt.Add(busyFor))
+	waits := busy || l.patience.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= l.e.effort.LongestWait)
 	switch {
 	case foreign(err), errors.Is(err, errEndless), errors.Is(err, acme.ErrNoList):
-		d.unlist(err.Error())
-	case d.accountTrouble(err) != nil, waits:
-		return d.trouble(kind, err)
+		l.unlist(err.Error())
+	case l.accountTrouble(err) != nil, waits:
+		return l.trouble(kind, err)
 	case effect == order.Refused:
-		d.unlist(err.Error())
+		l.unlist(err.Error())
 	default:
-		d.note("orders list walked", "in vain: %s", failure.Clean(err.Error()))
-		d.calm(kind)
-		d.noList, d.listBroken = true, true
+		l.note("orders list walked", "in vain: %s", failure.Clean(err.Error()))
+		l.calm(kind)
+		l.none, l.broken = true, true
 	}
 	return nil
 }
 
 // unlist does without the account's list from now on.
-func (d *driver) unlist(why string) {
-	d.note("orders list walked", "it is of no use: %s", failure.Clean(why))
-	d.calm("orders")
-	d.noList, d.listBroken = true, false
-	d.changeAccount(func(a *ledger.Account) { a.UnlistedAt = d.e.clock.Now() })
+func (l *listing) unlist(why string) {
+	l.note("orders list walked", "it is of no use: %s", failure.Clean(why))
+	l.calm("orders")
+	l.none, l.broken = true, false
+	l.changeAccount(func(a *ledger.Account) { a.UnlistedAt = l.e.clock.Now() })
 }
 
 func gone(err error) bool {
@@ -142,20 +155,20 @@ func (s *sighted) doubts(url, format string, args ...any) {
 }
 
 // walk searches the list for the order that came of the newOrder.
-func (d *driver) walk(ctx context.Context) (sighted, error) {
+func (l *listing) walk(ctx context.Context) (sighted, error) {
 	var seen sighted
 	known := 0
-	err := d.e.eachUnknown(ctx, &known, func(o acme.Order) error {
+	err := l.e.eachUnknown(ctx, &known, func(o acme.Order) error {
 		switch {
-		case d.ours(o):
+		case l.ours(o):
 			seen.ours = append(seen.ours, o)
-		case order.MayBe(o, d.o, d.caTime(o.Reply)):
+		case order.MayBe(o, l.o, l.caTime(o.Reply)):
 			seen.doubts(o.URL, "may be it")
 		}
 		return nil
 	}, func(url string, err error) error {
 		effect, _ := order.EffectOf(err)
-		if !foreign(err) && effect != order.Refused && d.troubles["orders"]+1 < mostWalks {
+		if !foreign(err) && effect != order.Refused && l.patience.troubles["orders"]+1 < mostWalks {
 			return err // it may be shown in a second
 		}
 		seen.doubts(url, "cannot be read: %v", err)
@@ -166,9 +179,9 @@ func (d *driver) walk(ctx context.Context) (sighted, error) {
 
 // ours reports whether an order of the list can be the one our newOrder made: the same names, and still open (one that
 // died or was issued meanwhile is nothing to go on with).
-func (d *driver) ours(o acme.Order) bool {
+func (l *listing) ours(o acme.Order) bool {
 	alive := o.Status == "pending" || o.Status == "ready"
-	return alive && ledger.NameKey(o.Names) == ledger.NameKey(d.o.Names) && order.MayBe(o, d.o, d.caTime(o.Reply))
+	return alive && ledger.NameKey(o.Names) == ledger.NameKey(l.o.Names) && order.MayBe(o, l.o, l.caTime(o.Reply))
 }
 
 // eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of

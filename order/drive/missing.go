@@ -25,43 +25,43 @@ const mostMissing = 4
 const missingFor = 24 * time.Hour
 
 // missing handles an order that the CA does not know, though it has not expired.
-func (d *driver) missing(ctx context.Context, p *acme.Problem) error {
-	o, now := d.o, d.caTime(p.Reply)
+func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
+	o, now := s.o, s.caTime(p.Reply)
 	given := o.State == ledger.Invalid && !o.MissingSince.IsZero()
-	if d.troubles["order"] < mostMissing-1 && !given {
-		return d.trouble("order", p)
+	if s.patience.troubles["order"] < mostMissing-1 && !given {
+		return s.trouble("order", p)
 	}
 	if !p.Page && (o.MissingSince.IsZero() || o.MissingSince.After(now)) {
 		o.MissingSince = now
 	}
 	if p.Page || now.Sub(o.MissingSince) < missingFor {
-		return d.stop(failure.CARefused, "It is looked for again with every run, and given up when it has been missing for a day; "+
+		return s.stop(failure.CARefused, "It is looked for again with every run, and given up when it has been missing for a day; "+
 			failure.Do(failure.ShowOrder, fmt.Sprint(o.ID))+" has its history.",
 			"the CA does not know the order for %s any more, though it has not expired: %s", o.Lineage, p.Error())
 	}
 	if ctx.Err() != nil {
 		return nil // the loop ends here: the look was what a signal lets end
 	}
-	unseen, err := d.showLeft(ctx)
+	unseen, err := s.showLeft(ctx)
 	if err != nil {
-		return d.trouble("authorization", err)
+		return s.trouble("authorization", err)
 	}
-	d.lose(p, unseen)
+	s.lose(p, unseen)
 	return nil
 }
 
 // showLeft asks for the authorizations of a missing order, and returns those that the CA does not know either.
-func (d *driver) showLeft(ctx context.Context) (unseen []*ledger.Authorization, err error) {
+func (s *sight) showLeft(ctx context.Context) (unseen []*ledger.Authorization, err error) {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	for _, a := range order.Unfinished(d.o) {
-		reply, err := d.e.acme().Authorization(rctx, a.URL)
+	for _, a := range order.Unfinished(s.o) {
+		reply, err := s.e.acme().Authorization(rctx, a.URL)
 		if err == nil {
 			err = unclearAuthorization(reply)
 		}
 		switch {
 		case err == nil:
-			d.absorbAuthorization(a, reply)
+			s.authorizations.shown(a, reply)
 		case gone(err):
 			unseen = append(unseen, a)
 		default:
@@ -73,27 +73,27 @@ func (d *driver) showLeft(ctx context.Context) (unseen []*ledger.Authorization, 
 
 // lose gives a missing order up. Where some of its authorizations are pending for certain it is not at its end before they
 // are answered.
-func (d *driver) lose(p *acme.Problem, unseen []*ledger.Authorization) {
-	o := d.o
+func (s *sight) lose(p *acme.Problem, unseen []*ledger.Authorization) {
+	o := s.o
 	pending := len(order.Unfinished(o)) > len(unseen)
 	issued := !pending && !o.FinalizeSentAt.IsZero() && o.State.Live()
 	if o.State != ledger.Invalid {
 		o.Class, o.Remedy = string(failure.CARefused), ""
 		o.Sentence = failure.Clean(fmt.Sprintf("the CA has not known the order for %s since %s, though it had not expired: %s", o.Lineage,
 			o.MissingSince.UTC().Format(time.RFC3339), p.Error()))
-		d.said(p)
+		s.said(p)
 		if !issued { // whose end is nobody's failure here
-			d.fell(d.e.clock.Now())
+			s.fell(s.e.clock.Now())
 		}
 	}
-	d.booked, d.looked = true, true
-	d.note("order missing", "%s", o.Sentence)
+	s.booked, s.looked = true, true
+	s.note("order missing", "%s", o.Sentence)
 	switch {
 	case pending:
 		o.State = ledger.Invalid
 		for _, a := range unseen {
-			d.seen[a.URL] = true
-			d.block(a, p)
+			s.authorizations.seen[a.URL] = true
+			s.proofs.block(a, p)
 		}
 	case issued:
 		o.State, o.Class = ledger.LostState, string(failure.AnswerLost)

@@ -20,35 +20,35 @@ const mostPerName = 4
 // adopt records the authorizations that the order names, each once: one that the CA names twice would be answered twice. A CA
 // that names thousands, or others with each look, must not have them all asked for, again and again. Where it names none, it
 // says nothing of them.
-func (d *driver) adopt(urls []string) {
+func (az *authorizations) adopt(urls []string) {
 	if len(urls) == 0 {
 		return
 	}
-	for _, a := range d.o.Authorizations {
+	for _, a := range az.o.Authorizations {
 		if !a.Final() && !slices.Contains(urls, a.URL) {
 			a.Status = ledger.AuthorizationReplaced
-			d.note("authorization replaced", "the order does not name %s any more", a.URL)
+			az.note("authorization replaced", "the order does not name %s any more", a.URL)
 		}
 	}
 	for _, url := range urls {
-		at := slices.IndexFunc(d.o.Authorizations, func(a *ledger.Authorization) bool { return a.URL == url })
+		at := slices.IndexFunc(az.o.Authorizations, func(a *ledger.Authorization) bool { return a.URL == url })
 		if at >= 0 {
-			if known := d.o.Authorizations[at]; known.Status == ledger.AuthorizationReplaced {
-				known.Status, d.seen[url] = ledger.AuthorizationPending, false
+			if known := az.o.Authorizations[at]; known.Status == ledger.AuthorizationReplaced {
+				known.Status, az.seen[url] = ledger.AuthorizationPending, false
 			}
 			continue
 		}
-		if len(d.o.Authorizations) >= mostPerName*len(d.o.Names) {
-			d.note("authorizations left out", "the CA names more than %d for each name, %d in all", mostPerName, len(urls))
+		if len(az.o.Authorizations) >= mostPerName*len(az.o.Names) {
+			az.note("authorizations left out", "the CA names more than %d for each name, %d in all", mostPerName, len(urls))
 			return
 		}
-		d.o.Authorizations = append(d.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+		az.o.Authorizations = append(az.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
 	}
 }
 
 // inherit gives an authorization what was done for those that it replaces: the same name, with the same token.
-func (d *driver) inherit(a *ledger.Authorization, shown acme.Authorization) {
-	for _, former := range d.o.Authorizations {
+func (az *authorizations) inherit(a *ledger.Authorization, shown acme.Authorization) {
+	for _, former := range az.o.Authorizations {
 		if former == a || former.Status != ledger.AuthorizationReplaced || former.Token == "" || former.FullName() != a.FullName() {
 			continue
 		}
@@ -58,9 +58,9 @@ func (d *driver) inherit(a *ledger.Authorization, shown acme.Authorization) {
 		}
 		if a.Placement == "" {
 			a.Placement, former.Placement = former.Placement, ""
-			d.placed[a.URL] = d.placed[former.URL]
+			az.proofs.placed[a.URL] = az.proofs.placed[former.URL]
 		}
-		refused := d.refusals[former.ChallengeURL]
+		refused := az.refusals[former.ChallengeURL]
 		if !former.AnswerSentAt.After(a.AnswerSentAt) || refused != nil && refused.Status == 404 {
 			continue // the answer went to a URL that led nowhere
 		}

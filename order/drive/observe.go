@@ -10,78 +10,89 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
-	"orderly/limit"
 	"orderly/order"
 )
 
+// What the CA shows of an order is taken up here, once it is certain that it is about that order.
+
+// sight is what this process sees of an order.
+type sight struct {
+	*core
+	proofs         *proofs
+	authorizations *authorizations
+	phantoms       *phantoms
+	listing        *listing
+	sought         bool // the list was searched for the order's URL
+}
+
 // look GETs the order. taken: the CA has taken this process's CSR, so that an order that is ready is waited for.
-func (d *driver) look(ctx context.Context, taken bool) error {
-	if d.o.URL == "" {
-		return d.lookUnaddressed(ctx, taken)
+func (s *sight) look(ctx context.Context, taken bool) error {
+	if s.o.URL == "" {
+		return s.lookUnaddressed(ctx, taken)
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	reply, err := d.e.acme().Order(rctx, d.o.URL)
+	reply, err := s.e.acme().Order(rctx, s.o.URL)
 	if err != nil {
-		return d.notShown(ctx, err)
+		return s.notShown(ctx, err)
 	}
-	if err := d.unclear(reply); err != nil {
-		return d.notUnderstood(reply, err)
+	if err := s.unclear(reply); err != nil {
+		return s.notUnderstood(reply, err)
 	}
-	before := d.o.CAStatus
-	first := !d.looked
-	d.looked = true
+	before := s.o.CAStatus
+	first := !s.looked
+	s.looked = true
 	if first || before != reply.Status {
-		d.note("order seen", "%s", failure.Clean(reply.Status))
+		s.note("order seen", "%s", failure.Clean(reply.Status))
 	}
-	fresh := !d.met[reply.Status] && before != reply.Status
+	fresh := !s.patience.met[reply.Status] && before != reply.Status
 	if fresh {
-		d.progress()
+		s.progress()
 	} else {
-		d.calm("order")
+		s.calm("order")
 	}
-	d.absorb(reply)
-	if d.unlocated() || d.outlived(reply.Reply) {
+	s.absorb(reply)
+	if s.unlocated() || s.outlived(reply.Reply) {
 		return nil
 	}
-	if reply.Status == "pending" && (first || before != "pending" && d.isNew("taken back")) { // once, where states take turns
-		d.reopen()
+	if reply.Status == "pending" && (first || before != "pending" && s.patience.isNew("taken back")) { // once, where states take turns
+		s.authorizations.reopen()
 	}
-	waits := reply.Status == "processing" || reply.Status == "valid" && d.o.Certificate == "" || reply.Status == "pending" && !first ||
+	waits := reply.Status == "processing" || reply.Status == "valid" && s.o.Certificate == "" || reply.Status == "pending" && !first ||
 		reply.Status == "ready" && taken
 	if !fresh && waits {
-		d.pause(reply.Reply)
+		s.pause(reply.Reply)
 	}
 	return nil
 }
 
 // notShown handles an order that the CA does not show. A 404 means that it expired only if the CA's own clock is past its
 // `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
-func (d *driver) notShown(ctx context.Context, err error) error {
+func (s *sight) notShown(ctx context.Context, err error) error {
 	effect, p := order.EffectOf(err)
 	reply, answered := answerIn(err)
 	switch {
-	case foreign(err) && d.e.clock.Now().After(d.end()): // nobody can ask for it, so that only time ends it
-		d.expired(d.e.clock.Now(), err)
+	case foreign(err) && s.e.clock.Now().After(s.end()): // nobody can ask for it, so that only time ends it
+		s.expired(s.e.clock.Now(), err)
 		return nil
-	case d.accountTrouble(err) != nil:
-		return d.trouble("order", err)
-	case answered && d.caTime(reply).After(d.end()): // CAs have other words for it than 404
-		d.expired(d.caTime(reply), err)
+	case s.accountTrouble(err) != nil:
+		return s.trouble("order", err)
+	case answered && s.caTime(reply).After(s.end()): // CAs have other words for it than 404
+		s.expired(s.caTime(reply), err)
 		return nil
 	case effect != order.Refused || p.Status != 404:
-		return d.trouble("order", err)
+		return s.trouble("order", err)
 	}
-	return d.missing(ctx, p)
+	return s.missing(ctx, p)
 }
 
 // notUnderstood handles an order of which the CA shows nothing that can be understood.
-func (d *driver) notUnderstood(reply acme.Order, err error) error {
-	if now := d.caTime(reply.Reply); now.After(d.end()) {
-		d.expired(now, err)
+func (s *sight) notUnderstood(reply acme.Order, err error) error {
+	if now := s.caTime(reply.Reply); now.After(s.end()) {
+		s.expired(now, err)
 		return nil
 	}
-	return d.trouble("order", err)
+	return s.trouble("order", err)
 }
 
 // answerIn is the answer that an error was made of, where the CA gave one: a refusal, or a success that cannot be read.
@@ -95,30 +106,22 @@ func answerIn(err error) (acme.Reply, bool) {
 	return acme.Reply{}, false
 }
 
-// end is when the order expires; where the CA did not say, the latest moment at which it can.
-func (d *driver) end() time.Time {
-	if d.o.Expires.IsZero() {
-		return d.o.CreatedAt.Add(d.e.known().Lifetime(d.o.Profile))
-	}
-	return d.o.Expires
-}
-
 // expired ends an order that the CA has forgotten. One that rests on authorizations of earlier orders expires with the first
 // of them, and those it brought itself may stay pending longer: such a one keeps its status until its own end is past, so
 // that it is still shown and counted.
-func (d *driver) expired(now time.Time, err error) {
-	d.o.State, d.o.Class = ledger.ExpiredState, string(failure.Expired)
-	d.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", d.o.Lineage, d.end().UTC().Format(time.RFC3339))
-	d.lapse(now)
-	d.looked = true
-	d.note("order expired", "%s", failure.Clean(err.Error()))
+func (s *sight) expired(now time.Time, err error) {
+	s.o.State, s.o.Class = ledger.ExpiredState, string(failure.Expired)
+	s.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", s.o.Lineage, s.end().UTC().Format(time.RFC3339))
+	s.lapse(now)
+	s.looked = true
+	s.note("order expired", "%s", failure.Clean(err.Error()))
 }
 
 // lapse marks the authorizations whose own end is past.
-func (d *driver) lapse(now time.Time) {
-	for _, a := range order.Unfinished(d.o) {
+func (s *sight) lapse(now time.Time) {
+	for _, a := range order.Unfinished(s.o) {
 		if a.Expires.IsZero() { // never shown
-			a.Expires = d.o.CreatedAt.Add(d.e.known().Lifetime(d.o.Profile))
+			a.Expires = s.o.CreatedAt.Add(s.e.known().Lifetime(s.o.Profile))
 		}
 		if !a.Expires.After(now) {
 			a.Status = "expired"
@@ -126,28 +129,20 @@ func (d *driver) lapse(now time.Time) {
 	}
 }
 
-// caTime is the CA's clock as the answer shows it, ours where it does not.
-func (d *driver) caTime(r acme.Reply) time.Time {
-	if r.Date.IsZero() {
-		return d.e.clock.Now()
-	}
-	return r.Date
-}
-
 // absorb takes up what the CA says of the order.
-func (d *driver) absorb(reply acme.Order) {
-	o := d.o
-	o.CAStatus, d.met[reply.Status] = reply.Status, true
-	o.Expires = d.endTold(reply.Expires, o.Expires, reply.Reply)
+func (s *sight) absorb(reply acme.Order) {
+	o := s.o
+	o.CAStatus, s.patience.met[reply.Status] = reply.Status, true
+	o.Expires = s.endTold(reply.Expires, o.Expires, reply.Reply)
 	if reply.Finalize != "" {
 		o.Finalize = reply.Finalize
 	}
 	if reply.Certificate != "" {
 		o.Certificate = reply.Certificate
 	}
-	d.adopt(reply.Authorizations)
+	s.authorizations.adopt(reply.Authorizations)
 	if o.State == ledger.Invalid && !o.MissingSince.IsZero() {
-		d.booked = true
+		s.booked = true
 		return // it was given up, and another one may have been made meanwhile
 	}
 	o.MissingSince = time.Time{}
@@ -162,147 +157,76 @@ func (d *driver) absorb(reply acme.Order) {
 			}
 		}
 	case "invalid":
-		d.died(reply)
+		s.died(reply)
 	}
 }
 
 // died records that the CA gave the order up. Which name is to blame is known once its authorizations have been shown.
-func (d *driver) died(reply acme.Order) {
-	if d.o.State == ledger.Invalid {
+func (s *sight) died(reply acme.Order) {
+	if s.o.State == ledger.Invalid {
 		return
 	}
-	if d.o.Releasing { // that is what deactivations do to it; it keeps the reason why it was given up
-		d.o.State = ledger.Invalid
-		d.note("order died", "its authorizations were deactivated")
+	if s.o.Releasing { // that is what deactivations do to it; it keeps the reason why it was given up
+		s.o.State = ledger.Invalid
+		s.note("order died", "its authorizations were deactivated")
 		return
 	}
-	d.o.State, d.o.Class = ledger.Invalid, string(failure.CARefused)
-	d.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", d.o.Lineage, failure.Clean(reply.Status))
+	s.o.State, s.o.Class = ledger.Invalid, string(failure.CARefused)
+	s.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", s.o.Lineage, failure.Clean(reply.Status))
 	if reply.Error != nil {
-		class, _ := order.RefusalOfType(d.o, reply.Error)
-		d.o.Class, d.o.Sentence = string(class), d.o.Sentence+": "+reply.Error.Error()
-		d.said(reply.Error)
+		class, _ := order.RefusalOfType(s.o, reply.Error)
+		s.o.Class, s.o.Sentence = string(class), s.o.Sentence+": "+reply.Error.Error()
+		s.said(reply.Error)
 	}
-	d.note("order died", "%s", d.o.Sentence)
+	s.note("order died", "%s", s.o.Sentence)
 }
 
 // show GETs authorizations.
-func (d *driver) show(ctx context.Context, list []*ledger.Authorization) error {
+func (s *sight) show(ctx context.Context, list []*ledger.Authorization) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	var trouble error
-	changed, fell := false, len(order.Failed(d.o)) == 0
+	changed, fell := false, len(order.Failed(s.o)) == 0
 	var last acme.Reply
-	together(rctx, d, list, func(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
-		return d.e.acme().Authorization(ctx, a.URL)
+	together(rctx, s.core, list, func(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
+		return s.e.acme().Authorization(ctx, a.URL)
 	}, func(a *ledger.Authorization, reply acme.Authorization, err error) {
 		switch effect, p := order.EffectOf(err); {
 		case err == nil && unclearAuthorization(reply) != nil:
 			trouble = cmp.Or(trouble, unclearAuthorization(reply))
 		case err == nil:
-			changed = d.absorbAuthorization(a, reply) || changed
+			changed = s.authorizations.shown(a, reply) || changed
 			last = reply.Reply
-		case effect == order.Refused && p.Status == 404 && d.caTime(p.Reply).After(d.endOf(a)):
+		case effect == order.Refused && p.Status == 404 && s.caTime(p.Reply).After(s.endOf(a)):
 			a.Status, changed = "expired", true
 		case trouble == nil:
 			trouble = err
 		}
 	})
-	if list := order.Failed(d.o); len(list) > 0 {
-		d.blame(list, fell)
-	} else if list := order.GivenUp(d.o); len(list) > 0 && d.o.State == ledger.PendingState && !d.o.Releasing {
-		d.hopeless(list[0])
+	if list := order.Failed(s.o); len(list) > 0 {
+		s.authorizations.blame(list, fell)
+	} else if list := order.GivenUp(s.o); len(list) > 0 && s.o.State == ledger.PendingState && !s.o.Releasing {
+		s.hopeless(list[0])
 	}
 	if trouble != nil {
-		d.looked = d.looked && d.o.State != ledger.PendingState
-		return d.trouble("authorization", trouble)
+		s.looked = s.looked && s.o.State != ledger.PendingState
+		return s.trouble("authorization", trouble)
 	}
-	if err := d.measure(ctx); err != nil {
+	if err := s.phantoms.measure(ctx); err != nil {
 		return err
 	}
 	if changed {
-		d.progress()
+		s.progress()
 		return nil
 	}
-	d.calm("authorization")
-	d.pause(last)
+	s.calm("authorization")
+	s.pause(last)
 	return nil
 }
 
-func (d *driver) endOf(a *ledger.Authorization) time.Time {
+func (s *sight) endOf(a *ledger.Authorization) time.Time {
 	if a.Expires.IsZero() {
-		return d.end()
+		return s.end()
 	}
 	return a.Expires
-}
-
-// absorbAuthorization takes up what the CA says of an authorization and reports whether that is news.
-func (d *driver) absorbAuthorization(a *ledger.Authorization, reply acme.Authorization) bool {
-	news := d.isNew(a.URL + " " + reply.Status)
-	d.seen[a.URL] = true
-	a.SeenAt = d.e.clock.Now()
-	a.Name, a.Wildcard = nameShown(d.o, reply)
-	a.Expires = d.endTold(reply.Expires, a.Expires, reply.Reply)
-	d.inherit(a, reply)
-	if reply.Status != a.Status && reply.Status != ledger.AuthorizationPending {
-		d.note("authorization "+failure.Clean(reply.Status), "%s", failure.Clean(a.FullName()))
-	}
-	if reply.Status == ledger.AuthorizationInvalid && a.Status != reply.Status {
-		// The CA has charged for it (Boulder: FailedAuthorizationsPerDomainPerAccount).
-		d.unwritten.charges = append(d.unwritten.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID, At: a.SeenAt,
-			Class: string(failure.Validation)})
-		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
-	}
-	a.Status = reply.Status
-	kind := d.kindOf(a)
-	chosen := choose(a, kind, reply.Challenges)
-	for i, c := range reply.Challenges {
-		if i == chosen {
-			d.absorbChallenge(a, c)
-		} else if c.Type != kind && a.Final() && c.Error != nil { // another holder of the account tried it by another challenge
-			a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
-		}
-	}
-	if !a.Final() && (a.ChallengeURL == "" || a.ChallengeType != kind) {
-		d.block(a, d.offersNone(a, kind))
-	}
-	return news
-}
-
-func (d *driver) absorbChallenge(a *ledger.Authorization, c acme.Challenge) {
-	before, status := order.Fallen(a), d.statusOf(a, c)
-	if c.Token != a.Token {
-		d.placed[a.URL] = false // what stands is for a token that the CA does not look for any more
-	}
-	a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token = c.URL, c.Type, status, c.Token
-	if c.Status == "processing" && !d.e.Account().ShowsProcessing {
-		d.changeAccount(func(a *ledger.Account) { a.ShowsProcessing = true })
-	}
-	if c.Error != nil {
-		a.ErrorType, a.ErrorDetail = c.Error.Type, c.Error.Detail.String()
-	}
-	if !before && order.Fallen(a) {
-		d.fallen(a, c.Status)
-	}
-}
-
-// block remembers that an authorization cannot be answered now, and why.
-func (d *driver) block(a *ledger.Authorization, why error) {
-	d.unplaceable[a.URL] = true
-	if d.blocked == nil {
-		d.blocked = why
-	}
-	d.note("not answered", "%s: %s", failure.Clean(a.FullName()), failure.Clean(why.Error()))
-}
-
-// blame names the names that failed and made the order die. The back-off begins with the first of them, and not only when
-// the last of their siblings is done: until then another run must not order anew.
-func (d *driver) blame(list []*ledger.Authorization, first bool) {
-	d.o.State, d.o.Class = ledger.Invalid, string(failure.Validation)
-	why := order.NotValidated(list, d.way)
-	d.o.Sentence, d.o.Remedy = failure.Clean(why.Sentence), why.Remedy.Keep()
-	d.o.Problem = order.ProblemOf(list).Encode()
-	if first && !d.booked {
-		d.fell(d.e.clock.Now())
-	}
 }

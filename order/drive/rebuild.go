@@ -215,28 +215,28 @@ func (e *Engine) forget(ctx context.Context, o *ledger.Order) error {
 
 // takeSeen takes up an order for exactly the wanted names that was seen in the account's list, in newOrder's stead: with a
 // second one the first would stay pending, and might be ours. It reports whether newOrder is to wait.
-func (d *driver) takeSeen(ctx context.Context) (bool, error) {
-	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, Lineage: ledger.SeenPrefix + d.o.Names[0]})
+func (n *newOrder) takeSeen(ctx context.Context) (bool, error) {
+	rows, err := n.e.store.Orders(ctx, ledger.OrderFilter{AccountID: n.o.AccountID, Lineage: ledger.SeenPrefix + n.o.Names[0]})
 	if err != nil {
 		return false, err
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	for _, o := range rows {
-		if o.State != ledger.Seen || ledger.NameKey(o.Names) != ledger.NameKey(d.o.Names) {
+		if o.State != ledger.Seen || ledger.NameKey(o.Names) != ledger.NameKey(n.o.Names) {
 			continue
 		}
-		reply, err := d.e.acme().Order(rctx, o.URL)
+		reply, err := n.e.acme().Order(rctx, o.URL)
 		switch {
-		case err == nil && d.ours(reply):
-			return true, d.created(ctx, reply)
+		case err == nil && n.listing.ours(reply):
+			return true, n.created(ctx, reply)
 		case err == nil && !order.Closed(reply.Status): // of another profile, or nothing to go on with
 		case err == nil || gone(err):
-			if err := d.e.forget(rctx, o); err != nil {
-				return true, d.trouble("authorization", err)
+			if err := n.e.forget(rctx, o); err != nil {
+				return true, n.trouble("authorization", err)
 			}
 		default:
-			return true, d.trouble("order", err)
+			return true, n.trouble("order", err)
 		}
 	}
 	return false, nil

@@ -14,52 +14,52 @@ import (
 // release deactivates pending authorizations (RFC 8555 §7.5.2), all intents in one commit. Each is deactivated by the very
 // object that a POST-as-GET just answered with (invariant I11): the same payload sent to an account URL would deactivate
 // the account.
-func (d *driver) release(ctx context.Context, list []*ledger.Authorization) error {
+func (az *authorizations) release(ctx context.Context, list []*ledger.Authorization) error {
 	for _, a := range list {
-		d.note("deactivate intent", "%s", failure.Clean(a.FullName()))
+		az.note("deactivate intent", "%s", failure.Clean(a.FullName()))
 	}
-	if err := d.commit(ctx, ledger.Change{}); err != nil {
+	if err := az.commit(ctx, ledger.Change{}); err != nil {
 		return err
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	for _, a := range list {
-		reply, err := d.deactivate(rctx, a)
+		reply, err := az.deactivate(rctx, a)
 		if err != nil {
-			delete(d.seen, a.URL)
-			return d.trouble("deactivate", err)
+			delete(az.seen, a.URL)
+			return az.trouble("deactivate", err)
 		}
-		d.absorbAuthorization(a, reply)
+		az.shown(a, reply)
 	}
-	d.progress()
+	az.progress()
 	return nil
 }
 
 // deactivate looks at an authorization and deactivates it if it is still pending.
-func (d *driver) deactivate(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
-	seen, err := d.e.acme().Authorization(ctx, a.URL)
+func (az *authorizations) deactivate(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
+	seen, err := az.e.acme().Authorization(ctx, a.URL)
 	if err == nil {
 		err = unclearAuthorization(seen)
 	}
 	if err != nil || seen.Status != ledger.AuthorizationPending {
 		return seen, err
 	}
-	reply, err := d.e.acme().Deactivate(ctx, seen)
+	reply, err := az.e.acme().Deactivate(ctx, seen)
 	if err == nil {
 		err = unclearAuthorization(reply)
 	}
 	if effect, _ := order.EffectOf(err); err == nil || effect == order.Undecided {
-		d.charge(a)
+		az.charge(a)
 	}
 	return reply, err
 }
 
 // charge books what the CA charges for a deactivation, unknown counted as spent.
-func (d *driver) charge(a *ledger.Authorization) {
-	if d.e.known().ChargesDeactivation {
-		d.unwritten.charges = append(d.unwritten.charges, ledger.Charge{AccountID: d.o.AccountID, Name: a.FullName(), OrderID: d.o.ID,
-			At: d.e.clock.Now(), Class: string(failure.Released)})
-		d.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
+func (az *authorizations) charge(a *ledger.Authorization) {
+	if az.e.known().ChargesDeactivation {
+		az.unwritten.charges = append(az.unwritten.charges, ledger.Charge{AccountID: az.o.AccountID, Name: a.FullName(), OrderID: az.o.ID,
+			At: az.e.clock.Now(), Class: string(failure.Released)})
+		az.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 	}
 }
 

@@ -16,36 +16,36 @@ import (
 // seen once must not make runs wait for what cannot come.
 
 // reopen asks for all authorizations again where the order is pending though none of them was when an earlier run saw it.
-func (d *driver) reopen() {
-	if len(order.Unfinished(d.o)) > 0 {
+func (az *authorizations) reopen() {
+	if len(order.Unfinished(az.o)) > 0 {
 		return
 	}
-	for _, a := range d.o.Authorizations {
+	for _, a := range az.o.Authorizations {
 		if a.Status != ledger.AuthorizationReplaced {
 			a.Status = ledger.AuthorizationPending
-			delete(d.seen, a.URL)
+			delete(az.seen, a.URL)
 		}
 	}
 }
 
 // hopeless ends an order that the CA calls pending though one of its authorizations is over: its siblings are answered, and
 // another order may follow.
-func (d *driver) hopeless(a *ledger.Authorization) {
-	d.dead(fmt.Sprintf("the order for %s cannot be finished: the authorization for %s is %s", d.o.Lineage, a.FullName(), a.Status))
+func (s *sight) hopeless(a *ledger.Authorization) {
+	s.dead(fmt.Sprintf("the order for %s cannot be finished: the authorization for %s is %s", s.o.Lineage, a.FullName(), a.Status))
 }
 
-func (d *driver) dead(why string) {
-	d.o.State, d.o.Class, d.o.Sentence, d.o.Remedy = ledger.Invalid, string(failure.CARefused), failure.Clean(why), ""
-	d.note("order died", "%s", d.o.Sentence)
+func (s *sight) dead(why string) {
+	s.o.State, s.o.Class, s.o.Sentence, s.o.Remedy = ledger.Invalid, string(failure.CARefused), failure.Clean(why), ""
+	s.note("order died", "%s", s.o.Sentence)
 }
 
 // unlocated ends an order of which the CA says that it has issued, and not where, for as long as a certificate that cannot be read is
 // asked for.
-func (d *driver) unlocated() bool {
-	if d.o.State != ledger.Valid || d.o.Certificate != "" || !d.e.clock.Now().After(issuedSince(d.o).Add(unreadableFor)) {
+func (s *sight) unlocated() bool {
+	if s.o.State != ledger.Valid || s.o.Certificate != "" || !s.e.clock.Now().After(issuedSince(s.o).Add(unreadableFor)) {
 		return false
 	}
-	d.dead("the CA calls the order for " + d.o.Lineage + " valid, and has not said for a day where its certificate is")
+	s.dead("the CA calls the order for " + s.o.Lineage + " valid, and has not said for a day where its certificate is")
 	return true
 }
 
@@ -54,17 +54,17 @@ func (d *driver) unlocated() bool {
 const outlivedFor = 24 * time.Hour
 
 // outlived ends an order that the CA still shows open though its time is over.
-func (d *driver) outlived(shown acme.Reply) bool {
-	switch d.o.State {
+func (s *sight) outlived(shown acme.Reply) bool {
+	switch s.o.State {
 	case ledger.PendingState, ledger.Ready, ledger.Processing:
 	default:
 		return false
 	}
-	end, now := d.o.Expires.Add(outlivedFor), d.e.clock.Now()
-	if d.o.Expires.IsZero() || !now.After(end) || !d.caTime(shown).After(end) {
+	end, now := s.o.Expires.Add(outlivedFor), s.e.clock.Now()
+	if s.o.Expires.IsZero() || !now.After(end) || !s.caTime(shown).After(end) {
 		return false
 	}
-	d.expired(now, errors.New("its time is over, and the CA shows it all the same"))
+	s.expired(now, errors.New("its time is over, and the CA shows it all the same"))
 	return true
 }
 

@@ -1,5 +1,8 @@
 package drive
 
+// What is common to the requests of all steps: how long one may outlive a signal, how many are under way at once, and
+// what is remembered of one that failed.
+
 import (
 	"context"
 	"errors"
@@ -44,97 +47,76 @@ func foreign(err error) bool {
 }
 
 // accountTrouble is the CA's word that the account cannot be used (rule 13); nil where it did not say so.
-func (d *driver) accountTrouble(err error) error {
-	var names []string
-	if d.o != nil {
-		names = d.o.Names
-	}
-	return order.AccountTrouble(err, names, d.e.Account())
+func (c *core) accountTrouble(err error) error {
+	return order.AccountTrouble(err, c.o.Names, c.e.Account())
 }
 
 // trouble records a failed request. Next decides whether it is sent again, and no sooner than it may be.
-func (d *driver) trouble(kind string, err error) error {
-	failed := &order.Trouble{Kind: kind, Cause: err, Account: d.accountTrouble(err)}
+func (c *core) trouble(kind string, err error) error {
+	failed := &order.Trouble{Kind: kind, Cause: err, Account: c.accountTrouble(err)}
 	if failed.Account == nil {
-		d.note(kind+" failed", "%s", failure.Clean(err.Error()))
-		failed.Pause = d.count(kind, err)
-		failed.Advice = acme.Advice(d.e.Account().Server, err)
+		c.note(kind+" failed", "%s", failure.Clean(err.Error()))
+		failed.Pause = c.count(kind, err)
+		failed.Advice = acme.Advice(c.e.Account().Server, err)
 	}
-	failed.Times = d.troubles[kind]
-	d.failed = failed
+	failed.Times = c.patience.troubles[kind]
+	c.patience.failed = failed
 	return nil
 }
 
 // count counts a failed request and plans the next one, a pause from now.
-func (d *driver) count(kind string, err error) (pause time.Duration) {
-	d.troubles[kind]++
+func (c *core) count(kind string, err error) time.Duration {
 	p, _ := errors.AsType[*acme.Problem](err)
-	d.said(p)
-	d.asked = p != nil && p.HasRetryAfter
-	pause = order.PauseAfter(d.troubles[kind], p)
-	d.nextPoll = d.e.clock.Now().Add(pause)
-	return pause
+	c.said(p)
+	return c.patience.count(kind, p)
 }
 
 // said keeps the CA's own words, on which what is said of the order rests from here on; nil: it rests on something else. A page
 // of a proxy's is no word of the CA's. A dead order keeps what it died of.
-func (d *driver) said(p *acme.Problem) {
+func (c *core) said(p *acme.Problem) {
 	switch {
-	case d.o.State == ledger.Invalid && d.o.Problem != nil:
+	case c.o.State == ledger.Invalid && c.o.Problem != nil:
 	case p == nil || p.Type == "" && !p.Document:
-		d.o.Problem = nil
+		c.o.Problem = nil
 	default:
-		d.o.Problem = p.Encode()
+		c.o.Problem = p.Encode()
 	}
 }
 
-// calm forgets earlier trouble with requests of a kind: one succeeded. That with other kinds stays: two that took turns,
-// one good, one bad, would go on for ever.
-func (d *driver) calm(kind string) {
-	delete(d.troubles, kind)
-	if d.failed != nil && d.failed.Kind == kind {
-		d.failed = nil
-	}
-	d.nextPoll, d.asked = time.Time{}, false
-	d.o.NotBefore = time.Time{}
-	if d.o.State.Live() && !d.o.Releasing { // a dead order keeps what it died of
-		d.o.Class, d.o.Sentence, d.o.Remedy, d.o.Problem = "", "", "", nil
-	}
+// calm forgets earlier trouble with requests of a kind: one succeeded.
+func (c *core) calm(kind string) {
+	c.patience.calm(kind)
+	c.allIsWell()
 }
 
 // progress forgets all trouble, and patience begins anew: the CA has done something.
-func (d *driver) progress() {
-	clear(d.troubles)
-	d.failed = nil
-	d.calm("")
-	d.polls, d.overtime = 0, false
-	d.patienceEnds = d.e.clock.Now().Add(d.e.effort.Patience)
+func (c *core) progress() {
+	c.patience.progress()
+	c.allIsWell()
 }
 
-// isNew reports whether something of the CA's is seen for the first time. Only that is progress: of two states that take
-// turns, neither ever was the last one, and patience would begin anew for ever.
-func (d *driver) isNew(what string) bool {
-	met := d.met[what]
-	d.met[what] = true
-	return !met
+// allIsWell takes back what the order says of a request that failed. A dead order keeps what it died of.
+func (c *core) allIsWell() {
+	c.o.NotBefore = time.Time{}
+	if c.o.State.Live() && !c.o.Releasing {
+		c.o.Class, c.o.Sentence, c.o.Remedy, c.o.Problem = "", "", "", nil
+	}
 }
 
 // pause records a look that showed nothing new, and when the CA may be asked again.
-func (d *driver) pause(r acme.Reply) {
-	d.nextPoll = order.NextLook(d.o, d.e.known(), d.polls, r, d.e.clock.Now())
-	d.asked = r.HasRetryAfter && r.RetryAfter > 0
-	d.polls++
+func (c *core) pause(r acme.Reply) {
+	c.patience.pause(order.NextLook(c.o, c.e.known(), c.patience.polls, r, c.e.clock.Now()), r)
 }
 
 // together makes one request per authorization, as many at once as nonces are at hand, and calls back in this goroutine.
-func together[T any](ctx context.Context, d *driver, list []*ledger.Authorization,
+func together[T any](ctx context.Context, c *core, list []*ledger.Authorization,
 	request func(context.Context, *ledger.Authorization) (T, error), done func(*ledger.Authorization, T, error)) {
 	type result struct {
 		value T
 		err   error
 	}
 	results := make([]result, len(list))
-	width := d.width(ctx, len(list))
+	width := c.width(ctx, len(list))
 	if width == 1 {
 		for i, a := range list {
 			value, err := request(ctx, a)
@@ -167,12 +149,12 @@ func together[T any](ctx context.Context, d *driver, list []*ledger.Authorizatio
 const namesPerNonce = 11
 
 // width is how many requests may be under way at once.
-func (d *driver) width(ctx context.Context, n int) int {
-	most := min(max(d.e.effort.Parallel, 1), n)
-	for d.e.session.client.Nonces() < min(most, n/namesPerNonce+1) && n >= namesPerNonce {
-		if err := d.e.session.client.FetchNonce(ctx); err != nil {
+func (c *core) width(ctx context.Context, n int) int {
+	most := min(max(c.e.effort.Parallel, 1), n)
+	for c.e.session.client.Nonces() < min(most, n/namesPerNonce+1) && n >= namesPerNonce {
+		if err := c.e.session.client.FetchNonce(ctx); err != nil {
 			break // the requests themselves will tell
 		}
 	}
-	return min(most, max(1, d.e.session.client.Nonces()))
+	return min(most, max(1, c.e.session.client.Nonces()))
 }

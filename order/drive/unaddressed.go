@@ -21,28 +21,28 @@ import (
 var errSought = errors.New("found")
 
 // address takes up where the order is, once the CA says so. An address that is not the CA's own is none.
-func (d *driver) address(place string) {
+func (s *sight) address(place string) {
 	there, err := url.Parse(place)
-	here, bad := url.Parse(d.o.Finalize)
-	if d.o.URL != "" || place == "" || err != nil || bad != nil || there.Host != here.Host {
+	here, bad := url.Parse(s.o.Finalize)
+	if s.o.URL != "" || place == "" || err != nil || bad != nil || there.Host != here.Host {
 		return
 	}
-	d.o.URL = place
-	d.note("order found", "%s", failure.Clean(place))
+	s.o.URL = place
+	s.note("order found", "%s", failure.Clean(place))
 }
 
 // rowsOf are the rows of the ledger that an order of the CA's belongs to: those with its URL, and those without one that have
 // its finalize URL.
-func (d *driver) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, error) {
+func (n *newOrder) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, error) {
 	var rows []*ledger.Order
 	if o.URL != "" {
-		found, err := d.e.store.Orders(ctx, ledger.OrderFilter{URL: o.URL})
+		found, err := n.e.store.Orders(ctx, ledger.OrderFilter{URL: o.URL})
 		if err != nil {
 			return nil, err
 		}
 		rows = found
 	}
-	set, err := d.e.store.Orders(ctx, ledger.OrderFilter{AccountID: d.o.AccountID, NameKey: ledger.NameKey(d.o.Names)})
+	set, err := n.e.store.Orders(ctx, ledger.OrderFilter{AccountID: n.o.AccountID, NameKey: ledger.NameKey(n.o.Names)})
 	for _, row := range set {
 		unaddressed := row.URL == "" || o.URL == ""
 		if unaddressed && o.Finalize != "" && row.Finalize == o.Finalize {
@@ -53,36 +53,36 @@ func (d *driver) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, err
 }
 
 // lookUnaddressed is a look at an order of which only the authorizations can be asked for.
-func (d *driver) lookUnaddressed(ctx context.Context, taken bool) error {
-	if !d.sought {
-		d.sought = true
-		d.seek(ctx)
+func (s *sight) lookUnaddressed(ctx context.Context, taken bool) error {
+	if !s.sought {
+		s.sought = true
+		s.seek(ctx)
 	}
 	if ctx.Err() != nil {
 		return nil // the loop ends here: the walk was what a signal lets end
 	}
-	if d.o.URL != "" {
-		return d.look(ctx, taken)
+	if s.o.URL != "" {
+		return s.look(ctx, taken)
 	}
-	if open := order.Unfinished(d.o); len(open) > 0 {
-		if err := d.show(ctx, open); err != nil || d.troubles["authorization"] > 0 {
+	if open := order.Unfinished(s.o); len(open) > 0 {
+		if err := s.show(ctx, open); err != nil || s.patience.troubles["authorization"] > 0 {
 			return err
 		}
 	}
-	d.looked = true
-	now := d.e.clock.Now()
+	s.looked = true
+	now := s.e.clock.Now()
 	switch {
-	case d.o.State != ledger.Valid && now.After(d.end()):
-		d.expired(now, errors.New("nobody can ask for it, and its time is over"))
-	case d.o.State == ledger.Processing || d.o.State == ledger.Valid && d.o.Certificate == "":
-		d.o.State = ledger.Ready // finalize alone can tell, and takes the same CSR once more (rule 5)
-		d.pause(acme.Reply{})
-	case d.o.State == ledger.PendingState && allValid(d.o):
-		d.note("order seen", "ready, as far as its authorizations show")
-		d.o.State, d.o.CAStatus = ledger.Ready, "ready"
-		d.progress()
-	case d.o.State == ledger.PendingState && len(order.Unfinished(d.o)) == 0:
-		d.died(acme.Order{Status: "invalid"})
+	case s.o.State != ledger.Valid && now.After(s.end()):
+		s.expired(now, errors.New("nobody can ask for it, and its time is over"))
+	case s.o.State == ledger.Processing || s.o.State == ledger.Valid && s.o.Certificate == "":
+		s.o.State = ledger.Ready // finalize alone can tell, and takes the same CSR once more (rule 5)
+		s.pause(acme.Reply{})
+	case s.o.State == ledger.PendingState && allValid(s.o):
+		s.note("order seen", "ready, as far as its authorizations show")
+		s.o.State, s.o.CAStatus = ledger.Ready, "ready"
+		s.progress()
+	case s.o.State == ledger.PendingState && len(order.Unfinished(s.o)) == 0:
+		s.died(acme.Order{Status: "invalid"})
 	}
 	return nil
 }
@@ -95,10 +95,10 @@ const (
 )
 
 // loseUnaddressed ends such an order, lest it keeps its lineage from a certificate until it expires.
-func (d *driver) loseUnaddressed() {
-	if d.o.URL == "" && d.denied >= lostDenied && d.e.clock.Now().Sub(d.o.CreatedAt) > lostAfter {
-		d.o.State, d.o.Class = ledger.LostState, string(failure.AnswerLost)
-		d.o.Sentence = "the CA may have issued for " + d.o.Lineage + ", and neither said where nor answers finalize again"
+func (i *issuance) loseUnaddressed() {
+	if i.o.URL == "" && i.denied >= lostDenied && i.e.clock.Now().Sub(i.o.CreatedAt) > lostAfter {
+		i.o.State, i.o.Class = ledger.LostState, string(failure.AnswerLost)
+		i.o.Sentence = "the CA may have issued for " + i.o.Lineage + ", and neither said where nor answers finalize again"
 	}
 }
 
@@ -109,28 +109,28 @@ func allValid(o *ledger.Order) bool {
 }
 
 // seek looks into the account's list for the order's URL. What keeps it from there keeps the order from nothing.
-func (d *driver) seek(ctx context.Context) {
-	if d.e.unlisted() {
+func (s *sight) seek(ctx context.Context) {
+	if s.e.unlisted() {
 		return
 	}
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	if d.e.Account().OrdersURL == "" {
-		object, err := d.e.acme().Fetch(rctx)
+	if s.e.Account().OrdersURL == "" {
+		object, err := s.e.acme().Fetch(rctx)
 		if err != nil || object.Orders == "" {
 			return
 		}
-		d.changeAccount(func(a *ledger.Account) { a.OrdersURL = object.Orders })
+		s.changeAccount(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	}
 	known := 0
-	err := d.e.eachUnknown(rctx, &known, func(o acme.Order) error {
-		if o.Finalize != "" && o.Finalize == d.o.Finalize {
-			d.address(o.URL)
+	err := s.e.eachUnknown(rctx, &known, func(o acme.Order) error {
+		if o.Finalize != "" && o.Finalize == s.o.Finalize {
+			s.address(o.URL)
 			return errSought
 		}
 		return nil
 	}, func(string, error) error { return nil })
 	if err != nil && !errors.Is(err, errSought) {
-		d.note("orders list walked", "in vain: %s", failure.Clean(err.Error()))
+		s.note("orders list walked", "in vain: %s", failure.Clean(err.Error()))
 	}
 }

@@ -19,11 +19,11 @@ import (
 )
 
 // unclear says why what the CA shows says nothing of the order; nil where it does.
-func (d *driver) unclear(shown acme.Order) error {
+func (s *sight) unclear(shown acme.Order) error {
 	switch {
 	case !order.Told(shown.Status):
 		return fmt.Errorf("the CA shows the order as %s", failure.Clean(shown.Status))
-	case order.Strangers(shown.Names, d.o.Names):
+	case order.Strangers(shown.Names, s.o.Names):
 		return fmt.Errorf("the CA shows an order for %s", listed(shown.Names))
 	}
 	return nil
@@ -40,19 +40,19 @@ func unclearAuthorization(shown acme.Authorization) error {
 
 // anothers says why the answer to newOrder cannot be the order that was asked for: it names none of
 // its names, or has the URL of an order that this ledger made for others.
-func (d *driver) anothers(ctx context.Context, url string, names []string) error {
-	if order.Strangers(names, d.o.Names) {
+func (n *newOrder) anothers(ctx context.Context, url string, names []string) error {
+	if order.Strangers(names, n.o.Names) {
 		return fmt.Errorf("the CA answered with an order for %s", listed(names))
 	}
 	if url == "" {
 		return nil
 	}
-	rows, err := d.e.store.Orders(ctx, ledger.OrderFilter{URL: url})
+	rows, err := n.e.store.Orders(ctx, ledger.OrderFilter{URL: url})
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if order.Strangers(row.Names, d.o.Names) || row.AccountID != d.o.AccountID {
+		if order.Strangers(row.Names, n.o.Names) || row.AccountID != n.o.AccountID {
 			return fmt.Errorf("the CA answered with order %d, which is for %s", row.ID, listed(row.Names))
 		}
 	}
@@ -72,8 +72,8 @@ func listed(names []string) string {
 // endTold is when an order or an authorization expires, as far as the CA has told. One that the CA shows has not expired before:
 // a moment that is over by the CA's own clock (1970, local time taken for UTC) is none. Believed, what is pending would be taken
 // for expired, and another order would follow.
-func (d *driver) endTold(told, before time.Time, shown acme.Reply) time.Time {
-	if !told.After(d.caTime(shown)) {
+func (c *core) endTold(told, before time.Time, shown acme.Reply) time.Time {
+	if !told.After(c.caTime(shown)) {
 		return before
 	}
 	return told

@@ -17,8 +17,8 @@ func problem(status int, kind, detail string, after time.Duration) *acme.Problem
 }
 
 func TestWhoseWordStopsEverything(t *testing.T) {
-	d := &driver{e: &Engine{session: NewSession(nil, nil, &ledger.Account{URL: "https://x/1"})}, o: &ledger.Order{Names: []string{"a.example", "*.closed.example"}}}
-	for _, c := range []struct {
+	c := &core{e: &Engine{session: NewSession(nil, nil, &ledger.Account{URL: "https://x/1"})}, o: &ledger.Order{Names: []string{"a.example", "*.closed.example"}}}
+	for _, tried := range []struct {
 		err  error
 		want failure.Class
 	}{
@@ -37,8 +37,8 @@ func TestWhoseWordStopsEverything(t *testing.T) {
 		{&acme.NotSent{Cause: problem(400, "accountDoesNotExist", "", -1)}, failure.Account},
 		{errors.New("reset"), ""},
 	} {
-		if got := failure.ClassOf(d.accountTrouble(c.err)); got != c.want {
-			t.Errorf("%v: %q", c.err, got)
+		if got := failure.ClassOf(c.accountTrouble(tried.err)); got != tried.want {
+			t.Errorf("%v: %q", tried.err, got)
 		}
 	}
 }

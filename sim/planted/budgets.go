@@ -4,22 +4,22 @@ package planted
 func budgets() []Bug {
 	return []Bug{
 		{"refunded-when-lost", "a newOrder without an answer is given back to the budget", "I6", 9, []Patch{on("order/drive/create.go",
-			`		return d.trouble("new-order", err) // CreateSentAt stays`,
+			`		return n.trouble("new-order", err) // CreateSentAt stays`,
 			`		if planted("refunded-when-lost") {
-			d.refund()
+			n.refund()
 		}
-		return d.trouble("new-order", err) // CreateSentAt stays`)}},
+		return n.trouble("new-order", err) // CreateSentAt stays`)}},
 		{"issued-not-booked", "an issuance is not counted against the limit of its name set", "I6", 3, []Patch{on("order/drive/budget.go",
-			`		d.pay(limit.Issued(worth), false) // a ledger`,
+			`		c.pay(limit.Issued(worth), false) // a ledger`,
 			`		if planted("issued-not-booked") {
 			return
 		}
-		d.pay(limit.Issued(worth), false) // a ledger`)}},
+		c.pay(limit.Issued(worth), false) // a ledger`)}},
 		{"deactivation-not-booked", "a deactivation that the CA charges is not counted", "I6", 5, []Patch{on("order/drive/release.go",
-			`	if d.e.known().ChargesDeactivation {
-		d.unwritten.charges`,
-			`	if d.e.known().ChargesDeactivation && !planted("deactivation-not-booked") {
-		d.unwritten.charges`)}},
+			`	if az.e.known().ChargesDeactivation {
+		az.unwritten.charges`,
+			`	if az.e.known().ChargesDeactivation && !planted("deactivation-not-booked") {
+		az.unwritten.charges`)}},
 		{"bucket-refills-too-fast", "a bucket fills in half its period", "I6", 3, []Patch{on("limit/gcra.go",
 			`func (l Limit) emission() time.Duration { return l.Period / time.Duration(l.Count) }
 `,

@@ -4,35 +4,35 @@ package planted
 func certificates() []Bug {
 	return []Bug{
 		{"finalize-with-new-csr", "finalize is repeated with a new key and CSR", "rule 5, I5", 1, []Patch{on("order/drive/issue.go",
-			`	o.State, o.FinalizeSentAt = ledger.Processing, d.e.clock.Now()
+			`	o.State, o.FinalizeSentAt = ledger.Processing, i.e.clock.Now()
 `,
 			`	if planted("finalize-with-new-csr") && !o.FinalizeSentAt.IsZero() {
-		if err := d.makeKey(); err != nil {
+		if err := i.makeKey(); err != nil {
 			return err
 		}
 	}
-	o.State, o.FinalizeSentAt = ledger.Processing, d.e.clock.Now()
+	o.State, o.FinalizeSentAt = ledger.Processing, i.e.clock.Now()
 `)}},
 		{"finalize-without-a-look", "finalize whose answer was lost is sent again without a look at the order", "rule 5", 1, []Patch{on("order/drive/issue.go",
 			`	case effect == order.Undecided:
-		d.looked = false
-		return d.trouble("finalize", err)
+		i.looked = false
+		return i.trouble("finalize", err)
 `,
 			`	case effect == order.Undecided:
 		if planted("finalize-without-a-look") {
-			d.o.State = ledger.Ready
-			return d.trouble("finalize", err)
+			i.o.State = ledger.Ready
+			return i.trouble("finalize", err)
 		}
-		d.looked = false
-		return d.trouble("finalize", err)
+		i.looked = false
+		return i.trouble("finalize", err)
 `)}},
 		{"key-removed-at-download", "the key is removed when the certificate is in the ledger, before it is in place", "rule 7, I7", 1, []Patch{on("order/drive/download.go",
-			`	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
+			`	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
 `,
 			`	if planted("key-removed-at-download") {
-		defer d.e.host.Keys().Remove(d.o)
+		defer i.e.host.Keys().Remove(i.o)
 	}
-	return d.commit(ctx, ledger.Change{Certificate: d.certificate(got.Leaf)})
+	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
 `)}},
 		{"first-is-the-leaf", "the first certificate that the CA serves is taken for the one that was asked for", "rule 6", 1, []Patch{on("order/received.go",
 			`		if !SamePublicKey(leaf.PublicKey, a.Key) {
@@ -53,26 +53,26 @@ func certificates() []Bug {
 		}
 		return f.end(ledger.TakenState, failure.Taken, "another`)}},
 		{"installed-before-install", "the ledger calls an order installed before its certificate is in place", "wall 2, I7", 1, []Patch{on("order/drive/issue.go",
-			`	done, err := d.e.host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+			`	done, err := i.e.host.Install(ctx, i.o, i.material.PrivateKey, i.o.Chain)
 `,
 			`	if planted("installed-before-install") {
-		d.o.State, d.o.InstalledAt = ledger.Installed, d.e.clock.Now()
-		if err := d.commit(ctx, ledger.Change{}); err != nil {
+		i.o.State, i.o.InstalledAt = ledger.Installed, i.e.clock.Now()
+		if err := i.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}
 	}
-	done, err := d.e.host.Install(ctx, d.o, d.material.PrivateKey, d.o.Chain)
+	done, err := i.e.host.Install(ctx, i.o, i.material.PrivateKey, i.o.Chain)
 `)}},
 		{"deployed-before-deploy", "hooks count as run when they are begun", "rule 14", 1, []Patch{on("order/drive/issue.go",
-			`	if err := d.e.host.Deploy(ctx, d.o); err != nil {
+			`	if err := i.e.host.Deploy(ctx, i.o); err != nil {
 `,
 			`	if planted("deployed-before-deploy") {
-		d.o.DeployedAt = d.e.clock.Now()
-		if err := d.commit(ctx, ledger.Change{}); err != nil {
+		i.o.DeployedAt = i.e.clock.Now()
+		if err := i.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}
 	}
-	if err := d.e.host.Deploy(ctx, d.o); err != nil {
+	if err := i.e.host.Deploy(ctx, i.o); err != nil {
 `)}},
 	}
 }

@@ -35,43 +35,43 @@ func challenges() []Bug {
 `,
 			`	if len(due) > 0 && !f.Checked && !planted("answered-unchecked") {
 `)}},
-		{"token-not-removed", "tokens of settled authorizations stay in the document roots", "rule 9", 1, []Patch{on("order/drive/authorize.go",
+		{"token-not-removed", "tokens of settled authorizations stay in the document roots", "rule 9", 1, []Patch{on("order/drive/proofs.go",
 			`		before := a.Placement
-		stands, err := d.remove(ctx, a)
+		stands, err := p.remove(ctx, a)
 `,
 			`		if planted("token-not-removed") {
 			a.Placement = ""
 			continue
 		}
 		before := a.Placement
-		stands, err := d.remove(ctx, a)
+		stands, err := p.remove(ctx, a)
 `)}},
-		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", 5, []Patch{on("order/drive/authorize.go",
+		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", 5, []Patch{on("order/drive/proofs.go",
 			`			a.Placement = plan // which knows of the old one, if that still stands
-			delete(d.left, a.URL)
+			delete(p.left, a.URL)
 		}
 	}
-	if err := d.commit(ctx, ledger.Change{}); err != nil {
+	if err := p.commit(ctx, ledger.Change{}); err != nil {
 		return err
 	}
 `,
 			`			a.Placement = plan // which knows of the old one, if that still stands
-			delete(d.left, a.URL)
+			delete(p.left, a.URL)
 		}
 	}
 	if !planted("placement-not-recorded") {
-		if err := d.commit(ctx, ledger.Change{}); err != nil {
+		if err := p.commit(ctx, ledger.Change{}); err != nil {
 			return err
 		}
 	}
 `)}},
 		{"fallen-answered-again", "a challenge that failed and stays pending is answered again by the same run", "rule 4, I5", 15, []Patch{on("order/drive/fallen.go",
-			`	d.block(a, why)
-	if !d.booked`,
+			`	az.proofs.block(a, why)
+	if !az.booked`,
 			`	if !planted("fallen-answered-again") {
-		d.block(a, why)
+		az.proofs.block(a, why)
 	}
-	if !d.booked`)}},
+	if !az.booked`)}},
 		{"siblings-left", "the siblings of a failed name are left pending", "rule 9, I4", 2, []Patch{on("order/next.go",
 			`	if len(open) > 0 {
 		act, ok := f.authorize()

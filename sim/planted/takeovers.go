@@ -13,11 +13,11 @@ func takeovers() []Bug {
 	held, err := e.host.Lock(ctx, key)
 	switch {
 `)}},
-		{"acted-without-a-look", "a run that takes an order over believes the ledger and does not ask the CA first", "rule 1", 1, []Patch{on("order/drive/driver.go",
-			`	d.patienceEnds = e.clock.Now().Add(e.effort.Patience)
+		{"acted-without-a-look", "a run that takes an order over believes the ledger and does not ask the CA first", "rule 1", 1, []Patch{on("order/drive/core.go",
+			`	c.patience.heldUntil = o.NotBefore
 `,
-			`	d.patienceEnds = e.clock.Now().Add(e.effort.Patience)
-	d.looked = planted("acted-without-a-look") && o != nil && o.URL != ""
+			`	c.patience.heldUntil = o.NotBefore
+	c.looked = planted("acted-without-a-look") && o.URL != ""
 `)}},
 		{"never-resumed", "a live order for exactly these names is not found again", "wall 3, I2", 1, []Patch{on("order/drive/engine.go",
 			`			order.AdoptRequest(o, r)
