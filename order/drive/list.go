@@ -18,13 +18,6 @@ import (
 	"orderly/order"
 )
 
-// Bounds of a walk over the account's orders list.
-const (
-	mostPages  = 50
-	mostReads  = 500
-	mostListed = 50_000
-)
-
 // mostWalks is how often a list is asked for in one run where it fails.
 const mostWalks = 3
 
@@ -33,9 +26,6 @@ const unlistedFor = 30 * 24 * time.Hour
 
 // busyFor is how long a list whose CA asks for patience holds an unanswered newOrder back.
 const busyFor = 24 * time.Hour
-
-// errEndless says that the list is too long to be searched to its end, so that it proves nothing.
-var errEndless = errors.New("the account's list of orders is too long")
 
 // listing is what this process has seen of the account's list.
 type listing struct {
@@ -87,11 +77,11 @@ func (n *newOrder) search(ctx context.Context) error {
 		return err
 	}
 	for _, another := range seen.ours[1:] { // two newOrders without an answer, and both had arrived
-		o := n.e.lostOrder(another)
-		if _, err := n.e.showAll(rctx, o); err != nil {
+		o := n.e.strays().lostOrder(another)
+		if _, err := n.e.strays().showAll(rctx, o); err != nil {
 			n.note("authorization failed", "%s", failure.Clean(err.Error())) // what was not shown counts as pending
 		}
-		if err := n.e.see(ctx, o, another.URL); err != nil {
+		if err := n.e.strays().see(ctx, o, another.URL); err != nil {
 			return err
 		}
 	}
@@ -158,7 +148,7 @@ func (s *sighted) doubts(url, format string, args ...any) {
 func (l *listing) walk(ctx context.Context) (sighted, error) {
 	var seen sighted
 	known := 0
-	err := l.e.eachUnknown(ctx, &known, func(o acme.Order) error {
+	err := l.e.strays().eachUnknown(ctx, &known, func(o acme.Order) error {
 		switch {
 		case l.ours(o):
 			seen.ours = append(seen.ours, o)
@@ -184,60 +174,31 @@ func (l *listing) ours(o acme.Order) bool {
 	return alive && ledger.NameKey(o.Names) == ledger.NameKey(l.o.Names) && order.MayBe(o, l.o, l.caTime(o.Reply))
 }
 
-// eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
-// a page first; for each that cannot be read, unread decides whether the walk goes on.
-func (e *Engine) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error, unread func(url string, err error) error) error {
-	reads, listed, pages := 0, 0, map[string]bool{}
-	for page, url := 0, e.Account().OrdersURL; url != ""; page++ {
-		if page == mostPages {
-			return fmt.Errorf("%w: more than %d pages", errEndless, mostPages)
-		}
-		if pages[url] {
-			return fmt.Errorf("%w: it leads back to a page that it began with", errEndless)
-		}
-		pages[url] = true
-		list, err := e.acme().Orders(ctx, url)
-		if err != nil {
-			return err
-		}
-		if listed += len(list.URLs); listed > mostListed {
-			return fmt.Errorf("%w: more than %d", errEndless, mostListed)
-		}
-		unknown, err := e.unknown(ctx, list.URLs)
-		if err != nil {
-			return err
-		}
-		*known += len(list.URLs) - len(unknown)
-		for _, candidate := range unknown {
-			if reads++; reads > mostReads {
-				return fmt.Errorf("%w: more than %d are unknown to the ledger", errEndless, mostReads)
-			}
-			o, err := e.acme().Order(ctx, candidate)
-			if err == nil {
-				err = found(o)
-			} else {
-				err = unread(candidate, err)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		url = list.Next
+// takeSeen takes up an order for exactly the wanted names that was seen in the account's list, in newOrder's stead: with a
+// second one the first would stay pending, and might be ours. It reports whether newOrder is to wait.
+func (n *newOrder) takeSeen(ctx context.Context) (bool, error) {
+	rows, err := n.e.store.Orders(ctx, ledger.OrderFilter{AccountID: n.o.AccountID, Lineage: ledger.SeenPrefix + n.o.Names[0]})
+	if err != nil {
+		return false, err
 	}
-	return nil
-}
-
-// unknown picks the URLs that no order of the ledger has, the last first.
-func (e *Engine) unknown(ctx context.Context, urls []string) ([]string, error) {
-	var out []string
-	for i := len(urls) - 1; i >= 0; i-- {
-		rows, err := e.store.Orders(ctx, ledger.OrderFilter{URL: urls[i]})
-		if err != nil {
-			return nil, err
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	for _, o := range rows {
+		if o.State != ledger.Seen || ledger.NameKey(o.Names) != ledger.NameKey(n.o.Names) {
+			continue
 		}
-		if len(rows) == 0 {
-			out = append(out, urls[i])
+		reply, err := n.e.acme().Order(rctx, o.URL)
+		switch {
+		case err == nil && n.listing.ours(reply):
+			return true, n.created(ctx, reply)
+		case err == nil && !order.Closed(reply.Status): // of another profile, or nothing to go on with
+		case err == nil || gone(err):
+			if err := n.e.strays().forget(rctx, o); err != nil {
+				return true, n.trouble("authorization", err)
+			}
+		default:
+			return true, n.trouble("order", err)
 		}
 	}
-	return out, nil
+	return false, nil
 }

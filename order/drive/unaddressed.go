@@ -123,7 +123,7 @@ func (s *sight) seek(ctx context.Context) {
 		s.changeAccount(func(a *ledger.Account) { a.OrdersURL = object.Orders })
 	}
 	known := 0
-	err := s.e.eachUnknown(rctx, &known, func(o acme.Order) error {
+	err := s.e.strays().eachUnknown(rctx, &known, func(o acme.Order) error {
 		if o.Finalize != "" && o.Finalize == s.o.Finalize {
 			s.address(o.URL)
 			return errSought
