@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/term"
@@ -18,9 +19,11 @@ import (
 	"orderly/schedule"
 )
 
-// printer writes what people and programs read. Results go to out, everything else to err.
+// printer writes what people and programs read. Results go to out, everything else to err. What is said
+// while work is done may come from any goroutine: a line is written at once, and whole.
 type printer struct {
 	caller
+	line     sync.Mutex // whoever writes a line, or moves the bar, has it
 	out, err io.Writer
 	getenv   func(string) string
 	bars     bool // a progress bar stands on the terminal
@@ -37,6 +40,8 @@ type printer struct {
 // Say implements host.Reporter.
 func (p *printer) Say(format string, args ...any) {
 	p.log("say", fmt.Sprintf(format, args...))
+	p.line.Lock()
+	defer p.line.Unlock()
 	if !p.quiet && !p.json {
 		p.unbar()
 		fmt.Fprintf(p.out, format+"\n", args...)
@@ -45,6 +50,8 @@ func (p *printer) Say(format string, args ...any) {
 
 // say prints what need not be in the log: lines about lineages that nothing happens to.
 func (p *printer) say(format string, args ...any) {
+	p.line.Lock()
+	defer p.line.Unlock()
 	if !p.quiet && !p.json {
 		p.unbar()
 		if w, ok := p.out.(*witness); ok {
@@ -59,6 +66,8 @@ func (p *printer) say(format string, args ...any) {
 func (p *printer) Tell(format string, args ...any) {
 	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("tell", text)
+	p.line.Lock()
+	defer p.line.Unlock()
 	if !p.quiet && !p.json {
 		p.unbar()
 		fmt.Fprintln(p.err, text)
@@ -69,6 +78,8 @@ func (p *printer) Tell(format string, args ...any) {
 func (p *printer) Warn(format string, args ...any) {
 	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("warning", text)
+	p.line.Lock()
+	defer p.line.Unlock()
 	if !p.quiet {
 		p.unbar()
 		prefix := p.paint(yellow, "warning: ")
@@ -82,6 +93,8 @@ func (p *printer) Warn(format string, args ...any) {
 // fault prints a line about a failure on stderr, also when quiet.
 func (p *printer) fault(format string, args ...any) {
 	p.log("fault", fmt.Sprintf(format, args...))
+	p.line.Lock()
+	defer p.line.Unlock()
 	p.unbar()
 	fmt.Fprintf(p.err, format+"\n", args...)
 }
@@ -166,6 +179,8 @@ func (p *printer) bar(what string) func(done, all int) {
 		if all > 0 {
 			full = width * done / all
 		}
+		p.line.Lock()
+		defer p.line.Unlock()
 		p.bars = true
 		fmt.Fprintf(p.err, markBack+"%s [%s%s] %d of %d", what, strings.Repeat("=", full),
 			strings.Repeat(" ", width-full), done, all)
