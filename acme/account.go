@@ -13,16 +13,19 @@ import (
 type Registration struct {
 	Contact              []string // URLs such as mailto:a@example.com; may be empty
 	TermsOfServiceAgreed bool
-	OnlyReturnExisting   bool // make none: a key without an account gives the Problem accountDoesNotExist
-	// External is the customer's key at the CA, which Meta.ExternalAccountRequired tells to be needed; nil for none.
+	// make none: a key without an account gives the Problem accountDoesNotExist
+	OnlyReturnExisting bool
+	// External is the customer's key at the CA, which Meta.ExternalAccountRequired tells to be
+	// needed; nil for none.
 	External *ExternalAccount
 }
 
 // AccountObject is RFC 8555 §7.1.2.
 type AccountObject struct {
-	Reply   // its Status 201: the account was made; 200: the key had one already
-	URL     string
-	Status  string         // valid, deactivated or revoked; "" where the CA shows none; otherwise outside.Odd
+	Reply // its Status 201: the account was made; 200: the key had one already
+	URL   string
+	// valid, deactivated or revoked; "" where the CA shows none; otherwise outside.Odd
+	Status  string
 	Contact []outside.Text // as the CA holds them; at most 100
 	Orders  string         // URL of the account's list of orders; Boulder has none
 }
@@ -41,7 +44,8 @@ type Account struct {
 	url    string
 }
 
-// NewAccount makes an account for the key, or finds the one it has, with one POST signed by the key itself.
+// NewAccount makes an account for the key, or finds the one it has, with one POST signed by the key
+// itself.
 func (c *Client) NewAccount(ctx context.Context, k *Key, r Registration) (AccountObject, error) {
 	target, err := c.endpoint(ctx, KindNewAccount, func(d Directory) string { return d.NewAccount })
 	if err != nil {
@@ -69,7 +73,8 @@ func (r Registration) payload(k *Key, target string) ([]byte, error) {
 		TermsOfServiceAgreed   bool            `json:"termsOfServiceAgreed,omitempty"`
 		OnlyReturnExisting     bool            `json:"onlyReturnExisting,omitempty"`
 		ExternalAccountBinding json.RawMessage `json:"externalAccountBinding,omitempty"`
-	}{Contact: r.Contact, TermsOfServiceAgreed: r.TermsOfServiceAgreed, OnlyReturnExisting: r.OnlyReturnExisting}
+	}{Contact: r.Contact, TermsOfServiceAgreed: r.TermsOfServiceAgreed,
+		OnlyReturnExisting: r.OnlyReturnExisting}
 	if r.External != nil {
 		bound, err := r.External.bind(k, target)
 		if err != nil {
@@ -80,10 +85,14 @@ func (r Registration) payload(k *Key, target string) ([]byte, error) {
 	return json.Marshal(wanted)
 }
 
-// Account makes no request. What is done through it is signed with kid url, the URL that NewAccount returned.
-func (c *Client) Account(k *Key, url string) *Account { return &Account{client: c, key: k, url: url} }
+// Account makes no request. What is done through it is signed with kid url, the URL that NewAccount
+// returned.
+func (c *Client) Account(k *Key, url string) *Account {
+	return &Account{client: c, key: k, url: url}
+}
 
-// Fetch asks for the account object with one POST-as-GET. A deactivated account may also be a Problem unauthorized.
+// Fetch asks for the account object with one POST-as-GET. A deactivated account may also be a
+// Problem unauthorized.
 func (a *Account) Fetch(ctx context.Context) (AccountObject, error) {
 	got, err := a.post(ctx, KindAccount, a.url, nil)
 	if err != nil {
@@ -92,8 +101,9 @@ func (a *Account) Fetch(ctx context.Context) (AccountObject, error) {
 	return parseAccount(got, a.url)
 }
 
-// Update replaces the account's contacts with one POST (RFC 8555 §7.3.2); none at all removes those it has. A CA may keep
-// none: Let's Encrypt forgets them, so the answer need not hold what was sent. Sending it again does no harm.
+// Update replaces the account's contacts with one POST (RFC 8555 §7.3.2); none at all removes those
+// it has. A CA may keep none: Let's Encrypt forgets them, so the answer need not hold what was
+// sent. Sending it again does no harm.
 func (a *Account) Update(ctx context.Context, contact []string) (AccountObject, error) {
 	if contact == nil {
 		contact = []string{} // null would not be an update
@@ -109,25 +119,28 @@ func (a *Account) Update(ctx context.Context, contact []string) (AccountObject, 
 	return parseAccount(got, a.url)
 }
 
-// DeactivateAccount gives up the account itself for ever, with one POST (RFC 8555 §7.3.6). Nothing brings it back, and its
-// key makes no new one. Certificates stay valid; its orders cannot be continued. After a Lost, Fetch tells: the
-// Problem unauthorized means that it was done.
+// DeactivateAccount gives up the account itself for ever, with one POST (RFC 8555 §7.3.6). Nothing
+// brings it back, and its key makes no new one. Certificates stay valid; its orders cannot be
+// continued. After a Lost, Fetch tells: the Problem unauthorized means that it was done.
 func (a *Account) DeactivateAccount(ctx context.Context) (AccountObject, error) {
 	got, err := a.post(ctx, KindDeactivateAccount, a.url, []byte(`{"status":"deactivated"}`))
 	if err != nil {
 		return AccountObject{}, err
 	}
 	object, err := parseAccount(got, a.url)
-	if err == nil && object.Status != "deactivated" && object.Status != "" { // a CA that shows no status says yes by its 200
+	// a CA that shows no status says yes by its 200
+	if err == nil && object.Status != "deactivated" && object.Status != "" {
 		return AccountObject{}, got.lost(fmt.Errorf("the account is %s after it", object.Status))
 	}
 	return object, err
 }
 
-// ErrNoList is the cause where what stands at the list's URL arrived whole and is no list of orders.
+// ErrNoList is the cause where what stands at the list's URL arrived whole and is no list of
+// orders.
 var ErrNoList = errors.New("it is no list of orders")
 
-// Orders asks for one page of the account's orders: the first at AccountObject.Orders, further ones at OrderList.Next.
+// Orders asks for one page of the account's orders: the first at AccountObject.Orders, further ones
+// at OrderList.Next.
 func (a *Account) Orders(ctx context.Context, url string) (OrderList, error) {
 	got, err := a.post(ctx, KindOrders, url, nil)
 	if err != nil {
@@ -169,8 +182,8 @@ func (a *Account) post(ctx context.Context, kind, url string, payload []byte) (a
 	return a.client.post(ctx, s)
 }
 
-// parseAccount needs nothing of an account but that it is an object: whose it is was known before, or is in the Location.
-// Whoever needs the status must see to it that there is one.
+// parseAccount needs nothing of an account but that it is an object: whose it is was known before,
+// or is in the Location. Whoever needs the status must see to it that there is one.
 func parseAccount(a answer, url string) (AccountObject, error) {
 	object, err := a.object()
 	if err != nil {
@@ -181,6 +194,7 @@ func parseAccount(a answer, url string) (AccountObject, error) {
 	}
 	return AccountObject{
 		Reply: a.Reply, URL: url, Status: accountStatus(textOf(object["status"])),
-		Contact: textsOf(object["contact"], contactsKept), Orders: a.urlIn(textOf(object["orders"])),
+		Contact: textsOf(object["contact"], contactsKept),
+		Orders:  a.urlIn(textOf(object["orders"])),
 	}, nil
 }

@@ -1,7 +1,8 @@
-// Package acme speaks RFC 8555 on the wire and nothing else: one method is one HTTP request, and what comes back is told
-// as it came. Only an answer badNonce is followed by the same request again, since the CA then did nothing. It keeps no
-// state but the directory and a pool of nonces, decides nothing, waits for nothing and repeats nothing; it must never
-// send anything signed to another origin than the directory's, and never call a request unsent that may have been sent.
+// Package acme speaks RFC 8555 on the wire and nothing else: one method is one HTTP request, and
+// what comes back is told as it came. Only an answer badNonce is followed by the same request
+// again, since the CA then did nothing. It keeps no state but the directory and a pool of nonces,
+// decides nothing, waits for nothing and repeats nothing; it must never send anything signed to
+// another origin than the directory's, and never call a request unsent that may have been sent.
 package acme
 
 import (
@@ -40,11 +41,13 @@ const (
 
 // Options says how a Client reaches its CA.
 type Options struct {
-	HTTP      *http.Client     // required, see HTTPClient; its cookies, time-out and redirect policy are not used
+	// required, see HTTPClient; its cookies, time-out and redirect policy are not used
+	HTTP      *http.Client
 	UserAgent string           // RFC 8555 §6.1 demands one; default "orderly"
 	Timeout   time.Duration    // of each HTTP exchange, reading the body included; default 30 s
 	Now       func() time.Time // default time.Now
-	Observe   func(Exchange)   // optional; called after every HTTP exchange, by several goroutines at once
+	// optional; called after every HTTP exchange, by several goroutines at once
+	Observe func(Exchange)
 }
 
 // Exchange tells of one HTTP exchange that was begun, whether or not an answer arrived.
@@ -53,8 +56,9 @@ type Exchange struct {
 	Method, URL string
 	Status      int           // 0 when no answer arrived
 	Took        time.Duration // from the first attempt to connect to the body's end
-	Err         error         // NotSent or Lost: what kept the answer, or its whole body, from arriving
-	Date        time.Time     // the CA's clock; zero when it sent none
+	// NotSent or Lost: what kept the answer, or its whole body, from arriving
+	Err  error
+	Date time.Time // the CA's clock; zero when it sent none
 }
 
 // Client is one CA, known by its directory URL. It is safe for concurrent use.
@@ -62,19 +66,21 @@ type Client struct {
 	directoryURL string
 	origin       string
 	opaque       http.Client // follows no redirect
-	redirecting  http.Client // follows redirects inside the origin; for what is not signed: directory and renewal information
-	userAgent    string
-	timeout      time.Duration
-	now          func() time.Time
-	observe      func(Exchange)
-	nonces       pool
+	// follows redirects inside the origin; for what is not signed: directory and renewal
+	// information
+	redirecting http.Client
+	userAgent   string
+	timeout     time.Duration
+	now         func() time.Time
+	observe     func(Exchange)
+	nonces      pool
 
 	looking   chan struct{} // holds one token: the right to fetch or read the directory
 	directory *Directory
 }
 
-// New makes a Client and sends nothing. The directory URL must be https (RFC 8555 §6.1); plain http is allowed to a
-// loopback address only, for tests.
+// New makes a Client and sends nothing. The directory URL must be https (RFC 8555 §6.1); plain http
+// is allowed to a loopback address only, for tests.
 func New(directoryURL string, o Options) (*Client, error) {
 	u, err := url.Parse(directoryURL)
 	if err != nil || u.Host == "" || u.User != nil || !secure(u) {
@@ -116,7 +122,8 @@ func secure(u *url.URL) bool {
 	return u.Scheme == "http" && (err == nil && ip.IsLoopback() || u.Hostname() == "localhost")
 }
 
-// stay keeps a client from following redirects: a POST turned into a GET, or sent once more, would be a second request.
+// stay keeps a client from following redirects: a POST turned into a GET, or sent once more, would
+// be a second request.
 func stay(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 func (c *Client) stayInside(next *http.Request, before []*http.Request) error {
@@ -138,8 +145,8 @@ func originOf(u *url.URL) string {
 	return scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
 }
 
-// permit refuses every URL outside the directory's origin (invariant I11): a CA, or whoever speaks in its name, could
-// otherwise have the account key sign requests that are valid somewhere else.
+// permit refuses every URL outside the directory's origin (invariant I11): a CA, or whoever speaks
+// in its name, could otherwise have the account key sign requests that are valid somewhere else.
 func (c *Client) permit(kind, raw string) error {
 	if raw == "" {
 		return failure.New(failure.CARefused, "", "the CA named no URL for the request %s", kind)
@@ -149,7 +156,8 @@ func (c *Client) permit(kind, raw string) error {
 		return nil
 	}
 	return failure.New(failure.CARefused, "check that --server names the right CA; a CA must not send its clients elsewhere",
-		"%q, where the CA wants the request %s sent, is not on %s", failure.Clean(raw), kind, c.origin)
+		"%q, where the CA wants the request %s sent, is not on %s", failure.Clean(raw), kind,
+		c.origin)
 }
 
 // acquire takes the right to look at the directory, or gives up with the context.

@@ -10,8 +10,8 @@ import (
 	"orderly/failure"
 )
 
-// Advice is what to do where a CA cannot be talked to: about its name, its certificate, the way to it. It is "" for an error
-// that says nothing of these, such as an answer of the CA's own.
+// Advice is what to do where a CA cannot be talked to: about its name, its certificate, the way to
+// it. It is "" for an error that says nothing of these, such as an answer of the CA's own.
 func Advice(server string, err error) failure.Remedy {
 	if _, answered := errors.AsType[*Problem](err); answered {
 		return ""
@@ -42,7 +42,8 @@ func Advice(server string, err error) failure.Remedy {
 	return ""
 }
 
-// WrongServer is what to do where something answers at the CA's address, and is no CA: waiting alone would not help.
+// WrongServer is what to do where something answers at the CA's address, and is no CA: waiting
+// alone would not help.
 func WrongServer(server string) failure.Remedy {
 	return "Correct --server, or wait until the CA is up again: " + failure.Remedy(failure.Command("curl", "-sS", server)) +
 		" must print JSON that names newNonce, newAccount and newOrder."

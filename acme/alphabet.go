@@ -8,11 +8,13 @@ import (
 	"orderly/outside"
 )
 
-// Most words of the protocol come from closed alphabets. What a CA sends instead is replaced here, where it comes in, by a
-// value that equals no such word and can be shown (outside.Odd); so no string of this package's objects holds anything
-// but printable ASCII. Free text is of type outside.Text.
+// Most words of the protocol come from closed alphabets. What a CA sends instead is replaced here,
+// where it comes in, by a value that equals no such word and can be shown (outside.Odd); so no
+// string of this package's objects holds anything but printable ASCII. Free text is of type
+// outside.Text.
 
-// These bound how much of a list is kept: a CA gone mad must not have its clients ask for each of a million things.
+// These bound how much of a list is kept: a CA gone mad must not have its clients ask for each of a
+// million things.
 const (
 	challengesKept = 50
 	contactsKept   = 100
@@ -44,8 +46,9 @@ func accountStatus(arrived string) string {
 	return statusOf(arrived, "valid", "deactivated", "revoked")
 }
 
-// wordOf is a word of printable ASCII without blanks: the name of a profile, a type of challenge or of problem, a token.
-// The RFCs leave these alphabets open, so that only what could not be one of them is odd.
+// wordOf is a word of printable ASCII without blanks: the name of a profile, a type of challenge or
+// of problem, a token. The RFCs leave these alphabets open, so that only what could not be one of
+// them is odd.
 func wordOf(what, arrived string) string {
 	if len(arrived) > 256 || strings.ContainsFunc(arrived, notInWord) {
 		return outside.Odd(what, arrived)
@@ -55,7 +58,8 @@ func wordOf(what, arrived string) string {
 
 func notInWord(r rune) bool { return r <= ' ' || r > '~' }
 
-// nameOf is the name of a certificate as names are compared, or an odd word, which equals nothing that was ordered.
+// nameOf is the name of a certificate as names are compared, or an odd word, which equals nothing
+// that was ordered.
 func nameOf(arrived string) string {
 	name, ok := outside.Name(arrived)
 	if !ok {
@@ -64,8 +68,8 @@ func nameOf(arrived string) string {
 	return name
 }
 
-// addressOf is a URL in ASCII: every other byte is written as %XX, which is how it would be sent. One that is absurdly long
-// is none.
+// addressOf is a URL in ASCII: every other byte is written as %XX, which is how it would be sent.
+// One that is absurdly long is none.
 func addressOf(arrived string) string {
 	if len(arrived) > addressLimit {
 		return ""
@@ -86,7 +90,8 @@ func addressOf(arrived string) string {
 	return b.String()
 }
 
-// textsOf is a list of texts from outside, of which what is no text and what is beyond the bound is left out.
+// textsOf is a list of texts from outside, of which what is no text and what is beyond the bound is
+// left out.
 func textsOf(raw json.RawMessage, most int) []outside.Text {
 	elements := listOf(raw)
 	var list []outside.Text

@@ -10,12 +10,13 @@ import (
 	"orderly/failure"
 )
 
-// Authorization is RFC 8555 §7.1.4. One that Account.Authorization returned remembers so; only such a one can be given
-// to Account.Deactivate.
+// Authorization is RFC 8555 §7.1.4. One that Account.Authorization returned remembers so; only such
+// a one can be given to Account.Deactivate.
 type Authorization struct {
 	Reply
-	URL        string
-	Status     string // pending, valid, invalid, deactivated, expired or revoked; otherwise outside.Odd
+	URL string
+	// pending, valid, invalid, deactivated, expired or revoked; otherwise outside.Odd
+	Status     string
 	Name       string // as names are compared, without the "*." of a wildcard
 	Wildcard   bool
 	Expires    time.Time
@@ -24,15 +25,16 @@ type Authorization struct {
 	seen sighting
 }
 
-// sighting is the proof that a POST-as-GET to url, signed by this account, was answered with an authorization.
+// sighting is the proof that a POST-as-GET to url, signed by this account, was answered with an
+// authorization.
 type sighting struct {
 	client  *Client
 	account string
 	url     string
 }
 
-// Challenge is RFC 8555 §7.1.5. Types nobody here knows are kept as they are: CAs add new ones, and only a type that was
-// asked for is ever answered. Reply is set only by Account.Respond.
+// Challenge is RFC 8555 §7.1.5. Types nobody here knows are kept as they are: CAs add new ones, and
+// only a type that was asked for is ever answered. Reply is set only by Account.Respond.
 type Challenge struct {
 	Reply
 	URL       string
@@ -57,8 +59,8 @@ func (a *Account) Authorization(ctx context.Context, url string) (Authorization,
 	return authorization, nil
 }
 
-// Respond tells the CA, with one POST, that the challenge at this URL can be validated. At Boulder each further POST
-// while it validates counts as one more failure if it fails.
+// Respond tells the CA, with one POST, that the challenge at this URL can be validated. At Boulder
+// each further POST while it validates counts as one more failure if it fails.
 func (a *Account) Respond(ctx context.Context, challengeURL string) (Challenge, error) {
 	got, err := a.post(ctx, KindChallenge, challengeURL, []byte("{}"))
 	if err != nil {
@@ -72,9 +74,11 @@ func (a *Account) Respond(ctx context.Context, challengeURL string) (Challenge, 
 	return challenge, nil
 }
 
-// Deactivate gives up an authorization that this account got from Authorization, with one POST. Any other is refused
-// before anything is sent (invariant I11): the same payload sent to an account's URL deactivates the account.
-func (a *Account) Deactivate(ctx context.Context, authorization Authorization) (Authorization, error) {
+// Deactivate gives up an authorization that this account got from Authorization, with one POST. Any
+// other is refused before anything is sent (invariant I11): the same payload sent to an account's
+// URL deactivates the account.
+func (a *Account) Deactivate(ctx context.Context,
+	authorization Authorization) (Authorization, error) {
 	url := authorization.URL
 	if url == a.url || authorization.seen != (sighting{client: a.client, account: a.url, url: url}) {
 		return Authorization{}, &NotSent{Kind: KindDeactivate, URL: url, Cause: failure.New(failure.Internal, "",
@@ -113,7 +117,8 @@ func parseAuthorization(a answer, url string) (Authorization, error) {
 	return authorization, nil
 }
 
-// parseChallenge takes each member by itself, so that a new type of challenge with members of another kind does no harm.
+// parseChallenge takes each member by itself, so that a new type of challenge with members of
+// another kind does no harm.
 func parseChallenge(raw []byte) (Challenge, bool) {
 	var members map[string]json.RawMessage
 	json.Unmarshal(raw, &members)

@@ -12,16 +12,17 @@ import (
 	"orderly/failure"
 )
 
-// ExternalAccount is the key by which a CA recognises its customer when an ACME account is made (RFC 8555 §7.3.4). It
-// shows its secret to nobody, not even in a log.
+// ExternalAccount is the key by which a CA recognises its customer when an ACME account is made
+// (RFC 8555 §7.3.4). It shows its secret to nobody, not even in a log.
 type ExternalAccount struct {
 	keyID, algorithm string
 	secret           []byte
 }
 
-// NewExternalAccount reads what a CA gives its customers, as certbot's --eab-kid, --eab-hmac-key and --eab-hmac-alg take
-// it: the key in base64url or plain base64, with padding or without; the algorithm HS256 (also for ""), HS384 or HS512.
-// Anything else is a failure.Error of class Usage that does not repeat the key.
+// NewExternalAccount reads what a CA gives its customers, as certbot's --eab-kid, --eab-hmac-key
+// and --eab-hmac-alg take it: the key in base64url or plain base64, with padding or without; the
+// algorithm HS256 (also for ""), HS384 or HS512. Anything else is a failure.Error of class Usage
+// that does not repeat the key.
 func NewExternalAccount(keyID, key, algorithm string) (*ExternalAccount, error) {
 	if algorithm == "" {
 		algorithm = "HS256"
@@ -61,8 +62,9 @@ func hashOf(algorithm string) func() hash.Hash {
 	return nil
 }
 
-// bind makes the JWS that says: the account with this key is the customer's. It holds the same url as the request around
-// it and no nonce. It is made by hand because go-jose refuses HMAC keys shorter than the hash, which a CA may give out.
+// bind makes the JWS that says: the account with this key is the customer's. It holds the same url
+// as the request around it and no nonce. It is made by hand because go-jose refuses HMAC keys
+// shorter than the hash, which a CA may give out.
 func (e *ExternalAccount) bind(k *Key, target string) ([]byte, error) {
 	payload, err := k.public().MarshalJSON()
 	if err != nil {
@@ -78,7 +80,8 @@ func (e *ExternalAccount) bind(k *Key, target string) ([]byte, error) {
 	}
 	b64 := base64.RawURLEncoding
 	head, body := b64.EncodeToString(protected), b64.EncodeToString(payload)
-	return json.Marshal(map[string]string{"protected": head, "payload": body, "signature": b64.EncodeToString(e.mac(head + "." + body))})
+	return json.Marshal(map[string]string{"protected": head, "payload": body,
+		"signature": b64.EncodeToString(e.mac(head + "." + body))})
 }
 
 func (e *ExternalAccount) mac(text string) []byte {

@@ -13,15 +13,16 @@ import (
 	"orderly/outside"
 )
 
-// boulderEntry is the value of the entry with a random name that Boulder puts into its directory, lest clients break
-// when an unknown one appears.
+// boulderEntry is the value of the entry with a random name that Boulder puts into its directory,
+// lest clients break when an unknown one appears.
 const boulderEntry = "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417"
 
-// ErrNoDirectory is the cause where an answer is complete and no ACME directory: --server names something else, or a page
-// stands before the CA.
+// ErrNoDirectory is the cause where an answer is complete and no ACME directory: --server names
+// something else, or a page stands before the CA.
 var ErrNoDirectory = errors.New("what stands there is no ACME directory")
 
-// Directory is RFC 8555 §7.1.1. RenewalInfo is RFC 9773's, without a slash at its end, and empty where there is none.
+// Directory is RFC 8555 §7.1.1. RenewalInfo is RFC 9773's, without a slash at its end, and empty
+// where there is none.
 type Directory struct {
 	NewNonce, NewAccount, NewOrder, RevokeCert, KeyChange, RenewalInfo string
 
@@ -37,7 +38,8 @@ type Meta struct {
 	Profiles                map[string]outside.Text // name to description; at most 100
 }
 
-// Directory returns the CA's directory: with one GET the first time it succeeds, without a request afterwards.
+// Directory returns the CA's directory: with one GET the first time it succeeds, without a request
+// afterwards.
 func (c *Client) Directory(ctx context.Context) (Directory, error) {
 	r := request{kind: KindDirectory, method: http.MethodGet, url: c.directoryURL}
 	if err := c.acquire(ctx); err != nil {
@@ -66,7 +68,8 @@ func (c *Client) Directory(ctx context.Context) (Directory, error) {
 	return d, nil
 }
 
-// parseDirectory takes each member by itself, so that an oddity in one, of which Boulder has one on purpose, harms none.
+// parseDirectory takes each member by itself, so that an oddity in one, of which Boulder has one on
+// purpose, harms none.
 func parseDirectory(body []byte) (Directory, error) {
 	members, err := members(body)
 	if err != nil {
@@ -94,7 +97,8 @@ func parseDirectory(body []byte) (Directory, error) {
 
 func parseMeta(members map[string]json.RawMessage) Meta {
 	m := Meta{
-		TermsOfService: outside.Of(textOf(members["termsOfService"])), Website: outside.Of(textOf(members["website"])),
+		TermsOfService:          outside.Of(textOf(members["termsOfService"])),
+		Website:                 outside.Of(textOf(members["website"])),
 		CAAIdentities:           textsOf(members["caaIdentities"], contactsKept),
 		ExternalAccountRequired: truthOf(members["externalAccountRequired"]),
 	}
@@ -115,9 +119,10 @@ func parseMeta(members map[string]json.RawMessage) Meta {
 	return m
 }
 
-// endpoint is a URL of the directory, for a request of this kind. Its error is a NotSent: whatever went wrong with the
-// directory, this request was not sent.
-func (c *Client) endpoint(ctx context.Context, kind string, pick func(Directory) string) (string, error) {
+// endpoint is a URL of the directory, for a request of this kind. Its error is a NotSent: whatever
+// went wrong with the directory, this request was not sent.
+func (c *Client) endpoint(ctx context.Context, kind string,
+	pick func(Directory) string) (string, error) {
 	d, err := c.Directory(ctx)
 	if err != nil {
 		return "", beforehand(kind, c.directoryURL, "reading the directory "+c.directoryURL, err)

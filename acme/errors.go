@@ -9,10 +9,11 @@ import (
 	"orderly/failure"
 )
 
-// NotSent says that nothing of this request reached the CA: the name did not resolve, no connection or TLS session came
-// about, no nonce or directory could be had, the context had ended, or the request was refused here. The state of the CA
-// is what it was. It never wraps a Lost; it can wrap the Problem with which the CA refused a nonce or the directory, so
-// a caller must look for NotSent before it looks for Problem.
+// NotSent says that nothing of this request reached the CA: the name did not resolve, no connection
+// or TLS session came about, no nonce or directory could be had, the context had ended, or the
+// request was refused here. The state of the CA is what it was. It never wraps a Lost; it can wrap
+// the Problem with which the CA refused a nonce or the directory, so a caller must look for NotSent
+// before it looks for Problem.
 type NotSent struct {
 	Kind, URL string
 	Cause     error
@@ -26,13 +27,16 @@ func (e *NotSent) Error() string {
 // Unwrap returns the cause.
 func (e *NotSent) Unwrap() error { return e.Cause }
 
-// Lost says that the request was sent, or may have been, and that no usable answer came back: the connection broke, time
-// ran out, or a 2xx answer had a body or a Location that cannot be used. What the CA did must be found out by looking.
+// Lost says that the request was sent, or may have been, and that no usable answer came back: the
+// connection broke, time ran out, or a 2xx answer had a body or a Location that cannot be used.
+// What the CA did must be found out by looking.
 type Lost struct {
 	Kind, URL string
-	Reply     Reply  // Status is 0 when nothing arrived
-	Location  string // the Location of an answer whose body was unusable: it names the order or account that was made
-	Cause     error
+	Reply     Reply // Status is 0 when nothing arrived
+	// the Location of an answer whose body was unusable: it names the order or account that was
+	// made
+	Location string
+	Cause    error
 }
 
 // Error says which request's answer was lost and how.
@@ -43,8 +47,9 @@ func (e *Lost) Error() string {
 // Unwrap returns the cause.
 func (e *Lost) Unwrap() error { return e.Cause }
 
-// beforehand makes the NotSent of a request that something before it kept from being sent: a nonce or the directory. The
-// Lost of that earlier request is taken off, since to a caller it would say that this one may have been sent.
+// beforehand makes the NotSent of a request that something before it kept from being sent: a nonce
+// or the directory. The Lost of that earlier request is taken off, since to a caller it would say
+// that this one may have been sent.
 func beforehand(kind, target, step string, err error) error {
 	if e, ok := errors.AsType[*NotSent](err); ok {
 		err = e.Cause
@@ -54,7 +59,8 @@ func beforehand(kind, target, step string, err error) error {
 	return &NotSent{Kind: kind, URL: target, Cause: fmt.Errorf("%s: %w", step, err)}
 }
 
-// ended returns why ctx ended, such that errors.Is finds context.Canceled or context.DeadlineExceeded as well.
+// ended returns why ctx ended, such that errors.Is finds context.Canceled or
+// context.DeadlineExceeded as well.
 func ended(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, ctx.Err()) {
@@ -63,8 +69,8 @@ func ended(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ctx.Err(), cause)
 }
 
-// bare takes off the *url.Error, which would repeat method and URL, and prefers the reason of an ended context to the
-// broken connection that was its consequence.
+// bare takes off the *url.Error, which would repeat method and URL, and prefers the reason of an
+// ended context to the broken connection that was its consequence.
 func bare(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ended(ctx)
@@ -75,8 +81,8 @@ func bare(ctx context.Context, err error) error {
 	return err
 }
 
-// Undecided reports whether a request may have been obeyed although no answer says so: its answer was lost, or is a 5xx,
-// which a proxy in front of the CA also sends.
+// Undecided reports whether a request may have been obeyed although no answer says so: its answer
+// was lost, or is a 5xx, which a proxy in front of the CA also sends.
 func Undecided(err error) bool {
 	if _, ok := errors.AsType[*NotSent](err); ok || err == nil {
 		return false

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Bodies are read up to these sizes, in bytes: a CA gone mad must not fill the memory of a small server.
+// Bodies are read up to these sizes, in bytes: a CA gone mad must not fill the memory of a small
+// server.
 const (
 	problemLimit = 64 << 10
 	bodyLimit    = 1 << 20
@@ -37,7 +38,8 @@ type request struct {
 
 func (r request) notSent(err error) error { return &NotSent{Kind: r.kind, URL: r.url, Cause: err} }
 
-// answer is what arrived. With broken set the body is incomplete or too long, and is not to be trusted.
+// answer is what arrived. With broken set the body is incomplete or too long, and is not to be
+// trusted.
 type answer struct {
 	Reply
 	request request
@@ -50,17 +52,20 @@ func (a answer) success() bool { return a.Status/100 == 2 }
 
 func (a answer) lost(err error) error {
 	location, _ := a.location()
-	return &Lost{Kind: a.request.kind, URL: a.request.url, Reply: a.Reply, Location: location, Cause: err}
+	return &Lost{Kind: a.request.kind, URL: a.request.url, Reply: a.Reply, Location: location,
+		Cause: err}
 }
 
-// exchange sends one request, once, and reads the answer, whatever its status. The error is a NotSent or a Lost.
+// exchange sends one request, once, and reads the answer, whatever its status. The error is a
+// NotSent or a Lost.
 func (c *Client) exchange(ctx context.Context, hc *http.Client, r request) (answer, error) {
 	if ctx.Err() != nil {
 		return answer{}, r.notSent(ended(ctx))
 	}
 	start := c.now()
 	a, err := c.send(ctx, hc, r)
-	report := Exchange{Kind: r.kind, Method: r.method, URL: r.url, Status: a.Status, Took: c.now().Sub(start), Date: a.Date, Err: err}
+	report := Exchange{Kind: r.kind, Method: r.method, URL: r.url, Status: a.Status,
+		Took: c.now().Sub(start), Date: a.Date, Err: err}
 	if a.broken != nil {
 		report.Err = a.lost(a.broken)
 	}
@@ -107,7 +112,8 @@ func (c *Client) compose(ctx context.Context, r request) (*http.Request, error) 
 }
 
 func (c *Client) receive(ctx context.Context, r request, resp *http.Response) answer {
-	a := answer{request: r, header: resp.Header, Reply: replyOf(resp.StatusCode, resp.Header, c.now())}
+	a := answer{request: r, header: resp.Header,
+		Reply: replyOf(resp.StatusCode, resp.Header, c.now())}
 	limit := int64(bodyLimit)
 	if !a.success() {
 		limit = problemLimit
@@ -122,9 +128,10 @@ func (c *Client) receive(ctx context.Context, r request, resp *http.Response) an
 	return a
 }
 
-// passage watches one request on its way out, to tell NotSent from Lost. Only a connection that was asked for and never
-// got proves that nothing was sent: between getting one and the first byte there is no moment that net/http reports
-// reliably for both HTTP/1.1 and HTTP/2, so from then on the request counts as sent.
+// passage watches one request on its way out, to tell NotSent from Lost. Only a connection that was
+// asked for and never got proves that nothing was sent: between getting one and the first byte
+// there is no moment that net/http reports reliably for both HTTP/1.1 and HTTP/2, so from then on
+// the request counts as sent.
 type passage struct {
 	asked, got, multiplexed, wrote atomic.Bool
 }
@@ -143,9 +150,10 @@ func (p *passage) trace() *httptrace.ClientTrace {
 
 var errOnlyOnce = errors.New("the connection was reset after the request was sent")
 
-// guard keeps net/http from sending a POST twice. Over HTTP/1.1 it sends one again only if not a byte of it was written
-// to a kept-alive connection, which is what we want of it. Over HTTP/2 it also sends again after a stream was reset with
-// PROTOCOL_ERROR (go.dev/issue/47635), by which time the CA may have processed it.
+// guard keeps net/http from sending a POST twice. Over HTTP/1.1 it sends one again only if not a
+// byte of it was written to a kept-alive connection, which is what we want of it. Over HTTP/2 it
+// also sends again after a stream was reset with PROTOCOL_ERROR (go.dev/issue/47635), by which time
+// the CA may have processed it.
 func (p *passage) guard(req *http.Request) {
 	again := req.GetBody
 	if again == nil {

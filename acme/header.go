@@ -13,7 +13,8 @@ import (
 	"orderly/outside"
 )
 
-// longestWait bounds Retry-After, so that an absurd one can neither overflow nor stop a lineage for good.
+// longestWait bounds Retry-After, so that an absurd one can neither overflow nor stop a lineage for
+// good.
 const longestWait = 366 * 24 * time.Hour
 
 func replyOf(status int, h http.Header, received time.Time) Reply {
@@ -25,13 +26,14 @@ func replyOf(status int, h http.Header, received time.Time) Reply {
 	return r
 }
 
-// retryAfter reads RFC 9110 §10.2.3: seconds, or a date. A date is the CA's word and so is meant by the CA's clock; this
-// machine's is used only where the answer had none.
+// retryAfter reads RFC 9110 §10.2.3: seconds, or a date. A date is the CA's word and so is meant by
+// the CA's clock; this machine's is used only where the answer had none.
 func retryAfter(value string, date, received time.Time) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	if seconds, err := strconv.ParseInt(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
 		most := int64(longestWait / time.Second)
-		return time.Duration(min(max(seconds, 0), most)) * time.Second, true // out of range, it is the nearest int64
+		// out of range, it is the nearest int64
+		return time.Duration(min(max(seconds, 0), most)) * time.Second, true
 	}
 	until, err := http.ParseTime(value)
 	if err != nil {
@@ -43,7 +45,8 @@ func retryAfter(value string, date, received time.Time) (time.Duration, bool) {
 	return min(max(until.Sub(date), 0), longestWait), true
 }
 
-// location is the URL of what the answer says was made. A relative one is taken relative to the request (RFC 9110 §10.2.2).
+// location is the URL of what the answer says was made. A relative one is taken relative to the
+// request (RFC 9110 §10.2.2).
 func (a answer) location() (string, error) {
 	value := a.header.Get("Location")
 	if value == "" {
@@ -67,8 +70,8 @@ func (a answer) links(relation string) []string {
 	return found
 }
 
-// urlIn is a URL that an answer names. A relative one is taken relative to the request: RFC 8555 has none, but CAs behind
-// proxies send them.
+// urlIn is a URL that an answer names. A relative one is taken relative to the request: RFC 8555
+// has none, but CAs behind proxies send them.
 func (a answer) urlIn(arrived string) string {
 	url := addressOf(arrived)
 	if url == "" || strings.Contains(url, "://") {
@@ -80,7 +83,8 @@ func (a answer) urlIn(arrived string) string {
 	return url
 }
 
-// urlsIn is a list of URLs that an answer names; what is no text in it is left out, since it could not be asked for.
+// urlsIn is a list of URLs that an answer names; what is no text in it is left out, since it could
+// not be asked for.
 func (a answer) urlsIn(raw json.RawMessage) []string {
 	var urls []string
 	for _, one := range listOf(raw) {
@@ -118,7 +122,8 @@ func parseLinks(values []string, relation string) []string {
 	return found
 }
 
-// cutLink splits off the first link-value: what stands in <>, its parameters, and what follows the comma after them.
+// cutLink splits off the first link-value: what stands in <>, its parameters, and what follows the
+// comma after them.
 func cutLink(s string) (target, parameters, rest string) {
 	_, s, ok := strings.Cut(s, "<")
 	if !ok {

@@ -13,8 +13,9 @@ type identifier struct {
 	Value string `json:"value"`
 }
 
-// IdentifierOf says as what a name is ordered: an IP address as TypeIP, in the one spelling that RFC 8738 §3 allows, and
-// anything else as TypeDNS, unchanged. An address with a zone means nothing to a CA and so is no address.
+// IdentifierOf says as what a name is ordered: an IP address as TypeIP, in the one spelling that
+// RFC 8738 §3 allows, and anything else as TypeDNS, unchanged. An address with a zone means nothing
+// to a CA and so is no address.
 func IdentifierOf(name string) (kind, value string) {
 	if address, err := netip.ParseAddr(name); err == nil && address.Zone() == "" {
 		return TypeIP, address.String()

@@ -20,8 +20,9 @@ type Key struct {
 	thumbprint string
 }
 
-// NewKey takes an ECDSA key on P-256 (ES256), P-384 (ES384) or P-521 (ES512), or an RSA key of 2048 bits and more (RS256):
-// what certbot's account directories can hold and Boulder knows. Any other is a failure.Error of class Account.
+// NewKey takes an ECDSA key on P-256 (ES256), P-384 (ES384) or P-521 (ES512), or an RSA key of 2048
+// bits and more (RS256): what certbot's account directories can hold and Boulder knows. Any other
+// is a failure.Error of class Account.
 func NewKey(signer crypto.Signer) (*Key, error) {
 	algorithm, ok := algorithmOf(signer)
 	if !ok {
@@ -71,9 +72,10 @@ func (k *Key) public() *jose.JSONWebKey { return k.signer.Public() }
 // KeyAuthorization is what answers a challenge with this token (RFC 8555 §8.1).
 func (k *Key) KeyAuthorization(token string) string { return token + "." + k.thumbprint }
 
-// sign makes the flattened JWS of RFC 8555 §6.2. Without a kid the public key is embedded. An empty payload, which makes
-// a POST-as-GET, must be []byte{}: go-jose leaves the member out for nil, and the CA then rejects the request. Without a
-// nonce it is the inner JWS of a key change, which must have none.
+// sign makes the flattened JWS of RFC 8555 §6.2. Without a kid the public key is embedded. An empty
+// payload, which makes a POST-as-GET, must be []byte{}: go-jose leaves the member out for nil, and
+// the CA then rejects the request. Without a nonce it is the inner JWS of a key change, which must
+// have none.
 func (k *Key) sign(payload []byte, target, nonce, kid string) ([]byte, error) {
 	if payload == nil {
 		payload = []byte{}

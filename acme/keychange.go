@@ -9,9 +9,10 @@ import (
 	"orderly/failure"
 )
 
-// ChangeKey gives the account another key with one POST (RFC 8555 §7.3.5). The next key must be durable before. Afterwards
-// this Account's key is worth nothing: go on with Client.Account(next, url). A Problem of status 409 means that next has an
-// account already, whose URL is Problem.Location. After a Lost, NewAccount with OnlyReturnExisting tells which key counts.
+// ChangeKey gives the account another key with one POST (RFC 8555 §7.3.5). The next key must be
+// durable before. Afterwards this Account's key is worth nothing: go on with Client.Account(next,
+// url). A Problem of status 409 means that next has an account already, whose URL is
+// Problem.Location. After a Lost, NewAccount with OnlyReturnExisting tells which key counts.
 func (a *Account) ChangeKey(ctx context.Context, next *Key) (Reply, error) {
 	target, err := a.client.endpoint(ctx, KindKeyChange, func(d Directory) string { return d.KeyChange })
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Nonces older than nonceAge are not used: Boulder's live longer, but the machine that gave them out may leave the load
-// balancer. More than noncesKept are never at hand; more requests than that are not in the air at once.
+// Nonces older than nonceAge are not used: Boulder's live longer, but the machine that gave them
+// out may leave the load balancer. More than noncesKept are never at hand; more requests than that
+// are not in the air at once.
 const (
 	nonceAge   = 5 * time.Minute
 	noncesKept = 128
@@ -79,15 +80,17 @@ func validNonce(value string) bool {
 
 func isBase64URL(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' &&
+			r != '_'
 	})
 }
 
-// Nonces tells how many unexpired nonces are at hand: that many signed requests need no HEAD before them.
+// Nonces tells how many unexpired nonces are at hand: that many signed requests need no HEAD before
+// them.
 func (c *Client) Nonces() int { return c.nonces.count(c.now()) }
 
-// FetchNonce adds one nonce to those at hand with one HEAD to newNonce (RFC 8555 §7.2). It reads the directory first, if
-// that was not done.
+// FetchNonce adds one nonce to those at hand with one HEAD to newNonce (RFC 8555 §7.2). It reads
+// the directory first, if that was not done.
 func (c *Client) FetchNonce(ctx context.Context) error {
 	value, err := c.fetchNonce(ctx)
 	if err != nil {

@@ -20,20 +20,25 @@ type OrderRequest struct {
 // Order is RFC 8555 §7.1.3.
 type Order struct {
 	Reply
-	URL            string // the Location of newOrder and finalize ("" if they gave none), else what was asked
-	Status         string // pending, ready, processing, valid or invalid; otherwise outside.Odd
-	Expires        time.Time
-	Names          []string // as names are compared (nameOf); in the CA's order; none where it shows none
+	// the Location of newOrder and finalize ("" if they gave none), else what was asked
+	URL     string
+	Status  string // pending, ready, processing, valid or invalid; otherwise outside.Odd
+	Expires time.Time
+	// as names are compared (nameOf); in the CA's order; none where it shows none
+	Names          []string
 	Authorizations []string
 	Finalize       string
 	Certificate    string // "" before the order is valid
 	Profile        string
-	Replaces       string   // echoed; Boulder drops it silently when it hands back an order made without
-	Error          *Problem // nil if the CA gave none; Boulder gives none after a failed validation
+	// echoed; Boulder drops it silently when it hands back an order made without
+	Replaces string
+	Error    *Problem // nil if the CA gave none; Boulder gives none after a failed validation
 }
 
-// NewOrder makes an order, or is handed back one that exists, with one POST. A Lost with a Location still says where the
-// order is; an order without a Location has no URL, and all that is needed to go on with it. Status 201 says nothing about whether the order is new: Boulder answers so for a reused one too.
+// NewOrder makes an order, or is handed back one that exists, with one POST. A Lost with a Location
+// still says where the order is; an order without a Location has no URL, and all that is needed to
+// go on with it. Status 201 says nothing about whether the order is new: Boulder answers so for a
+// reused one too.
 func (a *Account) NewOrder(ctx context.Context, r OrderRequest) (Order, error) {
 	target, err := a.client.endpoint(ctx, KindNewOrder, func(d Directory) string { return d.NewOrder })
 	if err != nil {
@@ -64,8 +69,9 @@ func (a *Account) NewOrder(ctx context.Context, r OrderRequest) (Order, error) {
 	return o, err
 }
 
-// TakesOrders finds out whether the CA answers newOrder, with a POST-as-GET of it, of which no CA can make an order: nil says
-// that it refused this in words of its own. Where newOrder itself has no answer, to ask this costs less than another order.
+// TakesOrders finds out whether the CA answers newOrder, with a POST-as-GET of it, of which no CA
+// can make an order: nil says that it refused this in words of its own. Where newOrder itself has
+// no answer, to ask this costs less than another order.
 func (a *Account) TakesOrders(ctx context.Context) error {
 	target, err := a.client.endpoint(ctx, KindNewOrder, func(d Directory) string { return d.NewOrder })
 	if err != nil {
@@ -92,7 +98,8 @@ func (a *Account) Order(ctx context.Context, url string) (Order, error) {
 	return parseOrder(got, url)
 }
 
-// Finalize sends the CSR to an order's Finalize URL with one POST. The certificate may take longer: Order tells.
+// Finalize sends the CSR to an order's Finalize URL with one POST. The certificate may take longer:
+// Order tells.
 func (a *Account) Finalize(ctx context.Context, url string, csrDER []byte) (Order, error) {
 	payload, err := json.Marshal(map[string]string{"csr": base64.RawURLEncoding.EncodeToString(csrDER)})
 	if err != nil {
@@ -106,7 +113,8 @@ func (a *Account) Finalize(ctx context.Context, url string, csrDER []byte) (Orde
 	return parseOrder(got, location)
 }
 
-// parseOrder needs a status, and one more of an order's members, lest an account be taken for an order.
+// parseOrder needs a status, and one more of an order's members, lest an account be taken for an
+// order.
 func parseOrder(a answer, url string) (Order, error) {
 	object, err := a.object()
 	if err != nil {
@@ -128,7 +136,8 @@ func parseOrder(a answer, url string) (Order, error) {
 	return o, nil
 }
 
-// identifiersOf are the names of an order. One that cannot be read is an odd word, which equals nothing that was ordered.
+// identifiersOf are the names of an order. One that cannot be read is an odd word, which equals
+// nothing that was ordered.
 func identifiersOf(raw json.RawMessage) []string {
 	var names []string
 	for _, one := range listOf(raw) {
@@ -143,7 +152,8 @@ func identifiersOf(raw json.RawMessage) []string {
 	return names
 }
 
-// parseTime is zero for what is no RFC 3339 time, since a CA's slip in a date must not hide the object around it.
+// parseTime is zero for what is no RFC 3339 time, since a CA's slip in a date must not hide the
+// object around it.
 func parseTime(s string) time.Time {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"net/http"
 )
 
-// nonceRetries is how often a request goes again because its nonce was refused, before badNonce is the answer.
+// nonceRetries is how often a request goes again because its nonce was refused, before badNonce is
+// the answer.
 const nonceRetries = 5
 
 // signed is one signed request: what, where to, by whom.
@@ -20,8 +21,9 @@ type signed struct {
 
 func (s signed) notSent(err error) error { return &NotSent{Kind: s.kind, URL: s.url, Cause: err} }
 
-// post sends a signed request and returns an answer that is a success and has its whole body. A refused nonce is the one
-// answer after which the request goes again, because RFC 8555 §6.5 has the CA check it before it does anything.
+// post sends a signed request and returns an answer that is a success and has its whole body. A
+// refused nonce is the one answer after which the request goes again, because RFC 8555 §6.5 has the
+// CA check it before it does anything.
 func (c *Client) post(ctx context.Context, s signed) (answer, error) {
 	if err := c.permit(s.kind, s.url); err != nil {
 		return answer{}, s.notSent(err)
@@ -48,10 +50,12 @@ func (c *Client) postWith(ctx context.Context, s signed, nonce string) (answer, 
 	if err != nil {
 		return answer{}, s.notSent(fmt.Errorf("signing: %w", err))
 	}
-	return c.exchange(ctx, &c.opaque, request{kind: s.kind, method: http.MethodPost, url: s.url, body: body, accept: s.accept})
+	return c.exchange(ctx, &c.opaque,
+		request{kind: s.kind, method: http.MethodPost, url: s.url, body: body, accept: s.accept})
 }
 
-// renewNonce forgets the nonces at hand, which are as old as the refused one, for the one that came with the refusal.
+// renewNonce forgets the nonces at hand, which are as old as the refused one, for the one that came
+// with the refusal.
 func (c *Client) renewNonce(ctx context.Context, fresh string) (string, error) {
 	c.nonces.empty()
 	if validNonce(fresh) {

@@ -10,19 +10,27 @@ import (
 	"orderly/outside"
 )
 
-// Problem is an answer that is no success: status 400 and above, or a redirect, none of which is followed. It also stands
-// for the error of a challenge or an order, with the status the CA wrote into it.
+// Problem is an answer that is no success: status 400 and above, or a redirect, none of which is
+// followed. It also stands for the error of a challenge or an order, with the status the CA wrote
+// into it.
 type Problem struct {
 	Reply
-	Type        string       // without "urn:ietf:params:acme:error:"; "" if there was none
-	Title       outside.Text //
-	Detail      outside.Text // never empty; made from the status when the CA said nothing
-	Link        string       // the page a person is sent to, which Detail may have cut in two: see page; "" if none
-	Location    string       // of a 409 to a key change: the account that has the key already (RFC 8555 §7.3.5); "" otherwise
+	Type   string       // without "urn:ietf:params:acme:error:"; "" if there was none
+	Title  outside.Text //
+	Detail outside.Text // never empty; made from the status when the CA said nothing
+	// the page a person is sent to, which Detail may have cut in two: see page; "" if none
+	Link string
+	// of a 409 to a key change: the account that has the key already (RFC 8555 §7.3.5); ""
+	// otherwise
+	Location    string
 	Subproblems []Subproblem // RFC 8555 §6.7.1; at most 200
-	Document    bool         // whether the CA sent a problem document; a proxy before it sends HTML, or nothing
-	Page        bool         // neither a problem document nor a nonce: something before the CA answered, and not the CA itself
-	Algorithms  []string     // of a badSignatureAlgorithm: those that the CA takes (RFC 8555 §6.2); at most 20
+	// whether the CA sent a problem document; a proxy before it sends HTML, or nothing
+	Document bool
+	// neither a problem document nor a nonce: something before the CA answered, and not the CA
+	// itself
+	Page bool
+	// of a badSignatureAlgorithm: those that the CA takes (RFC 8555 §6.2); at most 20
+	Algorithms []string
 }
 
 // Subproblem is what is wrong with one of several names.
@@ -35,8 +43,8 @@ type Subproblem struct {
 // namesSaid is how many of the names with a reason of their own an error tells.
 const namesSaid = 10
 
-// Error is the status, the type and the detail, then what is wrong with single names, and the page where more is to be read:
-// "429 rateLimited: too many …".
+// Error is the status, the type and the detail, then what is wrong with single names, and the page
+// where more is to be read: "429 rateLimited: too many …".
 func (p *Problem) Error() string {
 	text := p.Detail.String()
 	if p.Type != "" {
@@ -63,16 +71,17 @@ func (p *Problem) Error() string {
 	return text
 }
 
-// IsType reports whether the CA gave this type of RFC 8555 §6.7, without its prefix, such as "rateLimited". It is false
-// for a nil Problem.
+// IsType reports whether the CA gave this type of RFC 8555 §6.7, without its prefix, such as
+// "rateLimited". It is false for a nil Problem.
 func (p *Problem) IsType(t string) bool { return p != nil && p.Type == t }
 
-// Undecided reports whether the CA may have done what it was asked in spite of this answer: a 5xx, which a proxy in front
-// of it also sends when the CA was merely slow.
+// Undecided reports whether the CA may have done what it was asked in spite of this answer: a 5xx,
+// which a proxy in front of it also sends when the CA was merely slow.
 func (p *Problem) Undecided() bool { return p.Status >= 500 }
 
-// problem is nil for a success, and otherwise what the answer says went wrong. A document is known by what is in it and not
-// by its content type, which gateways and CAs get wrong: a badNonce that was not read would end the run.
+// problem is nil for a success, and otherwise what the answer says went wrong. A document is known
+// by what is in it and not by its content type, which gateways and CAs get wrong: a badNonce that
+// was not read would end the run.
 func (a answer) problem() *Problem {
 	if a.success() {
 		return nil
@@ -96,8 +105,8 @@ func (a answer) problem() *Problem {
 	return p
 }
 
-// page is where a person learns what is to be done: the instance of the problem (RFC 8555 §7.3.3), else the new terms, else
-// what the detail names.
+// page is where a person learns what is to be done: the instance of the problem (RFC 8555 §7.3.3),
+// else the new terms, else what the detail names.
 func (a answer) page(named string) string {
 	found, _ := members(a.body)
 	pages := []string{textOf(found["instance"])}
@@ -120,8 +129,9 @@ func statusText(status int) string {
 	return text
 }
 
-// parseProblem reads RFC 9457 and RFC 8555 §6.7, taking each member by itself: one of an unexpected kind must not hide
-// the others. Document is false for what is no JSON object, or one without any of a problem's members.
+// parseProblem reads RFC 9457 and RFC 8555 §6.7, taking each member by itself: one of an unexpected
+// kind must not hide the others. Document is false for what is no JSON object, or one without any
+// of a problem's members.
 func parseProblem(body []byte) *Problem {
 	members, _ := members(body)
 	detail := textOf(members["detail"])
@@ -178,14 +188,15 @@ func shortType(t string) string {
 	if t == "about:blank" {
 		return ""
 	}
-	for _, prefix := range []string{errorPrefix, "urn:acme:error:"} { // the second is of RFC 8555's drafts
+	// the second is of RFC 8555's drafts
+	for _, prefix := range []string{errorPrefix, "urn:acme:error:"} {
 		t = strings.TrimPrefix(t, prefix)
 	}
 	return wordOf("type", t)
 }
 
-// firstLink finds the page a person is sent to: the limit that was reached, or Boulder's page to unpause a name, whose
-// URL carries a token too long for a cleaned detail.
+// firstLink finds the page a person is sent to: the limit that was reached, or Boulder's page to
+// unpause a name, whose URL carries a token too long for a cleaned detail.
 func firstLink(detail string) string {
 	at := strings.Index(detail, "https://")
 	if at < 0 {

@@ -15,17 +15,20 @@ import (
 	"orderly/failure"
 )
 
-// RenewalInfo is when the CA would like a certificate to be renewed (RFC 9773 §4.2). Start is before End; both may have
-// passed, which means: at once. Its Reply's RetryAfter says when to ask again.
+// RenewalInfo is when the CA would like a certificate to be renewed (RFC 9773 §4.2). Start is
+// before End; both may have passed, which means: at once. Its Reply's RetryAfter says when to ask
+// again.
 type RenewalInfo struct {
 	Reply
-	Start, End     time.Time
-	ExplanationURL string // a page that says why, http or https, to be shown to a person and never fetched; "" for none
+	Start, End time.Time
+	// a page that says why, http or https, to be shown to a person and never fetched; "" for none
+	ExplanationURL string
 }
 
-// RenewalInfo asks when the certificate with this RenewalID should be renewed, with one GET that is not signed. An error of
-// any kind says nothing about the certificate: decide without. Retry-After stands in Problem.Reply and Lost.Reply as well.
-// A CA whose Directory.RenewalInfo is empty has none to tell, which is a NotSent.
+// RenewalInfo asks when the certificate with this RenewalID should be renewed, with one GET that is
+// not signed. An error of any kind says nothing about the certificate: decide without. Retry-After
+// stands in Problem.Reply and Lost.Reply as well. A CA whose Directory.RenewalInfo is empty has
+// none to tell, which is a NotSent.
 func (c *Client) RenewalInfo(ctx context.Context, id string) (RenewalInfo, error) {
 	target, err := c.endpoint(ctx, KindRenewalInfo, func(d Directory) string { return d.RenewalInfo })
 	if err != nil {
@@ -54,7 +57,8 @@ func (c *Client) RenewalInfo(ctx context.Context, id string) (RenewalInfo, error
 	return info, nil
 }
 
-// parseRenewalInfo keeps RFC 9773 §4.2: a window that does not begin before it ends counts as no answer.
+// parseRenewalInfo keeps RFC 9773 §4.2: a window that does not begin before it ends counts as no
+// answer.
 func parseRenewalInfo(body []byte) (RenewalInfo, error) {
 	members, _ := members(body)
 	var window map[string]json.RawMessage
@@ -85,8 +89,9 @@ func presentable(text string) string {
 	return text
 }
 
-// RenewalID is the identifier of a certificate in renewal information and in an order's `replaces` (RFC 9773 §4.1): its
-// authority key identifier and its serial number, "" for a certificate without the former.
+// RenewalID is the identifier of a certificate in renewal information and in an order's `replaces`
+// (RFC 9773 §4.1): its authority key identifier and its serial number, "" for a certificate without
+// the former.
 func RenewalID(leaf *x509.Certificate) string {
 	if len(leaf.AuthorityKeyId) == 0 || leaf.SerialNumber == nil {
 		return ""

@@ -17,10 +17,11 @@ const (
 	handshakeTimeout = 10 * time.Second
 )
 
-// HTTPClient makes the client that Options.HTTP wants. TLS roots are the system's and those in the PEM files named by
-// SSL_CERT_FILE and REQUESTS_CA_BUNDLE (which certbot obeys); one that cannot be read or holds no certificate is a
-// failure.Error of class Config. Proxies are those of HTTPS_PROXY and NO_PROXY as net/http reads them. Connections are
-// kept alive, HTTP/2 is used where the CA speaks it, and nothing about verifying the CA's certificate can be turned off.
+// HTTPClient makes the client that Options.HTTP wants. TLS roots are the system's and those in the
+// PEM files named by SSL_CERT_FILE and REQUESTS_CA_BUNDLE (which certbot obeys); one that cannot be
+// read or holds no certificate is a failure.Error of class Config. Proxies are those of HTTPS_PROXY
+// and NO_PROXY as net/http reads them. Connections are kept alive, HTTP/2 is used where the CA
+// speaks it, and nothing about verifying the CA's certificate can be turned off.
 func HTTPClient(getenv func(string) string) (*http.Client, error) {
 	trust, err := newTrust(getenv)
 	if err != nil {
@@ -28,15 +29,16 @@ func HTTPClient(getenv func(string) string) (*http.Client, error) {
 	}
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
 	t := &http.Transport{
-		Proxy:                  http.ProxyFromEnvironment,
-		DialContext:            dialer.DialContext,
-		DialTLSContext:         (&tlsDialer{dialer, trust}).dial,
-		TLSHandshakeTimeout:    handshakeTimeout,
-		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           32,
-		MaxIdleConnsPerHost:    8,
-		MaxConnsPerHost:        16,
-		IdleConnTimeout:        30 * time.Second, // below what servers allow, so that a dead connection is rarely tried
+		Proxy:               http.ProxyFromEnvironment,
+		DialContext:         dialer.DialContext,
+		DialTLSContext:      (&tlsDialer{dialer, trust}).dial,
+		TLSHandshakeTimeout: handshakeTimeout,
+		ForceAttemptHTTP2:   true,
+		MaxIdleConns:        32,
+		MaxIdleConnsPerHost: 8,
+		MaxConnsPerHost:     16,
+		// below what servers allow, so that a dead connection is rarely tried
+		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
 	proxied, err := behindProxy()
@@ -44,14 +46,15 @@ func HTTPClient(getenv func(string) string) (*http.Client, error) {
 		return nil, err
 	}
 	if proxied {
-		// Through a proxy net/http does not call DialTLSContext, and its own configuration has one pool only.
+		// Through a proxy net/http does not call DialTLSContext, and its own configuration has one
+		// pool only.
 		t.TLSClientConfig = &tls.Config{RootCAs: trust.all(), MinVersion: tls.VersionTLS12}
 	}
 	return &http.Client{Transport: t}, nil
 }
 
-// behindProxy reports whether HTTPS requests may go through a proxy. The error keeps the value to itself: it may hold a
-// password.
+// behindProxy reports whether HTTPS requests may go through a proxy. The error keeps the value to
+// itself: it may hold a password.
 func behindProxy() (bool, error) {
 	request := &http.Request{URL: &url.URL{Scheme: "https", Host: "ca.invalid"}}
 	proxy, err := http.ProxyFromEnvironment(request)
@@ -61,9 +64,10 @@ func behindProxy() (bool, error) {
 	return proxy != nil, nil
 }
 
-// tlsDialer makes TLS connections, trusting the quick roots first. What they accept all roots accept, since they are
-// among them; what they refuse is tried again with all, whose verdict stands. So the crypto/tls verification is never
-// replaced, and the 8 to 18 ms of CPU time that loading a system's roots takes are spent only where needed.
+// tlsDialer makes TLS connections, trusting the quick roots first. What they accept all roots
+// accept, since they are among them; what they refuse is tried again with all, whose verdict
+// stands. So the crypto/tls verification is never replaced, and the 8 to 18 ms of CPU time that
+// loading a system's roots takes are spent only where needed.
 type tlsDialer struct {
 	dialer *net.Dialer
 	trust  *trust
@@ -74,7 +78,8 @@ func (d *tlsDialer) dial(ctx context.Context, network, addr string) (net.Conn, e
 	if err != nil {
 		return nil, err
 	}
-	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	config := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"}}
 	if config.RootCAs = d.trust.quick(); config.RootCAs != nil {
 		conn, err := d.handshake(ctx, network, addr, config)
 		if _, refused := errors.AsType[*tls.CertificateVerificationError](err); !refused {
@@ -90,7 +95,8 @@ func (d *tlsDialer) dial(ctx context.Context, network, addr string) (net.Conn, e
 	return conn, err
 }
 
-func (d *tlsDialer) handshake(ctx context.Context, network, addr string, config *tls.Config) (net.Conn, error) {
+func (d *tlsDialer) handshake(ctx context.Context, network, addr string,
+	config *tls.Config) (net.Conn, error) {
 	raw, err := d.dialer.DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err

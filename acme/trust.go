@@ -13,9 +13,11 @@ import (
 	"orderly/failure"
 )
 
-// trust holds the TLS roots in two pools: a quick one that often suffices, and all of them. Each is loaded at most once.
+// trust holds the TLS roots in two pools: a quick one that often suffices, and all of them. Each is
+// loaded at most once.
 type trust struct {
-	quickFails atomic.Bool // the quick pool did not verify what all roots verified: it is not tried again
+	// the quick pool did not verify what all roots verified: it is not tried again
+	quickFails atomic.Bool
 	few, all   func() *x509.CertPool
 }
 
@@ -27,8 +29,9 @@ func (t *trust) quick() *x509.CertPool {
 	return t.few()
 }
 
-// newTrust reads the files that the environment names. The quick pool is what stands in them or, without them, the
-// system's bundle file alone: Go reads every file in /etc/ssl/certs beside it, which takes five times as long.
+// newTrust reads the files that the environment names. The quick pool is what stands in them or,
+// without them, the system's bundle file alone: Go reads every file in /etc/ssl/certs beside it,
+// which takes five times as long.
 func newTrust(getenv func(string) string) (*trust, error) {
 	var named [][]byte
 	pool := x509.NewCertPool()
@@ -63,8 +66,9 @@ func addBundle(pool *x509.CertPool, variable, path string) ([]byte, error) {
 	return data, nil
 }
 
-// everyRoot is what Go takes for the system's roots, with the named files added. Go lets SSL_CERT_FILE replace the
-// system's bundle, so that is added too: a private CA's root in the environment must not cut off the public ones.
+// everyRoot is what Go takes for the system's roots, with the named files added. Go lets
+// SSL_CERT_FILE replace the system's bundle, so that is added too: a private CA's root in the
+// environment must not cut off the public ones.
 func everyRoot(named [][]byte) *x509.CertPool {
 	roots, err := x509.SystemCertPool()
 	if err != nil {
@@ -83,15 +87,18 @@ func poolOf(pool *x509.CertPool, bundles [][]byte) *x509.CertPool {
 	return pool
 }
 
-// systemBundle is the first of the files where Go looks for the system's roots (crypto/x509, root_linux.go, root_bsd.go).
+// systemBundle is the first of the files where Go looks for the system's roots (crypto/x509,
+// root_linux.go, root_bsd.go).
 func systemBundle() [][]byte {
 	paths := []string{
-		"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/pki/tls/cacert.pem",
+		"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+		"/etc/ssl/ca-bundle.pem", "/etc/pki/tls/cacert.pem",
 		"/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem", "/etc/ssl/cert.pem",
 	}
 	if runtime.GOOS != "linux" {
 		paths = []string{
-			"/usr/local/etc/ssl/cert.pem", "/etc/ssl/cert.pem", "/usr/local/share/certs/ca-root-nss.crt", "/etc/openssl/certs/ca-certificates.crt",
+			"/usr/local/etc/ssl/cert.pem", "/etc/ssl/cert.pem",
+			"/usr/local/share/certs/ca-root-nss.crt", "/etc/openssl/certs/ca-certificates.crt",
 		}
 	}
 	for _, path := range paths {
@@ -102,8 +109,9 @@ func systemBundle() [][]byte {
 	return nil
 }
 
-// distrusted gives the refusal of a server's certificate its sentence and its remedy; any other error stays as it is. The
-// class is that of a CA that cannot be reached, since nothing tells a private CA from a captive portal.
+// distrusted gives the refusal of a server's certificate its sentence and its remedy; any other
+// error stays as it is. The class is that of a CA that cannot be reached, since nothing tells a
+// private CA from a captive portal.
 func distrusted(target string, err error) error {
 	refusal, ok := errors.AsType[*tls.CertificateVerificationError](err)
 	if !ok {

@@ -1,6 +1,7 @@
-// Package hook runs the shell commands that a person gave for moments of an issuance, as certbot does: by /bin/sh -c. It
-// must never wait for one for ever, never let what it prints fill the memory, never leave it running when told to
-// end, and never leave it running behind a run that was killed.
+// Package hook runs the shell commands that a person gave for moments of an issuance, as certbot
+// does: by /bin/sh -c. It must never wait for one for ever, never let what it prints fill the
+// memory, never leave it running when told to end, and never leave it running behind a run that was
+// killed.
 package hook
 
 import (
@@ -23,11 +24,12 @@ const lastBreath = 300 * time.Millisecond
 // mostOutput is how much of a hook's output is kept, in bytes.
 const mostOutput = 16 << 10
 
-// abandonAfter is how long a hook that was told to end, and then killed, is waited for. One that hangs in a file system that
-// does not answer cannot be killed, and must not keep us.
+// abandonAfter is how long a hook that was told to end, and then killed, is waited for. One that
+// hangs in a file system that does not answer cannot be killed, and must not keep us.
 const abandonAfter = 2 * lastBreath
 
-// Output keeps the beginning of what is written to it: a hook that never stops talking must not fill the memory.
+// Output keeps the beginning of what is written to it: a hook that never stops talking must not
+// fill the memory.
 type Output struct {
 	mu   sync.Mutex // a hook that was abandoned may still write
 	kept []byte
@@ -48,10 +50,11 @@ func (o *Output) String() string {
 	return string(o.kept)
 }
 
-// Run runs command in a process group of its own, with env beside this process's environment, and waits for it. The end of
-// ctx, and Patience, end the whole group; so does the death of this process, whatever kills it: a hook that went on would be
-// begun again beside itself. What wants to live longer leaves the group, as daemons do, or is started before the hook ends.
-// An *exec.ExitError says that it ended with another code than 0, or by a signal.
+// Run runs command in a process group of its own, with env beside this process's environment, and
+// waits for it. The end of ctx, and Patience, end the whole group; so does the death of this
+// process, whatever kills it: a hook that went on would be begun again beside itself. What wants to
+// live longer leaves the group, as daemons do, or is started before the hook ends. An
+// *exec.ExitError says that it ended with another code than 0, or by a signal.
 func Run(ctx context.Context, command string, env []string, stdout, stderr io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
@@ -68,7 +71,9 @@ func Run(ctx context.Context, command string, env []string, stdout, stderr io.Wr
 	}
 	err := wait(ctx, cmd, group)
 	if errors.Is(err, exec.ErrWaitDelay) && ctx.Err() == nil {
-		return nil // the hook itself ended well; what it started in the background speaks to nobody from now on
+		// the hook itself ended well; what it started in the background speaks to nobody from now
+		// on
+		return nil
 	}
 	return err
 }
@@ -87,14 +92,16 @@ func wait(ctx context.Context, cmd *exec.Cmd, group int) error {
 	go func() { ended <- cmd.Wait() }()
 	abandoned := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		time.AfterFunc(lastBreath, func() { _ = syscall.Kill(-leader(group, cmd), syscall.SIGKILL) }) // it may be deaf to SIGTERM
+		// it may be deaf to SIGTERM
+		time.AfterFunc(lastBreath, func() { _ = syscall.Kill(-leader(group, cmd), syscall.SIGKILL) })
 		time.AfterFunc(abandonAfter, func() { close(abandoned) })
 	})
 	defer stop()
 	select {
 	case err := <-ended:
 		if ctx.Err() != nil {
-			_ = syscall.Kill(-leader(group, cmd), syscall.SIGKILL) // what the shell started may be deaf to SIGTERM
+			// what the shell started may be deaf to SIGTERM
+			_ = syscall.Kill(-leader(group, cmd), syscall.SIGKILL)
 		}
 		return err
 	case <-abandoned:
@@ -102,12 +109,13 @@ func wait(ctx context.Context, cmd *exec.Cmd, group int) error {
 	}
 }
 
-// watcher ends its process group when its standard input is closed: when the process that holds the other end is dead. It is
-// the shell's work, so that nothing of us is executed anew for it.
+// watcher ends its process group when its standard input is closed: when the process that holds the
+// other end is dead. It is the shell's work, so that nothing of us is executed anew for it.
 const watcher = `trap '' TERM; read -r never; kill -TERM 0; sleep 1; kill -KILL 0`
 
-// watch starts a watcher and returns its process group, for the hook to join. A host on which that fails (0) has hooks that
-// outlive a killed run, as they do under certbot; that is no reason not to run them.
+// watch starts a watcher and returns its process group, for the hook to join. A host on which that
+// fails (0) has hooks that outlive a killed run, as they do under certbot; that is no reason not to
+// run them.
 func watch() (group int, release func()) {
 	read, write, err := os.Pipe()
 	if err != nil {

@@ -8,7 +8,8 @@ const (
 	DNS01  = "dns-01"
 )
 
-// FullName is the authorization's name as orders have it: the CA shows the one of a wildcard without "*.".
+// FullName is the authorization's name as orders have it: the CA shows the one of a wildcard
+// without "*.".
 func (a *Authorization) FullName() string {
 	if a.Wildcard && !strings.HasPrefix(a.Name, "*.") {
 		return "*." + a.Name

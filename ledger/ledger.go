@@ -1,10 +1,12 @@
-// Package ledger is what Orderly knows: accounts, orders, their authorizations and challenges, certificates, runs, and an
-// append-only event for every step taken. It defines the records and the contract of a store; sub-packages implement it
-// for SQLite (one server) and share one conformance suite (ledgertest).
+// Package ledger is what Orderly knows: accounts, orders, their authorizations and challenges,
+// certificates, runs, and an append-only event for every step taken. It defines the records and the
+// contract of a store; sub-packages implement it for SQLite (one server) and share one conformance
+// suite (ledgertest).
 //
-// The ledger is the account's only inventory where the CA shows none (Boulder has no `orders` list), so it must never lose
-// an answer that arrived, never hold secrets in clear (keys are files beside it; it knows path and hash), and never decide
-// anything: what to do next is package order's business.
+// The ledger is the account's only inventory where the CA shows none (Boulder has no `orders`
+// list), so it must never lose an answer that arrived, never hold secrets in clear (keys are files
+// beside it; it knows path and hash), and never decide anything: what to do next is package order's
+// business.
 package ledger
 
 import (
@@ -42,29 +44,34 @@ type Store interface {
 	Order(ctx context.Context, id int64) (*Order, error)
 	// Orders returns the orders that match, oldest first, with their authorizations.
 	Orders(ctx context.Context, f OrderFilter) ([]*Order, error)
-	// Pending returns every authorization that is not final and has not expired at now, every phantom, every newOrder that has
-	// no answer, and every pending order of which no authorization is known, by expiry.
+	// Pending returns every authorization that is not final and has not expired at now, every
+	// phantom, every newOrder that has no answer, and every pending order of which no authorization
+	// is known, by expiry.
 	Pending(ctx context.Context, now time.Time) ([]Pending, error)
-	// Events returns the events of one order, or of all when order is 0, oldest first, at most limit (0: no limit).
+	// Events returns the events of one order, or of all when order is 0, oldest first, at most
+	// limit (0: no limit).
 	Events(ctx context.Context, order int64, limit int) ([]Event, error)
 	// Certificate returns the newest certificate of a lineage, or ErrNone.
 	Certificate(ctx context.Context, lineage string) (*Certificate, error)
-	// Issued reports whether a certificate for exactly the name set with this NameKey was issued to an
-	// account after a moment, whatever lineage it was for.
+	// Issued reports whether a certificate for exactly the name set with this NameKey was issued to
+	// an account after a moment, whatever lineage it was for.
 	Issued(ctx context.Context, account int64, nameKey string, since time.Time) (bool, error)
 
 	// Standing returns what is known about a lineage's failures; the zero Standing when nothing is.
 	Standing(ctx context.Context, lineage string) (Standing, error)
-	// Charges returns what the CA charged an account for any of the names since a moment, oldest first.
+	// Charges returns what the CA charged an account for any of the names since a moment, oldest
+	// first.
 	Charges(ctx context.Context, account int64, names []string, since time.Time) ([]Charge, error)
-	// Holds returns the holds of an account that have not ended at now, and those that do not end by
-	// themselves; account 0 is every one.
+	// Holds returns the holds of an account that have not ended at now, and those that do not end
+	// by themselves; account 0 is every one.
 	Holds(ctx context.Context, account int64, now time.Time) ([]Hold, error)
 
-	// Buckets returns the rate-limit buckets of an account, by name and key; of all accounts when account is 0.
+	// Buckets returns the rate-limit buckets of an account, by name and key; of all accounts when
+	// account is 0.
 	Buckets(ctx context.Context, account int64) ([]Bucket, error)
-	// BucketsOf returns those of the named buckets that an account has, by name and key. It costs what
-	// they cost, however many buckets there are: one per name set adds up to hundreds of thousands.
+	// BucketsOf returns those of the named buckets that an account has, by name and key. It costs
+	// what they cost, however many buckets there are: one per name set adds up to hundreds of
+	// thousands.
 	BucketsOf(ctx context.Context, account int64, buckets []limit.Bucket) ([]Bucket, error)
 
 	// Runs returns runs, newest first, at most limit (0: no limit).
@@ -91,11 +98,12 @@ var (
 	ErrLost = errors.New("another process has taken over meanwhile")
 )
 
-// Change is what one Commit writes. Records without an id are inserted and get one. Orders with an id are updated, except
-// for what an order is: account, lineage, names, profile and time of creation. Authorizations left out of an order stay as
-// they are. A run, task or authorization with an id that is not there (or is another order's) answers ErrNone. Names must
-// not be empty or contain commas; texts in a Request must be UTF-8, those of its Payload too (for other bytes encoding/json
-// writes an escaped U+FFFD), or Commit refuses them.
+// Change is what one Commit writes. Records without an id are inserted and get one. Orders with an
+// id are updated, except for what an order is: account, lineage, names, profile and time of
+// creation. Authorizations left out of an order stay as they are. A run, task or authorization with
+// an id that is not there (or is another order's) answers ErrNone. Names must not be empty or
+// contain commas; texts in a Request must be UTF-8, those of its Payload too (for other bytes
+// encoding/json writes an escaped U+FFFD), or Commit refuses them.
 type Change struct {
 	Account     *Account     // inserted or updated, by server and URL
 	Run         *Run         // inserted (ID 0) or updated
@@ -111,10 +119,10 @@ type Change struct {
 	Guards      []Guard      // of the locks under which it is written; see Guard
 }
 
-// Guard is what a lock gave its holder that can be lost, as a lease can: with each holder of Key the
-// Fence grows. A Commit with a Guard is refused with ErrLost once a Commit carried a newer fence of its
-// key, so that a holder who does not know yet that the lock is another's writes nothing behind its back.
-// A lock of this host's kernel dies with its process and needs none.
+// Guard is what a lock gave its holder that can be lost, as a lease can: with each holder of Key
+// the Fence grows. A Commit with a Guard is refused with ErrLost once a Commit carried a newer
+// fence of its key, so that a holder who does not know yet that the lock is another's writes
+// nothing behind its back. A lock of this host's kernel dies with its process and needs none.
 type Guard struct {
 	Key   string
 	Fence int64
@@ -122,9 +130,9 @@ type Guard struct {
 
 // Empty reports whether there is nothing to write.
 func (c *Change) Empty() bool {
-	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil && len(c.Standings) == 0 &&
-		len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 && len(c.Events) == 0 && len(c.Revocations) == 0 &&
-		len(c.Tasks) == 0
+	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil &&
+		len(c.Standings) == 0 && len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 &&
+		len(c.Events) == 0 && len(c.Revocations) == 0 && len(c.Tasks) == 0
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.
@@ -134,10 +142,12 @@ type Account struct {
 	KeyID     string `json:"key_id"` // certbot's account id: MD5 of the public key's PEM
 	URL       string `json:"url"`
 	OrdersURL string `json:"orders_url,omitempty"` // RFC 8555 §7.1.2.1; Boulder has none
-	// UnlistedAt is when that list was found to be of no use, or not to be there; it is done without for a while.
+	// UnlistedAt is when that list was found to be of no use, or not to be there; it is done
+	// without for a while.
 	UnlistedAt time.Time `json:"unlisted_at,omitzero"`
 	CreatedAt  time.Time `json:"created_at"`
-	// ShowsProcessing: this CA was once seen to show a challenge as `processing` (RFC 8555 §7.1.6), so that one it shows as
-	// `pending` was certainly not answered. Boulder never does. Once true it stays true.
+	// ShowsProcessing: this CA was once seen to show a challenge as `processing` (RFC 8555 §7.1.6),
+	// so that one it shows as `pending` was certainly not answered. Boulder never does. Once true
+	// it stays true.
 	ShowsProcessing bool `json:"shows_processing,omitempty"`
 }

@@ -8,34 +8,41 @@ import (
 	"time"
 )
 
-// State says how far an order has come. It is written before and after each state-changing request, so whatever process
-// reads it next knows what may have happened at the CA.
+// State says how far an order has come. It is written before and after each state-changing request,
+// so whatever process reads it next knows what may have happened at the CA.
 type State string
 
-// The states. The first five are live: the order may still become a certificate and no second one may be made for it.
+// The states. The first five are live: the order may still become a certificate and no second one
+// may be made for it.
 const (
-	// Creating: newOrder was about to be sent, or was sent and its answer is not known. CreateSentAt says when.
+	// Creating: newOrder was about to be sent, or was sent and its answer is not known.
+	// CreateSentAt says when.
 	Creating State = "creating"
 	// PendingState: the CA has the order; authorizations are to be answered or are being validated.
 	PendingState State = "pending"
-	// Ready: every authorization is valid; the order waits for finalize. An order that was superseded rests here, settled,
-	// and is taken up again if its names are asked for once more before it expires.
+	// Ready: every authorization is valid; the order waits for finalize. An order that was
+	// superseded rests here, settled, and is taken up again if its names are asked for once more
+	// before it expires.
 	Ready State = "ready"
 	// Processing: finalize was about to be sent, or was sent. The key and the CSR are on disk.
 	Processing State = "processing"
-	// Valid: the CA has issued. The certificate is downloaded (then it is in the order row) or not yet; it is not in place.
+	// Valid: the CA has issued. The certificate is downloaded (then it is in the order row) or not
+	// yet; it is not in place.
 	Valid State = "valid"
 
-	// Installed: the certificate is in place and its deploy hooks are done once DeployedAt is set. Final.
+	// Installed: the certificate is in place and its deploy hooks are done once DeployedAt is set.
+	// Final.
 	Installed State = "installed"
-	// SupersededState: the CA issued, but something newer had taken the certificate's place on this host, so that it was
-	// left aside and no hook ran for it. Final.
+	// SupersededState: the CA issued, but something newer had taken the certificate's place on this
+	// host, so that it was left aside and no hook ran for it. Final.
 	SupersededState State = "superseded"
-	// Invalid: an authorization failed, or the CA failed at finalize. Settled once no sibling is pending any more.
+	// Invalid: an authorization failed, or the CA failed at finalize. Settled once no sibling is
+	// pending any more.
 	Invalid State = "invalid"
 	// ExpiredState: it expired before it was finished. Final.
 	ExpiredState State = "expired"
-	// ReleasedState: given up on purpose; what was pending was left to expire, or handed to another order. Final.
+	// ReleasedState: given up on purpose; what was pending was left to expire, or handed to another
+	// order. Final.
 	ReleasedState State = "released"
 	// TakenState: another holder of the account finalized it with another key. Final.
 	TakenState State = "taken"
@@ -43,14 +50,17 @@ const (
 	LostState State = "lost"
 	// RefusedState: the CA refused newOrder and certainly made nothing. Final.
 	RefusedState State = "refused"
-	// Phantom: newOrder may have made an order that nobody can find. It is counted until it has expired at the CA.
+	// Phantom: newOrder may have made an order that nobody can find. It is counted until it has
+	// expired at the CA.
 	Phantom State = "phantom"
-	// Seen: the account's list of orders shows it, and nothing on this host says that it is ours; another server's of the
-	// account, perhaps. It is not continued, but counted, shown, and taken up before a newOrder for the same names. Settled.
+	// Seen: the account's list of orders shows it, and nothing on this host says that it is ours;
+	// another server's of the account, perhaps. It is not continued, but counted, shown, and taken
+	// up before a newOrder for the same names. Settled.
 	Seen State = "seen"
 )
 
-// SeenPrefix begins the lineage of an order in the state Seen, which no lineage on disk can be called. Its first name follows.
+// SeenPrefix begins the lineage of an order in the state Seen, which no lineage on disk can be
+// called. Its first name follows.
 const SeenPrefix = "seen/"
 
 // Live reports whether the order may still become a certificate.
@@ -67,8 +77,8 @@ const (
 	AuthorizationPending = "pending"
 	AuthorizationValid   = "valid"
 	AuthorizationInvalid = "invalid"
-	// AuthorizationReplaced is one that its order does not name any more: the CA has given it another URL, or put another one
-	// in its place.
+	// AuthorizationReplaced is one that its order does not name any more: the CA has given it
+	// another URL, or put another one in its place.
 	AuthorizationReplaced = "replaced"
 )
 
@@ -88,14 +98,15 @@ type Order struct {
 	SettledAt time.Time `json:"settled_at,omitzero"`
 	// NotBefore: no request for this order before this moment (Retry-After of an earlier run).
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// Superseded: its names are to become valid, but it is not to be finalized, since an order for a changed name set of
-	// the same lineage has taken its place.
+	// Superseded: its names are to become valid, but it is not to be finalized, since an order for
+	// a changed name set of the same lineage has taken its place.
 	Superseded bool `json:"superseded,omitempty"`
-	// Releasing: its pending authorizations are to be deactivated, since it cannot go on and that is what costs least at
-	// this CA, or because the operator said so. Once set it stays: a run that is killed on the way is continued.
+	// Releasing: its pending authorizations are to be deactivated, since it cannot go on and that
+	// is what costs least at this CA, or because the operator said so. Once set it stays: a run
+	// that is killed on the way is continued.
 	Releasing bool `json:"releasing,omitempty"`
-	// MissingSince is when the CA, by its own clock, first did not know the order any more, though it had not expired; zero
-	// while it shows it.
+	// MissingSince is when the CA, by its own clock, first did not know the order any more, though
+	// it had not expired; zero while it shows it.
 	MissingSince time.Time `json:"missing_since,omitzero"`
 
 	URL         string    `json:"url,omitempty"`
@@ -120,22 +131,25 @@ type Order struct {
 
 	Class    string `json:"class,omitempty"` // failure class of what ended or last stopped it
 	Sentence string `json:"error,omitempty"` // the same for people
-	// Problem is the CA's problem document that the sentence rests on, cleaned, JSON (RFC 9457); none where it is not the CA's.
+	// Problem is the CA's problem document that the sentence rests on, cleaned, JSON (RFC 9457);
+	// none where it is not the CA's.
 	Problem json.RawMessage `json:"problem,omitempty"`
 	Remedy  string          `json:"remedy,omitempty"` // as failure.Remedy.Keep makes it
 
 	Authorizations []*Authorization `json:"authorizations"`
 }
 
-// NamesOf is the name of one of the order's authorizations. Until the CA has shown it, which it need not be asked to do
-// for one that it reuses, these are the names that no other authorization of the order has.
+// NamesOf is the name of one of the order's authorizations. Until the CA has shown it, which it
+// need not be asked to do for one that it reuses, these are the names that no other authorization
+// of the order has.
 func (o *Order) NamesOf(a *Authorization) []string {
 	if a.Name != "" {
 		return []string{a.FullName()}
 	}
 	left := slices.Clone(o.Names)
 	for _, other := range o.Authorizations {
-		left = slices.DeleteFunc(left, func(name string) bool { return other.Name != "" && other.FullName() == name })
+		left = slices.DeleteFunc(left,
+			func(name string) bool { return other.Name != "" && other.FullName() == name })
 	}
 	if len(left) == 0 {
 		return o.Names
@@ -143,7 +157,8 @@ func (o *Order) NamesOf(a *Authorization) []string {
 	return left
 }
 
-// Name gives its name to an authorization that the CA has not shown, where the order leaves only one for it.
+// Name gives its name to an authorization that the CA has not shown, where the order leaves only
+// one for it.
 func (o *Order) Name() {
 	for _, a := range o.Authorizations {
 		if names := o.NamesOf(a); a.Name == "" && len(names) == 1 {
@@ -179,7 +194,8 @@ type Authorization struct {
 	Answers         int       `json:"answers"`                 // challenge POSTs intended
 	Answered        bool      `json:"answered,omitempty"`      // the CA accepted the last of them
 
-	// Placement is the solver's record of the token it put in place, JSON; empty when nothing stands.
+	// Placement is the solver's record of the token it put in place, JSON; empty when nothing
+	// stands.
 	Placement string `json:"placement,omitempty"`
 
 	ErrorType   string `json:"error_type,omitempty"` // problem type, without its urn prefix
@@ -243,11 +259,12 @@ type Pending struct {
 	NotBefore time.Time `json:"not_before,omitzero"`
 }
 
-// NameKey is the canonical form of a name set: lower case, sorted, without duplicates, joined by commas.
+// NameKey is the canonical form of a name set: lower case, sorted, without duplicates, joined by
+// commas.
 func NameKey(names []string) string { return strings.Join(CanonicalNames(names), ",") }
 
-// CanonicalNames returns the names in lower case, IP addresses in their one spelling (RFC 8738 §3), sorted, each once.
-// Boulder compares name sets this way.
+// CanonicalNames returns the names in lower case, IP addresses in their one spelling (RFC 8738 §3),
+// sorted, each once. Boulder compares name sets this way.
 func CanonicalNames(names []string) []string {
 	out := make([]string, 0, len(names))
 	for _, name := range names {

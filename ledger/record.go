@@ -12,7 +12,8 @@ type Event struct {
 	Kind    string    `json:"kind"`
 	Detail  string    `json:"detail,omitempty"`
 
-	// Of is the order the event belongs to when it has no id yet, because the same Commit inserts it.
+	// Of is the order the event belongs to when it has no id yet, because the same Commit inserts
+	// it.
 	Of *Order `json:"-"`
 }
 
@@ -50,7 +51,8 @@ type Certificate struct {
 	IssuedAt    time.Time `json:"issued_at"` // when finalize was sent: however long the answer was not fetched
 }
 
-// Standing is what is known of a lineage's failures: why it is not renewed, since when, and when it may try again.
+// Standing is what is known of a lineage's failures: why it is not renewed, since when, and when it
+// may try again.
 type Standing struct {
 	Lineage  string    `json:"lineage"`
 	Class    string    `json:"class,omitempty"`
@@ -66,7 +68,8 @@ type Standing struct {
 	LetThroughAt time.Time `json:"let_through_at,omitzero"` // last attempt made in spite of such a refusal
 }
 
-// Charge is one failure the CA counted against account and name (Boulder: FailedAuthorizationsPerDomainPerAccount).
+// Charge is one failure the CA counted against account and name (Boulder:
+// FailedAuthorizationsPerDomainPerAccount).
 type Charge struct {
 	AccountID int64     `json:"account_id"`
 	Name      string    `json:"name"`
@@ -85,7 +88,8 @@ type Hold struct {
 	URL       string    `json:"url,omitempty"` // the page on which a person lifts it
 }
 
-// Bucket is one rate-limit bucket of an account: its theoretical arrival time (GCRA), the moment at which it is full again.
+// Bucket is one rate-limit bucket of an account: its theoretical arrival time (GCRA), the moment at
+// which it is full again.
 type Bucket struct {
 	AccountID int64     `json:"account_id"`
 	Name      string    `json:"limit"` // the CA's name for the limit
@@ -93,9 +97,9 @@ type Bucket struct {
 	TAT       time.Time `json:"full_at"`
 }
 
-// Spend changes one bucket within the transaction of a Change, so that two processes never take the same token. Next is
-// given the bucket's TAT, zero for one that is not there yet, and returns the new one; its error undoes the whole Change and
-// is what Commit answers.
+// Spend changes one bucket within the transaction of a Change, so that two processes never take the
+// same token. Next is given the bucket's TAT, zero for one that is not there yet, and returns the
+// new one; its error undoes the whole Change and is what Commit answers.
 type Spend struct {
 	AccountID int64
 	Name, Key string

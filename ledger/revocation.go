@@ -2,8 +2,8 @@ package ledger
 
 import "time"
 
-// Revocation is a certificate that a command of this ledger revoked, or found revoked. Nobody else is asked: what was revoked
-// elsewhere is not known here.
+// Revocation is a certificate that a command of this ledger revoked, or found revoked. Nobody else
+// is asked: what was revoked elsewhere is not known here.
 type Revocation struct {
 	Fingerprint string    `json:"sha256"` // hex, of the certificate's DER
 	Serial      string    `json:"serial"` // hex

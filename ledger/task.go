@@ -11,12 +11,14 @@ const (
 	RevokeTask     TaskKind = "revoke"     // of a certificate
 	UnregisterTask TaskKind = "unregister" // of an account
 	KeyChangeTask  TaskKind = "key-change" // of an account
-	HookTask       TaskKind = "post-hook"  // a pre-hook was begun, so its post-hook, the subject, must run
+	// a pre-hook was begun, so its post-hook, the subject, must run
+	HookTask TaskKind = "post-hook"
 )
 
-// Task is what a command means to do beside orders, and how far it has come. It is durable before anything of it is done, and
-// moves on with each step, so that whoever comes next finishes what a killed run began. Recovery reads these rows, and never
-// the texts of events or commands, which may be worded anew with every version.
+// Task is what a command means to do beside orders, and how far it has come. It is durable before
+// anything of it is done, and moves on with each step, so that whoever comes next finishes what a
+// killed run began. Recovery reads these rows, and never the texts of events or commands, which may
+// be worded anew with every version.
 type Task struct {
 	ID      int64     `json:"id"`
 	RunID   int64     `json:"run"` // that began it

@@ -1,6 +1,6 @@
-// Package limit is the arithmetic of rate limits: the generic cell rate algorithm (GCRA) that Boulder uses, the limits of
-// the CAs by the CAs' own names, and what things cost at each of them. It is pure: it must never look at a clock, a ledger
-// or the network.
+// Package limit is the arithmetic of rate limits: the generic cell rate algorithm (GCRA) that
+// Boulder uses, the limits of the CAs by the CAs' own names, and what things cost at each of them.
+// It is pure: it must never look at a clock, a ledger or the network.
 package limit
 
 import (
@@ -14,15 +14,16 @@ type Limit struct {
 	Name   string // Boulder's
 	Count  int64
 	Period time.Duration
-	// Part of Of is the share of the account's Whole that Count is; all are 0 where Count is the whole.
+	// Part of Of is the share of the account's Whole that Count is; all are 0 where Count is the
+	// whole.
 	Part, Of, Whole int64
 }
 
 // Decision is what a bucket says to a wish for tokens.
 type Decision struct {
 	Allowed bool
-	// TAT is the theoretical arrival time after the wish: the moment at which the bucket is full again. It is the whole
-	// state of a bucket. A wish that is denied leaves it as it was.
+	// TAT is the theoretical arrival time after the wish: the moment at which the bucket is full
+	// again. It is the whole state of a bucket. A wish that is denied leaves it as it was.
 	TAT       time.Time
 	Remaining int64         // whole tokens left
 	RetryIn   time.Duration // until the wish would be allowed; 0 if it is
@@ -32,11 +33,13 @@ type Decision struct {
 // emission is the time one token takes to come.
 func (l Limit) emission() time.Duration { return l.Period / time.Duration(l.Count) }
 
-// window is Period less what integer division loses, so that a full bucket has exactly Count tokens.
+// window is Period less what integer division loses, so that a full bucket has exactly Count
+// tokens.
 func (l Limit) window() time.Duration { return l.emission() * time.Duration(l.Count) }
 
-// settled is tat as it can be: never in the past, since a bucket is not fuller than full, and never further in the future
-// than an empty bucket's. A clock that was ahead for an hour would otherwise lock an account for a year.
+// settled is tat as it can be: never in the past, since a bucket is not fuller than full, and never
+// further in the future than an empty bucket's. A clock that was ahead for an hour would otherwise
+// lock an account for a year.
 func (l Limit) settled(tat, now time.Time) time.Time {
 	if tat.Before(now) {
 		return now
@@ -47,8 +50,9 @@ func (l Limit) settled(tat, now time.Time) time.Time {
 	return tat
 }
 
-// Clamp is what a stored TAT must be replaced with when a clock that was ahead left it further in the future than an empty
-// bucket's: otherwise the bucket would stay empty for as long as that clock was ahead.
+// Clamp is what a stored TAT must be replaced with when a clock that was ahead left it further in
+// the future than an empty bucket's: otherwise the bucket would stay empty for as long as that
+// clock was ahead.
 func (l Limit) Clamp(tat, now time.Time) (clamped time.Time, changed bool) {
 	if l.Count <= 0 || !tat.After(now.Add(l.window())) {
 		return tat, false
@@ -56,8 +60,8 @@ func (l Limit) Clamp(tat, now time.Time) (clamped time.Time, changed bool) {
 	return now.Add(l.window()), true
 }
 
-// Spend takes cost tokens from a bucket at now, or says how long to wait. The zero tat is a full bucket; a Limit whose
-// Count is 0 limits nothing.
+// Spend takes cost tokens from a bucket at now, or says how long to wait. The zero tat is a full
+// bucket; a Limit whose Count is 0 limits nothing.
 func (l Limit) Spend(tat, now time.Time, cost int64) Decision {
 	if l.Count <= 0 {
 		return Decision{Allowed: true, TAT: tat}
@@ -75,7 +79,8 @@ func (l Limit) Spend(tat, now time.Time, cost int64) Decision {
 // look describes a bucket.
 func (l Limit) look(tat, now time.Time) Decision {
 	return Decision{
-		Allowed: true, TAT: tat, Remaining: int64((l.window() - tat.Sub(now)) / l.emission()), ResetIn: tat.Sub(now),
+		Allowed: true, TAT: tat, Remaining: int64((l.window() - tat.Sub(now)) / l.emission()),
+		ResetIn: tat.Sub(now),
 	}
 }
 
@@ -89,8 +94,9 @@ func (l Limit) Check(tat, now time.Time, cost int64) Decision {
 	return d
 }
 
-// Take spends cost tokens although the CA alone knows whether they are there: what was sent counts as spent, so the bucket
-// may become emptier than empty by what others of the account used. It never says no.
+// Take spends cost tokens although the CA alone knows whether they are there: what was sent counts
+// as spent, so the bucket may become emptier than empty by what others of the account used. It
+// never says no.
 func (l Limit) Take(tat, now time.Time, cost int64) time.Time {
 	if l.Count <= 0 {
 		return tat
@@ -106,8 +112,8 @@ func (l Limit) Refund(tat, now time.Time, cost int64) time.Time {
 	return l.settled(l.settled(tat, now).Add(-l.emission()*time.Duration(cost)), now)
 }
 
-// Corrected is the state of a bucket that the CA knows better: it answered 429 with retryAfter, so one token is there
-// after exactly that time.
+// Corrected is the state of a bucket that the CA knows better: it answered 429 with retryAfter, so
+// one token is there after exactly that time.
 func (l Limit) Corrected(now time.Time, retryAfter time.Duration) time.Time {
 	if l.Count <= 0 {
 		return time.Time{}
@@ -115,11 +121,13 @@ func (l Limit) Corrected(now time.Time, retryAfter time.Duration) time.Time {
 	return l.settled(now.Add(retryAfter+l.window()-l.emission()), now)
 }
 
-// Share is the part of an account-wide limit that one of several ledgers may use, at least one token.
+// Share is the part of an account-wide limit that one of several ledgers may use, at least one
+// token.
 func (l Limit) Share(part, of int64) Limit {
 	if of > 0 && part > 0 && part < of && l.Count > 0 {
 		l.Part, l.Of, l.Whole = part, of, l.Count
-		l.Count = max(1, int64(float64(l.Count)*float64(part)/float64(of))) // a product of integers could overflow
+		// a product of integers could overflow
+		l.Count = max(1, int64(float64(l.Count)*float64(part)/float64(of)))
 	}
 	return l
 }

@@ -22,16 +22,18 @@ var builtIn string
 type Profile struct {
 	Name      string
 	Directory string // "" for a kind of CA
-	Boulder   bool   // it runs Boulder; of a kind of CA: it is for any that shows Boulder's random entry
+	// it runs Boulder; of a kind of CA: it is for any that shows Boulder's random entry
+	Boulder bool
 
 	ReusesOrders        bool
 	HidesProcessing     bool
 	ChargesDeactivation bool
-	CountsPending       int // authorizations of an account that may be pending at once; 0: not counted
-	LongestValidation   time.Duration
-	OrderLifetime       time.Duration
-	OrderLifetimes      map[string]time.Duration // of profiles whose orders live shorter
-	Limits              map[string]Limit         // by name; none where nothing is known
+	// authorizations of an account that may be pending at once; 0: not counted
+	CountsPending     int
+	LongestValidation time.Duration
+	OrderLifetime     time.Duration
+	OrderLifetimes    map[string]time.Duration // of profiles whose orders live shorter
+	Limits            map[string]Limit         // by name; none where nothing is known
 
 	written []written // of a CA whose kind is known when its directory was read
 }
@@ -56,8 +58,8 @@ type written struct {
 	Limits              map[string]string `toml:"limits"`
 }
 
-// Load returns the built-in profiles with those of an operator's file laid over them; overlay may be empty, and name is
-// what errors call it. They are of class Config and name the line or the key.
+// Load returns the built-in profiles with those of an operator's file laid over them; overlay may
+// be empty, and name is what errors call it. They are of class Config and name the line or the key.
 func Load(overlay, name string) (Profiles, error) {
 	profiles, err := Profiles(nil).lay(builtIn, "profiles.toml")
 	if err != nil {
@@ -95,8 +97,9 @@ func (p Profiles) lay(text, name string) (Profiles, error) {
 	return p, nil
 }
 
-// line names the line that gives a key in the block'th [[ca]], -1 for any, and the block's own where none does; "" where
-// the file is written in a way (inline tables) that only a parser finds its way through.
+// line names the line that gives a key in the block'th [[ca]], -1 for any, and the block's own
+// where none does; "" where the file is written in a way (inline tables) that only a parser finds
+// its way through.
 func line(text string, block int, key string) string {
 	now, heading := -1, 0
 	for n, written := range strings.Split(text, "\n") {

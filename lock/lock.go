@@ -1,10 +1,12 @@
-// Package lock excludes other processes of this machine by kernel record locks (POSIX fcntl), which die with their
-// process: a killed run never leaves anything locked, and no lock is a guess about time. It never unlinks a lock file,
-// because a process that waits on the unlinked one would then hold a lock that excludes nobody.
+// Package lock excludes other processes of this machine by kernel record locks (POSIX fcntl), which
+// die with their process: a killed run never leaves anything locked, and no lock is a guess about
+// time. It never unlinks a lock file, because a process that waits on the unlinked one would then
+// hold a lock that excludes nobody.
 //
-// A record lock belongs to a process and an inode, not to a descriptor: closing any descriptor of the file drops all
-// locks the process has on it. So a program opens each lock file once, keeps that File or SharedLock for as long as any
-// of its locks matters, and opens the path in no other way. The package keeps no registry that would enforce it.
+// A record lock belongs to a process and an inode, not to a descriptor: closing any descriptor of
+// the file drops all locks the process has on it. So a program opens each lock file once, keeps
+// that File or SharedLock for as long as any of its locks matters, and opens the path in no other
+// way. The package keeps no registry that would enforce it.
 package lock
 
 import (
@@ -49,16 +51,16 @@ func Open(path string) (*File, error) {
 // Close drops every lock this process has on the file.
 func (f *File) Close() error { return f.file.Close() }
 
-// offset is the byte that stands for key: a 62-bit hash, so that offset and length fit off_t with room to spare. Two
-// keys that share one wait for each other and are otherwise right.
+// offset is the byte that stands for key: a 62-bit hash, so that offset and length fit off_t with
+// room to spare. Two keys that share one wait for each other and are otherwise right.
 func offset(key string) int64 {
 	sum := sha256.Sum256([]byte(key))
 	return int64(binary.BigEndian.Uint64(sum[:8]) >> 2)
 }
 
-// Lock waits until no other process and no other goroutine holds key, and takes it. It asks the kernel again after
-// pauses that grow from 2 to 100 ms, until ctx ends; the error then wraps ctx's cause. Calls of
-// unlock after the first do nothing.
+// Lock waits until no other process and no other goroutine holds key, and takes it. It asks the
+// kernel again after pauses that grow from 2 to 100 ms, until ctx ends; the error then wraps ctx's
+// cause. Calls of unlock after the first do nothing.
 func (f *File) Lock(ctx context.Context, key string) (unlock func() error, err error) {
 	at := offset(key)
 	t := f.join(at)
@@ -108,7 +110,8 @@ func (f *File) Held(key string) (bool, error) {
 	if err := control(f.file, unix.F_GETLK, &l); err != nil {
 		return false, fmt.Errorf("asking for the lock %q in %s: %w", key, f.file.Name(), err)
 	}
-	return l.Type != unix.F_UNLCK, nil // its process may be one that this one cannot see, of another container
+	// its process may be one that this one cannot see, of another container
+	return l.Type != unix.F_UNLCK, nil
 }
 
 func (f *File) waited(ctx context.Context, key string) error {
@@ -135,7 +138,8 @@ func (f *File) leave(at int64, t *turn) {
 	}
 }
 
-// unlock gives the record lock back before the turn: the other way round the next goroutine's lock would be undone.
+// unlock gives the record lock back before the turn: the other way round the next goroutine's lock
+// would be undone.
 func (f *File) unlock(at int64, t *turn) error {
 	_, err := f.set(unix.F_UNLCK, at)
 	<-t.token
@@ -159,7 +163,8 @@ func setLock(f *os.File, l *unix.Flock_t) (bool, error) {
 	return err == nil, err
 }
 
-// control calls fcntl through SyscallConn, so that a descriptor closed at the same moment is never used.
+// control calls fcntl through SyscallConn, so that a descriptor closed at the same moment is never
+// used.
 func control(f *os.File, command int, l *unix.Flock_t) error {
 	conn, err := f.SyscallConn()
 	if err != nil {
@@ -185,7 +190,8 @@ const (
 	longPause  = 100 * time.Millisecond
 )
 
-// poll calls try until it succeeds, errs, or ctx ends. F_SETLKW would block a thread that no context can wake.
+// poll calls try until it succeeds, errs, or ctx ends. F_SETLKW would block a thread that no
+// context can wake.
 func poll(ctx context.Context, try func() (bool, error)) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -14,16 +14,19 @@ import (
 	"orderly/ownfile"
 )
 
-// SharedLock is a shared lock on a whole file that another program locks exclusively and unlinks when it is done, as
-// certbot does with .certbot.lock (certbot/_internal/lock.py): any number of processes may hold it, and while one does,
-// certbot ends with "Another instance of Certbot is already running."
+// SharedLock is a shared lock on a whole file that another program locks exclusively and unlinks
+// when it is done, as certbot does with .certbot.lock (certbot/_internal/lock.py): any number of
+// processes may hold it, and while one does, certbot ends with "Another instance of Certbot is
+// already running."
 type SharedLock struct{ file *os.File }
 
-// Telling takes the lock, exclusively where this process is to be alone, making the file with mode 0600 if
-// it is missing. It waits while another holds one that is in the way, until ctx ends; the error then wraps
-// ctx's cause. A process may hold one SharedLock for a path: see the package comment. tell, where set, is
-// called once when the wait has taken a second, with a process that is in the way: 0 where that is not known.
-func Telling(ctx context.Context, path string, alone bool, tell func(pid int)) (*SharedLock, error) {
+// Telling takes the lock, exclusively where this process is to be alone, making the file with mode
+// 0600 if it is missing. It waits while another holds one that is in the way, until ctx ends; the
+// error then wraps ctx's cause. A process may hold one SharedLock for a path: see the package
+// comment. tell, where set, is called once when the wait has taken a second, with a process that is
+// in the way: 0 where that is not known.
+func Telling(ctx context.Context, path string, alone bool,
+	tell func(pid int)) (*SharedLock, error) {
 	if alone {
 		return whole(ctx, path, unix.F_WRLCK, tell)
 	}
@@ -61,8 +64,9 @@ func whole(ctx context.Context, path string, kind int16, tell func(pid int)) (*S
 	return nil, fmt.Errorf("locking %s: %w", path, err)
 }
 
-// try tries once with the open file f, or opens one if f is nil. It returns the open file for the next try: nil
-// if the locked one is no longer the one at path, which certbot unlinked between our open and our lock.
+// try tries once with the open file f, or opens one if f is nil. It returns the open file for the
+// next try: nil if the locked one is no longer the one at path, which certbot unlinked between our
+// open and our lock.
 func try(path string, f *os.File, kind int16) (open *os.File, ok bool, err error) {
 	if f == nil {
 		if f, err = ownfile.Open(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {

@@ -14,8 +14,9 @@ import (
 // Patience says how long a lock is waited for, and who hears of the wait.
 type Patience struct {
 	Bound time.Duration // 0: not at all
-	// Tell is called once, when the wait has taken a second, with the process that holds the lock: 0 where the kernel does not
-	// say, or where another goroutine of this process does. nil for nobody.
+	// Tell is called once, when the wait has taken a second, with the process that holds the lock:
+	// 0 where the kernel does not say, or where another goroutine of this process does. nil for
+	// nobody.
 	Tell func(pid int)
 }
 
@@ -98,7 +99,8 @@ func holder(l unix.Flock_t) int {
 	return int(l.Pid)
 }
 
-// blocker is the process whose lock on an open file is in the way of one of a kind, 0 if that is not known.
+// blocker is the process whose lock on an open file is in the way of one of a kind, 0 if that is
+// not known.
 func blocker(f *os.File, kind int16) int {
 	l := unix.Flock_t{Type: kind, Whence: io.SeekStart}
 	if err := control(f, unix.F_GETLK, &l); err != nil {

@@ -10,16 +10,19 @@ import (
 // longest is the longest text from outside that is shown to anyone, in bytes (invariant I12).
 const longest = 500
 
-// Clean makes text from outside (a CA's problem, a web page, DNS) fit to be shown in a terminal, a log or a mail:
-// control characters become blanks, invalid UTF-8 is dropped, and what exceeds 500 bytes is cut at a character's border.
-// A terminal would otherwise obey escape sequences that a customer's page smuggled into the CA's error text.
+// Clean makes text from outside (a CA's problem, a web page, DNS) fit to be shown in a terminal, a
+// log or a mail: control characters become blanks, invalid UTF-8 is dropped, and what exceeds 500
+// bytes is cut at a character's border. A terminal would otherwise obey escape sequences that a
+// customer's page smuggled into the CA's error text.
 func Clean(text string) string {
 	if plain(text) {
 		return text
 	}
-	// Whatever is behind this cannot reach the result: each byte kept takes at most 4 of those that came, but blanks at
-	// the beginning are trimmed. 100 kB of escapes must not cost 100 kB of work for each line that is printed.
-	text = strings.TrimLeftFunc(text, func(r rune) bool { return unicode.IsSpace(r) || Unprintable(r) || r == utf8.RuneError })
+	// Whatever is behind this cannot reach the result: each byte kept takes at most 4 of those that
+	// came, but blanks at the beginning are trimmed. 100 kB of escapes must not cost 100 kB of work
+	// for each line that is printed.
+	text = strings.TrimLeftFunc(text,
+		func(r rune) bool { return unicode.IsSpace(r) || Unprintable(r) || r == utf8.RuneError })
 	clipped := len(text) > 8*longest
 	text = strings.ToValidUTF8(text[:min(len(text), 8*longest)], "")
 	text = strings.TrimSpace(strings.Map(blank, text))
@@ -53,22 +56,25 @@ func blank(r rune) rune {
 	return r
 }
 
-// Unprintable reports whether a character does something instead of showing something: the controls of ASCII and of
-// Latin-1 (0x9b begins an escape sequence as ESC [ does), what separates lines, and what is called format by Unicode:
-// bidirectional overrides can make a line read as its opposite, and zero-width characters two names look like one. Noncharacters mean
-// whatever a program wants them to, such as a colour to package cli.
+// Unprintable reports whether a character does something instead of showing something: the controls
+// of ASCII and of Latin-1 (0x9b begins an escape sequence as ESC [ does), what separates lines, and
+// what is called format by Unicode: bidirectional overrides can make a line read as its opposite,
+// and zero-width characters two names look like one. Noncharacters mean whatever a program wants
+// them to, such as a colour to package cli.
 func Unprintable(r rune) bool {
 	if r < 0x80 {
 		return r < ' ' || r == 0x7f
 	}
-	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Noncharacter_Code_Point)
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp,
+		unicode.Noncharacter_Code_Point)
 }
 
 // Printable reports whether Lines would change nothing.
 func Printable(text string) bool { return !strings.ContainsFunc(text, needsCare) }
 
-// Lines is Clean for text of several lines that Orderly put together itself: it is not cut, and line breaks and tabs stay.
-// It stands where text leaves the program, so that an escape which got that far goes no further.
+// Lines is Clean for text of several lines that Orderly put together itself: it is not cut, and
+// line breaks and tabs stay. It stands where text leaves the program, so that an escape which got
+// that far goes no further.
 func Lines(text string) string {
 	if Printable(text) {
 		return text
@@ -94,8 +100,8 @@ func needsCare(r rune) bool {
 // shownOfOdd is how much of a word that is none is shown, in bytes.
 const shownOfOdd = 60
 
-// Odd is the value of a word of a closed alphabet (a status, a name) that is none. It equals no such word, says what it
-// should have been, and shows what came in printable ASCII.
+// Odd is the value of a word of a closed alphabet (a status, a name) that is none. It equals no
+// such word, says what it should have been, and shows what came in printable ASCII.
 func Odd(what, arrived string) string {
 	cut := arrived[:min(len(arrived), shownOfOdd)]
 	quoted := strconv.QuoteToASCII(cut)

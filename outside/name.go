@@ -7,8 +7,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Name is what arrived as the name of a certificate, as names are compared: an IP address in its one spelling, a DNS name in
-// lower case, as A-labels, without the root's dot, a wildcard with its "*.". It reports false for anything else.
+// Name is what arrived as the name of a certificate, as names are compared: an IP address in its
+// one spelling, a DNS name in lower case, as A-labels, without the root's dot, a wildcard with its
+// "*.". It reports false for anything else.
 func Name(arrived string) (string, bool) {
 	if address, err := netip.ParseAddr(arrived); err == nil && address.Zone() == "" {
 		return address.String(), true

@@ -1,6 +1,7 @@
-// Package outside holds text that others wrote: CAs, web servers, DNS, certificates, hooks, files of other users. A Text
-// shows itself cleaned, whatever prints it; what arrived is to be had by name only, to be compared or kept. It must never
-// gain a way to print what arrived, and imports nothing of Orderly.
+// Package outside holds text that others wrote: CAs, web servers, DNS, certificates, hooks, files
+// of other users. A Text shows itself cleaned, whatever prints it; what arrived is to be had by
+// name only, to be compared or kept. It must never gain a way to print what arrived, and imports
+// nothing of Orderly.
 package outside
 
 import (
@@ -9,7 +10,8 @@ import (
 	"strings"
 )
 
-// Text is text from outside. It cannot be converted to a string; every way of printing it gives the cleaned form.
+// Text is text from outside. It cannot be converted to a string; every way of printing it gives the
+// cleaned form.
 type Text struct{ arrived string }
 
 // Of takes in what arrived.
@@ -38,8 +40,8 @@ func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // LogValue gives the cleaned form to log/slog.
 func (t Text) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// Arrived is the text as it came. It is for comparing, for storing and for sending back; whoever shows it to a person, or
-// puts it into an error or a log, breaks invariant I12.
+// Arrived is the text as it came. It is for comparing, for storing and for sending back; whoever
+// shows it to a person, or puts it into an error or a log, breaks invariant I12.
 func (t Text) Arrived() string { return t.arrived }
 
 // Empty reports whether there is nothing to show.

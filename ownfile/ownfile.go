@@ -1,6 +1,7 @@
-// Package ownfile opens Orderly's own files (lock files, the log) where another user may have been: in a directory that he
-// can write, or on a path that leads through one. As root it follows no link but root's and its own, and takes no file that
-// somebody else put there for him. It must never be used for what customers own: that is package webroot's business.
+// Package ownfile opens Orderly's own files (lock files, the log) where another user may have been:
+// in a directory that he can write, or on a path that leads through one. As root it follows no link
+// but root's and its own, and takes no file that somebody else put there for him. It must never be
+// used for what customers own: that is package webroot's business.
 package ownfile
 
 import (
@@ -22,11 +23,12 @@ const mostLinks = 40
 
 const remedy = "Remove it, or name another directory with --config-dir, --work-dir or --logs-dir."
 
-// Open is os.OpenFile for a regular file of Orderly's own. Flags are those of package os, without O_TRUNC: what is opened is
-// judged afterwards.
+// Open is os.OpenFile for a regular file of Orderly's own. Flags are those of package os, without
+// O_TRUNC: what is opened is judged afterwards.
 func Open(path string, flags int, mode os.FileMode) (*os.File, error) {
 	if os.Geteuid() != 0 {
-		return os.OpenFile(path, flags, mode) // whoever is not root has nothing that a link of another user's could get at
+		// whoever is not root has nothing that a link of another user's could get at
+		return os.OpenFile(path, flags, mode)
 	}
 	links := 0
 	return open(path, flags, mode, &links)
@@ -45,7 +47,8 @@ func open(path string, flags int, mode os.FileMode, links *int) (*os.File, error
 	name := filepath.Base(path)
 	// Without O_NONBLOCK a pipe in the file's place would be waited for, for ever.
 	fd, err := unix.Openat(dir, name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, uint32(mode.Perm()))
-	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) { // the latter is FreeBSD's word for it
+	// the latter is FreeBSD's word for it
+	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) {
 		target, linkErr := readLink(dir, name, path, links)
 		if linkErr != nil {
 			return nil, linkErr
@@ -65,8 +68,8 @@ func open(path string, flags int, mode os.FileMode, links *int) (*os.File, error
 	return file, nil
 }
 
-// takeable refuses what another user put in the file's place: no file at all, one that is somebody's under another name,
-// and one that he made in a directory that is not his.
+// takeable refuses what another user put in the file's place: no file at all, one that is
+// somebody's under another name, and one that he made in a directory that is not his.
 func takeable(fd, dir int, path string) error {
 	var file, parent unix.Stat_t
 	if err := errors.Join(unix.Fstat(fd, &file), unix.Fstat(dir, &parent)); err != nil {
@@ -86,8 +89,8 @@ func takeable(fd, dir int, path string) error {
 // trusted reports whether an owner is root or whoever runs this.
 func trusted(uid uint32) bool { return uid == 0 || int64(uid) == int64(os.Geteuid()) }
 
-// openDir walks to a directory, a component at a time. Each is opened before it is gone through, so that nothing can be put
-// in its place meanwhile.
+// openDir walks to a directory, a component at a time. Each is opened before it is gone through, so
+// that nothing can be put in its place meanwhile.
 func openDir(path string, links *int) (int, error) {
 	const flags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	at, err := unix.Open("/", flags, 0)
@@ -127,8 +130,8 @@ func components(path string) []string {
 	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
-// readLink is the target of a link that root or this user made. It is looked at before and after it is read, so that owner
-// and target are of one link.
+// readLink is the target of a link that root or this user made. It is looked at before and after it
+// is read, so that owner and target are of one link.
 func readLink(dir int, name, path string, links *int) (string, error) {
 	var before, after unix.Stat_t
 	if err := unix.Fstatat(dir, name, &before, unix.AT_SYMLINK_NOFOLLOW); err != nil {
@@ -157,7 +160,8 @@ func readLink(dir int, name, path string, links *int) (string, error) {
 	return string(buffer[:n]), nil
 }
 
-// Rename gives a file of Orderly's own another name in its directory, which is reached as Open reaches it.
+// Rename gives a file of Orderly's own another name in its directory, which is reached as Open
+// reaches it.
 func Rename(path, name string) error {
 	if os.Geteuid() != 0 {
 		return os.Rename(path, filepath.Join(filepath.Dir(path), name))
@@ -171,7 +175,8 @@ func Rename(path, name string) error {
 	return unix.Renameat(dir, filepath.Base(path), dir, name)
 }
 
-// Reaches reports why a directory cannot be reached without a link of another user's; nil where it does not exist yet.
+// Reaches reports why a directory cannot be reached without a link of another user's; nil where it
+// does not exist yet.
 func Reaches(dir string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -187,8 +192,9 @@ func Reaches(dir string) error {
 	return unix.Close(fd)
 }
 
-// Obeyable refuses a file whose word would be root's, such as a configuration file, where another user could have written
-// it: he owns or may write the file or its directory. What is not there is none.
+// Obeyable refuses a file whose word would be root's, such as a configuration file, where another
+// user could have written it: he owns or may write the file or its directory. What is not there is
+// none.
 func Obeyable(file string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -210,7 +216,8 @@ func Obeyable(file string) error {
 	return nil
 }
 
-// Others reports whether another user than root and this one can write what is at path; false where this is not root.
+// Others reports whether another user than root and this one can write what is at path; false where
+// this is not root.
 func Others(path string) bool {
 	info, err := os.Stat(path)
 	return os.Geteuid() == 0 && err == nil && others(info)
@@ -222,7 +229,8 @@ func others(info os.FileInfo) bool {
 	return ok && (!trusted(owner.Uid) || mode&0o002 != 0 || mode&0o020 != 0 && owner.Gid != 0)
 }
 
-// Private refuses a directory for secrets that another user than the owner of the one above it can write.
+// Private refuses a directory for secrets that another user than the owner of the one above it can
+// write.
 func Private(dir string) error {
 	info, err := os.Stat(dir)
 	above, errAbove := os.Stat(filepath.Dir(dir))
@@ -232,13 +240,14 @@ func Private(dir string) error {
 	owner, parent := info.Sys().(*syscall.Stat_t), above.Sys().(*syscall.Stat_t)
 	if !trusted(owner.Uid) && owner.Uid != parent.Uid || info.Mode().Perm()&0o022 != 0 {
 		return failure.New(failure.Config, failure.Remedy(fmt.Sprintf("Make it root's alone: chown root: %[1]s && chmod 700 %[1]s.", dir)),
-			"the directory %s holds private keys, and another user can write it (uid %d, mode %o)", dir, owner.Uid, info.Mode().Perm())
+			"the directory %s holds private keys, and another user can write it (uid %d, mode %o)",
+			dir, owner.Uid, info.Mode().Perm())
 	}
 	return nil
 }
 
-// Replace puts a whole file in place of whatever has the name, in a directory that is reached as Open reaches it. The file is
-// synced before it gets its name.
+// Replace puts a whole file in place of whatever has the name, in a directory that is reached as
+// Open reaches it. The file is synced before it gets its name.
 func Replace(path string, content []byte, mode os.FileMode) error {
 	links := 0
 	dir, err := unix.AT_FDCWD, error(nil)

@@ -1,6 +1,6 @@
-// Package schedule finds out what renews certificates on this host by itself: systemd's timers and cron's tables that run
-// certbot or Orderly. It reads files alone; it must never start, stop or change anything, and never claim a renewal that it
-// did not find.
+// Package schedule finds out what renews certificates on this host by itself: systemd's timers and
+// cron's tables that run certbot or Orderly. It reads files alone; it must never start, stop or
+// change anything, and never claim a renewal that it did not find.
 package schedule
 
 import (
@@ -26,12 +26,15 @@ type Task struct {
 // End is how a person ends a task that runs another program, or makes it run the right one.
 func (t Task) End() string {
 	if strings.HasSuffix(t.Name, ".timer") {
-		return "disable it (systemctl disable --now " + t.Name + "), or let its service run this one (systemctl edit " + strings.TrimSuffix(t.Name, ".timer") + ".service)"
+		return "disable it (systemctl disable --now " + t.Name +
+			"), or let its service run this one (systemctl edit " +
+			strings.TrimSuffix(t.Name, ".timer") + ".service)"
 	}
 	return "take the line out of that file, or let it run this one"
 }
 
-// Find returns what renews: what runs Self before what runs another program; ok is false where there is nothing.
+// Find returns what renews: what runs Self before what runs another program; ok is false where
+// there is nothing.
 func (h Host) Find() (task Task, ok bool) {
 	var all []Task
 	if h.systemd() {
@@ -61,11 +64,13 @@ func (h Host) systemd() bool {
 
 // task says what a command line runs, if that renews: its program, and behind it the word renew.
 func (h Host) task(name, command string) (Task, bool) {
-	words := strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t;&|()'\"", r) })
+	words := strings.FieldsFunc(command,
+		func(r rune) bool { return strings.ContainsRune(" \t;&|()'\"", r) })
 	for i, word := range words {
 		word = strings.TrimLeft(word, "@-:+!") // systemd's, before a program
 		base := filepath.Base(word)
-		known := slices.ContainsFunc([]string{"certbot", "letsencrypt", "orderly"}, func(p string) bool { return strings.HasPrefix(base, p) })
+		known := slices.ContainsFunc([]string{"certbot", "letsencrypt", "orderly"},
+			func(p string) bool { return strings.HasPrefix(base, p) })
 		if !known || !slices.Contains(words[i+1:], "renew") {
 			continue
 		}
@@ -78,7 +83,8 @@ func (h Host) task(name, command string) (Task, bool) {
 
 // program is the path of a program as services and cron find it, "" if it is not there.
 func (h Host) program(word string) string {
-	places := []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"}
+	places := []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
+		"/bin"}
 	if filepath.IsAbs(word) {
 		places, word = []string{filepath.Dir(word)}, filepath.Base(word)
 	}

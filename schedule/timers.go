@@ -9,7 +9,8 @@ import (
 
 // unitDirs are where systemd looks for units, the most important first.
 func unitDirs() []string {
-	return []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system", "usr/lib/systemd/system", "lib/systemd/system"}
+	return []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system",
+		"usr/lib/systemd/system", "lib/systemd/system"}
 }
 
 // timers are the enabled timers whose service renews.
@@ -83,8 +84,8 @@ func settings(lines []string, key string) []string {
 	return values
 }
 
-// tables are the lines of cron's tables, and the daily scripts, that renew. Debian's certbot has one that does nothing where
-// systemd runs.
+// tables are the lines of cron's tables, and the daily scripts, that renew. Debian's certbot has
+// one that does nothing where systemd runs.
 func (h Host) tables() []Task {
 	files := []string{h.path("etc/crontab")}
 	for _, pattern := range []string{"etc/cron.d/*", "var/spool/cron/crontabs/root", "var/spool/cron/root", "var/cron/tabs/root",

@@ -33,8 +33,8 @@ func (b Book) Undertake(ctx context.Context, kind ledger.TaskKind, subject strin
 	if err != nil {
 		return nil, err
 	}
-	t := &ledger.Task{RunID: b.Run.ID, Kind: kind, Subject: subject, Step: Intended, Payload: string(text),
-		BegunAt: b.Clock.Now()}
+	t := &ledger.Task{RunID: b.Run.ID, Kind: kind, Subject: subject, Step: Intended,
+		Payload: string(text), BegunAt: b.Clock.Now()}
 	more.Tasks = append(more.Tasks, t)
 	return t, b.Ledger.Commit(context.WithoutCancel(ctx), &more)
 }

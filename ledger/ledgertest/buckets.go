@@ -17,12 +17,13 @@ var bucketTests = []test{
 
 // spend takes a minute from a bucket.
 func (b *bench) spend(name, key string) ledger.Spend {
-	return ledger.Spend{AccountID: b.account.ID, Name: name, Key: key, Next: func(tat time.Time) (time.Time, error) {
-		if tat.IsZero() {
-			tat = day
-		}
-		return tat.Add(time.Minute), nil
-	}}
+	return ledger.Spend{AccountID: b.account.ID, Name: name, Key: key,
+		Next: func(tat time.Time) (time.Time, error) {
+			if tat.IsZero() {
+				tat = day
+			}
+			return tat.Add(time.Minute), nil
+		}}
 }
 
 func bucketsComeBack(b *bench) {
@@ -68,7 +69,8 @@ func refusedSpend(b *bench) {
 	empty := errors.New("the bucket is empty")
 	o := b.order("a", ledger.Creating)
 	err := b.store.Commit(b.ctx, &ledger.Change{Orders: []*ledger.Order{o}, Spends: []ledger.Spend{b.spend("A", ""), {
-		AccountID: b.account.ID, Name: "B", Next: func(time.Time) (time.Time, error) { return time.Time{}, empty }}}})
+		AccountID: b.account.ID, Name: "B",
+		Next: func(time.Time) (time.Time, error) { return time.Time{}, empty }}}})
 	if err != empty {
 		b.Errorf("Commit answers %v", err)
 	}

@@ -55,20 +55,23 @@ func idsAreTakenBack(b *bench) {
 	c.Events = append(c.Events, ledger.Event{Kind: "step", Of: &ledger.Order{}})
 	b.refused(c, nil)
 	o := c.Orders[0]
-	b.equal("ids after a failed change", []int64{account.ID, c.Run.ID, o.ID, o.Version, o.AccountID, o.Authorizations[0].ID,
-		c.Certificate.ID, c.Certificate.OrderID, c.Tasks[0].ID, c.Tasks[0].RunID, c.Events[0].ID, c.Events[0].OrderID,
-		c.Events[0].RunID}, make([]int64, 13))
+	b.equal("ids after a failed change",
+		[]int64{account.ID, c.Run.ID, o.ID, o.Version, o.AccountID, o.Authorizations[0].ID,
+			c.Certificate.ID, c.Certificate.OrderID, c.Tasks[0].ID, c.Tasks[0].RunID,
+			c.Events[0].ID, c.Events[0].OrderID, c.Events[0].RunID}, make([]int64, 13))
 
 	c.Events = c.Events[:1]
 	b.commit(c)
 	for what, id := range map[string]int64{"account": account.ID, "run": c.Run.ID, "order": o.ID, "version": o.Version,
-		"authorization": o.Authorizations[0].ID, "certificate": c.Certificate.ID, "task": c.Tasks[0].ID, "event": c.Events[0].ID} {
+		"authorization": o.Authorizations[0].ID, "certificate": c.Certificate.ID,
+		"task": c.Tasks[0].ID, "event": c.Events[0].ID} {
 		if id == 0 {
 			b.Errorf("no id for the %s", what)
 		}
 	}
-	b.equal("who belongs to whom", []int64{o.AccountID, c.Certificate.OrderID, c.Tasks[0].RunID, c.Events[0].OrderID,
-		c.Events[0].RunID}, []int64{account.ID, o.ID, c.Run.ID, o.ID, c.Run.ID})
+	b.equal("who belongs to whom",
+		[]int64{o.AccountID, c.Certificate.OrderID, c.Tasks[0].RunID, c.Events[0].OrderID,
+			c.Events[0].RunID}, []int64{account.ID, o.ID, c.Run.ID, o.ID, c.Run.ID})
 
 	version := o.Version
 	b.refused(&ledger.Change{Orders: []*ledger.Order{o, {ID: 99}}}, ledger.ErrStale)
@@ -141,12 +144,14 @@ func changeFillsIn(b *bench) {
 	c := &ledger.Change{Run: run, Orders: []*ledger.Order{first, b.order("b", ledger.Creating)},
 		Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: "a"},
 		Tasks:       []*ledger.Task{{Subject: "true"}},
-		Events:      []ledger.Event{{Kind: "none"}, {Kind: "of"}, {Kind: "given", OrderID: first.ID, Lineage: "own", RunID: 7}}}
+		Events: []ledger.Event{{Kind: "none"}, {Kind: "of"},
+			{Kind: "given", OrderID: first.ID, Lineage: "own", RunID: 7}}}
 	c.Events[1].Of = c.Orders[1]
 	b.commit(c)
 	events := must(b.store.Events(b.ctx, 0, 0))(b)
 	b.equal("Events", each(events, func(e ledger.Event) string { return fmt.Sprint(e.Kind, " ", e.OrderID, e.Lineage, " ", e.RunID) }),
-		fmt.Sprintf("none 0 %d\nof %db %d\ngiven %down 7\n", run.ID, c.Orders[1].ID, run.ID, first.ID))
+		fmt.Sprintf("none 0 %d\nof %db %d\ngiven %down 7\n", run.ID, c.Orders[1].ID, run.ID,
+			first.ID))
 	if got := must(b.store.Certificate(b.ctx, "a"))(b); got.OrderID != first.ID {
 		b.Errorf("the certificate is of order %d", got.OrderID)
 	}

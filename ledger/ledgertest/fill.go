@@ -10,8 +10,9 @@ import (
 	"orderly/ledger"
 )
 
-// filler gives every exported field of a record a value of its own, so that a field that is not stored, or stored in
-// another's place, shows. A kind it does not know stops the test, so that no new field escapes.
+// filler gives every exported field of a record a value of its own, so that a field that is not
+// stored, or stored in another's place, shows. A kind it does not know stops the test, so that no
+// new field escapes.
 type filler struct{ n int64 }
 
 // record fills the struct that p points to, except the named fields, on every level.

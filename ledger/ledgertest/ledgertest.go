@@ -1,6 +1,6 @@
-// Package ledgertest is what every implementation of ledger.Store has to pass: each sentence of its contract, tried. It
-// knows the contract alone and must never lean on how a store keeps its records, so that the same suite judges all of
-// them.
+// Package ledgertest is what every implementation of ledger.Store has to pass: each sentence of its
+// contract, tried. It knows the contract alone and must never lean on how a store keeps its
+// records, so that the same suite judges all of them.
 package ledgertest
 
 import (
@@ -13,8 +13,8 @@ import (
 	"orderly/ledger"
 )
 
-// Opener opens one more handle on one and the same ledger, as another process would have it. It ends the test when that
-// goes wrong, and sees to it that the handle is closed when the test ends.
+// Opener opens one more handle on one and the same ledger, as another process would have it. It
+// ends the test when that goes wrong, and sees to it that the handle is closed when the test ends.
 type Opener func(t *testing.T) ledger.Store
 
 // Run tries the contract. fresh makes an empty ledger; it is called once for each test.
@@ -48,7 +48,8 @@ var day = time.Date(2031, 5, 17, 12, 0, 0, 0, time.UTC)
 
 func newBench(t *testing.T, open Opener) *bench {
 	b := &bench{T: t, ctx: t.Context(), open: open, store: open(t)}
-	b.account = &ledger.Account{Server: "https://ca.example/directory", URL: "https://ca.example/acct/1", CreatedAt: day}
+	b.account = &ledger.Account{Server: "https://ca.example/directory",
+		URL: "https://ca.example/acct/1", CreatedAt: day}
 	b.commit(&ledger.Change{Account: b.account})
 	return b
 }
@@ -80,12 +81,14 @@ func (b *bench) refused(c *ledger.Change, want error) {
 	}
 }
 
-// order is a new order of the bench's account in a state, for the names (or one name made of the lineage).
+// order is a new order of the bench's account in a state, for the names (or one name made of the
+// lineage).
 func (b *bench) order(lineage string, state ledger.State, names ...string) *ledger.Order {
 	if len(names) == 0 {
 		names = []string{lineage + ".example"}
 	}
-	return &ledger.Order{AccountID: b.account.ID, Lineage: lineage, Names: names, State: state, CreatedAt: day, UpdatedAt: day}
+	return &ledger.Order{AccountID: b.account.ID, Lineage: lineage, Names: names, State: state,
+		CreatedAt: day, UpdatedAt: day}
 }
 
 // saved commits a new order and returns it.

@@ -18,7 +18,8 @@ var listTests = []test{
 func eventsInOrder(b *bench) {
 	one, two := b.saved(b.order("a", ledger.Creating)), b.saved(b.order("b", ledger.Creating))
 	for i := range 6 {
-		e := ledger.Event{Kind: fmt.Sprint(i), At: day.Add(-time.Duration(i) * time.Hour)} // their clock does not order them
+		// their clock does not order them
+		e := ledger.Event{Kind: fmt.Sprint(i), At: day.Add(-time.Duration(i) * time.Hour)}
 		switch i % 3 {
 		case 0:
 			e.OrderID = one.ID
@@ -50,12 +51,17 @@ func runsWithLastStep(b *bench) {
 		runs = append(runs, run)
 		b.commit(&ledger.Change{Run: run})
 	}
-	b.commit(&ledger.Change{Run: runs[0], Events: []ledger.Event{{Kind: "first", At: day.Add(2 * time.Hour)},
-		{Kind: "last", At: day.Add(time.Hour)}}}) // last is what was written last
+	b.commit(&ledger.Change{Run: runs[0],
+		Events: []ledger.Event{{Kind: "first", At: day.Add(2 * time.Hour)},
+			{Kind: "last", At: day.Add(time.Hour)}}}) // last is what was written last
 	b.commit(&ledger.Change{Events: []ledger.Event{{Kind: "second's", RunID: runs[1].ID, At: day}, {Kind: "nobody's", At: day}}})
-	line := func(r ledger.Run) string { return fmt.Sprintf("%s %q %t", r.Command, r.LastStep, r.LastAt.IsZero()) }
+	line := func(r ledger.Run) string {
+		return fmt.Sprintf("%s %q %t", r.Command, r.LastStep,
+			r.LastAt.IsZero())
+	}
 	all := must(b.store.Runs(b.ctx, 0))(b)
-	b.equal("Runs", each(all, line), "run2 \"\" true\nrun1 \"second's\" false\nrun0 \"last\" false\n")
+	b.equal("Runs", each(all, line),
+		"run2 \"\" true\nrun1 \"second's\" false\nrun0 \"last\" false\n")
 	if !all[2].LastAt.Equal(day.Add(time.Hour)) {
 		b.Errorf("the last step was at %v", all[2].LastAt)
 	}
@@ -63,7 +69,8 @@ func runsWithLastStep(b *bench) {
 }
 
 func tasksUntilEnded(b *bench) {
-	tasks := []*ledger.Task{{Subject: "a", BegunAt: day.Add(time.Hour)}, {Subject: "b", BegunAt: day}, {Subject: "c"}}
+	tasks := []*ledger.Task{{Subject: "a", BegunAt: day.Add(time.Hour)},
+		{Subject: "b", BegunAt: day}, {Subject: "c"}}
 	b.commit(&ledger.Change{Tasks: tasks})
 	line := func(t ledger.Task) string { return t.Subject + t.Step }
 	b.equal("Tasks", each(must(b.store.Tasks(b.ctx))(b), line), "a\nb\nc\n")
@@ -79,7 +86,8 @@ func chargesSince(b *bench) {
 	for i, c := range []struct {
 		account int64
 		name    string
-	}{{b.account.ID, "a"}, {b.account.ID, "b"}, {other.ID, "a"}, {b.account.ID, "a"}, {b.account.ID, "c"}} {
+	}{{b.account.ID, "a"}, {b.account.ID, "b"}, {other.ID, "a"}, {b.account.ID, "a"},
+		{b.account.ID, "c"}} {
 		charges = append(charges, ledger.Charge{AccountID: c.account, Name: c.name, OrderID: int64(i), At: day.Add(-time.Duration(i) * time.Hour)})
 	}
 	b.commit(&ledger.Change{Charges: charges})
@@ -118,11 +126,16 @@ func holdsUntil(b *bench) {
 	b.equal("Holds after two", holds(day.Add(2*time.Hour)), "")
 	b.commit(&ledger.Change{Holds: []ledger.Hold{{AccountID: b.account.ID, Scope: "new-order", Until: day.Add(3 * time.Hour), Class: "paused"}}})
 	b.equal("Holds after a new one", holds(day.Add(2*time.Hour)), "new-order paused\n")
-	paused := ledger.Hold{AccountID: b.account.ID, Scope: "name:a.example", Class: "paused", Detail: "d", URL: "https://ca.example/unpause"}
+	paused := ledger.Hold{AccountID: b.account.ID, Scope: "name:a.example", Class: "paused",
+		Detail: "d", URL: "https://ca.example/unpause"}
 	b.commit(&ledger.Change{Holds: []ledger.Hold{paused}})
 	whole := func(h ledger.Hold) string { return fmt.Sprintf("%+v", h) }
-	b.equal("Holds without an end", each(must(b.store.Holds(b.ctx, b.account.ID, day.AddDate(9, 0, 0)))(b), whole), whole(paused)+"\n")
-	b.equal("Holds of every account", each(must(b.store.Holds(b.ctx, 0, day.Add(8*time.Hour)))(b), line), "name:a.example paused\nnew-order \n")
+	b.equal("Holds without an end",
+		each(must(b.store.Holds(b.ctx, b.account.ID, day.AddDate(9, 0, 0)))(b), whole),
+		whole(paused)+"\n")
+	b.equal("Holds of every account",
+		each(must(b.store.Holds(b.ctx, 0, day.Add(8*time.Hour)))(b), line),
+		"name:a.example paused\nnew-order \n")
 	paused.Until = day
 	b.commit(&ledger.Change{Holds: []ledger.Hold{paused}})
 	b.equal("Holds after one was lifted", holds(day.AddDate(9, 0, 0)), "")

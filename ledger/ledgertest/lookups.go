@@ -26,7 +26,8 @@ var lookupTests = []test{
 
 func emptyLedgerAnswers(b *bench) {
 	for what, err := range map[string]error{
-		"Account":     second(b.store.Account(b.ctx, "https://ca.example/directory", "https://ca.example/acct/2")),
+		"Account": second(b.store.Account(b.ctx, "https://ca.example/directory",
+			"https://ca.example/acct/2")),
 		"AccountByID": second(b.store.AccountByID(b.ctx, b.account.ID+1)),
 		"Order":       second(b.store.Order(b.ctx, 1)),
 		"Certificate": second(b.store.Certificate(b.ctx, "a")),
@@ -37,20 +38,23 @@ func emptyLedgerAnswers(b *bench) {
 	}
 	b.same("Standing", must(b.store.Standing(b.ctx, "a"))(b), ledger.Standing{Lineage: "a"})
 	e := b.everything()
-	b.equal("the lists' lengths", []int{len(e.Orders), len(e.Runs), len(e.Events), len(e.Charges), len(e.Tasks), len(e.Holds),
-		len(e.Pending)}, make([]int, 7))
+	b.equal("the lists' lengths",
+		[]int{len(e.Orders), len(e.Runs), len(e.Events), len(e.Charges), len(e.Tasks), len(e.Holds),
+			len(e.Pending)}, make([]int, 7))
 }
 
 func second[V any](_ V, err error) error { return err }
 
 func accountIsMadeOnce(b *bench) {
-	again := &ledger.Account{Server: b.account.Server, URL: b.account.URL, KeyID: "other", OrdersURL: "list", CreatedAt: day.Add(1),
-		UnlistedAt: day.Add(time.Hour)}
-	elsewhere := &ledger.Account{Server: "https://other.example/directory", URL: b.account.URL, CreatedAt: day}
+	again := &ledger.Account{Server: b.account.Server, URL: b.account.URL, KeyID: "other",
+		OrdersURL: "list", CreatedAt: day.Add(1), UnlistedAt: day.Add(time.Hour)}
+	elsewhere := &ledger.Account{Server: "https://other.example/directory", URL: b.account.URL,
+		CreatedAt: day}
 	b.commit(&ledger.Change{Account: again})
 	b.commit(&ledger.Change{Account: elsewhere})
 	if again.ID != b.account.ID || elsewhere.ID == b.account.ID {
-		b.Errorf("ids: first %d, the same again %d, another server's %d", b.account.ID, again.ID, elsewhere.ID)
+		b.Errorf("ids: first %d, the same again %d, another server's %d", b.account.ID, again.ID,
+			elsewhere.ID)
 	}
 	got := must(b.store.AccountByID(b.ctx, again.ID))(b)
 	if got.KeyID != "other" || got.OrdersURL != "list" || !got.CreatedAt.Equal(day) || !got.UnlistedAt.Equal(day.Add(time.Hour)) {
@@ -78,10 +82,12 @@ func newestCertificate(b *bench) {
 	for i, lineage := range []string{"a", "b", "a", "b"} {
 		o := b.order(lineage, ledger.Installed)
 		b.commit(&ledger.Change{Orders: []*ledger.Order{o}, Certificate: &ledger.Certificate{
-			AccountID: b.account.ID, Lineage: lineage, Serial: fmt.Sprint(i), NotAfter: day.Add(-time.Duration(i) * time.Hour)}})
+			AccountID: b.account.ID, Lineage: lineage, Serial: fmt.Sprint(i),
+			NotAfter: day.Add(-time.Duration(i) * time.Hour)}})
 		got := must(b.store.Certificate(b.ctx, lineage))(b)
 		if got.Serial != fmt.Sprint(i) || got.OrderID != o.ID {
-			b.Errorf("certificate of %s: serial %s of order %d, want %d of order %d", lineage, got.Serial, got.OrderID, i, o.ID)
+			b.Errorf("certificate of %s: serial %s of order %d, want %d of order %d", lineage,
+				got.Serial, got.OrderID, i, o.ID)
 		}
 	}
 	if got := must(b.store.Certificate(b.ctx, "a"))(b); got.Serial != "2" {
@@ -93,8 +99,8 @@ func issuedSets(b *bench) {
 	names := []string{"B.example", "a.example"}
 	for i, lineage := range []string{"a", "b"} {
 		b.commit(&ledger.Change{Orders: []*ledger.Order{b.order(lineage, ledger.Installed, names...)},
-			Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: lineage, Names: names,
-				IssuedAt: day.Add(-time.Duration(i) * time.Hour)}})
+			Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: lineage,
+				Names: names, IssuedAt: day.Add(-time.Duration(i) * time.Hour)}})
 	}
 	key := ledger.NameKey(names)
 	for _, one := range []struct {
@@ -148,7 +154,8 @@ func strangersAreRefused(b *bench) {
 
 func emptyListsComeBack(b *bench) {
 	o := &ledger.Order{AccountID: b.account.ID, State: ledger.Creating}
-	b.commit(&ledger.Change{Orders: []*ledger.Order{o}, Certificate: &ledger.Certificate{AccountID: b.account.ID}})
+	b.commit(&ledger.Change{Orders: []*ledger.Order{o},
+		Certificate: &ledger.Certificate{AccountID: b.account.ID}})
 	got := b.read(o.ID)
 	if len(got.Names)+len(got.Authorizations)+len(got.Request.Names)+len(got.Request.Host)+len(got.Chain) != 0 {
 		b.Errorf("an order without names has %q, request %+v", got.Names, got.Request)
@@ -164,16 +171,19 @@ func emptyListsComeBack(b *bench) {
 
 func oddCharactersComeBack(b *bench) {
 	for _, odd := range []string{"*.a.example", "it's", `say "a"`, `back\slash`, "100%", "under_score", "ünï.example", "日本.example",
-		"\U0001F512.example", "two\nlines", " blank ", "?", ":name", "$1", "--", ";", "{}", "[]", "null", "0", "123456789012345678901"} {
+		"\U0001F512.example", "two\nlines", " blank ", "?", ":name", "$1", "--", ";", "{}", "[]",
+		"null", "0", "123456789012345678901"} {
 		o := b.order(odd, ledger.PendingState, odd)
 		o.URL, o.Profile = odd, odd
 		b.commit(&ledger.Change{Orders: []*ledger.Order{o},
-			Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: odd, Names: []string{odd, "," + odd}},
-			Standings:   []ledger.Standing{{Lineage: odd, Class: odd}},
-			Charges:     []ledger.Charge{{AccountID: b.account.ID, Name: odd, At: day}}})
+			Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: odd,
+				Names: []string{odd, "," + odd}},
+			Standings: []ledger.Standing{{Lineage: odd, Class: odd}},
+			Charges:   []ledger.Charge{{AccountID: b.account.ID, Name: odd, At: day}}})
 		b.equal("Names", b.read(o.ID).Names, []string{odd})
 		for _, f := range []ledger.OrderFilter{{Lineage: odd}, {URL: odd}, {Lineage: odd, URL: odd, Live: true}} {
-			b.equal(fmt.Sprintf("Orders(%+v)", f), ids(must(b.store.Orders(b.ctx, f))(b)), []int64{o.ID})
+			b.equal(fmt.Sprintf("Orders(%+v)", f), ids(must(b.store.Orders(b.ctx, f))(b)),
+				[]int64{o.ID})
 		}
 		c := must(b.store.Certificate(b.ctx, odd))(b)
 		if !slices.Equal(c.Names, []string{odd, "," + odd}) {
@@ -198,7 +208,8 @@ func otherBytesAreRefused(b *bench) {
 	o := b.order("a", ledger.Creating)
 	o.Request.Host = wants("/srv/m\xfcller")
 	if err := b.store.Commit(b.ctx, &ledger.Change{Orders: []*ledger.Order{o}}); failure.ClassOf(err) != failure.Config || failure.RemedyOf(err) == "" {
-		b.Errorf("a document root in Latin-1 is answered with %v, class %q", err, failure.ClassOf(err))
+		b.Errorf("a document root in Latin-1 is answered with %v, class %q", err,
+			failure.ClassOf(err))
 	}
 	o.Request.Host = wants(`/srv/\ufffd/` + "\ufffd")
 	b.saved(o)

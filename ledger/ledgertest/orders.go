@@ -19,16 +19,18 @@ var orderTests = []test{
 	{"authorizations keep their order and stay with theirs", authorizationsStay},
 }
 
-var states = []ledger.State{ledger.Creating, ledger.PendingState, ledger.Ready, ledger.Processing, ledger.Valid,
-	ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState, ledger.TakenState, ledger.LostState,
-	ledger.RefusedState, ledger.Phantom, ledger.SupersededState}
+var states = []ledger.State{ledger.Creating, ledger.PendingState, ledger.Ready, ledger.Processing,
+	ledger.Valid, ledger.Installed, ledger.Invalid, ledger.ExpiredState, ledger.ReleasedState,
+	ledger.TakenState, ledger.LostState, ledger.RefusedState, ledger.Phantom,
+	ledger.SupersededState}
 
 func oneLiveOrder(b *bench) {
 	for i, first := range states {
 		for j, second := range states {
 			lineage := fmt.Sprint("l", i, "-", j)
 			o := b.saved(b.order(lineage, first))
-			err := b.store.Commit(b.ctx, &ledger.Change{Orders: []*ledger.Order{b.order(lineage, second)}})
+			err := b.store.Commit(b.ctx,
+				&ledger.Change{Orders: []*ledger.Order{b.order(lineage, second)}})
 			if both := first.Live() && second.Live(); both != errors.Is(err, ledger.ErrLive) || !both && err != nil {
 				b.Errorf("a %s order after a %s one: %v", second, first, err)
 			}
@@ -70,7 +72,8 @@ func noSecondLife(b *bench) {
 	dead := b.saved(b.order("a", ledger.Invalid))
 	b.saved(b.order("a", ledger.PendingState))
 	dead.State = ledger.Ready
-	b.refused(&ledger.Change{Orders: []*ledger.Order{dead}, Events: []ledger.Event{{Kind: "step", Of: dead}}}, ledger.ErrLive)
+	b.refused(&ledger.Change{Orders: []*ledger.Order{dead},
+		Events: []ledger.Event{{Kind: "step", Of: dead}}}, ledger.ErrLive)
 	if got := b.read(dead.ID); got.State != ledger.Invalid || len(must(b.store.Events(b.ctx, 0, 0))(b)) != 0 {
 		b.Errorf("after the refusal the order is %s", got.State)
 	}
@@ -88,7 +91,8 @@ func filtersSelect(b *bench) {
 			o.SettledAt = day
 		}
 		if i == 0 || i == 3 {
-			o.Authorizations = []*ledger.Authorization{{URL: "bare"}, {URL: "standing", Placement: "somewhere"}, {URL: "too", Placement: "there"}}
+			o.Authorizations = []*ledger.Authorization{{URL: "bare"},
+				{URL: "standing", Placement: "somewhere"}, {URL: "too", Placement: "there"}}
 		}
 		if i == 4 {
 			o.AccountID, o.URL = account.ID, "https://ca.example/order/4"
@@ -123,14 +127,16 @@ func filtersSelect(b *bench) {
 		for _, i := range c.want {
 			want = append(want, all[i])
 		}
-		b.equal(fmt.Sprintf("Orders(%+v)", c.filter), ids(must(b.store.Orders(b.ctx, c.filter))(b)), want)
+		b.equal(fmt.Sprintf("Orders(%+v)", c.filter), ids(must(b.store.Orders(b.ctx, c.filter))(b)),
+			want)
 	}
 }
 
 func limitKeepsTheNewest(b *bench) {
 	for i := range 5 {
 		o := b.order(fmt.Sprint("l", i), ledger.Installed)
-		o.CreatedAt = day.Add(-time.Duration(i) * time.Hour) // newest is what was committed last, whatever its clock said
+		// newest is what was committed last, whatever its clock said
+		o.CreatedAt = day.Add(-time.Duration(i) * time.Hour)
 		o.Authorizations = []*ledger.Authorization{{URL: o.Lineage}}
 		b.saved(o)
 	}
@@ -149,13 +155,16 @@ func limitKeepsTheNewest(b *bench) {
 func authorizationsStay(b *bench) {
 	one, two := b.order("a", ledger.PendingState), b.order("b", ledger.PendingState)
 	for i := range 30 {
-		one.Authorizations = append(one.Authorizations, &ledger.Authorization{URL: fmt.Sprint("one/", i)})
-		two.Authorizations = append(two.Authorizations, &ledger.Authorization{URL: fmt.Sprint("two/", i)})
+		one.Authorizations = append(one.Authorizations,
+			&ledger.Authorization{URL: fmt.Sprint("one/", i)})
+		two.Authorizations = append(two.Authorizations,
+			&ledger.Authorization{URL: fmt.Sprint("two/", i)})
 	}
 	b.commit(&ledger.Change{Orders: []*ledger.Order{one, two}})
 	two.Authorizations[3].Status = ledger.AuthorizationValid
 	b.commit(&ledger.Change{Orders: []*ledger.Order{two, one}})
-	b.same("Orders", must(b.store.Orders(b.ctx, ledger.OrderFilter{}))(b), []*ledger.Order{one, two})
+	b.same("Orders", must(b.store.Orders(b.ctx, ledger.OrderFilter{}))(b),
+		[]*ledger.Order{one, two})
 	two.Authorizations = two.Authorizations[3:4] // what is left out of a save is not forgotten
 	b.saved(two)
 	if got := b.read(two.ID); len(got.Authorizations) != 30 {
@@ -176,7 +185,8 @@ func ordersThatShare(b *bench) {
 	b.equal("of no name", ids(must(b.store.Orders(b.ctx, ledger.OrderFilter{Sharing: []string{}}))(b)), []int64{})
 	b.equal("none of them", shared("c.example"), []int64{})
 	b.equal("of one lineage", ids(must(b.store.Orders(b.ctx,
-		ledger.OrderFilter{Sharing: []string{"b.example"}, Lineage: "b", Unsettled: true}))(b)), []int64{two.ID})
+		ledger.OrderFilter{Sharing: []string{"b.example"}, Lineage: "b", Unsettled: true}))(b)),
+		[]int64{two.ID})
 
 	one.State = ledger.Invalid
 	b.saved(one)

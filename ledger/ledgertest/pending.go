@@ -33,7 +33,8 @@ func pendingAuthorizations(b *bench) {
 		}
 		o := b.order(fmt.Sprintf("l%02d", i), state)
 		for _, status := range []string{"pending", "valid", "invalid", "expired", "deactivated", "revoked"} {
-			o.Authorizations = append(o.Authorizations, &ledger.Authorization{URL: status, Status: status, Expires: day.Add(time.Hour)})
+			o.Authorizations = append(o.Authorizations,
+				&ledger.Authorization{URL: status, Status: status, Expires: day.Add(time.Hour)})
 		}
 		b.saved(o)
 		want += o.Lineage + " pending\n"
@@ -51,7 +52,8 @@ func pendingExpiry(b *bench) {
 	for _, c := range []struct{ authorization, order int }{{1, 0}, {1, 9}, {0, 2}, {0, 0}, {3, 1}} {
 		o := b.order(fmt.Sprintf("%d-%d", c.authorization, c.order), ledger.PendingState)
 		o.Expires = at(c.order)
-		o.Authorizations = []*ledger.Authorization{{Status: "pending", Expires: at(c.authorization)}}
+		o.Authorizations = []*ledger.Authorization{{Status: "pending",
+			Expires: at(c.authorization)}}
 		b.saved(o)
 	}
 	for _, c := range []struct {
@@ -67,7 +69,8 @@ func pendingExpiry(b *bench) {
 		b.equal(fmt.Sprint("Pending at ", c.now), b.pending(c.now), c.want)
 	}
 	for _, p := range must(b.store.Pending(b.ctx, day))(b) {
-		want := map[string]time.Time{"1-0": at(1), "1-9": at(1), "0-2": at(2), "3-1": at(3)}[p.Lineage]
+		want := map[string]time.Time{"1-0": at(1), "1-9": at(1), "0-2": at(2),
+			"3-1": at(3)}[p.Lineage]
 		if !p.Expires.Equal(want) {
 			b.Errorf("%s expires at %v, want %v", p.Lineage, p.Expires, want)
 		}
@@ -97,7 +100,8 @@ func pendingUnread(b *bench) {
 	b.saved(o)
 	b.equal("before its expiry", b.pending(day), "a\n")
 	b.equal("at its expiry", b.pending(day.Add(time.Hour)), "")
-	o.Authorizations = []*ledger.Authorization{{URL: "one", Status: "valid"}, {URL: "two", Status: "pending"}}
+	o.Authorizations = []*ledger.Authorization{{URL: "one", Status: "valid"},
+		{URL: "two", Status: "pending"}}
 	b.saved(o)
 	b.equal("one that was shown", b.pending(day), "a two\n")
 }

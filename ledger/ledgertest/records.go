@@ -57,14 +57,16 @@ func orderIsSavedAgain(b *bench) {
 	for i, a := range first.Authorizations {
 		next.Authorizations[i].ID = a.ID
 	}
-	next.Authorizations = append(next.Authorizations, &ledger.Authorization{URL: "one more", Status: "pending"})
+	next.Authorizations = append(next.Authorizations,
+		&ledger.Authorization{URL: "one more", Status: "pending"})
 	b.saved(next)
 	b.same("Order", b.read(first.ID), next)
 	if next.Version == first.Version {
 		b.Error("the version does not count saves")
 	}
-	blank := &ledger.Order{ID: next.ID, Version: next.Version, AccountID: next.AccountID, Lineage: next.Lineage,
-		Names: next.Names, Profile: next.Profile, CreatedAt: next.CreatedAt, State: ledger.Ready}
+	blank := &ledger.Order{ID: next.ID, Version: next.Version, AccountID: next.AccountID,
+		Lineage: next.Lineage, Names: next.Names, Profile: next.Profile, CreatedAt: next.CreatedAt,
+		State: ledger.Ready}
 	for _, a := range next.Authorizations {
 		blank.Authorizations = append(blank.Authorizations, &ledger.Authorization{ID: a.ID})
 	}
@@ -118,7 +120,8 @@ func standingComesBack(b *bench) {
 		b.commit(&ledger.Change{Standings: []ledger.Standing{s}})
 		b.same("Standing", must(b.store.Standing(b.ctx, s.Lineage))(b), s)
 	}
-	b.same("the standing of an unknown lineage", must(b.store.Standing(b.ctx, "unknown"))(b), ledger.Standing{Lineage: "unknown"})
+	b.same("the standing of an unknown lineage", must(b.store.Standing(b.ctx, "unknown"))(b),
+		ledger.Standing{Lineage: "unknown"})
 }
 
 func chargeComesBack(b *bench) {
@@ -126,7 +129,8 @@ func chargeComesBack(b *bench) {
 	(&filler{}).record(&c)
 	c.AccountID, c.OrderID = b.account.ID, b.saved(b.order("a", ledger.Invalid)).ID
 	b.commit(&ledger.Change{Charges: []ledger.Charge{c}})
-	b.same("Charges", must(b.store.Charges(b.ctx, b.account.ID, []string{c.Name}, day))(b), []ledger.Charge{c})
+	b.same("Charges", must(b.store.Charges(b.ctx, b.account.ID, []string{c.Name}, day))(b),
+		[]ledger.Charge{c})
 }
 
 func holdComesBack(b *bench) {
@@ -205,15 +209,18 @@ func (b *bench) everything() everything {
 
 // one is a change with one new record of each kind whose times are all at.
 func (b *bench) one(at time.Time) *ledger.Change {
-	o := &ledger.Order{AccountID: b.account.ID, Lineage: "a", Names: []string{"a.example"}, State: ledger.PendingState,
-		CreatedAt: at, UpdatedAt: at, SettledAt: at, NotBefore: at, Expires: at, CreateSentAt: at, FinalizeSentAt: at,
-		InstalledAt: at, DeployedAt: at,
-		Authorizations: []*ledger.Authorization{{Status: "pending", Expires: at, SeenAt: at, AnswerSentAt: at}}}
+	o := &ledger.Order{AccountID: b.account.ID, Lineage: "a", Names: []string{"a.example"},
+		State: ledger.PendingState, CreatedAt: at, UpdatedAt: at, SettledAt: at, NotBefore: at,
+		Expires: at, CreateSentAt: at, FinalizeSentAt: at, InstalledAt: at, DeployedAt: at,
+		Authorizations: []*ledger.Authorization{{Status: "pending", Expires: at, SeenAt: at,
+			AnswerSentAt: at}}}
 	return &ledger.Change{
-		Run:         &ledger.Run{Command: "renew", StartedAt: at, EndedAt: at},
-		Orders:      []*ledger.Order{o},
-		Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: "a", NotBefore: at, NotAfter: at, IssuedAt: at},
-		Standings:   []ledger.Standing{{Lineage: "a", At: at, NextAt: at, RefusedSince: at, LetThroughAt: at}},
+		Run:    &ledger.Run{Command: "renew", StartedAt: at, EndedAt: at},
+		Orders: []*ledger.Order{o},
+		Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: "a", NotBefore: at,
+			NotAfter: at, IssuedAt: at},
+		Standings: []ledger.Standing{{Lineage: "a", At: at, NextAt: at, RefusedSince: at,
+			LetThroughAt: at}},
 		Charges:     []ledger.Charge{{AccountID: b.account.ID, Name: "a.example", At: at}},
 		Holds:       []ledger.Hold{{AccountID: b.account.ID, Scope: "new-order", Until: at}},
 		Tasks:       []*ledger.Task{{Kind: ledger.DeleteTask, Subject: "a", BegunAt: at}},

@@ -66,7 +66,8 @@ func commitAtOnce(b *bench) {
 	}
 	orders := must(b.store.Orders(b.ctx, ledger.OrderFilter{}))(b)
 	events := must(b.store.Events(b.ctx, 0, 0))(b)
-	b.equal("orders and events", []int{len(orders), len(events)}, []int{workers * rounds, workers * rounds})
+	b.equal("orders and events", []int{len(orders), len(events)},
+		[]int{workers * rounds, workers * rounds})
 }
 
 func sameOrderAtOnce(b *bench) {
@@ -103,7 +104,8 @@ func (b *bench) oneOf(errs []error, lost error) {
 	b.equal("successes", won, 1)
 }
 
-// readersSeeWholeChanges lets one handle count an order and its authorizations up while another reads.
+// readersSeeWholeChanges lets one handle count an order and its authorizations up while another
+// reads.
 func readersSeeWholeChanges(b *bench) {
 	o := b.order("a", ledger.PendingState)
 	o.Expires = day.Add(time.Hour)
@@ -145,7 +147,8 @@ func (b *bench) wholeOrder(s ledger.Store, id int64) {
 	seen := must(s.Order(b.ctx, id))(b)
 	for _, a := range seen.Authorizations {
 		if a.Answers != seen.Redeploys {
-			b.Fatalf("an order saved %d times has an authorization saved %d times", seen.Redeploys, a.Answers)
+			b.Fatalf("an order saved %d times has an authorization saved %d times", seen.Redeploys,
+				a.Answers)
 		}
 	}
 	if shown := must(s.Pending(b.ctx, day))(b); seen.Redeploys > 0 && len(shown) != 1 {
@@ -153,8 +156,8 @@ func (b *bench) wholeOrder(s ledger.Store, id int64) {
 	}
 }
 
-// readsBesideACommit holds a commit where it asks a Spend, and looks meanwhile, through its own handle
-// and through another.
+// readsBesideACommit holds a commit where it asks a Spend, and looks meanwhile, through its own
+// handle and through another.
 func readsBesideACommit(b *bench) {
 	b.commit(b.one(day))
 	before := b.everything()
@@ -163,11 +166,12 @@ func readsBesideACommit(b *bench) {
 	release := func() { once.Do(func() { close(goOn) }) }
 	defer release()
 	c := &ledger.Change{Orders: []*ledger.Order{b.order("b", ledger.Creating)},
-		Spends: []ledger.Spend{{AccountID: b.account.ID, Name: "A", Next: func(time.Time) (time.Time, error) {
-			close(inside)
-			<-goOn
-			return day, nil
-		}}}}
+		Spends: []ledger.Spend{{AccountID: b.account.ID, Name: "A",
+			Next: func(time.Time) (time.Time, error) {
+				close(inside)
+				<-goOn
+				return day, nil
+			}}}}
 	go func() { done <- b.store.Commit(b.ctx, c) }()
 	<-inside
 	// The bound is for a store that waits: it would wait for ever.
@@ -206,7 +210,8 @@ func endedContext(b *bench) {
 	b.saved(b.order("a", ledger.Creating))
 }
 
-// cancelledCommits ends the context at moments spread over a commit's whole length, found by timing one.
+// cancelledCommits ends the context at moments spread over a commit's whole length, found by timing
+// one.
 func cancelledCommits(b *bench) {
 	other := b.handle()
 	begun := time.Now()
@@ -226,12 +231,14 @@ func cancelledCommits(b *bench) {
 		}
 		found := must(other.Orders(b.ctx, ledger.OrderFilter{Lineage: o.Lineage}))(b)
 		if (err == nil) != (len(found) == 1) || (err == nil) != (o.ID != 0) {
-			b.Fatalf("round %d: Commit says %v, %d orders are there, the id is %d", i, err, len(found), o.ID)
+			b.Fatalf("round %d: Commit says %v, %d orders are there, the id is %d", i, err,
+				len(found), o.ID)
 		}
 		if err == nil && len(found[0].Authorizations) != len(o.Authorizations) {
 			b.Fatalf("round %d: %d authorizations are there", i, len(found[0].Authorizations))
 		}
-		b.commitTo(other, &ledger.Change{Events: []ledger.Event{{Kind: "beside"}}}) // no lock is left behind
+		// no lock is left behind
+		b.commitTo(other, &ledger.Change{Events: []ledger.Event{{Kind: "beside"}}})
 	}
 	if counts[true] == 0 || counts[false] == 0 {
 		b.Logf("contexts ended too early or too late to interrupt anything: %v", counts)

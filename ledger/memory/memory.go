@@ -25,14 +25,15 @@ type Store struct {
 
 	writing sync.Mutex // held by one Commit at a time, also while it asks a Spend
 
-	mu        sync.Mutex
-	last      map[string]int64 // the last id given, by kind of record
-	accounts  map[int64]*ledger.Account
-	runs      map[int64]*ledger.Run
-	steps     map[int64]*ledger.Event // the last event of each run
-	orders    map[int64]*ledger.Order // never changed in place: a save puts a new one there
-	active    map[int64]bool          // orders that are live or unsettled
-	alive     map[string]int64        // the live order of each account, lineage, profile and name set
+	mu       sync.Mutex
+	last     map[string]int64 // the last id given, by kind of record
+	accounts map[int64]*ledger.Account
+	runs     map[int64]*ledger.Run
+	steps    map[int64]*ledger.Event // the last event of each run
+	orders   map[int64]*ledger.Order // never changed in place: a save puts a new one there
+	active   map[int64]bool          // orders that are live or unsettled
+	// the live order of each account, lineage, profile and name set
+	alive     map[string]int64
 	lineages  map[string][]int64
 	urls      map[string][]int64
 	certs     map[string]*ledger.Certificate // the newest of each lineage
@@ -65,13 +66,13 @@ var _ ledger.Store = (*Store)(nil)
 // New returns an empty ledger.
 func New() *Store {
 	return &Store{
-		last: map[string]int64{}, accounts: map[int64]*ledger.Account{}, runs: map[int64]*ledger.Run{},
-		steps: map[int64]*ledger.Event{}, orders: map[int64]*ledger.Order{}, active: map[int64]bool{},
-		alive: map[string]int64{}, lineages: map[string][]int64{}, urls: map[string][]int64{},
+		last: map[string]int64{}, accounts: map[int64]*ledger.Account{},
+		runs: map[int64]*ledger.Run{}, steps: map[int64]*ledger.Event{},
+		orders: map[int64]*ledger.Order{}, active: map[int64]bool{}, alive: map[string]int64{},
+		lineages: map[string][]int64{}, urls: map[string][]int64{},
 		certs: map[string]*ledger.Certificate{}, issued: map[issuance]time.Time{},
-		standings: map[string]ledger.Standing{},
-		holds:     map[string]ledger.Hold{}, buckets: map[place]ledger.Bucket{},
-		tasks:     map[int64]*ledger.Task{},
+		standings: map[string]ledger.Standing{}, holds: map[string]ledger.Hold{},
+		buckets: map[place]ledger.Bucket{}, tasks: map[int64]*ledger.Task{},
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
 		fences: map[string]int64{},
 	}

@@ -90,7 +90,8 @@ func matches(o *ledger.Order, f ledger.OrderFilter) bool {
 // share reports whether an order's names and any others have one in common.
 func share(names, others []string) bool {
 	others = ledger.CanonicalNames(others)
-	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(others, name) })
+	return slices.ContainsFunc(names,
+		func(name string) bool { return slices.Contains(others, name) })
 }
 
 // stands reports whether a token of an order still stands.

@@ -210,7 +210,8 @@ type spent struct {
 	err error
 }
 
-// ask asks the Spends of a change, one after the other. Reads go on meanwhile; no other Commit does.
+// ask asks the Spends of a change, one after the other. Reads go on meanwhile; no other Commit
+// does.
 func (s *Store) ask(spends []ledger.Spend) []spent {
 	var all []spent
 	for _, one := range spends {

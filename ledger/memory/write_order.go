@@ -107,7 +107,8 @@ func (w *clerk) authorizations(o, kept, old *ledger.Order) {
 			list = append(list, a)
 			continue
 		}
-		at := slices.IndexFunc(list, func(known *ledger.Authorization) bool { return known.ID == a.ID })
+		at := slices.IndexFunc(list,
+			func(known *ledger.Authorization) bool { return known.ID == a.ID })
 		if at < 0 {
 			w.fail(none("authorization", a.ID))
 			return

@@ -16,8 +16,8 @@ import (
 
 const writableDir = "Make the directory writable, or choose another with --config-dir."
 
-// makeDir makes dir and what is missing above it, each entry durable: a commit is worth nothing if a power cut takes the
-// directory away.
+// makeDir makes dir and what is missing above it, each entry durable: a commit is worth nothing if
+// a power cut takes the directory away.
 func makeDir(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -50,8 +50,9 @@ func syncPath(path string) error {
 	return errors.Join(err, f.Close())
 }
 
-// ensure makes the ledger if there is none. It appears under its name only when it is whole, so that an empty or short
-// file under that name is always a damaged ledger, never one that is about to be made.
+// ensure makes the ledger if there is none. It appears under its name only when it is whole, so
+// that an empty or short file under that name is always a damaged ledger, never one that is about
+// to be made.
 func ensure(ctx context.Context, path string, o Options) error {
 	if there, err := present(path); there || err != nil {
 		return err
@@ -91,7 +92,8 @@ func create(ctx context.Context, path string, o Options) error {
 	}
 	dir := filepath.Dir(path)
 	err = errors.Join(os.Rename(draft, path), syncPath(dir))
-	if err == nil { // the directory may be that of a process that was killed before it had made its name durable
+	// the directory may be that of a process that was killed before it had made its name durable
+	if err == nil {
 		err = syncPath(filepath.Dir(dir))
 	}
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
@@ -109,9 +111,10 @@ func removeDraft(draft string) error {
 	return nil
 }
 
-// fill makes the whole ledger in the empty file draft and closes it, so that nothing is left in a journal. WAL mode, which
-// SQLite keeps in the file, comes last: what it needs beside the file would not be renamed with it. One sync at the end
-// makes it durable instead of the two dozen that SQLite would ask for on the way.
+// fill makes the whole ledger in the empty file draft and closes it, so that nothing is left in a
+// journal. WAL mode, which SQLite keeps in the file, comes last: what it needs beside the file
+// would not be renamed with it. One sync at the end makes it durable instead of the two dozen that
+// SQLite would ask for on the way.
 func fill(ctx context.Context, draft string, o Options) error {
 	db, err := connect(draft, "OFF")
 	if err != nil {

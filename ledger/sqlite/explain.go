@@ -32,7 +32,8 @@ func explain(path string, err error) error {
 			"the ledger %s was locked for 30 seconds", path)
 	case sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB:
 		return damaged(path, failure.Clean(strings.TrimSpace(e.Error())))
-	case sqlitelib.SQLITE_READONLY, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_PERM, sqlitelib.SQLITE_IOERR:
+	case sqlitelib.SQLITE_READONLY, sqlitelib.SQLITE_CANTOPEN, sqlitelib.SQLITE_PERM,
+		sqlitelib.SQLITE_IOERR:
 		if noSpace(filepath.Dir(path)) {
 			return full(path, err) // SQLite says so only when the database file itself cannot grow
 		}
@@ -56,8 +57,8 @@ func noSpace(dir string) bool {
 	return unix.Statfs(dir, &st) == nil && st.Bavail < 16 // -shm alone takes 8 blocks of 4 kB
 }
 
-// explainOpen gives what went wrong while opening the ledger a sentence that names it. The end of ctx is nobody's fault and
-// stays what it is.
+// explainOpen gives what went wrong while opening the ledger a sentence that names it. The end of
+// ctx is nobody's fault and stays what it is.
 func explainOpen(path string, err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err

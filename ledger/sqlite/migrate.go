@@ -54,7 +54,8 @@ func makeSchema(ctx context.Context, db *sql.DB) error {
 	}
 	_, err = provider.Up(ctx)
 	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx) // what breaks off a migration says something of transactions, whatever broke it off
+		// what breaks off a migration says something of transactions, whatever broke it off
+		return context.Cause(ctx)
 	}
 	return err
 }

@@ -6,8 +6,8 @@ import (
 	"orderly/failure"
 )
 
-// network names the file systems on which POSIX locks or shared memory cannot be trusted across hosts; "" for all others. A kind
-// is a 32-bit number that some machines sign.
+// network names the file systems on which POSIX locks or shared memory cannot be trusted across
+// hosts; "" for all others. A kind is a 32-bit number that some machines sign.
 func network(kind int64) string {
 	switch uint32(kind) {
 	case unix.NFS_SUPER_MAGIC:

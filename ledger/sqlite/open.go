@@ -38,7 +38,8 @@ type Options struct {
 	Host  string           // identity of this host
 	Now   func() time.Time // for the record of when it was made
 	Adopt bool             // take over a ledger that another host wrote
-	Wait  sqlstore.Wait    // how long another writer is waited for; zero: as long as each commit's own context says
+	// how long another writer is waited for; zero: as long as each commit's own context says
+	Wait sqlstore.Wait
 	// Lock excludes other processes while the file is made. It must wait and may not be nil.
 	Lock func(ctx context.Context) (unlock func() error, err error)
 }
@@ -72,7 +73,8 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 		Rebind:    func(query string) string { return query },
 		Duplicate: duplicate,
 		Explain:   func(err error) error { return explain(path, err) },
-		Snapshot:  sql.TxOptions{ReadOnly: true}, // begun as deferred: it takes no lock a writer would wait for
+		// begun as deferred: it takes no lock a writer would wait for
+		Snapshot: sql.TxOptions{ReadOnly: true},
 	})
 	if o.Wait.Ending != nil {
 		store.Await(o.Wait)
@@ -98,7 +100,8 @@ func present(path string) (bool, error) {
 	case !info.Mode().IsRegular():
 		return false, failure.New(failure.Ledger, "Move it aside.", "the ledger %s is not a file", path)
 	case info.Size() < smallestFile:
-		return false, damaged(path, fmt.Sprintf("it has only %d bytes", info.Size())) // SQLite would begin a new one in it
+		// SQLite would begin a new one in it
+		return false, damaged(path, fmt.Sprintf("it has only %d bytes", info.Size()))
 	}
 	return true, nil
 }
@@ -159,7 +162,8 @@ func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
 	if err := torn(ctx, db, path); err != nil {
 		return err
 	}
-	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil { // in case a person's tool changed it
+	// in case a person's tool changed it
+	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
 		return err
 	}
 	if err := checkVersion(ctx, db, path); err != nil {

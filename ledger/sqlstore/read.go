@@ -15,7 +15,8 @@ const accountColumns = `id, server, key_id, url, orders_url, created_at, shows_p
 
 // Account implements ledger.Store.
 func (s *Store) Account(ctx context.Context, server, url string) (*ledger.Account, error) {
-	return s.account(ctx, `SELECT `+accountColumns+` FROM accounts WHERE server = ? AND url = ?`, server, url)
+	return s.account(ctx, `SELECT `+accountColumns+` FROM accounts WHERE server = ? AND url = ?`,
+		server, url)
 }
 
 // AccountByID implements ledger.Store.
@@ -27,8 +28,8 @@ func (s *Store) account(ctx context.Context, query string, args ...any) (*ledger
 	var found *ledger.Account
 	err := s.query(ctx, s.readers, func(r row) error {
 		found = &ledger.Account{}
-		return r.Scan(&found.ID, &found.Server, &found.KeyID, &found.URL, &found.OrdersURL, at(&found.CreatedAt),
-			&found.ShowsProcessing, at(&found.UnlistedAt))
+		return r.Scan(&found.ID, &found.Server, &found.KeyID, &found.URL, &found.OrdersURL,
+			at(&found.CreatedAt), &found.ShowsProcessing, at(&found.UnlistedAt))
 	}, query, args...)
 	if err == nil && found == nil {
 		err = fmt.Errorf("account %v: %w", args, ledger.ErrNone)
@@ -42,8 +43,8 @@ func (s *Store) Certificate(ctx context.Context, lineage string) (*ledger.Certif
 	err := s.query(ctx, s.readers, func(r row) error {
 		found = &ledger.Certificate{}
 		c := found
-		return r.Scan(&c.ID, &c.OrderID, &c.AccountID, &c.Lineage, list(&c.Names), &c.Serial, at(&c.NotBefore),
-			at(&c.NotAfter), &c.RenewalID, &c.Fingerprint, at(&c.IssuedAt))
+		return r.Scan(&c.ID, &c.OrderID, &c.AccountID, &c.Lineage, list(&c.Names), &c.Serial,
+			at(&c.NotBefore), at(&c.NotAfter), &c.RenewalID, &c.Fingerprint, at(&c.IssuedAt))
 	}, `SELECT id, order_id, account_id, lineage, names, serial, not_before, not_after, renewal_id, sha256, issued_at
 		FROM certificates WHERE lineage = ? ORDER BY id DESC LIMIT 1`, lineage)
 	if err == nil && found == nil {
@@ -53,7 +54,8 @@ func (s *Store) Certificate(ctx context.Context, lineage string) (*ledger.Certif
 }
 
 // Issued implements ledger.Store.
-func (s *Store) Issued(ctx context.Context, account int64, nameKey string, since time.Time) (bool, error) {
+func (s *Store) Issued(ctx context.Context, account int64, nameKey string,
+	since time.Time) (bool, error) {
 	found := false
 	err := s.query(ctx, s.readers, func(r row) error {
 		found = true
@@ -69,15 +71,16 @@ func (s *Store) Standing(ctx context.Context, lineage string) (ledger.Standing, 
 	found := ledger.Standing{Lineage: lineage}
 	err := s.query(ctx, s.readers, func(r row) error {
 		f := &found
-		return r.Scan(&f.Class, &f.Sentence, &f.Remedy, at(&f.At), &f.Failures, at(&f.NextAt), &f.Fingerprint,
-			at(&f.RefusedSince), at(&f.LetThroughAt))
+		return r.Scan(&f.Class, &f.Sentence, &f.Remedy, at(&f.At), &f.Failures, at(&f.NextAt),
+			&f.Fingerprint, at(&f.RefusedSince), at(&f.LetThroughAt))
 	}, `SELECT class, sentence, remedy, at, failures, next_at, fingerprint, refused_since, let_through_at
 		FROM standings WHERE lineage = ?`, lineage)
 	return found, err
 }
 
 // Charges implements ledger.Store.
-func (s *Store) Charges(ctx context.Context, account int64, names []string, since time.Time) ([]ledger.Charge, error) {
+func (s *Store) Charges(ctx context.Context, account int64, names []string,
+	since time.Time) ([]ledger.Charge, error) {
 	args := []any{account, micros(since)}
 	for _, name := range names {
 		args = append(args, name)
@@ -143,8 +146,9 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	var found []ledger.Run
 	err := s.query(ctx, s.readers, func(r row) error {
 		var run ledger.Run
-		err := r.Scan(&run.ID, &run.Command, &run.PID, at(&run.StartedAt), at(&run.EndedAt), &run.Outcome,
-			&run.ExitCode, &run.Detail, &run.Round, &run.LastStep, at(&run.LastAt), &run.LastDetail, &run.LastLineage, &run.LastOrder)
+		err := r.Scan(&run.ID, &run.Command, &run.PID, at(&run.StartedAt), at(&run.EndedAt),
+			&run.Outcome, &run.ExitCode, &run.Detail, &run.Round, &run.LastStep, at(&run.LastAt),
+			&run.LastDetail, &run.LastLineage, &run.LastOrder)
 		found = append(found, run)
 		return err
 	}, `SELECT r.id, r.command, r.pid, r.started_at, r.ended_at, r.outcome, r.exit_code, r.detail, r.round,
@@ -171,7 +175,8 @@ func (s *Store) Tasks(ctx context.Context) ([]ledger.Task, error) {
 	var found []ledger.Task
 	err := s.query(ctx, s.readers, func(r row) error {
 		var t ledger.Task
-		err := r.Scan(&t.ID, &t.RunID, &t.Kind, &t.Subject, &t.Step, &t.Payload, at(&t.BegunAt), at(&t.EndedAt))
+		err := r.Scan(&t.ID, &t.RunID, &t.Kind, &t.Subject, &t.Step, &t.Payload, at(&t.BegunAt),
+			at(&t.EndedAt))
 		found = append(found, t)
 		return err
 	}, `SELECT id, run_id, kind, subject, step, payload, begun_at, ended_at FROM tasks WHERE ended_at = 0 ORDER BY id`)

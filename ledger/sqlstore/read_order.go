@@ -22,11 +22,13 @@ const live = `state IN ('creating', 'pending', 'ready', 'processing', 'valid')`
 func scanOrder(r row) (*ledger.Order, error) {
 	o := &ledger.Order{}
 	var nameKey, request, chain, alternates, problem string
-	err := r.Scan(&o.ID, &o.Version, &o.AccountID, &o.Lineage, &nameKey, &o.Profile, &o.State, &request,
-		at(&o.CreatedAt), at(&o.UpdatedAt), at(&o.SettledAt), at(&o.NotBefore), &o.Superseded, &o.Releasing,
-		at(&o.MissingSince), &o.URL, &o.Finalize, &o.Certificate, &o.CAStatus, at(&o.Expires), &o.Replaces, at(&o.CreateSentAt), &o.CreateSends, &o.Key.Path,
+	err := r.Scan(&o.ID, &o.Version, &o.AccountID, &o.Lineage, &nameKey, &o.Profile, &o.State,
+		&request, at(&o.CreatedAt), at(&o.UpdatedAt), at(&o.SettledAt), at(&o.NotBefore),
+		&o.Superseded, &o.Releasing, at(&o.MissingSince), &o.URL, &o.Finalize, &o.Certificate,
+		&o.CAStatus, at(&o.Expires), &o.Replaces, at(&o.CreateSentAt), &o.CreateSends, &o.Key.Path,
 		&o.Key.SHA256, &o.CSR.Path, &o.CSR.SHA256, at(&o.FinalizeSentAt), &chain, &alternates,
-		at(&o.InstalledAt), &o.Redeploys, at(&o.DeployedAt), &o.Class, &o.Sentence, &o.Remedy, &problem)
+		at(&o.InstalledAt), &o.Redeploys, at(&o.DeployedAt), &o.Class, &o.Sentence, &o.Remedy,
+		&problem)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +81,8 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 	where, args := conditions(f)
 	newestFirst := " ORDER BY id DESC"
 	if f.Live || f.Stands || f.Sharing != nil {
-		newestFirst = " ORDER BY +id DESC" // else SQLite reads the whole table by id instead of the index of the live ones
+		// else SQLite reads the whole table by id instead of the index of the live ones
+		newestFirst = " ORDER BY +id DESC"
 	}
 	return s.orders(ctx, strings.Join(where, " AND ")+newestFirst, args, f.Limit)
 }
@@ -127,8 +130,10 @@ func marks(n int) string {
 	return strings.TrimSuffix(strings.Repeat("?, ", n), ", ")
 }
 
-// orders returns the first orders, up to limit, of those that `where` selects and sorts, last one first.
-func (s *Store) orders(ctx context.Context, where string, args []any, limit int) ([]*ledger.Order, error) {
+// orders returns the first orders, up to limit, of those that `where` selects and sorts, last one
+// first.
+func (s *Store) orders(ctx context.Context, where string, args []any,
+	limit int) ([]*ledger.Order, error) {
 	var found []*ledger.Order
 	byID := map[int64]*ledger.Order{}
 	selected := `FROM orders WHERE ` + where + ` LIMIT ?`
@@ -159,9 +164,9 @@ func (s *Store) orders(ctx context.Context, where string, args []any, limit int)
 func scanAuthorization(r row, orders map[int64]*ledger.Order) error {
 	var order int64
 	a := &ledger.Authorization{}
-	err := r.Scan(&order, &a.ID, &a.URL, &a.Name, &a.Wildcard, &a.Status, at(&a.Expires), at(&a.SeenAt), &a.ChallengeURL,
-		&a.ChallengeType, &a.ChallengeStatus, &a.Token, at(&a.AnswerSentAt), &a.Answers, &a.Answered, &a.Placement,
-		&a.ErrorType, &a.ErrorDetail)
+	err := r.Scan(&order, &a.ID, &a.URL, &a.Name, &a.Wildcard, &a.Status, at(&a.Expires),
+		at(&a.SeenAt), &a.ChallengeURL, &a.ChallengeType, &a.ChallengeStatus, &a.Token,
+		at(&a.AnswerSentAt), &a.Answers, &a.Answered, &a.Placement, &a.ErrorType, &a.ErrorDetail)
 	if err != nil {
 		return err
 	}
@@ -169,9 +174,10 @@ func scanAuthorization(r row, orders map[int64]*ledger.Order) error {
 	return nil
 }
 
-// pendingQuery has four parts in one statement, so that an order on its way from one to another is never missed: what is
-// pending, the phantoms, newOrders sent by a process that died, each of which may have made an order (the next run finds
-// out), and orders of which only the URL is known. Each part runs over a partial index, so that the answer does not grow slower with the ledger.
+// pendingQuery has four parts in one statement, so that an order on its way from one to another is
+// never missed: what is pending, the phantoms, newOrders sent by a process that died, each of which
+// may have made an order (the next run finds out), and orders of which only the URL is known. Each
+// part runs over a partial index, so that the answer does not grow slower with the ledger.
 const pendingQuery = `
 	SELECT o.id AS order_id, o.lineage, o.state, o.name_key, a.name, a.url, a.answered, o.created_at,
 		CASE WHEN a.expires_at = 0 THEN o.expires_at ELSE a.expires_at END AS expires, o.not_before, a.id AS part, 1
@@ -197,8 +203,8 @@ func (s *Store) Pending(ctx context.Context, now time.Time) ([]ledger.Pending, e
 		var p ledger.Pending
 		var name, nameKey string
 		var part, orders int64
-		err := r.Scan(&p.OrderID, &p.Lineage, &p.State, &nameKey, &name, &p.URL, &p.Answered, at(&p.Since),
-			at(&p.Expires), at(&p.NotBefore), &part, &orders)
+		err := r.Scan(&p.OrderID, &p.Lineage, &p.State, &nameKey, &name, &p.URL, &p.Answered,
+			at(&p.Since), at(&p.Expires), at(&p.NotBefore), &part, &orders)
 		p.Names = []string{name}
 		if name == "" {
 			p.Names = splitKey(nameKey)

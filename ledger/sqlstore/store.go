@@ -1,6 +1,7 @@
-// Package sqlstore is the ledger over database/sql: one set of hand-written SQL in the subset that SQLite and PostgreSQL
-// share. Opening, making tables and everything that only one database knows belongs to the package of that database. It never
-// looks at a clock and never leaves a transaction open across a call.
+// Package sqlstore is the ledger over database/sql: one set of hand-written SQL in the subset that
+// SQLite and PostgreSQL share. Opening, making tables and everything that only one database knows
+// belongs to the package of that database. It never looks at a clock and never leaves a transaction
+// open across a call.
 package sqlstore
 
 import (
@@ -39,15 +40,17 @@ type Store struct {
 
 // Wait bounds how long commits wait for another writer, beside their own contexts.
 type Wait struct {
-	// Ending is what ends the process: a signal or a deadline. Commits that must not be lost are given a context that does not
-	// end with it; from then on they wait for Grace, all together, and no longer.
+	// Ending is what ends the process: a signal or a deadline. Commits that must not be lost are
+	// given a context that does not end with it; from then on they wait for Grace, all together,
+	// and no longer.
 	Ending context.Context
 	Grace  time.Duration
 	// Tell is called when a commit has waited for a second; nil for nobody.
 	Tell func()
 }
 
-// quiet is how long a commit waits before anybody is told, brief how long one that comes after the last wait still tries.
+// quiet is how long a commit waits before anybody is told, brief how long one that comes after the
+// last wait still tries.
 const (
 	quiet = time.Second
 	brief = 50 * time.Millisecond
@@ -62,8 +65,8 @@ func (s *Store) Await(w Wait) {
 
 var _ ledger.Store = (*Store)(nil)
 
-// New returns a store on an open database, which Close closes. Reads have connections of their own, so
-// that a look does not wait for the sync of a commit under way.
+// New returns a store on an open database, which Close closes. Reads have connections of their own,
+// so that a look does not wait for the sync of a commit under way.
 func New(db, readers *sql.DB, d Dialect) *Store {
 	return &Store{db: db, readers: readers, dialect: d, last: context.Background()}
 }
@@ -98,13 +101,14 @@ func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
 	return nil
 }
 
-// begin opens a transaction. It waits for other writers as long as ctx lasts; after that the transaction is cut loose
-// from ctx, since one cancelled around its COMMIT could be durable and yet be reported as failed. done must be called
-// after its end.
+// begin opens a transaction. It waits for other writers as long as ctx lasts; after that the
+// transaction is cut loose from ctx, since one cancelled around its COMMIT could be durable and yet
+// be reported as failed. done must be called after its end.
 func (s *Store) begin(ctx context.Context) (tx *sql.Tx, done func(), err error) {
 	own, done := context.WithCancel(context.WithoutCancel(ctx))
 	attached, told := context.AfterFunc(ctx, done), s.tell()
-	var decided atomic.Bool // by whichever comes first: the transaction, or the end of the last wait
+	// by whichever comes first: the transaction, or the end of the last wait
+	var decided atomic.Bool
 	late := context.AfterFunc(s.last, func() {
 		time.AfterFunc(brief, func() {
 			if decided.CompareAndSwap(false, true) {
@@ -157,7 +161,8 @@ func (s *Store) failed(doing string, err error) error {
 	switch {
 	case failure.ClassOf(err) == failure.Stopped && failure.RemedyOf(err) != "":
 		return fmt.Errorf("%s: %w", doing, err)
-	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale), errors.Is(err, ledger.ErrNone), errors.Is(err, ledger.ErrLost),
+	case errors.Is(err, ledger.ErrLive), errors.Is(err, ledger.ErrStale),
+		errors.Is(err, ledger.ErrNone), errors.Is(err, ledger.ErrLost),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -173,7 +178,8 @@ type reader interface {
 }
 
 // query runs a query and calls scan for each row.
-func (s *Store) query(ctx context.Context, from reader, scan func(row) error, query string, args ...any) error {
+func (s *Store) query(ctx context.Context, from reader, scan func(row) error, query string,
+	args ...any) error {
 	rows, err := from.QueryContext(ctx, s.dialect.Rebind(query), args...)
 	if err != nil {
 		return s.failed("reading the ledger", err)
@@ -190,7 +196,8 @@ func (s *Store) query(ctx context.Context, from reader, scan func(row) error, qu
 	return nil
 }
 
-// snapshot calls read with a reader that sees one moment of the ledger, however many queries it runs.
+// snapshot calls read with a reader that sees one moment of the ledger, however many queries it
+// runs.
 func (s *Store) snapshot(ctx context.Context, read func(reader) error) error {
 	tx, err := s.readers.BeginTx(ctx, &s.dialect.Snapshot)
 	if err != nil {

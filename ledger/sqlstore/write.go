@@ -14,7 +14,8 @@ import (
 	"orderly/ledger"
 )
 
-// writer carries one transaction. After the first error its methods do nothing, so that their callers read as a list.
+// writer carries one transaction. After the first error its methods do nothing, so that their
+// callers read as a list.
 type writer struct {
 	ctx     context.Context
 	tx      *sql.Tx
@@ -30,8 +31,8 @@ func set[T any](w *writer, field *T, value T) {
 	w.undos = append(w.undos, func() { *field = old })
 }
 
-// undo takes back what set gave to records, since nothing was written. It goes backwards: a record that occurs twice in
-// a change would otherwise keep what the first occurrence gave it.
+// undo takes back what set gave to records, since nothing was written. It goes backwards: a record
+// that occurs twice in a change would otherwise keep what the first occurrence gave it.
 func (w *writer) undo() {
 	for _, f := range slices.Backward(w.undos) {
 		f()
@@ -120,14 +121,16 @@ func (w *writer) insert(id *int64, query string, args ...any) {
 		return
 	}
 	var given int64
-	w.err = w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(query+` RETURNING id`), args...).Scan(&given)
+	w.err = w.tx.QueryRowContext(w.ctx, w.dialect.Rebind(query+` RETURNING id`),
+		args...).Scan(&given)
 	if w.err == nil {
 		set(w, id, given)
 	}
 }
 
-// json encodes v and refuses strings that JSON would not give back: a document root may have any bytes in its name, and
-// one that came back changed would let a later run write elsewhere than was asked.
+// json encodes v and refuses strings that JSON would not give back: a document root may have any
+// bytes in its name, and one that came back changed would let a later run write elsewhere than was
+// asked.
 func (w *writer) json(v any) string {
 	text, err := json.Marshal(v)
 	if err == nil && strings.Contains(strings.ReplaceAll(string(text), `\\`, ``), `\ufffd`) {
@@ -148,7 +151,8 @@ func (w *writer) account(a *ledger.Account) {
 		ON CONFLICT (server, url) DO UPDATE SET key_id = excluded.key_id, orders_url = excluded.orders_url,
 			unlisted_at = excluded.unlisted_at,
 			shows_processing = CASE WHEN excluded.shows_processing = 1 THEN 1 ELSE accounts.shows_processing END`,
-		a.Server, a.KeyID, a.URL, a.OrdersURL, micros(a.CreatedAt), number(a.ShowsProcessing), micros(a.UnlistedAt))
+		a.Server, a.KeyID, a.URL, a.OrdersURL, micros(a.CreatedAt), number(a.ShowsProcessing),
+		micros(a.UnlistedAt))
 }
 
 func (w *writer) run(r *ledger.Run) {
@@ -157,7 +161,8 @@ func (w *writer) run(r *ledger.Run) {
 	case r.ID == 0:
 		w.insert(&r.ID, `INSERT INTO runs (command, pid, started_at, ended_at, outcome, exit_code, detail, round)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			r.Command, r.PID, micros(r.StartedAt), micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail, number(r.Round))
+			r.Command, r.PID, micros(r.StartedAt), micros(r.EndedAt), r.Outcome, r.ExitCode,
+			r.Detail, number(r.Round))
 	default:
 		w.update("run", r.ID, `UPDATE runs SET ended_at = ?, outcome = ?, exit_code = ?, detail = ?, round = ? WHERE id = ?`,
 			micros(r.EndedAt), r.Outcome, r.ExitCode, r.Detail, number(r.Round), r.ID)
@@ -174,8 +179,9 @@ func (w *writer) certificate(c *ledger.Change) {
 	}
 	w.insert(&cert.ID, `INSERT INTO certificates (order_id, account_id, lineage, names, name_key, serial,
 			not_before, not_after, renewal_id, sha256, issued_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		cert.OrderID, cert.AccountID, cert.Lineage, w.json(cert.Names), ledger.NameKey(cert.Names), cert.Serial, micros(cert.NotBefore),
-		micros(cert.NotAfter), cert.RenewalID, cert.Fingerprint, micros(cert.IssuedAt))
+		cert.OrderID, cert.AccountID, cert.Lineage, w.json(cert.Names), ledger.NameKey(cert.Names),
+		cert.Serial, micros(cert.NotBefore), micros(cert.NotAfter), cert.RenewalID,
+		cert.Fingerprint, micros(cert.IssuedAt))
 }
 
 func (w *writer) standing(s ledger.Standing) {
@@ -185,8 +191,8 @@ func (w *writer) standing(s ledger.Standing) {
 			remedy = excluded.remedy, at = excluded.at, failures = excluded.failures, next_at = excluded.next_at,
 			fingerprint = excluded.fingerprint, refused_since = excluded.refused_since,
 			let_through_at = excluded.let_through_at`,
-		s.Lineage, s.Class, s.Sentence, s.Remedy, micros(s.At), s.Failures, micros(s.NextAt), s.Fingerprint,
-		micros(s.RefusedSince), micros(s.LetThroughAt))
+		s.Lineage, s.Class, s.Sentence, s.Remedy, micros(s.At), s.Failures, micros(s.NextAt),
+		s.Fingerprint, micros(s.RefusedSince), micros(s.LetThroughAt))
 }
 
 // refusal is the error of a Spend: what Commit answers, to the letter.

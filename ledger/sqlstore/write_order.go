@@ -48,11 +48,12 @@ func (w *writer) orderNames(o *ledger.Order) {
 // orderValues are the columns that change, in the order of both statements below.
 func (w *writer) orderValues(o *ledger.Order) []any {
 	return []any{
-		string(o.State), w.json(o.Request), micros(o.UpdatedAt), micros(o.SettledAt), micros(o.NotBefore),
-		number(o.Superseded), number(o.Releasing), micros(o.MissingSince), o.URL, o.Finalize, o.Certificate, o.CAStatus, micros(o.Expires), o.Replaces,
+		string(o.State), w.json(o.Request), micros(o.UpdatedAt), micros(o.SettledAt),
+		micros(o.NotBefore), number(o.Superseded), number(o.Releasing), micros(o.MissingSince),
+		o.URL, o.Finalize, o.Certificate, o.CAStatus, micros(o.Expires), o.Replaces,
 		micros(o.CreateSentAt), o.CreateSends, o.Key.Path, o.Key.SHA256, o.CSR.Path, o.CSR.SHA256,
-		micros(o.FinalizeSentAt), string(o.Chain), w.alternates(o), micros(o.InstalledAt), o.Redeploys, micros(o.DeployedAt), o.Class,
-		o.Sentence, o.Remedy, string(o.Problem),
+		micros(o.FinalizeSentAt), string(o.Chain), w.alternates(o), micros(o.InstalledAt),
+		o.Redeploys, micros(o.DeployedAt), o.Class, o.Sentence, o.Remedy, string(o.Problem),
 	}
 }
 
@@ -68,11 +69,13 @@ func (w *writer) insertOrder(o *ledger.Order) {
 	set(w, &o.Names, ledger.CanonicalNames(o.Names))
 	for _, name := range o.Names {
 		if name == "" || strings.Contains(name, ",") {
-			w.err = fmt.Errorf("%q cannot be a name of an order", name) // a NameKey would not give it back
+			// a NameKey would not give it back
+			w.err = fmt.Errorf("%q cannot be a name of an order", name)
 			return
 		}
 	}
-	args := append(w.orderValues(o), o.AccountID, o.Lineage, ledger.NameKey(o.Names), o.Profile, micros(o.CreatedAt))
+	args := append(w.orderValues(o), o.AccountID, o.Lineage, ledger.NameKey(o.Names), o.Profile,
+		micros(o.CreatedAt))
 	w.insert(&o.ID, `INSERT INTO orders (state, request, updated_at, settled_at, not_before, superseded, releasing, missing_since, url,
 			finalize_url, certificate_url, ca_status, expires_at, replaces, create_sent_at, create_sends, key_path,
 			key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, alternates, installed_at, redeploys, deployed_at, class, sentence,
@@ -115,9 +118,9 @@ func (w *writer) liveTwice() {
 
 func (w *writer) authorization(order int64, a *ledger.Authorization) {
 	values := []any{
-		a.URL, a.Name, number(a.Wildcard), a.Status, micros(a.Expires), micros(a.SeenAt), a.ChallengeURL,
-		a.ChallengeType, a.ChallengeStatus, a.Token, micros(a.AnswerSentAt), a.Answers, number(a.Answered), a.Placement,
-		a.ErrorType, a.ErrorDetail,
+		a.URL, a.Name, number(a.Wildcard), a.Status, micros(a.Expires), micros(a.SeenAt),
+		a.ChallengeURL, a.ChallengeType, a.ChallengeStatus, a.Token, micros(a.AnswerSentAt),
+		a.Answers, number(a.Answered), a.Placement, a.ErrorType, a.ErrorDetail,
 	}
 	if a.ID == 0 {
 		w.insert(&a.ID, `INSERT INTO authorizations (url, name, wildcard, status, expires_at, seen_at, challenge_url,

@@ -1,7 +1,8 @@
-// Package manual proves names by commands of a person's own (certbot's --manual-auth-hook and --manual-cleanup-hook), for
-// http-01 and dns-01. What an auth hook put in place somewhere is known to nobody else, so its cleanup hook is owed from
-// before the auth hook runs until it has run itself. The package must never begin an auth hook whose cleanup is not
-// recorded, and never let a hook that ends whoever runs it do so for ever.
+// Package manual proves names by commands of a person's own (certbot's --manual-auth-hook and
+// --manual-cleanup-hook), for http-01 and dns-01. What an auth hook put in place somewhere is known
+// to nobody else, so its cleanup hook is owed from before the auth hook runs until it has run
+// itself. The package must never begin an auth hook whose cleanup is not recorded, and never let a
+// hook that ends whoever runs it do so for ever.
 package manual
 
 import (
@@ -39,20 +40,21 @@ type Placement struct {
 	Cleaning int       `json:"cleaning,omitempty"` // runs that began the cleanup hook
 }
 
-// mostBegun is how many runs may begin a hook without seeing its end: one that ends whoever runs it (it restarts the panel
-// that called us) would otherwise end every run from then on.
+// mostBegun is how many runs may begin a hook without seeing its end: one that ends whoever runs it
+// (it restarts the panel that called us) would otherwise end every run from then on.
 const mostBegun = 3
 
-// freshFor is how long what an auth hook put in place is trusted to stand still, in a later run. After that the cleanup hook
-// and then the auth hook run again: a host may have been started anew meanwhile.
+// freshFor is how long what an auth hook put in place is trusted to stand still, in a later run.
+// After that the cleanup hook and then the auth hook run again: a host may have been started anew
+// meanwhile.
 const freshFor = time.Hour
 
 // Solver runs the hooks.
 type Solver struct {
 	Now func() time.Time
 	Env []string // beside this process's environment
-	// Report is told what a hook printed, and how it ended if it did not end well: what kind ("auth-hook", "cleanup-hook"),
-	// for which name.
+	// Report is told what a hook printed, and how it ended if it did not end well: what kind
+	// ("auth-hook", "cleanup-hook"), for which name.
 	Report func(kind, domain string, r Result)
 }
 
@@ -80,8 +82,8 @@ func (p Placement) String() string {
 	return string(text)
 }
 
-// Plan says what is to be recorded before the auth hook runs. former is the record of an earlier run, or nil. An auth hook
-// that ended too many runs is not begun again: an error of class Hook.
+// Plan says what is to be recorded before the auth hook runs. former is the record of an earlier
+// run, or nil. An auth hook that ended too many runs is not begun again: an error of class Hook.
 func (s *Solver) Plan(p Proof, former *Placement) (Placement, error) {
 	next := Placement{Proof: p, Begun: 1}
 	if former != nil && former.Token == p.Token && former.Validation == p.Validation && former.Auth == p.Auth && former.DoneAt.IsZero() {
@@ -89,22 +91,25 @@ func (s *Solver) Plan(p Proof, former *Placement) (Placement, error) {
 	}
 	if next.Begun > mostBegun {
 		return next, failure.New(failure.Hook, "Run it by hand to see what it does, and change --manual-auth-hook.",
-			"%d runs ended while the auth hook for %s ran: %s", former.Begun, failure.Clean(p.Domain), failure.Clean(p.Auth))
+			"%d runs ended while the auth hook for %s ran: %s", former.Begun,
+			failure.Clean(p.Domain), failure.Clean(p.Auth))
 	}
 	return next, nil
 }
 
-// Suits reports whether what an earlier auth hook put in place can stay: the same commands with the same values, which ended
-// well not long ago.
+// Suits reports whether what an earlier auth hook put in place can stay: the same commands with the
+// same values, which ended well not long ago.
 func (s *Solver) Suits(former Placement, p Proof) bool {
-	same := former.Auth == p.Auth && former.Cleanup == p.Cleanup && former.Domain == p.Domain && former.Validation == p.Validation && former.Token == p.Token
+	same := former.Auth == p.Auth && former.Cleanup == p.Cleanup && former.Domain == p.Domain &&
+		former.Validation == p.Validation && former.Token == p.Token
 	age := s.Now().Sub(former.DoneAt)
 	return same && !former.DoneAt.IsZero() && age < freshFor && age > -freshFor
 }
 
-// Place runs the auth hook, unless the record says that it has run. The record it returns says that it has, and what it
-// printed. Where the hook fails there is nothing for the CA to find, so that an answer would be charged as a failure: the
-// cleanup hook runs, and false says that nothing stands. certbot goes on in that case.
+// Place runs the auth hook, unless the record says that it has run. The record it returns says that
+// it has, and what it printed. Where the hook fails there is nothing for the CA to find, so that an
+// answer would be charged as a failure: the cleanup hook runs, and false says that nothing stands.
+// certbot goes on in that case.
 func (s *Solver) Place(ctx context.Context, p Placement) (after Placement, stands bool, err error) {
 	if !p.DoneAt.IsZero() {
 		return p, true, nil
@@ -119,7 +124,8 @@ func (s *Solver) Place(ctx context.Context, p Placement) (after Placement, stand
 		return p, true, nil
 	}
 	failed := failure.New(failure.Hook, "Mend the hook; one whose exit code means nothing must end with `exit 0`. The order is kept, and the next run begins the hook again.",
-		"the auth hook for %s ended with code %d, so that the CA would find nothing: %s", failure.Clean(p.Domain), result.Code, failure.Clean(p.Auth))
+		"the auth hook for %s ended with code %d, so that the CA would find nothing: %s",
+		failure.Clean(p.Domain), result.Code, failure.Clean(p.Auth))
 	if err := s.Remove(ctx, p); err != nil {
 		return p, true, errors.Join(failed, err)
 	}
@@ -134,22 +140,25 @@ func (p Placement) Leaving() Placement {
 	return p
 }
 
-// Remove runs the cleanup hook. How it ends is reported and changes nothing, as with certbot; only the end of ctx is an
-// error. One that ended too many runs is given up.
+// Remove runs the cleanup hook. How it ends is reported and changes nothing, as with certbot; only
+// the end of ctx is an error. One that ended too many runs is given up.
 func (s *Solver) Remove(ctx context.Context, p Placement) error {
 	if p.Cleanup == "" {
 		return nil
 	}
 	if p.Cleaning > mostBegun {
 		return failure.New(failure.Hook, "Run it by hand to see what it does, and change --manual-cleanup-hook.",
-			"%d runs ended while the cleanup hook for %s ran, which is given up: %s", p.Cleaning-1, failure.Clean(p.Domain), failure.Clean(p.Cleanup))
+			"%d runs ended while the cleanup hook for %s ran, which is given up: %s", p.Cleaning-1,
+			failure.Clean(p.Domain), failure.Clean(p.Cleanup))
 	}
-	_, err := s.run(ctx, "cleanup-hook", p.Cleanup, p, "CERTBOT_AUTH_OUTPUT="+strings.ReplaceAll(p.Output, "\x00", "")) // no environment can hold NUL
+	// no environment can hold NUL
+	_, err := s.run(ctx, "cleanup-hook", p.Cleanup, p, "CERTBOT_AUTH_OUTPUT="+strings.ReplaceAll(p.Output, "\x00", ""))
 	return err
 }
 
 // run runs a hook. Its error says that ctx ended before the hook did.
-func (s *Solver) run(ctx context.Context, kind, command string, p Placement, more ...string) (Result, error) {
+func (s *Solver) run(ctx context.Context, kind, command string, p Placement,
+	more ...string) (Result, error) {
 	var stdout, stderr hook.Output
 	err := hook.Run(ctx, command, slices.Concat(s.Env, p.environment(), more), &stdout, &stderr)
 	if ctx.Err() != nil {
@@ -169,8 +178,8 @@ func (s *Solver) run(ctx context.Context, kind, command string, p Placement, mor
 	return r, nil
 }
 
-// environment is what certbot tells its hooks (certbot/_internal/plugins/manual.py). CERTBOT_TOKEN is set for http-01 alone;
-// hooks for both tell by it which it is.
+// environment is what certbot tells its hooks (certbot/_internal/plugins/manual.py). CERTBOT_TOKEN
+// is set for http-01 alone; hooks for both tell by it which it is.
 func (p Placement) environment() []string {
 	env := []string{
 		"CERTBOT_DOMAIN=" + p.Domain,

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// A port is opened for the first order that needs it and given up with the last one, since it belongs
-// to somebody's web server. One order may want a port on every address and another the same port on
-// one: the wide door serves both, for the kernel does not let a process have the two.
+// A port is opened for the first order that needs it and given up with the last one, since it
+// belongs to somebody's web server. One order may want a port on every address and another the same
+// port on one: the wide door serves both, for the kernel does not let a process have the two.
 
 // What one visitor may take, and how many there may be at once.
 const (
@@ -45,8 +45,8 @@ func (s *Server) covering(at Place) *door {
 	return s.doors[Place{Port: at.Port}]
 }
 
-// open opens a place, unless it is open. Doors on single addresses of a port give way to one on all, and
-// come back where that cannot be had.
+// open opens a place, unless it is open. Doors on single addresses of a port give way to one on
+// all, and come back where that cannot be had.
 func (s *Server) open(at Place) error {
 	if s.covering(at) != nil {
 		return nil
@@ -94,14 +94,16 @@ func (s *Server) openFor(at Place, whose names) error {
 // start serves on a listener.
 func (d *door) start(listener net.Listener, handler http.Handler) {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: patience, ReadTimeout: patience, WriteTimeout: patience,
-		MaxHeaderBytes: mostHeader,
-		ErrorLog:       log.New(io.Discard, "", 0), // what visitors do wrong is nobody's concern here
+		Handler: handler, ReadHeaderTimeout: patience, ReadTimeout: patience,
+		WriteTimeout: patience, MaxHeaderBytes: mostHeader,
+		// what visitors do wrong is nobody's concern here
+		ErrorLog: log.New(io.Discard, "", 0),
 	}
 	server.SetKeepAlivesEnabled(false) // a visitor that stays keeps others out
 	d.servers = append(d.servers, server)
 	d.listeners = append(d.listeners, listener)
-	go func() { _ = server.Serve(netutil.LimitListener(listener, mostVisitors)) }() // ends with shut
+	// ends with shut
+	go func() { _ = server.Serve(netutil.LimitListener(listener, mostVisitors)) }()
 }
 
 // leave ends what whom needs, but for one place, and shuts the doors that nobody needs any more.
@@ -127,8 +129,9 @@ func (s *Server) closeAll() error {
 	return errors.Join(errs...)
 }
 
-// shut gives a place up and cuts the visitors off. The listeners are closed here, since a server that was
-// only just started may not know of its own yet, and whoever comes next finds the port taken.
+// shut gives a place up and cuts the visitors off. The listeners are closed here, since a server
+// that was only just started may not know of its own yet, and whoever comes next finds the port
+// taken.
 func (s *Server) shut(at Place) error {
 	d := s.doors[at]
 	err := closeAll(d.listeners)

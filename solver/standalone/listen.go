@@ -10,8 +10,8 @@ import (
 	"orderly/failure"
 )
 
-// A port that cannot be taken is a person's to free: the kernel's words are put into certbot's, which
-// people know how to look up.
+// A port that cannot be taken is a person's to free: the kernel's words are put into certbot's,
+// which people know how to look up.
 
 // listen takes the port of a place. On every address it is taken for IPv4 and for IPv6, each by a
 // socket of its own, and both must be free: a web server that has one of them would answer in our
@@ -41,7 +41,8 @@ func listen(at Place) ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// network keeps an IPv6 wildcard from taking IPv4 as well: an address that was named is the only one.
+// network keeps an IPv6 wildcard from taking IPv4 as well: an address that was named is the only
+// one.
 func network(address string) string {
 	ip, err := netip.ParseAddr(address)
 	switch {
@@ -67,7 +68,8 @@ func closeAll(listeners []net.Listener) error {
 	return errors.Join(errs...)
 }
 
-// explain puts the error of a socket into certbot's words (certbot/_internal/plugins/standalone.py).
+// explain puts the error of a socket into certbot's words
+// (certbot/_internal/plugins/standalone.py).
 func explain(err error, at Place) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
@@ -78,7 +80,8 @@ func explain(err error, at Place) error {
 			"Could not bind TCP port %d because you don't have the appropriate permissions (for example, you aren't running this program as root).", at.Port)
 	case missing(err):
 		return failure.New(failure.Config, "Name an address of this host with --http-01-address, or none.",
-			"%s is no address of this host on which TCP port %d could be bound", failure.Clean(at.Address), at.Port)
+			"%s is no address of this host on which TCP port %d could be bound",
+			failure.Clean(at.Address), at.Port)
 	}
 	return failure.Wrap(err, failure.Config, "Look at --http-01-port and --http-01-address.", "TCP port %d cannot be bound", at.Port)
 }

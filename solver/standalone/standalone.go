@@ -1,8 +1,8 @@
-// Package standalone is a web server of the run's own for http-01 challenges (RFC 8555 section 8.3), as
-// certbot's plugin of that name: it listens while tokens are to be served and dies with its process. It
-// must never serve anything but tokens it was given, never let a slow or a thousandfold visitor keep
-// the CA out, never listen longer than it is needed (the port belongs to somebody's web server), and
-// never stop while one of several orders needs it.
+// Package standalone is a web server of the run's own for http-01 challenges (RFC 8555 section
+// 8.3), as certbot's plugin of that name: it listens while tokens are to be served and dies with
+// its process. It must never serve anything but tokens it was given, never let a slow or a
+// thousandfold visitor keep the CA out, never listen longer than it is needed (the port belongs to
+// somebody's web server), and never stop while one of several orders needs it.
 package standalone
 
 import (
@@ -13,8 +13,8 @@ import (
 	"sync"
 )
 
-// Orders share a run's server: each has a name for itself, opens a port and serves tokens under it, and
-// takes away what is its own alone. This file keeps the tokens; doors.go has the ports.
+// Orders share a run's server: each has a name for itself, opens a port and serves tokens under it,
+// and takes away what is its own alone. This file keeps the tokens; doors.go has the ports.
 
 // prefix is where the CA looks (RFC 8555 §8.3).
 const prefix = "/.well-known/acme-challenge/"
@@ -26,7 +26,8 @@ type Server struct {
 	doors  map[Place]*door
 }
 
-// token is what is served under a name that the CA chose. Orders that share an authorization share it.
+// token is what is served under a name that the CA chose. Orders that share an authorization share
+// it.
 type token struct {
 	content string
 	whose   names
@@ -35,10 +36,11 @@ type token struct {
 // names are those of the orders that need something.
 type names map[string]bool
 
-// Open makes the server listen on a port for whom, on one address or, where that is empty, on every one
-// of IPv4 and IPv6. Where it listens there already it goes on; where it listens for whom elsewhere,
-// that ends unless others need it. Its errors are *failure.Error: PortTaken where another program has
-// the port or this process may not take it, Config for an address that is none of this host.
+// Open makes the server listen on a port for whom, on one address or, where that is empty, on every
+// one of IPv4 and IPv6. Where it listens there already it goes on; where it listens for whom
+// elsewhere, that ends unless others need it. Its errors are *failure.Error: PortTaken where
+// another program has the port or this process may not take it, Config for an address that is none
+// of this host.
 func (s *Server) Open(whom string, at Place) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,8 +92,8 @@ func (s *Server) Serve(whom, name, content string) {
 	s.tokens[name].content, s.tokens[name].whose[whom] = content, true
 }
 
-// Withdraw takes a token of whom away. One that is not there is no error, and one that others serve as
-// well stays.
+// Withdraw takes a token of whom away. One that is not there is no error, and one that others serve
+// as well stays.
 func (s *Server) Withdraw(whom, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entry is what decides about trust in a directory entry, taken from an open descriptor or from an entry that was not
-// followed.
+// entry is what decides about trust in a directory entry, taken from an open descriptor or from an
+// entry that was not followed.
 type entry struct {
 	device, inode uint64
 	links         uint64
@@ -21,8 +21,9 @@ type entry struct {
 
 func entryOf(st *unix.Stat_t) entry {
 	return entry{
-		device: uint64(st.Dev), inode: uint64(st.Ino), links: uint64(st.Nlink), mode: uint32(st.Mode),
-		uid: st.Uid, gid: st.Gid, size: int64(st.Size), changed: time.Unix(st.Mtim.Unix()),
+		device: uint64(st.Dev), inode: uint64(st.Ino), links: uint64(st.Nlink),
+		mode: uint32(st.Mode), uid: st.Uid, gid: st.Gid, size: int64(st.Size),
+		changed: time.Unix(st.Mtim.Unix()),
 	}
 }
 
@@ -56,12 +57,14 @@ func currentSelf() self {
 	return self{uid: uint32(os.Geteuid()), gid: uint32(os.Getegid())}
 }
 
-// trusts reports whether uid can do nothing to this process that it could not do anyway: root, and the process's own.
+// trusts reports whether uid can do nothing to this process that it could not do anyway: root, and
+// the process's own.
 func (s self) trusts(uid uint32) bool { return uid == 0 || uid == s.uid }
 
-// openToOthers reports whether anyone else can put, replace or remove entries in directory e. With an access list the
-// group bits are its mask, so an entry for another user shows there. A process that is not root does not count its own
-// group: with the usual private groups and umask 002 nobody else is in it.
+// openToOthers reports whether anyone else can put, replace or remove entries in directory e. With
+// an access list the group bits are its mask, so an entry for another user shows there. A process
+// that is not root does not count its own group: with the usual private groups and umask 002 nobody
+// else is in it.
 func (s self) openToOthers(e entry) bool {
 	if !s.trusts(e.uid) || e.mode&0o002 != 0 {
 		return true
@@ -69,8 +72,9 @@ func (s self) openToOthers(e entry) bool {
 	return e.mode&0o020 != 0 && (s.uid == 0 || e.gid != s.gid)
 }
 
-// couldPlant reports whether someone else could have put child, a directory, where it was found in dir. In a sticky
-// directory (/tmp) what root or the process itself owns cannot be renamed, and nobody can move a foreign directory in.
+// couldPlant reports whether someone else could have put child, a directory, where it was found in
+// dir. In a sticky directory (/tmp) what root or the process itself owns cannot be renamed, and
+// nobody can move a foreign directory in.
 func (s self) couldPlant(dir, child entry) bool {
 	if !s.openToOthers(dir) {
 		return false
@@ -78,7 +82,8 @@ func (s self) couldPlant(dir, child entry) bool {
 	return !(dir.sticky() && s.trusts(dir.uid) && s.trusts(child.uid))
 }
 
-// again repeats a system call that a signal interrupted: network file systems and FUSE answer EINTR.
+// again repeats a system call that a signal interrupted: network file systems and FUSE answer
+// EINTR.
 func again(call func() error) error {
 	for {
 		if err := call(); !errors.Is(err, unix.EINTR) {

@@ -16,9 +16,11 @@ const nameAnother = "or name the right one: `orderly reconfigure --cert-name CER
 // InItsPlace begins the remedy where something else stands in the document root's place.
 const InItsPlace = "Put a directory there: "
 
-// explain turns what stopped a helper into a sentence and a remedy that can be pasted, made of what is there now.
+// explain turns what stopped a helper into a sentence and a remedy that can be pasted, made of what
+// is there now.
 func (w *Writer) explain(root string, o *obstacle) error {
-	e := explanation{obstacle: o, root: failure.Clean(root), where: failure.Clean(o.Path), me: uint32(os.Geteuid())}
+	e := explanation{obstacle: o, root: failure.Clean(root), where: failure.Clean(o.Path),
+		me: uint32(os.Geteuid())}
 	switch o.Kind {
 	case second, unsafe, barred:
 		return e.unsafe()
@@ -105,10 +107,12 @@ func (e explanation) unsafe() error {
 		first, next := quoted(e.What), quoted(e.Path)
 		return e.err(failure.WebrootUnsafe,
 			failure.Remedy(fmt.Sprintf("Let both links be of one user (`chown -h %s %s`), or name the directory itself with -w.", ownership(e.Owner), next)),
-			"is reached through links of two users: %s is of %s, and then %s of %s", failure.Clean(first), called(e.Owner), e.where, called(e.UID))
+			"is reached through links of two users: %s is of %s, and then %s of %s",
+			failure.Clean(first), called(e.Owner), e.where, called(e.UID))
 	case barred:
 		return e.err(failure.WebrootUnsafe, "Let Orderly run with the capabilities CAP_SETUID and CAP_SETGID, or name the directory itself with -w instead of a link.",
-			"is reached through a link of %s, and Orderly may not act as this user here: %s", called(e.UID), failure.Clean(e.What))
+			"is reached through a link of %s, and Orderly may not act as this user here: %s",
+			called(e.UID), failure.Clean(e.What))
 	}
 	return e.err(failure.WebrootUnsafe, "Name the directory itself with -w instead of a link.",
 		"is not safe to write to: %s %s", e.where, e.What)
@@ -121,7 +125,8 @@ func (e explanation) silent() error {
 	}
 	return e.err(failure.WebrootLocked,
 		failure.Remedy(fmt.Sprintf("Mount it anew: `umount -l %s`, and then as it was mounted.", quoted(m.point))),
-		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point), failure.Clean(m.kind))
+		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point),
+		failure.Clean(m.kind))
 }
 
 // create is the command that makes what is missing, owned by whoever owns what it is in.
@@ -139,10 +144,12 @@ func (e explanation) create() string {
 	return made + " && chown " + ownership(e.Owner) + " " + strings.Join(paths, " ")
 }
 
-func (e explanation) moveAway() string { return "mv " + quoted(e.Path) + " " + quoted(e.Path+".away") }
+func (e explanation) moveAway() string {
+	return "mv " + quoted(e.Path) + " " + quoted(e.Path+".away")
+}
 
-// meaning says what an error number means here. The system's own words mislead where root is refused ("operation not
-// permitted" for an immutable file).
+// meaning says what an error number means here. The system's own words mislead where root is
+// refused ("operation not permitted" for an immutable file).
 func (e explanation) meaning() string {
 	switch e.Errno {
 	case 0:
@@ -167,13 +174,16 @@ func (e explanation) wayOut() string {
 	at := quoted(e.Path)
 	switch e.Errno {
 	case unix.EROFS:
-		return "Mount the file system writable: `mount -o remount,rw " + quoted(mountOf(e.Path).point) + "`, " + nameAnother + "."
+		return "Mount the file system writable: `mount -o remount,rw " +
+			quoted(mountOf(e.Path).point) + "`, " + nameAnother + "."
 	case unix.ENOSPC, unix.EDQUOT:
 		// The directory may have been made for the probe, and be gone again: the mount is there.
 		point := quoted(mountOf(e.Path).point)
-		return "Make room on the file system, whose use `df -h " + point + "` and `df -i " + point + "` show, or in its user's quota."
+		return "Make room on the file system, whose use `df -h " + point + "` and `df -i " + point +
+			"` show, or in its user's quota."
 	case unix.EPERM:
-		return "Take the immutable attribute away: `chattr -i " + at + "`; if it has none (lsattr -d), look at the security module."
+		return "Take the immutable attribute away: `chattr -i " + at +
+			"`; if it has none (lsattr -d), look at the security module."
 	case unix.EACCES:
 		return e.permit()
 	}
@@ -183,19 +193,23 @@ func (e explanation) wayOut() string {
 // permit is the remedy for a user who may not write in a directory.
 func (e explanation) permit() string {
 	if e.UID == 0 {
-		return "Let root write in " + failure.Clean(e.Path) + " (a network file system may refuse root), " + nameAnother + "."
+		return "Let root write in " + failure.Clean(e.Path) +
+			" (a network file system may refuse root), " + nameAnother + "."
 	}
 	if len(e.Rest) > 0 {
-		first := explanation{obstacle: &obstacle{Path: path.Join(e.Path, e.Rest[0]), Rest: e.Rest[1:], Owner: e.UID}}
+		first := explanation{obstacle: &obstacle{Path: path.Join(e.Path, e.Rest[0]),
+			Rest: e.Rest[1:], Owner: e.UID}}
 		if e.Link != "" {
-			// He chose where it leads: nobody is to make him a directory in /etc without a second thought.
+			// He chose where it leads: nobody is to make him a directory in /etc without a second
+			// thought.
 			return "If " + failure.Clean(e.Link) + " should lead there, run `" + first.create() +
 				"` as root; if not, name the directory itself with -w."
 		}
 		return "Run `" + first.create() + "` as root."
 	}
 	if e.Link != "" && e.UID != e.me {
-		return "Let root own the link, if that is where it should lead: `chown -h root: " + quoted(e.Link) + "`."
+		return "Let root own the link, if that is where it should lead: `chown -h root: " +
+			quoted(e.Link) + "`."
 	}
 	return "Run `chown " + ownership(e.UID) + " " + quoted(e.Path) + "` as root."
 }

@@ -25,7 +25,8 @@ func (h *hand) close() {
 	}
 }
 
-// answer does what is asked and returns the answer, with the descriptor that goes with it, -1 for none.
+// answer does what is asked and returns the answer, with the descriptor that goes with it, -1 for
+// none.
 func (h *hand) answer(fd int) (reply, int) {
 	h.walk = &walker{self: h.self, guest: h.guest, silent: h.q.Silent, tell: h.tell}
 	r, err := h.do(fd)
@@ -82,8 +83,8 @@ func (h *hand) do(fd int) (reply, error) {
 	return reply{}, fmt.Errorf("no such question: %s", h.q.Op)
 }
 
-// descend walks to the document root and on to the tokens' directory, as far as it exists. It returns the names that are
-// missing, outermost first.
+// descend walks to the document root and on to the tokens' directory, as far as it exists. It
+// returns the names that are missing, outermost first.
 func (h *hand) descend() (missing []string, err error) {
 	level, steps, led := 0, stepsOf(h.q.Root), false
 	if c := h.q.Course; c != nil {
@@ -131,13 +132,15 @@ func (h *hand) level(level int, steps []string, led bool) (gone bool, err error)
 	return gone, err
 }
 
-// arrive notes the document root. On a foreign file system its owner goes on from here: where a file server trusts nobody's
-// root, that is who can write, and a call that hangs holds nothing.
+// arrive notes the document root. On a foreign file system its owner goes on from here: where a
+// file server trusts nobody's root, that is who can write, and a call that hangs holds nothing.
 func (h *hand) arrive() error {
 	top := h.walk.top()
-	h.site = &site{Identity: Identity{Path: top.path, Device: top.device, Inode: top.inode}, UID: top.uid, GID: top.gid}
+	h.site = &site{Identity: Identity{Path: top.path, Device: top.device, Inode: top.inode},
+		UID: top.uid, GID: top.gid}
 	if h.walk.mayTurn(top, top.uid) {
-		return &turn{&course{UID: top.uid, Path: top.path, Fresh: true, Level: 1, Closed: h.walk.closed, Taken: h.walk.steps}}
+		return &turn{&course{UID: top.uid, Path: top.path, Fresh: true, Level: 1,
+			Closed: h.walk.closed, Taken: h.walk.steps}}
 	}
 	return nil
 }
@@ -155,7 +158,8 @@ func (h *hand) spot(missing []string) *Spot {
 	return s
 }
 
-// mayWrite asks the kernel, without writing, whether something may be made in the directory that the walk has come to.
+// mayWrite asks the kernel, without writing, whether something may be made in the directory that
+// the walk has come to.
 func (h *hand) mayWrite(missing []string) *obstacle {
 	top := h.walk.top()
 	err := again(func() error { return writable(top.fd) })
@@ -180,7 +184,8 @@ func (h *hand) place(missing []string) (reply, error) {
 			return reply{}, err
 		}
 	}
-	file := tokenFile{me: h.self, dir: h.walk.top(), name: h.q.Token, content: h.q.Content, closed: now.Closed}
+	file := tokenFile{me: h.self, dir: h.walk.top(), name: h.q.Token, content: h.q.Content,
+		closed: now.Closed}
 	if err := file.write(); err != nil {
 		if o, ok := errors.AsType[*obstacle](err); ok {
 			o.Level, o.UID, o.Link = 1, h.self.uid, h.walk.link
@@ -190,5 +195,6 @@ func (h *hand) place(missing []string) (reply, error) {
 	return reply{Spot: &done, Site: h.site}, nil
 }
 
-// errChanged says that a directory was removed, or a file made, by another process at the same time.
+// errChanged says that a directory was removed, or a file made, by another process at the same
+// time.
 var errChanged = errors.New("changed while it was worked on")

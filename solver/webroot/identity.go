@@ -24,7 +24,8 @@ type identity struct {
 // noGroup is what a user has who is in no group that this host knows of.
 const noGroup = 65534
 
-// argument is the identity as the helper's command line has it, so that ps shows as whom it works: UID:GROUP,GROUP or "own".
+// argument is the identity as the helper's command line has it, so that ps shows as whom it works:
+// UID:GROUP,GROUP or "own".
 func (i identity) argument() string {
 	if !i.other {
 		return "own"
@@ -62,8 +63,8 @@ func numbers(text, between string) ([]int, error) {
 	return all, nil
 }
 
-// take makes the process the user's, as far as the kernel's judgement of files goes. The real user stays root, so that the
-// customer can neither trace nor end it.
+// take makes the process the user's, as far as the kernel's judgement of files goes. The real user
+// stays root, so that the customer can neither trace nor end it.
 func (i identity) take() error {
 	if err := hide(); err != nil {
 		return err
@@ -89,14 +90,16 @@ func (i identity) take() error {
 // idPatience bounds the questions to the host's user data base, which may be in LDAP.
 const idPatience = 5 * time.Second
 
-// lookUp finds the groups of a user: those that id(1) tells, which knows every source of the host's, else the group in the
-// passwd file. The group of a file is never taken: a customer may have given it away.
+// lookUp finds the groups of a user: those that id(1) tells, which knows every source of the
+// host's, else the group in the passwd file. The group of a file is never taken: a customer may
+// have given it away.
 func lookUp(ctx context.Context, uid uint32) identity {
 	ctx, cancel := context.WithTimeout(ctx, idPatience)
 	defer cancel()
 	who := identity{uid: uid, other: true}
 	number := strconv.FormatUint(uint64(uid), 10)
-	if said, err := askID(ctx, "-u", number); err == nil && said == number { // else it is the name of another user
+	// else it is the name of another user
+	if said, err := askID(ctx, "-u", number); err == nil && said == number {
 		if said, err := askID(ctx, "-G", number); err == nil {
 			who.groups, _ = numbers(said, " ")
 		}
@@ -133,7 +136,8 @@ func nameOf(uid uint32) string {
 	return entry.Username
 }
 
-// ownership is what chown takes for a user and his group. It knows no group for a number without an account.
+// ownership is what chown takes for a user and his group. It knows no group for a number without an
+// account.
 func ownership(uid uint32) string {
 	if name := nameOf(uid); name != strconv.FormatUint(uint64(uid), 10) {
 		return name + ":"
@@ -152,7 +156,8 @@ func called(uid uint32) string {
 // isPlain reports whether a word can stand in a shell's command as it is.
 func isPlain(word string) bool {
 	return word != "" && word[0] != '-' && !strings.ContainsFunc(word, func(r rune) bool {
-		return !slices.Contains([]rune("/._-+@%,:="), r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+		return !slices.Contains([]rune("/._-+@%,:="), r) && (r < '0' || r > '9') &&
+			(r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	})
 }
 

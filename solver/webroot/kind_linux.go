@@ -8,14 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isLocal lists the file systems on which an owner is an owner and a call comes to an end: those that this kernel keeps on
-// its own disks or in its memory. Whatever is not listed is treated with care.
+// isLocal lists the file systems on which an owner is an owner and a call comes to an end: those
+// that this kernel keeps on its own disks or in its memory. Whatever is not listed is treated with
+// care.
 func isLocal(magic int64) bool {
 	switch uint32(magic) {
-	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC,
-		unix.RAMFS_MAGIC, unix.F2FS_SUPER_MAGIC, unix.REISERFS_SUPER_MAGIC, unix.NILFS_SUPER_MAGIC, unix.SQUASHFS_MAGIC,
-		unix.ISOFS_SUPER_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.MSDOS_SUPER_MAGIC, unix.ECRYPTFS_SUPER_MAGIC, unix.SYSFS_MAGIC,
-		unix.PROC_SUPER_MAGIC, zfsMagic, jfsMagic, bcachefsMagic, exfatMagic, ntfs3Magic:
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC,
+		unix.OVERLAYFS_SUPER_MAGIC, unix.RAMFS_MAGIC, unix.F2FS_SUPER_MAGIC,
+		unix.REISERFS_SUPER_MAGIC, unix.NILFS_SUPER_MAGIC, unix.SQUASHFS_MAGIC,
+		unix.ISOFS_SUPER_MAGIC, unix.EROFS_SUPER_MAGIC_V1, unix.MSDOS_SUPER_MAGIC,
+		unix.ECRYPTFS_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.PROC_SUPER_MAGIC, zfsMagic, jfsMagic,
+		bcachefsMagic, exfatMagic, ntfs3Magic:
 		return true
 	}
 	return false
@@ -29,8 +32,9 @@ const (
 	ntfs3Magic    = 0x7366746e
 )
 
-// abroad looks whether an open directory is on a file system of which somebody else answers for owners, and in what time:
-// FUSE, or a network file system. mounter is the user whose program that is, where it is not root's.
+// abroad looks whether an open directory is on a file system of which somebody else answers for
+// owners, and in what time: FUSE, or a network file system. mounter is the user whose program that
+// is, where it is not root's.
 func abroad(fd int) (foreign bool, mounter uint32) {
 	var st unix.Statfs_t
 	if err := again(func() error { return unix.Fstatfs(fd, &st) }); err != nil || isLocal(st.Type) {
@@ -48,7 +52,8 @@ func abroad(fd int) (foreign bool, mounter uint32) {
 	return true, mountedBy(strings.TrimSpace(number))
 }
 
-// mountedBy is the user who mounted a FUSE file system: the program that answers for it runs with that user's rights.
+// mountedBy is the user who mounted a FUSE file system: the program that answers for it runs with
+// that user's rights.
 func mountedBy(id string) uint32 {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

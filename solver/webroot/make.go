@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// birthMode is what a directory has between mkdir and the moment it is given its owner: one that is found so was
-	// left by a process that ended there.
+	// birthMode is what a directory has between mkdir and the moment it is given its owner: one
+	// that is found so was left by a process that ended there.
 	birthMode     = 0o700
 	directoryMode = 0o755
 	tokenMode     = 0o644
@@ -19,8 +19,8 @@ func (h *hand) isNewborn(e entry) bool {
 	return e.isDirectory() && e.uid == h.self.uid && e.permissions() == birthMode
 }
 
-// discardNewborn removes a directory that this placement made before but did not finish, since an existing directory is
-// never given another owner. If that fails, it is used as it is.
+// discardNewborn removes a directory that this placement made before but did not finish, since an
+// existing directory is never given another owner. If that fails, it is used as it is.
 func (h *hand) discardNewborn(name string) {
 	dir := h.walk.top()
 	if h.q.Op != opPlace || h.guest || !h.q.Spot.made(path.Join(dir.path, name)) {
@@ -31,9 +31,9 @@ func (h *hand) discardNewborn(name string) {
 	}
 }
 
-// make makes the directory name, enters it, and notes what it is, so that no other one is removed in its stead. On ground
-// where others could choose what it is, it stays whose it is made as; elsewhere the document root's owner gets it, as with
-// certbot.
+// make makes the directory name, enters it, and notes what it is, so that no other one is removed
+// in its stead. On ground where others could choose what it is, it stays whose it is made as;
+// elsewhere the document root's owner gets it, as with certbot.
 func (h *hand) make(name string, spot *Spot) error {
 	w := h.walk
 	dir, here := w.top(), path.Join(w.top().path, name)
@@ -55,7 +55,8 @@ func (h *hand) make(name string, spot *Spot) error {
 	}
 	if !spot.Closed && !bornSince(fd, before) {
 		_ = unix.Close(fd)
-		return errChanged // an empty one of root's that a customer has put there would be given to him
+		// an empty one of root's that a customer has put there would be given to him
+		return errChanged
 	}
 	if !spot.Closed {
 		err = h.adopt(fd)
@@ -81,8 +82,9 @@ func (h *hand) refused(dir node, name string, err error) error {
 	return o
 }
 
-// adopt gives the directory fd its final mode and the document root's owner, but only if it is what was just made: ours,
-// with the mode of birth, and empty. A customer could have put something else in its place; that is used as it is.
+// adopt gives the directory fd its final mode and the document root's owner, but only if it is what
+// was just made: ours, with the mode of birth, and empty. A customer could have put something else
+// in its place; that is used as it is.
 func (h *hand) adopt(fd int) error {
 	e, err := statOf(fd)
 	if err != nil {
@@ -101,7 +103,9 @@ func (h *hand) adopt(fd int) error {
 	err = again(func() error { return unix.Fchown(fd, int(h.site.UID), int(h.site.GID)) })
 	for _, served := range []error{unix.EPERM, unix.EINVAL, unix.ENOTSUP} {
 		if errors.Is(err, served) {
-			return nil // no root, or a file system without owners: a directory of ours can be served all the same
+			// no root, or a file system without owners: a directory of ours can be served all the
+			// same
+			return nil
 		}
 	}
 	return err

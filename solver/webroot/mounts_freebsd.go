@@ -11,8 +11,8 @@ type mount struct {
 	point, kind string
 }
 
-// mountOf finds the file system of a path by its text alone, from the kernel's list: nothing of the path is touched, since
-// it may not answer.
+// mountOf finds the file system of a path by its text alone, from the kernel's list: nothing of the
+// path is touched, since it may not answer.
 func mountOf(p string) mount {
 	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
 	if err != nil {

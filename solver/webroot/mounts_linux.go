@@ -12,8 +12,8 @@ type mount struct {
 	point, kind string
 }
 
-// mountOf finds the file system of a path by its text alone, from the kernel's list: nothing of the path is touched, since
-// it may not answer.
+// mountOf finds the file system of a path by its text alone, from the kernel's list: nothing of the
+// path is touched, since it may not answer.
 func mountOf(p string) mount {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -27,7 +27,8 @@ func mountOf(p string) mount {
 			continue
 		}
 		point := unescaped(fields[4])
-		if within(p, point) && len(point) >= len(best.point) { // of several at one place the last one is on top
+		// of several at one place the last one is on top
+		if within(p, point) && len(point) >= len(best.point) {
 			best = mount{point: point, kind: kinds[0]}
 		}
 	}

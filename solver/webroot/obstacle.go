@@ -13,17 +13,19 @@ const (
 	absent      obstacleKind = iota + 1 // nothing of that name
 	noDirectory                         // something else where a directory must be
 	occupied                            // something else where the token's file must be
-	unsafe                              // a path that leads nowhere, or that cannot be walked by a rule
-	second                              // a link of another user than the one whose link led there
-	closedDoor                          // the system refused to enter a directory
-	denied                              // the system refused something else
-	silent                              // the file system does not answer
-	barred                              // the process may not act as another user
+	// a path that leads nowhere, or that cannot be walked by a rule
+	unsafe
+	second     // a link of another user than the one whose link led there
+	closedDoor // the system refused to enter a directory
+	denied     // the system refused something else
+	silent     // the file system does not answer
+	barred     // the process may not act as another user
 )
 
 func (k obstacleKind) isUnsafe() bool { return k == unsafe || k == second || k == barred }
 
-// obstacle is what stopped a walk or a write, and where. A helper sends it to the run, which makes a sentence of it.
+// obstacle is what stopped a walk or a write, and where. A helper sends it to the run, which makes
+// a sentence of it.
 type obstacle struct {
 	Kind  obstacleKind `json:"kind"`
 	Path  string       `json:"path"`

@@ -7,18 +7,19 @@ import (
 	"orderly/failure"
 )
 
-// Placement is one token of one document root: what Plan found, what is to be recorded before Place acts, and all that
-// Remove needs to know.
+// Placement is one token of one document root: what Plan found, what is to be recorded before Place
+// acts, and all that Remove needs to know.
 type Placement struct {
 	Root  string `json:"root"` // absolute, as it was named
 	Token string `json:"token"`
-	// Spots are where the token stands or was about to be put, the present one last: a link on the way may lead elsewhere
-	// from one moment to the next, and what was put through it stays where it is.
+	// Spots are where the token stands or was about to be put, the present one last: a link on the
+	// way may lead elsewhere from one moment to the next, and what was put through it stays where
+	// it is.
 	Spots []Spot `json:"spots,omitempty"`
 }
 
-// After returns a placement that knows of another one of the same token, which may still stand, so that it is removed with
-// it.
+// After returns a placement that knows of another one of the same token, which may still stand, so
+// that it is removed with it.
 func (p Placement) After(former Placement) Placement {
 	p.Spots = append(slices.Clone(former.Spots), p.Spots...)
 	if n := len(p.Spots) - maxSpots; n > 0 {
@@ -31,11 +32,14 @@ func (p Placement) After(former Placement) Placement {
 type Spot struct {
 	Dir string `json:"dir"`
 	UID uint32 `json:"uid"`
-	// From is the part of Dir that is reached with the run's own rights, where UID is another user's.
+	// From is the part of Dir that is reached with the run's own rights, where UID is another
+	// user's.
 	From string `json:"from,omitempty"`
-	// Closed says that others could choose what Dir is: nothing is removed there that was not made for the token.
+	// Closed says that others could choose what Dir is: nothing is removed there that was not made
+	// for the token.
 	Closed bool `json:"closed,omitempty"`
-	// Made are the directories on the way that were missing, outermost first, so that they are removed again.
+	// Made are the directories on the way that were missing, outermost first, so that they are
+	// removed again.
 	Made []Made `json:"made,omitempty"`
 }
 
@@ -58,9 +62,11 @@ func (s *Spot) made(at string) bool {
 	return s != nil && slices.ContainsFunc(s.Made, func(m Made) bool { return m.Path == at })
 }
 
-// covers reports whether what was recorded says of where a walk has come to all that is about to be done there.
+// covers reports whether what was recorded says of where a walk has come to all that is about to be
+// done there.
 func (s *Spot) covers(now *Spot) bool {
-	same := s != nil && s.Dir == now.Dir && s.UID == now.UID && s.Closed == now.Closed && s.From == now.From
+	same := s != nil && s.Dir == now.Dir && s.UID == now.UID && s.Closed == now.Closed &&
+		s.From == now.From
 	return same && !slices.ContainsFunc(now.Made, func(m Made) bool { return !s.made(m.Path) })
 }
 
@@ -76,7 +82,8 @@ func (s *Spot) note(at string, e entry) {
 // Path returns where the token's file is, as the web server would name it.
 func (p Placement) Path() string { return path.Join(p.Root, challenge, p.Token) }
 
-// check guards against a placement that was recorded by something else, or changed: it would be obeyed as root.
+// check guards against a placement that was recorded by something else, or changed: it would be
+// obeyed as root.
 func (p Placement) check() error {
 	if err := checkToken(p.Token); err != nil {
 		return err
@@ -87,7 +94,8 @@ func (p Placement) check() error {
 	return nil
 }
 
-// usable reports whether a spot can have been made by Plan: directories for tokens alone, at the end of the path.
+// usable reports whether a spot can have been made by Plan: directories for tokens alone, at the
+// end of the path.
 func (s Spot) usable() bool {
 	if !isClean(s.Dir) || s.From != "" && (!isClean(s.From) || !within(s.Dir, s.From)) || len(s.Made) > len(names()) {
 		return false

@@ -15,13 +15,13 @@ import (
 	"orderly/failure"
 )
 
-// Many orders may be at work on the document roots of one host, and a few file systems may keep silent.
-// What one of them waits for is not held against another: the time that a file system may take is
-// counted from when a helper turns to the question, and whoever had to wait hears what was learnt
-// meanwhile of file systems that do not answer.
+// Many orders may be at work on the document roots of one host, and a few file systems may keep
+// silent. What one of them waits for is not held against another: the time that a file system may
+// take is counted from when a helper turns to the question, and whoever had to wait hears what was
+// learnt meanwhile of file systems that do not answer.
 
-// pool holds the helpers of a writer, one for each identity, and what was learnt of file systems that do
-// not answer.
+// pool holds the helpers of a writer, one for each identity, and what was learnt of file systems
+// that do not answer.
 type pool struct {
 	mu      sync.Mutex
 	births  map[who]chan struct{} // whoever starts a helper has the one of its identity
@@ -36,10 +36,12 @@ type who struct {
 	uid   uint32
 }
 
-// mostHelpers bounds the processes of one run: each has some megabytes, and a host may have thousands of customers.
+// mostHelpers bounds the processes of one run: each has some megabytes, and a host may have
+// thousands of customers.
 const mostHelpers = 8
 
-// mostTurns bounds how often a walk changes hands: from the run's identity to one other, and no further.
+// mostTurns bounds how often a walk changes hands: from the run's identity to one other, and no
+// further.
 const mostTurns = 3
 
 // mostQueues is how many times its patience a question may wait for those before it.
@@ -50,11 +52,13 @@ var errBusy = errors.New("other document roots have kept the helper process busy
 
 // pursuit is one question on its way through the helpers.
 type pursuit struct {
-	w        *Writer
-	patience time.Duration // what is left of it; the time in which others are served is not taken from it
+	w *Writer
+	// what is left of it; the time in which others are served is not taken from it
+	patience time.Duration
 }
 
-// question puts q to the helper of the run's own identity, and on to those of others where one says so.
+// question puts q to the helper of the run's own identity, and on to those of others where one says
+// so.
 func (w *Writer) question(ctx context.Context, q question) (reply, error) {
 	patience := w.Patience
 	if patience == 0 {
@@ -247,8 +251,8 @@ func (p *pool) add(as who, h *helper) {
 	p.shrink()
 }
 
-// shrink ends those helpers at rest that were not needed for the longest time, while there are too many.
-// Whoever calls holds the lock.
+// shrink ends those helpers at rest that were not needed for the longest time, while there are too
+// many. Whoever calls holds the lock.
 func (p *pool) shrink() {
 	oldestFirst := slices.SortedFunc(maps.Keys(p.helpers), func(a, b who) int {
 		return cmp.Compare(p.helpers[a].used, p.helpers[b].used)

@@ -12,14 +12,15 @@ import (
 // probePrefix begins the name of every probe, so that one left behind is known for what it is.
 const probePrefix = "orderly-"
 
-// probePattern is the name of a probe: with its prefix as long as a Boulder token, so that a web server's rule that goes
-// by length treats both alike.
+// probePattern is the name of a probe: with its prefix as long as a Boulder token, so that a web
+// server's rule that goes by length treats both alike.
 var probePattern = regexp.MustCompile(`^` + probePrefix + `[A-Za-z0-9_-]{35}$`)
 
 // Probe is a file that was written to see whether it can be, and whether it is served.
 type Probe struct {
 	Placement
-	// Content is what the file holds: as long and of the same characters as a key authorization (RFC 8555 section 8.1).
+	// Content is what the file holds: as long and of the same characters as a key authorization
+	// (RFC 8555 section 8.1).
 	Content string
 }
 
@@ -29,8 +30,8 @@ func NewProbe() Probe {
 	return Probe{Placement: Placement{Token: token}, Content: token + "." + random(32)}
 }
 
-// WriteProbe writes a probe file into root as a token would be. Remove(probe.Placement) takes it away. If it fails, what
-// it made is removed again; the errors are those of Check.
+// WriteProbe writes a probe file into root as a token would be. Remove(probe.Placement) takes it
+// away. If it fails, what it made is removed again; the errors are those of Check.
 func (w *Writer) WriteProbe(ctx context.Context, root string) (Probe, error) {
 	probe := NewProbe()
 	p, err := w.Plan(ctx, root, probe.Token)
@@ -50,9 +51,10 @@ func (w *Writer) WriteProbe(ctx context.Context, root string) (Probe, error) {
 	}
 }
 
-// Check looks whether tokens can be placed in root: it exists and is a directory (otherwise WebrootGone), it is clear as
-// whom to write there (WebrootUnsafe), and a probe file was really written and removed again (WebrootLocked). Every error
-// is a *failure.Error that names the path in the way.
+// Check looks whether tokens can be placed in root: it exists and is a directory (otherwise
+// WebrootGone), it is clear as whom to write there (WebrootUnsafe), and a probe file was really
+// written and removed again (WebrootLocked). Every error is a *failure.Error that names the path in
+// the way.
 func (w *Writer) Check(ctx context.Context, root string) error {
 	probe, err := w.WriteProbe(ctx, root)
 	if err != nil {
@@ -67,8 +69,8 @@ func random(bytes int) string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// RemoveStaleProbes removes the probes that killed runs left in root, those older than an hour at now, and returns how
-// many. Nothing there is no error.
+// RemoveStaleProbes removes the probes that killed runs left in root, those older than an hour at
+// now, and returns how many. Nothing there is no error.
 func (w *Writer) RemoveStaleProbes(ctx context.Context, root string, now time.Time) (int, error) {
 	abs, err := absolute(root)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helper is a process that works on document roots for one identity. It answers one question after the other.
+// helper is a process that works on document roots for one identity. It answers one question after
+// the other.
 type helper struct {
 	uid     uint32
 	process *os.Process
@@ -33,8 +34,9 @@ func (e *errSilent) Error() string { return "no answer about " + e.at }
 // errEnded says that a helper is not there any more.
 var errEnded = errors.New("the helper process for document roots ended")
 
-// start executes this program afresh. The new process has an empty environment, no terminal, a session of its own (an
-// interrupt from the keyboard ends the run, which may need it for a last time), and no descriptor but its socket.
+// start executes this program afresh. The new process has an empty environment, no terminal, a
+// session of its own (an interrupt from the keyboard ends the run, which may need it for a last
+// time), and no descriptor but its socket.
 func start(ctx context.Context, program string, who identity) (*helper, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -48,15 +50,16 @@ func start(ctx context.Context, program string, who identity) (*helper, error) {
 		return nil, err
 	}
 	cmd := &exec.Cmd{
-		Path: program, Args: []string{"orderly", helperFlag + who.argument()}, Env: []string{}, Dir: "/",
-		ExtraFiles: []*os.File{theirs}, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
+		Path: program, Args: []string{"orderly", helperFlag + who.argument()}, Env: []string{},
+		Dir: "/", ExtraFiles: []*os.File{theirs}, SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if err := cmd.Start(); err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("a helper process cannot be started: %w", err)
 	}
 	go func() { _ = cmd.Wait() }() // one that never ends is left to the init process
-	h := &helper{uid: who.uid, process: cmd.Process, conn: conn.(*net.UnixConn), turn: make(chan struct{}, 1)}
+	h := &helper{uid: who.uid, process: cmd.Process, conn: conn.(*net.UnixConn),
+		turn: make(chan struct{}, 1)}
 	h.turn <- struct{}{}
 	var hello reply
 	if _, err := h.hear(ctx, &hello, nil); err != nil {
@@ -76,15 +79,17 @@ func (h *helper) end() {
 	_ = h.conn.Close()
 }
 
-// abandon gives the process up. One that hangs in a file system's call cannot be ended; it holds nothing.
+// abandon gives the process up. One that hangs in a file system's call cannot be ended; it holds
+// nothing.
 func (h *helper) abandon() {
 	_ = h.process.Kill()
 	h.end()
 }
 
-// ask puts a question, with a descriptor unless it is negative, and returns the answer with the one that came along, -1 for
-// none. An error means that the helper is of no use any more.
-func (h *helper) ask(ctx context.Context, q question, fd int, waits func(at string)) (reply, int, error) {
+// ask puts a question, with a descriptor unless it is negative, and returns the answer with the one
+// that came along, -1 for none. An error means that the helper is of no use any more.
+func (h *helper) ask(ctx context.Context, q question, fd int,
+	waits func(at string)) (reply, int, error) {
 	text, err := encoded(q)
 	if err != nil {
 		return reply{}, -1, err
@@ -94,7 +99,8 @@ func (h *helper) ask(ctx context.Context, q question, fd int, waits func(at stri
 		rights = unix.UnixRights(fd)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
-		_ = h.conn.SetWriteDeadline(deadline) // it is empty: a single question is under way at a time
+		// it is empty: a single question is under way at a time
+		_ = h.conn.SetWriteDeadline(deadline)
 	}
 	if _, _, err := h.conn.WriteMsgUnix(text, rights, nil); err != nil {
 		return reply{}, -1, fmt.Errorf("%w: %w", errEnded, err)
@@ -107,7 +113,8 @@ func (h *helper) ask(ctx context.Context, q question, fd int, waits func(at stri
 // patienceWithoutWord is how long something is waited for before a person is told.
 const patienceWithoutWord = time.Second
 
-// hear waits for an answer until ctx ends. Where the helper says what it is looking at, that is kept for the error.
+// hear waits for an answer until ctx ends. Where the helper says what it is looking at, that is
+// kept for the error.
 func (h *helper) hear(ctx context.Context, r *reply, waits func(at string)) (int, error) {
 	_ = h.conn.SetReadDeadline(time.Time{})
 	stop := context.AfterFunc(ctx, func() { _ = h.conn.SetReadDeadline(time.Unix(1, 0)) })

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// remove takes a token and what was made for it from where they were recorded to stand: the path as it was then, links
-// resolved, since a link on the configured one may lead elsewhere by now. What is not there any more is no error.
+// remove takes a token and what was made for it from where they were recorded to stand: the path as
+// it was then, links resolved, since a link on the configured one may lead elsewhere by now. What
+// is not there any more is no error.
 func (h *hand) remove() error {
 	w, spot := h.walk, h.q.Spot
 	gone, err := h.reach(spot)
@@ -18,7 +19,8 @@ func (h *hand) remove() error {
 		return err
 	}
 	if !gone {
-		file := tokenFile{me: h.self, dir: w.top(), name: h.q.Token, closed: spot.Closed || w.closed && !h.guest}
+		file := tokenFile{me: h.self, dir: w.top(), name: h.q.Token,
+			closed: spot.Closed || w.closed && !h.guest}
 		if err := file.remove(); err != nil {
 			return h.about(err)
 		}
@@ -33,8 +35,8 @@ func (h *hand) about(err error) error {
 	return err
 }
 
-// reach walks to the directory of the token, and reports whether it is gone. What was done as another user is undone as
-// that user, from the directory on from which he was at work.
+// reach walks to the directory of the token, and reports whether it is gone. What was done as
+// another user is undone as that user, from the directory on from which he was at work.
 func (h *hand) reach(spot *Spot) (gone bool, err error) {
 	w := h.walk
 	steps := stepsOf(spot.Dir)
@@ -44,7 +46,8 @@ func (h *hand) reach(spot *Spot) (gone bool, err error) {
 		below := stepsOf(strings.TrimPrefix(spot.Dir, strings.TrimSuffix(spot.From, "/")))
 		err := w.run(stepsOf(spot.From))
 		if t, ok := errors.AsType[*turn](err); ok && t.course.UID == spot.UID {
-			t.course.Steps = append(t.course.Steps, below...) // his file system, or a link that he has put there since
+			// his file system, or a link that he has put there since
+			t.course.Steps = append(t.course.Steps, below...)
 		} else if ok {
 			return true, nil
 		} else if err == nil {
@@ -55,8 +58,8 @@ func (h *hand) reach(spot *Spot) (gone bool, err error) {
 	return done(w.run(steps))
 }
 
-// done sorts the end of a walk to something that is to be removed: nothing, or no directory, where one was means that there
-// is nothing of ours either, and so does a second user's link.
+// done sorts the end of a walk to something that is to be removed: nothing, or no directory, where
+// one was means that there is nothing of ours either, and so does a second user's link.
 func done(err error) (gone bool, _ error) {
 	if o, ok := errors.AsType[*obstacle](err); ok && slices.Contains([]obstacleKind{absent, noDirectory, second}, o.Kind) {
 		return true, nil
@@ -64,7 +67,8 @@ func done(err error) (gone bool, _ error) {
 	return false, err
 }
 
-// removeMade removes the directories that were made for the token, innermost first, as long as they are empty.
+// removeMade removes the directories that were made for the token, innermost first, as long as they
+// are empty.
 func (h *hand) removeMade(spot *Spot) error {
 	w := h.walk
 	for _, made := range slices.Backward(spot.Made) {

@@ -11,15 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// helperFlag is the hidden argument. It begins as a flag does so that a program which does not know it refuses it: a test
-// binary would run all its tests again.
+// helperFlag is the hidden argument. It begins as a flag does so that a program which does not know
+// it refuses it: a test binary would run all its tests again.
 const helperFlag = "--orderly-webroot-helper="
 
 // socket is the descriptor that a helper inherits.
 const socket = 3
 
-// Helper makes the process a helper if it was started as one: it works until nobody asks any more, and ours is true. Every
-// program that uses a Writer, test binaries among them, calls it before anything else with os.Args.
+// Helper makes the process a helper if it was started as one: it works until nobody asks any more,
+// and ours is true. Every program that uses a Writer, test binaries among them, calls it before
+// anything else with os.Args.
 func Helper(args []string) (code int, ours bool) {
 	if len(args) != 2 || !strings.HasPrefix(args[1], helperFlag) {
 		return 0, false
@@ -31,7 +32,8 @@ func Helper(args []string) (code int, ours bool) {
 }
 
 func serve(argument string) error {
-	// The run decides when it needs its helper no more: a service manager signals all processes at once.
+	// The run decides when it needs its helper no more: a service manager signals all processes at
+	// once.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	letGo()
 	unix.Umask(0)
@@ -51,7 +53,8 @@ func serve(argument string) error {
 		if err != nil {
 			return err // the run has ended
 		}
-		h := hand{self: currentSelf(), guest: who.other, q: &q, tell: func(at string) { _ = send(socket, reply{At: at}, -1) }}
+		h := hand{self: currentSelf(), guest: who.other, q: &q,
+			tell: func(at string) { _ = send(socket, reply{At: at}, -1) }}
 		r, pass := h.answer(fd)
 		err = send(socket, r, pass)
 		h.close()
@@ -61,8 +64,9 @@ func serve(argument string) error {
 	}
 }
 
-// letGo closes what this process was given beside its socket, locks of whoever started the run among it: a helper that
-// hangs must hold nothing. What the Go runtime opened by itself is closed on exec, which nothing inherited is.
+// letGo closes what this process was given beside its socket, locks of whoever started the run
+// among it: a helper that hangs must hold nothing. What the Go runtime opened by itself is closed
+// on exec, which nothing inherited is.
 func letGo() {
 	for fd := socket + 1; fd < mostInherited(); fd++ {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {

@@ -9,12 +9,13 @@ import (
 const (
 	// staleAfter is the age at which a probe belongs to no running process any more.
 	staleAfter = time.Hour
-	// maxListed bounds the entries looked at for stale probes: a customer may have put a million there.
+	// maxListed bounds the entries looked at for stale probes: a customer may have put a million
+	// there.
 	maxListed = 10_000
 )
 
-// sweep removes the probes that killed runs left in the directory that a walk has come to. Only plain files of this
-// identity are touched.
+// sweep removes the probes that killed runs left in the directory that a walk has come to. Only
+// plain files of this identity are touched.
 func sweep(walk *walker, now time.Time) (removed int, err error) {
 	names, err := list(walk)
 	if err != nil {

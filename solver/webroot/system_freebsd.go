@@ -2,15 +2,17 @@ package webroot
 
 import "golang.org/x/sys/unix"
 
-// openPath is O_PATH (FreeBSD 13.1), which golang.org/x/sys does not name yet: it opens an entry for its place in the tree
-// alone, so that no right to read it is asked for and nothing happens to a device or a pipe.
+// openPath is O_PATH (FreeBSD 13.1), which golang.org/x/sys does not name yet: it opens an entry
+// for its place in the tree alone, so that no right to read it is asked for and nothing happens to
+// a device or a pipe.
 const openPath = 0x00400000
 
-// hide has nothing to do: a process whose effective and real user differ cannot be traced by either (P_SUGID).
+// hide has nothing to do: a process whose effective and real user differ cannot be traced by either
+// (P_SUGID).
 func hide() error { return nil }
 
-// readLink reads the target of the link that fd was opened from. A kernel that does not take an empty path is asked by name,
-// and the link must be the same one before and after.
+// readLink reads the target of the link that fd was opened from. A kernel that does not take an
+// empty path is asked by name, and the link must be the same one before and after.
 func readLink(fd, dir int, name string) (string, error) {
 	if target, err := readLinkAt(fd, ""); err == nil {
 		return target, nil
@@ -33,7 +35,8 @@ func readLink(fd, dir int, name string) (string, error) {
 // descriptors is where the kernel lists what this process has open, where fdescfs is mounted.
 const descriptors = "/dev/fd"
 
-// moment is the clock by which the kernel stamps files, which may lag behind (vfs.timestamp_precision).
+// moment is the clock by which the kernel stamps files, which may lag behind
+// (vfs.timestamp_precision).
 func moment() unix.Timespec {
 	var now unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_REALTIME_FAST, &now) // cannot fail
@@ -41,7 +44,8 @@ func moment() unix.Timespec {
 	return now
 }
 
-// bornSince reports whether the directory fd was made at or after a moment, or whether its file system cannot tell.
+// bornSince reports whether the directory fd was made at or after a moment, or whether its file
+// system cannot tell.
 func bornSince(fd int, since unix.Timespec) bool {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil || st.Btim.Sec <= 0 {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tokenFile is a token's file in an open directory. Where closed, others could choose which directory that is: then nothing
-// that this identity did not make is replaced or removed.
+// tokenFile is a token's file in an open directory. Where closed, others could choose which
+// directory that is: then nothing that this identity did not make is replaced or removed.
 type tokenFile struct {
 	me            self
 	dir           node
@@ -27,8 +27,8 @@ func (t tokenFile) denied(err error) error {
 	return o
 }
 
-// write makes the file. Nothing that is found there is ever opened for writing: it could be a link, a hard link to someone
-// else's file, or a pipe.
+// write makes the file. Nothing that is found there is ever opened for writing: it could be a link,
+// a hard link to someone else's file, or a pipe.
 func (t tokenFile) write() error {
 	if t.stands() {
 		return nil
@@ -71,7 +71,8 @@ func (t tokenFile) makeRoom() error {
 	return t.denied(err)
 }
 
-// fill writes content into fd and closes it. The mode comes last and from no umask, so that nobody reads half of it.
+// fill writes content into fd and closes it. The mode comes last and from no umask, so that nobody
+// reads half of it.
 func fill(fd int, content string) error {
 	rest := []byte(content)
 	for len(rest) > 0 {
@@ -91,9 +92,12 @@ func fill(fd int, content string) error {
 }
 
 // asMade reports whether an entry is a plain file of ours without another name elsewhere.
-func (t tokenFile) asMade(e entry) bool { return e.isRegular() && e.uid == t.me.uid && e.links == 1 }
+func (t tokenFile) asMade(e entry) bool {
+	return e.isRegular() && e.uid == t.me.uid && e.links == 1
+}
 
-// stands reports whether the file is already there just as it would be made, readable by the web server.
+// stands reports whether the file is already there just as it would be made, readable by the web
+// server.
 func (t tokenFile) stands() bool {
 	e, err := statAt(t.dir.fd, t.name)
 	if err != nil || !t.asMade(e) || e.permissions() != tokenMode || e.size != int64(len(t.content)) {
@@ -103,7 +107,8 @@ func (t tokenFile) stands() bool {
 	return err == nil && found == t.content
 }
 
-// read reads the beginning of the file, if it is one that could be ours: opening a device can have effects.
+// read reads the beginning of the file, if it is one that could be ours: opening a device can have
+// effects.
 func (t tokenFile) read(most int) (string, error) {
 	e, err := statAt(t.dir.fd, t.name)
 	if err != nil || !t.asMade(e) {
@@ -125,8 +130,9 @@ func (t tokenFile) read(most int) (string, error) {
 	return string(found[:max(n, 0)]), nil
 }
 
-// isOurs reports whether what stands there was made for this token by this identity, perhaps by a process that was killed
-// before it was complete: every key authorization begins with its token (RFC 8555 section 8.1).
+// isOurs reports whether what stands there was made for this token by this identity, perhaps by a
+// process that was killed before it was complete: every key authorization begins with its token
+// (RFC 8555 section 8.1).
 func (t tokenFile) isOurs(e entry) bool {
 	if !t.asMade(e) {
 		return false

@@ -14,8 +14,9 @@ import (
 const maxSteps = 256
 
 const (
-	openEntry     = openPath | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	openDirectory = openEntry | unix.O_DIRECTORY // with it, an automounter mounts what is to be there
+	openEntry = openPath | unix.O_NOFOLLOW | unix.O_CLOEXEC
+	// with it, an automounter mounts what is to be there
+	openDirectory = openEntry | unix.O_DIRECTORY
 )
 
 // node is an open directory on the way.
@@ -23,19 +24,24 @@ type node struct {
 	entry
 	fd   int
 	path string // where it was found, links resolved; for sentences and records, never opened again
-	// planted says that someone else could have put this directory, or one above it, into its place.
+	// planted says that someone else could have put this directory, or one above it, into its
+	// place.
 	planted bool
-	foreign bool // on a file system whose word about owners proves nothing, and which may not answer
+	// on a file system whose word about owners proves nothing, and which may not answer
+	foreign bool
 }
 
-// walker walks paths a component at a time from open descriptors. The kernel never resolves a link for it, and ".." goes
-// to the directory it came from, so nothing that is renamed or replaced meanwhile leads it astray.
+// walker walks paths a component at a time from open descriptors. The kernel never resolves a link
+// for it, and ".." goes to the directory it came from, so nothing that is renamed or replaced
+// meanwhile leads it astray.
 //
-// It begins with the run's own rights. What leads it on decides as whom it goes on, for that is who could lead it anywhere:
-// a link of another user hands the walk over to a helper with that user's rights (a turn), where the kernel decides. Where
-// root's own links and directories lie on ground that others can write, they can be renamed by them: the walk goes on as
-// root, but is closed from then on, and what is done at its end is bounded (see token.go). What FUSE and network file systems
-// say of owners proves nothing: there the user goes on who mounted it or, where root did, who owns the document root.
+// It begins with the run's own rights. What leads it on decides as whom it goes on, for that is who
+// could lead it anywhere: a link of another user hands the walk over to a helper with that user's
+// rights (a turn), where the kernel decides. Where root's own links and directories lie on ground
+// that others can write, they can be renamed by them: the walk goes on as root, but is closed from
+// then on, and what is done at its end is bounded (see token.go). What FUSE and network file
+// systems say of owners proves nothing: there the user goes on who mounted it or, where root did,
+// who owns the document root.
 type walker struct {
 	self   self
 	guest  bool // it works with another user's rights than the run's
@@ -51,7 +57,8 @@ type walker struct {
 	tell   func(at string)
 }
 
-// leash holds a walk that a link of root's led on which a foreign file system shows: it must not lead out of that one.
+// leash holds a walk that a link of root's led on which a foreign file system shows: it must not
+// lead out of that one.
 type leash struct {
 	link   string
 	device uint64
@@ -118,14 +125,16 @@ func (w *walker) truncate(n int) {
 }
 
 func stepsOf(p string) []string {
-	return slices.DeleteFunc(strings.Split(p, "/"), func(name string) bool { return name == "" || name == "." })
+	return slices.DeleteFunc(strings.Split(p, "/"),
+		func(name string) bool { return name == "" || name == "." })
 }
 
 // run walks steps. The error of a missing component names what follows it, too.
 func (w *walker) run(steps []string) error {
 	for len(steps) > 0 {
 		if w.steps++; w.steps > maxSteps {
-			return &obstacle{Kind: unsafe, Path: w.top().path, What: "is reached by too long a path, or by links that form a ring"}
+			return &obstacle{Kind: unsafe, Path: w.top().path,
+				What: "is reached by too long a path, or by links that form a ring"}
 		}
 		rest := steps[1:]
 		target, err := w.take(steps[0], rest)
@@ -186,7 +195,8 @@ func (w *walker) take(name string, rest []string) ([]string, error) {
 	return nil, err
 }
 
-// up goes to the directory above: the one it came from. A guest that has not come from there asks the kernel.
+// up goes to the directory above: the one it came from. A guest that has not come from there asks
+// the kernel.
 func (w *walker) up() error {
 	dir := w.top()
 	if len(w.stack) > 1 {
@@ -224,27 +234,32 @@ func (w *walker) enter(fd int, name string, e entry, rest []string) error {
 	w.push(fd, name, e)
 	w.stack[len(w.stack)-1].foreign = foreign
 	if n := w.top(); w.mayTurn(n, mounter) {
-		return &turn{&course{UID: mounter, Path: n.path, Steps: rest, Closed: w.closed, Taken: w.steps}}
+		return &turn{&course{UID: mounter, Path: n.path, Steps: rest, Closed: w.closed,
+			Taken: w.steps}}
 	}
 	return nil
 }
 
-// mayTurn reports whether a walk goes on as a user in a directory because its file system is foreign.
+// mayTurn reports whether a walk goes on as a user in a directory because its file system is
+// foreign.
 func (w *walker) mayTurn(n node, uid uint32) bool {
 	return n.foreign && !w.guest && w.self.uid == 0 && uid != 0
 }
 
-// held says that the walk has come out of a file system on a link whose owner nobody but that file system vouches for.
+// held says that the walk has come out of a file system on a link whose owner nobody but that file
+// system vouches for.
 func (w *walker) held() error {
 	if top := w.top(); w.leash == nil || top.foreign && top.device == w.leash.device {
 		return nil
 	}
-	return &obstacle{Kind: unsafe, Path: w.leash.link, What: "is a link out of a file system whose word about owners proves nothing (" +
-		mountOf(w.leash.link).kind + ")"}
+	return &obstacle{Kind: unsafe, Path: w.leash.link,
+		What: "is a link out of a file system whose word about owners proves nothing (" +
+			mountOf(w.leash.link).kind + ")"}
 }
 
-// push enters the open directory fd. One that only the run's user can write, but that someone else could have put where it
-// is, closes the walk: he would choose with it where in root's own trees something is made.
+// push enters the open directory fd. One that only the run's user can write, but that someone else
+// could have put where it is, closes the walk: he would choose with it where in root's own trees
+// something is made.
 func (w *walker) push(fd int, name string, e entry) {
 	dir := w.top()
 	planted := dir.planted || dir.foreign || w.self.couldPlant(dir.entry, e)
@@ -267,7 +282,8 @@ func (w *walker) follow(name string, link entry, target string, rest []string) (
 	case w.guest: // the kernel decides what he may do there
 	case !w.self.trusts(link.uid) && w.self.uid != 0:
 		return nil, &obstacle{Kind: unsafe, Path: here,
-			What: "is a link of " + called(link.uid) + ", who could lead it anywhere, and only root can act as another user"}
+			What: "is a link of " + called(link.uid) +
+				", who could lead it anywhere, and only root can act as another user"}
 	case !w.self.trusts(link.uid):
 		if err := w.held(); err != nil {
 			return nil, err
@@ -297,8 +313,9 @@ func (w *walker) home() error {
 	return w.begin()
 }
 
-// down walks steps, which begin on this level, and reports whether there is simply nothing of that name. A link whose target
-// is missing is an error: making the target would mean making what somebody chose. led says that steps are a link's.
+// down walks steps, which begin on this level, and reports whether there is simply nothing of that
+// name. A link whose target is missing is an error: making the target would mean making what
+// somebody chose. led says that steps are a link's.
 func (w *walker) down(steps []string, led bool) (missing bool, err error) {
 	here, links := path.Join(w.top().path, steps[0]), w.links
 	err = w.run(steps)

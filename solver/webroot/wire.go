@@ -18,8 +18,8 @@ const (
 	opStands = "stands" // look whether a token's file is there
 )
 
-// question is one request to a helper. If Course is set, another identity began the walk, and the descriptor of the
-// directory it has come to comes along.
+// question is one request to a helper. If Course is set, another identity began the walk, and the
+// descriptor of the directory it has come to comes along.
 type question struct {
 	Op      string    `json:"op"`
 	Root    string    `json:"root"`
@@ -55,7 +55,8 @@ type site struct {
 	GID uint32 `json:"gid"`
 }
 
-// reply is what a helper answers. Before it looks at anything that may keep it for ever, it says so in one with At alone.
+// reply is what a helper answers. Before it looks at anything that may keep it for ever, it says so
+// in one with At alone.
 type reply struct {
 	At       string    `json:"at,omitempty"`
 	Turn     *course   `json:"turn,omitempty"` // with the descriptor of the directory
@@ -93,7 +94,8 @@ func decoded(text, rights []byte, message any) (fd int, err error) {
 	return fd, err
 }
 
-// send writes one message to a socket that keeps their boundaries. fd goes with it unless it is negative.
+// send writes one message to a socket that keeps their boundaries. fd goes with it unless it is
+// negative.
 func send(socket int, message any, fd int) error {
 	text, err := encoded(message)
 	if err != nil {

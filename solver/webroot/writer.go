@@ -1,9 +1,10 @@
-// Package webroot puts the files of http-01 challenges (RFC 8555 section 8.3) into document roots and takes them away
-// again. It runs as root on ground that customers own, and acts as whoever could redirect it: processes of their own
-// (helpers) walk every path a component at a time from open descriptors, and from the first link on that another user made
-// a helper with that user's rights goes on. A helper holds no lock, no ledger and no secret, and is abandoned if a file
-// system keeps it. This package must never touch a document root in the run's own process, create or remove a document
-// root, or give a customer what he could not have had without it.
+// Package webroot puts the files of http-01 challenges (RFC 8555 section 8.3) into document roots
+// and takes them away again. It runs as root on ground that customers own, and acts as whoever
+// could redirect it: processes of their own (helpers) walk every path a component at a time from
+// open descriptors, and from the first link on that another user made a helper with that user's
+// rights goes on. A helper holds no lock, no ledger and no secret, and is abandoned if a file
+// system keeps it. This package must never touch a document root in the run's own process, create
+// or remove a document root, or give a customer what he could not have had without it.
 package webroot
 
 import (
@@ -29,10 +30,11 @@ func levels() []string { return []string{wellKnown, challenge} }
 // names are the last components of levels.
 func names() []string { return []string{wellKnown, "acme-challenge"} }
 
-// Writer writes into document roots. Its zero value is ready; it may be used from many goroutines, and many processes may
-// work on one document root at once. Close ends its helpers.
+// Writer writes into document roots. Its zero value is ready; it may be used from many goroutines,
+// and many processes may work on one document root at once. Close ends its helpers.
 type Writer struct {
-	// Program is what is executed for a helper, and must call Helper before anything else; "" is this program.
+	// Program is what is executed for a helper, and must call Helper before anything else; "" is
+	// this program.
 	Program string
 	// Patience is how long a file system may keep a question; 0 is DefaultPatience.
 	Patience time.Duration
@@ -44,23 +46,24 @@ type Writer struct {
 	pool pool
 }
 
-// DefaultPatience is how long a file system is waited for. A disk that has to spin up, or a file server that is failing
-// over, needs some seconds.
+// DefaultPatience is how long a file system is waited for. A disk that has to spin up, or a file
+// server that is failing over, needs some seconds.
 const DefaultPatience = 15 * time.Second
 
 // Close ends the helpers. The writer can be used again.
 func (w *Writer) Close() { w.pool.close() }
 
-// Identity tells one document root from another: it changes when the path, or what is found there, is replaced.
+// Identity tells one document root from another: it changes when the path, or what is found there,
+// is replaced.
 type Identity struct {
 	Path   string `json:"path"` // links resolved
 	Device uint64 `json:"device"`
 	Inode  uint64 `json:"inode"`
 }
 
-// Inspect looks whether root exists, is a directory and can be reached by a rule, and changes nothing. It fails with
-// WebrootGone, WebrootUnsafe, or WebrootLocked where root cannot even be entered; what stands in the way below it is left
-// to Plan and Check.
+// Inspect looks whether root exists, is a directory and can be reached by a rule, and changes
+// nothing. It fails with WebrootGone, WebrootUnsafe, or WebrootLocked where root cannot even be
+// entered; what stands in the way below it is left to Plan and Check.
 func (w *Writer) Inspect(ctx context.Context, root string) (Identity, error) {
 	abs, err := absolute(root)
 	if err != nil {
@@ -78,9 +81,9 @@ func (w *Writer) Inspect(ctx context.Context, root string) (Identity, error) {
 	return r.Site.Identity, nil
 }
 
-// Plan looks at root and says what placing token will do there. It changes nothing, and asks the kernel whether it could. An
-// error is a *failure.Error: WebrootGone, WebrootUnsafe or WebrootLocked, or CAUnavailable for a token that is none
-// (RFC 8555 section 8.3: base64url).
+// Plan looks at root and says what placing token will do there. It changes nothing, and asks the
+// kernel whether it could. An error is a *failure.Error: WebrootGone, WebrootUnsafe or
+// WebrootLocked, or CAUnavailable for a token that is none (RFC 8555 section 8.3: base64url).
 func (w *Writer) Plan(ctx context.Context, root, token string) (Placement, error) {
 	if err := checkToken(token); err != nil {
 		return Placement{}, err
@@ -96,8 +99,8 @@ func (w *Writer) Plan(ctx context.Context, root, token string) (Placement, error
 	return Placement{Root: abs, Token: token, Spots: []Spot{*r.Spot}}, nil
 }
 
-// ErrMoved says that the document root leads elsewhere than when the placement was recorded. Nothing was placed: the
-// placement that came with it is to be recorded, and then to be placed.
+// ErrMoved says that the document root leads elsewhere than when the placement was recorded.
+// Nothing was placed: the placement that came with it is to be recorded, and then to be placed.
 var ErrMoved = errors.New("the document root leads elsewhere by now")
 
 const (
@@ -105,9 +108,10 @@ const (
 	maxSpots    = 16 // of one token, whose document root is moved again and again
 )
 
-// Place writes content into the token's file, mode 0644, and makes the directories that are missing, mode 0755. It may be
-// repeated, and follows a document root that leads elsewhere by now (ErrMoved). A file that already has the content is left
-// in place (a CA may be fetching it). The placement that it returns knows what was made. The errors are those of Plan.
+// Place writes content into the token's file, mode 0644, and makes the directories that are
+// missing, mode 0755. It may be repeated, and follows a document root that leads elsewhere by now
+// (ErrMoved). A file that already has the content is left in place (a CA may be fetching it). The
+// placement that it returns knows what was made. The errors are those of Plan.
 func (w *Writer) Place(ctx context.Context, p Placement, content string) (Placement, error) {
 	if err := p.check(); err != nil {
 		return p, err
@@ -134,12 +138,13 @@ func (w *Writer) Place(ctx context.Context, p Placement, content string) (Placem
 		return p, ErrMoved
 	}
 	return p, failure.New(failure.WebrootLocked, "Look for a program that removes "+challenge+" there, and stop it.",
-		"document root %s cannot be written: %s disappears as fast as it is made", failure.Clean(p.Root), challenge)
+		"document root %s cannot be written: %s disappears as fast as it is made",
+		failure.Clean(p.Root), challenge)
 }
 
-// Remove unlinks the token's file and then the directories made for it that are empty, innermost first, wherever the
-// document root leads by now. What is not there, and what is not a plain file, is left alone without an error. It fails
-// with WebrootLocked where the system refuses.
+// Remove unlinks the token's file and then the directories made for it that are empty, innermost
+// first, wherever the document root leads by now. What is not there, and what is not a plain file,
+// is left alone without an error. It fails with WebrootLocked where the system refuses.
 func (w *Writer) Remove(ctx context.Context, p Placement) error {
 	if err := p.check(); err != nil {
 		return err
