@@ -100,6 +100,9 @@ func Next(f Facts) Action {
 	case ledger.Ready:
 		return f.ready()
 	case ledger.Processing:
+		if f.ripe() {
+			return f.ready()
+		}
 		return f.waitFor(Action{Kind: Look})
 	case ledger.Valid:
 		return f.valid()
@@ -171,7 +174,26 @@ func (f *Facts) pending() Action {
 	if act, ok := f.authorize(); ok {
 		return act
 	}
+	if f.ripe() {
+		return f.ready()
+	}
 	return f.waitFor(f.overdue(Action{Kind: Look}))
+}
+
+// ripe reports whether finalize is tried although the CA does not call the order ready: its names are proven, nothing has happened
+// for a while, and nobody here has sent one. CAs of the protocol's drafts call an order pending until then, others processing.
+func (f *Facts) ripe() bool {
+	o := f.Order
+	begun := o.State != ledger.PendingState && !o.FinalizeSentAt.IsZero()
+	if begun || f.Denied || f.Finalizes > 0 || o.Finalize == "" || len(o.Authorizations) == 0 {
+		return false
+	}
+	for _, a := range o.Authorizations {
+		if a.Status != ledger.AuthorizationValid && a.Status != ledger.AuthorizationReplaced {
+			return false
+		}
+	}
+	return f.Now.After(f.GiveUp.Add(-f.Patience / 2))
 }
 
 // authorize returns what is to be done before authorizations can only be waited for.
@@ -259,6 +281,10 @@ func (f *Facts) ready() Action {
 func (f *Facts) valid() Action {
 	o := f.Order
 	switch {
+	case f.ripe() && o.Certificate == "":
+		return f.ready()
+	case o.FinalizeSentAt.IsZero() && o.Certificate == "" && !f.Denied:
+		return f.waitFor(Action{Kind: Look}) // nothing shows that it was issued
 	case !f.KeyReady && o.FinalizeSentAt.IsZero():
 		return f.end(ledger.TakenState, failure.Taken, "another holder of the account finalized the order for "+o.Lineage)
 	case !f.KeyReady:

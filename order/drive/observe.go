@@ -150,6 +150,9 @@ func (s *sight) absorb(reply acme.Order) {
 	case "pending":
 		o.State = ledger.PendingState
 	case "ready", "processing", "valid":
+		if d.doubt(reply.Status) {
+			break
+		}
 		o.State = ledger.State(reply.Status)
 		for _, a := range o.Authorizations {
 			if a.Status != ledger.AuthorizationReplaced {

@@ -3,6 +3,7 @@ package drive_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -107,4 +108,82 @@ func TestAReplacementThatBreaksTheCAIsGivenUp(t *testing.T) {
 			w.accounted()
 		}
 	}
+}
+
+// calls lets the CA show orders of one status with another.
+func (w *world) calls(status, instead string) {
+	answers := w.wire.after
+	w.rewrite("order", func(_ http.Header, object map[string]any) {
+		if object["status"] == status {
+			object["status"] = instead
+		}
+	})
+	orders := w.wire.after
+	w.wire.after = func(n int, kind string, answer *http.Response) *http.Response {
+		if kind == "new-order" {
+			kind = "order"
+		}
+		if answers != nil {
+			answer = answers(n, kind, answer)
+		}
+		return orders(n, kind, answer)
+	}
+}
+
+// What a CA calls an order that waits for its names to be proven, or for finalize, keeps nobody from doing it: the authorizations
+// tell, and finalize can be tried. No order is made in vain meanwhile, and nothing is pending unseen.
+func TestWhatAnOrderIsCalledKeepsItFromNothing(t *testing.T) {
+	for _, c := range []struct{ status, instead string }{
+		{"pending", "processing"}, {"pending", "ready"}, {"pending", "valid"},
+		{"ready", "pending"}, {"ready", "processing"}, {"ready", "valid"},
+	} {
+		for _, resumed := range []bool{false, true} {
+			t.Run(c.status+" as "+c.instead, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t, testca.Config{})
+				r := request("a.example", "a.example", "b.example")
+				if resumed {
+					w.dieAt(r, "authorization", 1, false)
+				}
+				w.calls(c.status, c.instead)
+				w.get(r)
+				w.once(r)
+			})
+		}
+	}
+}
+
+// An order that is called ready although a name has failed is not finalized again and again, and the name is said.
+func TestAFailureIsFoundWhateverTheOrderIsCalled(t *testing.T) {
+	for _, instead := range []string{"ready", "processing", "pending"} {
+		w := newWorld(t, testca.Config{})
+		w.calls("invalid", instead)
+		w.calls("pending", instead)
+		w.ca.SetDead("b.example", true)
+		r := request("a.example", "a.example", "b.example")
+		_, err := w.fails(order.Plan{Request: r}, failure.Validation)
+		if n := w.requests("finalize"); n > 2 || !strings.Contains(err.Error(), "b.example") {
+			t.Errorf("%s: finalize was sent %d times: %v", instead, n, err)
+		}
+		w.accounted()
+	}
+}
+
+// An order that another holder of the account has under way, with its names valid, is not disturbed for long.
+func TestAnOrderUnderWayElsewhereIsNotFinalizedAgainAndAgain(t *testing.T) {
+	w := newWorld(t, testca.Config{AsyncFinalize: true, FinalizeDelay: time.Hour})
+	r := request("a.example", "a.example")
+	w.dieAt(r, "order", 1, false)
+	w.otherHolder(w.orders("a.example")[0].URL)
+	for range 3 {
+		w.fails(order.Plan{Request: r}, failure.Stopped)
+	}
+	if n := w.requests("finalize"); n > 2 {
+		t.Errorf("finalize was sent %d times", n)
+	}
+	w.clock.skip(2 * time.Hour)
+	w.fails(order.Plan{Request: r}, failure.Stopped) // the next one takes as long
+	w.clock.skip(2 * time.Hour)
+	w.get(r)
+	w.wantStates("a.example", "taken installed")
 }
