@@ -325,10 +325,15 @@ func TestNextOnceItIsFinalized(t *testing.T) {
 			in(f, ledger.Valid)
 			o.FinalizeSentAt = noon
 		}, order.Settle, ledger.LostState, ""},
-		{"valid, but never finalized by us: taken (rule 6)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Valid) }, order.Settle, ledger.TakenState, ""},
+		{"valid, but never finalized by us: taken (rule 6)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			o.Certificate = "c"
+		}, order.Settle, ledger.TakenState, ""},
+		{"valid, never finalized by us, and without a certificate: nothing shows that it was issued",
+			func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Valid) }, order.Look, "", ""},
 		{"not before its tokens are cleared", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
 			in(f, ledger.Valid)
-			a.Placement = "p"
+			o.Certificate, a.Placement = "c", "p"
 		}, order.Clear, "", "a"},
 		{"a downloaded certificate is installed, without a look", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Valid)

@@ -84,7 +84,7 @@ func (i *issuance) finalize(ctx context.Context) error {
 		i.looked = false
 		return i.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", failure.Clean(reply.Status)))
 	}
-	i.finalized, i.denial = true, ""
+	i.finalized, i.denial, i.sight.early = true, "", false
 	i.sentAgain()
 	i.sight.absorb(reply)
 	if i.patience.isNew("finalized") {
@@ -129,7 +129,7 @@ func (i *issuance) notFinalized(err error) error {
 		// Some CAs need a while to see what they have validated. The order may also be valid already.
 		i.note("finalize not ready", "%s", p.Error())
 		i.denied++
-		i.denial, i.looked = p.Error(), false
+		i.denial, i.looked, i.sight.early = p.Error(), false, true
 		if i.finalizes > 0 {
 			i.sentAgain() // it was taken, so that this is no early one
 		}

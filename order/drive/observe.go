@@ -23,6 +23,7 @@ type sight struct {
 	phantoms       *phantoms
 	listing        *listing
 	sought         bool // the list was searched for the order's URL
+	early          bool // finalize was refused as not ready
 }
 
 // look GETs the order. taken: the CA has taken this process's CSR, so that an order that is ready is waited for.
@@ -150,7 +151,7 @@ func (s *sight) absorb(reply acme.Order) {
 	case "pending":
 		o.State = ledger.PendingState
 	case "ready", "processing", "valid":
-		if d.doubt(reply.Status) {
+		if s.doubt(reply.Status) {
 			break
 		}
 		o.State = ledger.State(reply.Status)

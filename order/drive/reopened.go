@@ -31,21 +31,21 @@ func (az *authorizations) reopen() {
 // doubt reports whether a status that says that all authorizations are valid is not believed before they were seen to be: one
 // that only finalize leads to, though none was sent from here, or ready of an order that refuses finalize as not ready. CAs were
 // seen to call an order so that waits for its names to be proven, which no one would do then. Until they are seen, they are pending.
-func (d *driver) doubt(status string) bool {
-	begun := status != "ready" && d.o.FinalizeSentAt.IsZero()
-	if !begun && (status != "ready" || d.denial == "") {
+func (s *sight) doubt(status string) bool {
+	begun := status != "ready" && s.o.FinalizeSentAt.IsZero()
+	if !begun && (status != "ready" || !s.early) {
 		return false
 	}
 	doubted := false
-	for _, a := range d.o.Authorizations {
-		if a.Status == ledger.AuthorizationReplaced || d.met[a.URL+" "+ledger.AuthorizationValid] {
+	for _, a := range s.o.Authorizations {
+		if a.Status == ledger.AuthorizationReplaced || s.patience.met[a.URL+" "+ledger.AuthorizationValid] {
 			continue
 		}
 		if a.Status == ledger.AuthorizationValid {
 			a.Status = ledger.AuthorizationPending
 		}
-		delete(d.seen, a.URL)
-		d.o.State, doubted = ledger.PendingState, true
+		delete(s.authorizations.seen, a.URL)
+		s.o.State, doubted = ledger.PendingState, true
 	}
 	return doubted
 }
