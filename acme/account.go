@@ -9,6 +9,10 @@ import (
 	"orderly/outside"
 )
 
+// What is asked about the account itself. Deactivation has a method of its own and no URL as an
+// argument: sent to the wrong one the same bytes would give up an authorization, and the other way
+// round.
+
 // Registration is what newAccount asks for (RFC 8555 §7.3).
 type Registration struct {
 	Contact              []string // URLs such as mailto:a@example.com; may be empty

@@ -10,6 +10,9 @@ import (
 	"orderly/failure"
 )
 
+// A CA that cannot be talked to is most often one whose name, root or proxy is not what a person
+// thought. The error knows which: the remedy is read from it, not from its text.
+
 // Advice is what to do where a CA cannot be talked to: about its name, its certificate, the way to
 // it. It is "" for an error that says nothing of these, such as an answer of the CA's own.
 func Advice(server string, err error) failure.Remedy {

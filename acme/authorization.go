@@ -10,6 +10,9 @@ import (
 	"orderly/failure"
 )
 
+// A deactivation is the one request here that looks the same for an account and for an
+// authorization, so that only an object that was just looked at can be given up.
+
 // Authorization is RFC 8555 §7.1.4. One that Account.Authorization returned remembers so; only such
 // a one can be given to Account.Deactivate.
 type Authorization struct {

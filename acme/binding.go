@@ -12,6 +12,9 @@ import (
 	"orderly/failure"
 )
 
+// Some CAs want to know which customer an account belongs to. The key that shows it is a secret of
+// that customer, so nothing here can print it.
+
 // ExternalAccount is the key by which a CA recognises its customer when an ACME account is made
 // (RFC 8555 §7.3.4). It shows its secret to nobody, not even in a log.
 type ExternalAccount struct {

@@ -12,6 +12,9 @@ import (
 	"orderly/outside"
 )
 
+// What CAs serve as a certificate is read as widely as certbot reads it; whether it is the right
+// one is asked elsewhere (order.Asked).
+
 // alternatesKept bounds how many further requests a CA can talk a client into.
 const alternatesKept = 16
 

@@ -13,6 +13,9 @@ import (
 	"orderly/outside"
 )
 
+// A CA is known by its directory. It is fetched once in a run: every request to be spared is one
+// that a busy CA does not refuse.
+
 // boulderEntry is the value of the entry with a random name that Boulder puts into its directory,
 // lest clients break when an unknown one appears.
 const boulderEntry = "https://community.letsencrypt.org/t/adding-random-entries-to-the-directory/33417"

@@ -9,6 +9,9 @@ import (
 	"orderly/failure"
 )
 
+// Two errors keep the promise that no order is made twice: NotSent proves that the CA heard
+// nothing, Lost that it may have. What is neither is an answer (Problem).
+
 // NotSent says that nothing of this request reached the CA: the name did not resolve, no connection
 // or TLS session came about, no nonce or directory could be had, the context had ended, or the
 // request was refused here. The state of the CA is what it was. It never wraps a Lost; it can wrap

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// One request on its way: what is sent, how much of an answer is read, and the moment from which it
+// counts as sent.
+
 // Bodies are read up to these sizes, in bytes: a CA gone mad must not fill the memory of a small
 // server.
 const (

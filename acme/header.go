@@ -13,6 +13,9 @@ import (
 	"orderly/outside"
 )
 
+// What the headers of an answer say of time and place. All of it is a CA's word: bounded, resolved
+// against the request, and left out where it makes no sense.
+
 // longestWait bounds Retry-After, so that an absurd one can neither overflow nor stop a lineage for
 // good.
 const longestWait = 366 * 24 * time.Hour

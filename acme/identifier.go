@@ -2,6 +2,9 @@ package acme
 
 import "net/netip"
 
+// Names and addresses are ordered as different things, and a CA refuses one that is called the
+// other.
+
 // The types of identifier this package orders (RFC 8555 §9.7.7, RFC 8738).
 const (
 	TypeDNS = "dns"

@@ -13,6 +13,9 @@ import (
 	"orderly/failure"
 )
 
+// Every request but two is signed. What is signed, and with which header, decides whether a CA
+// takes it for a look, a change or nothing at all.
+
 // Key signs ACME requests: an account key or, to revoke its certificate, a certificate's.
 type Key struct {
 	signer     jose.OpaqueSigner

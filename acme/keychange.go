@@ -9,6 +9,9 @@ import (
 	"orderly/failure"
 )
 
+// The request by which an account can be lost: both keys are in it, and until it is answered either
+// may count.
+
 // ChangeKey gives the account another key with one POST (RFC 8555 §7.3.5). The next key must be
 // durable before. Afterwards this Account's key is worth nothing: go on with Client.Account(next,
 // url). A Problem of status 409 means that next has an account already, whose URL is

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// Each signed request needs a nonce that was not used yet. Answers bring them; the HEAD that
+// fetches one is a request more, made only where none is left.
+
 // Nonces older than nonceAge are not used: Boulder's live longer, but the machine that gave them
 // out may leave the load balancer. More than noncesKept are never at hand; more requests than that
 // are not in the air at once.

@@ -10,6 +10,9 @@ import (
 	"orderly/outside"
 )
 
+// newOrder, the look at an order and finalize: what they send, and how much an answer must say
+// before it counts as one.
+
 // OrderRequest is what newOrder asks for (RFC 8555 §7.4).
 type OrderRequest struct {
 	Names    []string // DNS names and IP addresses, see IdentifierOf

@@ -6,6 +6,8 @@ import (
 	"net/http"
 )
 
+// The one place from which signed requests go out, and the one answer after which they go again.
+
 // nonceRetries is how often a request goes again because its nonce was refused, before badNonce is
 // the answer.
 const nonceRetries = 5

@@ -10,6 +10,9 @@ import (
 	"orderly/outside"
 )
 
+// What a CA says when it does not do what it was asked. Its words are what an operator reads, so
+// that as much of them is kept as can be trusted to be printed.
+
 // Problem is an answer that is no success: status 400 and above, or a redirect, none of which is
 // followed. It also stands for the error of a challenge or an order, with the status the CA wrote
 // into it.

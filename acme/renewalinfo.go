@@ -15,6 +15,9 @@ import (
 	"orderly/failure"
 )
 
+// A CA may ask for early renewal, before it revokes a batch of certificates, for one. It is a hint:
+// no answer, or an odd one, changes nothing.
+
 // RenewalInfo is when the CA would like a certificate to be renewed (RFC 9773 §4.2). Start is
 // before End; both may have passed, which means: at once. Its Reply's RetryAfter says when to ask
 // again.

@@ -14,6 +14,9 @@ import (
 	"orderly/failure"
 )
 
+// A certificate can be revoked by whoever ordered it, or by whoever has its key. The second needs
+// no account, which may be lost with the host.
+
 // Reason is why a certificate is revoked (RFC 5280 §5.3.1). CAs take these from their customers,
 // and certbot offers them.
 type Reason int

@@ -12,6 +12,9 @@ import (
 	"orderly/failure"
 )
 
+// The HTTP client for a CA. It must work where a host's roots are few or its proxy odd, and must
+// never be talked into not verifying.
+
 const (
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second

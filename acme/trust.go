@@ -13,6 +13,9 @@ import (
 	"orderly/failure"
 )
 
+// Loading all of a system's roots takes longer than all else that a renewal computes, and is seldom
+// needed.
+
 // trust holds the TLS roots in two pools: a quick one that often suffices, and all of them. Each is
 // loaded at most once.
 type trust struct {

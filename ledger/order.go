@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// An order is what may cost something at a CA, and so is kept from before it is asked for until
+// nothing of it is open: what it is, how far it has come, what was done for each of its names.
+
 // State says how far an order has come. It is written before and after each state-changing request,
 // so whatever process reads it next knows what may have happened at the CA.
 type State string

@@ -2,6 +2,8 @@ package ledger
 
 import "time"
 
+// What is known beside orders: runs, events, certificates, and what a new order must not overlook.
+
 // Event is one thing that happened, kept for good: an intent, its outcome, a transition.
 type Event struct {
 	ID      int64     `json:"id"`

@@ -2,6 +2,9 @@ package ledger
 
 import "time"
 
+// That a certificate was revoked is seen by nobody who looks at its files; renewal and its lists
+// must know.
+
 // Revocation is a certificate that a command of this ledger revoked, or found revoked. Nobody else
 // is asked: what was revoked elsewhere is not known here.
 type Revocation struct {

@@ -2,6 +2,9 @@ package ledger
 
 import "time"
 
+// What a command means to do beside orders is a row of its own, so that a killed run's intent is
+// read from what it wrote and not from what it said.
+
 // TaskKind says what a Task is for.
 type TaskKind string
 

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
+// Let's Encrypt's limits are known by Boulder's names and keys, so that what is counted here is
+// what it counts.
+
 // The limits, by Boulder's names (ratelimits/names.go).
 const (
 	NewOrdersPerAccount                     = "NewOrdersPerAccount"

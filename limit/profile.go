@@ -15,6 +15,9 @@ import (
 	"orderly/failure"
 )
 
+// What an order costs, and what giving one up costs, differs from CA to CA and cannot be asked for:
+// it is written down here, and an operator may lay his own words over it.
+
 //go:embed profiles.toml
 var builtIn string
 

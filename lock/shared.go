@@ -14,6 +14,9 @@ import (
 	"orderly/ownfile"
 )
 
+// certbot and Orderly must not write one lineage at once. certbot's lock is taken in its own way,
+// shared, so that any number of Orderlies keep it out.
+
 // SharedLock is a shared lock on a whole file that another program locks exclusively and unlinks
 // when it is done, as certbot does with .certbot.lock (certbot/_internal/lock.py): any number of
 // processes may hold it, and while one does, certbot ends with "Another instance of Certbot is

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A wait that nobody knows the end of is taken for a hang, so that each has a bound and says whom
+// it is for.
+
 // Patience says how long a lock is waited for, and who hears of the wait.
 type Patience struct {
 	Bound time.Duration // 0: not at all

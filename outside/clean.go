@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 )
 
+// What others wrote may hold escape sequences; a terminal obeys them, and a log is read in one.
+
 // longest is the longest text from outside that is shown to anyone, in bytes (invariant I12).
 const longest = 500
 

@@ -7,6 +7,8 @@ import (
 	"golang.org/x/net/idna"
 )
 
+// One name has many spellings, and files and CAs use them all. Compared are names in one.
+
 // Name is what arrived as the name of a certificate, as names are compared: an IP address in its
 // one spelling, a DNS name in lower case, as A-labels, without the root's dot, a wildcard with its
 // "*.". It reports false for anything else.

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// Whether a host renews by itself is seen in the units and tables of its scheduler: nobody is asked
+// to remember.
+
 // unitDirs are where systemd looks for units, the most important first.
 func unitDirs() []string {
 	return []string{"etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system",

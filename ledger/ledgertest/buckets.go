@@ -8,6 +8,8 @@ import (
 	"orderly/limit"
 )
 
+// Two processes must never spend one token of a CA's limit twice.
+
 var bucketTests = []test{
 	{"a bucket is made, changed and listed by account, name and key", bucketsComeBack},
 	{"named buckets are read alone, each once, of the account", bucketsByName},

@@ -7,6 +7,8 @@ import (
 	"orderly/ledger"
 )
 
+// A change is written whole or not at all, and what it gave to records is taken back with it.
+
 var commitTests = []test{
 	{"a change whose last part fails leaves nothing", failedChangeLeavesNothing},
 	{"a stale order leaves nothing of what came with it", staleOrderLeavesNothing},

@@ -10,6 +10,9 @@ import (
 	"orderly/ledger"
 )
 
+// A field that a store forgets is noticed years later, when an order is resumed without it; so
+// every field is given a value and looked for.
+
 // filler gives every exported field of a record a value of its own, so that a field that is not
 // stored, or stored in another's place, shows. A kind it does not know stops the test, so that no
 // new field escapes.

@@ -7,6 +7,8 @@ import (
 	"orderly/ledger"
 )
 
+// Lists are in the order that their readers count on, and end where they say.
+
 var listTests = []test{
 	{"events come oldest first, of one order or of all", eventsInOrder},
 	{"runs come newest first, with their last step", runsWithLastStep},

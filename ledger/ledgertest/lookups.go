@@ -11,6 +11,9 @@ import (
 	"orderly/ledger"
 )
 
+// What a run looks up before it orders: the answers to a name that is there, is not there, or looks
+// like another.
+
 var lookupTests = []test{
 	{"an empty ledger answers with empty lists and ErrNone", emptyLedgerAnswers},
 	{"an account is known by server and URL, and made once", accountIsMadeOnce},

@@ -8,6 +8,9 @@ import (
 	"orderly/ledger"
 )
 
+// One live order for a lineage and a name set is the promise in one row: no store may let a second
+// one in.
+
 var orderTests = []test{
 	{"two live orders for the same names never exist", oneLiveOrder},
 	{"orders that differ in account, lineage, profile or names live beside each other", differentOrdersLive},

@@ -8,6 +8,9 @@ import (
 	"orderly/ledger"
 )
 
+// What the CA may hold pending is a question that costs nothing only if every row that can answer
+// it does.
+
 var pendingTests = []test{
 	{"pending shows authorizations that are pending, whatever became of their order", pendingAuthorizations},
 	{"pending goes by the authorization's expiry, else the order's, else shows it", pendingExpiry},

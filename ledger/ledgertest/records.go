@@ -7,6 +7,8 @@ import (
 	"orderly/ledger"
 )
 
+// What is written is what is read, also the second time.
+
 var recordTests = []test{
 	{"every field of an account comes back", accountComesBack},
 	{"every field of an order and its authorizations comes back", orderComesBack},

@@ -10,6 +10,9 @@ import (
 	"orderly/ledger"
 )
 
+// Several processes write one ledger; each sees whole changes, and of two that cannot both be right
+// one is told.
+
 var sharedTests = []test{
 	{"what one handle commits, another reads", anotherReads},
 	{"handles and goroutines that commit at once all succeed", commitAtOnce},

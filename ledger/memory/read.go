@@ -12,6 +12,8 @@ import (
 	"orderly/limit"
 )
 
+// Readers get copies: whoever changes what it was given changes nothing in the book.
+
 // Account implements ledger.Store.
 func (s *Store) Account(ctx context.Context, server, url string) (*ledger.Account, error) {
 	if err := s.begin(ctx); err != nil {

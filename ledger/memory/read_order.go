@@ -9,6 +9,9 @@ import (
 	"orderly/ledger"
 )
 
+// Which orders match is asked by plain loops over an index or two: a simulated year has thousands
+// of orders, not millions.
+
 // Order implements ledger.Store.
 func (s *Store) Order(ctx context.Context, id int64) (*ledger.Order, error) {
 	if err := s.begin(ctx); err != nil {

@@ -10,6 +10,8 @@ import (
 	"orderly/ledger"
 )
 
+// A change of a store in memory is undone by hand where it fails, since no database does it.
+
 // clerk writes one change. After the first error its methods do nothing, and the undos take back
 // the rest.
 type clerk struct {

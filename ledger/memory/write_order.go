@@ -12,6 +12,8 @@ import (
 	"orderly/ledger"
 )
 
+// Orders are guarded as in SQL: by their version, and by the one that may live.
+
 func (w *clerk) order(o *ledger.Order) {
 	if w.err != nil {
 		return

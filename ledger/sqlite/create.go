@@ -14,6 +14,8 @@ import (
 	"orderly/failure"
 )
 
+// A ledger that is half made must never be taken for one: it would say that nothing was ordered.
+
 const writableDir = "Make the directory writable, or choose another with --config-dir."
 
 // makeDir makes dir and what is missing above it, each entry durable: a commit is worth nothing if

@@ -13,6 +13,9 @@ import (
 	"orderly/failure"
 )
 
+// What SQLite complains of is a full disk, a wrong owner or a broken file; each is somebody's to
+// mend.
+
 func duplicate(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)
 	return ok && e.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE

@@ -11,6 +11,8 @@ import (
 	"orderly/failure"
 )
 
+// One schema, refused where another version made it.
+
 //go:embed migrations/*.sql
 var migrations embed.FS
 

@@ -6,6 +6,9 @@ import (
 	"orderly/failure"
 )
 
+// A ledger on a network file system loses what two hosts write at once: locks there are not
+// believed.
+
 func refuseNetwork(dir string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {

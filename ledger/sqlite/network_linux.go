@@ -6,6 +6,9 @@ import (
 	"orderly/failure"
 )
 
+// A ledger on a network file system loses what two hosts write at once: locks there are not
+// believed.
+
 // network names the file systems on which POSIX locks or shared memory cannot be trusted across
 // hosts; "" for all others. A kind is a 32-bit number that some machines sign.
 func network(kind int64) string {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 )
 
+// A ledger is looked after like any file of worth: it can be checked, and copied while it is in
+// use.
+
 // Check asks the database whether it is whole and returns what it complains of, nothing for a sound
 // one. It knows SQLite's pragmas alone; a PostgreSQL server looks after itself.
 func (s *Store) Check(ctx context.Context) ([]string, error) {

@@ -11,6 +11,8 @@ import (
 	"orderly/limit"
 )
 
+// Reads of everything but orders. Each is one statement, so that it sees one state of the ledger.
+
 const accountColumns = `id, server, key_id, url, orders_url, created_at, shows_processing, unlisted_at`
 
 // Account implements ledger.Store.

@@ -11,6 +11,9 @@ import (
 	"orderly/ledger"
 )
 
+// Orders are read with their authorizations, in one transaction: an order without them looks
+// finished.
+
 const orderColumns = `id, version, account_id, lineage, name_key, profile, state, request, created_at, updated_at,
 	settled_at, not_before, superseded, releasing, missing_since, url, finalize_url, certificate_url, ca_status, expires_at, replaces,
 	create_sent_at, create_sends, key_path, key_sha256, csr_path, csr_sha256, finalize_sent_at, chain, alternates,

@@ -14,6 +14,9 @@ import (
 	"orderly/ledger"
 )
 
+// A change is one transaction. Its writers read as a list, so that it can be seen that nothing of a
+// change is left out.
+
 // writer carries one transaction. After the first error its methods do nothing, so that their
 // callers read as a list.
 type writer struct {

@@ -9,6 +9,9 @@ import (
 	"orderly/ledger"
 )
 
+// An order is saved whole and guarded by its version: whoever saves an older state is told, and
+// loses nothing of the newer one.
+
 func (w *writer) order(o *ledger.Order) {
 	if w.err != nil {
 		return

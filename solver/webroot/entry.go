@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Whom an entry belongs to, and who could replace it, is read from what the kernel holds open,
+// never from a path: that could be another entry by then.
+
 // entry is what decides about trust in a directory entry, taken from an open descriptor or from an
 // entry that was not followed.
 type entry struct {

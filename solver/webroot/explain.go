@@ -11,6 +11,9 @@ import (
 	"orderly/failure"
 )
 
+// What stopped a walk is somebody's to mend who knows nothing of walks: the sentence names the
+// entry and the user, and the remedy is made of what stands there now.
+
 const nameAnother = "or name the right one: `orderly reconfigure --cert-name CERTIFICATE --webroot -w DIR` for a certificate that exists, -w DIR for a new one"
 
 // InItsPlace begins the remedy where something else stands in the document root's place.

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// What a helper does for one question, from the first step to its answer. It decides nothing about
+// trust by itself: the walk does, and the rights that its process has.
+
 // hand does what one question asks for, with the rights that its process has.
 type hand struct {
 	self  self

@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// A helper that acts for a customer has the customer's groups and no others, as the host's user
+// data base has them: a group too many reads what he cannot.
+
 // identity is as whom a helper works: the run's own user, or another one with that user's groups.
 type identity struct {
 	uid    uint32

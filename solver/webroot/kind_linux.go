@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Whether a file system's word about owners is the kernel's own, as Linux tells it.
+
 // isLocal lists the file systems on which an owner is an owner and a call comes to an end: those
 // that this kernel keeps on its own disks or in its memory. Whatever is not listed is treated with
 // care.

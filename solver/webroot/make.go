@@ -7,6 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Directories that are missing on the way to a token are made, and given to the customer as certbot
+// does. Between mkdir and chown a customer may have put something else there: what is given away
+// must be what was made.
+
 const (
 	// birthMode is what a directory has between mkdir and the moment it is given its owner: one
 	// that is found so was left by a process that ended there.

@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// Which file system does not answer is found in the kernel's own list: to look at its path would be
+// to wait for it.
+
 // mount is where a file system is mounted, and what it is.
 type mount struct {
 	point, kind string

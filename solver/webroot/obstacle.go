@@ -6,6 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A helper knows what stopped it, the run knows how to say it: what passes between them is this.
+
 // obstacleKind tells apart what a person would do different things about.
 type obstacleKind int
 

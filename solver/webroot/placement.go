@@ -7,6 +7,9 @@ import (
 	"orderly/failure"
 )
 
+// What the ledger keeps of a token: enough for a later process to find and remove it, and no more
+// than that process may obey as root.
+
 // Placement is one token of one document root: what Plan found, what is to be recorded before Place
 // acts, and all that Remove needs to know.
 type Placement struct {

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// Whether a document root can be written, and is the one that the web server serves, shows when a
+// file is put there as a token would be.
+
 // probePrefix begins the name of every probe, so that one left behind is known for what it is.
 const probePrefix = "orderly-"
 

@@ -15,6 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A call into a dead file system cannot be ended, and what waits in it holds its locks. So the run
+// never makes one: processes that hold nothing do, and are left behind where they hang.
+
 // helper is a process that works on document roots for one identity. It answers one question after
 // the other.
 type helper struct {

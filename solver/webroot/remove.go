@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A token is removed from where it was recorded to stand, and a directory only if it is the one
+// that was made: what a customer has put in its place is his.
+
 // remove takes a token and what was made for it from where they were recorded to stand: the path as
 // it was then, links resolved, since a link on the configured one may lead elsewhere by now. What
 // is not there any more is no error.

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The helper's side: what it lets go of before it works, and the loop in which it answers.
+
 // helperFlag is the hidden argument. It begins as a flag does so that a program which does not know
 // it refuses it: a test binary would run all its tests again.
 const helperFlag = "--orderly-webroot-helper="

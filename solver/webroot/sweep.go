@@ -6,6 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A run that is killed in preflight leaves its probe. Whoever comes to the directory next takes it
+// away.
+
 const (
 	// staleAfter is the age at which a probe belongs to no running process any more.
 	staleAfter = time.Hour

@@ -2,6 +2,8 @@ package webroot
 
 import "golang.org/x/sys/unix"
 
+// What a walk needs of the kernel and is done otherwise elsewhere.
+
 // openPath is O_PATH (FreeBSD 13.1), which golang.org/x/sys does not name yet: it opens an entry
 // for its place in the tree alone, so that no right to read it is asked for and nothing happens to
 // a device or a pipe.

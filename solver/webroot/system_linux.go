@@ -2,6 +2,8 @@ package webroot
 
 import "golang.org/x/sys/unix"
 
+// What a walk needs of the kernel and is done otherwise elsewhere.
+
 // openPath opens an entry for its place in the tree alone: no right to read it is asked for, so
 // that a document root below a directory of mode 0711 is reached, and nothing happens to a device
 // or a pipe.

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// A token's file is made anew or left as it is, never written into: what stands there may be a
+// link, a pipe or another's file.
+
 // tokenFile is a token's file in an open directory. Where closed, others could choose which
 // directory that is: then nothing that this identity did not make is replaced or removed.
 type tokenFile struct {

@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The way to a document root leads over ground where customers rename and link as they like, also
+// while it is walked. What is open stays what it is; so each step starts from a descriptor.
+
 // maxSteps bounds the components walked, those of links included: links may form a ring.
 const maxSteps = 256
 

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The run and its helpers speak in single datagrams, so that half a question is never obeyed.
+
 // What a helper can be asked to do.
 const (
 	opPlan   = "plan"   // walk to the tokens' directory as far as it exists
