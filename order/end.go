@@ -87,7 +87,7 @@ func StartsAnew(o *ledger.Order, resumed bool) bool {
 	case ledger.ReleasedState:
 		return !o.Releasing // what was given up for a reason waits until the reason is gone
 	case ledger.Invalid:
-		return resumed && refusedByCA(failure.Class(o.Class)) && !MayBeIssued(o)
+		return resumed && RefusedByCA(failure.Class(o.Class)) && !MayBeIssued(o)
 	}
 	return false
 }

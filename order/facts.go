@@ -3,6 +3,7 @@ package order
 import (
 	"time"
 
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 )
@@ -56,11 +57,15 @@ type Facts struct {
 	// Patience is how long the CA is waited for without anything changing; LongestWait is the longest Retry-After that is
 	// waited for on the spot.
 	Patience, LongestWait time.Duration
-	// Denied: the CA has refused finalize as too early. Finalizes: how often it took this process's CSR, which is not to be
+	// Denied: the CA has refused finalize, as too early perhaps. Finalizes: how often it took this process's CSR, which is not to be
 	// sent again before NotAgain.
 	Denied    bool
 	Finalizes int
 	NotAgain  time.Time
+	// Refusal is what the CA refused to issue with; nil once it has shown the order otherwise than ready. Resting says why an
+	// order that an earlier run was refused so is not finalized now.
+	Refusal *acme.Problem
+	Resting error
 
 	// Trouble is the last request that failed; nil once one of its kind has succeeded.
 	Trouble *Trouble

@@ -58,6 +58,7 @@ type Action struct {
 	Remedy         failure.Remedy
 	Holds          []ledger.Hold // what the CA asked for beside the end of this order
 	Overtime       bool          // patience is over, and the CA asked for this one look more
+	Failed         bool          // a back-off follows, since the next run would come to the same
 }
 
 // Next decides what to do about an order. It is pure: the same facts give the same action.
@@ -268,6 +269,11 @@ func (f *Facts) ready() Action {
 			Why: "its names are valid now; an order for another name set took its place"}
 	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()):
 		return Action{Kind: ChangeKey} // the CA calls the order ready: no finalize with the other CSR has arrived
+	case f.Refusal != nil: // and the look that followed shows the order ready all the same
+		why := NotIssued(o, f.Refusal)
+		return Action{Kind: Stop, Class: why.Class, Remedy: why.Remedy, Why: why.Sentence, Failed: true}
+	case f.Resting != nil:
+		return Action{Kind: Leave, Class: failure.ClassOf(f.Resting), Remedy: failure.RemedyOf(f.Resting), Why: f.Resting.Error()}
 	case !f.KeyReady:
 		return Action{Kind: MakeKey}
 	case f.Finalizes >= mostFinalizes, f.Finalizes > 0 && f.Now.Before(f.NotAgain):

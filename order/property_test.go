@@ -70,6 +70,12 @@ func (d dice) facts() order.Facts {
 	if d.IntN(4) == 0 {
 		f.Trouble, f.Overtime = d.trouble(), d.maybe()
 	}
+	if d.IntN(8) == 0 {
+		f.Refusal = said(one(d, 400, 403), one(d, "caa", "badCSR"), -1).Problem
+	}
+	if d.IntN(8) == 0 {
+		f.Resting = failure.New(failure.BackOff, "Wait.", "it was refused")
+	}
 	for i := range d.IntN(4) {
 		a := &ledger.Authorization{ID: int64(i + 1), URL: fmt.Sprint(i), Name: fmt.Sprint(i), Status: one(d, "pending", "pending", "valid", "invalid", "expired"),
 			SeenAt: d.moment(), ChallengeURL: "c", ChallengeStatus: one(d, "pending", "processing", "valid", "invalid"), AnswerSentAt: d.moment(),
@@ -193,6 +199,9 @@ func breach(f order.Facts, act order.Action) string {
 			return "authorizations are deactivated of an order that was not given up"
 		}
 	case order.Finalize:
+		if f.Refusal != nil || f.Resting != nil {
+			return "finalize is sent again though the CA said no"
+		}
 		if !order.SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()) {
 			return "the CSR of another key than the wanted one is sent"
 		}

@@ -47,8 +47,8 @@ func BlamedNames(o *ledger.Order, p *acme.Problem) []string {
 	return names
 }
 
-// refusedByCA reports whether an order that died of this class did so by the CA's word, and not by a name that failed.
-func refusedByCA(class failure.Class) bool {
+// RefusedByCA reports whether what ended with this class did so by the CA's word, and not by a name that failed.
+func RefusedByCA(class failure.Class) bool {
 	switch class {
 	case failure.CARefused, failure.BadCSR, failure.BadName, failure.CAAForbids:
 		return true

@@ -4,6 +4,7 @@ package drive
 // direction alone: core, then listing, phantoms and proofs, then authorizations, then sight, then newOrder and issuance.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -56,7 +57,7 @@ func (d *driver) facts() order.Facts {
 // drive asks Next and obeys until the order is settled or nothing can be done now. A nil error means that the certificate
 // is in place, or that a superseded order has come to rest.
 func (d *driver) drive(ctx context.Context) error {
-	if err := d.newOrder.takeCount(ctx); err != nil {
+	if err := cmp.Or(d.newOrder.takeCount(ctx), d.issuance.takeRefusal(ctx)); err != nil {
 		return err
 	}
 	for step := range mostSteps {
@@ -176,6 +177,10 @@ func (d *driver) rest(act order.Action) error {
 	}
 	if act.Class == failure.Stopped && d.issuance.denial != "" {
 		act.Why += "; it says: " + d.issuance.denial
+	}
+	if act.Failed {
+		d.said(d.sight.refusal)
+		d.fellFreely(d.e.clock.Now()) // once it may be tried at once: a person has mended it, perhaps
 	}
 	return d.stop(act.Class, act.Remedy, "%s", act.Why)
 }

@@ -312,17 +312,100 @@ func TestAnOrderWithoutAnEndIsGivenUpInTheEnd(t *testing.T) {
 	}
 }
 
-func TestABrokenFinalizeIsNotRepeatedWithoutEnd(t *testing.T) {
+// A CA that refuses to issue and keeps the order ready is asked once by each run, and then with a back-off: not until the order
+// expires, run by run. What has happened to the order meanwhile is looked at all the same.
+func TestAFinalizeThatIsRefusedIsSentOnceByARun(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault testca.Fault
+		class failure.Class
+		said  string
+	}{
+		"caa":     {testca.Fault{Status: 403, Problem: "caa", Detail: "CAA forbids it"}, failure.CAAForbids, "CAA forbids it"},
+		"no type": {testca.Fault{Status: 403, Problem: "unauthorized", Detail: "not today"}, failure.CARefused, "not today"},
+		"404":     {testca.Fault{Status: 404, Problem: "malformed", Detail: "no such order"}, failure.CARefused, "no such order"},
+		"the CSR": {testca.Fault{Status: 400, Problem: "badCSR", Detail: "weak key"}, failure.BadCSR, "weak key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testca.Config{})
+			c.fault.Kind, c.fault.Action = "finalize", testca.Respond
+			w.ca.Inject(c.fault)
+			p := order.Plan{Request: request("a.example", "a.example")}
+			sends := func(want int, class failure.Class) {
+				t.Helper()
+				_, err := w.fails(p, class)
+				if n := w.requests("finalize"); n != want || !strings.Contains(err.Error(), c.said) {
+					w.explain()
+					t.Errorf("finalize was sent %d times, not %d: %v", n, want, err)
+				}
+			}
+			sends(1, c.class)
+			sends(2, c.class) // a person has mended it, perhaps
+			for i, rest := range []time.Duration{time.Minute, 10 * time.Minute, 100 * time.Minute, 24 * time.Hour} {
+				sends(2+i, failure.BackOff)
+				w.clock.skip(rest - 5*time.Second)
+				sends(2+i, failure.BackOff)
+				w.clock.skip(10 * time.Second)
+				sends(3+i, c.class)
+			}
+			if w.requests("order") > 20 {
+				t.Errorf("%d looks", w.requests("order"))
+			}
+			w.ca.ClearFaults()
+			p.Force = true
+			_, err := obtain(t.Context(), w.engine(), p)
+			must(t, err)
+			w.served("a.example", 1, true)
+		})
+	}
+}
+
+// The same where the CA calls the order pending, or processing, and lets finalize be tried only because its names are proven.
+func TestAFinalizeThatIsRefusedOfAnOrderThatIsCalledOtherwiseEnds(t *testing.T) {
+	for _, called := range []string{"pending", "processing"} {
+		w := newWorld(t, testca.Config{})
+		w.calls("ready", called)
+		w.ca.Inject(testca.Fault{Kind: "finalize", Action: testca.Respond, Status: 403, Problem: "caa", Detail: "CAA forbids it"})
+		p := order.Plan{Request: request("a.example", "a.example")}
+		if _, err := obtain(t.Context(), w.engine(), p); err == nil || w.requests("finalize") > 1 || !strings.Contains(err.Error(), "CAA forbids it") {
+			t.Errorf("%s: %d finalizes: %v", called, w.requests("finalize"), err)
+		}
+	}
+}
+
+// Another kind of key is another matter: what was refused was refused of the first one.
+func TestARefusedKeyIsFollowedByAnotherAtOnce(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	w.ca.Inject(testca.Fault{Kind: "finalize", Action: testca.Respond, Status: 400, Problem: "badCSR", Detail: "weak key"})
+	p := order.Plan{Request: request("a.example", "a.example")}
+	w.fails(p, failure.BadCSR)
+	w.fails(p, failure.BadCSR)
+	w.fails(p, failure.BackOff)
+	w.ca.ClearFaults()
+	clear(w.wire.csrs) // the CA has refused the first CSR, so that another is no breach of I5
+	p.Request.KeyType = "rsa"
+	w.get(p.Request)
+	w.served("a.example", 1, true)
+}
+
+// An order that dies of the refusal is not called ready, and its CA's word for it is what is read.
+func TestAnOrderThatDiesOfARefusedFinalizeSaysWhy(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	w.ca.Inject(testca.Fault{Kind: "finalize", Action: testca.Respond, Status: 403, Problem: "caa", Detail: "CAA forbids it"})
-	r := request("a.example", "a.example")
-	_, err := w.fails(order.Plan{Request: r}, failure.CAAForbids)
-	if n := w.requests("finalize"); n > 5 || !strings.Contains(err.Error(), "CAA forbids it") {
-		t.Errorf("finalize was sent %d times: %v", n, err)
+	w.rewrite("order", func(_ http.Header, object map[string]any) {
+		if w.requests("finalize") > 0 {
+			object["status"] = "invalid"
+		}
+	})
+	p := order.Plan{Request: request("a.example", "a.example")}
+	_, err := w.fails(p, failure.CAAForbids)
+	if !strings.Contains(err.Error(), "CAA forbids it") || !strings.Contains(string(failure.RemedyOf(err)), "CAA record") {
+		t.Errorf("%v\n%s", err, failure.RemedyOf(err))
 	}
-	w.ca.ClearFaults()
-	w.get(r)
-	w.kept(r, 0)
+	if n := w.requests("finalize"); n != 1 || w.states("a.example") != "invalid" {
+		t.Errorf("%d finalizes, the orders are %s", n, w.states("a.example"))
+	}
+	w.silent(func() { w.fails(p, failure.BackOff) })
 }
 
 // otherHolder finalizes an order with a key of its own.

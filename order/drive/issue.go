@@ -19,12 +19,13 @@ type issuance struct {
 
 	material  order.Material
 	keyReady  bool
-	denied    int       // times finalize was refused as not ready
+	denied    int       // times finalize was refused
 	denial    string    // what it was refused with
 	finalized bool      // the CA accepted the CSR that this process sent
 	finalizes int       // how often it did
 	notAgain  time.Time // not to be sent again before
 	inherited bool      // an earlier process had the certificate already
+	resting   error     // why finalize is not sent, after an earlier run was refused so
 }
 
 func newIssuance(c *core, s *sight) *issuance {
@@ -37,6 +38,7 @@ func newIssuance(c *core, s *sight) *issuance {
 
 func (i *issuance) contribute(f *order.Facts) {
 	f.KeyReady, f.Denied, f.Finalizes, f.NotAgain = i.keyReady, i.denied > 0, i.finalizes, i.notAgain
+	f.Refusal, f.Resting = i.sight.refusal, i.resting
 }
 
 // makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
@@ -59,6 +61,7 @@ func (i *issuance) makeKey() error {
 func (i *issuance) changeKey() {
 	order.TakeKey(&i.o.Request, i.plan.Request)
 	i.o.Key, i.o.CSR, i.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
+	i.sight.refusal, i.resting = nil, nil // it was about the other one, perhaps
 	i.e.host.Adopt(i.o, i.plan.Request)
 	i.note("another key", "another kind of key is wanted than that of the CSR")
 }
@@ -112,10 +115,6 @@ func (i *issuance) sentAgain() {
 // mostNotReady bounds the pause after a finalize that came too early.
 const mostNotReady = 10 * time.Second
 
-// mostDenials is how often a refusal of finalize is answered by a look at the order (rule 5). One that comes again although
-// the order is ready has another reason: Boulder refuses so when CAA forbids to issue.
-const mostDenials = 1
-
 func (i *issuance) notFinalized(err error) error {
 	effect, p := order.EffectOf(err)
 	switch {
@@ -137,15 +136,28 @@ func (i *issuance) notFinalized(err error) error {
 		i.patience.asked = p.HasRetryAfter // for hours, perhaps: they are not slept through
 		i.loseUnaddressed()
 		return nil
-	case (p.Status == 403 || p.Status == 404) && i.denied < mostDenials:
-		i.denied++
-		i.looked = false // it may be valid already, for an earlier finalize arrived, or be finalized elsewhere by now
+	}
+	// It may be valid already, for an earlier finalize arrived, or be finalized elsewhere by now, or be dead: a look tells.
+	i.note("finalize refused", "%s", p.Error())
+	i.denied++
+	i.sight.refusal, i.denial, i.looked = p, p.Error(), false
+	return nil
+}
+
+// takeRefusal finds out whether an earlier run's finalize was refused so that it must not be sent again now: the CA would
+// refuse it with every run until the order expires.
+func (i *issuance) takeRefusal(ctx context.Context) error {
+	if i.o.FinalizeSentAt.IsZero() || !i.o.State.Live() || i.o.State == ledger.Valid {
 		return nil
 	}
-	i.o.State = ledger.Ready
-	i.said(p)
-	why := order.NotIssued(i.o, p)
-	return i.stop(why.Class, why.Remedy, "%s", why.Sentence)
+	s, err := i.e.store.Standing(ctx, i.o.Lineage)
+	if err != nil || s.At.Before(i.o.FinalizeSentAt) || !order.RefusedByCA(failure.Class(s.Class)) {
+		return err
+	}
+	if i.resting = i.e.gate().Rests(i.plan, s); i.resting != nil {
+		i.next = s.NextAt
+	}
+	return nil
 }
 
 // install puts the certificate in place, or finds that it is not wanted there any more. It is idempotent, so its outcome

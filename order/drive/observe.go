@@ -22,8 +22,9 @@ type sight struct {
 	authorizations *authorizations
 	phantoms       *phantoms
 	listing        *listing
-	sought         bool // the list was searched for the order's URL
-	early          bool // finalize was refused as not ready
+	sought         bool          // the list was searched for the order's URL
+	early          bool          // finalize was refused as not ready
+	refusal        *acme.Problem // what finalize was refused with, until the CA shows the order otherwise than ready
 }
 
 // look GETs the order. taken: the CA has taken this process's CSR, so that an order that is ready is waited for.
@@ -40,7 +41,7 @@ func (s *sight) look(ctx context.Context, taken bool) error {
 	if err := s.unclear(reply); err != nil {
 		return s.notUnderstood(reply, err)
 	}
-	before := s.o.CAStatus
+	before, asked := s.o.CAStatus, s.o.Finalize
 	first := !s.looked
 	s.looked = true
 	if first || before != reply.Status {
@@ -53,6 +54,9 @@ func (s *sight) look(ctx context.Context, taken bool) error {
 		s.calm("order")
 	}
 	s.absorb(reply)
+	if reply.Status != "ready" || s.o.Finalize != asked {
+		s.refusal = nil // what was refused is another matter by now
+	}
 	if s.unlocated() || s.outlived(reply.Reply) {
 		return nil
 	}
@@ -177,10 +181,10 @@ func (s *sight) died(reply acme.Order) {
 	}
 	s.o.State, s.o.Class = ledger.Invalid, string(failure.CARefused)
 	s.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", s.o.Lineage, failure.Clean(reply.Status))
-	if reply.Error != nil {
-		class, _ := order.RefusalOfType(s.o, reply.Error)
-		s.o.Class, s.o.Sentence = string(class), s.o.Sentence+": "+reply.Error.Error()
-		s.said(reply.Error)
+	if why := cmp.Or(reply.Error, s.refusal); why != nil {
+		class, remedy := order.RefusalOfType(s.o, why)
+		s.o.Class, s.o.Sentence, s.o.Remedy = string(class), s.o.Sentence+": "+why.Error(), remedy.Keep()
+		s.said(why)
 	}
 	s.note("order died", "%s", s.o.Sentence)
 }
