@@ -1,8 +1,9 @@
 package drive
 
-// Ends that neither the CA nor the order's own course has brought. Whoever wants them (a person, the deletion of a lineage, an
-// account that is given up or gone), the row is settled here, as every other is: tokens go, a newOrder without an answer leaves
-// its phantoms, what the CA may have issued is counted.
+// Ends that neither the CA nor the order's own course has brought. Whoever wants them (a person,
+// the deletion of a lineage, an account that is given up or gone), the row is settled here, as
+// every other is: tokens go, a newOrder without an answer leaves its phantoms, what the CA may have
+// issued is counted.
 
 import (
 	"context"
@@ -12,10 +13,12 @@ import (
 	"orderly/order"
 )
 
-// Abandon ends orders of any account, without a request. The caller holds their lineages' locks. commit writes what came of it
-// in one transaction, with what the caller intends beside; nil: it is written as it is. Of an order whose names may still become
-// valid when its lineage is deleted, only the certificate is given up: it is superseded.
-func (e *Engine) Abandon(ctx context.Context, why order.Reason, orders []*ledger.Order, commit func(ledger.Change) error) error {
+// Abandon ends orders of any account, without a request. The caller holds their lineages' locks.
+// commit writes what came of it in one transaction, with what the caller intends beside; nil: it is
+// written as it is. Of an order whose names may still become valid when its lineage is deleted,
+// only the certificate is given up: it is superseded.
+func (e *Engine) Abandon(ctx context.Context, why order.Reason, orders []*ledger.Order,
+	commit func(ledger.Change) error) error {
 	var change ledger.Change
 	var drivers []*driver
 	for _, o := range orders {
@@ -45,7 +48,8 @@ func (e *Engine) Abandon(ctx context.Context, why order.Reason, orders []*ledger
 	return nil
 }
 
-// undertaker is the driver of an order of which the CA is asked nothing: what is known of that is what its address tells.
+// undertaker is the driver of an order of which the CA is asked nothing: what is known of that is
+// what its address tells.
 func (e *Engine) undertaker(ctx context.Context, o *ledger.Order) (*driver, error) {
 	of := *e
 	row := e.Account()

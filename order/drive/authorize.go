@@ -7,11 +7,11 @@ import (
 	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
-	"orderly/limit"
 	"orderly/order"
 )
 
-// What the CA shows of an order's authorizations, and what is sent about them: answers, in this file, and deactivations.
+// What the CA shows of an order's authorizations, and what is sent about them: answers, in this
+// file, and deactivations.
 
 // authorizations are those of an order, as this process has seen them.
 type authorizations struct {
@@ -29,7 +29,8 @@ func (az *authorizations) contribute(f *order.Facts) {
 	f.Seen, f.ShowsProcessing = az.seen, az.e.Account().ShowsProcessing
 }
 
-// attempt is what a challenge's row said before an answer was intended, to be put back if it certainly was not sent.
+// attempt is what a challenge's row said before an answer was intended, to be put back if it
+// certainly was not sent.
 type attempt struct {
 	at       time.Time
 	answers  int
@@ -100,8 +101,9 @@ func (az *authorizations) accepted(a *ledger.Authorization, reply acme.Challenge
 	}
 }
 
-// sentBy puts the moment of an intent off to the end of its request: those of one commit go one after another, each may take
-// as long as the time-out, and a validation that began after the others must not be taken for one that never began (rule 4).
+// sentBy puts the moment of an intent off to the end of its request: those of one commit go one
+// after another, each may take as long as the time-out, and a validation that began after the
+// others must not be taken for one that never began (rule 4).
 func (az *authorizations) sentBy(a *ledger.Authorization) { a.AnswerSentAt = az.e.clock.Now() }
 
 // notAccepted sorts a failed answer and reports whether it is settled by looking alone.
@@ -120,15 +122,17 @@ func (az *authorizations) notAccepted(a *ledger.Authorization, before attempt, e
 	if effect == order.Refused {
 		az.refusals[a.ChallengeURL] = p
 	}
-	// It may be under way, or the CA says that it is not pending any more: look at it before anything else.
+	// It may be under way, or the CA says that it is not pending any more: look at it before
+	// anything else.
 	az.sentBy(a)
 	az.seen[a.URL] = false
 	az.looked = false
 	return false
 }
 
-// kindOf is the type of challenge by which an authorization is to be proven. One that was answered keeps its own, whatever
-// the request says by now: the CA may be at work on it, and would charge for whichever of two fails.
+// kindOf is the type of challenge by which an authorization is to be proven. One that was answered
+// keeps its own, whatever the request says by now: the CA may be at work on it, and would charge
+// for whichever of two fails.
 func (az *authorizations) kindOf(a *ledger.Authorization) string {
 	if !a.AnswerSentAt.IsZero() && a.ChallengeType != "" {
 		return a.ChallengeType
@@ -142,8 +146,8 @@ func (az *authorizations) offersNone(a *ledger.Authorization, kind string) error
 		return failure.New(failure.Config, "Prove it by dns-01: "+failure.Do(failure.ProveByDNS)+".",
 			"none of the preferred challenges can prove %s", failure.Clean(a.FullName()))
 	}
-	return failure.New(failure.CARefused, "Order this name with another challenge.", "the CA offers no %s challenge for %s", kind,
-		failure.Clean(a.FullName()))
+	return failure.New(failure.CARefused, "Order this name with another challenge.",
+		"the CA offers no %s challenge for %s", kind, failure.Clean(a.FullName()))
 }
 
 // shown takes up what the CA says of an authorization and reports whether that is news.
@@ -159,9 +163,7 @@ func (az *authorizations) shown(a *ledger.Authorization, reply acme.Authorizatio
 	}
 	if reply.Status == ledger.AuthorizationInvalid && a.Status != reply.Status {
 		// The CA has charged for it (Boulder: FailedAuthorizationsPerDomainPerAccount).
-		az.unwritten.charges = append(az.unwritten.charges, ledger.Charge{AccountID: az.o.AccountID, Name: a.FullName(), OrderID: az.o.ID, At: a.SeenAt,
-			Class: string(failure.Validation)})
-		az.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
+		az.charge(a, failure.Validation, a.SeenAt)
 	}
 	a.Status = reply.Status
 	kind := az.kindOf(a)
@@ -196,8 +198,9 @@ func (az *authorizations) challengeShown(a *ledger.Authorization, c acme.Challen
 	}
 }
 
-// blame names the names that failed and made the order die. The back-off begins with the first of them, and not only when
-// the last of their siblings is done: until then another run must not order anew.
+// blame names the names that failed and made the order die. The back-off begins with the first of
+// them, and not only when the last of their siblings is done: until then another run must not order
+// anew.
 func (az *authorizations) blame(list []*ledger.Authorization, first bool) {
 	az.o.State, az.o.Class = ledger.Invalid, string(failure.Validation)
 	why := order.NotValidated(list, az.proofs.way)

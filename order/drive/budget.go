@@ -28,8 +28,8 @@ func (c *core) payIssued(ctx context.Context) {
 	}
 }
 
-// pay takes a token from each bucket with the next commit. With ask the commit fails where there is none; without, what the
-// CA has charged for is booked, whatever is left.
+// pay takes a token from each bucket with the next commit. With ask the commit fails where there is
+// none; without, what the CA has charged for is booked, whatever is left.
 func (c *core) pay(buckets []limit.Bucket, ask bool) {
 	now := c.e.clock.Now()
 	for _, b := range buckets {
@@ -37,13 +37,18 @@ func (c *core) pay(buckets []limit.Bucket, ask bool) {
 		if l.Count == 0 {
 			continue
 		}
-		c.unwritten.spends = append(c.unwritten.spends, c.e.gate().Spend(b, func(tat time.Time) (time.Time, error) {
+		c.spend(b, func(tat time.Time) (time.Time, error) {
 			if spent := l.Spend(tat, now, 1); !spent.Allowed && ask {
 				return tat, admit.Overdrawn(b, l, now.Add(spent.RetryIn))
 			}
 			return l.Take(tat, now, 1), nil
-		}))
+		})
 	}
+}
+
+// spend changes what is left in a bucket, with the next commit.
+func (c *core) spend(b limit.Bucket, change func(time.Time) (time.Time, error)) {
+	c.unwritten.spends = append(c.unwritten.spends, c.e.gate().Spend(b, change))
 }
 
 // refund gives back what a newOrder cost that the CA has certainly refused.
@@ -52,12 +57,13 @@ func (n *newOrder) refund() {
 	for _, b := range limit.Spent(n.worth) {
 		l := n.e.known().Limits[b.Name]
 		if l.Count > 0 {
-			n.unwritten.spends = append(n.unwritten.spends, n.e.gate().Spend(b, func(tat time.Time) (time.Time, error) { return l.Refund(tat, now, 1), nil }))
+			n.spend(b, func(tat time.Time) (time.Time, error) { return l.Refund(tat, now, 1), nil })
 		}
 	}
 }
 
-// correct sets the bucket that a 429 speaks of to what the CA says, where it is clear which one that is.
+// correct sets the bucket that a 429 speaks of to what the CA says, where it is clear which one
+// that is.
 func (n *newOrder) correct(p *acme.Problem) {
 	b := limit.Bucket{Name: limit.FromProblem(p.Detail.Arrived())}
 	switch {
@@ -72,6 +78,6 @@ func (n *newOrder) correct(p *acme.Problem) {
 	}
 	l, now := n.e.known().Limits[b.Name], n.e.clock.Now()
 	if l.Count > 0 {
-		n.unwritten.spends = append(n.unwritten.spends, n.e.gate().Spend(b, func(time.Time) (time.Time, error) { return l.Corrected(now, p.RetryAfter), nil }))
+		n.spend(b, func(time.Time) (time.Time, error) { return l.Corrected(now, p.RetryAfter), nil })
 	}
 }

@@ -1,7 +1,7 @@
 package drive
 
-// What every step needs of the order that it is a step of: its row, the engine, what is to be written with the next
-// commit, and how to leave it to a later run.
+// What every step needs of the order that it is a step of: its row, the engine, what is to be
+// written with the next commit, and how to leave it to a later run.
 
 import (
 	"context"
@@ -23,7 +23,7 @@ type core struct {
 
 	wished      bool // it is what the run is about
 	untilIssued bool // nothing is put in place: that is for a run about the order's own lineage
-	looked      bool // this process has seen the order at the CA, and nothing has happened since that a look must tell of
+	looked      bool // this process has seen the order at the CA, and needs no other look by now
 	settled     bool // it was brought to its end, durably
 
 	booked      bool      // the back-off for a failure of this order has begun
@@ -35,7 +35,8 @@ type core struct {
 }
 
 func newCore(e *Engine, o *ledger.Order) *core {
-	c := &core{e: e, o: o, plan: order.Plan{Request: o.Request}, patience: newPatience(e.clock, e.effort.Patience)}
+	c := &core{e: e, o: o, plan: order.Plan{Request: o.Request},
+		patience: newPatience(e.clock, e.effort.Patience)}
 	order.NoLater(o, e.clock.Now())
 	c.patience.heldUntil = o.NotBefore
 	return c
@@ -58,11 +59,12 @@ func (c *core) steady() {
 	order.NoLater(c.o, c.e.clock.Now())
 }
 
-// note buffers an event. It becomes durable with the next commit; what it tells of is found out again by looking if the
-// process dies before.
+// note buffers an event. It becomes durable with the next commit; what it tells of is found out
+// again by looking if the process dies before.
 func (c *core) note(kind, format string, args ...any) {
 	detail := fmt.Sprintf(format, args...)
-	c.unwritten.events = append(c.unwritten.events, ledger.Event{At: c.e.clock.Now(), RunID: c.e.run.ID, Of: c.o, Kind: kind, Detail: detail})
+	c.unwritten.events = append(c.unwritten.events,
+		ledger.Event{At: c.e.clock.Now(), RunID: c.e.run.ID, Of: c.o, Kind: kind, Detail: detail})
 	c.e.log.Debug(kind, "order", c.o.ID, "lineage", c.o.Lineage, "detail", detail)
 }
 
@@ -78,7 +80,8 @@ func (c *core) changeAccount(change func(*ledger.Account)) {
 	c.e.session.change(change)
 }
 
-// commit makes the order and everything buffered durable. A signal does not keep it from being written.
+// commit makes the order and everything buffered durable. A signal does not keep it from being
+// written.
 func (c *core) commit(ctx context.Context, more ledger.Change) error {
 	more = c.gathered(more)
 	more.Guards = order.GuardsOf(ctx)
@@ -89,7 +92,8 @@ func (c *core) commit(ctx context.Context, more ledger.Change) error {
 	return nil
 }
 
-// wait sleeps. What is buffered is made durable first if the wait is long enough for a person to look meanwhile.
+// wait sleeps. What is buffered is made durable first if the wait is long enough for a person to
+// look meanwhile.
 func (c *core) wait(ctx context.Context, until time.Time) error {
 	pause := until.Sub(c.e.clock.Now())
 	if pause > time.Second && len(c.unwritten.events) > 0 {
@@ -131,13 +135,15 @@ func (c *core) interrupted(ctx context.Context, act order.Action) error {
 		"the order for %s was stopped in time and will be continued", c.o.Lineage)
 }
 
-// stop leaves the order as it is, with the reason, for a later run. A dead one keeps the reason of its death.
+// stop leaves the order as it is, with the reason, for a later run. A dead one keeps the reason of
+// its death.
 func (c *core) stop(class failure.Class, remedy failure.Remedy, format string, args ...any) error {
 	err := failure.New(class, remedy, format, args...).Lasting(c.until())
 	return errors.Join(c.leave(err), err)
 }
 
-// until is when the CA, or the back-off, lets this order or the next one for its lineage go on; zero where nothing was asked.
+// until is when the CA, or the back-off, lets this order or the next one for its lineage go on;
+// zero where nothing was asked.
 func (c *core) until() time.Time {
 	switch now := c.e.clock.Now(); {
 	case c.o.NotBefore.After(now):

@@ -16,8 +16,8 @@ import (
 	"orderly/order"
 )
 
-// newOrder is sent here, and what became of it is taken up: rule 2 is kept by the intent that is durable before, and by
-// what is remembered of those that were not answered.
+// newOrder is sent here, and what became of it is taken up: rule 2 is kept by the intent that is
+// durable before, and by what is remembered of those that were not answered.
 
 // newOrder is what this process has tried to have an order made.
 type newOrder struct {
@@ -42,7 +42,8 @@ func (n *newOrder) contribute(f *order.Facts) {
 	f.Sent, f.Sound, f.Unmade = n.sent, n.sound, n.unmade
 }
 
-// create sends newOrder. The intent is durable before, the answer is durable before anything is done with it.
+// create sends newOrder. The intent is durable before, the answer is durable before anything is
+// done with it.
 func (n *newOrder) create(ctx context.Context) error {
 	o := n.o
 	n.unproven, n.unmade = o.CreateSentAt, nil
@@ -86,8 +87,9 @@ func (n *newOrder) create(ctx context.Context) error {
 	return n.created(ctx, reply)
 }
 
-// nonceAtHand fetches a nonce where there is none, so that nothing stands between the intent of a newOrder and its first byte: a
-// run that dies on the way to a CA that does not answer has then certainly sent none.
+// nonceAtHand fetches a nonce where there is none, so that nothing stands between the intent of a
+// newOrder and its first byte: a run that dies on the way to a CA that does not answer has then
+// certainly sent none.
 func (n *newOrder) nonceAtHand(ctx context.Context) (bool, error) {
 	if n.e.session.client.Nonces() > 0 {
 		return true, nil
@@ -100,8 +102,8 @@ func (n *newOrder) nonceAtHand(ctx context.Context) (bool, error) {
 	}
 	n.count("new-order", err)
 	p, _ := errors.AsType[*acme.Problem](err)
-	n.unmade = &order.Unmade{Effect: order.NotDone, Problem: p, Cause: &acme.NotSent{Kind: acme.KindNewOrder, Cause: err},
-		SentAt: n.e.clock.Now(), Times: n.patience.troubles["new-order"]}
+	n.unmade = &order.Unmade{Effect: order.NotDone, Problem: p,
+		Cause: &acme.NotSent{Kind: acme.KindNewOrder, Cause: err}, SentAt: n.e.clock.Now(), Times: n.patience.troubles["new-order"]}
 	return false, nil
 }
 
@@ -118,12 +120,14 @@ func (n *newOrder) probe(ctx context.Context) error {
 	return nil
 }
 
-// takeCount counts what may be pending unseen before a newOrder of an order that does not exist yet.
+// takeCount counts what may be pending unseen before a newOrder of an order that does not exist
+// yet.
 func (n *newOrder) takeCount(ctx context.Context) error {
 	if n.o.State != ledger.Creating {
 		return nil
 	}
-	rows, err := n.e.store.Orders(ctx, ledger.OrderFilter{AccountID: n.o.AccountID, NameKey: ledger.NameKey(n.o.Names)})
+	rows, err := n.e.store.Orders(ctx,
+		ledger.OrderFilter{AccountID: n.o.AccountID, NameKey: ledger.NameKey(n.o.Names)})
 	if err != nil {
 		return err
 	}
@@ -136,8 +140,8 @@ func (n *newOrder) takeCount(ctx context.Context) error {
 	return err
 }
 
-// decideProfile asks for the preferred profile where the CA offers it, and refuses a required one that it does not offer:
-// the CA would refuse it as well.
+// decideProfile asks for the preferred profile where the CA offers it, and refuses a required one
+// that it does not offer: the CA would refuse it as well.
 func (n *newOrder) decideProfile() error {
 	o, offered := n.o, n.e.known().Profiles
 	if _, ok := offered[o.Request.PreferredProfile]; ok && o.Profile == "" {
@@ -146,11 +150,13 @@ func (n *newOrder) decideProfile() error {
 	if _, ok := offered[o.Profile]; o.Profile == "" || ok || len(offered) == 0 {
 		return nil
 	}
-	return failure.New(failure.Config, "Ask for one of those, or for none.", "%s asks for the profile %q, and the CA offers only %s",
+	return failure.New(failure.Config, "Ask for one of those, or for none.",
+		"%s asks for the profile %q, and the CA offers only %s",
 		o.Lineage, failure.Clean(o.Profile), failure.Clean(strings.Join(slices.Sorted(maps.Keys(offered)), ", ")))
 }
 
-// created takes up the answer to newOrder. A signal that came while it was waited for must not keep it from the ledger.
+// created takes up the answer to newOrder. A signal that came while it was waited for must not keep
+// it from the ledger.
 func (n *newOrder) created(ctx context.Context, reply acme.Order) error {
 	o, ctx := n.o, context.WithoutCancel(ctx)
 	var more ledger.Change
@@ -171,7 +177,9 @@ func (n *newOrder) created(ctx context.Context, reply acme.Order) error {
 	n.progress()
 	shown := reply
 	if order.Closed(shown.Status) {
-		shown.Status = "" // no order is born at its end: a look tells, lest another is made while this one is pending
+		// No order is born at its end: a look tells, lest another is made while this one is
+		// pending.
+		shown.Status = ""
 	}
 	n.sight.absorb(shown)
 	if n.plan.Force {
@@ -188,9 +196,10 @@ func (n *newOrder) created(ctx context.Context, reply acme.Order) error {
 	return nil
 }
 
-// takeFrom handles an order URL that another row of the ledger has: the CA handed back an order that another lineage, or
-// an earlier request, rests on. That row is released in the same commit, so that an order has one owner. What is known of
-// its authorizations moves with it: otherwise a challenge would be answered a second time, and a token would stay.
+// takeFrom handles an order URL that another row of the ledger has: the CA handed back an order
+// that another lineage, or an earlier request, rests on. That row is released in the same commit,
+// so that an order has one owner. What is known of its authorizations moves with it: otherwise a
+// challenge would be answered a second time, and a token would stay.
 func (n *newOrder) takeFrom(ctx context.Context, reply acme.Order, more *ledger.Change) error {
 	others, err := n.rowsOf(ctx, reply)
 	if err != nil {
@@ -216,7 +225,8 @@ func (n *newOrder) takeFrom(ctx context.Context, reply acme.Order, more *ledger.
 	return n.phantoms.refute(ctx, others, reply, more)
 }
 
-// notCreated takes up what is known of a newOrder that did not bring an order. Next decides what follows from it.
+// notCreated takes up what is known of a newOrder that did not bring an order. Next decides what
+// follows from it.
 func (n *newOrder) notCreated(ctx context.Context, sent time.Time, err error) error {
 	e, ok := errors.AsType[*acme.Lost](err)
 	if ok && e.Location != "" && n.anothers(context.WithoutCancel(ctx), e.Location, nil) == nil {
@@ -237,8 +247,8 @@ func (n *newOrder) notCreated(ctx context.Context, sent time.Time, err error) er
 	n.o.CreateSentAt = n.unproven
 	n.refund()
 	n.count("new-order", err)
-	n.unmade = &order.Unmade{Effect: effect, Problem: p, Cause: err, Account: n.accountTrouble(err), SentAt: sent,
-		Times: n.patience.troubles["new-order"]}
+	n.unmade = &order.Unmade{Effect: effect, Problem: p, Cause: err,
+		Account: n.accountTrouble(err), SentAt: sent, Times: n.patience.troubles["new-order"]}
 	if p != nil && p.Status == 429 {
 		n.correct(p)
 	}
@@ -250,12 +260,13 @@ func (n *newOrder) dropReplaces(why string) {
 	n.note("new-order without replaces", "%s", why)
 	n.o.Replaces, n.unmade = "", nil
 	n.calm("new-order")
-	// What replaces it may be an order of ours that nobody here knows, made since the list was looked at.
+	// What replaces it may be an order of ours that nobody here knows, made since the list was
+	// looked at.
 	n.suspected, n.listing.walked, n.listing.proves = true, false, false
 }
 
-// createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise. The look that comes next
-// shows the rest.
+// createdUnread: the CA made the order and said where, in an answer that cannot be read otherwise.
+// The look that comes next shows the rest.
 func (n *newOrder) createdUnread(ctx context.Context, url string) error {
 	ctx = context.WithoutCancel(ctx)
 	var more ledger.Change
@@ -273,9 +284,11 @@ func (n *newOrder) createdUnread(ctx context.Context, url string) error {
 	return n.commit(ctx, more)
 }
 
-// readmit finds out whether a newOrder that was not answered may be sent again. If not, its row stays for a later run.
+// readmit finds out whether a newOrder that was not answered may be sent again. If not, its row
+// stays for a later run.
 func (n *newOrder) readmit(ctx context.Context) error {
-	n.e.host.Refresh(ctx, &n.plan.Request) // the row may be an earlier run's, and its document roots of that time
+	// The row may be an earlier run's, and its document roots of that time.
+	n.e.host.Refresh(ctx, &n.plan.Request)
 	n.e.host.Adopt(n.o, n.plan.Request)
 	report, err := n.e.gate().Admit(ctx, n.plan)
 	if ctx.Err() != nil {
@@ -285,7 +298,8 @@ func (n *newOrder) readmit(ctx context.Context) error {
 	return err
 }
 
-// lifted ends the pauses of the names of an order that the CA made in spite of them, because a person insisted.
+// lifted ends the pauses of the names of an order that the CA made in spite of them, because a
+// person insisted.
 func (n *newOrder) lifted(ctx context.Context) {
 	holds, err := n.e.store.Holds(ctx, n.o.AccountID, n.e.clock.Now())
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 	"orderly/order"
 )
 
-// A certificate is checked by order.Asked before anything of it is durable: what is committed can be
-// installed. What cannot be used ends the order, with a back-off, since no later try would bring another
-// certificate, and a new order at once would as a rule bring the same.
+// A certificate is checked by order.Asked before anything of it is durable: what is committed can
+// be installed. What cannot be used ends the order, with a back-off, since no later try would bring
+// another certificate, and a new order at once would as a rule bring the same.
 
-// How long what a CA has issued is asked for, run by run, before its order is given up: a proxy's page ends some time, and what
-// does not is no certificate; a CA that is broken may be so for days.
+// How long what a CA has issued is asked for, run by run, before its order is given up: a proxy's
+// page ends some time, and what does not is no certificate; a CA that is broken may be so for days.
 const (
 	unreadableFor = 24 * time.Hour
 	brokenFor     = 7 * 24 * time.Hour
@@ -54,8 +54,9 @@ func (i *issuance) download(ctx context.Context) error {
 	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
 }
 
-// former are the certificates of the lineage's earlier orders where the new one has the key of an earlier one: a CA, or a cache
-// before it, that serves one of these again has not renewed anything, and would be asked for another with every run.
+// former are the certificates of the lineage's earlier orders where the new one has the key of an
+// earlier one: a CA, or a cache before it, that serves one of these again has not renewed anything,
+// and would be asked for another with every run.
 func (i *issuance) former(ctx context.Context) ([][]byte, error) {
 	if i.o.Request.OldKey == "" {
 		return nil, nil // a person's own CSR is not renewed by itself
@@ -70,8 +71,8 @@ func (i *issuance) former(ctx context.Context) ([][]byte, error) {
 	return list, err
 }
 
-// unserved handles a certificate that the CA says is issued and that cannot be had. An order must not keep its lineage from
-// another one for ever, though nothing is wrong with it but that.
+// unserved handles a certificate that the CA says is issued and that cannot be had. An order must
+// not keep its lineage from another one for ever, though nothing is wrong with it but that.
 func (i *issuance) unserved(ctx context.Context, err error) error {
 	effect, p := order.EffectOf(err)
 	if effect == order.Refused {
@@ -124,10 +125,11 @@ func (i *issuance) endUnfit(ctx context.Context, why *order.Unfit) error {
 	return i.settle(ctx, order.Action{State: ledger.Invalid, Class: end.Class, Why: end.Sentence})
 }
 
-// preferred is the chain whose topmost certificate was issued by the preferred issuer, or the default one where none was or
-// where the others cannot be had: a certificate with another chain than wished for is better than none. The others that were
-// downloaded are kept.
-func (i *issuance) preferred(ctx context.Context, asked order.Asked, first order.Received, alternates []string) order.Received {
+// preferred is the chain whose topmost certificate was issued by the preferred issuer, or the
+// default one where none was or where the others cannot be had: a certificate with another chain
+// than wished for is better than none. The others that were downloaded are kept.
+func (i *issuance) preferred(
+	ctx context.Context, asked order.Asked, first order.Received, alternates []string) order.Received {
 	wanted := i.o.Request.PreferredChain
 	all, chains := []order.Received{first}, []acme.Chain{{PEM: first.Chain}}
 	if _, matched := acme.PreferredChain(chains, wanted); !i.e.allChains && (wanted == "" || matched) {
@@ -145,7 +147,8 @@ func (i *issuance) preferred(ctx context.Context, asked order.Asked, first order
 	}
 	index, matched := acme.PreferredChain(chains, wanted)
 	if !matched && wanted != "" {
-		i.e.tell("The CA offers no chain up to %q for %s; its default one is taken.", failure.Clean(wanted), i.o.Lineage)
+		i.e.tell("The CA offers no chain up to %q for %s; its default one is taken.",
+			failure.Clean(wanted), i.o.Lineage)
 	}
 	i.o.Alternates = nil
 	for k, other := range all {
@@ -159,8 +162,10 @@ func (i *issuance) preferred(ctx context.Context, asked order.Asked, first order
 func (i *issuance) certificate(leaf *x509.Certificate) *ledger.Certificate {
 	sum := sha256.Sum256(leaf.Raw)
 	return &ledger.Certificate{
-		OrderID: i.o.ID, AccountID: i.o.AccountID, Lineage: i.o.Lineage, Names: ledger.CanonicalNames(order.NamesIn(leaf)),
-		Serial: hex.EncodeToString(leaf.SerialNumber.Bytes()), NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
+		OrderID: i.o.ID, AccountID: i.o.AccountID, Lineage: i.o.Lineage,
+		Names:     ledger.CanonicalNames(order.NamesIn(leaf)),
+		Serial:    hex.EncodeToString(leaf.SerialNumber.Bytes()),
+		NotBefore: leaf.NotBefore.UTC(), NotAfter: leaf.NotAfter.UTC(),
 		RenewalID: acme.RenewalID(leaf), Fingerprint: hex.EncodeToString(sum[:]), IssuedAt: i.o.FinalizeSentAt,
 	}
 }

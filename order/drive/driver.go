@@ -35,7 +35,8 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 	c := newCore(e, o)
 	d := &driver{core: c, listing: &listing{core: c}, phantoms: &phantoms{core: c}, proofs: newProofs(c)}
 	d.authorizations = newAuthorizations(c, d.proofs)
-	d.sight = &sight{core: c, proofs: d.proofs, authorizations: d.authorizations, phantoms: d.phantoms, listing: d.listing}
+	d.sight = &sight{core: c, proofs: d.proofs, authorizations: d.authorizations,
+		phantoms: d.phantoms, listing: d.listing}
 	d.newOrder = &newOrder{core: c, proofs: d.proofs, phantoms: d.phantoms, listing: d.listing, sight: d.sight}
 	d.issuance = newIssuance(c, d.sight)
 	return d
@@ -86,7 +87,8 @@ func (d *driver) drive(ctx context.Context) error {
 func (d *driver) begun() {
 	d.patience.heldUntil = time.Time{} // it is over, whatever the clock says from here on
 	if d.o.ID != 0 && d.o.SettledAt.IsZero() && !d.o.Releasing {
-		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage, d.o.CreatedAt.UTC().Format(time.RFC3339))
+		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage,
+			d.o.CreatedAt.UTC().Format(time.RFC3339))
 	}
 }
 

@@ -1,7 +1,8 @@
 package drive
 
-// What became of a newOrder whose answer is not known (rule 2). Whatever is not certain stays in the ledger as a phantom: an
-// order that nobody counted is one that stays pending, and that the next one is refused for where pending ones are counted.
+// What became of a newOrder whose answer is not known (rule 2). Whatever is not certain stays in
+// the ledger as a phantom: an order that nobody counted is one that stays pending, and that the
+// next one is refused for where pending ones are counted.
 
 import (
 	"context"
@@ -23,8 +24,8 @@ type phantoms struct {
 
 func (p *phantoms) contribute(f *order.Facts) { f.Ghosts = p.ghosts }
 
-// judgeEarlier decides what became of the earlier newOrder, and records a phantom where it may have made an order that
-// nobody can find.
+// judgeEarlier decides what became of the earlier newOrder, and records a phantom where it may have
+// made an order that nobody can find.
 func (n *newOrder) judgeEarlier(ctx context.Context, reply acme.Order, more *ledger.Change) error {
 	r := order.Resent{
 		FirstSent: n.unproven, SecondSent: n.o.CreateSentAt, Expires: reply.Expires, Listed: n.listing.proves,
@@ -52,9 +53,10 @@ func (n *newOrder) judgeEarlier(ctx context.Context, reply acme.Order, more *led
 	return nil
 }
 
-// shadowed reports whether an order is known that ends reuse at Boulder. Boulder looks at one row, the earliest-expiring
-// unexpired order of the name set, of whatever profile or account, and hands it back or makes a new one with each newOrder.
-// All of the set's orders are asked, since a busy account makes hundreds of others in a week.
+// shadowed reports whether an order is known that ends reuse at Boulder. Boulder looks at one row,
+// the earliest-expiring unexpired order of the name set, of whatever profile or account, and hands
+// it back or makes a new one with each newOrder. All of the set's orders are asked, since a busy
+// account makes hundreds of others in a week.
 func (p *phantoms) shadowed(ctx context.Context) (bool, error) {
 	orders, err := p.e.store.Orders(ctx, ledger.OrderFilter{NameKey: ledger.NameKey(p.o.Names)})
 	if err != nil {
@@ -85,14 +87,19 @@ func (p *phantoms) record(sent time.Time) *ledger.Order {
 
 // unexpired are the unexpired phantoms of the order's account and name set.
 func (p *phantoms) unexpired(ctx context.Context) ([]*ledger.Order, error) {
-	rows, err := p.e.store.Orders(ctx, ledger.OrderFilter{AccountID: p.o.AccountID, NameKey: ledger.NameKey(p.o.Names)})
+	rows, err := p.e.store.Orders(ctx,
+		ledger.OrderFilter{AccountID: p.o.AccountID, NameKey: ledger.NameKey(p.o.Names)})
 	now := p.e.clock.Now()
-	return slices.DeleteFunc(rows, func(o *ledger.Order) bool { return o.State != ledger.Phantom || !o.Expires.After(now) }), err
+	return slices.DeleteFunc(rows, func(o *ledger.Order) bool {
+		return o.State != ledger.Phantom || !o.Expires.After(now)
+	}), err
 }
 
-// refute ends the phantoms of which it is shown that nothing came: a CA that looks at the earliest-expiring order of a name set
-// alone, whoever made it, has handed back one that expires later than they would.
-func (p *phantoms) refute(ctx context.Context, known []*ledger.Order, reply acme.Order, more *ledger.Change) error {
+// refute ends the phantoms of which it is shown that nothing came: a CA that looks at the
+// earliest-expiring order of a name set alone, whoever made it, has handed back one that expires
+// later than they would.
+func (p *phantoms) refute(
+	ctx context.Context, known []*ledger.Order, reply acme.Order, more *ledger.Change) error {
 	handedBack := slices.ContainsFunc(known, func(o *ledger.Order) bool { return o.ID != p.o.ID })
 	if !handedBack || !p.e.known().Reuses || reply.Expires.IsZero() {
 		return nil
@@ -101,18 +108,21 @@ func (p *phantoms) refute(ctx context.Context, known []*ledger.Order, reply acme
 	for _, o := range phantoms {
 		if !o.Expires.After(reply.Expires) {
 			order.End(o, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
-				Why: "nothing came of its newOrder: the CA handed back a later order of these names"}, p.e.known(), p.e.clock.Now())
+				Why: "nothing came of its newOrder: the CA handed back a later order of these names"},
+				p.e.known(), p.e.clock.Now())
 			more.Orders = append(more.Orders, o)
 		}
 	}
 	return err
 }
 
-// sendSlack is how much later than it was sent a newOrder may have been carried out, where its answer was lost.
+// sendSlack is how much later than it was sent a newOrder may have been carried out, where its
+// answer was lost.
 const sendSlack = 5 * time.Minute
 
-// measure brings the phantoms of the order's name set and profile to the end that such an order has, once the CA has shown that
-// of this one and all of its authorizations, none of which is an earlier order's.
+// measure brings the phantoms of the order's name set and profile to the end that such an order
+// has, once the CA has shown that of this one and all of its authorizations, none of which is an
+// earlier order's.
 func (p *phantoms) measure(ctx context.Context) error {
 	born, last := p.born, p.o.Expires
 	p.born = time.Time{}
@@ -137,7 +147,8 @@ func (p *phantoms) measure(ctx context.Context) error {
 	life := last.Sub(born) + sendSlack
 	var shorter []*ledger.Order
 	for _, o := range phantoms {
-		if end := o.CreatedAt.Add(life); o.Profile == p.o.Profile && o.CreatedAt.Before(born) && end.Before(o.Expires) {
+		end := o.CreatedAt.Add(life)
+		if o.Profile == p.o.Profile && o.CreatedAt.Before(born) && end.Before(o.Expires) {
 			o.Expires = end
 			shorter = append(shorter, o)
 		}

@@ -21,7 +21,8 @@ func (c *core) settle(ctx context.Context, act order.Action) error {
 	return nil
 }
 
-// conclude brings the order to its end, whoever wants it. What it returns is to be committed with the order.
+// conclude brings the order to its end, whoever wants it. What it returns is to be committed with
+// the order.
 func (c *core) conclude(ctx context.Context, act order.Action) ledger.Change {
 	c.unwritten.holds = append(c.unwritten.holds, act.Holds...)
 	for _, h := range act.Holds {
@@ -37,7 +38,8 @@ func (c *core) conclude(ctx context.Context, act order.Action) ledger.Change {
 	return more
 }
 
-// ending is what is written beside the order's own end: the lineage's standing and, at a good end, the run's.
+// ending is what is written beside the order's own end: the lineage's standing and, at a good end,
+// the run's.
 func (c *core) ending(act order.Action) ledger.Change {
 	switch act.State {
 	case ledger.Installed:
@@ -54,7 +56,8 @@ func (c *core) ending(act order.Action) ledger.Change {
 	case ledger.TakenState, ledger.LostState, ledger.ExpiredState:
 		c.fellFreely(c.lastDeed())
 	case ledger.ReleasedState:
-		if c.o.Releasing && act.Class != failure.Released && !c.booked { // given up for a reason that the next one may meet as well
+		if c.o.Releasing && act.Class != failure.Released && !c.booked {
+			// Given up for a reason that the next one may meet as well.
 			c.fellFreely(c.e.clock.Now())
 		}
 	case ledger.RefusedState, ledger.Phantom:
@@ -63,7 +66,8 @@ func (c *core) ending(act order.Action) ledger.Change {
 	return ledger.Change{}
 }
 
-// lastDeed is when something was last done for the order at the CA; that its certificate cannot be used is known only now.
+// lastDeed is when something was last done for the order at the CA; that its certificate cannot be
+// used is known only now.
 func (c *core) lastDeed() time.Time {
 	last := c.o.CreatedAt
 	if c.o.State == ledger.Invalid && order.MayBeIssued(c.o) {

@@ -1,9 +1,9 @@
-// Package drive drives orders: it asks order.Next, does what that says, and asks again, until an order is settled or nothing
-// can be done now.
+// Package drive drives orders: it asks order.Next, does what that says, and asks again, until an
+// order is settled or nothing can be done now.
 //
-// It must never send a state-changing request whose intent is not durable, never repeat one of which it has not looked what
-// became, and never give up an order because of a signal: it stops, and the next process goes on. It knows neither certbot's
-// files nor SQL.
+// It must never send a state-changing request whose intent is not durable, never repeat one of
+// which it has not looked what became, and never give up an order because of a signal: it stops,
+// and the next process goes on. It knows neither certbot's files nor SQL.
 package drive
 
 import (
@@ -19,9 +19,9 @@ import (
 	"orderly/preflight"
 )
 
-// Engine obtains certificates for one ACME account. Nothing of it changes after New, so it is for any number of goroutines;
-// what belongs to one order is in its driver, what belongs to the account in its Session. Many engines in many processes may
-// share a ledger.
+// Engine obtains certificates for one ACME account. Nothing of it changes after New, so it is for
+// any number of goroutines; what belongs to one order is in its driver, what belongs to the account
+// in its Session. Many engines in many processes may share a ledger.
 type Engine struct {
 	store             ledger.Store
 	session           *Session
@@ -50,8 +50,8 @@ type Config struct {
 
 	// Run is the run that events belong to. It is in the ledger already.
 	Run *ledger.Run
-	// AllChains: every chain that the CA offers is downloaded and kept, whatever the request prefers, for whoever is to choose
-	// one later.
+	// AllChains: every chain that the CA offers is downloaded and kept, whatever the request
+	// prefers, for whoever is to choose one later.
 	AllChains bool
 	// Effort is how hard calls try, unless Engine.With says otherwise.
 	Effort Effort
@@ -59,11 +59,14 @@ type Config struct {
 
 // Effort is how hard a call tries.
 type Effort struct {
-	// Force: a person insists; orders that earlier processes left are looked at before the CA wants to be asked again.
+	// Force: a person insists; orders that earlier processes left are looked at before the CA wants
+	// to be asked again.
 	Force bool
-	// Parallel bounds the requests of one order under way at once; 1 makes everything happen in order.
+	// Parallel bounds the requests of one order under way at once; 1 makes everything happen in
+	// order.
 	Parallel int
-	// Patience is how long the CA is waited for without anything changing, before the order is left to a later run.
+	// Patience is how long the CA is waited for without anything changing, before the order is left
+	// to a later run.
 	Patience time.Duration
 	// LongestWait is the longest Retry-After that is waited for on the spot.
 	LongestWait time.Duration
@@ -78,15 +81,17 @@ const (
 
 // New makes an engine.
 func New(c Config) (*Engine, error) {
-	for what, missing := range map[string]bool{"a store": c.Store == nil, "a session": c.Session == nil, "a host": c.Host == nil,
+	for what, missing := range map[string]bool{
+		"a store": c.Store == nil, "a session": c.Session == nil, "a host": c.Host == nil,
 		"a clock": c.Clock == nil, "a log": c.Log == nil, "a run": c.Run == nil} {
 		if missing {
 			return nil, failure.New(failure.Internal, "", "an engine needs %s", what)
 		}
 	}
 	c.Effort.Parallel = max(c.Effort.Parallel, 1)
-	return &Engine{store: c.Store, session: c.Session, profiles: c.Profiles, longestValidation: c.LongestValidation,
-		host: c.Host, clock: c.Clock, log: c.Log, run: c.Run, allChains: c.AllChains, effort: c.Effort}, nil
+	return &Engine{store: c.Store, session: c.Session, profiles: c.Profiles,
+		longestValidation: c.LongestValidation, host: c.Host, clock: c.Clock, log: c.Log, run: c.Run,
+		allChains: c.AllChains, effort: c.Effort}, nil
 }
 
 // With is the engine for calls that try harder, or less hard.
@@ -126,15 +131,17 @@ type Outcome struct {
 	Report  preflight.Report
 }
 
-// mostRounds bounds how many orders one call may go through when each dies by no fault of the names (taken, key lost,
-// expired).
+// mostRounds bounds how many orders one call may go through when each dies by no fault of the names
+// (taken, key lost, expired).
 const mostRounds = 3
 
-// Obtain brings a lineage to a certificate for names. It first settles live orders of other lineages that share a name
-// (rule 8), then takes the lineage's lock and asks plan what is wanted; plan returns nil when nothing is, which is how the
-// second of two simultaneous calls finds its work done. Calls for one name set take turns, whatever their lineages: a CA
-// that reuses orders would hand both the same one. Whoever has a lineage's lock never waits for that turn.
-func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, plan func(context.Context) (*order.Plan, error)) (Outcome, error) {
+// Obtain brings a lineage to a certificate for names. It first settles live orders of other
+// lineages that share a name (rule 8), then takes the lineage's lock and asks plan what is wanted;
+// plan returns nil when nothing is, which is how the second of two simultaneous calls finds its
+// work done. Calls for one name set take turns, whatever their lineages: a CA that reuses orders
+// would hand both the same one. Whoever has a lineage's lock never waits for that turn.
+func (e *Engine) Obtain(ctx context.Context, lineage string, names []string,
+	plan func(context.Context) (*order.Plan, error)) (Outcome, error) {
 	ctx, endTurn, err := e.lock(ctx, order.NamesLock(names), lineage)
 	if err != nil {
 		return Outcome{}, err
@@ -159,24 +166,26 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string, pla
 	return e.obtain(ctx, *p)
 }
 
-// lock takes a lock about a lineage and waits for it: another process at work on it is no error. What is
-// done under the lock is done under the context that it returns.
+// lock takes a lock about a lineage and waits for it: another process at work on it is no error.
+// What is done under the lock is done under the context that it returns.
 func (e *Engine) lock(ctx context.Context, key, lineage string) (context.Context, func(), error) {
 	held, err := e.host.Lock(ctx, key)
 	switch {
 	case failure.ClassOf(err) == failure.Locked:
 		return ctx, nil, err // it names the process that is at work
 	case err != nil && ctx.Err() != nil:
-		return ctx, nil, failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.", "stopped while another process worked on %s", lineage)
+		return ctx, nil, failure.Wrap(order.Interruption(ctx), failure.Stopped,
+			"Run the same command again.", "stopped while another process worked on %s", lineage)
 	case err != nil:
-		return ctx, nil, failure.Wrap(err, failure.Locked, "Look at the disk and its permissions.", "%s cannot be locked", lineage)
+		return ctx, nil, failure.Wrap(err, failure.Locked, "Look at the disk and its permissions.",
+			"%s cannot be locked", lineage)
 	}
 	under, release := held.Under(ctx)
 	return under, release, nil
 }
 
-// Forbids returns the error that a new order for a plan would come to by what the ledger knows alone, with the moment at which
-// that ends: see admit.Gate.Forbids. It sends nothing to anybody.
+// Forbids returns the error that a new order for a plan would come to by what the ledger knows
+// alone, with the moment at which that ends: see admit.Gate.Forbids. It sends nothing to anybody.
 func (e *Engine) Forbids(ctx context.Context, p order.Plan) error { return e.gate().Forbids(ctx, p) }
 
 func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
@@ -231,8 +240,8 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 	return out, order.Verdict(out.Order)
 }
 
-// nobody reports whether the account is yet to be made. The ledger then has nothing of it, and an id of 0 would stand for
-// every account.
+// nobody reports whether the account is yet to be made. The ledger then has nothing of it, and an
+// id of 0 would stand for every account.
 func (e *Engine) nobody() bool { return e.Account().ID == 0 }
 
 func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
@@ -243,9 +252,11 @@ func (e *Engine) newOrder(r ledger.Request) *ledger.Order {
 	}
 }
 
-// liveOrder returns the live order for exactly this request, with the request's newer webroots and hooks, or nil.
+// liveOrder returns the live order for exactly this request, with the request's newer webroots and
+// hooks, or nil.
 func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order, error) {
-	orders, err := e.store.Orders(ctx, ledger.OrderFilter{Live: true, AccountID: e.Account().ID, Lineage: r.Lineage})
+	orders, err := e.store.Orders(ctx,
+		ledger.OrderFilter{Live: true, AccountID: e.Account().ID, Lineage: r.Lineage})
 	if err != nil {
 		return nil, err
 	}
@@ -259,9 +270,10 @@ func (e *Engine) liveOrder(ctx context.Context, r ledger.Request) (*ledger.Order
 	return nil, nil
 }
 
-// takeOver returns the driver for an order that an earlier process left and that this run is not about. What a person
-// mended in the renewal file since then counts: the settings that the order was made with would be issued, and written
-// back over the mended ones. What the CA has issued is issued.
+// takeOver returns the driver for an order that an earlier process left and that this run is not
+// about. What a person mended in the renewal file since then counts: the settings that the order
+// was made with would be issued, and written back over the mended ones. What the CA has issued is
+// issued.
 func (e *Engine) takeOver(o *ledger.Order) *driver {
 	if !o.State.Live() || o.State == ledger.Valid {
 		return newDriver(e, o)
@@ -274,14 +286,16 @@ func (e *Engine) takeOver(o *ledger.Order) *driver {
 	return d
 }
 
-// Resume goes on with an order that an earlier process left, unless another process holds its lineage: then that one is at
-// work on it, and nothing is done here. It reports whether it did anything.
+// Resume goes on with an order that an earlier process left, unless another process holds its
+// lineage: then that one is at work on it, and nothing is done here. It reports whether it did
+// anything.
 func (e *Engine) Resume(ctx context.Context, o *ledger.Order) (bool, error) {
 	return e.resume(ctx, o, false)
 }
 
-// Advance is Resume for a run about another lineage: it ends where the CA has issued. Nothing is put in place, so that no
-// deploy hook of a stranger is run, or waited for, and what keeps a certificate from its place is told to those it concerns.
+// Advance is Resume for a run about another lineage: it ends where the CA has issued. Nothing is
+// put in place, so that no deploy hook of a stranger is run, or waited for, and what keeps a
+// certificate from its place is told to those it concerns.
 func (e *Engine) Advance(ctx context.Context, o *ledger.Order) (bool, error) {
 	return e.resume(ctx, o, true)
 }
@@ -298,7 +312,8 @@ func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) 
 		return false, err
 	}
 	if fresh.AccountID != e.Account().ID {
-		return false, failure.New(failure.Internal, "", "order %d is another account's than %s", fresh.ID, e.Account().URL)
+		return false, failure.New(failure.Internal, "",
+			"order %d is another account's than %s", fresh.ID, e.Account().URL)
 	}
 	*o = *fresh
 	e.unwish(o)
@@ -308,8 +323,9 @@ func (e *Engine) resume(ctx context.Context, o *ledger.Order, untilIssued bool) 
 	return true, d.drive(ctx)
 }
 
-// unwish supersedes an order that an earlier process left and that nobody wants any more: its names become valid, so that
-// nothing stays pending, but a lineage that was deleted meanwhile does not come back. What the CA has issued is installed.
+// unwish supersedes an order that an earlier process left and that nobody wants any more: its names
+// become valid, so that nothing stays pending, but a lineage that was deleted meanwhile does not
+// come back. What the CA has issued is installed.
 func (e *Engine) unwish(o *ledger.Order) {
 	if o.State.Live() && o.State != ledger.Valid && !e.host.Wanted(o) {
 		o.Superseded = true

@@ -52,7 +52,8 @@ func (i *issuance) makeKey() error {
 	i.o.Key, i.o.CSR = key, csr
 	i.material, i.keyReady = i.e.host.Keys().Load(i.o)
 	if !i.keyReady {
-		return i.stop(failure.Config, "Look at the disk.", "the private key just written for %s cannot be read back", i.o.Lineage)
+		return i.stop(failure.Config, "Look at the disk.",
+			"the private key just written for %s cannot be read back", i.o.Lineage)
 	}
 	return nil
 }

@@ -8,8 +8,8 @@ import (
 	"orderly/order/admit"
 )
 
-// known is what is known of the CA without asking it: everything once the directory was read, before that what its
-// address tells.
+// known is what is known of the CA without asking it: everything once the directory was read,
+// before that what its address tells.
 func (e *Engine) known() order.CA {
 	if ca, read := e.session.known(); read {
 		return ca
@@ -23,7 +23,8 @@ func (e *Engine) learnt() bool {
 	return read
 }
 
-// Habits returns what is known of the engine's CA, reading its directory first where that has not happened yet.
+// Habits returns what is known of the engine's CA, reading its directory first where that has not
+// happened yet.
 func (e *Engine) Habits(ctx context.Context) (order.CA, error) {
 	err := e.learn(ctx)
 	return e.known(), err

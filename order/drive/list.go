@@ -1,9 +1,10 @@
 package drive
 
-// The account's list of orders (RFC 8555 §7.1.2.1), where a CA has one, shows what became of a newOrder without an answer (rule
-// 2). CAs write it in their own ways, leave things out, or fail at it for good; so it proves that no order was made only where
-// each order in it could be read and is certainly another one, and a list that is of no use must not keep a lineage from its
-// certificate: it is done without, from then on.
+// The account's list of orders (RFC 8555 §7.1.2.1), where a CA has one, shows what became of a
+// newOrder without an answer (rule 2). CAs write it in their own ways, leave things out, or fail at
+// it for good; so it proves that no order was made only where each order in it could be read and is
+// certainly another one, and a list that is of no use must not keep a lineage from its certificate:
+// it is done without, from then on.
 
 import (
 	"cmp"
@@ -40,7 +41,8 @@ func (l *listing) contribute(f *order.Facts) {
 	f.ListWalked, f.ListProves, f.NoList = l.walked, l.proves, l.none
 }
 
-// search looks for the order of an unanswered newOrder in the account's list, where the CA has one (rule 2).
+// search looks for the order of an unanswered newOrder in the account's list, where the CA has one
+// (rule 2).
 func (n *newOrder) search(ctx context.Context) error {
 	if n.e.unlisted() {
 		n.listing.none = true
@@ -67,9 +69,11 @@ func (n *newOrder) search(ctx context.Context) error {
 		return n.listing.inVain("orders", err)
 	}
 	n.calm("orders")
-	n.listing.walked, n.listing.proves = true, seen.doubt == "" // of several unanswered newOrders it would show every one
+	// Of several unanswered newOrders it would show every one.
+	n.listing.walked, n.listing.proves = true, seen.doubt == ""
 	if len(seen.ours) == 0 {
-		n.note("orders list walked", "no order of the unanswered newOrder is in it%s", cmp.Or(seen.doubt, ", for certain"))
+		n.note("orders list walked", "no order of the unanswered newOrder is in it%s",
+			cmp.Or(seen.doubt, ", for certain"))
 		return nil
 	}
 	n.note("orders list walked", "found %s%s", seen.ours[0].URL, seen.doubt)
@@ -93,13 +97,15 @@ func (e *Engine) unlisted() bool {
 	return e.clock.Now().Sub(e.Account().UnlistedAt).Abs() < unlistedFor
 }
 
-// inVain decides about a list, or the account that names it, that was not shown. What is no list will be none tomorrow; a
-// CA that is out of order may have one, so that this is remembered only once it answers something else.
+// inVain decides about a list, or the account that names it, that was not shown. What is no list
+// will be none tomorrow; a CA that is out of order may have one, so that this is remembered only
+// once it answers something else.
 func (l *listing) inVain(kind string, err error) error {
 	effect, p := order.EffectOf(err)
 	most := map[order.Effect]int{order.NotDone: order.MostTroubles, order.Undecided: mostWalks}[effect]
-	// A CA that asks for a longer pause is busy, and its list is no worse for it: the run ends, and a later
-	// one looks. It is believed for a day, lest a list that is always busy blocks the lineage.
+	// A CA that asks for a longer pause is busy, and its list is no worse for it: the run ends, and
+	// a later one looks. It is believed for a day, lest a list that is always busy blocks the
+	// lineage.
 	busy := effect == order.NotDone && p != nil && p.RetryAfter > l.e.effort.LongestWait &&
 		l.e.clock.Now().Before(l.o.CreateSentAt.Add(busyFor))
 	waits := busy || l.patience.troubles[kind]+1 < most && (p == nil || p.RetryAfter <= l.e.effort.LongestWait)
@@ -167,17 +173,20 @@ func (l *listing) walk(ctx context.Context) (sighted, error) {
 	return seen, err
 }
 
-// ours reports whether an order of the list can be the one our newOrder made: the same names, and still open (one that
-// died or was issued meanwhile is nothing to go on with).
+// ours reports whether an order of the list can be the one our newOrder made: the same names, and
+// still open (one that died or was issued meanwhile is nothing to go on with).
 func (l *listing) ours(o acme.Order) bool {
 	alive := o.Status == "pending" || o.Status == "ready"
-	return alive && ledger.NameKey(o.Names) == ledger.NameKey(l.o.Names) && order.MayBe(o, l.o, l.caTime(o.Reply))
+	return alive && ledger.NameKey(o.Names) == ledger.NameKey(l.o.Names) &&
+		order.MayBe(o, l.o, l.caTime(o.Reply))
 }
 
-// takeSeen takes up an order for exactly the wanted names that was seen in the account's list, in newOrder's stead: with a
-// second one the first would stay pending, and might be ours. It reports whether newOrder is to wait.
+// takeSeen takes up an order for exactly the wanted names that was seen in the account's list, in
+// newOrder's stead: with a second one the first would stay pending, and might be ours. It reports
+// whether newOrder is to wait.
 func (n *newOrder) takeSeen(ctx context.Context) (bool, error) {
-	rows, err := n.e.store.Orders(ctx, ledger.OrderFilter{AccountID: n.o.AccountID, Lineage: ledger.SeenPrefix + n.o.Names[0]})
+	rows, err := n.e.store.Orders(ctx,
+		ledger.OrderFilter{AccountID: n.o.AccountID, Lineage: ledger.SeenPrefix + n.o.Names[0]})
 	if err != nil {
 		return false, err
 	}

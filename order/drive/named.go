@@ -8,18 +8,18 @@ import (
 	"orderly/ledger"
 )
 
-// What the order names now counts. A CA whose base URL was mended, or that changed the form of its URLs, names
-// other authorizations than before: the same ones under other URLs, as a rule. Those that it names no more are
-// not asked for again, and what was done for them is remembered with their successors, by name and token, so
-// that no challenge is answered twice.
+// What the order names now counts. A CA whose base URL was mended, or that changed the form of its
+// URLs, names other authorizations than before: the same ones under other URLs, as a rule. Those
+// that it names no more are not asked for again, and what was done for them is remembered with
+// their successors, by name and token, so that no challenge is answered twice.
 
-// mostPerName is how many authorizations an order may come to have for each of its names. It has one by every CA that is
-// known; a few more leave room for a CA that changes the form of its URLs.
+// mostPerName is how many authorizations an order may come to have for each of its names. It has
+// one by every CA that is known; a few more leave room for a CA that changes the form of its URLs.
 const mostPerName = 4
 
-// adopt records the authorizations that the order names, each once: one that the CA names twice would be answered twice. A CA
-// that names thousands, or others with each look, must not have them all asked for, again and again. Where it names none, it
-// says nothing of them.
+// adopt records the authorizations that the order names, each once: one that the CA names twice
+// would be answered twice. A CA that names thousands, or others with each look, must not have them
+// all asked for, again and again. Where it names none, it says nothing of them.
 func (az *authorizations) adopt(urls []string) {
 	if len(urls) == 0 {
 		return
@@ -39,20 +39,26 @@ func (az *authorizations) adopt(urls []string) {
 			continue
 		}
 		if len(az.o.Authorizations) >= mostPerName*len(az.o.Names) {
-			az.note("authorizations left out", "the CA names more than %d for each name, %d in all", mostPerName, len(urls))
+			az.note("authorizations left out", "the CA names more than %d for each name, %d in all",
+				mostPerName, len(urls))
 			return
 		}
-		az.o.Authorizations = append(az.o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+		az.o.Authorizations = append(az.o.Authorizations,
+			&ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
 	}
 }
 
-// inherit gives an authorization what was done for those that it replaces: the same name, with the same token.
+// inherit gives an authorization what was done for those that it replaces: the same name, with the
+// same token.
 func (az *authorizations) inherit(a *ledger.Authorization, shown acme.Authorization) {
 	for _, former := range az.o.Authorizations {
-		if former == a || former.Status != ledger.AuthorizationReplaced || former.Token == "" || former.FullName() != a.FullName() {
+		replaced := former != a && former.Status == ledger.AuthorizationReplaced
+		if !replaced || former.Token == "" || former.FullName() != a.FullName() {
 			continue
 		}
-		at := slices.IndexFunc(shown.Challenges, func(c acme.Challenge) bool { return c.Token == former.Token && c.Type == former.ChallengeType })
+		at := slices.IndexFunc(shown.Challenges, func(c acme.Challenge) bool {
+			return c.Token == former.Token && c.Type == former.ChallengeType
+		})
 		if at < 0 {
 			continue // another one, with a challenge of its own
 		}
@@ -70,14 +76,16 @@ func (az *authorizations) inherit(a *ledger.Authorization, shown acme.Authorizat
 	}
 }
 
-// nameShown is the name of an authorization, and whether it is a wildcard's. Some CAs leave the mark of a wildcard out, or
-// show its name with the "*." that RFC 8555 leaves out: the order's own names tell, and where it has both, that a wildcard is
-// never offered http-01.
+// nameShown is the name of an authorization, and whether it is a wildcard's. Some CAs leave the
+// mark of a wildcard out, or show its name with the "*." that RFC 8555 leaves out: the order's own
+// names tell, and where it has both, that a wildcard is never offered http-01.
 func nameShown(o *ledger.Order, shown acme.Authorization) (name string, wildcard bool) {
 	name, marked := strings.CutPrefix(strings.ToLower(shown.Name), "*.")
 	if marked || shown.Wildcard || !slices.Contains(o.Names, "*."+name) {
 		return name, marked || shown.Wildcard
 	}
-	byHTTP := slices.ContainsFunc(shown.Challenges, func(c acme.Challenge) bool { return c.Type == ledger.HTTP01 })
+	byHTTP := slices.ContainsFunc(shown.Challenges, func(c acme.Challenge) bool {
+		return c.Type == ledger.HTTP01
+	})
 	return name, !slices.Contains(o.Names, name) || !byHTTP
 }

@@ -116,7 +116,8 @@ func answerIn(err error) (acme.Reply, bool) {
 // that it is still shown and counted.
 func (s *sight) expired(now time.Time, err error) {
 	s.o.State, s.o.Class = ledger.ExpiredState, string(failure.Expired)
-	s.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished", s.o.Lineage, s.end().UTC().Format(time.RFC3339))
+	s.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished",
+		s.o.Lineage, s.end().UTC().Format(time.RFC3339))
 	s.lapse(now)
 	s.looked = true
 	s.note("order expired", "%s", failure.Clean(err.Error()))

@@ -1,8 +1,8 @@
 package drive
 
-// When a CA is asked again, and for how long it is waited for. Patience counts from new states only: of two that take
-// turns neither was the last one, and a wait that began anew with each would never end. Nothing here knows the order
-// or asks anybody: a clock is enough to try it.
+// When a CA is asked again, and for how long it is waited for. Patience counts from new states
+// only: of two that take turns neither was the last one, and a wait that began anew with each would
+// never end. Nothing here knows the order or asks anybody: a clock is enough to try it.
 
 import (
 	"time"
@@ -32,7 +32,8 @@ type patience struct {
 }
 
 func newPatience(clock order.Clock, length time.Duration) patience {
-	return patience{clock: clock, length: length, ends: clock.Now().Add(length), troubles: map[string]int{}, met: map[string]bool{}}
+	return patience{clock: clock, length: length, ends: clock.Now().Add(length),
+		troubles: map[string]int{}, met: map[string]bool{}}
 }
 
 func (p *patience) contribute(f *order.Facts) {
@@ -54,8 +55,8 @@ func (p *patience) count(kind string, said *acme.Problem) time.Duration {
 	return pause
 }
 
-// calm forgets earlier trouble with requests of a kind. That with other kinds stays: two that took turns, one good, one
-// bad, would go on for ever.
+// calm forgets earlier trouble with requests of a kind. That with other kinds stays: two that took
+// turns, one good, one bad, would go on for ever.
 func (p *patience) calm(kind string) {
 	delete(p.troubles, kind)
 	if p.failed != nil && p.failed.Kind == kind {
@@ -84,11 +85,12 @@ func (p *patience) isNew(what string) bool {
 	return !met
 }
 
-// longPause is a wait, in one or in many pauses, that a person should be told of, lest it looks like a run that hangs.
+// longPause is a wait, in one or in many pauses, that a person should be told of, lest it looks
+// like a run that hangs.
 const longPause = 8 * time.Second
 
-// waits counts a pause, and reports whether a person should be told of this one, or that many short ones have become a
-// long wait.
+// waits counts a pause, and reports whether a person should be told of this one, or that many short
+// ones have become a long wait.
 func (p *patience) waits(pause time.Duration, as ledger.State) (this, all bool) {
 	if p.waitedAs != as {
 		p.waited, p.waitedAs = 0, as

@@ -15,8 +15,8 @@ import (
 	"orderly/preflight"
 )
 
-// What the CA is to find stands here: the tokens of an order's challenges, from the check whether they can be seen to
-// their removal. It speaks to no CA.
+// What the CA is to find stands here: the tokens of an order's challenges, from the check whether
+// they can be seen to their removal. It speaks to no CA.
 
 // proofs are what stands, or is to stand, for the authorizations of an order.
 type proofs struct {
@@ -35,10 +35,11 @@ func (p *proofs) contribute(f *order.Facts) {
 	f.Checked, f.Placed, f.Unplaceable, f.Left, f.Blocked = p.checked, p.placed, p.unplaceable, p.left, p.obstacle()
 }
 
-// check runs preflight for the names still to be answered, since this process did not: an answer for a broken site would
-// be charged as a failure.
+// check runs preflight for the names still to be answered, since this process did not: an answer
+// for a broken site would be charged as a failure.
 func (p *proofs) check(ctx context.Context, list []*ledger.Authorization) error {
-	// All names are looked at, also those that are valid already: the fingerprint is compared with that of all of them.
+	// All names are looked at, also those that are valid already: the fingerprint is compared with
+	// that of all of them.
 	report := p.examine(ctx, list)
 	if ctx.Err() != nil {
 		return nil // the loop ends here, and what was seen may be wrong
@@ -66,7 +67,8 @@ func (p *proofs) examine(ctx context.Context, list []*ledger.Authorization) pref
 	return p.e.gate().Examine(ctx, p.o.Request, names)
 }
 
-// heldBack is why a challenge that failed is not answered again now, nil if it may be, or if it did not fail.
+// heldBack is why a challenge that failed is not answered again now, nil if it may be, or if it did
+// not fail.
 func (p *proofs) heldBack(a *ledger.Authorization, report preflight.Report) error {
 	if !order.Fallen(a) {
 		return nil
@@ -78,8 +80,9 @@ func (p *proofs) heldBack(a *ledger.Authorization, report preflight.Report) erro
 	return p.e.gate().HoldsBack(p.plan, s, report)
 }
 
-// letThrough reports whether an order that exists is answered in spite of a refusal on network grounds, by the rule for new
-// orders: otherwise one that a process left behind would wait until it expires, however little time the certificate has.
+// letThrough reports whether an order that exists is answered in spite of a refusal on network
+// grounds, by the rule for new orders: otherwise one that a process left behind would wait until it
+// expires, however little time the certificate has.
 func (p *proofs) letThrough(report preflight.Report) bool {
 	s, err := p.e.store.Standing(context.Background(), p.o.Lineage)
 	if err != nil {
@@ -92,7 +95,8 @@ func (p *proofs) letThrough(report preflight.Report) bool {
 	return through
 }
 
-// obstacle is what keeps names from being answered: all that fell say what the first alone does not.
+// obstacle is what keeps names from being answered: all that fell say what the first alone does
+// not.
 func (p *proofs) obstacle() error {
 	if list := order.AllFallen(p.o); len(list) > 0 && p.booked {
 		return order.NotValidated(list, p.way)
@@ -109,7 +113,8 @@ func (p *proofs) block(a *ledger.Authorization, why error) {
 	p.note("not answered", "%s: %s", failure.Clean(a.FullName()), failure.Clean(why.Error()))
 }
 
-// place puts tokens in place. What is about to stand where is durable before, so that the next process can remove it.
+// place puts tokens in place. What is about to stand where is durable before, so that the next
+// process can remove it.
 func (p *proofs) place(ctx context.Context, list []*ledger.Authorization) error {
 	for i, a := range list {
 		if p.fixed(a) {
@@ -141,8 +146,8 @@ func (p *proofs) place(ctx context.Context, list []*ledger.Authorization) error 
 	return nil
 }
 
-// putInPlace reports false if it was cut short by the end of ctx. What a hook's end says of itself is durable before the
-// next one begins.
+// putInPlace reports false if it was cut short by the end of ctx. What a hook's end says of itself
+// is durable before the next one begins.
 func (p *proofs) putInPlace(ctx context.Context, a *ledger.Authorization) (bool, error) {
 	before := a.Placement
 	err := p.settlePlace(ctx, a)
@@ -156,7 +161,8 @@ func (p *proofs) putInPlace(ctx context.Context, a *ledger.Authorization) (bool,
 	default:
 		p.block(a, err)
 	}
-	if a.Placement != before && p.way(a).Answers != order.SiteAnswers { // a file's record says no more than the next commit brings in time
+	if a.Placement != before && p.way(a).Answers != order.SiteAnswers {
+		// A file's record says no more than the next commit brings in time.
 		return true, p.commit(ctx, ledger.Change{})
 	}
 	return true, nil
@@ -165,7 +171,8 @@ func (p *proofs) putInPlace(ctx context.Context, a *ledger.Authorization) (bool,
 // errCommit says that the ledger could not be written.
 var errCommit = errors.New("the ledger could not be written")
 
-// settlePlace places a proof wherever it belongs by now. Each new place is durable before anything is done there.
+// settlePlace places a proof wherever it belongs by now. Each new place is durable before anything
+// is done there.
 func (p *proofs) settlePlace(ctx context.Context, a *ledger.Authorization) error {
 	for {
 		placement, err := p.e.host.Place(ctx, a.Placement, p.content(a))
@@ -180,8 +187,9 @@ func (p *proofs) settlePlace(ctx context.Context, a *ledger.Authorization) error
 	}
 }
 
-// follow puts tokens where their document roots lead by now: a customer may deploy a new release while the CA looks. What
-// goes wrong with it is not what the order fails for: the token stood, and the CA may have seen it.
+// follow puts tokens where their document roots lead by now: a customer may deploy a new release
+// while the CA looks. What goes wrong with it is not what the order fails for: the token stood, and
+// the CA may have seen it.
 func (p *proofs) follow(ctx context.Context) error {
 	for _, a := range order.Unfinished(p.o) {
 		if !p.placed[a.URL] || a.Placement == "" || p.way(a).Answers != order.SiteAnswers {
@@ -224,7 +232,8 @@ func (p *proofs) clear(ctx context.Context, list []*ledger.Authorization) error 
 // proof describes what is to be put in place for the authorization list[index].
 func (p *proofs) proof(list []*ledger.Authorization, index int) order.Proof {
 	a := list[index]
-	this := order.Proof{Type: a.ChallengeType, Name: strings.TrimPrefix(a.Name, "*."), Token: a.Token, Content: p.content(a), Index: index}
+	this := order.Proof{Type: a.ChallengeType, Name: strings.TrimPrefix(a.Name, "*."),
+		Token: a.Token, Content: p.content(a), Index: index}
 	for _, other := range list {
 		this.Together = append(this.Together, strings.TrimPrefix(other.Name, "*."))
 	}
@@ -246,21 +255,24 @@ func (p *proofs) way(a *ledger.Authorization) order.Way {
 	return p.e.host.Challenge(p.o.Request, a.Wildcard)
 }
 
-// fixed reports whether an authorization was answered by a challenge that the request would not choose any more: then what
-// stands for it stays as it is, and what does not stand cannot be put in place.
+// fixed reports whether an authorization was answered by a challenge that the request would not
+// choose any more: then what stands for it stays as it is, and what does not stand cannot be put in
+// place.
 func (p *proofs) fixed(a *ledger.Authorization) bool {
 	if a.AnswerSentAt.IsZero() || a.ChallengeType == p.way(a).Type {
 		return false
 	}
 	if a.Placement == "" {
 		p.block(a, failure.New(failure.Config, "It comes to its end at the CA by itself; the next run orders anew.",
-			"%s was answered by %s, which is not how it is to be proven any more", failure.Clean(a.FullName()), failure.Clean(a.ChallengeType)))
+			"%s was answered by %s, which is not how it is to be proven any more",
+			failure.Clean(a.FullName()), failure.Clean(a.ChallengeType)))
 	}
 	return true
 }
 
-// remove takes away what stands for an authorization. Where that is somebody's command it is counted before, so that one
-// that ends whoever runs it is not begun for ever, and its end is durable at once, so that it is not begun twice.
+// remove takes away what stands for an authorization. Where that is somebody's command it is
+// counted before, so that one that ends whoever runs it is not begun for ever, and its end is
+// durable at once, so that it is not begun twice.
 func (p *proofs) remove(ctx context.Context, a *ledger.Authorization) (stands bool, err error) {
 	counted := p.e.host.Leaving(a.Placement)
 	if counted != a.Placement {
@@ -273,7 +285,8 @@ func (p *proofs) remove(ctx context.Context, a *ledger.Authorization) (stands bo
 		if ctx.Err() != nil {
 			return true, nil // it was cut short, and the next run does it
 		}
-		// The document root may be read-only, or not answer. The token is worthless, and the order goes on.
+		// The document root may be read-only, or not answer. The token is worthless, and the order
+		// goes on.
 		p.note("token left", "%s: %s", failure.Clean(a.FullName()), failure.Clean(err.Error()))
 		if errors.Is(err, order.ErrStands) {
 			p.left[a.URL] = true
@@ -284,11 +297,13 @@ func (p *proofs) remove(ctx context.Context, a *ledger.Authorization) (stands bo
 
 // unblocked are those of a list that can be put in place.
 func (p *proofs) unblocked(list []*ledger.Authorization) []*ledger.Authorization {
-	return slices.DeleteFunc(slices.Clone(list), func(a *ledger.Authorization) bool { return p.unplaceable[a.URL] })
+	return slices.DeleteFunc(slices.Clone(list), func(a *ledger.Authorization) bool {
+		return p.unplaceable[a.URL]
+	})
 }
 
-// takeAway removes what stands of the order's tokens. The record of one that cannot be removed now stays: it is how a later run
-// finds it.
+// takeAway removes what stands of the order's tokens. The record of one that cannot be removed now
+// stays: it is how a later run finds it.
 func (p *proofs) takeAway(ctx context.Context) error {
 	for _, a := range p.o.Authorizations {
 		if a.Placement == "" {

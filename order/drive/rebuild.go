@@ -29,12 +29,14 @@ type Lost struct {
 type Claim struct {
 	Mine    bool // a lineage, a key or a token on this host belongs to it; otherwise it may be another server's
 	Request ledger.Request
-	// Keep, where a key and a CSR for these names lie beside the ledger, makes them those of the order, which has an id then.
+	// Keep, where a key and a CSR for these names lie beside the ledger, makes them those of the
+	// order, which has an id then.
 	Keep func(o *ledger.Order) (key, csr ledger.FileRef, err error)
 }
 
-// Rebuild takes open orders from the account's `orders` list (RFC 8555 §7.1.2.1) into a ledger that lost them. claim says
-// what is known on this host of an order and the tokens of its authorizations.
+// Rebuild takes open orders from the account's `orders` list (RFC 8555 §7.1.2.1) into a ledger that
+// lost them. claim says what is known on this host of an order and the tokens of its
+// authorizations.
 func (e *Engine) Rebuild(ctx context.Context, claim func(Lost) Claim) (Rebuilt, error) {
 	var out Rebuilt
 	object, err := e.acme().Fetch(ctx)
@@ -109,5 +111,6 @@ func (e *Engine) listTrouble(err error) error {
 		return err
 	}
 	return failure.Wrap(err, failure.CAUnavailable,
-		cmp.Or(acme.Advice(e.Account().Server, err), "Run the command again later."), "the orders of account %s cannot be listed", e.Account().URL)
+		cmp.Or(acme.Advice(e.Account().Server, err), "Run the command again later."),
+		"the orders of account %s cannot be listed", e.Account().URL)
 }

@@ -11,9 +11,9 @@ import (
 	"orderly/order"
 )
 
-// release deactivates pending authorizations (RFC 8555 §7.5.2), all intents in one commit. Each is deactivated by the very
-// object that a POST-as-GET just answered with (invariant I11): the same payload sent to an account URL would deactivate
-// the account.
+// release deactivates pending authorizations (RFC 8555 §7.5.2), all intents in one commit. Each is
+// deactivated by the very object that a POST-as-GET just answered with (invariant I11): the same
+// payload sent to an account URL would deactivate the account.
 func (az *authorizations) release(ctx context.Context, list []*ledger.Authorization) error {
 	for _, a := range list {
 		az.note("deactivate intent", "%s", failure.Clean(a.FullName()))
@@ -36,7 +36,8 @@ func (az *authorizations) release(ctx context.Context, list []*ledger.Authorizat
 }
 
 // deactivate looks at an authorization and deactivates it if it is still pending.
-func (az *authorizations) deactivate(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
+func (az *authorizations) deactivate(
+	ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
 	seen, err := az.e.acme().Authorization(ctx, a.URL)
 	if err == nil {
 		err = unclearAuthorization(seen)
@@ -48,30 +49,30 @@ func (az *authorizations) deactivate(ctx context.Context, a *ledger.Authorizatio
 	if err == nil {
 		err = unclearAuthorization(reply)
 	}
-	if effect, _ := order.EffectOf(err); err == nil || effect == order.Undecided {
-		az.charge(a)
+	effect, _ := order.EffectOf(err)
+	if done := err == nil || effect == order.Undecided; done && az.e.known().ChargesDeactivation {
+		az.charge(a, failure.Released, az.e.clock.Now()) // unknown counts as spent
 	}
 	return reply, err
 }
 
-// charge books what the CA charges for a deactivation, unknown counted as spent.
-func (az *authorizations) charge(a *ledger.Authorization) {
-	if az.e.known().ChargesDeactivation {
-		az.unwritten.charges = append(az.unwritten.charges, ledger.Charge{AccountID: az.o.AccountID, Name: a.FullName(), OrderID: az.o.ID,
-			At: az.e.clock.Now(), Class: string(failure.Released)})
-		az.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
-	}
+// charge books what the CA charges for an authorization that ends without being valid.
+func (az *authorizations) charge(a *ledger.Authorization, class failure.Class, at time.Time) {
+	az.unwritten.charges = append(az.unwritten.charges, ledger.Charge{
+		AccountID: az.o.AccountID, Name: a.FullName(), OrderID: az.o.ID, At: at, Class: string(class)})
+	az.pay([]limit.Bucket{limit.Failed(a.FullName())}, false)
 }
 
-// Release gives an order up because the operator says so, whatever it costs. An order whose certificate the CA has issued
-// is brought to its end, and given up where that fails.
+// Release gives an order up because the operator says so, whatever it costs. An order whose
+// certificate the CA has issued is brought to its end, and given up where that fails.
 func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	held, ok, err := e.host.TryLock(order.LineageLock(o.Lineage))
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return failure.New(failure.Locked, "Run the command again when that run has ended.", "a run is at work on %s", o.Lineage)
+		return failure.New(failure.Locked, "Run the command again when that run has ended.",
+			"a run is at work on %s", o.Lineage)
 	}
 	ctx, release := held.Under(ctx)
 	defer release()
@@ -93,11 +94,12 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 		o.Class, o.Sentence, o.Remedy, o.Problem = "", "", "", nil
 	}
 	err = newDriver(e, o).drive(ctx)
-	if err == nil || ctx.Err() != nil || !o.SettledAt.IsZero() || o.State != ledger.Valid && o.State != ledger.Processing {
+	issued := o.State == ledger.Valid || o.State == ledger.Processing
+	if err == nil || ctx.Err() != nil || !o.SettledAt.IsZero() || !issued {
 		return err
 	}
-	// Nothing of it is pending at the CA, and what was issued can be neither had nor put in place: no order is kept against the
-	// word of the operator.
+	// Nothing of it is pending at the CA, and what was issued can be neither had nor put in place:
+	// no order is kept against the word of the operator.
 	e.host.Tell("Order %d for %s could not be brought to its end, and is given up: %v", o.ID, o.Lineage, err)
 	return e.Abandon(ctx, order.NotFinished, []*ledger.Order{o}, nil)
 }

@@ -1,7 +1,7 @@
 package drive
 
-// What is common to the requests of all steps: how long one may outlive a signal, how many are under way at once, and
-// what is remembered of one that failed.
+// What is common to the requests of all steps: how long one may outlive a signal, how many are
+// under way at once, and what is remembered of one that failed.
 
 import (
 	"context"
@@ -15,8 +15,8 @@ import (
 	"orderly/order"
 )
 
-// grace is how much longer a request under way may take after a signal or a deadline: its answer is worth more than the
-// second, and the process must be gone within two.
+// grace is how much longer a request under way may take after a signal or a deadline: its answer is
+// worth more than the second, and the process must be gone within two.
 const grace = 1200 * time.Millisecond
 
 // outliving returns a context for one request that ends a little after ctx does.
@@ -40,18 +40,21 @@ func outliving(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// foreign reports whether a request was not sent because its URL is not the CA's own (invariant I11).
+// foreign reports whether a request was not sent because its URL is not the CA's own (invariant
+// I11).
 func foreign(err error) bool {
 	e, ok := errors.AsType[*failure.Error](err)
 	return ok && e.Class == failure.CARefused
 }
 
-// accountTrouble is the CA's word that the account cannot be used (rule 13); nil where it did not say so.
+// accountTrouble is the CA's word that the account cannot be used (rule 13); nil where it did not
+// say so.
 func (c *core) accountTrouble(err error) error {
 	return order.AccountTrouble(err, c.o.Names, c.e.Account())
 }
 
-// trouble records a failed request. Next decides whether it is sent again, and no sooner than it may be.
+// trouble records a failed request. Next decides whether it is sent again, and no sooner than it
+// may be.
 func (c *core) trouble(kind string, err error) error {
 	failed := &order.Trouble{Kind: kind, Cause: err, Account: c.accountTrouble(err)}
 	if failed.Account == nil {
@@ -71,8 +74,9 @@ func (c *core) count(kind string, err error) time.Duration {
 	return c.patience.count(kind, p)
 }
 
-// said keeps the CA's own words, on which what is said of the order rests from here on; nil: it rests on something else. A page
-// of a proxy's is no word of the CA's. A dead order keeps what it died of.
+// said keeps the CA's own words, on which what is said of the order rests from here on; nil: it
+// rests on something else. A page of a proxy's is no word of the CA's. A dead order keeps what it
+// died of.
 func (c *core) said(p *acme.Problem) {
 	switch {
 	case c.o.State == ledger.Invalid && c.o.Problem != nil:
@@ -95,7 +99,8 @@ func (c *core) progress() {
 	c.allIsWell()
 }
 
-// allIsWell takes back what the order says of a request that failed. A dead order keeps what it died of.
+// allIsWell takes back what the order says of a request that failed. A dead order keeps what it
+// died of.
 func (c *core) allIsWell() {
 	c.o.NotBefore = time.Time{}
 	if c.o.State.Live() && !c.o.Releasing {
@@ -108,7 +113,8 @@ func (c *core) pause(r acme.Reply) {
 	c.patience.pause(order.NextLook(c.o, c.e.known(), c.patience.polls, r, c.e.clock.Now()), r)
 }
 
-// together makes one request per authorization, as many at once as nonces are at hand, and calls back in this goroutine.
+// together makes one request per authorization, as many at once as nonces are at hand, and calls
+// back in this goroutine.
 func together[T any](ctx context.Context, c *core, list []*ledger.Authorization,
 	request func(context.Context, *ledger.Authorization) (T, error), done func(*ledger.Authorization, T, error)) {
 	type result struct {
@@ -144,8 +150,8 @@ func together[T any](ctx context.Context, c *core, list []*ledger.Authorization,
 	}
 }
 
-// namesPerNonce is how many names an order must have for each nonce fetched beforehand, so that their requests can go in
-// parallel: every nonce is a request of its own.
+// namesPerNonce is how many names an order must have for each nonce fetched beforehand, so that
+// their requests can go in parallel: every nonce is a request of its own.
 const namesPerNonce = 11
 
 // width is how many requests may be under way at once.

@@ -1,8 +1,8 @@
 package drive
 
-// What an account has in common for all its orders stands here: the way to its CA, its row, and what was learnt of the CA. Any
-// number of orders are driven at once over one session, so everything in it is behind its own lock, and what costs a request is
-// asked once.
+// What an account has in common for all its orders stands here: the way to its CA, its row, and
+// what was learnt of the CA. Any number of orders are driven at once over one session, so
+// everything in it is behind its own lock, and what costs a request is asked once.
 
 import (
 	"cmp"
@@ -27,8 +27,8 @@ type Session struct {
 	ca      order.CA // zero until the directory was read
 }
 
-// NewSession makes the session of an account. The key is nil where there is no account yet, or where its CA is asked nothing;
-// then the client may be nil, too.
+// NewSession makes the session of an account. The key is nil where there is no account yet, or
+// where its CA is asked nothing; then the client may be nil, too.
 func NewSession(client *acme.Client, key *acme.Key, row *ledger.Account) *Session {
 	s := &Session{client: client, turn: make(chan struct{}, 1), row: *row, key: key}
 	if key != nil {
@@ -85,7 +85,8 @@ func (s *Session) alone(ctx context.Context, f func() error) error {
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
-		return failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.", "stopped before anything was sent")
+		return failure.Wrap(order.Interruption(ctx), failure.Stopped,
+			"Run the same command again.", "stopped before anything was sent")
 	}
 	defer func() { <-s.turn }()
 	return f()
@@ -108,8 +109,9 @@ func (e *Engine) enrol(ctx context.Context, r ledger.Request) (known bool, err e
 	return known, err
 }
 
-// learn finds out with whom the engine deals. It waits until something is really to be sent, so that a lineage that is
-// refused, held or in back-off costs the CA not even the directory (invariant I9).
+// learn finds out with whom the engine deals. It waits until something is really to be sent, so
+// that a lineage that is refused, held or in back-off costs the CA not even the directory
+// (invariant I9).
 func (e *Engine) learn(ctx context.Context) error {
 	return e.session.alone(ctx, func() error {
 		if _, read := e.session.known(); read {
@@ -120,7 +122,8 @@ func (e *Engine) learn(ctx context.Context) error {
 		server := e.Account().Server
 		directory, err := e.session.client.Directory(rctx)
 		if err != nil {
-			remedy := cmp.Or(acme.Advice(server, err), "Nothing was sent that could be left behind; the next run tries again.")
+			remedy := cmp.Or(acme.Advice(server, err),
+				"Nothing was sent that could be left behind; the next run tries again.")
 			return failure.Wrap(err, failure.CAUnavailable, remedy, "the directory of %s cannot be read", server)
 		}
 		ca := order.HabitsOf(e.profiles.For(server, directory.Boulder), directory)

@@ -9,15 +9,16 @@ import (
 	"orderly/order"
 )
 
-// settleOverlaps brings live orders of other lineages that share a name to where nothing of them is open at the CA, each
-// under its own lock. A certificate that comes of it waits for a run about its own lineage, whose hooks are that run's to
-// start. It runs before the lineage's own lock is taken: two processes that each held one lineage and waited for the other's
-// would wait for ever.
+// settleOverlaps brings live orders of other lineages that share a name to where nothing of them is
+// open at the CA, each under its own lock. A certificate that comes of it waits for a run about its
+// own lineage, whose hooks are that run's to start. It runs before the lineage's own lock is taken:
+// two processes that each held one lineage and waited for the other's would wait for ever.
 func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []string) error {
 	if e.nobody() || len(names) == 0 {
 		return nil
 	}
-	orders, err := e.store.Orders(ctx, ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: e.Account().ID})
+	orders, err := e.store.Orders(ctx,
+		ledger.OrderFilter{Sharing: names, Unsettled: true, AccountID: e.Account().ID})
 	if err != nil {
 		return err
 	}
@@ -29,7 +30,8 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 			continue // nothing of it is open at the CA
 		}
 		if !e.host.Mine(o) {
-			return failure.New(failure.Config, "Run "+failure.Do(failure.Resume)+", which finishes that order, and then this again.",
+			return failure.New(failure.Config,
+				"Run "+failure.Do(failure.Resume)+", which finishes that order, and then this again.",
 				"order %d for %s shares a name and is unfinished; a rehearsal does not go on with it", o.ID, o.Lineage)
 		}
 		if err := e.settleOther(ctx, o); err != nil {
@@ -58,17 +60,20 @@ func (e *Engine) settleOther(ctx context.Context, o *ledger.Order) error {
 	return e.tolerate(d.drive(ctx), fresh)
 }
 
-// finishLineage settles what earlier processes left for this lineage, except the live order for exactly the wanted names,
-// which the caller goes on with. An order that was not finalized yet and is not wanted any more is superseded: its names
-// become valid, so that nothing stays pending, but no certificate is made of it. One that the CA has issued already is put
-// in place all the same; the lineage is then no new one any more. It returns the order that came to be all that is wanted,
+// finishLineage settles what earlier processes left for this lineage, except the live order for
+// exactly the wanted names, which the caller goes on with. An order that was not finalized yet and
+// is not wanted any more is superseded: its names become valid, so that nothing stays pending, but
+// no certificate is made of it. One that the CA has issued already is put in place all the same;
+// the lineage is then no new one any more. It returns the order that came to be all that is wanted,
 // nil if none did.
-func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledger.Request) (*ledger.Order, error) {
+func (e *Engine) finishLineage(
+	ctx context.Context, lineage string, wanted *ledger.Request) (*ledger.Order, error) {
 	if e.nobody() {
 		return nil, nil
 	}
 	var done *ledger.Order
-	orders, err := e.store.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account().ID})
+	orders, err := e.store.Orders(ctx,
+		ledger.OrderFilter{Unsettled: true, Lineage: lineage, AccountID: e.Account().ID})
 	if err != nil {
 		return nil, err
 	}
@@ -98,8 +103,8 @@ func (e *Engine) finishLineage(ctx context.Context, lineage string, wanted *ledg
 	return done, nil
 }
 
-// tolerate lets the caller go on although an order that it only met on its way did not come to a good end. What stops
-// everything still does.
+// tolerate lets the caller go on although an order that it only met on its way did not come to a
+// good end. What stops everything still does.
 func (e *Engine) tolerate(err error, o *ledger.Order) error {
 	switch failure.ClassOf(err) {
 	case "":

@@ -10,7 +10,8 @@ import (
 	"orderly/order"
 )
 
-// stand changes the lineage's standing, with the next commit. What the order says of its end or of why it was left is in it.
+// stand changes the lineage's standing, with the next commit. What the order says of its end or of
+// why it was left is in it.
 func (c *core) stand(change func(*ledger.Standing)) {
 	if c.unwritten.stood == nil {
 		s, err := c.e.store.Standing(context.Background(), c.o.Lineage)
@@ -29,8 +30,8 @@ func (c *core) stand(change func(*ledger.Standing)) {
 
 func asItStands(*ledger.Standing) {}
 
-// fell books an end that must not be followed by another order at once, whatever the order died of: it begins or lengthens
-// the back-off, which counts from the last deed of the order that died.
+// fell books an end that must not be followed by another order at once, whatever the order died of:
+// it begins or lengthens the back-off, which counts from the last deed of the order that died.
 func (c *core) fell(since time.Time) {
 	c.booked = true
 	c.stand(func(s *ledger.Standing) {
@@ -42,8 +43,9 @@ func (c *core) fell(since time.Time) {
 	})
 }
 
-// fellFreely is fell for an order whose end is nobody's failure here (rule 6, rule 7): another one may follow, once. Where
-// that comes to the same end, something is wrong that the next one would meet as well.
+// fellFreely is fell for an order whose end is nobody's failure here (rule 6, rule 7): another one
+// may follow, once. Where that comes to the same end, something is wrong that the next one would
+// meet as well.
 func (c *core) fellFreely(since time.Time) {
 	c.stand(func(s *ledger.Standing) {
 		s.NextAt = since.Add(order.BackOff(s.Failures))

@@ -1,8 +1,9 @@
 package drive
 
-// Orders that the CA shows and the ledger does not know stand here: those of a ledger that was lost, of another server with
-// the same account, of a newOrder without an answer. They are read from the account's list within bounds, and recorded
-// with all that the CA shows of them, since what is pending there is counted here.
+// Orders that the CA shows and the ledger does not know stand here: those of a ledger that was
+// lost, of another server with the same account, of a newOrder without an answer. They are read
+// from the account's list within bounds, and recorded with all that the CA shows of them, since
+// what is pending there is counted here.
 
 import (
 	"context"
@@ -31,9 +32,11 @@ const (
 // errEndless says that the list is too long to be searched to its end, so that it proves nothing.
 var errEndless = errors.New("the account's list of orders is too long")
 
-// eachUnknown calls back with every order of the account's list that the ledger does not have, page by page, the newest of
-// a page first; for each that cannot be read, unread decides whether the walk goes on.
-func (s strays) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error, unread func(url string, err error) error) error {
+// eachUnknown calls back with every order of the account's list that the ledger does not have, page
+// by page, the newest of a page first; for each that cannot be read, unread decides whether the
+// walk goes on.
+func (s strays) eachUnknown(ctx context.Context, known *int, found func(acme.Order) error,
+	unread func(url string, err error) error) error {
 	reads, listed, pages := 0, 0, map[string]bool{}
 	for page, url := 0, s.e.Account().OrdersURL; url != ""; page++ {
 		if page == mostPages {
@@ -107,16 +110,19 @@ func (s strays) lostOrder(found acme.Order) *ledger.Order {
 	o := &ledger.Order{
 		AccountID: s.e.Account().ID, Names: ledger.CanonicalNames(names), Profile: found.Profile,
 		State: ledger.State(found.Status), CreatedAt: now, UpdatedAt: now, CreateSends: 2, URL: found.URL,
-		Finalize: found.Finalize, CAStatus: found.Status, Certificate: found.Certificate, Expires: found.Expires, Replaces: found.Replaces,
+		Finalize: found.Finalize, CAStatus: found.Status, Certificate: found.Certificate,
+		Expires: found.Expires, Replaces: found.Replaces,
 	}
 	for _, url := range found.Authorizations[:min(len(found.Authorizations), mostPerName*len(o.Names))] {
-		o.Authorizations = append(o.Authorizations, &ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
+		o.Authorizations = append(o.Authorizations,
+			&ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
 	}
 	return o
 }
 
-// showAll asks for the authorizations of an order that is no run's, so that what is shown as pending is what the CA counts. It
-// returns the tokens of the challenges. What the CA does not show counts as pending.
+// showAll asks for the authorizations of an order that is no run's, so that what is shown as
+// pending is what the CA counts. It returns the tokens of the challenges. What the CA does not show
+// counts as pending.
 func (s strays) showAll(ctx context.Context, o *ledger.Order) (tokens []string, err error) {
 	for _, a := range o.Authorizations {
 		if a.Final() {
@@ -134,7 +140,8 @@ func (s strays) showAll(ctx context.Context, o *ledger.Order) (tokens []string, 
 		case unclearAuthorization(reply) != nil:
 			continue
 		}
-		a.Name, a.Wildcard, a.Expires, a.Status, a.SeenAt = reply.Name, reply.Wildcard, reply.Expires, reply.Status, s.e.clock.Now()
+		a.Name, a.Wildcard, a.Expires = reply.Name, reply.Wildcard, reply.Expires
+		a.Status, a.SeenAt = reply.Status, s.e.clock.Now()
 		for _, c := range reply.Challenges {
 			tokens = append(tokens, c.Token)
 		}
@@ -142,11 +149,13 @@ func (s strays) showAll(ctx context.Context, o *ledger.Order) (tokens []string, 
 	return tokens, nil
 }
 
-// see records an order of the list that is not gone on with, but counted, shown, and taken up before a newOrder for its names.
+// see records an order of the list that is not gone on with, but counted, shown, and taken up
+// before a newOrder for its names.
 func (s strays) see(ctx context.Context, o *ledger.Order, url string) error {
 	o.State, o.SettledAt, o.Lineage = ledger.Seen, s.e.clock.Now(), ledger.SeenPrefix+o.Names[0]
 	o.Sentence = "the account's list shows it, and nothing on this host knows it: another server's, perhaps"
-	o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names, Server: s.e.Account().Server, Account: s.e.Account().KeyID}
+	o.Request = ledger.Request{Lineage: o.Lineage, Names: o.Names,
+		Server: s.e.Account().Server, Account: s.e.Account().KeyID}
 	return s.enter(ctx, o, "found again", url)
 }
 
@@ -186,8 +195,8 @@ func (s strays) lookAgain(ctx context.Context) error {
 	return nil
 }
 
-// forget ends the row of an order in the state Seen that is open no more. An authorization of it may be, on a CA where one
-// outlives its order.
+// forget ends the row of an order in the state Seen that is open no more. An authorization of it
+// may be, on a CA where one outlives its order.
 func (s strays) forget(ctx context.Context, o *ledger.Order) error {
 	if _, err := s.showAll(ctx, o); err != nil {
 		return err

@@ -1,8 +1,9 @@
 package drive
 
-// An order that the CA made, and of which it did not say where it is (newOrder without a Location). It is certain all the same:
-// sent again, newOrder would make a second one. What its body named is enough to go on with: the authorizations show how far
-// it is, and finalize works by its own URL. Its address is learnt from the account's list, or from finalize.
+// An order that the CA made, and of which it did not say where it is (newOrder without a Location).
+// It is certain all the same: sent again, newOrder would make a second one. What its body named is
+// enough to go on with: the authorizations show how far it is, and finalize works by its own URL.
+// Its address is learnt from the account's list, or from finalize.
 
 import (
 	"context"
@@ -20,7 +21,8 @@ import (
 // errSought ends a walk over the list: what was sought is found.
 var errSought = errors.New("found")
 
-// address takes up where the order is, once the CA says so. An address that is not the CA's own is none.
+// address takes up where the order is, once the CA says so. An address that is not the CA's own is
+// none.
 func (s *sight) address(place string) {
 	there, err := url.Parse(place)
 	here, bad := url.Parse(s.o.Finalize)
@@ -31,8 +33,8 @@ func (s *sight) address(place string) {
 	s.note("order found", "%s", failure.Clean(place))
 }
 
-// rowsOf are the rows of the ledger that an order of the CA's belongs to: those with its URL, and those without one that have
-// its finalize URL.
+// rowsOf are the rows of the ledger that an order of the CA's belongs to: those with its URL, and
+// those without one that have its finalize URL.
 func (n *newOrder) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, error) {
 	var rows []*ledger.Order
 	if o.URL != "" {
@@ -42,7 +44,8 @@ func (n *newOrder) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, e
 		}
 		rows = found
 	}
-	set, err := n.e.store.Orders(ctx, ledger.OrderFilter{AccountID: n.o.AccountID, NameKey: ledger.NameKey(n.o.Names)})
+	set, err := n.e.store.Orders(ctx,
+		ledger.OrderFilter{AccountID: n.o.AccountID, NameKey: ledger.NameKey(n.o.Names)})
 	for _, row := range set {
 		unaddressed := row.URL == "" || o.URL == ""
 		if unaddressed && o.Finalize != "" && row.Finalize == o.Finalize {
@@ -87,18 +90,21 @@ func (s *sight) lookUnaddressed(ctx context.Context, taken bool) error {
 	return nil
 }
 
-// An order without a URL whose finalize is refused again and again, so long after it was made, was finalized by a process that
-// never heard the answer: nobody can find out more, and the certificate is lost.
+// An order without a URL whose finalize is refused again and again, so long after it was made, was
+// finalized by a process that never heard the answer: nobody can find out more, and the certificate
+// is lost.
 const (
 	lostAfter  = time.Hour
 	lostDenied = 3
 )
 
-// loseUnaddressed ends such an order, lest it keeps its lineage from a certificate until it expires.
+// loseUnaddressed ends such an order, lest it keeps its lineage from a certificate until it
+// expires.
 func (i *issuance) loseUnaddressed() {
 	if i.o.URL == "" && i.denied >= lostDenied && i.e.clock.Now().Sub(i.o.CreatedAt) > lostAfter {
 		i.o.State, i.o.Class = ledger.LostState, string(failure.AnswerLost)
-		i.o.Sentence = "the CA may have issued for " + i.o.Lineage + ", and neither said where nor answers finalize again"
+		i.o.Sentence = "the CA may have issued for " + i.o.Lineage +
+			", and neither said where nor answers finalize again"
 	}
 }
 
@@ -108,7 +114,8 @@ func allValid(o *ledger.Order) bool {
 	})
 }
 
-// seek looks into the account's list for the order's URL. What keeps it from there keeps the order from nothing.
+// seek looks into the account's list for the order's URL. What keeps it from there keeps the order
+// from nothing.
 func (s *sight) seek(ctx context.Context) {
 	if s.e.unlisted() {
 		return

@@ -1,10 +1,10 @@
 package drive
 
 // What a CA shows may be no answer to what was asked: a status that RFC 8555 does not know, another
-// order than the one that was made or asked for. It proves nothing. Taken for a dead order, one that
-// is alive would be followed by another, and its authorizations would stay pending unknown; taken for
-// ours, another order would lose its row. So it is met like an answer that did not come: asked for
-// again, then left to a later run.
+// order than the one that was made or asked for. It proves nothing. Taken for a dead order, one
+// that is alive would be followed by another, and its authorizations would stay pending unknown;
+// taken for ours, another order would lose its row. So it is met like an answer that did not come:
+// asked for again, then left to a later run.
 
 import (
 	"context"
@@ -29,8 +29,8 @@ func (s *sight) unclear(shown acme.Order) error {
 	return nil
 }
 
-// unclearAuthorization is unclear for an authorization. One that counted as final would not be known
-// to be pending any more.
+// unclearAuthorization is unclear for an authorization. One that counted as final would not be
+// known to be pending any more.
 func unclearAuthorization(shown acme.Authorization) error {
 	if order.ToldOfAuthorization(shown.Status) {
 		return nil
@@ -69,9 +69,10 @@ func listed(names []string) string {
 	return failure.Clean(text)
 }
 
-// endTold is when an order or an authorization expires, as far as the CA has told. One that the CA shows has not expired before:
-// a moment that is over by the CA's own clock (1970, local time taken for UTC) is none. Believed, what is pending would be taken
-// for expired, and another order would follow.
+// endTold is when an order or an authorization expires, as far as the CA has told. One that the CA
+// shows has not expired before: a moment that is over by the CA's own clock (1970, local time taken
+// for UTC) is none. Believed, what is pending would be taken for expired, and another order would
+// follow.
 func (c *core) endTold(told, before time.Time, shown acme.Reply) time.Time {
 	if !told.After(c.caTime(shown)) {
 		return before

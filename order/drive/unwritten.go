@@ -1,7 +1,8 @@
 package drive
 
-// What happens between two commits is gathered here, and goes with the next one: a process that dies before it
-// has done nothing that the ledger does not know of, since every intent is a commit of its own.
+// What happens between two commits is gathered here, and goes with the next one: a process that
+// dies before it has done nothing that the ledger does not know of, since every intent is a commit
+// of its own.
 
 import "orderly/ledger"
 
@@ -15,7 +16,8 @@ type unwritten struct {
 	account bool // the account's row changed
 }
 
-// into adds the order and all that is to be written with it to a change. Events that are nobody's are the order's.
+// into adds the order and all that is to be written with it to a change. Events that are nobody's
+// are the order's.
 func (u *unwritten) into(c ledger.Change, o *ledger.Order, account ledger.Account) ledger.Change {
 	c.Orders = append([]*ledger.Order{o}, c.Orders...)
 	c.Events = append(u.events, c.Events...)

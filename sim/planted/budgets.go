@@ -16,10 +16,8 @@ func budgets() []Bug {
 		}
 		c.pay(limit.Issued(worth), false) // a ledger`)}},
 		{"deactivation-not-booked", "a deactivation that the CA charges is not counted", "I6", 5, []Patch{on("order/drive/release.go",
-			`	if az.e.known().ChargesDeactivation {
-		az.unwritten.charges`,
-			`	if az.e.known().ChargesDeactivation && !planted("deactivation-not-booked") {
-		az.unwritten.charges`)}},
+			`done && az.e.known().ChargesDeactivation {`,
+			`done && az.e.known().ChargesDeactivation && !planted("deactivation-not-booked") {`)}},
 		{"bucket-refills-too-fast", "a bucket fills in half its period", "I6", 3, []Patch{on("limit/gcra.go",
 			`func (l Limit) emission() time.Duration { return l.Period / time.Duration(l.Count) }
 `,
