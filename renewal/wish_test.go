@@ -47,7 +47,7 @@ func issue(t *testing.T, end time.Time, names ...string) certbot.Material {
 func server(t *testing.T, end time.Time, lineages map[string][]string) *Server {
 	t.Helper()
 	dir := t.TempDir()
-	s := New(t.Context(), Parts{Ledger: memory.New(), Disk: &certbot.Store{
+	s := New(t.Context(), Parts{Clock: host.Clock{}, Ledger: memory.New(), Disk: &certbot.Store{
 		Dirs: certbot.Dirs{Config: filepath.Join(dir, "etc"), Work: filepath.Join(dir, "lib"), Logs: filepath.Join(dir, "log")}}})
 	for name, names := range lineages {
 		_, err := s.Disk.Install(name, issue(t, end, names...), certbot.Params{Authenticator: "webroot", Server: "https://ca.example/dir",
