@@ -52,6 +52,7 @@ const (
 	Over                   // it has expired
 	NotBegun               // it begins in the future
 	Earlier                // it was issued for an earlier order, with the same key
+	Alone                  // without its issuer's, so that most clients would refuse the site; the next try may bring that
 )
 
 // Unfit is the error for a chain that is not what was asked for.
@@ -68,7 +69,7 @@ const soonBegun = 14 * time.Hour
 // was served is something else than that, it begins soon, or the two clocks disagree about it. now is this host's.
 func (u *Unfit) Passing(now time.Time) bool {
 	switch u.Flaw {
-	case Unreadable, Earlier:
+	case Unreadable, Earlier, Alone:
 		return true
 	case NotBegun:
 		return now.Add(soonBegun).After(u.Begins) && now.Before(u.Ends)
@@ -120,6 +121,10 @@ func (a Asked) received(leaf *x509.Certificate, all []*x509.Certificate, damaged
 	if damaged != "" && len(chain) == 1 {
 		// Its issuers are what was damaged: without them most clients would refuse the site.
 		return Received{}, unfit(Unreadable, "what the CA served has %s in the place of its issuers", damaged)
+	}
+	if len(chain) == 1 {
+		// certbot takes none either: a web server refuses to start with the empty chain.pem that would come of it.
+		return Received{}, unfit(Alone, "the CA served it alone, without the certificate of its issuer")
 	}
 	r := Received{Leaf: leaf}
 	for _, one := range chain {
@@ -178,7 +183,10 @@ func certifying(chain []*x509.Certificate, one *x509.Certificate, all []*x509.Ce
 // certifies reports whether a certificate was signed by the key of another. A signature of a kind that
 // nobody checks any more (old roots have them) counts by the names alone.
 func certifies(issuer, one *x509.Certificate) bool {
-	if !bytes.Equal(issuer.RawSubject, one.RawIssuer) || issuer.Equal(one) {
+	// One name may be written in two alphabets of ASN.1, which is no reason to do without the issuer.
+	named := bytes.Equal(issuer.RawSubject, one.RawIssuer) ||
+		strings.EqualFold(issuer.Subject.String(), one.Issuer.String())
+	if !named || issuer.Equal(one) {
 		return false
 	}
 	err := issuer.CheckSignature(one.SignatureAlgorithm, one.RawTBSCertificate, one.Signature)

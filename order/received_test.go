@@ -98,7 +98,8 @@ func TestTheCertificateIsFoundWhereverTheCAPutsIt(t *testing.T) {
 		"reversed":               {text(root, middle, leaf), text(leaf, middle, root), 0},
 		"the intermediate first": {text(middle, leaf), text(leaf, middle), 0},
 		"each twice":             {text(leaf, middle, leaf, middle), text(leaf, middle), 0},
-		"alone":                  {text(leaf), text(leaf), 0},
+		"alone":                  {text(leaf), "", 0},
+		"without its issuer":     {text(leaf, other, root), "", 0},
 		"a foreign one":          {text(leaf, other, middle), text(leaf, middle), 1},
 		"another's of that name": {text(strange, leaf, impostor, middle), text(leaf, middle), 1},
 		"cross-signed":           {text(leaf, middle, crossed, other), text(leaf, middle, crossed, other), 0},
@@ -159,7 +160,7 @@ func TestACertificateIsWhatWasAskedFor(t *testing.T) {
 		"the wildcard's own": {asked: []string{"a.example"}, has: []string{"*.a.example"}, want: "a.example"},
 	} {
 		leaf := p.sign(&x509.Certificate{Subject: pkix.Name{CommonName: "a.example"}, DNSNames: c.has, IPAddresses: c.ips}, root)
-		got, err := order.Asked{Names: c.asked, Key: leaf.key.Public(), At: now}.Accept([]byte(text(leaf)))
+		got, err := order.Asked{Names: c.asked, Key: leaf.key.Public(), At: now}.Accept([]byte(text(leaf, root)))
 		switch {
 		case c.want == "" && err != nil, c.want != "" && (err == nil || !strings.HasSuffix(err.Error(), " "+c.want)):
 			t.Errorf("%s: %v", name, err)
@@ -173,7 +174,7 @@ func TestACertificateIsWhatWasAskedFor(t *testing.T) {
 		flaw order.Flaw
 		good bool
 	}{{0, 0, true}, {-time.Hour - 30*time.Second, 0, true}, {-2 * time.Hour, order.NotBegun, false}, {time.Hour, order.Over, false}} {
-		_, err := order.Asked{Names: []string{"a.example"}, Key: leaf.key.Public(), At: now.Add(c.at)}.Accept([]byte(text(leaf)))
+		_, err := order.Asked{Names: []string{"a.example"}, Key: leaf.key.Public(), At: now.Add(c.at)}.Accept([]byte(text(leaf, root)))
 		unfit, _ := errors.AsType[*order.Unfit](err)
 		if c.good != (err == nil) || !c.good && (unfit == nil || unfit.Flaw != c.flaw) {
 			t.Errorf("%s from now: %v", c.at, err)
@@ -190,7 +191,7 @@ func TestACertificateIsWhatWasAskedFor(t *testing.T) {
 	}
 	again := p.signFor(leaf.key, &x509.Certificate{DNSNames: []string{"a.example"}}, root)
 	asked := order.Asked{Names: []string{"a.example"}, Key: leaf.key.Public(), At: now, Former: [][]byte{leaf.Raw}}
-	if got, err := asked.Accept([]byte(text(leaf, again))); err != nil || !got.Leaf.Equal(again.Certificate) {
+	if got, err := asked.Accept([]byte(text(leaf, again, root))); err != nil || !got.Leaf.Equal(again.Certificate) {
 		t.Errorf("beside that of an earlier order: %v", err)
 	}
 	_, err = asked.Accept([]byte(text(leaf)))

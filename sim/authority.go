@@ -276,9 +276,10 @@ func (a *authority) issue(d *dice, o *caOrder, public crypto.PublicKey) error {
 	if err != nil {
 		return err
 	}
-	o.chain = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	if a.rootFirst {
-		o.chain = append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootCert().Raw}), o.chain...)
+	leaf := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: rootCert().Raw})
+	if o.chain = slices.Concat(leaf, root); a.rootFirst {
+		o.chain = slices.Concat(root, leaf)
 	}
 	o.certID = acme.RenewalID(&x509.Certificate{AuthorityKeyId: template.AuthorityKeyId, SerialNumber: serial})
 	a.certs[o.certID] = o

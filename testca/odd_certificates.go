@@ -21,7 +21,8 @@ type OddCertificate struct {
 	// Chain is the arrangement: "reversed" (the root's side first), "rotated" (the leaf last), "root" (with
 	// the root at the end), "key" (a PRIVATE KEY after the leaf, nothing else), "garbage" (a damaged block
 	// after the leaf, nothing else), "text" (lines of text around each), "foreign" (another certificate after
-	// the leaf), "twice" (each certificate twice), "none" (a text that is no certificate). "" is as it is.
+	// the leaf), "twice" (each certificate twice), "alone" (the leaf and nothing else), "none" (a text that is no
+	// certificate). "" is as it is.
 	Chain string `json:"chain"`
 	// AddNames and DropNames change the names of the certificate.
 	AddNames  []string `json:"add_names"`
@@ -169,6 +170,8 @@ func (o OddCertificate) arrange(chain []*x509.Certificate) []byte {
 		}
 	case "twice":
 		blocks = append(blocks, blocks...)
+	case "alone":
+		blocks = blocks[:1]
 	case "none":
 		return []byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
 	}

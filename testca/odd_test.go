@@ -42,7 +42,7 @@ func TestACertificateIsServedAsOddlyAsAskedFor(t *testing.T) {
 		return all.String()
 	}
 	for chain, want := range map[string]string{"": "lC", "reversed": "CCl", "rotated": "Cl", "root": "lCC", "foreign": "lCC", "twice": "lClC",
-		"text": "lC", "key": "l", "garbage": "l", "none": ""} {
+		"text": "lC", "key": "l", "garbage": "l", "alone": "l", "none": ""} {
 		if _, got := served(testca.OddCertificate{Chain: chain}); isCA(got) != want {
 			t.Errorf("%q: %s, not %s", chain, isCA(got), want)
 		}

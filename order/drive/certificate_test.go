@@ -2,6 +2,7 @@ package drive_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -105,7 +106,7 @@ func TestACertificateWithMoreNamesIsInstalledWithANote(t *testing.T) {
 // Nothing that is no certificate becomes durable; what cannot be read is asked for again, run by run, and in the end given
 // up: an order whose certificate is damaged must not keep its lineage from another one.
 func TestADamagedChainIsNotKept(t *testing.T) {
-	for _, chain := range []string{"key", "garbage", "none"} {
+	for _, chain := range []string{"key", "garbage", "none", "alone"} {
 		t.Run(chain, func(t *testing.T) {
 			w := newWorld(t, testca.Config{})
 			w.oddly(testca.OddCertificate{Chain: chain})
@@ -134,6 +135,31 @@ func TestADamagedChainIsNotKept(t *testing.T) {
 	w.oddly(testca.OddCertificate{})
 	w.get(r) // it was the CA's passing trouble
 	w.served("a.example", 1, true)
+}
+
+// A certificate that the CA serves alone is taken from another of its chains that is whole.
+func TestACertificateThatStandsAloneIsTakenFromAnotherChain(t *testing.T) {
+	w := newWorld(t, testca.Config{AlternateChains: 1})
+	served := 0
+	w.wire.after = func(_ int, kind string, answer *http.Response) *http.Response {
+		if kind != "certificate" {
+			return answer
+		}
+		if served++; served > 1 {
+			return answer
+		}
+		text, err := io.ReadAll(answer.Body)
+		must(t, err)
+		_ = answer.Body.Close()
+		leaf, _, _ := strings.Cut(string(text), "-----END")
+		answer.Header.Del("Content-Length")
+		return respond(200, answer.Header, leaf+"-----END CERTIFICATE-----\n")
+	}
+	w.get(request("a.example", "a.example"))
+	w.served("a.example", 1, true)
+	if text := string(w.orders("a.example")[0].Chain); strings.Count(text, "BEGIN") < 2 || served != 2 {
+		t.Errorf("durable after %d downloads is %s", served, text)
+	}
 }
 
 // No order is kept against the operator's word: one whose certificate cannot be put in place is given up when that is said.

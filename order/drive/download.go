@@ -40,6 +40,9 @@ func (i *issuance) download(ctx context.Context) error {
 	}
 	got, err := asked.Accept(served.PEM)
 	if err != nil {
+		got, err = i.otherwise(rctx, asked, served.Alternates, err)
+	}
+	if err != nil {
 		return i.unfit(ctx, err)
 	}
 	got = i.preferred(rctx, asked, got, served.Alternates)
@@ -52,6 +55,26 @@ func (i *issuance) download(ctx context.Context) error {
 		i.e.tell("Of the certificate for %s: %s.", i.o.Lineage, failure.Clean(note))
 	}
 	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
+}
+
+// otherwise is the first of the CA's other chains that is whole, where the certificate in its
+// default one is good and stands alone; else the error of that one.
+func (i *issuance) otherwise(ctx context.Context, asked order.Asked, alternates []string,
+	err error) (order.Received, error) {
+	if why, ok := errors.AsType[*order.Unfit](err); !ok || why.Flaw != order.Alone {
+		return order.Received{}, err
+	}
+	for _, url := range alternates {
+		other, failed := i.e.acme().Certificate(ctx, url)
+		if failed != nil {
+			i.note("alternate chain failed", "%s", failure.Clean(failed.Error()))
+			continue
+		}
+		if got, unfit := asked.Accept(other.PEM); unfit == nil {
+			return got, nil
+		}
+	}
+	return order.Received{}, err
 }
 
 // former are the certificates of the lineage's earlier orders where the new one has the key of an
