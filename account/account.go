@@ -18,8 +18,8 @@ import (
 	"orderly/task"
 )
 
-// This file is what a run knows of its accounts, and says of them to whoever asks; each thing that is
-// done to an account has a file of its own.
+// This file is what a run knows of its accounts, and says of them to whoever asks; each thing that
+// is done to an account has a file of its own.
 
 // Keeper is one run's hold on a host's accounts. It is for any number of goroutines.
 type Keeper struct {
@@ -39,8 +39,10 @@ type Keeper struct {
 	Abandon func(ctx context.Context, why order.Reason, orders []*ledger.Order,
 		commit func(ledger.Change) error) error
 
-	rekeyed      sync.Map // accounts that this run gave the key that an earlier one had made, by their new ids
-	unregistered sync.Map // servers of accounts that this run has given up for an earlier one, and the accounts' ids
+	// accounts that this run gave the key that an earlier one had made, by their new ids
+	rekeyed sync.Map
+	// servers of accounts that this run has given up for an earlier one, and the accounts' ids
+	unregistered sync.Map
 	dead         sync.Map // why their CA does not accept accounts, by server and URL
 }
 

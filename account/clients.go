@@ -9,6 +9,8 @@ import (
 	"orderly/acme"
 )
 
+// A CA is one to a run, however many accounts it has there: what was fetched for one serves all.
+
 // Clients are a run's clients of its CAs: one for all accounts of a CA, so that directory and
 // nonces are fetched once.
 type Clients struct {
@@ -43,7 +45,8 @@ func (c *Clients) For(server string) (*acme.Client, error) {
 
 // observe logs every exchange and watches the CA's clock.
 func (c *Clients) observe(x acme.Exchange) {
-	log := c.Log.With("kind", x.Kind, "method", x.Method, "url", x.URL, "status", x.Status, "took", x.Took)
+	log := c.Log.With("kind", x.Kind, "method", x.Method, "url", x.URL, "status", x.Status, "took",
+		x.Took)
 	if x.Err != nil {
 		log = log.With("error", x.Err)
 	}

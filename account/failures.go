@@ -9,6 +9,8 @@ import (
 	"orderly/failure"
 )
 
+// What a CA says against an account is told apart here: whether it is gone, or the answer is.
+
 // explain says why a request about an account came to nothing.
 func explain(err error, format string, args ...any) error {
 	class, remedy := acme.Class(err), cmp.Or(acme.Advice("the CA", err), "Run the same command again later.")

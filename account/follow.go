@@ -42,7 +42,8 @@ func (k *Keeper) followKey(ctx context.Context, c *certbot.KeyChange,
 	return &a, k.Tasks.End(ctx, t, ledger.Event{Kind: "key change ended", Detail: c.URL + " " + c.To})
 }
 
-func (k *Keeper) followInLedger(ctx context.Context, c *certbot.KeyChange, a *certbot.Account) error {
+func (k *Keeper) followInLedger(ctx context.Context, c *certbot.KeyChange,
+	a *certbot.Account) error {
 	change := &ledger.Change{Account: k.Row(a)}
 	row, err := k.Ledger.Account(ctx, c.Server, c.URL)
 	if err == nil {

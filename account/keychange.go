@@ -170,7 +170,8 @@ func (k *Keeper) lookForKey(ctx context.Context, c *certbot.KeyChange) error {
 // such key at all.
 func strange(err error) bool {
 	p, _ := errors.AsType[*acme.Problem](err)
-	return p.IsType("accountDoesNotExist") || p.IsType("badSignatureAlgorithm") || p.IsType("badPublicKey")
+	return p.IsType("accountDoesNotExist") || p.IsType("badSignatureAlgorithm") ||
+		p.IsType("badPublicKey")
 }
 
 // GoOnChangingKey goes on with a change of key that another run began. The CA is asked to take the

@@ -59,7 +59,8 @@ func (k *Keeper) Terms(ctx context.Context, server string) (string, error) {
 }
 
 // Register makes an account, unless another process was quicker.
-func (k *Keeper) Register(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
+func (k *Keeper) Register(ctx context.Context, server string,
+	r Registration) (*certbot.Account, error) {
 	unlock, err := k.Locks.Lock(ctx, "account:"+server)
 	if err != nil {
 		return nil, err
@@ -73,7 +74,8 @@ func (k *Keeper) Register(ctx context.Context, server string, r Registration) (*
 
 // RegisterNew is Register for a person who asked for nothing but an account: one that is there
 // already is an error, in certbot's words.
-func (k *Keeper) RegisterNew(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
+func (k *Keeper) RegisterNew(ctx context.Context, server string,
+	r Registration) (*certbot.Account, error) {
 	unlock, err := k.Locks.Lock(ctx, "account:"+server)
 	if err != nil {
 		return nil, err
@@ -86,7 +88,8 @@ func (k *Keeper) RegisterNew(ctx context.Context, server string, r Registration)
 }
 
 // register makes the account. The caller holds the lock of the server's accounts.
-func (k *Keeper) register(ctx context.Context, server string, r Registration) (*certbot.Account, error) {
+func (k *Keeper) register(ctx context.Context, server string,
+	r Registration) (*certbot.Account, error) {
 	client, err := k.Clients.For(server)
 	if err != nil {
 		return nil, err
@@ -109,7 +112,8 @@ func (k *Keeper) register(ctx context.Context, server string, r Registration) (*
 			return nil, refusedAccount(server, err)
 		}
 		refused = append(refused, algorithmOf(signer))
-		k.Report.Tell("The CA takes no account key for %s: asking with one for %s.", algorithmOf(signer), next)
+		k.Report.Tell("The CA takes no account key for %s: asking with one for %s.",
+			algorithmOf(signer), next)
 		if signer, err = k.Disk.AnotherPendingKey(server, next); err != nil {
 			return nil, err
 		}
@@ -138,7 +142,8 @@ func (k *Keeper) askFor(ctx context.Context, client *acme.Client, signer crypto.
 		return acme.AccountObject{}, err
 	}
 	var object acme.AccountObject
-	wanted := acme.Registration{Contact: contacts(r.Email), TermsOfServiceAgreed: true, External: r.External}
+	wanted := acme.Registration{Contact: contacts(r.Email), TermsOfServiceAgreed: true,
+		External: r.External}
 	err = Again(ctx, k.Clock, func() error {
 		var err error
 		object, err = client.NewAccount(ctx, key, wanted)
@@ -178,7 +183,8 @@ func anotherAlgorithm(err error, refused []string) string {
 // refusedAccount explains why no account was made.
 func refusedAccount(server string, err error) error {
 	class := acme.Class(err)
-	remedy := cmp.Or(acme.Advice(server, err), "Run the same command again later; the same key is used.")
+	remedy := cmp.Or(acme.Advice(server, err),
+		"Run the same command again later; the same key is used.")
 	if p, ok := errors.AsType[*acme.Problem](err); ok && class == failure.CARefused {
 		remedy = registrationRemedy(p)
 		if p.Status == http.StatusNotFound && !p.Document { // a web server's page, and no CA

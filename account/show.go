@@ -11,6 +11,8 @@ import (
 	"orderly/outside"
 )
 
+// What the CA knows of an account is shown from its own answer; contacts are kept nowhere else.
+
 // Details is an account as its CA shows it.
 type Details struct {
 	Server     string         `json:"server"`
@@ -42,12 +44,13 @@ func (k *Keeper) Show(ctx context.Context, a *certbot.Account) (Details, error) 
 	if err != nil {
 		return Details{}, explain(err, "the account %s cannot be shown", a.URL)
 	}
-	return Details{Server: a.Server, ID: a.ID, URL: a.URL, Thumbprint: key.Thumbprint(), Status: object.Status,
-		Contact: append([]outside.Text{}, object.Contact...)}, nil
+	return Details{Server: a.Server, ID: a.ID, URL: a.URL, Thumbprint: key.Thumbprint(),
+		Status: object.Status, Contact: append([]outside.Text{}, object.Contact...)}, nil
 }
 
 // look asks the CA for an account.
-func (k *Keeper) look(ctx context.Context, speaker *acme.Account) (object acme.AccountObject, err error) {
+func (k *Keeper) look(ctx context.Context,
+	speaker *acme.Account) (object acme.AccountObject, err error) {
 	err = Again(ctx, k.Clock, func() error {
 		object, err = speaker.Fetch(ctx)
 		return err
@@ -58,7 +61,8 @@ func (k *Keeper) look(ctx context.Context, speaker *acme.Account) (object acme.A
 // UpdateContact replaces an account's addresses, separated by commas; "" removes all. It reports
 // whether the CA shows any afterwards: Let's Encrypt takes them and keeps none. Sent again after a
 // lost answer it does no harm, so nothing about it is kept.
-func (k *Keeper) UpdateContact(ctx context.Context, a *certbot.Account, email string) (kept bool, err error) {
+func (k *Keeper) UpdateContact(ctx context.Context, a *certbot.Account,
+	email string) (kept bool, err error) {
 	speaker, _, err := k.Speaker(a)
 	if err != nil {
 		return false, err
@@ -74,5 +78,6 @@ func (k *Keeper) UpdateContact(ctx context.Context, a *certbot.Account, email st
 	if err := k.Disk.UpdateAccount(*a); err != nil {
 		return false, err
 	}
-	return len(object.Contact) > 0, k.Tasks.Note(ctx, ledger.Event{Kind: "account updated", Detail: a.URL})
+	return len(object.Contact) > 0,
+		k.Tasks.Note(ctx, ledger.Event{Kind: "account updated", Detail: a.URL})
 }

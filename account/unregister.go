@@ -14,6 +14,9 @@ import (
 	"orderly/task"
 )
 
+// To give an account up is for ever, and it takes every order along. So these are finished first,
+// and what is left is settled in the same commit in which the account's end is noted.
+
 // stepDeactivated: the CA has deactivated the account; its directory is left to remove.
 const stepDeactivated = "deactivated"
 
@@ -171,10 +174,12 @@ func (k *Keeper) bury(ctx context.Context, a *certbot.Account, t *ledger.Task) e
 	if err != nil {
 		return err
 	}
-	open := slices.DeleteFunc(orders, order.Issued) // to put a certificate in place no account is needed
+	// to put a certificate in place no account is needed
+	open := slices.DeleteFunc(orders, order.Issued)
 	return k.Abandon(ctx, order.AccountDeactivated, open, func(change ledger.Change) error {
 		if t.Step == task.Intended {
-			change.Events = append(change.Events, k.Tasks.Event("account deactivated", a.URL+" "+a.ID))
+			change.Events = append(change.Events,
+				k.Tasks.Event("account deactivated", a.URL+" "+a.ID))
 		}
 		t.Step, change.Tasks = stepDeactivated, []*ledger.Task{t}
 		return k.Ledger.Commit(ctx, &change)

@@ -10,6 +10,9 @@ import (
 	"orderly/failure"
 )
 
+// What becomes of an account that is there: other contacts, its end. certbot shares one directory
+// between two addresses of a CA, by links that must not dangle afterwards.
+
 // UpdateAccount writes an account's regr.json anew, as certbot's update_account does: an empty body (contacts are the CA's
 // to keep) and the account's URL. Another URL than the file names replaces it, which certbot avoids for accounts of ACMEv1;
 // what else the file held goes. The error is of class Account.

@@ -15,7 +15,11 @@ import (
 	"orderly/failure"
 )
 
-// ErrNoAccount is in the chain of ChooseAccount's error when there is no account yet, so that one may be registered.
+// Accounts lie where certbot looks for them, so that either program goes on with what the other
+// registered.
+
+// ErrNoAccount is in the chain of ChooseAccount's error when there is no account yet, so that one
+// may be registered.
 var ErrNoAccount error = noAccount{}
 
 // noAccount says so in certbot's words, capital letter and all: scripts look for them.
@@ -42,7 +46,8 @@ func (a Account) Label() string {
 	return fmt.Sprintf("%s@%s (%.4s)", a.Host, a.Created.UTC().Format(time.RFC3339), a.ID)
 }
 
-// predecessor names the ACMEv1 directories whose accounts certbot reuses (LE_REUSE_SERVERS in its constants.py).
+// predecessor names the ACMEv1 directories whose accounts certbot reuses (LE_REUSE_SERVERS in its
+// constants.py).
 func predecessor(serverPath string) string {
 	switch serverPath {
 	case "acme-v02.api.letsencrypt.org/directory":
@@ -53,7 +58,8 @@ func predecessor(serverPath string) string {
 	return ""
 }
 
-// serverPath is a CA's place below accounts/: host, port if there is one, and path of its directory URL.
+// serverPath is a CA's place below accounts/: host, port if there is one, and path of its directory
+// URL.
 func serverPath(server string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || !filepath.IsLocal(filepath.Join(u.Host, u.Path)) {
@@ -63,11 +69,14 @@ func serverPath(server string) (string, error) {
 	return filepath.Join(u.Host, u.Path), nil
 }
 
-func (s *Store) accounts(path string) string { return filepath.Join(s.Dirs.Config, "accounts", path) }
+func (s *Store) accounts(path string) string {
+	return filepath.Join(s.Dirs.Config, "accounts", path)
+}
 
-// Accounts lists the usable accounts of a CA, sorted by id. Directories that lack one of the three files are passed
-// over, as certbot does: a killed run left them before the account was in place. What is damaged is an error, of class
-// Account, only if nothing else is usable: taken for nothing, it would let a second account be registered.
+// Accounts lists the usable accounts of a CA, sorted by id. Directories that lack one of the three
+// files are passed over, as certbot does: a killed run left them before the account was in place.
+// What is damaged is an error, of class Account, only if nothing else is usable: taken for nothing,
+// it would let a second account be registered.
 func (s *Store) Accounts(server string) ([]Account, error) {
 	path, err := serverPath(server)
 	if err != nil {
@@ -106,8 +115,8 @@ func damagedAccount(err error, dir string) error {
 		"the account in %s cannot be read", dir)
 }
 
-// readAccount reads an account's directory. The error is fs.ErrNotExist if one of its files is missing, or if dir is
-// something else than a directory.
+// readAccount reads an account's directory. The error is fs.ErrNotExist if one of its files is
+// missing, or if dir is something else than a directory.
 func readAccount(dir, server string) (Account, error) {
 	a := Account{Server: server, Dir: dir}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
@@ -184,8 +193,9 @@ func (s *Store) Account(server, id string) (Account, error) {
 	return Account{}, s.noSuchAccount(server, missing)
 }
 
-// ChooseAccount finds the account to use as certbot does without asking: the one with the id, or, if id is "", the only
-// one. Several and none are errors of class Account in certbot's words; none has ErrNoAccount in its chain.
+// ChooseAccount finds the account to use as certbot does without asking: the one with the id, or,
+// if id is "", the only one. Several and none are errors of class Account in certbot's words; none
+// has ErrNoAccount in its chain.
 func (s *Store) ChooseAccount(server, id string) (Account, error) {
 	if id != "" {
 		return s.Account(server, id)
@@ -217,9 +227,10 @@ func pythonString(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
 }
 
-// SaveAccount writes a registered account (Server, URL, Key, Created and Host are given; the rest is filled in) in
-// certbot's layout and removes the CA's pending key if it is this one. Called again, it finishes what was cut short.
-// The private key is written last, so that neither certbot nor Accounts takes a half-written account for one.
+// SaveAccount writes a registered account (Server, URL, Key, Created and Host are given; the rest
+// is filled in) in certbot's layout and removes the CA's pending key if it is this one. Called
+// again, it finishes what was cut short. The private key is written last, so that neither certbot
+// nor Accounts takes a half-written account for one.
 func (s *Store) SaveAccount(a Account) (Account, error) {
 	path, err := serverPath(a.Server)
 	if err != nil {

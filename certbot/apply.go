@@ -9,8 +9,11 @@ import (
 	"orderly/certbot/configobj"
 )
 
-// apply writes the Params that are not zero into the file, after putting settings that stand behind [[webroot_map]] where
-// they belong.
+// A renewal file is a person's as well: what is written into it leaves every line that was not
+// asked for as it was.
+
+// apply writes the Params that are not zero into the file, after putting settings that stand behind
+// [[webroot_map]] where they belong.
 func (r *Renewal) apply(p Params) error {
 	root := r.file.Root()
 	section, err := root.AddSection("renewalparams", "", "Options used in the renewal process")
@@ -48,7 +51,8 @@ func (r *Renewal) apply(p Params) error {
 	return nil
 }
 
-// alreadyOff reports whether a switch says False: it need not be removed, and whoever wrote it wants to read it.
+// alreadyOff reports whether a switch says False: it need not be removed, and whoever wrote it
+// wants to read it.
 func alreadyOff(section *configobj.Section, key string) bool {
 	var p Params
 	for _, f := range p.flags() {
@@ -61,7 +65,8 @@ func alreadyOff(section *configobj.Section, key string) bool {
 	return false
 }
 
-// removeSetting takes a setting away wherever it may stand: one that was left behind [[webroot_map]] would come back.
+// removeSetting takes a setting away wherever it may stand: one that was left behind
+// [[webroot_map]] would come back.
 func removeSetting(root, section *configobj.Section, key string) {
 	switch key {
 	case "renew_before_expiry", webrootFromKey:
@@ -81,10 +86,10 @@ func removeSetting(root, section *configobj.Section, key string) {
 	}
 }
 
-// tidy makes certbot read the file as it is read here: settings leave [[webroot_map]] for [renewalparams], a
-// [webroot_map] with too few brackets becomes one with enough, what a comma made a list of becomes a string again, and a
-// None that certbot does not understand goes.
-// What cannot be understood stays where it is.
+// tidy makes certbot read the file as it is read here: settings leave [[webroot_map]] for
+// [renewalparams], a [webroot_map] with too few brackets becomes one with enough, what a comma made
+// a list of becomes a string again, and a None that certbot does not understand goes. What cannot
+// be understood stays where it is.
 func tidy(root, section *configobj.Section) error {
 	at := placesOf(root, section)
 	for _, key := range knownKeys {
@@ -112,8 +117,9 @@ func tidy(root, section *configobj.Section) error {
 	return straighten(section)
 }
 
-// dropNone takes away the settings that are None and that certbot does not read as unset: today's wants a list, a number or
-// a truth value there (certbot/_internal/renewal.py, _restore_int and its kin). Of http01_port it knows better.
+// dropNone takes away the settings that are None and that certbot does not read as unset: today's
+// wants a list, a number or a truth value there (certbot/_internal/renewal.py, _restore_int and its
+// kin). Of http01_port it knows better.
 func dropNone(section *configobj.Section) {
 	var p Params
 	keys := []string{"pref_challs", "webroot_path", "rsa_key_size"}
@@ -256,7 +262,8 @@ func applyInterval(root *configobj.Section, current, p Params) error {
 
 // keepOnly deletes what the Params do not give.
 func keepOnly(section *configobj.Section, p Params) {
-	given := map[string]bool{"webroot_path": len(p.WebrootPath) > 0, "webroot_map": len(p.WebrootMap) > 0, "pref_challs": len(p.Challenges) > 0}
+	given := map[string]bool{"webroot_path": len(p.WebrootPath) > 0,
+		"webroot_map": len(p.WebrootMap) > 0, "pref_challs": len(p.Challenges) > 0}
 	for _, t := range p.texts() {
 		given[t.key] = *t.field != ""
 	}

@@ -16,6 +16,9 @@ import (
 	"orderly/failure"
 )
 
+// An archive keeps each version that was ever issued under a number; what is in place is a link to
+// one of them. Nothing in it is written twice.
+
 // keptVersions is how many versions before the current one stay in an archive (certbot ≥ 2.3, storage.py truncate).
 const keptVersions = 5
 

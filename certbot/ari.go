@@ -6,8 +6,11 @@ import (
 	"orderly/certbot/configobj"
 )
 
-// ariSection and ariKey are where certbot ≥ 5 notes when the CA may be asked for renewal information again, in the
-// host's local time without a zone (renewal.py).
+// certbot notes in the renewal file when a CA wants to be asked again. The note is kept, so that
+// either program asks as often as the CA wishes.
+
+// ariSection and ariKey are where certbot ≥ 5 notes when the CA may be asked for renewal
+// information again, in the host's local time without a zone (renewal.py).
 const (
 	ariSection = "acme_renewal_info"
 	ariKey     = "ari_retry_after"

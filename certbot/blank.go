@@ -13,6 +13,10 @@ import (
 	"orderly/failure"
 )
 
+// certbot, killed while it writes, leaves an empty renewal file; a power failure, one of zeros.
+// Behind either may stand a whole lineage, which must not be lost, or nothing at all, which must
+// not keep the name.
+
 // ErrBlank is in the chain of the error for a renewal file without content. certbot makes the file empty before it writes
 // the lineage, and never looks back: killed in between, it complains of the file for ever. Here such a file counts as
 // absent where a name for a new lineage is looked for, and the new lineage takes its place.

@@ -15,9 +15,14 @@ import (
 	"orderly/outside"
 )
 
+// What a certificate says of itself, read as far as it is well formed: what is in use in the field
+// is not always.
+
 // Certificate is what is to be known of a lineage's current certificate.
 type Certificate struct {
-	Names     []string // the common name first if it is a name, then the other names, as certbot lists them; or outside.Odd
+	// the common name first if it is a name, then the other names, as certbot lists them; or
+	// outside.Odd
+	Names     []string
 	NotBefore time.Time
 	NotAfter  time.Time
 	Serial    string       // lower-case hexadecimal without leading zeros
@@ -50,8 +55,9 @@ func ParseCertificate(text []byte) (*Certificate, error) {
 	return c, nil
 }
 
-// names are those that the certificate is for. A common name may be anything ("Our web server"): one that is no name is left
-// out where there are others. What else is none stays, marked, since a certificate without it would be another one.
+// names are those that the certificate is for. A common name may be anything ("Our web server"):
+// one that is no name is left out where there are others. What else is none stays, marked, since a
+// certificate without it would be another one.
 func names(leaf *x509.Certificate) []string {
 	var all []string
 	if _, ok := outside.Name(leaf.Subject.CommonName); ok || len(leaf.DNSNames)+len(leaf.IPAddresses) == 0 && leaf.Subject.CommonName != "" {
@@ -68,7 +74,8 @@ func names(leaf *x509.Certificate) []string {
 	return all
 }
 
-// shown is a name as the certificate has it, its letters as they are; one in Unicode as it is ordered; anything else marked.
+// shown is a name as the certificate has it, its letters as they are; one in Unicode as it is
+// ordered; anything else marked.
 func shown(arrived string) string {
 	name, ok := outside.Name(arrived)
 	switch {
@@ -111,8 +118,8 @@ type Material struct {
 // version is the content of the four files of a version, by kind.
 type version map[string][]byte
 
-// version checks that certificate and key belong together and cuts the material into certbot's four files, each
-// certificate written anew as certbot does.
+// version checks that certificate and key belong together and cuts the material into certbot's four
+// files, each certificate written anew as certbot does.
 func (m Material) version() (version, error) {
 	if err := matches(m.Chain, m.Key); err != nil {
 		return nil, err
@@ -126,7 +133,8 @@ func (m Material) version() (version, error) {
 		rest.Write(encodeCertificate(c))
 	}
 	cert := encodeCertificate(chain[0])
-	return version{"cert": cert, "privkey": m.Key, "chain": rest.Bytes(), "fullchain": slices.Concat(cert, rest.Bytes())}, nil
+	return version{"cert": cert, "privkey": m.Key, "chain": rest.Bytes(),
+		"fullchain": slices.Concat(cert, rest.Bytes())}, nil
 }
 
 // keyType is the value of key_type that fits the certificate.
@@ -163,7 +171,8 @@ func fits(leaf *x509.Certificate, key []byte) error {
 	return nil
 }
 
-// matches is the function of this name for the PEM text that c was read from, most likely, which is then not parsed again.
+// matches is the function of this name for the PEM text that c was read from, most likely, which is
+// then not parsed again.
 func (c *Certificate) matches(text, key []byte) error {
 	block, _ := pem.Decode(text)
 	if block == nil || !bytes.Equal(block.Bytes, c.Leaf.Raw) {

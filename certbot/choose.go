@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// Where links are broken, or lead to less than there is, one version is to be chosen. Servers read
+// what comes of it, so that a good pair gives way to a better one only.
+
 // now is the moment at which certificates are to be valid.
 func (s *Store) now() time.Time {
 	if s.Now == nil {
@@ -21,9 +24,10 @@ func (s *Store) now() time.Time {
 	return s.Now()
 }
 
-// read returns the certificate of a version that links may lead to: all four files are there and belong together, and the
-// first certificate of the chain has signed it. A version that a killed certbot wrote half may have four files and yet be no
-// good, and one that somebody made with openssl has no issuer.
+// read returns the certificate of a version that links may lead to: all four files are there and
+// belong together, and the first certificate of the chain has signed it. A version that a killed
+// certbot wrote half may have four files and yet be no good, and one that somebody made with
+// openssl has no issuer.
 func (a archive) read(number int) (*Certificate, error) {
 	v := map[string][]byte{}
 	for _, kind := range kinds {
@@ -45,7 +49,8 @@ func (a archive) read(number int) (*Certificate, error) {
 	}
 	issuers, err := parseChain(v["chain"])
 	if err == nil {
-		err = issuers[0].CheckSignature(c.Leaf.SignatureAlgorithm, c.Leaf.RawTBSCertificate, c.Leaf.Signature)
+		err = issuers[0].CheckSignature(c.Leaf.SignatureAlgorithm, c.Leaf.RawTBSCertificate,
+			c.Leaf.Signature)
 	}
 	switch {
 	case err != nil:
@@ -62,8 +67,8 @@ func (a archive) good(number int) bool {
 	return err == nil
 }
 
-// succeeds returns nil if a good pair may take the place of another good one that servers use: anything less would be a step
-// back that nobody asked for.
+// succeeds returns nil if a good pair may take the place of another good one that servers use:
+// anything less would be a step back that nobody asked for.
 func (c *Certificate) succeeds(former *Certificate, now time.Time) error {
 	switch {
 	case !slices.Equal(sorted(c.Names), sorted(former.Names)):
@@ -78,7 +83,8 @@ func (c *Certificate) succeeds(former *Certificate, now time.Time) error {
 	return nil
 }
 
-// inOrder returns the version to which all four links lead and which is a good pair; 0 if that cannot be said.
+// inOrder returns the version to which all four links lead and which is a good pair; 0 if that
+// cannot be said.
 func (r *Renewal) inOrder(a archive) (int, *Certificate) {
 	state, err := r.linkState()
 	if err != nil {
@@ -109,9 +115,10 @@ func (r *Renewal) current() (*Certificate, error) {
 	return ParseCertificate(text)
 }
 
-// advance leads links that are in order to a newer version if there is one that may take its place. What may not is left
-// alone, and said.
-func (s *Store) advance(r *Renewal, a archive, number int, current *Certificate) (note string, err error) {
+// advance leads links that are in order to a newer version if there is one that may take its place.
+// What may not is left alone, and said.
+func (s *Store) advance(r *Renewal, a archive, number int,
+	current *Certificate) (note string, err error) {
 	found, err := a.versions()
 	if err != nil {
 		return "", err
@@ -155,9 +162,9 @@ func (a archive) candidates() ([]candidate, error) {
 	return all, nil
 }
 
-// ownNames are the names of a lineage whose links are not in order: what is left of the linked certificate tells, else the
-// document roots, else the version that a link was meant to lead to or the one before it. A certificate outside the archive
-// does not count, it is somebody else's.
+// ownNames are the names of a lineage whose links are not in order: what is left of the linked
+// certificate tells, else the document roots, else the version that a link was meant to lead to or
+// the one before it. A certificate outside the archive does not count, it is somebody else's.
 func (r *Renewal) ownNames(a archive, all []candidate) []string {
 	for _, path := range []string{r.Cert, r.FullChain} {
 		c, err := (&Renewal{Cert: path}).current()
@@ -198,8 +205,9 @@ func leadsInto(link, dir string) bool {
 	return err == nil && sameFile(filepath.Dir(absolute(filepath.Dir(link), text)), dir)
 }
 
-// best picks the version for links that are not in order: with the lineage's names, valid now, the one that ends last. Where
-// nothing else lets the lineage be read, an expired one will do, so that it can be renewed. 0 if there is none.
+// best picks the version for links that are not in order: with the lineage's names, valid now, the
+// one that ends last. Where nothing else lets the lineage be read, an expired one will do, so that
+// it can be renewed. 0 if there is none.
 func (s *Store) best(r *Renewal, a archive, readable bool) (candidate, error) {
 	all, err := a.candidates()
 	if err != nil {
@@ -207,7 +215,8 @@ func (s *Store) best(r *Renewal, a archive, readable bool) (candidate, error) {
 	}
 	names, now := sorted(r.ownNames(a, all)), s.now()
 	all = slices.DeleteFunc(all, func(c candidate) bool {
-		return !slices.Equal(sorted(c.Names), names) || now.Before(c.NotBefore) || (readable && !now.Before(c.NotAfter))
+		return !slices.Equal(sorted(c.Names), names) || now.Before(c.NotBefore) ||
+			(readable && !now.Before(c.NotAfter))
 	})
 	if len(all) == 0 {
 		return candidate{}, nil
@@ -217,7 +226,8 @@ func (s *Store) best(r *Renewal, a archive, readable bool) (candidate, error) {
 	}), nil
 }
 
-// inUse returns the certificate of a pair that servers can use although the links are not in order; nil if there is none.
+// inUse returns the certificate of a pair that servers can use although the links are not in order;
+// nil if there is none.
 func (r *Renewal) inUse(linkErr error) *Certificate {
 	if linkErr != nil || r.pair() != nil {
 		return nil
@@ -229,8 +239,9 @@ func (r *Renewal) inUse(linkErr error) *Certificate {
 	return c
 }
 
-// reconnect makes links that are not in order lead to the best version. A pair that is good all the same, since somebody leads
-// the links to another place, gives way only to one that may take its place, or where it has other names than the lineage.
+// reconnect makes links that are not in order lead to the best version. A pair that is good all the
+// same, since somebody leads the links to another place, gives way only to one that may take its
+// place, or where it has other names than the lineage.
 func (s *Store) reconnect(r *Renewal, a archive) (note string, err error) {
 	_, linkErr := r.linkState()
 	readable := s.readable(r, linkErr)

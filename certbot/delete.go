@@ -11,7 +11,11 @@ import (
 	"orderly/failure"
 )
 
-// Deletable returns the error with which Delete would refuse a lineage before it removes anything of it.
+// What is deleted is gone. So it is found out first whether anything else uses the same files, and
+// the renewal file, by which a killed deletion is found again, goes last.
+
+// Deletable returns the error with which Delete would refuse a lineage before it removes anything
+// of it.
 func (s *Store) Deletable(name string) error {
 	_, err := s.deletable(name)
 	return err
@@ -34,14 +38,15 @@ func (s *Store) deletable(name string) (*Renewal, error) {
 	return r, s.notShared(r)
 }
 
-// Delete removes a lineage as certbot's delete does: the four links, live/NAME with its README if nothing else is left in
-// it, the archive, the renewal file. The renewal file goes last (first in certbot), so that Delete, called again, ends what
-// a kill cut short; certbot leaves directories that block the name. A renewal file that does not parse, or is blank, stands
-// for the usual places.
+// Delete removes a lineage as certbot's delete does: the four links, live/NAME with its README if
+// nothing else is left in it, the archive, the renewal file. The renewal file goes last (first in
+// certbot), so that Delete, called again, ends what a kill cut short; certbot leaves directories
+// that block the name. A renewal file that does not parse, or is blank, stands for the usual
+// places.
 //
-// Nothing is removed, with an error of class Config, if there is no renewal file (in certbot's words), and with one of class
-// LineageBroken if another lineage uses the same files. Of an archive in an unusual place only a lineage's own files go. The
-// caller holds the lineage's lock.
+// Nothing is removed, with an error of class Config, if there is no renewal file (in certbot's
+// words), and with one of class LineageBroken if another lineage uses the same files. Of an archive
+// in an unusual place only a lineage's own files go. The caller holds the lineage's lock.
 func (s *Store) Delete(name string) error {
 	conf := s.Dirs.Renewal(name)
 	r, err := s.deletable(name)
@@ -60,8 +65,8 @@ func (s *Store) Delete(name string) error {
 	return nil
 }
 
-// notShared returns an error if another renewal file names files of this lineage. Copied renewal files do; certbot would
-// delete the certificate of both.
+// notShared returns an error if another renewal file names files of this lineage. Copied renewal
+// files do; certbot would delete the certificate of both.
 func (s *Store) notShared(r *Renewal) error {
 	names, err := s.confNames()
 	if err != nil {
@@ -114,7 +119,8 @@ func (s *Store) deleteLive(r *Renewal) error {
 	return s.removeEmpty(dir)
 }
 
-// deleteLink removes one of the four. A file that is no link goes only where links are kept: a renewal file can name any.
+// deleteLink removes one of the four. A file that is no link goes only where links are kept: a
+// renewal file can name any.
 func (s *Store) deleteLink(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -172,11 +178,13 @@ func (s *Store) remove(path string) error {
 	return err
 }
 
-// removeEmpty removes a directory, or a link in its place, if nothing is in it; somebody's own files keep it.
+// removeEmpty removes a directory, or a link in its place, if nothing is in it; somebody's own
+// files keep it.
 func (s *Store) removeEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Lstat(dir); err == nil { // a link that leads nowhere would block the name for ever
+		// a link that leads nowhere would block the name for ever
+		if _, err := os.Lstat(dir); err == nil {
 			return s.remove(dir)
 		}
 	}

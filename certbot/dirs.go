@@ -1,10 +1,12 @@
-// Package certbot keeps certificates, renewal settings and accounts on disk exactly where and how certbot keeps them
-// (2.1 to 5.x), so that either program can continue the other's work. It must never let live/NAME hold a certificate
-// and a key that do not belong together, never replace a good pair by a half-written one, never drop a setting or a
-// comment it does not know, and never talk to a CA.
+// Package certbot keeps certificates, renewal settings and accounts on disk exactly where and how
+// certbot keeps them (2.1 to 5.x), so that either program can continue the other's work. It must
+// never let live/NAME hold a certificate and a key that do not belong together, never replace a
+// good pair by a half-written one, never drop a setting or a comment it does not know, and never
+// talk to a CA.
 //
-// Whoever changes a lineage holds that lineage's lock, and a shared lock on Dirs.CertbotLock against certbot itself.
-// Every change can be cut short at any instruction and made again with the same arguments.
+// Whoever changes a lineage holds that lineage's lock, and a shared lock on Dirs.CertbotLock
+// against certbot itself. Every change can be cut short at any instruction and made again with the
+// same arguments.
 package certbot
 
 import (
@@ -23,7 +25,8 @@ type Dirs struct{ Config, Work, Logs string }
 
 // DefaultDirs returns certbot's defaults (certbot/compat/misc.py).
 func DefaultDirs() Dirs {
-	return Dirs{Config: "/etc/letsencrypt", Work: "/var/lib/letsencrypt", Logs: "/var/log/letsencrypt"}
+	return Dirs{Config: "/etc/letsencrypt", Work: "/var/lib/letsencrypt",
+		Logs: "/var/log/letsencrypt"}
 }
 
 // Abs returns the directories with absolute paths: renewal files hold no others.
@@ -38,8 +41,9 @@ func (d Dirs) Abs() (Dirs, error) {
 	return d, nil
 }
 
-// Prepare makes what is missing of the three directories and of renewal-hooks/{pre,deploy,post}, with certbot's modes,
-// and checks that they can be written. Modes of what exists are left alone. The error is of class Config.
+// Prepare makes what is missing of the three directories and of renewal-hooks/{pre,deploy,post},
+// with certbot's modes, and checks that they can be written. Modes of what exists are left alone.
+// The error is of class Config.
 func (d Dirs) Prepare() error {
 	for _, dir := range []struct {
 		path string
@@ -65,7 +69,8 @@ func (d Dirs) Prepare() error {
 	return nil
 }
 
-// PrepareLedger makes the ledger's directory. What is in it is durable only if the directory's own name is.
+// PrepareLedger makes the ledger's directory. What is in it is durable only if the directory's own
+// name is.
 func (d Dirs) PrepareLedger() error {
 	dir := filepath.Join(d.Config, "orderly")
 	if err := makeDirs(dir, 0o700); err != nil {
@@ -92,8 +97,8 @@ func (d Dirs) Renewal(name string) string {
 	return filepath.Join(d.Config, "renewal", name+".conf")
 }
 
-// Hooks lists the directory hooks of a kind ("pre", "deploy" or "post") as certbot finds them: executable files whose
-// names do not end in "~", sorted by path. A missing directory has none.
+// Hooks lists the directory hooks of a kind ("pre", "deploy" or "post") as certbot finds them:
+// executable files whose names do not end in "~", sorted by path. A missing directory has none.
 func (d Dirs) Hooks(kind string) ([]string, error) {
 	entries, err := os.ReadDir(d.hooks(kind))
 	if errors.Is(err, os.ErrNotExist) {

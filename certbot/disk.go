@@ -11,8 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aside is what the names of unfinished files and directories end with; they begin with a dot. certbot's patterns match
-// neither, and no lineage may be called so. The names are fixed, so that whoever comes after a killed run finds them.
+// Each change on disk goes through here: one step, named, so that a test can kill the program
+// before and after it.
+
+// aside is what the names of unfinished files and directories end with; they begin with a dot.
+// certbot's patterns match neither, and no lineage may be called so. The names are fixed, so that
+// whoever comes after a killed run finds them.
 const aside = ".orderly-new"
 
 func asideOf(path string) string {
@@ -23,21 +27,24 @@ func asideOf(path string) string {
 type Store struct {
 	Dirs Dirs
 
-	// Trace, if set, is called with "before STEP" and "after STEP" around each change on disk. Tests kill the program
-	// in it, at every step in turn.
+	// Trace, if set, is called with "before STEP" and "after STEP" around each change on disk.
+	// Tests kill the program in it, at every step in turn.
 	Trace func(step string)
 
 	// Now is the clock by which a certificate is valid; nil is the host's.
 	Now func() time.Time
 
-	ended func() error // asked before each lineage of many is looked at; nil: no search is broken off; see Within
+	// asked before each lineage of many is looked at; nil: no search is broken off; see Within
+	ended func() error
 
-	exchange func(a, b string) error // swaps two directories in one instant; replaced in tests of the way without it
+	// swaps two directories in one instant; replaced in tests of the way without it
+	exchange func(a, b string) error
 }
 
-// Within returns the same disk for one who stops looking when ctx ends: a host has twenty thousand lineages, and a run that
-// was told to end must not look at the rest of them. What a search returns then is not all there is, so that its caller asks
-// ctx before it believes that something is missing.
+// Within returns the same disk for one who stops looking when ctx ends: a host has twenty thousand
+// lineages, and a run that was told to end must not look at the rest of them. What a search returns
+// then is not all there is, so that its caller asks ctx before it believes that something is
+// missing.
 func (s *Store) Within(ctx context.Context) *Store {
 	bound := *s
 	bound.ended = ctx.Err
@@ -73,7 +80,8 @@ type newFile struct {
 	last func(*os.File) error // changes owner and mode before the file gets its name; may be nil
 }
 
-// write puts the file in its place, synced, through a temporary one beside it. The directory is not synced.
+// write puts the file in its place, synced, through a temporary one beside it. The directory is not
+// synced.
 func (s *Store) write(f newFile) error {
 	step := "write " + filepath.Base(f.path)
 	if err := s.do(step+" aside", f.writeAside); err != nil {
@@ -136,8 +144,8 @@ func makeDirs(path string, mode fs.FileMode) error {
 	return syncDir(parent)
 }
 
-// moveDir renames a directory onto a path that does not exist or is an empty directory, and makes it durable. os.Rename
-// refuses the latter.
+// moveDir renames a directory onto a path that does not exist or is an empty directory, and makes
+// it durable. os.Rename refuses the latter.
 func moveDir(from, to string) error {
 	if err := unix.Rename(from, to); err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}

@@ -11,6 +11,9 @@ import (
 	"orderly/failure"
 )
 
+// Lineages are looked for by name, by names and by path. A host has twenty thousand of them, some
+// broken: one that cannot be read hides no other.
+
 // All opens every lineage. Those that cannot be opened are told in the errors, in the order of their names; one bad
 // file never hides the others.
 func (s *Store) All() ([]*Lineage, []error) { return s.each(s.Open) }

@@ -9,6 +9,9 @@ import (
 	"orderly/failure"
 )
 
+// A certificate is put in place in steps of which each may be the last. After any of them servers
+// find a matching pair, and the next run finds the rest.
+
 // Installed says where a certificate is.
 type Installed struct {
 	Name       string
@@ -19,14 +22,16 @@ type Installed struct {
 	Superseded bool     // a later certificate was put in place since, and stays
 }
 
-// Install puts a certificate and its key in place, as a new lineage or as the successor in one, with the settings for
-// its renewal. Cut short at any instruction and called again with the same material, it ends in the same good state;
-// called once more after that, it changes nothing. live/NAME holds a matching pair at every instant (where neither
-// directories can be exchanged nor that can be avoided, as on FreeBSD, all but the instants between four renames, which
-// certbot and Repair can undo). An existing archive or live directory without a renewal file is an error of class
-// LineageTaken; with a blank one, what a killed certbot left there is taken over. Settings in the renewal file that cannot
-// be used, and links that are broken, do not keep a certificate that is paid for from its place. Material that does not belong together of class Internal; a disk that cannot be written of class
-// Config. The caller holds the lineage's lock.
+// Install puts a certificate and its key in place, as a new lineage or as the successor in one,
+// with the settings for its renewal. Cut short at any instruction and called again with the same
+// material, it ends in the same good state; called once more after that, it changes nothing.
+// live/NAME holds a matching pair at every instant (where neither directories can be exchanged nor
+// that can be avoided, as on FreeBSD, all but the instants between four renames, which certbot and
+// Repair can undo). An existing archive or live directory without a renewal file is an error of
+// class LineageTaken; with a blank one, what a killed certbot left there is taken over. Settings in
+// the renewal file that cannot be used, and links that are broken, do not keep a certificate that
+// is paid for from its place. Material that does not belong together of class Internal; a disk that
+// cannot be written of class Config. The caller holds the lineage's lock.
 func (s *Store) Install(name string, m Material, p Params) (Installed, error) {
 	if err := checkName(name); err != nil {
 		return Installed{}, err
@@ -60,8 +65,8 @@ func (s *Store) Install(name string, m Material, p Params) (Installed, error) {
 	return done, err
 }
 
-// installFirst makes a lineage: archive, live, renewal file. In this order nothing points to what is not there, and no
-// program takes the lineage for one before it is whole.
+// installFirst makes a lineage: archive, live, renewal file. In this order nothing points to what
+// is not there, and no program takes the lineage for one before it is whole.
 func (s *Store) installFirst(name string, v version, p Params) (Installed, error) {
 	r, err := s.newRenewal(name)
 	if err != nil {
@@ -96,14 +101,16 @@ func (s *Store) makeTops() error {
 		return nil
 	}
 	// Not through a file aside: other lineages, under other locks, may be doing the same now.
-	err := s.do("write top README", func() error { return writeSynced(path, readme("[cert name]/"), 0o666, nil) })
+	err := s.do("write top README",
+		func() error { return writeSynced(path, readme("[cert name]/"), 0o666, nil) })
 	if errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	return err
 }
 
-// firstArchive makes an archive directory with version 1, aside, and gives it its name when it is durable.
+// firstArchive makes an archive directory with version 1, aside, and gives it its name when it is
+// durable.
 func (s *Store) firstArchive(a archive, v version) error {
 	taken, err := occupied(a.dir)
 	if err != nil {
@@ -122,7 +129,8 @@ func (s *Store) firstArchive(a archive, v version) error {
 			mode = 0o600
 		}
 		path := unfinished.path(kind, 1)
-		err := s.do("write first "+kind, func() error { return writeSynced(path, v[kind], mode, nil) })
+		err := s.do("write first "+kind,
+			func() error { return writeSynced(path, v[kind], mode, nil) })
 		if err != nil {
 			return err
 		}
@@ -133,7 +141,8 @@ func (s *Store) firstArchive(a archive, v version) error {
 	return s.do("name archive", func() error { return moveDir(unfinished.dir, a.dir) })
 }
 
-// isOnly returns nil if the archive holds v as version 1 and nothing else: then a killed Install left it.
+// isOnly returns nil if the archive holds v as version 1 and nothing else: then a killed Install
+// left it.
 func (a archive) isOnly(v version) error {
 	entries, err := os.ReadDir(a.dir)
 	if err != nil || len(entries) != len(kinds) || len(a.missing(1)) != 0 || !a.holds(v, 1, kinds[:]) {
@@ -187,7 +196,8 @@ func (s *Store) firstLive(r *Renewal, number int) error {
 	return s.do("name live", func() error { return moveDir(unfinished, dir) })
 }
 
-// leadsTo returns nil if the live directory's links lead to that version in the archive: then a killed Install left it.
+// leadsTo returns nil if the live directory's links lead to that version in the archive: then a
+// killed Install left it.
 func (r *Renewal) leadsTo(a archive, number int, dir string) error {
 	for _, l := range r.links() {
 		if !sameFile(*l.path, a.path(l.kind, number)) {
@@ -203,9 +213,9 @@ func sameFile(a, b string) bool {
 	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
-// installOver makes a lineage of a blank renewal file and of what a killed certbot left for it: nothing, empty
-// directories, links that lead nowhere, or a whole version that only the settings are missing for. The certificate becomes
-// the next version; nothing that is there goes.
+// installOver makes a lineage of a blank renewal file and of what a killed certbot left for it:
+// nothing, empty directories, links that lead nowhere, or a whole version that only the settings
+// are missing for. The certificate becomes the next version; nothing that is there goes.
 func (s *Store) installOver(name string, v version, p Params) (Installed, error) {
 	if err := s.adoptable(name); err != nil {
 		return Installed{}, err
@@ -266,8 +276,8 @@ func (s *Store) connect(r *Renewal, a archive, number int) error {
 	return s.relink(r, a, number)
 }
 
-// installSuccessor adds a version to a lineage: archive, renewal file, links. This is certbot's order; whoever finds it
-// cut short, certbot or Repair, can finish it from the archive alone.
+// installSuccessor adds a version to a lineage: archive, renewal file, links. This is certbot's
+// order; whoever finds it cut short, certbot or Repair, can finish it from the archive alone.
 func (s *Store) installSuccessor(name string, v version, p Params) (Installed, error) {
 	r, err := s.lookRenewal(s.Dirs.Renewal(name))
 	if err != nil {
@@ -302,8 +312,8 @@ func (s *Store) installSuccessor(name string, v version, p Params) (Installed, e
 	return done, nil
 }
 
-// mended returns where the links lead. Where they are broken in a way that new ones lose nothing, it makes what a new
-// version needs, and they are made when that is there.
+// mended returns where the links lead. Where they are broken in a way that new ones lose nothing,
+// it makes what a new version needs, and they are made when that is there.
 func (s *Store) mended(r *Renewal, a archive) (map[string]target, error) {
 	state, err := r.linkState()
 	if err == nil {

@@ -11,15 +11,18 @@ import (
 	"orderly/failure"
 )
 
+// Renewal files say when to renew in words, as Python's parsedatetime takes them.
+
 // intervalPart matches one part of an interval: "30 days", "a week", "twenty-one days", "1.5h".
 var intervalPart = regexp.MustCompile(`^(?:(\d{1,6})(?:\.(\d{1,6}))?|([a-z]+(?:-[a-z]+)?)\s)\s*([a-z]+)\s*`)
 
-// AddInterval returns t plus an interval as renewal files write it in renew_before_expiry: a sequence such as "30 days",
-// "three weeks" or "6 months, 1 week and 12 hours"; a bare number is days (certbot's add_time_interval, of whose English,
-// parsedatetime's, this is the part that means a length of time). What certbot does not understand it takes for nought;
-// here that is an error.
+// AddInterval returns t plus an interval as renewal files write it in renew_before_expiry: a
+// sequence such as "30 days", "three weeks" or "6 months, 1 week and 12 hours"; a bare number is
+// days (certbot's add_time_interval, of whose English, parsedatetime's, this is the part that means
+// a length of time). What certbot does not understand it takes for nought; here that is an error.
 func AddInterval(t time.Time, interval string) (time.Time, error) {
-	bad := fmt.Errorf("%q is no interval such as \"30 days\" or \"3 weeks\"", failure.Clean(interval))
+	bad := fmt.Errorf("%q is no interval such as \"30 days\" or \"3 weeks\"",
+		failure.Clean(interval))
 	rest := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(strings.ToLower(interval)), "."))
 	if rest != "" && strings.Trim(rest, "0123456789") == "" {
 		rest += " days"
@@ -34,7 +37,8 @@ func AddInterval(t time.Time, interval string) (time.Time, error) {
 		if t, ok = addPart(t, m); !ok {
 			return t, bad
 		}
-		rest = strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(rest[len(m[0]):], ", "), "and "), " ")
+		rest = strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(rest[len(m[0]):], ", "),
+			"and "), " ")
 	}
 	return t, nil
 }
@@ -51,7 +55,8 @@ func addPart(t time.Time, m []string) (time.Time, bool) {
 		ok = err == nil && n <= 100_000
 	}
 	length, month := unitLength(unit)
-	ok = ok && (length == 0 || int64(n) <= math.MaxInt64/int64(length)) // 99,999 weeks would be less than nothing
+	// 99,999 weeks would be less than nothing
+	ok = ok && (length == 0 || int64(n) <= math.MaxInt64/int64(length))
 	switch {
 	case !ok || (length == 0 && month == 0), month > 0 && fraction != "":
 		return t, false
@@ -125,8 +130,9 @@ func smallNumber(word string) (int, bool) {
 	return 0, false
 }
 
-// leastRest is the part of a lifetime that must pass before a certificate may be due, whatever renew_before_expiry says: one
-// twentieth. CAs date certificates back, and with less a new one would be due at once, and ordered anew by every run.
+// leastRest is the part of a lifetime that must pass before a certificate may be due, whatever
+// renew_before_expiry says: one twentieth. CAs date certificates back, and with less a new one
+// would be due at once, and ordered anew by every run.
 const leastRest = 20
 
 // suits tells whether an interval of renew_before_expiry can be kept for a certificate.
@@ -140,7 +146,8 @@ func suits(interval string, c *Certificate) error {
 	case before <= 0:
 		return fmt.Errorf("it leaves no time before the certificate expires")
 	case before > life-life/leastRest:
-		return fmt.Errorf("the certificate lives only %s, and would be due as soon as it is there", lifeText(life))
+		return fmt.Errorf("the certificate lives only %s, and would be due as soon as it is there",
+			lifeText(life))
 	}
 	return nil
 }
@@ -152,8 +159,8 @@ func lifeText(life time.Duration) string {
 	return life.Round(time.Second).String()
 }
 
-// dueNote drops an interval that does not suit the certificate, so that the rule for files that say nothing holds, and notes
-// it.
+// dueNote drops an interval that does not suit the certificate, so that the rule for files that say
+// nothing holds, and notes it.
 func (r *Renewal) dueNote(c *Certificate) {
 	interval := r.Params.RenewBeforeExpiry
 	if interval == "" {
@@ -162,7 +169,8 @@ func (r *Renewal) dueNote(c *Certificate) {
 	if err := suits(interval, c); err != nil {
 		r.Params.RenewBeforeExpiry = ""
 		in := &reader{path: r.Path}
-		in.note(r.file.Root(), "renew_before_expiry", "renew_before_expiry = %s has no effect: %v", failure.Clean(interval), err)
+		in.note(r.file.Root(), "renew_before_expiry", "renew_before_expiry = %s has no effect: %v",
+			failure.Clean(interval), err)
 		in.notes[0].Due = true
 		r.Notes = append(r.Notes, in.notes...)
 	}

@@ -18,7 +18,10 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// accountID is certbot's: the MD5 of the public key's PEM text. It names a directory and protects nothing.
+// certbot keeps account keys as JWK. They are read from, and written to, that form.
+
+// accountID is certbot's: the MD5 of the public key's PEM text. It names a directory and protects
+// nothing.
 func accountID(key crypto.Signer) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
@@ -73,9 +76,10 @@ func formatJWK(key crypto.Signer) ([]byte, error) {
 			return nil, fmt.Errorf("an RSA key of %d primes cannot be written", len(key.Primes))
 		}
 		key.Precompute()
-		return pythonJSON(number("n", key.N), number("e", big.NewInt(int64(key.E))), number("d", key.D),
-			number("p", key.Primes[0]), number("q", key.Primes[1]), number("dp", key.Precomputed.Dp),
-			number("dq", key.Precomputed.Dq), number("qi", key.Precomputed.Qinv), pair{"kty", `"RSA"`}), nil
+		return pythonJSON(number("n", key.N), number("e", big.NewInt(int64(key.E))),
+			number("d", key.D), number("p", key.Primes[0]), number("q", key.Primes[1]),
+			number("dp", key.Precomputed.Dp), number("dq", key.Precomputed.Dq),
+			number("qi", key.Precomputed.Qinv), pair{"kty", `"RSA"`}), nil
 	}
 	return nil, fmt.Errorf("a key of type %T cannot be written", key)
 }

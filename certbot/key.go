@@ -14,8 +14,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// keyFault says why the private key is of no use for a certificate; nil if it is good or cannot be judged. What is not
-// understood is left to its owner: a key that is encrypted, or a token's, would otherwise be replaced with every run.
+// Private keys come in several forms and kinds, of which each was once written by some version of
+// certbot.
+
+// keyFault says why the private key is of no use for a certificate; nil if it is good or cannot be
+// judged. What is not understood is left to its owner: a key that is encrypted, or a token's, would
+// otherwise be replaced with every run.
 func (r *Renewal) keyFault(leaf *x509.Certificate) error {
 	text, err := readFile(r.PrivKey)
 	switch {
@@ -63,8 +67,9 @@ func plain(block *pem.Block) bool {
 	return false
 }
 
-// holds tells, much faster than parsing it, that a private key is most likely a certificate's: keys hold their public half. A
-// survey does this for each of thousands. What it does not tell is looked at closely.
+// holds tells, much faster than parsing it, that a private key is most likely a certificate's: keys
+// hold their public half. A survey does this for each of thousands. What it does not tell is looked
+// at closely.
 func holds(text []byte, leaf *x509.Certificate) bool {
 	block := keyBlock(text)
 	if block == nil || !plain(block) {

@@ -13,8 +13,12 @@ import (
 	"orderly/failure"
 )
 
-// KeyChange is an account's change to another key, under way. Its record holds the new key from before the CA is asked
-// until the account's directory and every renewal file follow it: whoever lost it in between would have lost the account.
+// While an account's key is changed either key may count at the CA. Both are kept here from before
+// it is asked until the new one is in its place.
+
+// KeyChange is an account's change to another key, under way. Its record holds the new key from
+// before the CA is asked until the account's directory and every renewal file follow it: whoever
+// lost it in between would have lost the account.
 type KeyChange struct {
 	Server, URL string
 	From, To    string        // the account's id by its former and its new key
@@ -33,12 +37,14 @@ type changeRecord struct {
 	Key      json.RawMessage `json:"key"`
 }
 
-func (s *Store) keyChanges() string { return filepath.Join(s.Dirs.Config, "orderly", "key-changes") }
+func (s *Store) keyChanges() string {
+	return filepath.Join(s.Dirs.Config, "orderly", "key-changes")
+}
 
 func (s *Store) keyChange(from string) string { return filepath.Join(s.keyChanges(), from+".json") }
 
-// BeginKeyChange makes the new key for an account, for an algorithm, or returns the change that an earlier run began. It is
-// durable when it returns.
+// BeginKeyChange makes the new key for an account, for an algorithm, or returns the change that an
+// earlier run began. It is durable when it returns.
 func (s *Store) BeginKeyChange(a Account, algorithm string) (*KeyChange, error) {
 	changes, err := s.KeyChanges()
 	if err != nil {
@@ -92,7 +98,8 @@ func (s *Store) writeKeyRecord(c *KeyChange) error {
 	return syncDir(s.keyChanges())
 }
 
-// KeyChanges lists the changes that are not ended. None is what there is but for a moment, or after a killed run.
+// KeyChanges lists the changes that are not ended. None is what there is but for a moment, or after
+// a killed run.
 func (s *Store) KeyChanges() ([]*KeyChange, error) {
 	entries, err := os.ReadDir(s.keyChanges())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -125,11 +132,13 @@ func readKeyChange(path string) (*KeyChange, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &KeyChange{Server: r.Server, URL: r.URL, From: r.From, To: r.To, Key: key, Accepted: r.Accepted, Resumed: true}, nil
+	return &KeyChange{Server: r.Server, URL: r.URL, From: r.From, To: r.To, Key: key,
+		Accepted: r.Accepted, Resumed: true}, nil
 }
 
-// InstallKey puts the new key into the account's directory and names the directory after it. The key comes first: from then
-// on the account can be used again, also under its former id. Called again, it ends what was cut short.
+// InstallKey puts the new key into the account's directory and names the directory after it. The
+// key comes first: from then on the account can be used again, also under its former id. Called
+// again, it ends what was cut short.
 func (s *Store) InstallKey(c *KeyChange) (Account, error) {
 	path, err := serverPath(c.Server)
 	if err != nil {
@@ -175,8 +184,8 @@ func (s *Store) installKey(c *KeyChange, from, to string) error {
 	})
 }
 
-// EndKeyChange removes the record. It is called when everything follows the new key, or when it is certain that the CA was
-// never asked to take it.
+// EndKeyChange removes the record. It is called when everything follows the new key, or when it is
+// certain that the CA was never asked to take it.
 func (s *Store) EndKeyChange(c *KeyChange) error {
 	err := s.remove(s.keyChange(c.From))
 	if err == nil {

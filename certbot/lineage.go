@@ -14,23 +14,29 @@ import (
 	"orderly/outside"
 )
 
-// Lineage is a certificate with its predecessors and its settings: what certbot calls a certificate's name stands for.
+// A lineage is a renewal file, four links and what they lead to. It counts as one only where these
+// agree.
+
+// Lineage is a certificate with its predecessors and its settings: what certbot calls a
+// certificate's name stands for.
 type Lineage struct {
-	Name        string
-	Renewal     *Renewal
-	Version     int          // of the current certificate: N of archive/NAME/certN.pem; 0 if the link says something else
+	Name    string
+	Renewal *Renewal
+	// of the current certificate: N of archive/NAME/certN.pem; 0 if the link says something else
+	Version     int
 	Certificate *Certificate // the current one
-	// KeyLost says why the private key is of no use: it is gone, empty, or another certificate's. nil if it is good, or
-	// cannot be judged (who runs the command may not read it, or it is in a form that other programs understand). The
-	// certificate is then worth nothing, but its names and settings are all that a renewal needs.
+	// KeyLost says why the private key is of no use: it is gone, empty, or another certificate's.
+	// nil if it is good, or cannot be judged (who runs the command may not read it, or it is in a
+	// form that other programs understand). The certificate is then worth nothing, but its names
+	// and settings are all that a renewal needs.
 	KeyLost error
-	// Unsettled tells that a killed run left links half changed, or a version that no link leads to. Nothing is broken, but
-	// Repair may have something to do.
+	// Unsettled tells that a killed run left links half changed, or a version that no link leads
+	// to. Nothing is broken, but Repair may have something to do.
 	Unsettled bool
 }
 
-// Names lists the lineages that have a renewal file, sorted. An empty file that stands for nothing is none: see
-// ClearBlank.
+// Names lists the lineages that have a renewal file, sorted. An empty file that stands for nothing
+// is none: see ClearBlank.
 func (s *Store) Names() ([]string, error) {
 	names, err := s.confNames()
 	return slices.DeleteFunc(names, s.nothingBehind), err
@@ -59,8 +65,8 @@ func (s *Store) confNames() ([]string, error) {
 	return names, nil
 }
 
-// Open reads a lineage and checks its four links as certbot does. It changes nothing: see Repair. Errors are of class
-// RenewalFile or LineageBroken.
+// Open reads a lineage and checks its four links as certbot does. It changes nothing: see Repair.
+// Errors are of class RenewalFile or LineageBroken.
 func (s *Store) Open(name string) (*Lineage, error) { return s.usable(s.Look(name)) }
 
 func (s *Store) usable(l *Lineage, err error) (*Lineage, error) {
@@ -73,8 +79,9 @@ func (s *Store) usable(l *Lineage, err error) (*Lineage, error) {
 	return l, nil
 }
 
-// Look is Open for one who wants the certificate and not to renew it: settings that cannot be used are no error. certbot
-// lists, finds and replaces such lineages; whoever passed them over would make a NAME-0001 beside them.
+// Look is Open for one who wants the certificate and not to renew it: settings that cannot be used
+// are no error. certbot lists, finds and replaces such lineages; whoever passed them over would
+// make a NAME-0001 beside them.
 func (s *Store) Look(name string) (*Lineage, error) {
 	l, state, err := s.look(name)
 	if err != nil {
@@ -113,7 +120,8 @@ func (s *Store) look(name string) (*Lineage, map[string]target, error) {
 	return &Lineage{Name: name, Renewal: r, Version: state["cert"].version, Certificate: c}, state, nil
 }
 
-// withoutKey returns the links of a lineage whose key alone is lost; linkErr, or a better one, where more is wrong.
+// withoutKey returns the links of a lineage whose key alone is lost; linkErr, or a better one,
+// where more is wrong.
 func (s *Store) withoutKey(r *Renewal, linkErr error) (map[string]target, error) {
 	if old := r.movedFrom(s.Dirs); old != "" {
 		return nil, r.movedFailure(s.Dirs, old)
@@ -152,7 +160,8 @@ func (r *Renewal) unsettled(state map[string]target) bool {
 // strays tells whether a link leads out of the archive.
 func (r *Renewal) strays(state map[string]target) bool {
 	for _, l := range r.links() {
-		usual := filepath.Dir(absolute(filepath.Dir(*l.path), state[l.kind].text)) == filepath.Clean(r.ArchiveDir)
+		usual := filepath.Dir(absolute(filepath.Dir(*l.path),
+			state[l.kind].text)) == filepath.Clean(r.ArchiveDir)
 		if !usual && !leadsInto(*l.path, r.ArchiveDir) {
 			return true
 		}
@@ -160,8 +169,8 @@ func (r *Renewal) strays(state map[string]target) bool {
 	return false
 }
 
-// Usable returns nil if a renewal of the current names can be tried with the lineage's settings: see Renewal.Usable. A
-// private key that is to stay the same must be there.
+// Usable returns nil if a renewal of the current names can be tried with the lineage's settings:
+// see Renewal.Usable. A private key that is to stay the same must be there.
 func (l *Lineage) Usable() error {
 	if err := l.Orderable(); err != nil {
 		return err
@@ -172,7 +181,8 @@ func (l *Lineage) Usable() error {
 	return l.Renewal.Usable(l.Certificate.Names)
 }
 
-// Orderable says which name of the certificate no CA can be asked for; whoever made the certificate could write anything.
+// Orderable says which name of the certificate no CA can be asked for; whoever made the certificate
+// could write anything.
 func (l *Lineage) Orderable() error {
 	remedy := "Name what it is to be for: " + failure.Command("orderly", "certonly", "--cert-name", l.Name, "-d", "NAME") + "."
 	if len(l.Certificate.Names) == 0 {
@@ -196,10 +206,12 @@ func (l *Lineage) KeyNeeded() error {
 		"the private key of %s is to stay the same and is lost", l.Name)
 }
 
-// CheckPair tells whether the current certificate and key belong together; if not, the error is of class LineageBroken.
+// CheckPair tells whether the current certificate and key belong together; if not, the error is of
+// class LineageBroken.
 func (l *Lineage) CheckPair() error {
 	if err := l.Renewal.pair(); err != nil {
-		return broken(err, l.Name, "the pair %s and %s cannot be used", l.Renewal.FullChain, l.Renewal.PrivKey)
+		return broken(err, l.Name, "the pair %s and %s cannot be used", l.Renewal.FullChain,
+			l.Renewal.PrivKey)
 	}
 	return nil
 }
@@ -221,7 +233,8 @@ type target struct {
 	version int    // 0 if the name is not KINDn.pem
 }
 
-// archived tells kind and version of a file in archive/NAME apart: KINDn.pem, n of at most nine digits.
+// archived tells kind and version of a file in archive/NAME apart: KINDn.pem, n of at most nine
+// digits.
 func archived(base string) (kind string, version int, ok bool) {
 	stem, ok := strings.CutSuffix(base, ".pem")
 	kind = strings.TrimRight(stem, "0123456789")
@@ -245,8 +258,8 @@ func (r *Renewal) linksBut(kind string) (map[string]target, error) {
 	return r.linksOf(func(k string) bool { return k != kind })
 }
 
-// linkState reads the four links; one that is no link, or leads nowhere, is an error of class LineageBroken in certbot's
-// words.
+// linkState reads the four links; one that is no link, or leads nowhere, is an error of class
+// LineageBroken in certbot's words.
 func (r *Renewal) linkState() (map[string]target, error) {
 	return r.linksOf(func(string) bool { return true })
 }

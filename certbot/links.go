@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// Four links are one certificate to a server, which may read them at any moment. They are changed
+// at once where the system can, and otherwise so that certbot can undo the half of it.
+
 // errNoExchange means that live/NAME cannot be exchanged as a whole. Nothing was changed.
 var errNoExchange = errors.New("the directory cannot be exchanged")
 
@@ -20,9 +23,9 @@ func groupOf(info fs.FileInfo) int {
 	return -1
 }
 
-// linkText finds what a link in dir must say to lead to file. It keeps the form of the former link, since that leads
-// through whatever links the administrator put in the way; otherwise it is relative as certbot's are, and absolute where
-// that leads elsewhere.
+// linkText finds what a link in dir must say to lead to file. It keeps the form of the former link,
+// since that leads through whatever links the administrator put in the way; otherwise it is
+// relative as certbot's are, and absolute where that leads elsewhere.
 func linkText(dir, file, former string) (string, error) {
 	var candidates []string
 	if former != "" {
@@ -43,7 +46,8 @@ func linkText(dir, file, former string) (string, error) {
 	return "", fmt.Errorf("no link from %s leads to %s", dir, file)
 }
 
-// lead makes the four links of a lineage lead to a version that is complete and durable in the archive.
+// lead makes the four links of a lineage lead to a version that is complete and durable in the
+// archive.
 func (s *Store) lead(r *Renewal, a archive, number int) error {
 	texts := map[string]string{} // by path of the link
 	changed := false
@@ -69,8 +73,9 @@ func (s *Store) lead(r *Renewal, a archive, number int) error {
 	return err
 }
 
-// exchangeLinks builds a second live/NAME aside, with the new links and hard links of all else that is in the first, and
-// exchanges the two in one instant. errNoExchange is returned where that cannot be done without losing something.
+// exchangeLinks builds a second live/NAME aside, with the new links and hard links of all else that
+// is in the first, and exchanges the two in one instant. errNoExchange is returned where that
+// cannot be done without losing something.
 func (s *Store) exchangeLinks(r *Renewal, texts map[string]string) error {
 	dir := filepath.Dir(r.Cert)
 	entries, err := os.ReadDir(dir)
@@ -87,15 +92,18 @@ func (s *Store) exchangeLinks(r *Renewal, texts map[string]string) error {
 	}
 	unfinished := asideOf(dir)
 	if err := s.buildLive(dir, unfinished, texts); err != nil {
-		// Whatever stopped it (no hard links, foreign owner, no attributes), certbot's way may still be open.
-		return errors.Join(errNoExchange, s.do("remove unfinished", func() error { return os.RemoveAll(unfinished) }))
+		// Whatever stopped it (no hard links, foreign owner, no attributes), certbot's way may
+		// still be open.
+		return errors.Join(errNoExchange,
+			s.do("remove unfinished", func() error { return os.RemoveAll(unfinished) }))
 	}
 	exchange := s.exchange
 	if exchange == nil {
 		exchange = exchangeDirs
 	}
 	if err := s.do("exchange live", func() error { return exchange(unfinished, dir) }); err != nil {
-		return errors.Join(errNoExchange, s.do("remove unfinished", func() error { return os.RemoveAll(unfinished) }))
+		return errors.Join(errNoExchange,
+			s.do("remove unfinished", func() error { return os.RemoveAll(unfinished) }))
 	}
 	if err := s.do("sync live", func() error { return syncDir(filepath.Dir(dir)) }); err != nil {
 		return err
@@ -113,7 +121,8 @@ func together(r *Renewal, dir string) bool {
 	return true
 }
 
-// buildLive makes the directory that is to take live/NAME's place: same owner, group, mode and attributes.
+// buildLive makes the directory that is to take live/NAME's place: same owner, group, mode and
+// attributes.
 func (s *Store) buildLive(dir, unfinished string, texts map[string]string) error {
 	if err := s.freshDir(unfinished); err != nil {
 		return err
@@ -138,7 +147,8 @@ func (s *Store) buildLive(dir, unfinished string, texts map[string]string) error
 	return s.do("sync live aside", func() error { return syncDir(unfinished) })
 }
 
-// copyAttributes gives a directory owner, group, mode and extended attributes (access lists) of another.
+// copyAttributes gives a directory owner, group, mode and extended attributes (access lists) of
+// another.
 func copyAttributes(from, to string) error {
 	info, err := os.Stat(from)
 	if err != nil {
@@ -157,9 +167,10 @@ func copyAttributes(from, to string) error {
 	return os.Chmod(to, info.Mode()) // last: a change of owner clears set-group-ID
 }
 
-// clearAside removes what is left beside live/NAME after an exchange (or a build that was cut short), carrying over what
-// someone put into the former directory meanwhile. Just after an exchange, what differs there is newer and wins; later,
-// it may be older than what is in live/NAME, and only what is missing is carried over.
+// clearAside removes what is left beside live/NAME after an exchange (or a build that was cut
+// short), carrying over what someone put into the former directory meanwhile. Just after an
+// exchange, what differs there is newer and wins; later, it may be older than what is in live/NAME,
+// and only what is missing is carried over.
 func (s *Store) clearAside(dir, unfinished string, justNow bool) error {
 	entries, err := os.ReadDir(unfinished)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -197,8 +208,9 @@ func carries(e fs.DirEntry, from, to string, justNow bool) bool {
 	return justNow && err == nil && !os.SameFile(here, there)
 }
 
-// replaceLinks is certbot's way (update_all_links_to): the old links are kept as previous_*.pem, the four are replaced
-// one after the other, each in one instant, and the kept ones go. A full set of kept ones means "go back".
+// replaceLinks is certbot's way (update_all_links_to): the old links are kept as previous_*.pem,
+// the four are replaced one after the other, each in one instant, and the kept ones go. A full set
+// of kept ones means "go back".
 func (s *Store) replaceLinks(r *Renewal, texts map[string]string) error {
 	for _, l := range r.links() {
 		former, err := os.Readlink(*l.path)
@@ -271,9 +283,10 @@ func syncDirs(dirs []string) error {
 	return all
 }
 
-// settle ends what a killed change of links left in live/: what stands aside goes, kept links of a full set are put
-// back, others are dropped. Kept links beside four that are in order are of a change that came to its end, and are dropped
-// too: to go back would be to go to an older certificate.
+// settle ends what a killed change of links left in live/: what stands aside goes, kept links of a
+// full set are put back, others are dropped. Kept links beside four that are in order are of a
+// change that came to its end, and are dropped too: to go back would be to go to an older
+// certificate.
 func (s *Store) settle(r *Renewal) error {
 	dir := filepath.Dir(r.Cert)
 	for _, probed := range append(r.liveDirs(), r.ArchiveDir) {

@@ -9,7 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// exchangeDirs swaps two directories in one instant. File systems that cannot answer EINVAL, a mount point EBUSY.
+// Linux exchanges two directories in one instant.
+
+// exchangeDirs swaps two directories in one instant. File systems that cannot answer EINVAL, a
+// mount point EBUSY.
 func exchangeDirs(a, b string) error {
 	if err := unix.Renameat2(unix.AT_FDCWD, a, unix.AT_FDCWD, b, unix.RENAME_EXCHANGE); err != nil {
 		return &os.LinkError{Op: "renameat2", Old: a, New: b, Err: err}
@@ -17,8 +20,9 @@ func exchangeDirs(a, b string) error {
 	return nil
 }
 
-// copyExtended makes the extended attributes of one file those of another. Among them are the access control lists by
-// which a host lets a service read its keys: a directory without them would lock the service out.
+// copyExtended makes the extended attributes of one file those of another. Among them are the
+// access control lists by which a host lets a service read its keys: a directory without them would
+// lock the service out.
 func copyExtended(from, to string) error {
 	wanted, err := extended(from)
 	if err != nil {
@@ -47,7 +51,8 @@ func copyExtended(from, to string) error {
 	return nil
 }
 
-// extendedLimit is what Linux lets all names, or one value, have at most (XATTR_LIST_MAX, XATTR_SIZE_MAX), in bytes.
+// extendedLimit is what Linux lets all names, or one value, have at most (XATTR_LIST_MAX,
+// XATTR_SIZE_MAX), in bytes.
 const extendedLimit = 64 << 10
 
 func extended(path string) (map[string][]byte, error) {

@@ -2,6 +2,8 @@
 
 package certbot
 
+// Without an exchange of directories, links are replaced one by one.
+
 // exchangeDirs always answers errNoExchange: no other system can swap two directories.
 func exchangeDirs(a, b string) error { return errNoExchange }
 

@@ -9,6 +9,8 @@ import (
 	"time"
 )
 
+// What `certificates` shows of a lineage, a broken one too: for that it is asked most.
+
 // Facts is what certbot's certificates prints of a lineage.
 type Facts struct {
 	Name      string
@@ -28,8 +30,9 @@ type Facts struct {
 func (l *Lineage) Facts(now time.Time) Facts {
 	c := l.Certificate
 	return Facts{
-		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names, Expires: c.NotAfter.UTC(), Test: l.Test(),
-		Expired: !c.NotAfter.After(now), FullChain: l.Renewal.FullChain, PrivKey: l.Renewal.PrivKey, left: c.NotAfter.Sub(now),
+		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names,
+		Expires: c.NotAfter.UTC(), Test: l.Test(), Expired: !c.NotAfter.After(now),
+		FullChain: l.Renewal.FullChain, PrivKey: l.Renewal.PrivKey, left: c.NotAfter.Sub(now),
 	}
 }
 
@@ -57,23 +60,25 @@ func (f Facts) Status() string {
 	return fmt.Sprintf("VALID: %d days", f.left/day)
 }
 
-// Test tells whether the certificate is from a staging server: by the server's name, as certbot has it, or because the
-// issuer says so, whatever the renewal file names now.
+// Test tells whether the certificate is from a staging server: by the server's name, as certbot has
+// it, or because the issuer says so, whatever the renewal file names now.
 func (l *Lineage) Test() bool {
 	issuer := l.Certificate.Issuer
-	return Staging(l.Renewal.Params.Server) || issuer.Contains("(STAGING)") || strings.HasPrefix(issuer.Arrived(), "Fake LE ")
+	return Staging(l.Renewal.Params.Server) || issuer.Contains("(STAGING)") ||
+		strings.HasPrefix(issuer.Arrived(), "Fake LE ")
 }
 
 // Staging tells whether a server's URL is that of a test environment (certbot/util.py, is_staging).
 func Staging(server string) bool { return strings.Contains(server, "staging") }
 
-// Verify checks the four files as certbot's certificates does before it lists a lineage (verify_renewable_cert): the
-// certificate is signed with the first key of the chain, fullchain.pem is certificate and chain, and the private key is
-// the certificate's. Errors are of class LineageBroken.
+// Verify checks the four files as certbot's certificates does before it lists a lineage
+// (verify_renewable_cert): the certificate is signed with the first key of the chain, fullchain.pem
+// is certificate and chain, and the private key is the certificate's. Errors are of class
+// LineageBroken.
 func (l *Lineage) Verify() error { return new(Verifier).Verify(l) }
 
-// Verifier verifies many lineages: thousands have the same issuers. Its zero value is ready; it may be used from many
-// goroutines.
+// Verifier verifies many lineages: thousands have the same issuers. Its zero value is ready; it may
+// be used from many goroutines.
 type Verifier struct {
 	mu      sync.Mutex
 	issuers map[string][]*x509.Certificate // by the text of their chain
@@ -115,7 +120,8 @@ func (v *Verifier) Verify(l *Lineage) error {
 	issuers, err := v.chain(text["chain"])
 	if err == nil {
 		leaf := l.Certificate.Leaf
-		err = issuers[0].CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate, leaf.Signature)
+		err = issuers[0].CheckSignature(leaf.SignatureAlgorithm, leaf.RawTBSCertificate,
+			leaf.Signature)
 	}
 	if err != nil {
 		return broken(err, l.Name, "verifying the signature of the certificate located at %s has failed", r.Cert)

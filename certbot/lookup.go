@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These do what their namesakes in package os do, without what those allocate for each call: a survey of a host's lineages
-// makes a dozen calls for each of thousands.
+// These do what their namesakes in package os do, without what those allocate for each call: a
+// survey of a host's lineages makes a dozen calls for each of thousands.
 
 // retried repeats a call that a signal broke off; file systems in user space answer so.
 func retried(call func() error) error {

@@ -6,7 +6,11 @@ import (
 	"orderly/certbot/configobj"
 )
 
-// Text is the content of the renewal file, for Params.Since; "" of a Renewal that was read from none.
+// Between an order and its certificate a person may have changed the renewal file. What was changed
+// stays; only what the order was asked to change is changed.
+
+// Text is the content of the renewal file, for Params.Since; "" of a Renewal that was read from
+// none.
 func (r *Renewal) Text() string {
 	if r.file == nil {
 		return ""
@@ -26,8 +30,9 @@ func Settings(text string) (Params, bool) {
 	return r.Params, true
 }
 
-// unmended leaves out of p what somebody changed in the file since p was decided (Since): between an order and its
-// installation lie hours where the CA is away, and a person who mends a setting meanwhile is not to find the old one back.
+// unmended leaves out of p what somebody changed in the file since p was decided (Since): between
+// an order and its installation lie hours where the CA is away, and a person who mends a setting
+// meanwhile is not to find the old one back.
 func (p Params) unmended(root, section *configobj.Section) Params {
 	file, err := configobj.Parse([]byte(p.Since))
 	if p.Since == "" || err != nil {
@@ -63,7 +68,8 @@ func (p Params) unmended(root, section *configobj.Section) Params {
 	for key, field := range map[string]*string{"renew_before_expiry": &p.RenewBeforeExpiry, webrootFromKey: &p.WebrootFrom} {
 		if rawOf(root, key) != rawOf(file.Root(), key) {
 			*field = ""
-			p.Remove = slices.DeleteFunc(slices.Clone(p.Remove), func(k string) bool { return k == key })
+			p.Remove = slices.DeleteFunc(slices.Clone(p.Remove),
+				func(k string) bool { return k == key })
 		}
 	}
 	p.Remove = slices.DeleteFunc(slices.Clone(p.Remove), mended)

@@ -10,9 +10,12 @@ import (
 	"orderly/failure"
 )
 
-// movedFrom returns the configuration directory that a renewal file names and that is gone, where the lineage lies in today's:
-// somebody moved the directory, or brought it from another host, and certbot's files hold absolute paths. "" if that is not
-// what happened.
+// Whole configuration directories are moved to other hosts and paths. Renewal files then name
+// places that are gone, while the files lie beside them.
+
+// movedFrom returns the configuration directory that a renewal file names and that is gone, where
+// the lineage lies in today's: somebody moved the directory, or brought it from another host, and
+// certbot's files hold absolute paths. "" if that is not what happened.
 func (r *Renewal) movedFrom(d Dirs) string {
 	dir := filepath.Dir(r.Cert)
 	old, ok := strings.CutSuffix(dir, "/live/"+r.Name)
@@ -48,7 +51,8 @@ func (s *Store) relocate(r *Renewal) (*Renewal, error) {
 		return nil, failure.Wrap(err, failure.RenewalFile, "Choose a configuration directory with a plain path.",
 			"the renewal file %s cannot hold the path of %s", r.Path, s.Dirs.Config)
 	}
-	f := newFile{path: r.Path, data: r.file.Bytes(), mode: 0o644, last: func(file *os.File) error { return file.Chmod(r.mode) }}
+	f := newFile{path: r.Path, data: r.file.Bytes(), mode: 0o644,
+		last: func(file *os.File) error { return file.Chmod(r.mode) }}
 	if err := s.write(f); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// The settings of a renewal file as certbot has them: one field for each, so that a setting that is
+// not known here is kept and never guessed at.
+
 // The ACMEv1 directory that old renewal files name, and what certbot reads in its place.
 const (
 	retiredServer = "https://acme-v01.api.letsencrypt.org/directory"
@@ -22,49 +25,58 @@ type Setting struct {
 	List  []string // instead of Value where it is not nil
 }
 
-// Params are the settings with which a lineage is renewed: all that certbot restores from a renewal file
-// (certbot/_internal/renewal.py). Read from a file, an absent one and one that says None are zero, except KeyType, which
-// is then "rsa" as certbot has it. Applied to a file, a zero one leaves what the file says; to take a setting away, name
-// its key in Remove; to give it a value that is zero here (False, for instance), name it in Set.
+// Params are the settings with which a lineage is renewed: all that certbot restores from a renewal
+// file (certbot/_internal/renewal.py). Read from a file, an absent one and one that says None are
+// zero, except KeyType, which is then "rsa" as certbot has it. Applied to a file, a zero one leaves
+// what the file says; to take a setting away, name its key in Remove; to give it a value that is
+// zero here (False, for instance), name it in Set.
 type Params struct {
-	Account           string // id
-	Server            string // directory URL; certbot's retired default is read as today's
-	Authenticator     string
-	Installer         string
-	WebrootPath       []string  // if this or WebrootMap is given, both are replaced
-	WebrootMap        []Webroot // in the file's order; a Path of "" is an entry that cannot be used
-	KeyType           string    // "rsa" or "ecdsa"
-	RSAKeySize        int       // bits
-	EllipticCurve     string    // "secp256r1", "secp384r1", "secp521r1"
-	PreHook           string
-	PostHook          string
-	DeployHook        string // the key is renew_hook
-	PreferredChain    string
-	PreferredProfile  string
-	RequiredProfile   string
-	Challenges        []string // pref_challs, in order of preference: "http-01", "dns-01"
-	HTTP01Port        int
-	HTTP01Address     string
-	UserAgent         string
-	ConfigDir         string
-	WorkDir           string
-	LogsDir           string
-	ReuseKey          bool
-	MustStaple        bool
-	AllowSubset       bool      // allow_subset_of_names
-	AutorenewOff      bool      // autorenew = False
-	RenewBeforeExpiry string    // as written: "30 days"; "" if the file says nothing that can be understood. See AddInterval
-	RetryAfter        time.Time // ari_retry_after of [acme_renewal_info]: no renewal information is asked for before; local time, whole seconds
-	WebrootFrom       string    // whom to ask for the document root of a name that WebrootMap lacks: Orderly's own, above [renewalparams]
-	Plugin            []Setting // keys of the authenticator and the installer: manual_auth_hook, standalone_…, dns_…
+	Account          string // id
+	Server           string // directory URL; certbot's retired default is read as today's
+	Authenticator    string
+	Installer        string
+	WebrootPath      []string  // if this or WebrootMap is given, both are replaced
+	WebrootMap       []Webroot // in the file's order; a Path of "" is an entry that cannot be used
+	KeyType          string    // "rsa" or "ecdsa"
+	RSAKeySize       int       // bits
+	EllipticCurve    string    // "secp256r1", "secp384r1", "secp521r1"
+	PreHook          string
+	PostHook         string
+	DeployHook       string // the key is renew_hook
+	PreferredChain   string
+	PreferredProfile string
+	RequiredProfile  string
+	Challenges       []string // pref_challs, in order of preference: "http-01", "dns-01"
+	HTTP01Port       int
+	HTTP01Address    string
+	UserAgent        string
+	ConfigDir        string
+	WorkDir          string
+	LogsDir          string
+	ReuseKey         bool
+	MustStaple       bool
+	AllowSubset      bool // allow_subset_of_names
+	AutorenewOff     bool // autorenew = False
+	// as written: "30 days"; "" if the file says nothing that can be understood. See AddInterval
+	RenewBeforeExpiry string
+	// ari_retry_after of [acme_renewal_info]: no renewal information is asked for before; local
+	// time, whole seconds
+	RetryAfter time.Time
+	// whom to ask for the document root of a name that WebrootMap lacks: Orderly's own, above
+	// [renewalparams]
+	WebrootFrom string
+	// keys of the authenticator and the installer: manual_auth_hook, standalone_…, dns_…
+	Plugin []Setting
 
-	Set    []Setting // keys of [renewalparams] to write as they are, after all others; never read
-	Remove []string  // keys of [renewalparams] (and renew_before_expiry, ari_retry_after) to delete first; never read
-	// Since is the renewal file as it was when the Params were decided (Renewal.Text), "" if that does not matter: settings
-	// that somebody changed since then stay as they are now. Never read.
+	Set []Setting // keys of [renewalparams] to write as they are, after all others; never read
+	// keys of [renewalparams] (and renew_before_expiry, ari_retry_after) to delete first; never
+	// read
+	Remove []string
+	// Since is the renewal file as it was when the Params were decided (Renewal.Text), "" if that
+	// does not matter: settings that somebody changed since then stay as they are now. Never read.
 	Since string
-	// Exactly deletes every key of [renewalparams] that the Params do not give, as certbot's certonly does: what it was
-	// not told this time does not stay. Never read.
+	// Exactly deletes every key of [renewalparams] that the Params do not give, as certbot's
+	// certonly does: what it was not told this time does not stay. Never read.
 	Exactly bool
 }
 
@@ -126,8 +138,8 @@ func (p *Params) numbers() []numberKey {
 // isHook tells hooks from other settings: a comma in one is a part of the command.
 func isHook(key string) bool { return strings.HasSuffix(key, "_hook") }
 
-// spellings are the names by which a setting goes in files. certbot writes renew_hook; deploy_hook is what it calls the
-// same setting on its command line and, since 5, reads as well.
+// spellings are the names by which a setting goes in files. certbot writes renew_hook; deploy_hook
+// is what it calls the same setting on its command line and, since 5, reads as well.
 func spellings(key string) []string {
 	if key == "renew_hook" || key == "deploy_hook" {
 		return []string{"renew_hook", "deploy_hook"}
@@ -138,7 +150,8 @@ func spellings(key string) []string {
 // knownKeys are those of known; every line of every renewal file is compared with them.
 var knownKeys = known()
 
-// known lists every key of [renewalparams] that certbot restores, under all its spellings, but webroot_map.
+// known lists every key of [renewalparams] that certbot restores, under all its spellings, but
+// webroot_map.
 func known() []string {
 	var p Params
 	var keys []string
@@ -170,5 +183,6 @@ func (p *Params) isPlugin(key string) bool {
 	if key == "webroot_map" || slices.Contains(knownKeys, key) {
 		return false
 	}
-	return slices.ContainsFunc(p.plugins(), func(prefix string) bool { return strings.HasPrefix(key, prefix) })
+	return slices.ContainsFunc(p.plugins(),
+		func(prefix string) bool { return strings.HasPrefix(key, prefix) })
 }

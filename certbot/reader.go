@@ -11,8 +11,11 @@ import (
 	"orderly/failure"
 )
 
-// Note is something odd about a renewal file that keeps nobody from renewing: what is read in another way than it is
-// written, or has no effect.
+// A renewal file is read as certbot would read it, and where it could not, as far as possible: what
+// cannot be used is complained of when it is needed.
+
+// Note is something odd about a renewal file that keeps nobody from renewing: what is read in
+// another way than it is written, or has no effect.
 type Note struct {
 	Path     string
 	Line     int    // 1-based; 0 if it is about no line
@@ -59,8 +62,9 @@ func (r *reader) get(s *configobj.Section, key string) (configobj.Value, bool) {
 	return v, ok
 }
 
-// text reads a string; an absent one and certbot's None are "". A list of one is what a stray comma at the end made of a
-// string. More elements can only be a hook, whose commas the shell is to see: certbot would run the part before the first.
+// text reads a string; an absent one and certbot's None are "". A list of one is what a stray comma
+// at the end made of a string. More elements can only be a hook, whose commas the shell is to see:
+// certbot would run the part before the first.
 func (r *reader) text(s *configobj.Section, key string) string {
 	v, ok := r.get(s, key)
 	if !ok {
@@ -117,9 +121,9 @@ func (r *reader) number(s *configobj.Section, key string) int {
 	return n
 }
 
-// places are where a setting is looked for: in [renewalparams], where certbot does, and behind [[webroot_map]], where it
-// lands when somebody appends it to the end of the file. certbot takes it for a document root there and breaks off, after
-// the order was made.
+// places are where a setting is looked for: in [renewalparams], where certbot does, and behind
+// [[webroot_map]], where it lands when somebody appends it to the end of the file. certbot takes it
+// for a document root there and breaks off, after the order was made.
 type places struct{ own, strays *configobj.Section }
 
 func (p places) of(key string) (*configobj.Section, string) {
@@ -143,8 +147,8 @@ func placesOf(root, section *configobj.Section) places {
 	return places{section, mapSection(root, section)}
 }
 
-// params reads all settings. Only keys that certbot restores are looked at: what stands behind others is nobody's
-// business.
+// params reads all settings. Only keys that certbot restores are looked at: what stands behind
+// others is nobody's business.
 func (r *reader) params(root, section *configobj.Section) Params {
 	var p Params
 	at := placesOf(root, section)
@@ -186,22 +190,25 @@ func (r *reader) keys(at places, p Params) {
 	case "rsa":
 		if p.RSAKeySize != 0 && p.RSAKeySize < least {
 			s, key := at.of("rsa_key_size")
-			r.failWith(s, key, "Write rsa_key_size = 2048, or remove the line.", fmt.Sprintf("no CA accepts an RSA key of %d bits", p.RSAKeySize))
+			r.failWith(s, key, "Write rsa_key_size = 2048, or remove the line.",
+				fmt.Sprintf("no CA accepts an RSA key of %d bits", p.RSAKeySize))
 		}
 	case "ecdsa":
 		curve := strings.ToLower(p.EllipticCurve)
 		if curve != "" && !slices.Contains([]string{"secp256r1", "secp384r1", "secp521r1"}, curve) {
 			s, key := at.of("elliptic_curve")
-			r.failWith(s, key, "Write secp256r1 or secp384r1.", fmt.Sprintf("Unsupported elliptic curve: %s", failure.Clean(p.EllipticCurve)))
+			r.failWith(s, key, "Write secp256r1 or secp384r1.",
+				fmt.Sprintf("Unsupported elliptic curve: %s", failure.Clean(p.EllipticCurve)))
 		}
 	default:
 		s, key := at.of("key_type")
-		r.failWith(s, key, "Write rsa or ecdsa.", fmt.Sprintf("Invalid key_type specified: %s", failure.Clean(p.KeyType)))
+		r.failWith(s, key, "Write rsa or ecdsa.",
+			fmt.Sprintf("Invalid key_type specified: %s", failure.Clean(p.KeyType)))
 	}
 }
 
-// challenges reads pref_challs with certbot's short forms (cli_utils.py, parse_preferred_challenges). What is no challenge
-// any more is an error in certbot too.
+// challenges reads pref_challs with certbot's short forms (cli_utils.py,
+// parse_preferred_challenges). What is no challenge any more is an error in certbot too.
 func (r *reader) challenges(s *configobj.Section, key string) []string {
 	v, ok := r.get(s, key)
 	if !ok || v.String() == "None" {
@@ -245,8 +252,8 @@ func (r *reader) plugin(section *configobj.Section, p *Params) []Setting {
 	return all
 }
 
-// interval reads renew_before_expiry. certbot takes what it does not understand for nought, and lets the certificate
-// expire; here the rule for files that say nothing holds.
+// interval reads renew_before_expiry. certbot takes what it does not understand for nought, and
+// lets the certificate expire; here the rule for files that say nothing holds.
 func (r *reader) interval(root *configobj.Section) string {
 	v, ok := r.get(root, "renew_before_expiry")
 	text := v.String()
@@ -254,7 +261,8 @@ func (r *reader) interval(root *configobj.Section) string {
 		return ""
 	}
 	if _, err := AddInterval(time.Time{}, text); err != nil {
-		r.note(root, "renew_before_expiry", "renew_before_expiry is not understood and has no effect: %v", err)
+		r.note(root, "renew_before_expiry",
+			"renew_before_expiry is not understood and has no effect: %v", err)
 		r.notes[len(r.notes)-1].Due = true
 		return ""
 	}
@@ -272,7 +280,8 @@ func (r *reader) oddities(root *configobj.Section, at places) {
 		r.note(root, "webroot_map", "[webroot_map] lacks its second pair of brackets; it is read as [[webroot_map]]")
 	}
 	if _, ok := at.own.Get("renew_before_expiry"); ok {
-		r.note(at.own, "renew_before_expiry", "renew_before_expiry has no effect in [renewalparams]; it belongs above that line")
+		r.note(at.own, "renew_before_expiry",
+			"renew_before_expiry has no effect in [renewalparams]; it belongs above that line")
 	}
 	if sub, ok := root.Subsection(ariSection); ok {
 		for _, key := range sub.Keys() {

@@ -12,8 +12,12 @@ import (
 	"orderly/failure"
 )
 
-// formatVersion is what a new renewal file says of the certbot that wrote it: the version whose format this is. A newer
-// one would make older certbots warn, and what is not a version would stop them.
+// A renewal file is read whole and written whole, and a wrong one is left alone: it is a person's
+// text.
+
+// formatVersion is what a new renewal file says of the certbot that wrote it: the version whose
+// format this is. A newer one would make older certbots warn, and what is not a version would stop
+// them.
 const formatVersion = "2.1.0"
 
 // kinds are the four files of a version, in the order in which a renewal file names them.
@@ -30,16 +34,18 @@ type Renewal struct {
 	FullChain  string
 	Params     Params
 	Notes      []Note // what is odd about the file and hinders nobody
-	// Unusable says why [renewalparams] cannot be used for a renewal, nil if it can; of class RenewalFile. ReadRenewal and
-	// Store.Open return it as their error, Store.Look does not: a certificate can be listed and replaced all the same.
+	// Unusable says why [renewalparams] cannot be used for a renewal, nil if it can; of class
+	// RenewalFile. ReadRenewal and Store.Open return it as their error, Store.Look does not: a
+	// certificate can be listed and replaced all the same.
 	Unusable error
 
 	file *configobj.File
 	mode fs.FileMode // of the file as it was read, 0 for a new one
 }
 
-// ReadRenewal reads a renewal file. What cannot be read is an error of class RenewalFile that names file, line and
-// remedy; a missing file has fs.ErrNotExist in the chain, one without content ErrBlank.
+// ReadRenewal reads a renewal file. What cannot be read is an error of class RenewalFile that names
+// file, line and remedy; a missing file has fs.ErrNotExist in the chain, one without content
+// ErrBlank.
 func (s *Store) ReadRenewal(path string) (*Renewal, error) {
 	r, err := s.lookRenewal(path)
 	if err == nil {
@@ -122,12 +128,14 @@ func (r *Renewal) reference(in *reader, l link, d Dirs) {
 	if in.err != nil || filepath.IsAbs(*l.path) {
 		return
 	}
-	remedy := fmt.Sprintf("Write the line %s = %s, as certbot does.", l.kind, filepath.Join(d.live(r.Name), l.kind+".pem"))
+	remedy := fmt.Sprintf("Write the line %s = %s, as certbot does.", l.kind,
+		filepath.Join(d.live(r.Name), l.kind+".pem"))
 	if *l.path == "" {
 		in.err = failure.New(failure.RenewalFile, failure.Remedy(remedy), "the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
 		return
 	}
-	in.failWith(root, l.kind, remedy, fmt.Sprintf("%s is no absolute path: %q", l.kind, failure.Clean(*l.path)))
+	in.failWith(root, l.kind, remedy,
+		fmt.Sprintf("%s is no absolute path: %q", l.kind, failure.Clean(*l.path)))
 }
 
 // link is one of the four references of a renewal file.
@@ -137,12 +145,14 @@ type link struct {
 }
 
 func (r *Renewal) links() [4]link {
-	return [4]link{{"cert", &r.Cert}, {"privkey", &r.PrivKey}, {"chain", &r.Chain}, {"fullchain", &r.FullChain}}
+	return [4]link{{"cert", &r.Cert}, {"privkey", &r.PrivKey}, {"chain", &r.Chain},
+		{"fullchain", &r.FullChain}}
 }
 
 // newRenewal makes the settings of a lineage that has no renewal file yet.
 func (s *Store) newRenewal(name string) (*Renewal, error) {
-	r := &Renewal{Path: s.Dirs.Renewal(name), Name: name, file: configobj.New(), ArchiveDir: s.Dirs.archive(name)}
+	r := &Renewal{Path: s.Dirs.Renewal(name), Name: name, file: configobj.New(),
+		ArchiveDir: s.Dirs.archive(name)}
 	root := r.file.Root()
 	err := errors.Join(root.Set("version", formatVersion), root.Set("archive_dir", r.ArchiveDir))
 	for _, l := range r.links() {
@@ -152,10 +162,11 @@ func (s *Store) newRenewal(name string) (*Renewal, error) {
 	return r, err
 }
 
-// WriteRenewal applies settings to a renewal file and replaces it in one instant, with the same mode bits. Nothing is
-// written if the file says it already. What Params does not know stays as it is; a NAME.conf.new that a killed certbot
-// left goes, as at certbot's own next save. An error that no disk is to blame for is of class RenewalFile. After an error r
-// is to be read again before it is used; afterwards r.Unusable tells whether the file can be used as it is now.
+// WriteRenewal applies settings to a renewal file and replaces it in one instant, with the same
+// mode bits. Nothing is written if the file says it already. What Params does not know stays as it
+// is; a NAME.conf.new that a killed certbot left goes, as at certbot's own next save. An error that
+// no disk is to blame for is of class RenewalFile. After an error r is to be read again before it
+// is used; afterwards r.Unusable tells whether the file can be used as it is now.
 func (s *Store) WriteRenewal(r *Renewal, p Params) error {
 	before := string(r.file.Bytes())
 	if err := r.apply(p); err != nil {
@@ -182,9 +193,10 @@ func (s *Store) WriteRenewal(r *Renewal, p Params) error {
 	return syncDir(filepath.Dir(r.Path))
 }
 
-// Usable returns nil if a renewal can be tried with these settings for a certificate of these names, as far as the file
-// can tell: an authenticator is named, and where it is webroot, each name has a document root. Errors are of class
-// RenewalFile or WebrootUnset and name file, line and remedy; the first is returned.
+// Usable returns nil if a renewal can be tried with these settings for a certificate of these
+// names, as far as the file can tell: an authenticator is named, and where it is webroot, each name
+// has a document root. Errors are of class RenewalFile or WebrootUnset and name file, line and
+// remedy; the first is returned.
 func (r *Renewal) Usable(names []string) error {
 	switch {
 	case r.Unusable != nil:

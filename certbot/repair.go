@@ -9,26 +9,36 @@ import (
 	"slices"
 )
 
+// Killed runs, restored backups and hands leave lineages half in order. What can be known to be
+// right is put right, without a person and without a CA.
+
 // Repaired says what Repair did.
 type Repaired struct {
-	Changed bool // live/NAME holds another version or other links than before, or the renewal file names other places
-	// LeftAlone is a sentence, without a full stop, about what looks like a newer version and is none; "" if nothing does.
+	// live/NAME holds another version or other links than before, or the renewal file names other
+	// places
+	Changed bool
+	// LeftAlone is a sentence, without a full stop, about what looks like a newer version and is
+	// none; "" if nothing does.
 	LeftAlone string
-	MovedFrom string // the configuration directory that the renewal file named until now; "" if today's
-	// Abandoned is the serial number of a certificate whose private key is lost and in whose place an older pair serves now; ""
-	// if there is none. It is to be renewed, though the older pair may not be due.
+	// the configuration directory that the renewal file named until now; "" if today's
+	MovedFrom string
+	// Abandoned is the serial number of a certificate whose private key is lost and in whose place
+	// an older pair serves now; "" if there is none. It is to be renewed, though the older pair may
+	// not be due.
 	Abandoned string
 }
 
-// Repair ends what a killed run, certbot's or ours, left of a change of links: links are restored from a full set of
-// previous_*.pem (certbot's _fix_symlinks), unfinished directories go, and if the archive holds a newer complete version
-// than the links, they are led there (certbot's ensure_deployed). Unlike certbot it does so only if that version may take
-// the place of a good pair: its key is its own, its names are the lineage's, it is valid now and ends later.
+// Repair ends what a killed run, certbot's or ours, left of a change of links: links are restored
+// from a full set of previous_*.pem (certbot's _fix_symlinks), unfinished directories go, and if
+// the archive holds a newer complete version than the links, they are led there (certbot's
+// ensure_deployed). Unlike certbot it does so only if that version may take the place of a good
+// pair: its key is its own, its names are the lineage's, it is valid now and ends later.
 //
-// It also mends what certbot gives up on, as long as nothing is lost by it: links that are gone, lead elsewhere or became
-// copies of the files in the archive (the classic copy of /etc/letsencrypt without its links), and a current pair that is
-// damaged, are led to the best version that is complete and good; a lost cert.pem or chain.pem is made of fullchain.pem; a
-// renewal file that names the places of before a move names those of today. The caller holds the lineage's lock.
+// It also mends what certbot gives up on, as long as nothing is lost by it: links that are gone,
+// lead elsewhere or became copies of the files in the archive (the classic copy of /etc/letsencrypt
+// without its links), and a current pair that is damaged, are led to the best version that is
+// complete and good; a lost cert.pem or chain.pem is made of fullchain.pem; a renewal file that
+// names the places of before a move names those of today. The caller holds the lineage's lock.
 func (s *Store) Repair(name string) (Repaired, error) {
 	var done Repaired
 	if err := checkName(name); err != nil {
@@ -81,8 +91,8 @@ func (s *Store) leadToBest(r *Renewal) (note, abandoned string, err error) {
 	return note, abandoned, nil
 }
 
-// restoreParts makes cert.pem and chain.pem of fullchain.pem where the files they lead to are gone or torn and the pair
-// that servers use is good: to go back to an older version would be worse.
+// restoreParts makes cert.pem and chain.pem of fullchain.pem where the files they lead to are gone
+// or torn and the pair that servers use is good: to go back to an older version would be worse.
 func (s *Store) restoreParts(r *Renewal) (restored bool, err error) {
 	if r.pair() != nil {
 		return false, nil
@@ -104,7 +114,8 @@ func (s *Store) restoreParts(r *Renewal) (restored bool, err error) {
 		if err := s.write(newFile{path: path, data: v[kind], mode: 0o666}); err != nil {
 			return restored, err
 		}
-		if info, err := os.Stat(r.FullChain); err == nil { // by its time others tell when the certificate was put in place
+		// by its time others tell when the certificate was put in place
+		if info, err := os.Stat(r.FullChain); err == nil {
 			_ = os.Chtimes(path, info.ModTime(), info.ModTime())
 		}
 		restored = true
@@ -129,7 +140,8 @@ func (r *Renewal) lost(link string) (path string, lost bool) {
 	return path, wrong != nil && sameFile(filepath.Dir(path), r.ArchiveDir)
 }
 
-// oldest is the lowest version that a link leads to, 0 if one leads to a file that is none of a version.
+// oldest is the lowest version that a link leads to, 0 if one leads to a file that is none of a
+// version.
 func oldest(state map[string]target) int {
 	least := state["cert"].version
 	for _, t := range state {
@@ -151,9 +163,10 @@ func (r *Renewal) pair() error {
 	return matches(chain, key)
 }
 
-// replaceable tells whether nothing is lost when the four links are made anew: what stands in their places is a link, or
-// a copy of a file in the archive. Another file may be somebody's own certificate. Directories are made below live/ alone:
-// a renewal file that was copied from another host can name any.
+// replaceable tells whether nothing is lost when the four links are made anew: what stands in their
+// places is a link, or a copy of a file in the archive. Another file may be somebody's own
+// certificate. Directories are made below live/ alone: a renewal file that was copied from another
+// host can name any.
 func (s *Store) replaceable(r *Renewal, a archive) bool {
 	found, err := a.versions()
 	if err != nil {

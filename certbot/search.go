@@ -15,16 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sharing looks at every lineage whose current certificate may have one of these names, sorted by name. On a host with
-// thousands of certificates most are told by a look for the names in the certificate's bytes, which costs a tenth of
-// reading it and its renewal file. What cannot be told so is read.
+// To open a lineage costs a dozen system calls and a parse. For a search by names most of it is
+// spared.
+
+// sharing looks at every lineage whose current certificate may have one of these names, sorted by
+// name. On a host with thousands of certificates most are told by a look for the names in the
+// certificate's bytes, which costs a tenth of reading it and its renewal file. What cannot be told
+// so is read.
 func (s *Store) sharing(names []string) []*Lineage {
 	found, _ := s.skim(names)
 	return s.originals(found)
 }
 
-// Troubled names the lineages that may be about one of these names and that Repair may have something to do for, or that
-// cannot be looked at.
+// Troubled names the lineages that may be about one of these names and that Repair may have
+// something to do for, or that cannot be looked at.
 func (s *Store) Troubled(names []string) []string {
 	found, bad := s.skim(names)
 	for _, l := range found {
@@ -36,7 +40,8 @@ func (s *Store) Troubled(names []string) []string {
 	return bad
 }
 
-// skim looks at every lineage that may have one of these names, and names those that cannot be looked at.
+// skim looks at every lineage that may have one of these names, and names those that cannot be
+// looked at.
 func (s *Store) skim(names []string) (found []*Lineage, bad []string) {
 	all, _ := s.confNames()
 	wanted := needles(names)
@@ -61,7 +66,8 @@ func (s *Store) skim(names []string) (found []*Lineage, bad []string) {
 	return found, bad
 }
 
-// needles are names as they stand in a certificate's bytes; nil where one does not stand there as text.
+// needles are names as they stand in a certificate's bytes; nil where one does not stand there as
+// text.
 func needles(names []string) [][]byte {
 	var all [][]byte
 	for _, name := range names {
@@ -80,7 +86,8 @@ type skimmer struct {
 	buffer []byte
 }
 
-// may reports whether a lineage's certificate can have one of the names. It is in doubt rather than wrong.
+// may reports whether a lineage's certificate can have one of the names. It is in doubt rather than
+// wrong.
 func (r *skimmer) may(name string) bool {
 	if len(r.wanted) == 0 {
 		return true
@@ -106,8 +113,10 @@ func (r *skimmer) may(name string) bool {
 	if block == nil {
 		return true
 	}
-	der := bytes.ToLower(block.Bytes) // names are ASCII; what this does to other bytes is the same in both or makes no name
-	return slices.ContainsFunc(r.wanted, func(name []byte) bool { return bytes.Contains(der, name) })
+	// names are ASCII; what this does to other bytes is the same in both or makes no name
+	der := bytes.ToLower(block.Bytes)
+	return slices.ContainsFunc(r.wanted,
+		func(name []byte) bool { return bytes.Contains(der, name) })
 }
 
 // hasLine reports whether a line stands in a text exactly so.
@@ -130,12 +139,14 @@ func (r *skimmer) read(path string) ([]byte, error) {
 // usualSize is more than nearly every renewal file and certificate has, in bytes.
 const usualSize = 6 << 10
 
-// readFile is os.ReadFile with half the system calls: a host has thousands of these files, and every command reads them.
+// readFile is os.ReadFile with half the system calls: a host has thousands of these files, and
+// every command reads them.
 func readFile(path string) ([]byte, error) { return readInto(make([]byte, usualSize), path) }
 
 // readInto reads a file into a buffer, or a larger one if need be.
 func readInto(buffer []byte, path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) // a pipe in a file's place must not stop us
+	// a pipe in a file's place must not stop us
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	for errors.Is(err, unix.EINTR) {
 		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	}
@@ -165,8 +176,8 @@ func readInto(buffer []byte, path string) ([]byte, error) {
 // mostRead is far more than any file that is read here has, in bytes.
 const mostRead = 16 << 20
 
-// inParallel calls what begin returns with 0 to n-1, on as many processors as there are; begin is called once for each.
-// It stops where Within says so.
+// inParallel calls what begin returns with 0 to n-1, on as many processors as there are; begin is
+// called once for each. It stops where Within says so.
 func (s *Store) inParallel(n int, begin func() func(int)) {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	var group sync.WaitGroup

@@ -12,8 +12,11 @@ import (
 	"orderly/failure"
 )
 
-// Places are what a lineage has on disk, in a form in which two that use the same can be told: its archive, as a directory
-// and by its path, and its four links.
+// Copied renewal files make two lineages of one set of files. To renew both is to order twice for
+// one certificate, and to delete one takes the other's.
+
+// Places are what a lineage has on disk, in a form in which two that use the same can be told: its
+// archive, as a directory and by its path, and its four links.
 type Places []string
 
 // Places returns a lineage's.
@@ -47,9 +50,10 @@ func (r *Renewal) Owned() Owned {
 	return o
 }
 
-// Copies tells which lineages use another one's files, and whose: of several with a place in common, one is the original,
-// the one that the directories are called after, else the first by name. Somebody copied a renewal file (cp NAME.conf
-// NAME.bak.conf), and two renewals into one archive would fight, with an order each.
+// Copies tells which lineages use another one's files, and whose: of several with a place in
+// common, one is the original, the one that the directories are called after, else the first by
+// name. Somebody copied a renewal file (cp NAME.conf NAME.bak.conf), and two renewals into one
+// archive would fight, with an order each.
 func Copies(all []Owned) map[string]string {
 	byRank := slices.Clone(all)
 	slices.SortFunc(byRank, func(a, b Owned) int { return cmp.Or(a.rank-b.rank, strings.Compare(a.Name, b.Name)) })
@@ -91,8 +95,8 @@ func (s *Store) shared(name, other, copied string) error {
 		"the files of %s are also those of %s", name, other)
 }
 
-// NotCopied returns an error of class LineageBroken if a lineage is a copy of another. A renewal file that cannot be read
-// is none.
+// NotCopied returns an error of class LineageBroken if a lineage is a copy of another. A renewal
+// file that cannot be read is none.
 func (s *Store) NotCopied(name string) error {
 	names, err := s.confNames()
 	if err != nil || len(names) < 2 {

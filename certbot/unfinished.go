@@ -10,13 +10,18 @@ import (
 	"time"
 )
 
-// Unfinished names the lineages of which a killed run left a directory that never got its name. There is a private key in it.
+// What a killed run left half made has names that only Orderly uses. It is removed once nothing
+// will go on with it.
+
+// Unfinished names the lineages of which a killed run left a directory that never got its name.
+// There is a private key in it.
 func (s *Store) Unfinished() []string {
 	var names []string
 	for _, top := range []string{s.Dirs.archive(""), s.Dirs.live("")} {
 		found, _ := namesIn(top) // no directory, nothing unfinished
 		for _, entry := range found {
-			// Beside a lineage that is there it is Repair's: what somebody put into the former directory is carried over.
+			// Beside a lineage that is there it is Repair's: what somebody put into the former
+			// directory is carried over.
 			if name, ok := unfinishedName(entry); ok && !exists(filepath.Join(top, name)) {
 				names = append(names, name)
 			}
@@ -35,8 +40,8 @@ func unfinishedName(entry string) (string, bool) {
 	return name[1:], true
 }
 
-// ClearUnfinished removes what Unfinished tells of a lineage. The caller holds the lineage's lock and knows that no order is
-// going to be put in place there.
+// ClearUnfinished removes what Unfinished tells of a lineage. The caller holds the lineage's lock
+// and knows that no order is going to be put in place there.
 func (s *Store) ClearUnfinished(name string) error {
 	var all error
 	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
@@ -58,8 +63,8 @@ func (a archive) clearAsides() {
 	}
 }
 
-// SweepPendingKeys removes the keys for new accounts that a killed process wrote and never gave their name. Those of the last
-// hour may be those of a process at work.
+// SweepPendingKeys removes the keys for new accounts that a killed process wrote and never gave
+// their name. Those of the last hour may be those of a process at work.
 func (s *Store) SweepPendingKeys() {
 	top := filepath.Join(s.Dirs.Config, "orderly", "new-accounts")
 	_ = filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
@@ -73,7 +78,8 @@ func (s *Store) SweepPendingKeys() {
 	})
 }
 
-// sweepPending removes unfinished keys beside one that has its name: whoever made them gets that one.
+// sweepPending removes unfinished keys beside one that has its name: whoever made them gets that
+// one.
 func sweepPending(dir string) {
 	found, _ := namesIn(dir)
 	for _, entry := range found {

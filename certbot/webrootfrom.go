@@ -2,8 +2,12 @@ package certbot
 
 import "orderly/certbot/configobj"
 
-// webrootFromKey is where a renewal file keeps whom to ask for document roots. It stands above [renewalparams]: in there
-// certbot deletes at its next save what it does not know (storage.py), and leaves alone what stands above.
+// Whom to ask for document roots is a setting that certbot does not know. It stands where certbot
+// leaves it alone.
+
+// webrootFromKey is where a renewal file keeps whom to ask for document roots. It stands above
+// [renewalparams]: in there certbot deletes at its next save what it does not know (storage.py),
+// and leaves alone what stands above.
 const webrootFromKey = "orderly_webroot_from"
 
 // webrootFrom reads it. What commas made a list of is a command, too.
@@ -26,6 +30,6 @@ func applyWebrootFrom(root *configobj.Section, current, p Params) error {
 	return root.Set(webrootFromKey, p.WebrootFrom)
 }
 
-// CanHold says why a renewal file cannot hold a value: certbot could not read it back. It is asked before anything is
-// ordered.
+// CanHold says why a renewal file cannot hold a value: certbot could not read it back. It is asked
+// before anything is ordered.
 func CanHold(value string) error { return configobj.New().Root().Set("value", value) }

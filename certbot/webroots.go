@@ -10,7 +10,11 @@ import (
 	"orderly/failure"
 )
 
-// mapSection finds [[webroot_map]], or the [webroot_map] that somebody typed in its stead; nil if there is neither.
+// Which document root is a name's: the table where webroots stand has been typed into by hand in
+// every way there is.
+
+// mapSection finds [[webroot_map]], or the [webroot_map] that somebody typed in its stead; nil if
+// there is neither.
 func mapSection(root, section *configobj.Section) *configobj.Section {
 	for _, parent := range []*configobj.Section{section, root} {
 		if sub, ok := parent.Subsection("webroot_map"); ok {
@@ -20,8 +24,9 @@ func mapSection(root, section *configobj.Section) *configobj.Section {
 	return nil
 }
 
-// webrootMap reads [[webroot_map]] whole. Settings that someone appended to the end of the file land in it and are no
-// entries. An entry that is no path is kept, unusable, and complained of only when its name is asked for.
+// webrootMap reads [[webroot_map]] whole. Settings that someone appended to the end of the file
+// land in it and are no entries. An entry that is no path is kept, unusable, and complained of only
+// when its name is asked for.
 func webrootMap(root, section *configobj.Section) []Webroot {
 	if sub := mapSection(root, section); sub != nil {
 		return entriesOf(sub)
@@ -40,8 +45,8 @@ func entriesOf(sub *configobj.Section) []Webroot {
 	return entries
 }
 
-// pathOf returns an entry's path, "" if it is none. A list of one is a path with a comma behind it, which webroot_path
-// needs and the map does not.
+// pathOf returns an entry's path, "" if it is none. A list of one is a path with a comma behind it,
+// which webroot_path needs and the map does not.
 func pathOf(sub *configobj.Section, name string) string {
 	v, _ := sub.Get(name)
 	if v.Err != nil || (v.IsList && len(v.List()) != 1) {
@@ -50,9 +55,9 @@ func pathOf(sub *configobj.Section, name string) string {
 	return v.String()
 }
 
-// Webroot returns the document root for a name as certbot's webroot plugin does: the map's entry, otherwise the last
-// webroot_path. None, and one that is no absolute path, is an error of class WebrootUnset that names the command which
-// repairs it.
+// Webroot returns the document root for a name as certbot's webroot plugin does: the map's entry,
+// otherwise the last webroot_path. None, and one that is no absolute path, is an error of class
+// WebrootUnset that names the command which repairs it.
 func (r *Renewal) Webroot(name string) (string, error) {
 	at, root := "", ""
 	if i := r.entry(name); i >= 0 {
@@ -78,7 +83,8 @@ func (r *Renewal) unset(format string, args ...any) error {
 	return failure.New(failure.WebrootUnset, failure.Remedy(remedy), format, args...)
 }
 
-// entry finds a name in the map, -1 if it is not there. Somebody who edited the file may have written it in capitals.
+// entry finds a name in the map, -1 if it is not there. Somebody who edited the file may have
+// written it in capitals.
 func (r *Renewal) entry(name string) int {
 	for _, same := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
 		if i := slices.IndexFunc(r.Params.WebrootMap, func(w Webroot) bool { return same(w.Name, name) }); i >= 0 {
@@ -100,8 +106,8 @@ func (r *Renewal) mapLine(name string) int {
 	return 0
 }
 
-// staleNotes notes entries that belong to no name of the certificate: certbot makes directories for them all the same, and
-// breaks off where it cannot, after the order was made.
+// staleNotes notes entries that belong to no name of the certificate: certbot makes directories for
+// them all the same, and breaks off where it cannot, after the order was made.
 func (r *Renewal) staleNotes(names []string) []Note {
 	var notes []Note
 	for _, w := range r.Params.WebrootMap {

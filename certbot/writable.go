@@ -15,16 +15,20 @@ import (
 	"orderly/failure"
 )
 
-// probeSize is more than the files of a version have together, in bytes: a disk or a quota that is all but full is found.
+// A certificate that cannot be put in place was ordered in vain, so the place is tried before.
+
+// probeSize is more than the files of a version have together, in bytes: a disk or a quota that is
+// all but full is found.
 const probeSize = 32 << 10
 
 // fewestFiles is how many files and links an installation makes, for file systems that count them.
 const fewestFiles = 10
 
-// Installable returns nil if Install will be able to put a certificate in place, as far as a try can tell: files are made,
-// written and renamed in each directory that it will change, and removed again. It is asked before a certificate is ordered,
-// since one that cannot be put in place is ordered in vain. p are the settings that Install will be given: a renewal file that
-// says them already is not written. Errors are of class Config and name the directory.
+// Installable returns nil if Install will be able to put a certificate in place, as far as a try
+// can tell: files are made, written and renamed in each directory that it will change, and removed
+// again. It is asked before a certificate is ordered, since one that cannot be put in place is
+// ordered in vain. p are the settings that Install will be given: a renewal file that says them
+// already is not written. Errors are of class Config and name the directory.
 func (s *Store) Installable(name string, p Params) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -59,8 +63,9 @@ func (r *Renewal) changes(p Params) bool {
 	return again.apply(p) != nil || !bytes.Equal(again.file.Bytes(), r.file.Bytes())
 }
 
-// Probe returns nil if files can be made, written and renamed in a directory, or in the one in which it would have to be made.
-// What a probe that was killed left is removed by the next; owner tells those of different lineages apart.
+// Probe returns nil if files can be made, written and renamed in a directory, or in the one in
+// which it would have to be made. What a probe that was killed left is removed by the next; owner
+// tells those of different lineages apart.
 func Probe(dir, owner string) error {
 	there := dir
 	for !exists(there) && filepath.Dir(there) != there {
@@ -115,8 +120,8 @@ func probeNames(dir, owner string) (from, to string) {
 
 func probeStem(owner string) string { return "." + owner + ".probe" }
 
-// clearProbes removes what probes made, those of killed processes, too: one would keep the directory from being removed with
-// its lineage.
+// clearProbes removes what probes made, those of killed processes, too: one would keep the
+// directory from being removed with its lineage.
 func clearProbes(dir, owner string) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -227,8 +227,8 @@ func (f *certificates) viewCertificate(l *certbot.Lineage, facts certbot.Facts) 
 		NotBefore: c.NotBefore.UTC(), Expires: facts.Expires,
 		Valid: !facts.Expired && !facts.Revoked, Expired: facts.Expired, Test: facts.Test,
 		Status: facts.Status(), Issuer: c.Issuer.String(),
-		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path, Server: r.Params.Server,
-		Account:       r.Params.Account,
+		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path,
+		Server: r.Params.Server, Account: r.Params.Account,
 		Authenticator: r.Params.Authenticator,
 	}
 	if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, r.Params.RenewBeforeExpiry); err == nil {
@@ -267,8 +267,8 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 		v, names := l.facts, strings.Join(l.facts.Names, " ")
 		p.say("  Certificate Name: %s\n    Serial Number: %s\n    Key Type: %s\n    Domains: %s\n"+
 			"    Identifiers: %s\n    Expiry Date: %s (%s)\n    Certificate Path: %s\n    Private Key Path: %s",
-			v.Name, v.Serial, v.KeyType, names, names, v.Expires.Format("2006-01-02 15:04:05+00:00"),
-			v.Status(), v.FullChain, v.PrivKey)
+			v.Name, v.Serial, v.KeyType, names, names,
+			v.Expires.Format("2006-01-02 15:04:05+00:00"), v.Status(), v.FullChain, v.PrivKey)
 	}
 	if len(invalid) > 0 {
 		p.Say("\nThe following renewal configurations were invalid:")

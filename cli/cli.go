@@ -51,7 +51,10 @@ func Main(ctx context.Context, env Env) (code int) {
 	root.SetOut(out)
 	root.SetErr(env.Stderr)
 	line, err := argparse.Rewrite(argparse.Input{Program: env.Program, Args: env.Args,
-		Files: func(named string) iter.Seq2[argparse.File, error] { return configTexts(env, named) }},
+		Files: func(named string) iter.Seq2[argparse.File,
+			error] {
+			return configTexts(env, named)
+		}},
 		root)
 	p.json, p.quiet = line.JSON, line.Quiet
 	if err != nil {

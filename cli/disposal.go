@@ -79,8 +79,8 @@ func printPlan(p *printer, action string, orders []*ledger.Order,
 	cost func(*ledger.Order) string) error {
 	views := []planView{}
 	for _, o := range orders {
-		v := planView{Order: o.ID, Lineage: o.Lineage, State: string(o.State), Pending: openNames(o),
-			Action: action}
+		v := planView{Order: o.ID, Lineage: o.Lineage, State: string(o.State),
+			Pending: openNames(o), Action: action}
 		if cost != nil {
 			v.Cost = cost(o)
 		}
@@ -211,7 +211,8 @@ func (f *release) unreleasable(ctx context.Context, s *session) error {
 				"host knows it", f.order)
 	case o.State == ledger.Phantom:
 		return failure.New(failure.Config, "It expires by itself; until then it is counted.",
-			"order %d is a phantom: nobody knows its URL, so nothing of it can be deactivated", f.order)
+			"order %d is a phantom: nobody knows its URL, so nothing of it can be deactivated",
+			f.order)
 	case o.State == ledger.Creating:
 		return failure.New(failure.Config, "Run `orderly resume`, which asks the CA.",
 			"nobody knows yet what became of order %d", f.order)

@@ -121,7 +121,8 @@ func (f *working) settings(getenv func(string) string) (renewal.Settings, error)
 		Patience: time.Duration(f.patience) * time.Second,
 		Settings: host.Settings{Resolver: f.resolver, PreflightPort: f.port,
 			SkipPreflight:  map[string]bool{},
-			DirectoryHooks: !f.noDirectoryHooks, Rehearsal: f.dryRun, RunDeployHooks: f.runDeployHooks}}
+			DirectoryHooks: !f.noDirectoryHooks, Rehearsal: f.dryRun,
+			RunDeployHooks: f.runDeployHooks}}
 	if f.port < 1 || f.port > 65535 {
 		return s, failure.New(failure.Usage, "", "--preflight-port %d: not a port", f.port)
 	}
@@ -165,8 +166,9 @@ func (f *working) settings(getenv func(string) string) (renewal.Settings, error)
 // talk is the command's dialogue, made once: answers that were read ahead are the next question's.
 func (f *places) talk(env Env, p *printer) *dialogue {
 	if f.dialogue == nil {
-		f.dialogue = &dialogue{p: p, silent: f.noninteractive || f.quiet || f.json || mute(env.Stdin),
-			watched: f.forced || reads(env.Stdin) && p.tty}
+		f.dialogue = &dialogue{p: p,
+			silent: f.noninteractive || f.quiet || f.json || mute(env.Stdin), watched: f.forced ||
+				reads(env.Stdin) && p.tty}
 		if env.Stdin != nil {
 			f.dialogue.in = bufio.NewReader(env.Stdin)
 		}

@@ -1,7 +1,8 @@
 package cli
 
-// The last check before a terminal: text from outside was cleaned where it came in, and what somebody
-// forgot ends here. A name, a CA's sentence or a log line must never make a terminal do anything.
+// The last check before a terminal: text from outside was cleaned where it came in, and what
+// somebody forgot ends here. A name, a CA's sentence or a log line must never make a terminal do
+// anything.
 
 import (
 	"fmt"

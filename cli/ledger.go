@@ -35,12 +35,14 @@ func newLedger(env Env, p *printer) *cobra.Command {
 			"See whether the ledger is whole, and agrees with the files beside it",
 			"Check the ledger's file, its references, and that the private keys of unfinished orders are there.\n"+
 				"Exit code 1 when something is wrong.", argparse.NoArguments, (*places).check),
-		ledgerCommand(env, p, "backup FILE", "Write a consistent copy of the ledger, while others work",
+		ledgerCommand(env, p, "backup FILE",
+			"Write a consistent copy of the ledger, while others work",
 			"Write a consistent copy of the ledger to a new file. Private keys that wait for their certificate are\n"+
-				"not in it: they are in the directory keys beside the ledger.", oneArgument("a new file"),
-			(*places).backup),
-		ledgerCommand(env, p, "export", "Print everything the ledger knows, one JSON document a line",
-			"", argparse.NoArguments, (*places).export),
+				"not in it: they are in the directory keys beside the ledger.",
+			oneArgument("a new file"), (*places).backup),
+		ledgerCommand(env, p, "export",
+			"Print everything the ledger knows, one JSON document a line", "", argparse.NoArguments,
+			(*places).export),
 		newRebuild(env, p),
 	)
 	return c
@@ -50,7 +52,10 @@ func ledgerCommand(env Env, p *printer, use, short, long string, args cobra.Posi
 	work func(*places, context.Context, Env, *printer, []string) error) *cobra.Command {
 	f := &places{}
 	c := &cobra.Command{Use: use, Short: short, Long: long, Args: args,
-		RunE: func(c *cobra.Command, args []string) error { return work(f, c.Context(), env, p, args) }}
+		RunE: func(c *cobra.Command,
+			args []string) error {
+			return work(f, c.Context(), env, p, args)
+		}}
 	f.add(c.Flags())
 	return c
 }
@@ -138,8 +143,8 @@ func (s *session) complaints(ctx context.Context) ([]string, error) {
 	for _, o := range orders {
 		if _, ok := keys.Load(o); o.Key.Set() && !ok {
 			complaints = append(complaints,
-				fmt.Sprintf("order %d for %s: its private key or CSR (%s) is gone or was changed", o.ID,
-					o.Lineage, o.Key.Path))
+				fmt.Sprintf("order %d for %s: its private key or CSR (%s) is gone or was changed",
+					o.ID, o.Lineage, o.Key.Path))
 		}
 	}
 	return complaints, nil

@@ -40,7 +40,8 @@ func (s *session) openLog(verbose bool) error {
 	file, err := ownfile.Open(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return failure.Wrap(err, failure.Config, remedyOr(err,
-			"Make the directory writable, or name another with --logs-dir."), "the log cannot be opened")
+			"Make the directory writable, or name another with --logs-dir."),
+			"the log cannot be opened")
 	}
 	s.onClose(file.Close)
 	s.p.saving(path)

@@ -101,7 +101,8 @@ func page(c *cobra.Command) string {
 		b.WriteString(".SH SEE ALSO\n")
 		for _, sub := range subs {
 			if sub.IsAvailableCommand() {
-				fmt.Fprintf(&b, ".BR %s (1)\n", roff(strings.ReplaceAll(sub.CommandPath(), " ", "-")))
+				fmt.Fprintf(&b, ".BR %s (1)\n",
+					roff(strings.ReplaceAll(sub.CommandPath(), " ", "-")))
 			}
 		}
 	}

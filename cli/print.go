@@ -19,8 +19,8 @@ import (
 	"orderly/schedule"
 )
 
-// printer writes what people and programs read. Results go to out, everything else to err. What is said
-// while work is done may come from any goroutine: a line is written at once, and whole.
+// printer writes what people and programs read. Results go to out, everything else to err. What is
+// said while work is done may come from any goroutine: a line is written at once, and whole.
 type printer struct {
 	caller
 	line     sync.Mutex // whoever writes a line, or moves the bar, has it

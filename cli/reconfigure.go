@@ -131,8 +131,8 @@ func (f *reconfigure) check(env Env) error {
 		f.server = host.Staging
 	}
 	p := &f.wish.Proof
-	rooted := (len(f.roots.paths)+len(f.roots.mapped) > 0 || p.WebrootFrom.Said()) && !f.standalone &&
-		!f.manual
+	rooted := (len(f.roots.paths)+len(f.roots.mapped) > 0 || p.WebrootFrom.Said()) &&
+		!f.standalone && !f.manual
 	if err := f.decide(p, f.webroot || rooted, f.unchecked, env.Getenv); err != nil {
 		return err
 	}

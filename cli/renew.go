@@ -48,7 +48,8 @@ func newRenew(env Env, p *printer) *cobra.Command {
 	f.proofFlags.add(set, &f.round.Proof)
 	f.accountFlags.add(c, "")
 	f.hookFlags.add(c, &f.round.Hooks)
-	set.BoolVar(&f.immediate, "no-random-sleep-on-renew", env.Getenv("ORDERLY_NO_RANDOM_SLEEP") != "",
+	set.BoolVar(&f.immediate, "no-random-sleep-on-renew",
+		env.Getenv("ORDERLY_NO_RANDOM_SLEEP") != "",
 		"do not wait a random time, up to eight minutes, before the first renewal where nobody "+
 			"watches (ORDERLY_NO_RANDOM_SLEEP)")
 	f.working.add(set, env.Getenv)

@@ -106,7 +106,8 @@ func (s *session) openLedger(ctx context.Context, adopt bool) error {
 	if err := ownfile.Private(s.ledgerDir()); err != nil {
 		return err
 	}
-	if s.locks == nil { // a second descriptor of the file, closed, would drop the locks of the first
+	// a second descriptor of the file, closed, would drop the locks of the first
+	if s.locks == nil {
 		locks, err := lock.Open(filepath.Join(s.ledgerDir(), "lock"))
 		if err != nil {
 			return failure.Wrap(err, failure.Config,

@@ -29,15 +29,18 @@ func (f *proofFlags) add(set *pflag.FlagSet, p *host.Proof) {
 		"`address` on which --standalone listens (default: every one, IPv4 and IPv6)")
 	set.BoolVar(&f.manual, "manual", false,
 		"prove the names by commands of your own: --manual-auth-hook")
-	addText(set, &p.Auth, "manual-auth-hook", "shell `command` that puts in place what the CA looks "+
-		"for, told by CERTBOT_DOMAIN, CERTBOT_VALIDATION, CERTBOT_TOKEN (http-01)")
+	addText(set, &p.Auth, "manual-auth-hook",
+		"shell `command` that puts in place what the CA looks "+
+			"for, told by CERTBOT_DOMAIN, CERTBOT_VALIDATION, CERTBOT_TOKEN (http-01)")
 	addText(set, &p.Cleanup, "manual-cleanup-hook",
 		"shell `command` that takes it away, told the same and CERTBOT_AUTH_OUTPUT")
-	addText(set, &p.WebrootFrom, "webroot-from", "shell `command` that prints the document root of "+
-		"the name it is given, or a path with {domain} in it: asked with every order, what is known "+
-		"otherwise (-w, the renewal file) serves only when it fails; kept in the renewal file")
-	addText(set, &p.Challenges, "preferred-challenges", "`list` of http, dns: how names are proven; "+
-		"--manual can do both, and a wildcard takes dns")
+	addText(set, &p.WebrootFrom, "webroot-from",
+		"shell `command` that prints the document root of "+
+			"the name it is given, or a path with {domain} in it: asked with every order, what is known "+
+			"otherwise (-w, the renewal file) serves only when it fails; kept in the renewal file")
+	addText(set, &p.Challenges, "preferred-challenges",
+		"`list` of http, dns: how names are proven; "+
+			"--manual can do both, and a wildcard takes dns")
 }
 
 // decide completes what was said of proofs with the switches. webroot says that document roots were
@@ -82,7 +85,8 @@ func (f *proofFlags) solver(webroot bool) (string, error) {
 		case !w.asked:
 		case way != "":
 			return "", failure.New(failure.Config, "Leave one of them out.",
-				"Too many flags setting configurators/installers/authenticators '%s' -> '%s'", way, w.name)
+				"Too many flags setting configurators/installers/authenticators '%s' -> '%s'", way,
+				w.name)
 		default:
 			way = w.name
 		}

@@ -27,9 +27,9 @@ func fixedSteps() map[failure.Step]string {
 	}
 }
 
-// commandLine is a step as it is typed at a prompt. A ledger may hold one that a later version made,
-// and that this one does not know: it is shown by its name, which is better than a sentence with a
-// gap.
+// commandLine is a step as it is typed at a prompt. A ledger may hold one that a later version
+// made, and that this one does not know: it is shown by its name, which is better than a sentence
+// with a gap.
 func commandLine(step failure.Step, args []string) string {
 	if words, ok := fixedSteps()[step]; ok {
 		return words

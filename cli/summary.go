@@ -28,8 +28,8 @@ func (p *printer) invalidNames(ctx context.Context, s *session, r renewal.Result
 	for _, a := range o.Authorizations {
 		if a.ErrorType != "" {
 			blocks = append(blocks,
-				fmt.Sprintf("  Domain: %s\n  Identifier: %s\n  Type:   %s\n  Detail: %s\n", a.FullName(),
-					a.FullName(), a.ErrorType, a.ErrorDetail))
+				fmt.Sprintf("  Domain: %s\n  Identifier: %s\n  Type:   %s\n  Detail: %s\n",
+					a.FullName(), a.FullName(), a.ErrorType, a.ErrorDetail))
 		}
 	}
 	if len(blocks) == 0 {

@@ -5,6 +5,8 @@ import (
 	"time"
 )
 
+// The clock is passed in everywhere; this is the one that is real.
+
 // Clock is the real clock.
 type Clock struct{}
 

@@ -24,8 +24,9 @@ import (
 
 // Settings are what a command line says of this host, whatever certificate the run is about.
 type Settings struct {
-	Resolver       string // DNS server that preflight asks, host:port; "" for those of the system
-	PreflightPort  int    // where this host's web server listens, 80 unless the CA is told otherwise
+	Resolver string // DNS server that preflight asks, host:port; "" for those of the system
+	// where this host's web server listens, 80 unless the CA is told otherwise
+	PreflightPort  int
 	PreflightAllow []netip.Prefix
 	SkipPreflight  map[string]bool
 	RootPatience   time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
@@ -48,7 +49,8 @@ type Parts struct {
 	KeyDir   string // where private keys wait for their certificate
 	Agent    string // user agent
 	Settings Settings
-	Run      *ledger.Run // the run that tasks and events belong to; without an id until it is recorded
+	// the run that tasks and events belong to; without an id until it is recorded
+	Run *ledger.Run
 }
 
 // Host is one web server in one run: drive.Host, but for the making of accounts. It is for any

@@ -13,6 +13,9 @@ import (
 	"orderly/order/keys"
 )
 
+// What a dead run left on this host would stay for ever, a private key among it: whoever runs next
+// looks for it.
+
 const (
 	// leftoverPatience bounds the removal of what earlier runs could not remove: it must not keep
 	// this run from its work.

@@ -24,7 +24,8 @@ type Lineages struct {
 	Voice     *Voice
 	Rehearsal bool // nothing is mended
 
-	abandoned *sync.Map // serial numbers of certificates whose keys this run has found lost, by lineage
+	// serial numbers of certificates whose keys this run has found lost, by lineage
+	abandoned *sync.Map
 }
 
 // Open opens a lineage, after mending what a killed certbot or Orderly left half-done, or an
@@ -32,7 +33,8 @@ type Lineages struct {
 // left to it.
 func (m *Lineages) Open(name string) (*certbot.Lineage, error) {
 	l, err := m.Disk.Open(name)
-	unsettled := err == nil && (l.Unsettled || l.KeyLost != nil) // a certificate that a killed run did not link to, for instance
+	// a certificate that a killed run did not link to, for instance
+	unsettled := err == nil && (l.Unsettled || l.KeyLost != nil)
 	if !unsettled && failure.ClassOf(err) != failure.LineageBroken || m.Rehearsal {
 		return l, err
 	}

@@ -135,7 +135,8 @@ func RunOf(ctx context.Context, book ledger.Store, files *lock.File, pid int) st
 	runs, err := book.Runs(context.WithoutCancel(ctx), lastRuns)
 	var alive []string
 	for _, r := range runs {
-		held, unknown := files.Held(RunLock(r.ID)) // by another process: locks of this one are not reported
+		// by another process: locks of this one are not reported
+		held, unknown := files.Held(RunLock(r.ID))
 		if err != nil || unknown != nil || !held || !r.EndedAt.IsZero() {
 			continue
 		}

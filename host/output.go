@@ -61,7 +61,8 @@ func outputPath(chosen, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Lstat(path); err == nil { // certbot finds this out when the certificate has been issued
+	// certbot finds this out when the certificate has been issued
+	if _, err := os.Lstat(path); err == nil {
 		return "", failure.New(failure.Config, "Move it away, or choose another name.",
 			"%s exists already", path)
 	}
@@ -91,7 +92,8 @@ func ownPath(chosen string) (string, error) {
 		return "", failure.Wrap(err, failure.Config, "Name another directory.",
 			"%s cannot be written", path)
 	}
-	for at := real; at != filepath.Dir(at); at = filepath.Dir(at) { // what a link led to may be swapped meanwhile
+	// what a link led to may be swapped meanwhile
+	for at := real; at != filepath.Dir(at); at = filepath.Dir(at) {
 		if err := notLedBy(at); err != nil {
 			return "", err
 		}

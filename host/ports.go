@@ -43,8 +43,8 @@ func httpPort(at Standalone) int {
 
 func portLock(port int) string { return fmt.Sprintf("port:%d", port) }
 
-// tryReserve reports whether this run has a port among runs, and takes it where it is free. It is one
-// step: of two orders that come at once, neither finds the other's lock in its way.
+// tryReserve reports whether this run has a port among runs, and takes it where it is free. It is
+// one step: of two orders that come at once, neither finds the other's lock in its way.
 func (p *Ports) tryReserve(port int) (bool, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,14 +149,15 @@ func (p *Ports) serve(lineage string, probe webroot.Probe) (stop func(), err err
 	return func() { p.web.Withdraw(lineage, probe.Token) }, nil
 }
 
-// Rest gives the port back once no token of a lineage's order is served any more, and no other order
-// needs it: a preflight that refuses leaves it taken. The port stays reserved among runs.
+// Rest gives the port back once no token of a lineage's order is served any more, and no other
+// order needs it: a preflight that refuses leaves it taken. The port stays reserved among runs.
 func (p *Ports) Rest(lineage string) {
 	_ = p.web.Rest(lineage) // a listener that cannot be closed ends with the process
 }
 
 // Close gives the port back whatever is still served.
-func (p *Ports) Close() { _ = p.web.Close() } // a listener that cannot be closed ends with the process
+// a listener that cannot be closed ends with the process
+func (p *Ports) Close() { _ = p.web.Close() }
 
 // Free lets other runs use the ports.
 func (p *Ports) Free() {

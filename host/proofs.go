@@ -35,8 +35,8 @@ type placed struct {
 	Manual     *manual.Placement `json:"manual,omitempty"`
 }
 
-// served is a token of the run's own web server. Nothing of it outlives its process. Lineage is whose
-// order needs it: another one's goes on when this one has ended.
+// served is a token of the run's own web server. Nothing of it outlives its process. Lineage is
+// whose order needs it: another one's goes on when this one has ended.
 type served struct {
 	Standalone
 	Token   string `json:"token"`

@@ -16,10 +16,13 @@ import (
 	"orderly/ledger"
 )
 
+// A hook was written for certbot: it is run, shown and judged as certbot does.
+
 // run runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the
 // command's.
 func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
-	h.Log.Info("Running "+kind+" command", "command", failure.Clean(command)) // certbot says so with -v alone
+	// certbot says so with -v alone
+	h.Log.Info("Running "+kind+" command", "command", failure.Clean(command))
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, h.known().deployed, env)
 	var out, complaints hook.Output
 	ended := h.Voice.Slowly("the %s to end: %s", kind, failure.Clean(command))

@@ -10,12 +10,16 @@ import (
 	"orderly/ledger"
 )
 
+// An order may outlive what it was for. Before anything is issued or put in place for it, this
+// host's files are asked.
+
 // Wanted reports whether an order that an earlier run left is still wanted: its lineage was not
 // deleted meanwhile, and was not given a newer certificate by certbot, by another account or at
 // another CA.
 func (f *Files) Wanted(o *ledger.Order) bool {
 	if o.Request.Rehearsal {
-		return false // its names become valid, so that nothing stays pending; nobody needs its certificate
+		// its names become valid, so that nothing stays pending; nobody needs its certificate
+		return false
 	}
 	if len(o.Request.CSR) > 0 {
 		return true // it belongs to no lineage

@@ -286,13 +286,15 @@ func (q *Roots) judged(ctx context.Context, text, verb string) answer {
 	case text == "":
 		return answer{err: fmt.Errorf("it %s nothing", verb)}
 	case !filepath.IsAbs(text) || len(text) > longestRoot || !printable(text):
-		return answer{err: fmt.Errorf("it %s %q, which is not one absolute path", verb, failure.Clean(text))}
+		return answer{err: fmt.Errorf("it %s %q, which is not one absolute path", verb,
+			failure.Clean(text))}
 	case filepath.Clean(text) == "/":
 		return answer{err: fmt.Errorf("it %s %q, which is no document root", verb, text)}
 	}
 	root := filepath.Clean(text)
 	if err := certbot.CanHold(root); err != nil {
-		return answer{err: fmt.Errorf("it %s %s, which cannot be kept in a renewal file: %w", verb, failure.Clean(text), err)}
+		return answer{err: fmt.Errorf("it %s %s, which cannot be kept in a renewal file: %w", verb,
+			failure.Clean(text), err)}
 	}
 	if _, err := q.Writer.Inspect(ctx, root); failure.ClassOf(err) == failure.WebrootGone {
 		return answer{err: fmt.Errorf("it %s %s, which is no directory", verb, failure.Clean(text))}
@@ -303,7 +305,8 @@ func (q *Roots) judged(ctx context.Context, text, verb string) answer {
 // printable reports whether a path can be shown and kept as it is. What cannot would be another
 // path in the ledger.
 func printable(path string) bool {
-	return utf8.ValidString(path) && !strings.ContainsFunc(path, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) })
+	return utf8.ValidString(path) && !strings.ContainsFunc(path,
+		func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) })
 }
 
 // complete adds to a refusal for want of a document root what was said when one was asked for.

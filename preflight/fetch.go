@@ -16,15 +16,20 @@ import (
 	"orderly/solver/webroot"
 )
 
+// What a CA will fetch is fetched as the CA will: at the same port, with the same redirects, from
+// the addresses that were looked up.
+
 const (
 	// maxBody bounds what is read of an answer, in bytes.
 	maxBody = 4 << 10
-	// boulderBody is where Boulder (va/http.go: maxResponseSize) and Pebble give up, blanks at the end included.
+	// boulderBody is where Boulder (va/http.go: maxResponseSize) and Pebble give up, blanks at the
+	// end included.
 	boulderBody = 128
 	maxHeader   = 64 << 10
 )
 
-// fetcher fetches a probe as a CA would fetch a token, from addresses that were checked and no others.
+// fetcher fetches a probe as a CA would fetch a token, from addresses that were checked and no
+// others.
 type fetcher struct {
 	resolver *resolver
 	policy   policy
@@ -50,15 +55,18 @@ type served struct {
 	status int // of the last answer, 0 if there was none
 }
 
-// dialError tells that no connection came about from every other network error: only then is another address tried.
+// dialError tells that no connection came about from every other network error: only then is
+// another address tried.
 type dialError struct{ cause error }
 
 func (e *dialError) Error() string { return e.cause.Error() }
 func (e *dialError) Unwrap() error { return e.cause }
 
-// fetch fetches the probe from name, whose addresses were looked up already. An error is a *trouble. Like Boulder it
-// prefers IPv6 and begins once more with IPv4 when a connection does not come about (va/http.go, fallbackErr).
-func (f *fetcher) fetch(ctx context.Context, name string, addresses []netip.Addr, probe *webroot.Probe) (served, error) {
+// fetch fetches the probe from name, whose addresses were looked up already. An error is a
+// *trouble. Like Boulder it prefers IPv6 and begins once more with IPv4 when a connection does not
+// come about (va/http.go, fallbackErr).
+func (f *fetcher) fetch(ctx context.Context, name string, addresses []netip.Addr,
+	probe *webroot.Probe) (served, error) {
 	start := f.ports.start(name, "/.well-known/acme-challenge/"+probe.Token)
 	got := served{trail: trail{start: start, at: start}}
 	chosen := choose(addresses, f.policy.permits)
@@ -92,7 +100,8 @@ func (f *fetcher) chase(ctx context.Context, way trail, content string) (served,
 		}
 		if location := response.Header.Get("Location"); location == "" || !isRedirect(response.StatusCode) {
 			defer response.Body.Close()
-			return served{trail: way, status: response.StatusCode}, f.compare(ctx, way, response, content)
+			return served{trail: way, status: response.StatusCode},
+				f.compare(ctx, way, response, content)
 		}
 		_ = response.Body.Close()
 		next, err := f.next(ctx, way, response.Header.Get("Location"), seen)
@@ -103,9 +112,10 @@ func (f *fetcher) chase(ctx context.Context, way trail, content string) (served,
 	}
 }
 
-// next is the step after way. The host is looked up again even if it is the same, as Boulder does, and the address is
-// checked again: a name may point elsewhere the second time.
-func (f *fetcher) next(ctx context.Context, way trail, location string, seen map[string]bool) (trail, error) {
+// next is the step after way. The host is looked up again even if it is the same, as Boulder does,
+// and the address is checked again: a name may point elsewhere the second time.
+func (f *fetcher) next(ctx context.Context, way trail, location string,
+	seen map[string]bool) (trail, error) {
 	to, err := f.ports.follow(way.at.url, location)
 	if err != nil {
 		return way, &trouble{kind: misled, trail: way, detail: "redirects to " + err.Error()}
@@ -140,15 +150,17 @@ func (f *fetcher) addressesOf(ctx context.Context, way trail) ([]netip.Addr, err
 	return nil, &trouble{kind: unresolved, trail: way, dns: answer.judge(way.at.host, f.resolver)}
 }
 
-// get makes one request to the address alone. The transport is new each time: it keeps no connection, knows no proxy and
-// no cookies, and can connect nowhere else. Certificates are not looked at, since a CA does not either.
+// get makes one request to the address alone. The transport is new each time: it keeps no
+// connection, knows no proxy and no cookies, and can connect nowhere else. Certificates are not
+// looked at, since a CA does not either.
 func (f *fetcher) get(ctx context.Context, to target, address netip.Addr) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, to.url.String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("User-Agent", f.agent)
-	request.Header.Set("Accept", "*/*") // mod_security refuses requests without, and Boulder sends it
+	// mod_security refuses requests without, and Boulder sends it
+	request.Header.Set("Accept", "*/*")
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			// Half of the time at most, so that enough is left for IPv4.
@@ -167,23 +179,30 @@ func (f *fetcher) get(ctx context.Context, to target, address netip.Addr) (*http
 	return transport.RoundTrip(request)
 }
 
-// compare looks whether the answer is the probe, blanks at the end left aside (RFC 8555 section 8.3).
-func (f *fetcher) compare(ctx context.Context, way trail, response *http.Response, content string) error {
+// compare looks whether the answer is the probe, blanks at the end left aside (RFC 8555 section
+// 8.3).
+func (f *fetcher) compare(ctx context.Context, way trail, response *http.Response,
+	content string) error {
 	if response.StatusCode != http.StatusOK {
-		return &trouble{kind: different, trail: way, detail: "answers with status " + strconv.Itoa(response.StatusCode) + " instead of " + f.what}
+		return &trouble{kind: different, trail: way,
+			detail: "answers with status " + strconv.Itoa(response.StatusCode) + " instead of " +
+				f.what}
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil && isNetwork(err) {
 		return f.troubleOf(ctx, way, err)
 	}
 	if err == nil && len(body) == 0 {
-		return &trouble{kind: different, trail: way, detail: "is empty (0 bytes) instead of " + f.what}
+		return &trouble{kind: different, trail: way,
+			detail: "is empty (0 bytes) instead of " + f.what}
 	}
 	if err != nil || strings.TrimRightFunc(string(body), unicode.IsSpace) != content {
-		return &trouble{kind: different, trail: way, detail: "answers with something else than " + f.what}
+		return &trouble{kind: different, trail: way,
+			detail: "answers with something else than " + f.what}
 	}
 	if len(body) >= boulderBody {
-		return &trouble{kind: padded, trail: way, detail: "serves " + f.what + " with more blanks behind it than Let's Encrypt reads"}
+		return &trouble{kind: padded, trail: way,
+			detail: "serves " + f.what + " with more blanks behind it than Let's Encrypt reads"}
 	}
 	return nil
 }

@@ -9,8 +9,12 @@ import (
 	"strings"
 )
 
-// fingerprint hashes what the checks saw and a person could change. Times, the probe's random name and the order of
-// addresses (resolvers rotate it) are left out: a back-off must not be lifted by them.
+// A back-off ends early where somebody has changed something. What counts as a change is what these
+// checks saw.
+
+// fingerprint hashes what the checks saw and a person could change. Times, the probe's random name
+// and the order of addresses (resolvers rotate it) are left out: a back-off must not be lifted by
+// them.
 func fingerprint(names []*subject) string {
 	hash := sha256.New()
 	for _, s := range names {

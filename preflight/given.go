@@ -9,6 +9,8 @@ import (
 	"orderly/solver/webroot"
 )
 
+// One check for somebody who knows where a name is and must connect to nothing else.
+
 // Fetch looks whether a name's web server answers to a token as it must for http-01, at given
 // addresses and no others: whoever owns the name may point it, and redirect, wherever he likes, and
 // nobody is connected to that was not named before. The name is not looked up; a redirect to

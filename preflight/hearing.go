@@ -6,18 +6,24 @@ import (
 	"time"
 )
 
-// Hearing is what a run remembers of DNS servers that do not answer: a round over a thousand names would otherwise wait for a
-// dead one a thousand times. The zero Hearing remembers nothing yet, and it may be used from many goroutines.
+// A DNS server that is dead costs a wait each time it is asked, so it is asked last once it was
+// silent.
+
+// Hearing is what a run remembers of DNS servers that do not answer: a round over a thousand names
+// would otherwise wait for a dead one a thousand times. The zero Hearing remembers nothing yet, and
+// it may be used from many goroutines.
 type Hearing struct {
 	mu     sync.Mutex
 	silent map[string]int // questions in a row without an answer, by server
 }
 
 const (
-	// deafAfter is how many questions in a row without an answer make a server one that is waited for less: those of three
-	// names, since one customer's broken zone must not count for the server.
+	// deafAfter is how many questions in a row without an answer make a server one that is waited
+	// for less: those of three names, since one customer's broken zone must not count for the
+	// server.
 	deafAfter = 3 * 2 * rounds
-	// deafPatience is how long it is waited for then, each time: long enough for one that has come back.
+	// deafPatience is how long it is waited for then, each time: long enough for one that has come
+	// back.
 	deafPatience = 1500 * time.Millisecond
 )
 

@@ -17,6 +17,9 @@ import (
 	"orderly/failure"
 )
 
+// The CA asks the public DNS. What this host would answer itself (hosts file, cache) is not what
+// the CA sees.
+
 // resolver asks DNS servers directly, so that neither /etc/hosts nor the system's cache answers for the CA.
 type resolver struct {
 	servers []string // HOST:PORT

@@ -1,7 +1,8 @@
-// Package preflight finds out before an order whether the CA could validate the names: the document root of each is
-// looked at and written to, its address is asked for, and a probe file is fetched as the CA will fetch the token. Each
-// check has a name, a verdict and a remedy. It must never ask the CA anything, never connect to an address that was not
-// checked (a customer decides where his names and redirects point), and never show what a page said.
+// Package preflight finds out before an order whether the CA could validate the names: the document
+// root of each is looked at and written to, its address is asked for, and a probe file is fetched
+// as the CA will fetch the token. Each check has a name, a verdict and a remedy. It must never ask
+// the CA anything, never connect to an address that was not checked (a customer decides where his
+// names and redirects point), and never show what a page said.
 package preflight
 
 import (
@@ -18,7 +19,8 @@ import (
 
 // The checks, in the order in which they are made and reported.
 const (
-	Webroot  = "webroot"  // a document root is configured, exists, is a directory, and it is clear as whom to write there
+	// a document root is configured, exists, is a directory, and it is clear as whom to write there
+	Webroot  = "webroot"
 	Writable = "writable" // a probe file was really written into it
 	DNS      = "dns"      // the name has an address
 	HTTP     = "http"     // the probe file is served under the name
@@ -40,23 +42,25 @@ const (
 	Skipped Verdict = "skipped"
 )
 
-// Port is a check that is not made here, since only whoever is to serve the tokens can make it: that the port is free on
-// which a web server of the run's own listens.
+// Port is a check that is not made here, since only whoever is to serve the tokens can make it:
+// that the port is free on which a web server of the run's own listens.
 const Port = "port"
 
-// Site is a name and what proves it: the document root that serves it, or, where one of the other fields is set, something
-// else. An empty Root alone means that none is configured.
+// Site is a name and what proves it: the document root that serves it, or, where one of the other
+// fields is set, something else. An empty Root alone means that none is configured.
 type Site struct {
 	Name, Root string
-	// Serve serves a probe in a document root's stead: a web server of the run's own. An error is why it cannot. stop takes
-	// the probe away.
+	// Serve serves a probe in a document root's stead: a web server of the run's own. An error is
+	// why it cannot. stop takes the probe away.
 	Serve func(probe webroot.Probe) (stop func(), err error)
-	// Content says what the name's web server answers to a token by a rule of its own, so that nothing has to be put in place:
-	// the token and the thumbprint of an account's key, in the end.
+	// Content says what the name's web server answers to a token by a rule of its own, so that
+	// nothing has to be put in place: the token and the thumbprint of an account's key, in the end.
 	Content func(token string) string
-	// Elsewhere says by what else the name is proven, such as "a hook", so that there is nothing to look at or to fetch.
+	// Elsewhere says by what else the name is proven, such as "a hook", so that there is nothing to
+	// look at or to fetch.
 	Elsewhere string
-	// Record is the name of the TXT record that proves it (RFC 8555 §8.4). It needs no address then.
+	// Record is the name of the TXT record that proves it (RFC 8555 §8.4). It needs no address
+	// then.
 	Record string
 }
 
@@ -72,17 +76,19 @@ type Result struct {
 	// Sentence says what was found, where; Remedy what to do about it. Both are fit for a terminal.
 	Sentence string
 	Remedy   failure.Remedy
-	// Local says that the check saw everything itself: its refusal is certain and forbids an order. Any other can be
-	// wrong (NAT, split DNS) and only delays one.
+	// Local says that the check saw everything itself: its refusal is certain and forbids an order.
+	// Any other can be wrong (NAT, split DNS) and only delays one.
 	Local bool
 	Took  time.Duration
 }
 
-// Report is what all checks came to: for each site in the order given, one Result per check in the order of Checks.
+// Report is what all checks came to: for each site in the order given, one Result per check in the
+// order of Checks.
 type Report struct {
 	Results []Result
-	// Fingerprint changes when something changes that could make a difference: a document root (path, device, inode),
-	// whether it can be written, the addresses, or how the probe is answered. Back-off is lifted by that.
+	// Fingerprint changes when something changes that could make a difference: a document root
+	// (path, device, inode), whether it can be written, the addresses, or how the probe is
+	// answered. Back-off is lifted by that.
 	Fingerprint string
 	Took        time.Duration
 }
@@ -111,30 +117,34 @@ func (r Report) Certain() bool {
 	return refusal != nil && refusal.Local
 }
 
-// Checker makes the checks. Only Writer is required. It is not changed by Check and may be used from many goroutines.
+// Checker makes the checks. Only Writer is required. It is not changed by Check and may be used
+// from many goroutines.
 type Checker struct {
-	// Resolver is the HOST:PORT of the DNS server to ask; empty means those of ResolvConf. /etc/hosts is never asked:
-	// the CA does not know it.
+	// Resolver is the HOST:PORT of the DNS server to ask; empty means those of ResolvConf.
+	// /etc/hosts is never asked: the CA does not know it.
 	Resolver   string
 	ResolvConf string // default /etc/resolv.conf
 	Port       int    // stands in for 80; default 80
 	TLSPort    int    // stands in for 443, in redirects; default 443
 	Skip       map[string]bool
-	// Allow are networks that may be connected to though they are neither global nor this host's own.
+	// Allow are networks that may be connected to though they are neither global nor this host's
+	// own.
 	Allow     []netip.Prefix
 	UserAgent string
 	Writer    *webroot.Writer
 	Now       func() time.Time // default time.Now
 
-	Timeout    time.Duration // for the network checks of one name; default 10 s
-	DNSTimeout time.Duration // for one DNS query over one transport, each server being asked twice; default 3 s
+	Timeout time.Duration // for the network checks of one name; default 10 s
+	// for one DNS query over one transport, each server being asked twice; default 3 s
+	DNSTimeout time.Duration
 
 	// Hearing, where set, is what earlier checks of the run found of DNS servers.
 	Hearing *Hearing
 	// Tell, where set, is told after a second what is waited for.
 	Tell func(format string, args ...any)
 
-	// Dial connects to an address that was checked; default net.Dialer. Its address is always IP:PORT.
+	// Dial connects to an address that was checked; default net.Dialer. Its address is always
+	// IP:PORT.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// OwnAddresses returns the addresses of this host's interfaces; default net.InterfaceAddrs.
 	OwnAddresses func() ([]net.Addr, error)
@@ -143,8 +153,9 @@ type Checker struct {
 // maxParallel bounds the names checked at once.
 const maxParallel = 16
 
-// Check makes the checks for all sites. Where a local check refuses a name, its network checks are not made. It never
-// fails: when ctx ends, what was cut short warns with class Stopped, so look at ctx.Err() before acting on the report.
+// Check makes the checks for all sites. Where a local check refuses a name, its network checks are
+// not made. It never fails: when ctx ends, what was cut short warns with class Stopped, so look at
+// ctx.Err() before acting on the report.
 func (c *Checker) Check(ctx context.Context, sites []Site) Report {
 	run := c.begin()
 	names := make([]*subject, len(sites))
@@ -197,7 +208,8 @@ func (r *round) tellWaits(names []*subject) {
 	for _, name := range names {
 		switch stage(name.stage.Load()) {
 		case asking:
-			r.Tell("Waiting for the DNS server %s to say the address of %s.", strings.Join(r.fetcher.resolver.servers, ", "), name.site.Name)
+			r.Tell("Waiting for the DNS server %s to say the address of %s.",
+				strings.Join(r.fetcher.resolver.servers, ", "), name.site.Name)
 		case fetching:
 			r.Tell("Waiting for the web server of %s to serve a probe file.", name.site.Name)
 		default:
@@ -220,7 +232,8 @@ func (c *Checker) begin() *round {
 	r := &round{Checker: c, grounds: map[string]*ground{}}
 	r.began = r.now()
 	r.fetcher = fetcher{
-		resolver: newResolver(c.Resolver, c.ResolvConf, orDefault(c.DNSTimeout, 3*time.Second), orDefault(c.Hearing, new(Hearing))),
+		resolver: newResolver(c.Resolver, c.ResolvConf, orDefault(c.DNSTimeout, 3*time.Second),
+			orDefault(c.Hearing, new(Hearing))),
 		policy:   newPolicy(c.Allow, c.OwnAddresses),
 		ports:    ports{http: orDefault(c.Port, 80), https: orDefault(c.TLSPort, 443)},
 		agent:    orDefault(c.UserAgent, "orderly"),

@@ -13,6 +13,8 @@ import (
 	"orderly/failure"
 )
 
+// CAs follow redirects, but not everywhere. What they would refuse is refused here.
+
 const (
 	// maxRedirects is what Let's Encrypt documents: "up to 10 redirects deep".
 	maxRedirects = 10
@@ -37,13 +39,16 @@ func (p ports) start(name, path string) target {
 	if p.http != 80 {
 		authority = host + ":" + strconv.Itoa(p.http)
 	}
-	return target{url: &url.URL{Scheme: "http", Host: authority, Path: path}, host: host, port: p.http}
+	return target{url: &url.URL{Scheme: "http", Host: authority, Path: path}, host: host,
+		port: p.http}
 }
 
-// isRedirect reports whether a status is one that leads on: the Baseline Requirements (3.2.2.4.19) allow these four.
+// isRedirect reports whether a status is one that leads on: the Baseline Requirements (3.2.2.4.19)
+// allow these four.
 func isRedirect(status int) bool {
 	switch status {
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect,
+		http.StatusPermanentRedirect:
 		return true
 	}
 	return false
@@ -51,15 +56,17 @@ func isRedirect(status int) bool {
 
 var hostPattern = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$`)
 
-// follow resolves the Location of a redirect as Boulder does (va/http.go, extractRequestTarget and processRedirect), or
-// says why a CA would not go there. Credentials and fragments are dropped. Boulder also demands a top-level domain that
-// IANA knows; a private CA need not, so that is not looked at here.
+// follow resolves the Location of a redirect as Boulder does (va/http.go, extractRequestTarget and
+// processRedirect), or says why a CA would not go there. Credentials and fragments are dropped.
+// Boulder also demands a top-level domain that IANA knows; a private CA need not, so that is not
+// looked at here.
 func (p ports) follow(from *url.URL, location string) (target, error) {
 	to, err := from.Parse(location)
 	if err != nil {
 		return target{}, errors.New("a location that is no URL")
 	}
-	to = &url.URL{Scheme: to.Scheme, Host: strings.ToLower(to.Host), Path: to.Path, RawPath: to.RawPath, RawQuery: to.RawQuery}
+	to = &url.URL{Scheme: to.Scheme, Host: strings.ToLower(to.Host), Path: to.Path,
+		RawPath: to.RawPath, RawQuery: to.RawQuery}
 	if to.Scheme != "http" && to.Scheme != "https" {
 		return target{}, fmt.Errorf("scheme %q, where a CA follows http and https only", failure.Clean(to.Scheme))
 	}
@@ -98,7 +105,8 @@ func checkHost(u *url.URL) error {
 		return errors.New("no host")
 	}
 	if strings.HasSuffix(host, ".well-known") {
-		return fmt.Errorf("host %s: a slash is missing after the name in the web server's redirect", failure.Clean(host))
+		return fmt.Errorf("host %s: a slash is missing after the name in the web server's redirect",
+			failure.Clean(host))
 	}
 	if a, err := netip.ParseAddr(host); err == nil && (a.Is4() || u.Host[0] == '[') {
 		if a.Zone() != "" {
@@ -115,9 +123,9 @@ func checkHost(u *url.URL) error {
 	return nil
 }
 
-// isNumber reports whether a host is one that the C library and browsers take for an IPv4 address in another spelling
-// (2130706433, 0x7f.1, 127.1): no top-level domain is a number, so no CA goes there, and a resolver that understands it would
-// lead to loopback.
+// isNumber reports whether a host is one that the C library and browsers take for an IPv4 address
+// in another spelling (2130706433, 0x7f.1, 127.1): no top-level domain is a number, so no CA goes
+// there, and a resolver that understands it would lead to loopback.
 func isNumber(host string) bool {
 	host = strings.TrimSuffix(host, ".")
 	last := host[strings.LastIndexByte(host, '.')+1:]

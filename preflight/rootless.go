@@ -10,7 +10,10 @@ import (
 	"orderly/solver/webroot"
 )
 
-// groundOf returns what serves a site: its document root, looked at once for all names, or what stands in for one.
+// Names that no document root proves: what can be looked at all the same.
+
+// groundOf returns what serves a site: its document root, looked at once for all names, or what
+// stands in for one.
 func (r *round) groundOf(ctx context.Context, site Site) *ground {
 	if !site.rootless() {
 		return r.ground(ctx, site.Root)
@@ -34,8 +37,8 @@ func (r *round) groundOf(ctx context.Context, site Site) *ground {
 	return g
 }
 
-// checkRecord asks for the TXT record that will prove the name. It need not be there yet, but a zone that cannot be asked
-// for it will not be in a minute either.
+// checkRecord asks for the TXT record that will prove the name. It need not be there yet, but a
+// zone that cannot be asked for it will not be in a minute either.
 func (s *subject) checkRecord(ctx context.Context, r *round) {
 	if r.Skip[DNS] {
 		s.skip(DNS, onRequest)
@@ -50,7 +53,8 @@ func (s *subject) checkRecord(ctx context.Context, r *round) {
 		result = resolver.unheard(s.site.Record)
 	case got.nonsense || got.code != dns.RcodeSuccess && got.code != dns.RcodeNameError:
 		result = Result{Verdict: Refuse, Class: failure.DNSBroken, Remedy: digRemedy(s.site.Record),
-			Sentence: fmt.Sprintf("the question for the TXT record of %s is answered with %s", s.site.Record, got.word())}
+			Sentence: fmt.Sprintf("the question for the TXT record of %s is answered with %s",
+				s.site.Record, got.word())}
 	}
 	result.Took = r.now().Sub(began)
 	s.set(DNS, result)

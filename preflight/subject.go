@@ -14,6 +14,8 @@ import (
 	"orderly/solver/webroot"
 )
 
+// A name goes through the checks one after the other; what several share is looked at once.
+
 // ground is one document root, which several names may share: it is looked at and written to once.
 type ground struct {
 	identity     webroot.Identity
@@ -57,15 +59,18 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 		return g
 	}
 	g.probe = &probe
-	// Probes of killed runs would stay for ever. What cannot be removed does no harm and is tried again next time.
+	// Probes of killed runs would stay for ever. What cannot be removed does no harm and is tried
+	// again next time.
 	_, _ = r.Writer.RemoveStaleProbes(ctx, root, r.now())
 	return g
 }
 
-// clearing bounds the removal of probes after the end of the context: the process must be gone within two seconds.
+// clearing bounds the removal of probes after the end of the context: the process must be gone
+// within two seconds.
 const clearing = time.Second
 
-// clear removes the probes, also after a signal, and returns, by document root, what could not be removed.
+// clear removes the probes, also after a signal, and returns, by document root, what could not be
+// removed.
 func (r *round) clear(ctx context.Context) map[string]error {
 	for _, stop := range r.stops {
 		stop()
@@ -159,8 +164,8 @@ func (s *subject) judgeGround(r *round) {
 	}
 }
 
-// refusal makes a Result of what the document root's check said, with the name in its sentence and remedy: a document
-// root's own errors know no name.
+// refusal makes a Result of what the document root's check said, with the name in its sentence and
+// remedy: a document root's own errors know no name.
 func (s *subject) refusal(err error, took time.Duration) Result {
 	sentence := err.Error()
 	root, absErr := filepath.Abs(s.site.Root)
@@ -186,8 +191,9 @@ func (s *subject) noteLeftover(err error) {
 	}
 	took := s.results[1].Took
 	s.set(Writable, Result{Verdict: Warn, Class: failure.ClassOf(err), Took: took,
-		Sentence: fmt.Sprintf("probe file %s for %s stays behind: %v", s.ground.probe.Path(), s.site.Name, err),
-		Remedy:   failure.RemedyOf(err)})
+		Sentence: fmt.Sprintf("probe file %s for %s stays behind: %v", s.ground.probe.Path(),
+			s.site.Name, err),
+		Remedy: failure.RemedyOf(err)})
 }
 
 // checkNetwork sets the results of the network checks.
@@ -209,10 +215,12 @@ func (s *subject) checkNetwork(ctx context.Context, r *round) {
 	}
 }
 
-// noteStop replaces what may have come of the end of the context: a refusal stays where it rests on an answer.
+// noteStop replaces what may have come of the end of the context: a refusal stays where it rests on
+// an answer.
 func (s *subject) noteStop(r *round) {
 	rests := func(result Result) bool {
-		return result.Verdict == Refuse && result.Class != failure.DNSSilent && result.Class != failure.HTTPUnreached
+		return result.Verdict == Refuse && result.Class != failure.DNSSilent &&
+			result.Class != failure.HTTPUnreached
 	}
 	if rests(s.results[2]) {
 		return

@@ -13,6 +13,9 @@ import (
 	"orderly/failure"
 )
 
+// Why a probe was not fetched, in a value: what can be known for certain of this host forbids an
+// order, the rest only delays it.
+
 // troubleKind tells apart what a person would do different things about.
 type troubleKind int
 
@@ -52,12 +55,15 @@ func (t *trouble) Error() string {
 
 func (t *trouble) Unwrap() error { return t.cause }
 
-// tooSoon reports whether the server closed the connection, or spoke, before it was asked. net/http has no value for that
-// error, so its text is looked for; the server's words are not in it.
-func tooSoon(err error) bool { return strings.Contains(err.Error(), "server closed idle connection") }
+// tooSoon reports whether the server closed the connection, or spoke, before it was asked. net/http
+// has no value for that error, so its text is looked for; the server's words are not in it.
+func tooSoon(err error) bool {
+	return strings.Contains(err.Error(), "server closed idle connection")
+}
 
-// shutBy says what keeps a connection to one of this host's own addresses from coming about: what is seen here is what the CA
-// will see. It is empty for errors that say nothing of the port, such as want of file descriptors.
+// shutBy says what keeps a connection to one of this host's own addresses from coming about: what
+// is seen here is what the CA will see. It is empty for errors that say nothing of the port, such
+// as want of file descriptors.
 func shutBy(ctx context.Context, err error) string {
 	if _, isDial := errors.AsType[*dialError](err); !isDial || ctx.Err() != nil {
 		return "" // the time that one name may take was spent elsewhere
@@ -75,10 +81,13 @@ func shutBy(ctx context.Context, err error) string {
 	return ""
 }
 
-// troubleOf says what a request's error means. Errors of net/http quote what a server sent, so their text is not used.
+// troubleOf says what a request's error means. Errors of net/http quote what a server sent, so
+// their text is not used.
 func (f *fetcher) troubleOf(ctx context.Context, way trail, err error) *trouble {
 	if by := shutBy(ctx, err); by != "" && f.policy.isOwn(way.address) {
-		return &trouble{kind: shut, trail: way, cause: err, own: fmt.Sprintf("%s port %d of %s, an address of this host", by, way.at.port, way.address)}
+		return &trouble{kind: shut, trail: way, cause: err,
+			own: fmt.Sprintf("%s port %d of %s, an address of this host", by, way.at.port,
+				way.address)}
 	}
 	t := &trouble{kind: unreached, trail: way, cause: err}
 	errno, isErrno := errors.AsType[syscall.Errno](err)
@@ -104,8 +113,9 @@ func (f *fetcher) troubleOf(ctx context.Context, way trail, err error) *trouble 
 	return t
 }
 
-// allowance is what --preflight-allow takes for an address that was not connected to. Those at which only this host and its
-// cloud listen are not spelt out: a customer's redirect would make somebody allow them.
+// allowance is what --preflight-allow takes for an address that was not connected to. Those at
+// which only this host and its cloud listen are not spelt out: a customer's redirect would make
+// somebody allow them.
 func (t *trouble) allowance() string {
 	for _, a := range t.addresses {
 		if a.IsPrivate() {
@@ -176,7 +186,8 @@ func (t *trouble) result(site Site) Result {
 		}
 	case unresolved:
 		r.Verdict, r.Class, r.Remedy = t.dns.Verdict, t.dns.Class, t.dns.Remedy
-		r.Sentence = fmt.Sprintf("%s redirects to %s: %s", t.trail.start.url, short(t.trail.at.url), t.dns.Sentence)
+		r.Sentence = fmt.Sprintf("%s redirects to %s: %s", t.trail.start.url, short(t.trail.at.url),
+			t.dns.Sentence)
 	}
 	return r
 }

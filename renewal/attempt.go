@@ -74,7 +74,8 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 		restrict(r, left)
 	}
 	s.host.Roots.Refresh(ctx, r)
-	if e.Account().ID != 0 && !s.host.Checks.Hopeless(ctx, *r) { // who has no account yet hears of that first
+	// who has no account yet hears of that first
+	if e.Account().ID != 0 && !s.host.Checks.Hopeless(ctx, *r) {
 		announce(s.Report, r.Request)
 	}
 }

@@ -26,8 +26,9 @@ type Settings struct {
 	host.Settings
 	Force             bool          // a person insists
 	LongestValidation time.Duration // 0: as the CA's habits say
-	Patience          time.Duration // how long the CA is waited for without anything changing; 0: drive.DefaultPatience
-	Installer         string        // -i: one of certbot's, which is not run
+	// how long the CA is waited for without anything changing; 0: drive.DefaultPatience
+	Patience  time.Duration
+	Installer string // -i: one of certbot's, which is not run
 }
 
 // Parts are what a Server is made of.

@@ -27,7 +27,8 @@ func (s *rebuilds) claim(ctx context.Context, l drive.Lost, a *certbot.Account) 
 	if !c.Mine {
 		root = s.rootWith(ctx, l.Tokens)
 	}
-	if !c.Mine && (root != "" || c.Keep != nil && !l.Open) { // a key is made once nothing is left to prove
+	// a key is made once nothing is left to prove
+	if !c.Mine && (root != "" || c.Keep != nil && !l.Open) {
 		lineage, err := s.Disk.UniqueName(certbot.NameFor(l.Names))
 		if err != nil {
 			return drive.Claim{}

@@ -39,7 +39,8 @@ func (s *deletions) CertificateNames(ctx context.Context, given []string) ([]str
 	}
 	for _, t := range tasks {
 		if t.Kind == ledger.DeleteTask {
-			there = append(there, t.Subject) // a killed run may have come so far that nothing of it is on disk
+			// a killed run may have come so far that nothing of it is on disk
+			there = append(there, t.Subject)
 		}
 	}
 	var names []string

@@ -75,7 +75,8 @@ func (s *engines) ChooseAccount(server, id string, r account.Registration) (*cer
 // word where this host has another: whoever made that has agreed to such terms (certbot's
 // set_test_server_options).
 func (s *engines) agreed(server, id string, r account.Registration) account.Registration {
-	if !s.Settings.Rehearsal || id != "" || server != host.Staging { // nobody has agreed to another CA's terms
+	// nobody has agreed to another CA's terms
+	if !s.Settings.Rehearsal || id != "" || server != host.Staging {
 		return r
 	}
 	if _, err := s.Disk.ChooseAccount(server, ""); !errors.Is(err, certbot.ErrNoAccount) {

@@ -22,7 +22,8 @@ func (s *wishes) heal(ctx context.Context, w Wish) {
 		troubled = append(troubled, w.CertName)
 	}
 	for _, name := range troubled {
-		_, err := s.host.Lineages.Open(name) // what is wrong still, is found when it is decided about
+		// what is wrong still, is found when it is decided about
+		_, err := s.host.Lineages.Open(name)
 		if failure.ClassOf(err) != failure.LineageBroken || s.Settings.Rehearsal {
 			continue
 		}

@@ -51,8 +51,8 @@ func (s *inPlace) conclude(lineage string, outcome drive.Outcome, err error, res
 		result.Outcome, result.Path = Rehearsed, filepath.Join(s.Disk.Dirs.Config, "live", lineage,
 			"fullchain.pem")
 		if l, err := s.Disk.Open(lineage); err == nil && outcome.Order != nil {
-			result.Note = s.host.Hooks.NoteInstaller(l, host.Read(outcome.Order.Request).Hooks.Deploy,
-				s.Settings.Installer)
+			result.Note = s.host.Hooks.NoteInstaller(l,
+				host.Read(outcome.Order.Request).Hooks.Deploy, s.Settings.Installer)
 		}
 		return nil
 	}

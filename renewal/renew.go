@@ -65,8 +65,8 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 				return nil, err
 			}
 			fresh = s.asOrdered(fresh)
-			// Another process may have renewed it while the lock was waited for; a forced renewal is
-			// wanted all the same, unless the certificate changed since this run looked at it.
+			// Another process may have renewed it while the lock was waited for; a forced renewal
+			// is wanted all the same, unless the certificate changed since this run looked at it.
 			changed := fresh.Certificate.Serial != l.Certificate.Serial
 			if needed, err := s.due(fresh, round); err != nil || !needed || (round.Renew && changed) {
 				return nil, err

@@ -190,7 +190,8 @@ func (s *revoking) askToRevoke(ctx context.Context, t *ledger.Task, p revocation
 	tries := 0
 	err := account.Again(ctx, s.Clock, func() error { tries++; return ask() })
 	if p, ok := errors.AsType[*acme.Problem](err); ok && p.IsType("alreadyRevoked") {
-		done.Already, err = done.Already || tries == 1, nil // a second try is answered so where the first one did it
+		// a second try is answered so where the first one did it
+		done.Already, err = done.Already || tries == 1, nil
 	}
 	if err != nil {
 		refused := revocationFailure(err, p.Path)

@@ -181,7 +181,8 @@ func (s *wishes) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 	if err != nil {
 		return d, err
 	}
-	d.Needed, d.Why = !now.Before(at) && !l.Renewal.Params.AutorenewOff, "it is due" // as certbot's should_renew has it
+	// as certbot's should_renew has it
+	d.Needed, d.Why = !now.Before(at) && !l.Renewal.Params.AutorenewOff, "it is due"
 	if d.Needed || s.Settings.Rehearsal {
 		return d, nil
 	}

@@ -1,7 +1,8 @@
-// Package configobj reads and writes the files of Python's ConfigObj library (5.0.x, as certbot calls it: UTF-8, list
-// values, interpolation on), because certbot keeps a lineage's renewal settings in that format. What is not changed comes
-// out byte for byte as it went in: comments, order, spacing, line ends. It knows nothing about certbot, and must never
-// write a line that ConfigObj would read back as something else.
+// Package configobj reads and writes the files of Python's ConfigObj library (5.0.x, as certbot
+// calls it: UTF-8, list values, interpolation on), because certbot keeps a lineage's renewal
+// settings in that format. What is not changed comes out byte for byte as it went in: comments,
+// order, spacing, line ends. It knows nothing about certbot, and must never write a line that
+// ConfigObj would read back as something else.
 package configobj
 
 import (
@@ -27,8 +28,8 @@ type File struct {
 	root    *Section
 }
 
-// node is a run of whole lines: a comment or blank line, a section marker, or a key with its value (several lines where
-// the value is triple-quoted). raw is what Bytes writes.
+// node is a run of whole lines: a comment or blank line, a section marker, or a key with its value
+// (several lines where the value is triple-quoted). raw is what Bytes writes.
 type node struct {
 	raw     string // with its line end, if it has one
 	line    int    // 1-based
@@ -60,7 +61,8 @@ func New() *File {
 }
 
 func (f *File) newSection(parent *Section, name string, marker *node) *Section {
-	s := &Section{file: f, parent: parent, name: name, marker: marker, keys: map[string]*node{}, sections: map[string]*Section{}}
+	s := &Section{file: f, parent: parent, name: name, marker: marker, keys: map[string]*node{},
+		sections: map[string]*Section{}}
 	if parent != nil {
 		s.depth = parent.depth + 1
 		parent.sections[name] = s
@@ -69,10 +71,12 @@ func (f *File) newSection(parent *Section, name string, marker *node) *Section {
 	return s
 }
 
-// Root returns the part of the file before its first section marker, whose subsections are the [sections].
+// Root returns the part of the file before its first section marker, whose subsections are the
+// [sections].
 func (f *File) Root() *Section { return f.root }
 
-// Section follows names from the root: Section("renewalparams", "webroot_map") is [[webroot_map]] below [renewalparams].
+// Section follows names from the root: Section("renewalparams", "webroot_map") is [[webroot_map]]
+// below [renewalparams].
 func (f *File) Section(names ...string) (*Section, bool) {
 	s := f.root
 	for _, name := range names {
@@ -129,8 +133,8 @@ func (s *Section) Get(key string) (Value, bool) {
 	return s.interpolate(n), true
 }
 
-// Line returns the 1-based line on which the key or subsection stood when the file was parsed, 0 if it is unknown or
-// was added since.
+// Line returns the 1-based line on which the key or subsection stood when the file was parsed, 0 if
+// it is unknown or was added since.
 func (s *Section) Line(key string) int {
 	if n, ok := s.keys[key]; ok {
 		return n.line
@@ -144,8 +148,9 @@ func (s *Section) Line(key string) int {
 // Value is what stands behind a key: a string or a list of strings.
 type Value struct {
 	IsList bool
-	Err    error // a %(name)s that leads nowhere: ConfigObj raises an error when the value is asked for
-	items  []string
+	// a %(name)s that leads nowhere: ConfigObj raises an error when the value is asked for
+	Err   error
+	items []string
 }
 
 // String returns a string's text, and a list's elements joined by ", ".
@@ -166,8 +171,8 @@ func (v Value) equal(w Value) bool {
 	return true
 }
 
-// Raw returns what stands behind a key as it is written in the file, with its quotes and commas, without the blanks and
-// the comment behind it.
+// Raw returns what stands behind a key as it is written in the file, with its quotes and commas,
+// without the blanks and the comment behind it.
 func (s *Section) Raw(key string) (string, bool) {
 	n, ok := s.keys[key]
 	if !ok {

@@ -7,14 +7,18 @@ import (
 	"strings"
 )
 
+// ConfigObj replaces names in values when it reads them; a value that is read otherwise here would
+// be another one.
+
 var reference = regexp.MustCompile(`(?s)%\(([^)]*)\)s`)
 
-// maxReferences bounds the replacements in one value: without it, twenty lines that each name the one before twice
-// would unfold into megabytes.
+// maxReferences bounds the replacements in one value: without it, twenty lines that each name the
+// one before twice would unfold into megabytes.
 const maxReferences = 100
 
-// interpolate replaces each %(name)s by the value of that name: looked for in the section itself, its [DEFAULT], then
-// in the sections above. ConfigObj does it whenever a value is read, and raises where nothing is found.
+// interpolate replaces each %(name)s by the value of that name: looked for in the section itself,
+// its [DEFAULT], then in the sections above. ConfigObj does it whenever a value is read, and raises
+// where nothing is found.
 func (s *Section) interpolate(n *node) Value {
 	if !slices.ContainsFunc(n.value.items, func(item string) bool { return strings.Contains(item, "%(") }) {
 		return n.value

@@ -8,14 +8,17 @@ import (
 	"unicode/utf8"
 )
 
+// The syntax is what ConfigObj's own expressions accept, its gaps included.
+
 const byteOrderMark = "\ufeff"
 
 // space is what Python's \s and str.strip mean for text; Go's \s knows ASCII alone.
 const space = `\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}`
 
-// The expressions are those of ConfigObj 5.0.8, on which its peculiarities rest: a parser written from the documentation
-// would differ in what an unbalanced quote or a trailing comma means. RE2 chooses the same match as Python's engine. The
-// one look-behind, (?<!,), is left out: it tells an absent from an empty last element, and ConfigObj treats both alike.
+// The expressions are those of ConfigObj 5.0.8, on which its peculiarities rest: a parser written
+// from the documentation would differ in what an unbalanced quote or a trailing comma means. RE2
+// chooses the same match as Python's engine. The one look-behind, (?<!,), is left out: it tells an
+// absent from an empty last element, and ConfigObj treats both alike.
 var (
 	sectionLine = compile(`^(\s*)((?:\[\s*)+)((?:"\s*\S.*?\s*")|(?:'\s*\S.*?\s*')|(?:[^'"\s].*?))((?:\s*\])+)\s*(#.*)?$`)
 	keyLine     = compile(`^(\s*)((?:".*?")|(?:'.*?')|(?:[^'"=].*?))\s*=\s*(.*)$`)
@@ -45,7 +48,8 @@ func strip(s string) string {
 		switch {
 		case r >= '\t' && r <= '\r', r >= 0x1c && r <= ' ', r == 0x85, r == 0xa0, r == 0x1680:
 			return true
-		case r >= 0x2000 && r <= 0x200a, r == 0x2028, r == 0x2029, r == 0x202f, r == 0x205f, r == 0x3000:
+		case r >= 0x2000 && r <= 0x200a, r == 0x2028, r == 0x2029, r == 0x202f, r == 0x205f,
+			r == 0x3000:
 			return true
 		}
 		return false
@@ -70,7 +74,8 @@ func (p *parser) node(n node) *node {
 	return made
 }
 
-// Parse reads a file. The error is a *ParseError; where ConfigObj would find several, it is the first.
+// Parse reads a file. The error is a *ParseError; where ConfigObj would find several, it is the
+// first.
 func Parse(data []byte) (*File, error) {
 	f := New()
 	if rest, found := bytes.CutPrefix(data, []byte(byteOrderMark)); found {
@@ -221,7 +226,8 @@ func (p *parser) multiline(n *node, quote, rest string) error {
 	return nil
 }
 
-// splitValue tells value and inline comment apart and unquotes. The tail is the blanks before the comment, and it.
+// splitValue tells value and inline comment apart and unquotes. The tail is the blanks before the
+// comment, and it.
 func splitValue(text string) (v Value, tail string, ok bool) {
 	if v, ok := plainValue(text); ok {
 		return v, "", true

@@ -2,12 +2,13 @@ package configobj
 
 import "strings"
 
-// What certbot itself writes is nearly always plain: key = value without quotes, lists or comments, and markers without
-// blanks. A host has thousands of such lines, which every command reads; the expressions that Parse rests on take ten times
-// as long for each. Here the plain ones are read by hand, and all others left to the expressions.
+// What certbot itself writes is nearly always plain: key = value without quotes, lists or comments,
+// and markers without blanks. A host has thousands of such lines, which every command reads; the
+// expressions that Parse rests on take ten times as long for each. Here the plain ones are read by
+// hand, and all others left to the expressions.
 
-// plainKey splits a line at its "=" where the key is plain: letters, digits and what is in names, nothing before it. at is
-// where the value begins.
+// plainKey splits a line at its "=" where the key is plain: letters, digits and what is in names,
+// nothing before it. at is where the value begins.
 func plainKey(text string) (key string, at int, ok bool) {
 	end := 0
 	for end < len(text) && isPlain(text[end]) {
@@ -25,7 +26,8 @@ func plainKey(text string) (key string, at int, ok bool) {
 }
 
 func isPlain(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-' || c == '.' || c == '*'
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' ||
+		c == '-' || c == '.' || c == '*'
 }
 
 func skipBlanks(text string, at int) int {
@@ -35,8 +37,8 @@ func skipBlanks(text string, at int) int {
 	return at
 }
 
-// plainValue reads a value of printable ASCII without quotes, commas, comments and blanks at its end; one comma behind it
-// makes a list of it.
+// plainValue reads a value of printable ASCII without quotes, commas, comments and blanks at its
+// end; one comma behind it makes a list of it.
 func plainValue(text string) (v Value, ok bool) {
 	item, list := strings.CutSuffix(text, ",")
 	for i := range len(item) {

@@ -5,9 +5,12 @@ import (
 	"strings"
 )
 
-// Set gives key a string value. A key that stands in the file keeps its place, spacing and inline comment; a new one
-// follows the section's last key, so that it never lands in a subsection. The error says why ConfigObj could not read
-// the value back.
+// A line that ConfigObj cannot read back makes the whole file useless to certbot, so each is read
+// again before it counts.
+
+// Set gives key a string value. A key that stands in the file keeps its place, spacing and inline
+// comment; a new one follows the section's last key, so that it never lands in a subsection. The
+// error says why ConfigObj could not read the value back.
 func (s *Section) Set(key, value string) error {
 	return s.set(key, Value{items: []string{value}})
 }
@@ -47,7 +50,8 @@ func (s *Section) insert(key string, v Value, text string) error {
 	if err != nil {
 		return fmt.Errorf("key %s: %w", key, err)
 	}
-	n := &node{key: key, value: v, owner: s, prefix: s.indent() + quoted + " = ", suffix: s.file.newline}
+	n := &node{key: key, value: v, owner: s, prefix: s.indent() + quoted + " = ",
+		suffix: s.file.newline}
 	n.raw = n.prefix + text + n.suffix
 	if err := n.check(); err != nil {
 		return err
@@ -57,8 +61,8 @@ func (s *Section) insert(key string, v Value, text string) error {
 	return nil
 }
 
-// check parses what n would write and compares: quoting has gaps (a key with '=', an interpolation, a line feed in a
-// list), and a wrong line would make the whole file unreadable for certbot.
+// check parses what n would write and compares: quoting has gaps (a key with '=', an interpolation,
+// a line feed in a list), and a wrong line would make the whole file unreadable for certbot.
 func (n *node) check() error {
 	bad := fmt.Errorf("key %s: ConfigObj cannot hold the value", n.key)
 	f, err := Parse([]byte(n.raw))
@@ -82,8 +86,8 @@ func (s *Section) indent() string {
 	return ""
 }
 
-// afterKeys is the index at which a new key of the section goes: behind its last key, or else behind its marker, or else
-// (the root) behind the comments that open the file.
+// afterKeys is the index at which a new key of the section goes: behind its last key, or else
+// behind its marker, or else (the root) behind the comments that open the file.
 func (s *Section) afterKeys() int {
 	at := -1
 	for i, n := range s.file.nodes {
@@ -113,7 +117,8 @@ func (f *File) insert(at int, n *node) {
 	f.nodes[at] = n
 }
 
-// Delete removes a key and its lines. Comments before it stay. Deleting what is not there does nothing.
+// Delete removes a key and its lines. Comments before it stay. Deleting what is not there does
+// nothing.
 func (s *Section) Delete(key string) {
 	n, ok := s.keys[key]
 	if !ok {
@@ -123,7 +128,8 @@ func (s *Section) Delete(key string) {
 	s.file.drop(func(m *node) bool { return m == n })
 }
 
-// Disable makes a comment of a key's lines, so that nothing reads them any more and nothing of them is lost.
+// Disable makes a comment of a key's lines, so that nothing reads them any more and nothing of them
+// is lost.
 func (s *Section) Disable(key string) {
 	n, ok := s.keys[key]
 	if !ok {
@@ -177,8 +183,8 @@ func remove(names []string, name string) []string {
 	return kept
 }
 
-// AddSection returns the subsection of that name, making it behind everything else in s if it is new. Comment lines are
-// written above the marker, each with "# " before it; "" gives a blank line.
+// AddSection returns the subsection of that name, making it behind everything else in s if it is
+// new. Comment lines are written above the marker, each with "# " before it; "" gives a blank line.
 func (s *Section) AddSection(name string, comments ...string) (*Section, error) {
 	if sub, ok := s.sections[name]; ok {
 		return sub, nil
@@ -191,7 +197,8 @@ func (s *Section) AddSection(name string, comments ...string) (*Section, error) 
 		return nil, fmt.Errorf("section %s: %w", name, err)
 	}
 	depth := s.depth + 1
-	marker := &node{raw: strings.Repeat("[", depth) + quoted + strings.Repeat("]", depth) + s.file.newline}
+	marker := &node{raw: strings.Repeat("[", depth) + quoted + strings.Repeat("]",
+		depth) + s.file.newline}
 	if m := sectionLine.FindStringSubmatch(strings.TrimRight(marker.raw, "\r\n")); m == nil || unquote(m[3]) != name {
 		return nil, fmt.Errorf("section %s: ConfigObj cannot hold the name", name)
 	}
@@ -209,7 +216,8 @@ func (s *Section) AddSection(name string, comments ...string) (*Section, error) 
 	return sub, nil
 }
 
-// end is the index behind the last line of s and its subsections, comments at the end of the file not counted.
+// end is the index behind the last line of s and its subsections, comments at the end of the file
+// not counted.
 func (s *Section) end() int {
 	at := 0
 	for i, n := range s.file.nodes {
@@ -259,7 +267,8 @@ func quote(value string, multiline bool) (string, error) {
 		return "", fmt.Errorf("a line feed cannot stand here")
 	}
 	const edges = " \r\n\v\t'\""
-	plain := !strings.ContainsAny(value[:1]+value[len(value)-1:], edges) && !strings.ContainsAny(value, ",#")
+	plain := !strings.ContainsAny(value[:1]+value[len(value)-1:], edges) &&
+		!strings.ContainsAny(value, ",#")
 	switch {
 	case plain:
 		return value, nil
@@ -271,7 +280,8 @@ func quote(value string, multiline bool) (string, error) {
 	return `"` + value + `"`, nil
 }
 
-// tripleQuote prefers single quotes as ConfigObj does, but unlike ConfigObj never quotes by what the value contains.
+// tripleQuote prefers single quotes as ConfigObj does, but unlike ConfigObj never quotes by what
+// the value contains.
 func tripleQuote(value string) (string, error) {
 	switch {
 	case !strings.Contains(value, `'''`):

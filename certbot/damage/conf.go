@@ -5,6 +5,8 @@ import (
 	"strings"
 )
 
+// Renewal files that people and programs have damaged, each in a way that was seen.
+
 // webroots are the ways in which a name loses its document root.
 func webroots() []Case {
 	return []Case{

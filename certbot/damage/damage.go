@@ -1,7 +1,7 @@
-// Package damage makes renewal directories in the states in which ten years of certbot versions, killed processes, full
-// disks and administrators' editors leave them, so that tests can try whether a program gets along with each. It is for
-// tests alone: it writes throw-away certificates, knows nothing of the packages that are tested, and must never be used by
-// the product.
+// Package damage makes renewal directories in the states in which ten years of certbot versions,
+// killed processes, full disks and administrators' editors leave them, so that tests can try
+// whether a program gets along with each. It is for tests alone: it writes throw-away certificates,
+// knows nothing of the packages that are tested, and must never be used by the product.
 package damage
 
 import (
@@ -28,12 +28,14 @@ type Case struct {
 	Name     string
 	Sentence string // what happened there
 	Make     func(Dir) error
-	// Serves tells whether the lineage can be renewed by today's rules, or healed so that it can; then it must be.
+	// Serves tells whether the lineage can be renewed by today's rules, or healed so that it can;
+	// then it must be.
 	Serves bool
-	// Want is a phrase of what a person must be told: in the error, or, where Serves, in a note ("" if nothing is odd).
+	// Want is a phrase of what a person must be told: in the error, or, where Serves, in a note (""
+	// if nothing is odd).
 	Want string
-	// By names who finds it out where that is not the reader of the disk: "preflight" (it looks at the document root) or
-	// "account" (it looks for the account).
+	// By names who finds it out where that is not the reader of the disk: "preflight" (it looks at
+	// the document root) or "account" (it looks for the account).
 	By string
 }
 
@@ -59,8 +61,8 @@ func (d Dir) Archived(kind string, version int) string {
 
 var kinds = [4]string{"cert", "privkey", "chain", "fullchain"}
 
-// edited makes a healthy lineage whose renewal file an edit went over. An edit that changes nothing is an error: its case
-// would test nothing.
+// edited makes a healthy lineage whose renewal file an edit went over. An edit that changes nothing
+// is an error: its case would test nothing.
 func edited(edits ...func(Dir, string) string) func(Dir) error {
 	return func(d Dir) error {
 		if err := d.Healthy(); err != nil {

@@ -10,6 +10,8 @@ import (
 	"time"
 )
 
+// Links, archives and files that are not what they should be, each in a way that was seen.
+
 // tornAccount names an account of whose files one was cut short.
 func tornAccount(d Dir) error {
 	const id = "11111111111111111111111111111111"
@@ -69,7 +71,8 @@ func files() []Case {
 			Make: func(d Dir) error {
 				twin := d
 				twin.Name += "-0001"
-				// The twin's certificate has the same names: it is made under the lineage's name and moved.
+				// The twin's certificate has the same names: it is made under the lineage's name
+				// and moved.
 				if err := d.Healthy(); err != nil {
 					return err
 				}

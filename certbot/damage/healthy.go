@@ -18,13 +18,15 @@ import (
 	"time"
 )
 
+// What is damaged must have been whole: a lineage as certbot leaves it.
+
 const (
 	life  = 90 * 24 * time.Hour
 	rhyme = 60 * 24 * time.Hour // between two renewals
 )
 
-// Healthy makes the lineage as certbot 2.1 leaves it after one renewal: two versions in the archive, the links to the
-// second, the renewal file.
+// Healthy makes the lineage as certbot 2.1 leaves it after one renewal: two versions in the
+// archive, the links to the second, the renewal file.
 func (d Dir) Healthy() error {
 	for _, dir := range []struct {
 		path string
@@ -81,7 +83,8 @@ func (d Dir) Lead(version int, only ...string) error {
 	return nil
 }
 
-// Add puts a version with a new key into the archive, valid for that long from now, or expired for that long.
+// Add puts a version with a new key into the archive, valid for that long from now, or expired for
+// that long.
 func (d Dir) Add(version int, left time.Duration) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

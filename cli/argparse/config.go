@@ -39,7 +39,8 @@ func (r *rewriter) configured(s *syntax, c *cobra.Command, all []given) ([]given
 		all = append(added, all...)
 	}
 	if c.Name() == "renew" { // certbot/issues/4096: cli.ini's names are for other commands
-		all = slices.DeleteFunc(all, func(g given) bool { return g.name == "domain" && g.place != "" })
+		all = slices.DeleteFunc(all,
+			func(g given) bool { return g.name == "domain" && g.place != "" })
 	}
 	return all, nil
 }
@@ -75,7 +76,8 @@ func (it item) given(s *syntax, stronger []given) ([]given, error) {
 				"%s", it.place)
 		case len(p.given) != 1:
 			return nil, failure.New(failure.Usage, "Use the long names of flags as keys.",
-				"%s: unrecognized arguments: --%s", it.place, failure.Clean(strings.Trim(it.key, "-")))
+				"%s: unrecognized arguments: --%s", it.place,
+				failure.Clean(strings.Trim(it.key, "-")))
 		}
 		g := p.given[0]
 		g.place = it.place

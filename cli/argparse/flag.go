@@ -27,17 +27,18 @@ const (
 // not heed it either: it is accepted there, as scripts and cli.ini give one set of flags to every
 // verb.
 type row struct {
-	names  string // as certbot spells them, Orderly's own spelling first
-	short  string
-	value  string // what its value is; "" for a switch
-	verbs  string // where certbot heeds it; "*" for every verb
-	kind   kind
-	why    string // harmless: why nothing is lost; refused: the sentence
-	use    string // refused: what to do instead
-	newer  bool   // than Debian's certbot 2.1, or of a plugin: no abbreviation is ambiguous for it
-	takes  string // the switch that this one takes back
-	group  string // what help and the manual say in place of the many flags of plugins
-	vainly bool   // certbot's verb does not heed it either: what cli.ini says for others is no error
+	names string // as certbot spells them, Orderly's own spelling first
+	short string
+	value string // what its value is; "" for a switch
+	verbs string // where certbot heeds it; "*" for every verb
+	kind  kind
+	why   string // harmless: why nothing is lost; refused: the sentence
+	use   string // refused: what to do instead
+	newer bool   // than Debian's certbot 2.1, or of a plugin: no abbreviation is ambiguous for it
+	takes string // the switch that this one takes back
+	group string // what help and the manual say in place of the many flags of plugins
+	// certbot's verb does not heed it either: what cli.ini says for others is no error
+	vainly bool
 }
 
 // The verbs that many flags are for.
@@ -50,10 +51,10 @@ const (
 
 // verbs are certbot's commands, among them those that Orderly refuses.
 func verbs() []string {
-	return []string{"certonly", "renew", "certificates", "delete", "revoke", "register", "unregister",
-		"update_account", "show_account",
-		"reconfigure", "plugins", "run", "install", "enhance", "rollback", "update_symlinks", "auth",
-		"everything"}
+	return []string{"certonly", "renew", "certificates", "delete", "revoke", "register",
+		"unregister", "update_account", "show_account",
+		"reconfigure", "plugins", "run", "install", "enhance", "rollback", "update_symlinks",
+		"auth", "everything"}
 }
 
 // flagTable is every flag that certbot 2.1 to 5.6 knows (certbot/_internal/cli,

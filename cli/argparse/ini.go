@@ -70,7 +70,8 @@ func readItems(text, name string) ([]item, error) {
 
 // comment reports whether a line means nothing: it is empty, a comment or the name of a section.
 func comment(line string) bool {
-	return line == "" || strings.ContainsRune("#;[", rune(line[0])) || strings.HasPrefix(line, "---")
+	return line == "" || strings.ContainsRune("#;[", rune(line[0])) ||
+		strings.HasPrefix(line, "---")
 }
 
 func readItem(line string) (item, bool) {

@@ -19,7 +19,8 @@ func RefusedVerbs() []Verb {
 	return []Verb{
 		{
 			"run", "Obtain a certificate and install it (certbot's; refused)",
-			"certbot without a command, and run, install the certificate in a web server: " + server,
+			"certbot without a command, and run, install the certificate in a web server: " +
+				server,
 			useWebroot,
 		},
 		{
