@@ -37,9 +37,13 @@ func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
 		o.MissingSince = now
 	}
 	if p.Page || now.Sub(o.MissingSince) < missingFor {
+		knows := "know"
+		if p.Status != 404 {
+			knows = "show"
+		}
 		return s.stop(failure.CARefused,
 			"It is looked for again with every run, and given up when it has been missing for a day; "+failure.Do(failure.ShowOrder, fmt.Sprint(o.ID))+" has its history.",
-			"the CA does not know the order for %s any more, though it has not expired: %s", o.Lineage, p.Error())
+			"the CA does not %s the order for %s any more, though it has not expired: %s", knows, o.Lineage, p.Error())
 	}
 	if ctx.Err() != nil {
 		return nil // the loop ends here: the look was what a signal lets end
@@ -65,13 +69,19 @@ func (s *sight) showLeft(ctx context.Context) (unseen []*ledger.Authorization, e
 		switch {
 		case err == nil:
 			s.authorizations.shown(a, reply)
-		case gone(err):
+		case denies(err):
 			unseen = append(unseen, a)
 		default:
 			return nil, err
 		}
 	}
 	return unseen, nil
+}
+
+// denies reports whether the CA itself says that it will not show something.
+func denies(err error) bool {
+	effect, p := order.EffectOf(err)
+	return effect == order.Refused && !p.Page
 }
 
 // lose gives a missing order up. Where some of its authorizations are pending for certain it is not

@@ -38,14 +38,35 @@ func (az *authorizations) adopt(urls []string) {
 			}
 			continue
 		}
-		if len(az.o.Authorizations) >= mostPerName*len(az.o.Names) {
+		fresh := ledger.Authorization{URL: url, Status: ledger.AuthorizationPending}
+		if len(az.o.Authorizations) < mostPerName*len(az.o.Names) {
+			az.o.Authorizations = append(az.o.Authorizations, &fresh)
+		} else if former := az.replaced(); former != nil {
+			fresh.ID = former.ID
+			*former = fresh // what the CA names now is counted, however many it has named before
+		} else {
 			az.note("authorizations left out", "the CA names more than %d for each name, %d in all",
 				mostPerName, len(urls))
 			return
 		}
-		az.o.Authorizations = append(az.o.Authorizations,
-			&ledger.Authorization{URL: url, Status: ledger.AuthorizationPending})
 	}
+}
+
+// replaced is the replaced authorization that can be forgotten: nothing stands for it, and it was not answered or its successor,
+// which inherited that, is there. The list is in the order in which they were named.
+func (az *authorizations) replaced() *ledger.Authorization {
+	for _, a := range az.o.Authorizations {
+		if a.Status != ledger.AuthorizationReplaced || a.Placement != "" {
+			continue
+		}
+		inherited := slices.ContainsFunc(az.o.Authorizations, func(other *ledger.Authorization) bool {
+			return other != a && other.Token == a.Token && !other.AnswerSentAt.Before(a.AnswerSentAt)
+		})
+		if a.AnswerSentAt.IsZero() && a.Token == "" || inherited {
+			return a
+		}
+	}
+	return nil
 }
 
 // inherit gives an authorization what was done for those that it replaces: the same name, with the

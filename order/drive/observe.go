@@ -85,10 +85,10 @@ func (s *sight) notShown(ctx context.Context, err error) error {
 	case answered && s.caTime(reply).After(s.end()): // CAs have other words for it than 404
 		s.expired(s.caTime(reply), err)
 		return nil
-	case effect != order.Refused || p.Status != 404:
+	case effect != order.Refused || p.Status != 404 && p.Page:
 		return s.trouble("order", err)
 	}
-	return s.missing(ctx, p)
+	return s.missing(ctx, p) // whatever word the CA has for it: 404 is Boulder's
 }
 
 // notUnderstood handles an order of which the CA shows nothing that can be understood.

@@ -187,3 +187,58 @@ func TestAnOrderUnderWayElsewhereIsNotFinalizedAgainAndAgain(t *testing.T) {
 	w.get(r)
 	w.wantStates("a.example", "taken installed")
 }
+
+// A CA that names other authorizations with each look is asked for no more than it names, and what is pending of it stays counted.
+func TestAuthorizationsThatAreNamedAnewWithEachLookStayCounted(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	form := 0
+	w.wire.before = func(_ int, kind string, _ *http.Request) {
+		if kind == "order" {
+			form++
+			w.ca.SetOdd(testca.Odd{Moved: form})
+		}
+	}
+	w.web.lock("/srv/b.example", true)
+	r := request("a.example", "a.example", "b.example")
+	for range 12 {
+		_, _ = w.fails(order.Plan{Request: r}, failure.WebrootLocked)
+		w.accounted()
+		if n := len(w.orders("a.example")[0].Authorizations); n > 8 {
+			t.Fatalf("%d authorizations are kept for two names", n)
+		}
+		w.clock.skip(time.Hour)
+	}
+	w.web.lock("/srv/b.example", false)
+	w.get(r)
+	w.once(r)
+}
+
+// An order that its CA does not show, by whatever word, is given up like one that it does not know.
+func TestAnOrderThatIsNotShownForADayIsGivenUp(t *testing.T) {
+	for _, status := range []int{400, 401, 403, 405, 410, 308} {
+		for _, kinds := range [][]string{{"order"}, {"order", "authorization"}} {
+			w := newWorld(t, testca.Config{})
+			r := request("a.example", "a.example", "b.example")
+			w.dieAt(r, "challenge", 1, false)
+			for _, kind := range kinds {
+				w.ca.Inject(testca.Fault{Kind: kind, Action: testca.Respond, Status: status, Problem: "malformed", Detail: "no such thing"})
+			}
+			for range 2 {
+				w.fails(order.Plan{Request: r}, failure.CARefused)
+				w.accounted()
+				w.clock.skip(13 * time.Hour)
+			}
+			if _, err := obtain(t.Context(), w.engine(), order.Plan{Request: r}); err == nil {
+				t.Errorf("%d, %v: no back-off", status, kinds)
+			}
+			w.accounted()
+			w.ca.ClearFaults()
+			w.clock.skip(24 * time.Hour)
+			w.get(r)
+			w.accounted()
+			if n := w.requests("new-order"); n != 2 {
+				t.Errorf("%d, %v: %d newOrders, the orders are %s", status, kinds, n, w.states("a.example"))
+			}
+		}
+	}
+}
