@@ -126,7 +126,7 @@ func TestACAThatTakesNoKeyOfOursIsSaidSo(t *testing.T) {
 	for _, algorithms := range [][]string{{"EdDSA"}, {"PS256", "ES512"}} {
 		w := newWorld(t, testca.Config{Algorithms: algorithms})
 		_, err := w.run().RegisterNew(t.Context(), w.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
-		if failure.ClassOf(err) != failure.CARefused || !strings.Contains(string(failure.RemedyOf(err)), "--server") || w.requests("new-account") != 1 {
+		if failure.ClassOf(err) != failure.CARefused || !strings.Contains(string(failure.RemedyOf(err)), string(failure.Do(failure.OtherCA))) || w.requests("new-account") != 1 {
 			t.Errorf("%v: %d requests, %v; %s", algorithms, w.requests("new-account"), err, failure.RemedyOf(err))
 		}
 	}

@@ -17,7 +17,8 @@ func explain(err error, format string, args ...any) error {
 	switch {
 	case unknown(err):
 		class = failure.Account
-		remedy = "If it is not wanted any more, `orderly unregister` removes it from this host."
+		remedy = "If it is not wanted any more, " + failure.Do(failure.ForgetAccount) +
+			" removes it from this host."
 	case class == failure.CARefused, class == failure.RateLimited:
 		remedy = ""
 	case isLost(err):

@@ -129,7 +129,8 @@ func mayRegister(ctx context.Context, client *acme.Client, r Registration) error
 	// What keeps the directory from being read keeps newAccount from being sent, which says so.
 	if d, err := client.Directory(ctx); err == nil && d.Meta.ExternalAccountRequired {
 		return failure.New(failure.Account, "The CA shows both to its customers.",
-			"Server requires external account binding. Please use --eab-kid and --eab-hmac-key.")
+			"Server requires external account binding. Please use %s and %s.",
+			failure.Do(failure.CustomerID), failure.Do(failure.CustomerKey))
 	}
 	return nil
 }
@@ -198,17 +199,20 @@ func refusedAccount(server string, err error) error {
 func registrationRemedy(p *acme.Problem) failure.Remedy {
 	switch p.Type {
 	case "invalidContact", "unsupportedContact":
-		return "Give another address with -m, or none: --register-unsafely-without-email."
+		return "Give another address with " + failure.Do(failure.ContactAddress) + ", or none: " +
+			failure.Do(failure.NoContact) + "."
 	case "externalAccountRequired":
-		return "Give the key by which this CA knows its customer: --eab-kid ID --eab-hmac-key KEY."
+		return "Give the key by which this CA knows its customer: " +
+			failure.Do(failure.CustomerID, "ID") + " " + failure.Do(failure.CustomerKey, "KEY") + "."
 	case "unauthorized":
-		return "Compare --eab-kid and --eab-hmac-key with what the CA shows."
+		return "Compare " + failure.Do(failure.CustomerID) + " and " + failure.Do(failure.CustomerKey) +
+			" with what the CA shows."
 	case "badSignatureAlgorithm", "badPublicKey":
-		return "Ask another CA with --server: this one takes no account key that can be made here " +
+		return "Ask another CA with " + failure.Do(failure.OtherCA) + ": this one takes no account key that can be made here " +
 			"(ES256, ES384, RS256)."
 	case "userActionRequired":
 		if p.Link != "" {
-			return "Do what " + failure.Remedy(p.Link) + " asks for, and run the same command again."
+			return failure.Advise("Do what %s asks for, and run the same command again.", p.Link)
 		}
 	}
 	return "Read the CA's words; the account's key is kept, and the next run asks with it again."

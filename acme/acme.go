@@ -84,7 +84,7 @@ type Client struct {
 func New(directoryURL string, o Options) (*Client, error) {
 	u, err := url.Parse(directoryURL)
 	if err != nil || u.Host == "" || u.User != nil || !secure(u) {
-		return nil, failure.New(failure.Usage, "Give the https URL of the CA's ACME directory with --server.",
+		return nil, failure.New(failure.Usage, "Give the https URL of the CA's ACME directory with "+failure.Do(failure.OtherCA)+".",
 			"%q is not the URL of an ACME directory", failure.Clean(directoryURL))
 	}
 	if o.HTTP == nil {
@@ -155,7 +155,8 @@ func (c *Client) permit(kind, raw string) error {
 	if err == nil && u.User == nil && originOf(u) == c.origin {
 		return nil
 	}
-	return failure.New(failure.CARefused, "check that --server names the right CA; a CA must not send its clients elsewhere",
+	return failure.New(failure.CARefused, "check that "+failure.Do(failure.OtherCA)+
+		" names the right CA; a CA must not send its clients elsewhere",
 		"%q, where the CA wants the request %s sent, is not on %s", failure.Clean(raw), kind,
 		c.origin)
 }

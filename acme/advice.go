@@ -27,20 +27,22 @@ func Advice(server string, err error) failure.Remedy {
 		return remedy // of the certificate, or the proxy
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return "Check this host's resolver, which does not know the CA: " + failure.Remedy(failure.Command("getent", "hosts", host)) +
-			" must print an address. If the name is wrong, correct --server."
+		return "Check this host's resolver, which does not know the CA: `" + failure.Shell("getent", "hosts", host) +
+			"` must print an address. If the name is wrong, correct " + failure.Do(failure.OtherCA) + "."
 	}
 	if errors.Is(err, ErrNoDirectory) {
 		return WrongServer(server)
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "Nothing listens at the CA's address: correct --server, or wait until the CA is up again."
+		return "Nothing listens at the CA's address: correct " + failure.Do(failure.OtherCA) + ", or wait until the CA is up again."
 	}
 	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) {
-		return "Let this host connect to " + failure.Remedy(failure.Clean(host)) + " (outbound firewall, HTTPS_PROXY), or wait until the CA answers."
+		return failure.Advise("Let this host connect to %s (outbound firewall, HTTPS_PROXY), or wait until the CA answers.",
+			failure.Clean(host))
 	}
 	if strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "HTTP response to HTTPS") {
-		return "See whether --server is right and speaks TLS, and that nothing intercepts the connection to " + failure.Remedy(failure.Clean(host)) + "."
+		return failure.Advise("See whether %s is right and speaks TLS, and that nothing intercepts the connection to %s.",
+			failure.Do(failure.OtherCA), failure.Clean(host))
 	}
 	return ""
 }
@@ -48,6 +50,6 @@ func Advice(server string, err error) failure.Remedy {
 // WrongServer is what to do where something answers at the CA's address, and is no CA: waiting
 // alone would not help.
 func WrongServer(server string) failure.Remedy {
-	return "Correct --server, or wait until the CA is up again: " + failure.Remedy(failure.Command("curl", "-sS", server)) +
-		" must print JSON that names newNonce, newAccount and newOrder."
+	return "Correct " + failure.Do(failure.OtherCA) + ", or wait until the CA is up again: `" +
+		failure.Shell("curl", "-sS", server) + "` must print JSON that names newNonce, newAccount and newOrder."
 }

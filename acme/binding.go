@@ -31,18 +31,18 @@ func NewExternalAccount(keyID, key, algorithm string) (*ExternalAccount, error) 
 		algorithm = "HS256"
 	}
 	if keyID == "" || key == "" {
-		return nil, failure.New(failure.Usage, "Give both --eab-kid and --eab-hmac-key, as the CA shows them.",
+		return nil, failure.New(failure.Usage, "Give both "+failure.Do(failure.CustomerID)+" and "+failure.Do(failure.CustomerKey)+", as the CA shows them.",
 			"an external account needs a key identifier and a key")
 	}
 	if hashOf(algorithm) == nil {
-		return nil, failure.New(failure.Usage, "Leave --eab-hmac-alg out, or give HS256, HS384 or HS512.",
+		return nil, failure.New(failure.Usage, "Leave "+failure.Do(failure.CustomerAlgorithm)+" out, or give HS256, HS384 or HS512.",
 			"%q is no algorithm for external account binding", failure.Clean(algorithm))
 	}
 	text := strings.TrimRight(strings.Join(strings.Fields(key), ""), "=")
 	secret, err := base64.RawURLEncoding.DecodeString(strings.NewReplacer("+", "-", "/", "_").Replace(text))
 	if err != nil || len(secret) == 0 {
 		return nil, failure.New(failure.Usage, "Copy the HMAC key from the CA once more; it is not the key identifier.",
-			"the key given with --eab-hmac-key is not base64")
+			"the key given with %s is not base64", failure.Do(failure.CustomerKey))
 	}
 	return &ExternalAccount{keyID: keyID, algorithm: algorithm, secret: secret}, nil
 }

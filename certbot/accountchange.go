@@ -144,18 +144,18 @@ func (s *Store) forgetServer(path string) error {
 
 // noSuchAccount names what can take a missing account's place: those that the CA has on this host, or how to make one.
 func (s *Store) noSuchAccount(server, dir string) error {
-	remedy := "There is none of this CA on this host. Make one: " +
-		failure.Command("orderly", "register", "--agree-tos", "-m", "ADDRESS", "--server", server) + ", and name it with --account."
+	remedy := "There is none of this CA on this host. Make one: " + failure.Do(failure.Register, server) +
+		", and name it with " + failure.Do(failure.OtherAccount) + "."
 	accounts, err := s.Accounts(server)
 	var ids []string
 	for _, a := range accounts {
-		ids = append(ids, "--account "+a.ID)
+		ids = append(ids, string(failure.Do(failure.OtherAccount, a.ID)))
 	}
 	if err != nil || len(ids) > 0 {
-		remedy = "Name an account that is there: " + cmp.Or(strings.Join(ids, " or "), "--account with the name of its directory") + "."
+		remedy = "Name an account that is there: " + cmp.Or(failure.Remedy(strings.Join(ids, " or ")),
+			failure.Do(failure.OtherAccount)+" with the name of its directory") + "."
 	}
-	return failure.New(failure.Account,
-		failure.Remedy(remedy), "Account at %s does not exist", failure.Clean(dir))
+	return failure.New(failure.Account, remedy, "Account at %s does not exist", failure.Clean(dir))
 }
 
 // RequireAccount is ChooseAccount for commands that need an account to be there (unregister, update_account,
@@ -182,8 +182,7 @@ func (m *missingAccount) Error() string {
 // Unwrap makes the sentence one of class Account that ErrNoAccount is found in.
 func (m *missingAccount) Unwrap() error {
 	return failure.Wrap(ErrNoAccount, failure.Account,
-		failure.Remedy("Register one: "+failure.Command("orderly", "register", "--agree-tos", "-m", "ADDRESS")+"."),
-		"")
+		"Register one: "+failure.Do(failure.Register)+".", "")
 }
 
 // NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no second one.

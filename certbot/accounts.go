@@ -63,7 +63,8 @@ func predecessor(serverPath string) string {
 func serverPath(server string) (string, error) {
 	u, err := url.Parse(server)
 	if err != nil || u.Host == "" || !filepath.IsLocal(filepath.Join(u.Host, u.Path)) {
-		return "", failure.New(failure.Usage, "Give the CA's directory URL, as in --server https://acme-v02.api.letsencrypt.org/directory.",
+		return "", failure.New(failure.Usage, "Give the CA's directory URL, as in "+
+			failure.Do(failure.OtherCA, "https://acme-v02.api.letsencrypt.org/directory")+".",
 			"%q is not the URL of an ACME server", failure.Clean(server))
 	}
 	return filepath.Join(u.Host, u.Path), nil
@@ -208,13 +209,14 @@ func (s *Store) ChooseAccount(server, id string) (Account, error) {
 	case 1:
 		return accounts[0], nil
 	case 0:
-		return Account{}, failure.Wrap(ErrNoAccount, failure.Account, "Register one: add --agree-tos and -m ADDRESS or --register-unsafely-without-email.", "")
+		return Account{}, failure.Wrap(ErrNoAccount, failure.Account, "Register one: add "+failure.Do(failure.AgreeTerms)+
+			" and "+failure.Do(failure.ContactAddress, "ADDRESS")+" or "+failure.Do(failure.NoContact)+".", "")
 	}
 	var labels []string
 	for _, a := range accounts {
 		labels = append(labels, pythonString(failure.Clean(a.Label())))
 	}
-	return Account{}, failure.New(failure.Account, "Name one of them with --account.",
+	return Account{}, failure.New(failure.Account, "Name one of them with "+failure.Do(failure.OtherAccount)+".",
 		"Missing command line flag or config entry for this setting:\nPlease choose an account\nChoices: [%s]", strings.Join(labels, ", "))
 }
 

@@ -118,7 +118,7 @@ func TestAnAccountThatIsNotThereIsNamedInCertbotsWords(t *testing.T) {
 func TestTheRemedyForAMissingAccountNamesWhatIsThere(t *testing.T) {
 	s := newStore(t)
 	_, err := s.Account(testServer, "00ff")
-	if want := "`orderly register --agree-tos -m ADDRESS --server " + testServer + "`"; !strings.Contains(string(failure.RemedyOf(err)), want) {
+	if want := string(failure.Do(failure.Register, testServer)); !strings.Contains(string(failure.RemedyOf(err)), want) {
 		t.Errorf("no account: %q lacks %s", failure.RemedyOf(err), want)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -126,7 +126,7 @@ func TestTheRemedyForAMissingAccountNamesWhatIsThere(t *testing.T) {
 	a, err := s.SaveAccount(testAccount(t, key))
 	must(t, err)
 	_, err = s.Account(testServer, "00ff")
-	if want := "--account " + a.ID + "."; !strings.HasSuffix(string(failure.RemedyOf(err)), want) {
+	if want := string(failure.Do(failure.OtherAccount, a.ID)) + "."; !strings.HasSuffix(string(failure.RemedyOf(err)), want) {
 		t.Errorf("another account: %q lacks %s", failure.RemedyOf(err), want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"orderly/failure"
@@ -44,21 +45,13 @@ func (s *Store) blankFailure(path string, size int) error {
 	if size > 0 {
 		what = fmt.Sprintf("the renewal file %s is empty but for blanks or NUL bytes: the machine went down while it was written", path)
 	}
-	remedy := "Remove the file: " + failure.Command("rm", path) + ". Or obtain the certificate with certonly, which replaces it."
+	remedy := "Remove the file: `" + failure.Shell("rm", path) + "`. Or obtain the certificate with " +
+		failure.Do(failure.Obtain) + ", which replaces it."
 	if c, err := s.behind(name); err == nil {
 		remedy = "Obtain the certificate anew, which replaces the file: " +
-			failure.Command(append([]string{"orderly", "certonly", "--webroot", "-w", "DIR"}, each("-d", c.Names)...)...) + "."
+			failure.Do(failure.ObtainAt, slices.Concat([]string{""}, c.Names)...) + "."
 	}
-	return failure.Wrap(ErrBlank, failure.RenewalFile, failure.Remedy(remedy), "%s", what)
-}
-
-// each puts a flag before each value.
-func each(flag string, values []string) []string {
-	var all []string
-	for _, value := range values {
-		all = append(all, flag, value)
-	}
-	return all
+	return failure.Wrap(ErrBlank, failure.RenewalFile, remedy, "%s", what)
 }
 
 // behind reads the certificate that a lineage without settings has in its usual place.
@@ -153,7 +146,8 @@ func (s *Store) adoptable(name string) error {
 			unfinished := strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), aside)
 			if !unfinished && !place.ours(e) {
 				return failure.New(failure.LineageTaken,
-					failure.Remedy("Move "+place.dir+" away if nothing uses its files any more, or choose another name with --cert-name."),
+					failure.Advise("Move %s away if nothing uses its files any more, or choose another name with %s.",
+						place.dir, failure.Do(failure.NameCertificate)),
 					"%s is not what certbot leaves of a lineage, and the renewal file %s is empty", filepath.Join(place.dir, e.Name()), s.Dirs.Renewal(name))
 			}
 		}

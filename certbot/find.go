@@ -135,7 +135,8 @@ func (s *Store) FindByPath(path string) (*Lineage, error) {
 	case len(found) == 1:
 		return found[0], nil
 	case len(found) == 0:
-		return nil, failure.New(failure.Config, "Name a file below live/ or archive/, or the certificate with --cert-name.", "No match found for cert-path %s!", failure.Clean(path))
+		return nil, failure.New(failure.Config, "Name a file below live/ or archive/, or the certificate with "+
+			failure.Do(failure.NameCertificate)+".", "No match found for cert-path %s!", failure.Clean(path))
 	}
 	return nil, failure.New(failure.LineageBroken, "Let each renewal file name an archive of its own.",
 		"%s belongs to several certificates: %s and %s", failure.Clean(path), found[0].Name, found[1].Name)
@@ -167,7 +168,7 @@ func (s *Store) UniqueName(base string) (string, error) {
 		}
 		name = fmt.Sprintf("%s-%04d", base, n)
 	}
-	return "", failure.New(failure.LineageTaken, "Choose another name with --cert-name.", "all names from %s to %s are taken", base, name)
+	return "", failure.New(failure.LineageTaken, "Choose another name with "+failure.Do(failure.NameCertificate)+".", "all names from %s to %s are taken", base, name)
 }
 
 // Free returns nil if a new lineage may have this name. A renewal file, and an archive or live directory with something
@@ -186,7 +187,8 @@ func (s *Store) Free(name string) error {
 	case there && blankFile(conf):
 		return s.adoptable(name)
 	case there:
-		return failure.New(failure.LineageTaken, failure.Remedy("Renew the lineage with --cert-name "+name+", or choose another name."), "the renewal file %s exists", conf)
+		return failure.New(failure.LineageTaken, "Renew the lineage with "+
+			failure.Do(failure.NameCertificate, name)+", or choose another name.", "the renewal file %s exists", conf)
 	}
 	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
 		taken, err := occupied(dir)
@@ -211,14 +213,15 @@ func present(path string) (bool, error) {
 // leftOver is the error for a directory that stands where a lineage's should go.
 func leftOver(dir string) error {
 	return failure.New(failure.LineageTaken,
-		failure.Remedy("Move "+dir+" away if nothing uses its files any more, or choose another name with --cert-name."),
+		failure.Advise("Move %s away if nothing uses its files any more, or choose another name with %s.",
+			dir, failure.Do(failure.NameCertificate)),
 		"%s exists and is not empty, but belongs to no lineage (there is no renewal file for it)", dir)
 }
 
 // checkName refuses names that would lead out of the directory or into our own unfinished work.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00\n") || len(name) > 200 {
-		return failure.New(failure.Usage, "Choose a plain name with --cert-name.", "%q cannot be the name of a certificate", failure.Clean(name))
+		return failure.New(failure.Usage, "Choose a plain name with "+failure.Do(failure.NameCertificate)+".", "%q cannot be the name of a certificate", failure.Clean(name))
 	}
 	return nil
 }

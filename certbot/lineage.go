@@ -184,15 +184,13 @@ func (l *Lineage) Usable() error {
 // Orderable says which name of the certificate no CA can be asked for; whoever made the certificate
 // could write anything.
 func (l *Lineage) Orderable() error {
-	remedy := "Name what it is to be for: " + failure.Command("orderly", "certonly", "--cert-name", l.Name, "-d", "NAME") + "."
+	remedy := "Name what it is to be for: " + failure.Do(failure.ObtainFor, l.Name, "NAME") + "."
 	if len(l.Certificate.Names) == 0 {
-		return failure.New(failure.BadName,
-			failure.Remedy(remedy), "the certificate of %s has no name", l.Name)
+		return failure.New(failure.BadName, remedy, "the certificate of %s has no name", l.Name)
 	}
 	for _, name := range l.Certificate.Names {
 		if _, ok := outside.Name(name); !ok {
-			return failure.New(failure.BadName,
-				failure.Remedy(remedy),
+			return failure.New(failure.BadName, remedy,
 				"the certificate of %s has a name that no CA can be asked for, %s", l.Name, name)
 		}
 	}
@@ -202,7 +200,7 @@ func (l *Lineage) Orderable() error {
 // KeyNeeded is the error of a renewal that was to keep a private key which is lost.
 func (l *Lineage) KeyNeeded() error {
 	return failure.Wrap(l.KeyLost, failure.LineageBroken,
-		failure.Remedy("Put it back, or have a new one made: "+failure.Command("orderly", "renew", "--cert-name", l.Name, "--new-key")+"."),
+		"Put it back, or have a new one made: "+failure.Do(failure.RenewWith, l.Name, failure.NewKey)+".",
 		"the private key of %s is to stay the same and is lost", l.Name)
 }
 

@@ -2,7 +2,6 @@ package certbot
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +31,8 @@ func (r *Renewal) movedFrom(d Dirs) string {
 
 func (r *Renewal) movedFailure(d Dirs, old string) error {
 	return failure.New(failure.LineageBroken,
-		failure.Remedy(fmt.Sprintf("Run `orderly renew --config-dir %s`, which writes today's paths into the renewal files; for certbot, that is enough as well.", failure.Quote(d.Config))),
+		"Run "+failure.Do(failure.RenewAll, d.Config)+
+			", which writes today's paths into the renewal files; for certbot, that is enough as well.",
 		"the configuration directory was moved: the renewal file %s names %s, which is gone, and the certificate is in %s",
 		r.Path, filepath.Dir(r.Cert), d.live(r.Name))
 }

@@ -112,7 +112,7 @@ func (r *Renewal) read(d Dirs) error {
 	section, ok := r.file.Section("renewalparams")
 	if !ok {
 		r.Params, r.Notes = Params{}, nil
-		r.Unusable = failure.New(failure.RenewalFile, failure.Remedy("Obtain the certificate anew with certonly --cert-name "+r.Name+"."),
+		r.Unusable = failure.New(failure.RenewalFile, "Obtain the certificate anew with "+failure.Do(failure.Obtain, r.Name)+".",
 			"the renewal file %s lacks the section [renewalparams]", r.Path)
 		return nil
 	}
@@ -202,7 +202,7 @@ func (r *Renewal) Usable(names []string) error {
 	case r.Unusable != nil:
 		return r.Unusable
 	case r.Params.Authenticator == "":
-		return failure.New(failure.RenewalFile, failure.Remedy("Name it once: "+failure.Command("orderly", "reconfigure", "--cert-name", r.Name, "--webroot", "-w", "DIR")+"."),
+		return failure.New(failure.RenewalFile, "Name it once: "+failure.Do(failure.NameRoot, r.Name)+".",
 			"Renewal configuration file %s does not specify an authenticator", r.Path)
 	case r.Params.Authenticator != "webroot":
 		return nil

@@ -78,9 +78,10 @@ func (r *Renewal) Webroot(name string) (string, error) {
 }
 
 func (r *Renewal) unset(format string, args ...any) error {
-	remedy := "Name it: " + failure.Command("orderly", "reconfigure", "--cert-name", r.Name, "--webroot", "-w", "DIR") +
-		", or with certonly, where names have different ones: -w DIR before the -d of each."
-	return failure.New(failure.WebrootUnset, failure.Remedy(remedy), format, args...)
+	remedy := "Name it: " + failure.Do(failure.NameRoot, r.Name) + ", or with " + failure.Do(failure.Obtain) +
+		", where names have different ones: " + failure.Do(failure.DocumentRoot, "DIR") + " before the " +
+		failure.Do(failure.GiveNames) + " of each."
+	return failure.New(failure.WebrootUnset, remedy, format, args...)
 }
 
 // entry finds a name in the map, -1 if it is not there. Somebody who edited the file may have

@@ -43,7 +43,8 @@ func (s *Store) Installable(name string, p Params) error {
 	if rewritten {
 		dirs = append(dirs, filepath.Dir(conf))
 		if immutable(conf) {
-			return failure.New(failure.Config, failure.Remedy("Take the attribute away: chattr -i -a "+failure.Quote(conf)), "the renewal file %s cannot be changed (chattr +i or +a)", conf)
+			return failure.New(failure.Config, "Take the attribute away: "+
+				failure.Shell("chattr", "-i", "-a", conf), "the renewal file %s cannot be changed (chattr +i or +a)", conf)
 		}
 	}
 	for _, dir := range dirs {
@@ -76,9 +77,11 @@ func Probe(dir, owner string) error {
 	case err == nil:
 		return nil
 	case immutable(there):
-		return failure.Wrap(err, failure.Config, failure.Remedy("Take the attribute away: chattr -i -a "+failure.Quote(there)), "the directory %s cannot be changed (chattr +i or +a)", there)
+		return failure.Wrap(err, failure.Config, "Take the attribute away: "+
+			failure.Shell("chattr", "-i", "-a", there), "the directory %s cannot be changed (chattr +i or +a)", there)
 	}
-	return failure.Wrap(err, failure.Config, failure.Remedy("Look at its owner and mode, and at the room on its disk: ls -ld "+failure.Quote(there)+"; df -h "+failure.Quote(there)+"; df -i "+failure.Quote(there)),
+	return failure.Wrap(err, failure.Config, "Look at its owner and mode, and at the room on its disk: "+
+		failure.Shell("ls", "-ld", there)+"; "+failure.Shell("df", "-h", there)+"; "+failure.Shell("df", "-i", there),
 		"a certificate could not be put in place: nothing can be written to %s", there)
 }
 

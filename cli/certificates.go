@@ -153,12 +153,12 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 		one := listed{name: names[i], err: err}
 		if err == nil {
 			one.err, one.facts, one.wanted = verifier.Verify(l), l.Facts(now), f.matches(l)
-			one.note = host.WithoutInstaller(disk, l, true)
+			one.note = p.pasted(host.WithoutInstaller(disk, l, true))
 			one.owned, one.notes = l.Renewal.Owned(), l.Renewal.DueNotes()
 			_, one.facts.Revoked = f.revoked.Of(l.Certificate)
 			if p.json {
 				one.view = f.viewCertificate(l, one.facts)
-				one.view.Note = one.note
+				one.view.Note, one.view.Unusable = one.note, p.pasted(one.view.Unusable)
 			}
 		}
 		looked[i] = one
@@ -174,7 +174,7 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 			err = nil
 		}
 		if err != nil {
-			invalid = append(invalid, invalidView{disk.Dirs.Renewal(one.name), failure.Clean(err.Error()),
+			invalid = append(invalid, invalidView{disk.Dirs.Renewal(one.name), failure.Clean(p.pasted(err.Error())),
 				p.remedy(failure.RemedyOf(err))})
 			continue
 		}

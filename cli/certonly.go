@@ -268,11 +268,10 @@ func (f *certonly) lineage() string {
 func (f *certonly) print(p *printer, r renewal.Result) (int, error) {
 	code := renewal.Exit([]renewal.Result{r}, nil)
 	if p.json {
-		r.Remedy = failure.Remedy(p.remedy(r.Remedy))
 		p.print(struct {
 			Version int `json:"version"`
 			renewal.Result
-		}{1, r})
+		}{1, p.worded(r)})
 		return code, nil
 	}
 	switch {

@@ -97,7 +97,7 @@ func (s *session) recorded(ctx context.Context, what string,
 		outcome = "failed"
 	}
 	if err != nil {
-		detail = failure.Clean(err.Error())
+		detail = failure.Clean(s.p.pasted(err.Error()))
 	} else if ctx.Err() != nil {
 		detail = failure.Clean(context.Cause(ctx).Error())
 	}

@@ -27,6 +27,19 @@ func (p *printer) saving(path string) {
 // logLimit is the size at which orderly.log is set aside as orderly.log.1.
 const logLimit = 8 << 20
 
+// logged puts the steps of what the log is to hold into words.
+func (p *printer) logged(_ []string, a slog.Attr) slog.Attr {
+	switch value := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(p.pasted(value))
+	case failure.Remedy:
+		a.Value = slog.StringValue(p.remedy(value))
+	case error:
+		a.Value = slog.StringValue(p.pasted(value.Error()))
+	}
+	return a
+}
+
 // openLog opens LOGS/orderly.log for everything, and stderr for --verbose.
 func (s *session) openLog(verbose bool) error {
 	path := filepath.Join(s.dirs.Logs, logName)
@@ -45,7 +58,7 @@ func (s *session) openLog(verbose bool) error {
 	}
 	s.onClose(file.Close)
 	s.p.saving(path)
-	options := &slog.HandlerOptions{Level: slog.LevelDebug}
+	options := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: s.p.logged}
 	var handler slog.Handler = slog.NewTextHandler(file, options)
 	s.p.file = slog.New(handler).With("pid", s.env.PID)
 	if verbose {

@@ -39,12 +39,13 @@ type printer struct {
 
 // Say implements host.Reporter.
 func (p *printer) Say(format string, args ...any) {
-	p.log("say", fmt.Sprintf(format, args...))
+	text := p.pasted(fmt.Sprintf(format, args...))
+	p.log("say", text)
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
 		p.unbar()
-		fmt.Fprintf(p.out, format+"\n", args...)
+		fmt.Fprintln(p.out, text)
 	}
 }
 
@@ -54,11 +55,12 @@ func (p *printer) say(format string, args ...any) {
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
 		p.unbar()
+		text := p.pasted(fmt.Sprintf(format, args...))
 		if w, ok := p.out.(*witness); ok {
-			w.hold(fmt.Sprintf(format+"\n", args...))
+			w.hold(text + "\n")
 			return
 		}
-		fmt.Fprintf(p.out, format+"\n", args...)
+		fmt.Fprintln(p.out, text)
 	}
 }
 
@@ -92,11 +94,12 @@ func (p *printer) Warn(format string, args ...any) {
 
 // fault prints a line about a failure on stderr, also when quiet.
 func (p *printer) fault(format string, args ...any) {
-	p.log("fault", fmt.Sprintf(format, args...))
+	text := p.pasted(fmt.Sprintf(format, args...))
+	p.log("fault", text)
 	p.line.Lock()
 	defer p.line.Unlock()
 	p.unbar()
-	fmt.Fprintf(p.err, format+"\n", args...)
+	fmt.Fprintln(p.err, text)
 }
 
 func (p *printer) log(kind, text string, args ...any) {
@@ -107,16 +110,17 @@ func (p *printer) log(kind, text string, args ...any) {
 
 // problem prints an error as a sentence and its remedy.
 func (p *printer) problem(err error) {
-	p.log("error", err.Error())
+	text := p.pasted(err.Error())
+	p.log("error", text)
 	if p.json {
-		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: err.Error(),
+		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: text,
 			Remedy: p.remedy(failure.RemedyOf(err))})
 		return
 	}
 	if p.certbot { // scripts may look for the sentence at the beginning of a line
-		fmt.Fprintln(p.err, p.paint(red, err.Error()))
+		fmt.Fprintln(p.err, p.paint(red, text))
 	} else {
-		fmt.Fprintf(p.err, "%s%s\n", p.paint(red, "error: "), err)
+		fmt.Fprintf(p.err, "%s%s\n", p.paint(red, "error: "), text)
 	}
 	if remedy := failure.RemedyOf(err); remedy != "" {
 		fmt.Fprintf(p.err, "%s%s\n", p.paint(bold, "remedy: "), p.remedy(remedy))

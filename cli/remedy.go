@@ -27,10 +27,11 @@ type caller struct {
 // and this is the one place that knows how the program was called. A command gets the program's
 // name, and the directories, the server and the account that this run was given: without them it
 // would do its work somewhere else.
-func (c *caller) remedy(r failure.Remedy) string { return c.pasted(r.Say(commandLine)) }
+func (c *caller) remedy(r failure.Remedy) string { return c.pasted(string(r)) }
 
-// pasted is a text with commands in it that can be pasted.
+// pasted is a text, of which each step is in words, and each command can be pasted.
 func (c *caller) pasted(text string) string {
+	text = failure.Remedy(text).Say(commandLine)
 	if !strings.Contains(text, "`orderly ") {
 		return text
 	}

@@ -30,7 +30,7 @@ func (p *printer) printVersion() {
 func (p *printer) certbotUsage(err error) {
 	fmt.Fprintf(p.err,
 		"usage: \n  certbot [SUBCOMMAND] [options] [-d DOMAIN] [-d DOMAIN] ...\n\ncertbot: error: %s\n",
-		err)
+		p.pasted(err.Error()))
 	if remedy := failure.RemedyOf(err); remedy != "" {
 		fmt.Fprintln(p.err, p.remedy(remedy))
 	}
@@ -151,7 +151,7 @@ func (p *printer) looked(r renewal.Result) {
 	case r.Outcome == renewal.Kept:
 		p.say("Certificate not yet due for renewal")
 	case r.Outcome == renewal.Skipped:
-		p.Warn("%s is skipped: %s. %s", r.Path, r.Sentence, p.remedy(r.Remedy))
+		p.Warn("%s is skipped: %s. %s", r.Path, r.Sentence, r.Remedy)
 	case r.Outcome == renewal.Invalid && p.certbot:
 		p.fault("Renewal configuration file %s (cert: %s) produced an unexpected error: %s. Skipping.",
 			r.Path, r.Lineage, r.Sentence)

@@ -4,26 +4,90 @@ package cli
 // engine that spelled out flags would name some that are gone, or that its caller does not have.
 
 import (
+	"slices"
 	"strings"
 
 	"orderly/failure"
 )
 
-// fixedSteps are the steps that are typed the same whatever they are done to.
-func fixedSteps() map[failure.Step]string {
+// verbs are the steps that are done with a command of Orderly's, and its words; where there are
+// arguments, typedArguments completes them.
+func verbs() map[failure.Step][]string {
+	return map[failure.Step][]string{
+		failure.Resume:           {"resume"},
+		failure.ShowOrder:        {"order", "show"},
+		failure.ShowLimits:       {"limits"},
+		failure.ShowSettings:     {"limits", "--help"},
+		failure.ListCertificates: {"certificates"},
+		failure.ListRuns:         {"runs"},
+		failure.DrainPending:     {"pending", "drain"},
+		failure.PriceRelease:     {"pending", "release", "--all", "--dry-run"},
+		failure.Unpause:          {"unpause"},
+		failure.AnotherKey:       {"renew"},
+		failure.RenewNow:         {"renew"},
+		failure.RenewWith:        {"renew"},
+		failure.RenewAll:         {"renew", "--config-dir"},
+		failure.ObtainFor:        {"certonly"},
+		failure.ObtainAt:         {"certonly"},
+		failure.NameRoot:         {"reconfigure"},
+		failure.SetDeployHook:    {"reconfigure"},
+		failure.Delete:           {"delete", "--cert-name"},
+		failure.Register:         {"register", "--agree-tos", "-m", "ADDRESS"},
+		failure.ForgetAccount:    {"unregister"},
+		failure.ChangeAccountKey: {"update_account", "--change-account-key"},
+		failure.RebuildLedger:    {"ledger", "rebuild"},
+		failure.AdoptLedger:      {"ledger", "adopt"},
+	}
+}
+
+// flags are the steps that say something beside a command, and how that is typed.
+func flags() map[failure.Step]string {
 	return map[failure.Step]string{
-		failure.Resume:       "`orderly resume`",
-		failure.ShowLimits:   "`orderly limits`",
-		failure.DrainPending: "`orderly pending drain`",
-		failure.PriceRelease: "`orderly pending release --all --dry-run`",
-		failure.Insist:       "--force",
-		failure.OtherCA:      "--server",
-		failure.OtherAccount: "--account",
-		failure.GiveNames:    "-d",
-		failure.DocumentRoot: "-w DIR",
-		failure.OwnPort:      "--http-01-port",
-		failure.ProveByDNS: "--manual --preferred-challenges dns with " +
-			"--manual-auth-hook",
+		failure.Insist:            "--force",
+		failure.OtherCA:           "--server",
+		failure.OtherAccount:      "--account",
+		failure.GiveNames:         "-d",
+		failure.NameCertificate:   "--cert-name",
+		failure.CertificateFile:   "--cert-path",
+		failure.ChainFile:         "--chain-path",
+		failure.FullChainFile:     "--fullchain-path",
+		failure.KeyFile:           "--key-path",
+		failure.RequestFile:       "--csr",
+		failure.KeyType:           "--key-type",
+		failure.KeySize:           "--rsa-key-size",
+		failure.Curve:             "--elliptic-curve",
+		failure.KeepKey:           "--reuse-key",
+		failure.ChangeKey:         "--no-reuse-key",
+		failure.Expand:            "--expand",
+		failure.Duplicate:         "--duplicate",
+		failure.RenewUndue:        "--force-renewal",
+		failure.WithoutDelay:      "--no-random-sleep-on-renew",
+		failure.DocumentRoot:      "-w",
+		failure.UseRoot:           "--webroot -w",
+		failure.RootFrom:          "--webroot-from",
+		failure.OwnPort:           "--http-01-port",
+		failure.OwnAddress:        "--http-01-address",
+		failure.ProveBy:           "--preferred-challenges",
+		failure.ProofHook:         "--manual-auth-hook",
+		failure.ProofCleanup:      "--manual-cleanup-hook",
+		failure.HookBefore:        "--pre-hook",
+		failure.HookAfter:         "--post-hook",
+		failure.UncheckedHooks:    "--disable-hook-validation",
+		failure.SkipCheck:         "--skip-preflight",
+		failure.AllowNetwork:      "--preflight-allow",
+		failure.Resolver:          "--resolver",
+		failure.ContactAddress:    "-m",
+		failure.NoContact:         "--register-unsafely-without-email",
+		failure.AgreeTerms:        "--agree-tos",
+		failure.CustomerID:        "--eab-kid",
+		failure.CustomerKey:       "--eab-hmac-key",
+		failure.CustomerAlgorithm: "--eab-hmac-alg",
+		failure.Unverified:        "--no-verify-ssl",
+		failure.ConfigDir:         "--config-dir",
+		failure.WorkDir:           "--work-dir",
+		failure.LogsDir:           "--logs-dir",
+		failure.SettingsFile:      "-c",
+		failure.Obtain:            "certonly",
 	}
 }
 
@@ -31,30 +95,71 @@ func fixedSteps() map[failure.Step]string {
 // made, and that this one does not know: it is shown by its name, which is better than a sentence
 // with a gap.
 func commandLine(step failure.Step, args []string) string {
-	if words, ok := fixedSteps()[step]; ok {
-		return words
+	if verb, ok := verbs()[step]; ok {
+		return command(slices.Concat([]string{"orderly"}, verb, typedArguments(step, args))...)
 	}
-	arg := func(i int) string {
+	if flag, ok := flags()[step]; ok {
+		if step == failure.Obtain && len(args) > 0 {
+			args = []string{"--cert-name", args[0]}
+		}
+		return strings.TrimSuffix(flag+" "+string(failure.Shell(args...)), " ")
+	}
+	switch {
+	case step == failure.OfKey:
+		return strings.Join(keyFlags(args), " ")
+	case step == failure.ProveByDNS && len(args) > 0:
+		return "--manual --preferred-challenges dns --manual-auth-hook " + string(failure.Shell(args...))
+	case step == failure.ProveByDNS:
+		return "--manual --preferred-challenges dns with --manual-auth-hook"
+	}
+	return failure.Clean(strings.Join(append([]string{string(step)}, args...), " "))
+}
+
+// command is a command within a remedy: in backquotes. A first word of orderly becomes what the
+// program was called as, and what that run was told beside is added (caller.pasted).
+func command(words ...string) string { return "`" + string(failure.Shell(words...)) + "`" }
+
+// typedArguments are the arguments of a step as they are typed behind its command.
+func typedArguments(step failure.Step, args []string) []string {
+	arg := func(i int, or string) string {
 		if i < len(args) {
 			return args[i]
 		}
-		return ""
+		return or
 	}
+	rest := args[min(1, len(args)):]
 	switch step {
-	case failure.ShowOrder:
-		return failure.Command("orderly", "order", "show", arg(0))
-	case failure.Unpause:
-		return failure.Command(append([]string{"orderly", "unpause"}, args...)...)
+	case failure.AnotherKey, failure.RenewNow:
+		return slices.Concat([]string{"--cert-name", arg(0, ""), "--force-renewal"}, keyFlags(rest))
+	case failure.RenewWith:
+		return slices.Concat([]string{"--cert-name", arg(0, "")}, keyFlags(rest))
+	case failure.ObtainFor:
+		return slices.Concat([]string{"--cert-name", arg(0, "")}, each("-d", rest))
+	case failure.ObtainAt:
+		at := []string{"--webroot", "-w", "DIR"}
+		if lineage := arg(0, ""); lineage != "" {
+			at = slices.Concat([]string{"--cert-name", lineage}, at)
+		}
+		return slices.Concat(at, each("-d", rest))
+	case failure.NameRoot:
+		return []string{"--cert-name", arg(0, "CERTIFICATE"), "--webroot", "-w", "DIR"}
+	case failure.SetDeployHook:
+		return []string{"--cert-name", arg(0, ""), "--deploy-hook", arg(1, "")}
+	case failure.Register:
+		return each("--server", args)
 	case failure.ChangeAccountKey:
-		return failure.Command("orderly", "update_account", "--change-account-key",
-			"--server", arg(0), "--account", arg(1))
-	case failure.AnotherKey:
-		return failure.Command(append([]string{"orderly", "renew", "--cert-name", arg(0),
-			"--force-renewal"}, keyFlags(args[min(1, len(args)):])...)...)
-	case failure.OfKey:
-		return strings.Join(keyFlags(args), " ")
+		return []string{"--server", arg(0, ""), "--account", arg(1, "")}
 	}
-	return failure.Clean(strings.Join(append([]string{string(step)}, args...), " "))
+	return args
+}
+
+// each puts a flag before each value.
+func each(flag string, values []string) []string {
+	var all []string
+	for _, value := range values {
+		all = append(all, flag, value)
+	}
+	return all
 }
 
 // keyFlags are the flags that ask for a key.

@@ -57,16 +57,27 @@ type roundView struct {
 	Remedy  string           `json:"remedy,omitempty"`
 }
 
+// worded is a result whose steps are in words, to be printed as JSON.
+func (p *printer) worded(r renewal.Result) renewal.Result {
+	r.Sentence, r.Remedy, r.Note = p.pasted(r.Sentence), failure.Remedy(p.remedy(r.Remedy)),
+		p.pasted(r.Note)
+	r.Notes = slices.Clone(r.Notes)
+	for i, note := range r.Notes {
+		r.Notes[i] = p.pasted(note)
+	}
+	return r
+}
+
 func printResults(p *printer, results []renewal.Result, err error) {
 	for i := range results {
-		results[i].Remedy = failure.Remedy(p.remedy(results[i].Remedy))
+		results[i] = p.worded(results[i])
 	}
 	view := roundView{Version: 1, Results: results}
 	if results == nil {
 		view.Results = []renewal.Result{}
 	}
 	if err != nil {
-		view.Class, view.Error, view.Remedy = failure.ClassOf(err), err.Error(),
+		view.Class, view.Error, view.Remedy = failure.ClassOf(err), p.pasted(err.Error()),
 			p.remedy(failure.RemedyOf(err))
 	}
 	p.print(view)
@@ -104,7 +115,7 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 	for _, r := range issued {
 		p.Say("  %s (success)", r.Path)
 		if r.Note != "" {
-			p.Say("    %s%s", p.paint(yellow, "note: "), p.pasted(r.Note))
+			p.Say("    %s%s", p.paint(yellow, "note: "), r.Note)
 		}
 	}
 	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)
@@ -171,6 +182,6 @@ func tally(p *printer, results []renewal.Result) {
 func (p *printer) because(r renewal.Result) {
 	p.fault("    %s: %s", p.paint(red, string(r.Class)), r.Sentence)
 	if r.Remedy != "" {
-		p.fault("    %s%s", p.paint(bold, "remedy: "), p.remedy(r.Remedy))
+		p.fault("    %s%s", p.paint(bold, "remedy: "), r.Remedy)
 	}
 }

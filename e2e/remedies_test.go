@@ -33,6 +33,13 @@ func remedies() map[string]string {
 		"getent":                  "it looks; what it shows is for whoever runs the resolver",
 		"df":                      "it looks; it is given the mount, which is there",
 		"umount":                  "needs a file system that does not answer any more",
+		"mv":                      "solver/webroot",
+		"chgrp":                   "needs a group that the run may not give",
+		"ls":                      "it looks; it is given the directory, which is there",
+		"lsattr":                  "it looks",
+		"kill":                    "ends another run, which a person decides on",
+		"sudo":                    "is how the run itself is begun",
+		"systemctl":               "needs systemd",
 		"orderly reconfigure":     "case no document root",
 		"orderly delete":          "case lineage that is gone",
 		"orderly certonly":        "case empty renewal file",
@@ -70,6 +77,31 @@ func kindOf(words []string) string {
 	return strings.Join(words[:2], " ")
 }
 
+// verbs are the words by which package cli types a step, by the step's name in package failure.
+func verbs(t *testing.T) map[string][]string {
+	file, err := parser.ParseFile(token.NewFileSet(), "../cli/steps.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string][]string{}
+	ast.Inspect(file, func(n ast.Node) bool {
+		pair, ok := n.(*ast.KeyValueExpr)
+		if !ok {
+			return true
+		}
+		step, named := pair.Key.(*ast.SelectorExpr)
+		words, listed := pair.Value.(*ast.CompositeLit)
+		if named && listed {
+			all[step.Sel.Name] = append([]string{"orderly"}, leading(words.Elts)...)
+		}
+		return true
+	})
+	if len(all) < 20 {
+		t.Fatalf("%d verbs were found", len(all))
+	}
+	return all
+}
+
 // quotedCommand is a command in backquotes within a string of the program.
 var quotedCommand = regexp.MustCompile("`((?:orderly|mkdir|chown|chmod|mount|chattr|rm|getent|mv|df|umount)(?: [a-z-][a-z_-]*)*)")
 
@@ -79,7 +111,7 @@ var bareCommand = regexp.MustCompile(`(?:^|[^` + "`" + `/\w-])orderly (certonly|
 // A remedy that names a command is tried: whoever adds one adds its case.
 func TestEveryCommandInARemedyIsTried(t *testing.T) {
 	t.Parallel()
-	known, seen := remedies(), map[string]bool{}
+	known, seen, typed := remedies(), map[string]bool{}, verbs(t)
 	note := func(where token.Position, words []string) {
 		kind := kindOf(words)
 		seen[kind] = true
@@ -87,12 +119,12 @@ func TestEveryCommandInARemedyIsTried(t *testing.T) {
 			t.Errorf("%s: no case runs %s", where, strings.Join(words, " "))
 		}
 	}
-	for _, dir := range []string{"account", "acme", "certbot", "cli", "failure", "hook", "host", "ledger", "limit", "lock", "order", "preflight", "renewal", "solver"} {
+	for _, dir := range []string{"account", "acme", "certbot", "cli", "failure", "hook", "host", "ledger", "limit", "lock", "order", "ownfile", "preflight", "renewal", "schedule", "solver"} {
 		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || path == "../cli/remedy.go" || path == "../cli/help.go" {
+			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || path == "../cli/steps.go" || path == "../cli/remedy.go" || path == "../cli/help.go" {
 				return err
 			}
-			return commandsIn(path, note, func(where token.Position, text string) {
+			return commandsIn(path, typed, note, func(where token.Position, text string) {
 				t.Errorf("%s: %q names a command outside of backquotes", where, text)
 			})
 		})
@@ -101,14 +133,14 @@ func TestEveryCommandInARemedyIsTried(t *testing.T) {
 		}
 	}
 	for kind := range known {
-		if !seen[kind] && kind != "mkdir" && kind != "orderly … --help" { // the former is put together from parts
+		if !seen[kind] && kind != "orderly … --help" {
 			t.Errorf("no remedy names %s any more", kind)
 		}
 	}
 }
 
-// commandsIn finds the commands that a file's strings, and its calls of failure.Command, name.
-func commandsIn(path string, note func(token.Position, []string), bare func(token.Position, string)) error {
+// commandsIn finds the commands that a file's strings, its steps and its calls of failure.Shell name.
+func commandsIn(path string, typed map[string][]string, note func(token.Position, []string), bare func(token.Position, string)) error {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, path, nil, 0)
 	if err != nil {
@@ -127,8 +159,12 @@ func commandsIn(path string, note func(token.Position, []string), bare func(toke
 			if bareCommand.MatchString(text) && !strings.Contains(text, "bash-completion") {
 				bare(set.Position(n.Pos()), text)
 			}
+		case *ast.SelectorExpr:
+			if words := typed[n.Sel.Name]; fmt.Sprint(n.X) == "failure" && words != nil {
+				note(set.Position(n.Pos()), words)
+			}
 		case *ast.CallExpr:
-			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Command" && fmt.Sprint(f.X) == "failure" {
+			if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Shell" && fmt.Sprint(f.X) == "failure" {
 				if words := leading(n.Args); len(words) > 0 {
 					note(set.Position(n.Pos()), words)
 				}
@@ -139,7 +175,7 @@ func commandsIn(path string, note func(token.Position, []string), bare func(toke
 	return err
 }
 
-// leading are the words of a call of failure.Command that stand in the program's text.
+// leading are the words of a call of failure.Shell that stand in the program's text.
 func leading(args []ast.Expr) []string {
 	var words []string
 	for _, arg := range args {

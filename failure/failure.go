@@ -16,7 +16,7 @@ import (
 type Error struct {
 	Class    Class
 	Sentence string // what is wrong and where, without a full stop at the end
-	Remedy   Remedy // what to do about it, as an imperative sentence; may be empty
+	Remedy   Remedy // what to do about it, as imperative sentences; may be empty
 	Cause    error  // may be nil
 	// Until is when what stands in the way ends by itself; zero where that is not known, or takes a person. The sentence says
 	// it, too: this is for whoever plans by it.
@@ -47,6 +47,8 @@ func sentence(format string, args []any) string {
 		switch arg := arg.(type) {
 		case string:
 			plain[i] = outside.Line(arg)
+		case Remedy: // which may hold steps
+			plain[i] = string(arg.Cleaned())
 		case *Error: // a sentence already
 			plain[i] = arg
 		case error:

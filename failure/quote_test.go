@@ -2,19 +2,28 @@ package failure_test
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 
 	"orderly/failure"
 )
 
+// Whatever a word holds, a shell reads it as that word.
 func TestAQuotedWordIsOneWordForAShell(t *testing.T) {
-	for _, word := range []string{"/etc/letsencrypt", "", "a b", "it's", `$(id) "x" \ *`, "~root", "bücher", "-n;\nls"} {
+	for _, word := range []string{"/etc/letsencrypt", "", "a b", "it's", `$(id) "x" \ *`, "~root",
+		"bücher", "-n;\nls", "*.a.example", `\`, "a;b", "!x", "#x", "{a,b}", "-n=1"} {
 		out, err := exec.Command("/bin/sh", "-c", "printf %s "+failure.Quote(word)).Output()
-		if err != nil || string(out) != word && word != "" {
+		if err != nil || string(out) != word {
 			t.Errorf("%q became %q, %v", word, out, err)
 		}
 	}
 	if got := failure.Quote("/srv/www/a.example"); got != "/srv/www/a.example" {
 		t.Errorf("a plain path is quoted: %s", got)
+	}
+	if got := failure.Shell("orderly", "unpause", "*.a.example"); got != "orderly unpause '*.a.example'" {
+		t.Errorf("%s", got)
+	}
+	if strings.ContainsAny(string(failure.Shell("a\x1b[2Jb\nc")), "\x1b\n") {
+		t.Error("a control character is not to be pasted")
 	}
 }

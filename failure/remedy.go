@@ -17,52 +17,27 @@ import (
 // stands as Do makes it. It must not be shown unless Say has put the steps into words.
 type Remedy string
 
-// Step is something that a person does with Orderly. The values are in ledgers, and stay.
-type Step string
+// Advise makes a remedy of a format and what belongs into it: a Remedy as it is, anything else
+// without what could break a line or pass for a step.
+func Advise(format string, args ...any) Remedy { return Remedy(sentence(format, args)) }
 
-// The steps, each with its arguments.
-const (
-	Resume           Step = "resume"             // go on with all that is unfinished
-	ShowOrder        Step = "show-order"         // see the history of an order: its id
-	ShowLimits       Step = "show-limits"        // see what is left of every budget
-	DrainPending     Step = "drain-pending"      // finish what is pending at the CA
-	PriceRelease     Step = "price-release"      // see what it costs to give up what is pending
-	Unpause          Step = "unpause"            // let names be ordered again: the names
-	ChangeAccountKey Step = "change-account-key" // give an account another key: server, account
-	AnotherKey       Step = "another-key"        // renew with another key: lineage, as OfKey
-	OfKey            Step = "of-key"             // what asks for a key: some of the below
-	Insist           Step = "insist"             // what tries at once, whatever the back-off
-	OtherCA          Step = "other-ca"           // what asks another CA
-	OtherAccount     Step = "other-account"      // what names another account
-	GiveNames        Step = "give-names"         // what says which names a certificate is for
-	DocumentRoot     Step = "document-root"      // what names a document root
-	OwnPort          Step = "own-port"           // what says where the run's own web server listens
-	ProveByDNS       Step = "prove-by-dns"       // what proves names by DNS records
-)
+// For completes a remedy with the certificate that it is for: who checks a document root knows
+// names alone.
+func (r Remedy) For(lineage string) Remedy {
+	return Remedy(strings.ReplaceAll(string(r), string(Do(NameRoot)), string(Do(NameRoot, lineage))))
+}
 
-// What OfKey and AnotherKey ask for.
-const (
-	RSA2048   = "rsa-2048"
-	P256      = "p-256"
-	NewKey    = "new"       // a key as before, but a new one
-	Unstapled = "unstapled" // without OCSP Must Staple
-)
-
-// The marks around a step and between its arguments. Clean leaves none of them in text from
-// outside, so that no name or page can pass for a step.
-const (
-	stepBegins = "\x02"
-	stepEnds   = "\x03"
-	stepComma  = "\x1f"
-)
-
-// Do is a step within a remedy.
-func Do(step Step, args ...string) Remedy {
-	parts := []string{string(step)}
-	for _, arg := range args {
-		parts = append(parts, outside.Clean(arg))
+// Cleaned is a remedy that holds its steps and else nothing that does something.
+func (r Remedy) Cleaned() Remedy {
+	var all Remedy
+	for i, part := range r.parts() {
+		if i%2 == 0 {
+			all += Remedy(outside.Line(part[0]))
+		} else {
+			all += mark(Step(part[0]), part[1:], outside.Line)
+		}
 	}
-	return Remedy(stepBegins + strings.Join(parts, stepComma) + stepEnds)
+	return all
 }
 
 // Say is the remedy in words: its sentences as they are, and each step as put says it.
@@ -118,7 +93,7 @@ func Kept(text string) Remedy {
 		case i%2 == 0:
 			r += Remedy(part[0])
 		default:
-			r += Do(Step(part[0]), part[1:]...)
+			r += mark(Step(part[0]), part[1:], outside.Line)
 		}
 	}
 	return r

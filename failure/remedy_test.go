@@ -1,6 +1,7 @@
 package failure_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -49,5 +50,26 @@ func TestARemedyIsSaidWhole(t *testing.T) {
 		if again := failure.Kept(kept); again.Say(say) != c.want {
 			t.Errorf("%q is kept as %s, which is said as %q", c.remedy, kept, again.Say(say))
 		}
+	}
+}
+
+// What goes into a remedy breaks no line of it and makes no step; a Remedy that goes into one, or
+// into a sentence, keeps its own.
+func TestWhatGoesIntoARemedyStaysWhatItIs(t *testing.T) {
+	own, forged := failure.Do(failure.Insist), string(failure.Do(failure.Resume))
+	for got, want := range map[failure.Remedy]failure.Remedy{
+		failure.Advise("Do %s, not %s.", own, forged):               "Do " + own + ", not  resume .",
+		failure.Advise("%v", errors.New("a\x1b[2J\nb")):             "a [2J b",
+		failure.Remedy("a\nb\x02" + string(own) + ".").Cleaned():    "a b\x02 insist\x03.",
+		failure.Advise("%s", own+"\x1b"):                            own + " ",
+		("Name it: " + failure.Do(failure.NameRoot) + ".").For("a"): "Name it: " + failure.Do(failure.NameRoot, "a") + ".",
+		failure.Do(failure.NameRoot, "b").For("a"):                  failure.Do(failure.NameRoot, "b"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	if got := failure.New(failure.Config, "", "%s is not set", own).Error(); got != string(own)+" is not set" {
+		t.Errorf("%q", got)
 	}
 }

@@ -62,7 +62,7 @@ func (c *Checks) Preflight(ctx context.Context, r Request, names []string) prefl
 		c.Log.Debug("preflight", "check", result.Check, "name", result.Name, "verdict",
 			result.Verdict, "sentence", result.Sentence)
 		if result.Verdict == preflight.Warn {
-			c.Voice.WarnOnce(result.Sentence)
+			c.Voice.WarnOnce("%s", failure.Remedy(result.Sentence))
 		}
 	}
 	return report
@@ -184,11 +184,11 @@ func provable(r Request, name string) error {
 	}
 	if isWildcard(name) {
 		return failure.New(failure.Config,
-			"List the names, or prove it by DNS: --manual --preferred-challenges dns --manual-auth-hook COMMAND.",
+			"List the names, or prove it by DNS: "+failure.Do(failure.ProveByDNS, "COMMAND")+".",
 			"%s is a wildcard, which only a DNS record can prove (dns-01)", failure.Clean(name))
 	}
 	return failure.New(failure.Config,
-		"Change --preferred-challenges, or `pref_challs` in the renewal file.",
+		"Change "+failure.Do(failure.ProveBy)+", or `pref_challs` in the renewal file.",
 		"None of the preferred challenges are supported by the selected plugin: %s, for %s",
 		failure.Clean(r.Manual.Challenge), failure.Clean(name))
 }

@@ -38,16 +38,21 @@ func (c Choice) complete(r *Request, all Choice, current *certbot.Lineage) error
 // the same.
 func (c Choice) agreesWith(l *certbot.Lineage) error {
 	p := l.Renewal.Params
-	for _, one := range []struct{ flag, now, wanted string }{
-		{"key-type", p.KeyType, c.KeyType.is},
-		{"rsa-key-size", number(p.RSAKeySize), number(c.RSABits.is)},
-		{"elliptic-curve", p.EllipticCurve, c.Curve.is},
+	for _, one := range []struct {
+		said        failure.Step
+		now, wanted string
+	}{
+		{failure.KeyType, p.KeyType, c.KeyType.is},
+		{failure.KeySize, number(p.RSAKeySize), number(c.RSABits.is)},
+		{failure.Curve, p.EllipticCurve, c.Curve.is},
 	} {
 		if one.wanted != "" && !strings.EqualFold(one.wanted, one.now) {
 			return failure.New(failure.Config,
-				"Add --new-key for another key this once, or --no-reuse-key for a new one from now on.",
-				"Unable to change the --%s of this certificate because --reuse-key is set. Please stop reusing the private key by specifying --no-reuse-key, then change the private key options.",
-				one.flag)
+				"Add "+failure.Do(failure.OfKey, failure.NewKey)+" for another key this once, or "+
+					failure.Do(failure.ChangeKey)+" for a new one from now on.",
+				"Unable to change the %s of this certificate because %s is set. Please stop reusing the private key by "+
+					"specifying %s, then change the private key options.",
+				failure.Do(one.said), failure.Do(failure.KeepKey), failure.Do(failure.ChangeKey))
 		}
 	}
 	return nil

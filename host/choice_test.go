@@ -25,8 +25,8 @@ func TestWhatTheCommandLineSaysCountsBeforeTheRenewalFile(t *testing.T) {
 		{"a preferred profile replaces a required one", Choice{PreferredProfile: Say("shortlived")}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, ReuseKey: true, OldKey: "/live/privkey.pem", PreferredChain: "old root", PreferredProfile: "shortlived"}, ""},
 		{"--new-key", Choice{NewKey: true, KeyType: Say("ecdsa")}, &reusing, ledger.Request{KeyType: "ecdsa", ReuseKey: true, PreferredChain: "old root", Profile: "classic"}, ""},
 		{"--no-reuse-key", Choice{ReuseKey: Say(false)}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, PreferredChain: "old root", Profile: "classic"}, ""},
-		{"another type of key that is reused", Choice{KeyType: Say("ecdsa")}, &reusing, ledger.Request{}, "--key-type of this certificate because --reuse-key"},
-		{"another size of key that is reused", Choice{RSABits: Say(3072)}, &reusing, ledger.Request{}, "--rsa-key-size of this certificate because --reuse-key"},
+		{"another type of key that is reused", Choice{KeyType: Say("ecdsa")}, &reusing, ledger.Request{}, string(failure.Do(failure.KeyType))},
+		{"another size of key that is reused", Choice{RSABits: Say(3072)}, &reusing, ledger.Request{}, string(failure.Do(failure.KeySize))},
 		{"the same size of key that is reused", Choice{RSABits: Say(4096)}, &reusing, ledger.Request{KeyType: "rsa", RSABits: 4096, ReuseKey: true, OldKey: "/live/privkey.pem", PreferredChain: "old root", Profile: "classic"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

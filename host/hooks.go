@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -115,7 +114,9 @@ func (h *Hooks) All(kind, command string) ([]string, error) {
 		}
 		for _, path := range found {
 			if ownfile.Others(path) { // certbot runs it as well; a web server that is not restarted would be worse
-				h.Voice.WarnOnce(fmt.Sprintf("the hook %[1]s is run by root, and another user can write it: chown root: %[1]s && chmod go-w %[1]s", path))
+				h.Voice.WarnOnce(
+					"the hook %s is run by root, and another user can write it: %s && %s", path,
+					failure.Shell("chown", "root:", path), failure.Shell("chmod", "go-w", path))
 			}
 			all = append(all, quote(path))
 		}
@@ -168,7 +169,7 @@ func (h *Hooks) PayOwn(ctx context.Context) error {
 			}
 		}
 		if t.EndedAt.IsZero() {
-			return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again, or `orderly resume`: the hook is run first.",
+			return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again, or "+failure.Do(failure.Resume)+": the hook is run first.",
 				"stopped before the post-hook was done: %s", failure.Clean(t.Subject))
 		}
 	}
@@ -235,7 +236,7 @@ func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, comm
 		h.run(ctx, "deploy-hook", command, nil)
 	}
 	if ctx.Err() != nil && len(all) > 0 {
-		return failure.Wrap(ctx.Err(), failure.Stopped, "Run `orderly resume`: the deploy hooks are run again.",
+		return failure.Wrap(ctx.Err(), failure.Stopped, "Run "+failure.Do(failure.Resume)+": the deploy hooks are run again.",
 			"stopped while the deploy hooks of %s ran", lineage)
 	}
 	return nil

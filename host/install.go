@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"orderly/certbot"
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
 )
@@ -67,7 +68,7 @@ func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chai
 	done, err := i.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain},
 		Params(r))
 	for _, note := range done.Notes {
-		i.Voice.WarnOnce(note)
+		i.Voice.WarnOnce("%s", failure.Remedy(note))
 	}
 	return err
 }

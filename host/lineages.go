@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -54,15 +53,15 @@ func (m *Lineages) Open(name string) (*certbot.Lineage, error) {
 func (m *Lineages) Repair(name string) (changed bool, err error) {
 	done, err := m.Disk.Repair(name)
 	if done.MovedFrom != "" {
-		m.Voice.WarnOnce(fmt.Sprintf("the configuration directory was moved: the renewal file of %s named %s, which is gone, and names %s now", name, done.MovedFrom, m.Disk.Dirs.Config))
+		m.Voice.WarnOnce("the configuration directory was moved: the renewal file of %s named %s, which is gone, and names %s now", name, done.MovedFrom, m.Disk.Dirs.Config)
 	} else if done.Changed {
-		m.Voice.WarnOnce(fmt.Sprintf("the links of %s were repaired", name))
+		m.Voice.WarnOnce("the links of %s were repaired", name)
 	}
 	if done.Abandoned != "" {
 		m.abandoned.Store(name, done.Abandoned)
 	}
 	if done.LeftAlone != "" {
-		m.Voice.WarnOnce(fmt.Sprintf("of %s, %s", name, done.LeftAlone))
+		m.Voice.WarnOnce("of %s, %s", name, done.LeftAlone)
 	}
 	return done.Changed, err
 }
@@ -112,8 +111,9 @@ func (m *Lineages) NeedsKey(l *certbot.Lineage) bool {
 	if !m.madeForLostKey(l.Name, serial) {
 		return true
 	}
-	m.Voice.WarnOnce(fmt.Sprintf("the private key of %s is lost again, though it was renewed for that reason before; it is not renewed before it is due: look for what removes the key, then run `orderly renew --cert-name %s --force-renewal`",
-		l.Name, l.Name))
+	m.Voice.WarnOnce("the private key of %s is lost again, though it was renewed for that reason "+
+		"before; it is not renewed before it is due: look for what removes the key, then run %s",
+		l.Name, failure.Do(failure.RenewNow, l.Name))
 	return false
 }
 

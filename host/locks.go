@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,12 +75,12 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 		return nil, failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.",
 			"stopped while another run worked on %s", subjectOf(key))
 	case busy && held.After >= time.Second:
-		return nil, failure.New(failure.Locked, failure.Remedy(endIt(held.PID)),
+		return nil, failure.New(failure.Locked, endIt(held.PID),
 			"%s has been at work on %s for longer than %s",
 			l.whom(ctx, held.PID), subjectOf(key), held.After.Round(time.Second))
 	case busy:
 		return nil, failure.New(failure.Locked,
-			failure.Remedy(endIt(held.PID)), "%s is at work on %s",
+			endIt(held.PID), "%s is at work on %s",
 			l.whom(ctx, held.PID), subjectOf(key))
 	}
 	return nil, failure.Wrap(err, failure.Config, "Look at the disk and its permissions.",
@@ -87,11 +88,12 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 }
 
 // endIt is the remedy where another process is in the way.
-func endIt(pid int) string {
+func endIt(pid int) failure.Remedy {
 	if pid == 0 {
-		return "`orderly runs` lists what runs; run the same command again when that has ended."
+		return failure.Do(failure.ListRuns) + " lists what runs; run the same command again when that has ended."
 	}
-	return fmt.Sprintf("Run the same command again when it has ended. If it hangs, end it (kill %d): what it has begun goes on with the next run.", pid)
+	return "Run the same command again when it has ended. If it hangs, end it (" +
+		failure.Shell("kill", strconv.Itoa(pid)) + "): what it has begun goes on with the next run."
 }
 
 // subjectOf says what a lock is about.
@@ -157,5 +159,5 @@ func RunOf(ctx context.Context, book ledger.Store, files *lock.File, pid int) st
 func (l *Locks) By(ctx context.Context, lineage string) error {
 	pid, _ := l.File.Holder(order.LineageLock(lineage)) // for people: what is not known is left out
 	return failure.New(failure.Locked,
-		failure.Remedy(endIt(pid)), "%s is at work on %s", l.whom(ctx, pid), lineage)
+		endIt(pid), "%s is at work on %s", l.whom(ctx, pid), lineage)
 }

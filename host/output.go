@@ -36,7 +36,8 @@ func Outputs(o Output) (Output, error) {
 	}
 	if o.Cert == o.Chain || o.Cert == o.FullChain || o.Chain == o.FullChain {
 		return o, failure.New(failure.Config, "Name three files.",
-			"--cert-path, --chain-path and --fullchain-path name one file twice")
+			"%s, %s and %s name one file twice", failure.Do(failure.CertificateFile),
+			failure.Do(failure.ChainFile), failure.Do(failure.FullChainFile))
 	}
 	return o, nil
 }
@@ -54,7 +55,8 @@ func outputPath(chosen, name string) (string, error) {
 			}
 		}
 		return "", failure.New(failure.Config,
-			"Choose one with --cert-path, --chain-path, --fullchain-path.",
+			"Choose one with "+failure.Do(failure.CertificateFile)+", "+failure.Do(failure.ChainFile)+
+				", "+failure.Do(failure.FullChainFile)+".",
 			"there is no free name for %s", name)
 	}
 	path, err := ownPath(chosen)
@@ -129,7 +131,7 @@ func write(o Output, chain []byte) error {
 			return err
 		}
 		if foreign(path, leaf, rest, chain) {
-			return failure.New(failure.Config, "Move it away, and run `orderly resume`.",
+			return failure.New(failure.Config, "Move it away, and run "+failure.Do(failure.Resume)+".",
 				"%s is there by now, and is not replaced", path)
 		}
 	}
@@ -140,7 +142,7 @@ func write(o Output, chain []byte) error {
 		chain}} {
 		if err := ownfile.Replace(file.path, file.content, 0o644); err != nil {
 			return failure.Wrap(err, failure.Config,
-				"Make room and make the directory writable; `orderly resume` goes on with it.",
+				"Make room and make the directory writable; "+failure.Do(failure.Resume)+" goes on with it.",
 				"the certificate cannot be written")
 		}
 	}

@@ -31,9 +31,9 @@ func (p Proof) complete(r *Request, current *certbot.Lineage) error {
 	}
 	if r.Solver == ManualSolver && r.Manual.Auth == "" {
 		return failure.New(failure.RenewalFile,
-			"Name the command that proves a name: --manual-auth-hook COMMAND.",
-			"An authentication script must be provided with --manual-auth-hook when using the manual plugin "+
-				"non-interactively.")
+			"Name the command that proves a name: "+failure.Do(failure.ProofHook, "COMMAND")+".",
+			"An authentication script must be provided with %s when using the manual plugin non-interactively.",
+			failure.Do(failure.ProofHook))
 	}
 	return nil
 }
@@ -43,9 +43,7 @@ func unsupported(l *certbot.Lineage, authenticator string) error {
 		return err // in certbot's words, which scripts look for
 	}
 	return failure.New(failure.RenewalFile, // reconfigure keeps the CA and the account, which certonly would have to be told
-		failure.Remedy("Change it once: "+failure.Command("orderly", "reconfigure", "--cert-name",
-			l.Name,
-			"--webroot", "-w", "DIR")+"."),
+		"Change it once: "+failure.Do(failure.NameRoot, l.Name)+".",
 		"%s: the authenticator %q is not supported, only webroot, standalone and manual are",
 		l.Renewal.Path, failure.Clean(authenticator))
 }
@@ -90,13 +88,3 @@ func proven(r Request, p *certbot.Params) {
 func usesRoots(r Request) bool { return r.Solver == "" || r.Solver == WebrootSolver }
 
 func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
-
-// certonlyFor is the command that gives a certificate another document root. DIR is for whoever
-// reads it to fill in.
-func certonlyFor(lineage string, names []string) string {
-	words := []string{"orderly", "certonly", "--cert-name", lineage, "--webroot", "-w", "DIR"}
-	for _, name := range names {
-		words = append(words, "-d", name)
-	}
-	return failure.Command(words...)
-}

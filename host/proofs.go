@@ -154,8 +154,8 @@ func suitsFile(p webroot.Placement, r Request, proof order.Proof) bool {
 
 func unsetWebroot(lineage, name string) error {
 	return failure.New(failure.WebrootUnset,
-		failure.Remedy("Name it once: "+certonlyFor(lineage,
-			[]string{name})+", with -d and each of the other names."),
+		"Name it once: "+failure.Do(failure.ObtainAt, lineage, name)+
+			", with "+failure.Do(failure.GiveNames)+" and each of the other names.",
 		"no document root is configured for %s", name)
 }
 
@@ -218,7 +218,11 @@ func (v *Proofs) manual() *manual.Solver {
 }
 
 func (v *Proofs) reportHook(kind, domain string, r manual.Result) {
-	label := fmt.Sprintf("Hook '--manual-%s' for %s", kind, domain)
+	hook := failure.Do(failure.ProofHook)
+	if kind == manual.CleanupHook {
+		hook = failure.Do(failure.ProofCleanup)
+	}
+	label := failure.Advise("Hook '%s' for %s", hook, domain)
 	if r.Code != 0 {
 		v.Voice.Warn("%s reported error code %d", label, r.Code)
 	}

@@ -49,7 +49,7 @@ func TestTheRequestOfARenewalFile(t *testing.T) {
 		if failure.ClassOf(err) != c.class || !strings.Contains(err.Error(), c.says) || failure.RemedyOf(err) == "" {
 			t.Errorf("%s: class %q, remedy %q: %v", c.says, failure.ClassOf(err), failure.RemedyOf(err), err)
 		}
-		if keeps := "`orderly reconfigure --cert-name a.example --webroot -w DIR`"; !strings.Contains(string(failure.RemedyOf(err)), keeps) {
+		if keeps := string(failure.Do(failure.NameRoot, "a.example")); !strings.Contains(string(failure.RemedyOf(err)), keeps) {
 			t.Errorf("%s: remedy %q, want %s, which keeps the CA and the account", c.says, failure.RemedyOf(err), keeps)
 		}
 	}

@@ -83,14 +83,14 @@ func CheckHook(kind, command string, getenv func(string) string) error {
 	if isShellWord(word) || executable(word, getenv("PATH")) {
 		return nil
 	}
-	remedy := "Give the command's full path, install it, or add --disable-hook-validation."
+	remedy := "Give the command's full path, install it, or add " + failure.Do(failure.UncheckedHooks) + "."
 	if info, err := os.Stat(word); err == nil && !info.IsDir() {
-		return failure.New(failure.Hook, "Make it executable, or add --disable-hook-validation.",
+		return failure.New(failure.Hook, "Make it executable, or add "+failure.Do(failure.UncheckedHooks)+".",
 			"%s command %s exists, but is not executable.", kind, failure.Clean(word))
 	}
-	return failure.New(failure.Hook, failure.Remedy(remedy),
-		"Unable to find %s command %s in the PATH.\n(PATH is %s)\nSee also the --disable-hook-validation option.",
-		kind, failure.Clean(word), hookPath(getenv("PATH")))
+	return failure.New(failure.Hook, remedy,
+		"Unable to find %s command %s in the PATH.\n(PATH is %s)\nSee also the %s option.",
+		kind, failure.Clean(word), hookPath(getenv("PATH")), failure.Do(failure.UncheckedHooks))
 }
 
 // executable reports whether a command can be run, by its path or through the search path.

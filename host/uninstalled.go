@@ -2,7 +2,6 @@ package host
 
 import (
 	"cmp"
-	"fmt"
 
 	"orderly/certbot"
 	"orderly/failure"
@@ -34,9 +33,8 @@ func uninstalled(lineage, installer string) string {
 	if service == "apache" {
 		service = "apache2"
 	}
-	return fmt.Sprintf("%s: the installer %s is not run, so the web server goes on with the old certificate; use a deploy hook once: %s",
-		lineage, failure.Clean(installer), failure.Command("orderly", "reconfigure", "--cert-name",
-			lineage, "--deploy-hook", "systemctl reload "+service))
+	return string(failure.Advise("%s: the installer %s is not run, so the web server goes on with the old certificate; use a deploy hook once: %s",
+		lineage, failure.Clean(installer), failure.Do(failure.SetDeployHook, lineage, "systemctl reload "+service)))
 }
 
 // NoteInstaller is the note about an installer for a renewal whose hooks these are, which it warns
@@ -47,7 +45,7 @@ func (h *Hooks) NoteInstaller(l *certbot.Lineage, deploy, installer string) stri
 	}
 	note := uninstalled(l.Name, cmp.Or(installer, l.Renewal.Params.Installer))
 	if note != "" {
-		h.Voice.WarnOnce(note)
+		h.Voice.WarnOnce("%s", failure.Remedy(note))
 	}
 	return note
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"sync"
 	"time"
 )
@@ -30,13 +31,14 @@ type Voice struct {
 func NewVoice(r Reporter) *Voice { return &Voice{Reporter: r, warned: map[string]bool{}} }
 
 // WarnOnce warns of what a run may find more than once.
-func (v *Voice) WarnOnce(sentence string) {
+func (v *Voice) WarnOnce(format string, args ...any) {
+	sentence := fmt.Sprintf(format, args...)
 	v.mu.Lock()
 	known := v.warned[sentence]
 	v.warned[sentence] = true
 	v.mu.Unlock()
 	if !known {
-		v.Warn("%s", sentence)
+		v.Warn(format, args...)
 	}
 }
 

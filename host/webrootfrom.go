@@ -53,7 +53,7 @@ func CheckWebrootFrom(from string, getenv func(string) string) error {
 	}
 	if err := certbot.CanHold(from); err != nil {
 		return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.",
-			"--webroot-from cannot be kept in a renewal file")
+			"%s cannot be kept in a renewal file", failure.Do(failure.RootFrom))
 	}
 	if !IsRootPattern(from) {
 		return CheckHook("webroot-from", from, getenv)
@@ -61,7 +61,7 @@ func CheckWebrootFrom(from string, getenv func(string) string) error {
 	if program, _, more := strings.Cut(from, " "); more && executable(program, "") {
 		return failure.New(failure.Usage,
 			"Leave "+domainMark+" out: a command is given the name as its last argument.",
-			"--webroot-from %s: it is read as the path of a directory, but begins with a program",
+			"%s %s: it is read as the path of a directory, but begins with a program", failure.Do(failure.RootFrom),
 			failure.Clean(from))
 	}
 	return nil
@@ -87,11 +87,12 @@ func (q *Roots) Refresh(ctx context.Context, r *Request) {
 		case answer.err == nil && answer.root != last:
 			moved[name] = answer.root
 			if last != "" {
-				q.Voice.Tell("The document root of %s is %s now, as --webroot-from says; it was %q.", name, failure.Clean(answer.root), failure.Clean(last))
+				q.Voice.Tell("The document root of %s is %s now, as %s says; it was %q.", name,
+					failure.Clean(answer.root), failure.Do(failure.RootFrom), failure.Clean(last))
 			}
 		case answer.err != nil && last != "" && ctx.Err() == nil && q.usable(ctx, last):
-			q.Voice.WarnOnce(fmt.Sprintf("%v; the document root that was known before is used: %s",
-				answer.err, failure.Clean(last)))
+			q.Voice.WarnOnce("%v; the document root that was known before is used: %s",
+				answer.err, failure.Clean(last))
 		}
 	}
 	if len(moved) > 0 {
@@ -187,7 +188,7 @@ func (q *Roots) ask(ctx context.Context, from, name string) answer {
 	case IsRootPattern(from):
 		a = q.judged(ctx, strings.ReplaceAll(from, domainMark, name), "leads to")
 	default:
-		ended := q.Voice.Slowly("--webroot-from to tell the document root of %s: %s",
+		ended := q.Voice.Slowly("%s to tell the document root of %s: %s", failure.Do(failure.RootFrom),
 			failure.Clean(name), failure.Clean(from))
 		a = q.askCommand(ctx, from, name)
 		ended()
@@ -235,7 +236,7 @@ func (q *Roots) askCommand(ctx context.Context, command, name string) answer {
 	select {
 	case said = <-heard:
 	case <-notice.C:
-		q.Voice.Tell("Waiting for --webroot-from %s to say the document root of %s, at most %q.",
+		q.Voice.Tell("Waiting for %s %s to say the document root of %s, at most %q.", failure.Do(failure.RootFrom),
 			failure.Clean(command), name, patience)
 		said = <-heard
 	}
@@ -317,7 +318,7 @@ func (q *Roots) complete(r Request, result *preflight.Result) {
 	known, ok := q.known(r.WebrootFrom, strings.ToLower(result.Name))
 	if ok && known.err != nil {
 		result.Sentence += "; " + known.err.Error()
-		result.Remedy = "Let --webroot-from tell the directory that the web server serves for " + failure.Remedy(failure.Clean(result.Name)+", or name it once: "+
-			failure.Command("orderly", "reconfigure", "--cert-name", LineageOf(r.Lineage), "--webroot", "-w", "DIR")) + "."
+		result.Remedy = failure.Advise("Let %s tell the directory that the web server serves for %s, or name it once: %s.",
+			failure.Do(failure.RootFrom), failure.Clean(result.Name), failure.Do(failure.NameRoot, LineageOf(r.Lineage)))
 	}
 }

@@ -72,7 +72,7 @@ func Load(overlay, name string) (Profiles, error) {
 }
 
 func (p Profiles) lay(text, name string) (Profiles, error) {
-	const remedy = "Mend that line; `orderly limits --help` lists every setting."
+	remedy := "Mend that line; " + failure.Do(failure.ShowSettings) + " lists every setting."
 	var file struct {
 		CA []written `toml:"ca"`
 	}

@@ -108,7 +108,7 @@ func meanings(name, at failure.Remedy, by Answerer, kind string) []words {
 			failure.Do(failure.OwnPort) + " on this host."
 	}
 	served := "Let the web server at " + at + " serve /.well-known/acme-challenge/ of " + name + " unchanged from the document root that is written to, or name the one it serves: " +
-		failure.Do(failure.DocumentRoot) + "."
+		failure.Do(failure.DocumentRoot, "DIR") + "."
 	if by != SiteAnswers {
 		served = "Let " + at + " lead /.well-known/acme-challenge/ of " + name + " to this host, where the challenge is answered."
 	}
@@ -177,6 +177,5 @@ func dialled(detail string) (netip.Addr, bool) {
 
 // RemedyFor completes the remedy of a check, which knows names alone, with the certificate's.
 func RemedyFor(r ledger.Request, remedy failure.Remedy) failure.Remedy {
-	return failure.Remedy(strings.ReplaceAll(string(remedy), "CERTIFICATE",
-		failure.Quote(strings.TrimPrefix(r.Lineage, "rehearsal/"))))
+	return remedy.For(strings.TrimPrefix(r.Lineage, "rehearsal/"))
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"orderly/failure"
 	"orderly/ledger"
 )
 
@@ -67,7 +68,7 @@ func TestAStandaloneServerIsNotStarted(t *testing.T) {
 
 func TestARemedyOfACheckNamesTheCertificate(t *testing.T) {
 	r := ledger.Request{Lineage: "rehearsal/it's"}
-	if got := RemedyFor(r, "`orderly reconfigure --cert-name CERTIFICATE`"); got != ``+"`orderly reconfigure --cert-name 'it'\\''s'`" {
+	if got := RemedyFor(r, failure.Do(failure.NameRoot)); got != failure.Do(failure.NameRoot, "it's") {
 		t.Errorf("%s", got)
 	}
 }

@@ -21,7 +21,11 @@ import (
 // mostLinks is how many links a path may lead through, as the kernel has it.
 const mostLinks = 40
 
-const remedy = "Remove it, or name another directory with --config-dir, --work-dir or --logs-dir."
+// remedy is what to do where something stands in the way of a file of Orderly's.
+func remedy() failure.Remedy {
+	return "Remove it, or name another directory with " + failure.Do(failure.ConfigDir) + ", " +
+		failure.Do(failure.WorkDir) + " or " + failure.Do(failure.LogsDir) + "."
+}
 
 // Open is os.OpenFile for a regular file of Orderly's own. Flags are those of package os, without
 // O_TRUNC: what is opened is judged afterwards.
@@ -77,11 +81,11 @@ func takeable(fd, dir int, path string) error {
 	}
 	switch {
 	case file.Mode&unix.S_IFMT != unix.S_IFREG:
-		return failure.New(failure.Config, remedy, "%s is not a file", path)
+		return failure.New(failure.Config, remedy(), "%s is not a file", path)
 	case file.Nlink > 1:
-		return failure.New(failure.Config, remedy, "%s is a file that has another name as well, which whoever linked it may want written", path)
+		return failure.New(failure.Config, remedy(), "%s is a file that has another name as well, which whoever linked it may want written", path)
 	case !trusted(file.Uid) && file.Uid != parent.Uid:
-		return failure.New(failure.Config, remedy, "%s belongs to another user (uid %d)", path, file.Uid)
+		return failure.New(failure.Config, remedy(), "%s belongs to another user (uid %d)", path, file.Uid)
 	}
 	return nil
 }
@@ -141,7 +145,7 @@ func readLink(dir int, name, path string, links *int) (string, error) {
 		return "", &os.PathError{Op: "open", Path: path, Err: unix.ENOTDIR}
 	}
 	if !trusted(before.Uid) {
-		return "", failure.New(failure.Config, remedy, "%s is a link that another user made (uid %d), which root does not follow", path, before.Uid)
+		return "", failure.New(failure.Config, remedy(), "%s is a link that another user made (uid %d), which root does not follow", path, before.Uid)
 	}
 	if *links++; *links > mostLinks {
 		return "", &os.PathError{Op: "open", Path: path, Err: unix.ELOOP}
@@ -209,7 +213,9 @@ func Obeyable(file string) error {
 		}
 		if others(info) {
 			return failure.New(failure.Config,
-				failure.Remedy(fmt.Sprintf("Let HOME be root's own (sudo -H), or make it root's: chown root: %[1]s && chmod go-w %[1]s. If it is meant, name it with -c.", path)),
+				failure.Advise("Let HOME be root's own (%s), or make it root's: %s && %s. If it is meant, name it with %s.",
+					failure.Shell("sudo", "-H"), failure.Shell("chown", "root:", path), failure.Shell("chmod", "go-w", path),
+					failure.Do(failure.SettingsFile)),
 				"%s is not obeyed: another user than root can write %s", file, path)
 		}
 	}
@@ -239,9 +245,9 @@ func Private(dir string) error {
 	}
 	owner, parent := info.Sys().(*syscall.Stat_t), above.Sys().(*syscall.Stat_t)
 	if !trusted(owner.Uid) && owner.Uid != parent.Uid || info.Mode().Perm()&0o022 != 0 {
-		return failure.New(failure.Config, failure.Remedy(fmt.Sprintf("Make it root's alone: chown root: %[1]s && chmod 700 %[1]s.", dir)),
-			"the directory %s holds private keys, and another user can write it (uid %d, mode %o)",
-			dir, owner.Uid, info.Mode().Perm())
+		return failure.New(failure.Config, failure.Advise("Make it root's alone: %s && %s.",
+			failure.Shell("chown", "root:", dir), failure.Shell("chmod", "700", dir)),
+			"the directory %s holds private keys, and another user can write it (uid %d, mode %o)", dir, owner.Uid, info.Mode().Perm())
 	}
 	return nil
 }

@@ -239,7 +239,7 @@ func TestOnlyACheckedAddressIsDialled(t *testing.T) {
 			if r.Verdict != preflight.Refuse || !strings.Contains(r.Sentence, test.word) {
 				t.Errorf("%+v", r)
 			}
-			if test.word != "" && (r.Class != failure.AddressRefuse || !strings.Contains(string(r.Remedy), "--preflight-allow")) {
+			if test.word != "" && (r.Class != failure.AddressRefuse || !strings.Contains(string(r.Remedy), string(failure.AllowNetwork))) {
 				t.Errorf("%+v", r)
 			}
 			if got := w.dials(); !slices.Equal(got, test.dialled) {

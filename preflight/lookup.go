@@ -218,7 +218,7 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 	has := func(test func(reply) bool) int { return slices.IndexFunc(both, test) }
 	if has(func(p reply) bool { return p.heard && !p.nonsense && p.code == dns.RcodeNameError }) >= 0 {
 		return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " does not exist in DNS (NXDOMAIN)",
-			Remedy: failure.Remedy("Create an A or AAAA record of " + name + " that points to this server, or order without this name.")}
+			Remedy: failure.Advise("Create an A or AAAA record of %s that points to this server, or order without this name.", name)}
 	}
 	if i := has(func(p reply) bool { return p.heard && (p.nonsense || p.code != dns.RcodeSuccess) }); i >= 0 {
 		return Result{Verdict: Refuse, Class: failure.DNSBroken, Remedy: digRemedy(name),
@@ -228,19 +228,20 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 		return r.unheard(name)
 	}
 	return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " has no address in DNS (neither A nor AAAA)",
-		Remedy: failure.Remedy("Create an A or AAAA record of " + name + " that points to this server, or order without this name.")}
+		Remedy: failure.Advise("Create an A or AAAA record of %s that points to this server, or order without this name.", name)}
 }
 
 // unheard is the verdict where no server answers a question. The CA's own might, so it only delays.
 func (r *resolver) unheard(name string) Result {
-	remedy := "Check this host's resolver (/etc/resolv.conf), or name another: --resolver HOST:PORT."
+	another := failure.Do(failure.Resolver, "HOST:PORT")
+	remedy := "Check this host's resolver (/etc/resolv.conf), or name another: " + another + "."
 	switch {
 	case r.chosen:
-		remedy = "Check that DNS server, or name another: --resolver HOST:PORT."
+		remedy = "Check that DNS server, or name another: " + another + "."
 	case r.unnamed:
-		remedy = "Name a DNS server in /etc/resolv.conf, which has none, or with --resolver HOST:PORT."
+		remedy = "Name a DNS server in /etc/resolv.conf, which has none, or with " + another + "."
 	}
-	return Result{Verdict: Refuse, Class: failure.DNSSilent, Remedy: failure.Remedy(remedy),
+	return Result{Verdict: Refuse, Class: failure.DNSSilent, Remedy: remedy,
 		Sentence: fmt.Sprintf("no DNS answer for %s from %s", name, strings.Join(r.servers, ", "))}
 }
 

@@ -36,7 +36,7 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 	r.grounds[root] = g
 	switch {
 	case root == "":
-		g.unfit = failure.New(failure.WebrootUnset, "Name it: `orderly reconfigure --cert-name CERTIFICATE --webroot -w DIR`, or write NAME = DIR under [[webroot_map]] in the renewal file.",
+		g.unfit = failure.New(failure.WebrootUnset, "Name it: "+failure.Do(failure.NameRoot)+", or write NAME = DIR under [[webroot_map]] in the renewal file.",
 			"no document root is configured")
 	case ctx.Err() != nil:
 		g.unfit = stopped()
@@ -121,7 +121,7 @@ func (s *subject) set(check string, r Result) {
 	r.Check, r.Name = check, s.site.Name
 	r.Local = check == Webroot || check == Writable
 	r.Sentence = failure.Clean(r.Sentence)
-	r.Remedy = failure.Remedy(failure.Clean(string(r.Remedy))) // no check knows a step
+	r.Remedy = r.Remedy.Cleaned()
 	s.results[slices.Index(Checks(), check)] = r
 }
 

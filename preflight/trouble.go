@@ -150,12 +150,13 @@ func short(u *url.URL) string {
 // result is the verdict on the trouble: what may look right from elsewhere warns, all else refuses.
 func (t *trouble) result(site Site) Result {
 	r := Result{Verdict: Refuse, Class: failure.HTTPWrong, Sentence: t.Error()}
-	serve := failure.Remedy(fmt.Sprintf("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or name the document root it really uses with -w.", site.Name, site.Root))
+	serve := failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or name the document root it really uses with %s.",
+		site.Name, site.Root, failure.Do(failure.DocumentRoot))
 	if site.rootless() {
-		serve = failure.Remedy(fmt.Sprintf("Let port 80 of %s lead to the port on which Orderly listens here, or prove the name another way.", site.Name))
+		serve = failure.Advise("Let port 80 of %s lead to the port on which Orderly listens here, or prove the name another way.", site.Name)
 	}
 	if site.Content != nil {
-		serve = failure.Remedy(fmt.Sprintf("Let the web server of %s answer to /.well-known/acme-challenge/ with what is expected of it.", site.Name))
+		serve = failure.Advise("Let the web server of %s answer to /.well-known/acme-challenge/ with what is expected of it.", site.Name)
 	}
 	switch t.kind {
 	case unreached:
@@ -163,7 +164,8 @@ func (t *trouble) result(site Site) Result {
 		r.Remedy = "See whether port 80 is open to the Internet. Nothing need be wrong: a server behind a firewall or NAT may not reach itself, so the order goes on."
 	case shut:
 		r.Class = failure.HTTPUnreached
-		r.Remedy = "Start the web server, or let --pre-hook start it. Where connections from outside are forwarded past that port: --skip-preflight http."
+		r.Remedy = "Start the web server, or let " + failure.Do(failure.HookBefore) + " start it. Where connections from outside are forwarded past that port: " +
+			failure.Do(failure.SkipCheck, HTTP) + "."
 		if site.rootless() {
 			r.Remedy = serve
 		}
@@ -171,7 +173,7 @@ func (t *trouble) result(site Site) Result {
 		r.Remedy = serve
 	case padded:
 		r.Verdict = Warn
-		r.Remedy = "Let the web server of " + failure.Remedy(site.Name) + " serve /.well-known/acme-challenge/ unchanged."
+		r.Remedy = failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ unchanged.", site.Name)
 	case misled:
 		r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or redirect to a name on port 80 or 443."
 	case forbidden:
@@ -180,9 +182,11 @@ func (t *trouble) result(site Site) Result {
 		if t.trail.redirects == 0 {
 			r.Sentence = fmt.Sprintf("%s points to %s, where only a private CA could connect, and Orderly does not", site.Name, t.detail)
 		}
-		r.Remedy = "Let " + failure.Remedy(failure.Clean(t.trail.at.host)) + " point to a public address of this server. If the CA is a private one, allow the network: --preflight-allow CIDR."
+		r.Remedy = failure.Advise("Let %s point to a public address of this server. If the CA is a private one, allow the network: %s.",
+			failure.Clean(t.trail.at.host), failure.Do(failure.AllowNetwork, "CIDR"))
 		if t.trail.redirects > 0 {
-			r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or let it lead to a public address. If the address is right, allow it: --preflight-allow " + failure.Remedy(t.allowance()) + "."
+			r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or let it lead to a public address. If the address is right, allow it: " +
+				failure.Do(failure.AllowNetwork, t.allowance()) + "."
 		}
 	case unresolved:
 		r.Verdict, r.Class, r.Remedy = t.dns.Verdict, t.dns.Class, t.dns.Remedy

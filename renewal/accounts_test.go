@@ -74,7 +74,7 @@ func TestAnAccountIsMadeForTheCAsCustomer(t *testing.T) {
 	h := newHost(t, testca.Config{ExternalAccountRequired: true, ExternalAccountKeys: map[string]string{"customer-1": "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA"}})
 	s := h.process("register")
 	_, err := s.Accounts().RegisterNew(t.Context(), h.ca.DirectoryURL(), account.Registration{AgreeTOS: true, NoEmail: true})
-	if err == nil || err.Error() != "Server requires external account binding. Please use --eab-kid and --eab-hmac-key." {
+	if err == nil || err.Error() != string("Server requires external account binding. Please use "+failure.Do(failure.CustomerID)+" and "+failure.Do(failure.CustomerKey)+".") {
 		t.Errorf("without a binding: %v", err)
 	}
 	if n := h.ca.Truth().RequestsByKind["new-account"]; n != 0 {
@@ -380,7 +380,7 @@ func TestAnAccountThatTheCADoesNotAcceptIsSaidSo(t *testing.T) {
 	h.has("a.example.com")
 	a := h.account()
 	h.ca.Inject(testca.Fault{Kind: "account", Action: testca.Respond, Status: 400, Problem: "accountDoesNotExist"})
-	if _, err := h.process("show_account").Accounts().Show(t.Context(), a); failure.ClassOf(err) != failure.Account || !strings.Contains(string(failure.RemedyOf(err)), "unregister") {
+	if _, err := h.process("show_account").Accounts().Show(t.Context(), a); failure.ClassOf(err) != failure.Account || !strings.Contains(string(failure.RemedyOf(err)), string(failure.Do(failure.ForgetAccount))) {
 		t.Errorf("ShowAccount = %v", err)
 	}
 }

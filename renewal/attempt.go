@@ -2,7 +2,6 @@ package renewal
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -67,7 +66,7 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 	left []string) {
 	s.addReplaces(ctx, e, &r.Request)
 	if r.LostKey = r.LostKey || s.host.Lineages.Abandoned(r.Lineage) != ""; r.LostKey {
-		s.host.Voice.WarnOnce(fmt.Sprintf("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage))
+		s.host.Voice.WarnOnce("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage)
 	}
 	s.host.Files.Rehearse(r)
 	if left != nil {

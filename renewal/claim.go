@@ -86,8 +86,7 @@ func (s *rebuilds) rootWith(ctx context.Context, tokens []string) string {
 				return root
 			}
 			if failure.ClassOf(err) == failure.WebrootLocked {
-				s.host.Voice.WarnOnce("tokens of the lost ledger were not looked for: " +
-					err.Error())
+				s.host.Voice.WarnOnce("tokens of the lost ledger were not looked for: %v", err)
 				break
 			}
 		}

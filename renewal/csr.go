@@ -29,13 +29,13 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 	const remedy = "Name a file with a certificate signing request, PEM or DER."
 	content, err := os.ReadFile(path)
 	if err != nil {
-		return nil, nil, failure.Wrap(err, failure.Config, remedy, "--csr")
+		return nil, nil, failure.Wrap(err, failure.Config, remedy, "%s", failure.Do(failure.RequestFile))
 	}
 	der = content
 	if block, _ := pem.Decode(content); block != nil {
 		if !strings.HasSuffix(block.Type, "CERTIFICATE REQUEST") {
 			return nil, nil, failure.New(failure.Config, remedy,
-				"--csr %s: it holds a %s, and no signing request", path,
+				"%s: it holds a %s, and no signing request", failure.Do(failure.RequestFile, path),
 				failure.Clean(strings.ToLower(block.Type)))
 		}
 		der = block.Bytes
@@ -46,7 +46,7 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 	}
 	if err != nil {
 		return nil, nil, failure.New(failure.Config, remedy,
-			"--csr %s: it is no signing request that can be read", path)
+			"%s: it is no signing request that can be read", failure.Do(failure.RequestFile, path))
 	}
 	if csr.Subject.CommonName != "" {
 		names = append(names, csr.Subject.CommonName)
@@ -57,14 +57,15 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 	}
 	if len(names) == 0 {
 		return nil, nil, failure.New(failure.Config,
-			"Make a CSR with a subjectAltName for every name.", "--csr %s: it has no names", path)
+			"Make a CSR with a subjectAltName for every name.", "%s: it has no names",
+			failure.Do(failure.RequestFile, path))
 	}
 	for i, arrived := range names {
 		name, ok := outside.Name(arrived)
 		if !ok { // a CA compares them all with the order's, the common name included
 			return nil, nil, failure.New(failure.BadName,
 				"Make a CSR whose common name and subjectAltName are DNS names or addresses.",
-				"--csr %s: it has a name that no CA can be asked for, %s", path, outside.Odd("name",
+				"%s: it has a name that no CA can be asked for, %s", failure.Do(failure.RequestFile, path), outside.Odd("name",
 					arrived))
 		}
 		names[i] = name

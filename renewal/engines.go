@@ -155,8 +155,8 @@ func (s *engines) engineOf(ctx context.Context, o *ledger.Order) (*drive.Engine,
 	}
 	if a.URL != row.URL {
 		return nil, failure.New(failure.Account,
-			failure.Remedy("Put the account's directory back; "+
-				failure.Command("orderly", "order", "show", fmt.Sprint(o.ID))+" says what is open."),
+			"Put the account's directory back; "+failure.Do(failure.ShowOrder, fmt.Sprint(o.ID))+
+				" says what is open.",
 			"the account of order %d is %s, but the account on disk is %s", o.ID, row.URL, a.URL)
 	}
 	return s.Engine(ctx, &a)

@@ -3,7 +3,6 @@ package renewal
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -60,9 +59,8 @@ func (s *wishes) passedOver(w Wish) error {
 			continue
 		}
 		return failure.Wrap(err, failure.LineageBroken,
-			failure.Remedy(fmt.Sprintf(
-				"%s Or `orderly delete --cert-name %s`, and run the same command again.",
-				failure.RemedyOf(err), failure.Quote(name))),
+			failure.Advise("%s Or %s, and run the same command again.",
+				failure.RemedyOf(err), failure.Do(failure.Delete, name)),
 			"the certificate %s is for these names (%s) and cannot be used", name,
 			s.Disk.Dirs.Renewal(name))
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"orderly/failure"
 	"orderly/host"
 	"orderly/renewal"
 	"orderly/testca"
@@ -79,7 +80,7 @@ func TestTheHookInPlaceOfAnInstaller(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has(name)
 	h.edit(name, "[renewalparams]\n", "[renewalparams]\ninstaller = nginx\n")
-	if note := host.WithoutInstaller(h.disk(), h.opened(name), true); !strings.Contains(note, "orderly reconfigure --cert-name "+name+" --deploy-hook 'systemctl reload nginx'") {
+	if note := host.WithoutInstaller(h.disk(), h.opened(name), true); !strings.Contains(note, string(failure.Do(failure.SetDeployHook, name, "systemctl reload nginx"))) {
 		t.Fatal(note)
 	}
 	_, err := h.reconfigure(renewal.Reconfiguration{Round: renewal.Round{Said: host.Said{Hooks: host.Hooked{Deploy: host.Say("systemctl reload nginx")}}, CertName: name}})

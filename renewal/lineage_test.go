@@ -292,7 +292,7 @@ func TestALostKeyIsReplacedOnce(t *testing.T) {
 		return results
 	}
 	for _, r := range run("a.example issued, off.example kept, same.example failed", 1) {
-		if r.Lineage == "same.example" && (r.Class != failure.LineageBroken || !strings.Contains(string(r.Remedy), "orderly renew --cert-name same.example --new-key")) {
+		if r.Lineage == "same.example" && (r.Class != failure.LineageBroken || !strings.Contains(string(r.Remedy), string(failure.Do(failure.RenewWith, "same.example", failure.NewKey)))) {
 			t.Errorf("%+v", r)
 		}
 	}
@@ -462,7 +462,7 @@ func TestAMovedDirectoryIsRecognised(t *testing.T) {
 	h.config = "moved"
 	disk := h.disk()
 	_, bad := disk.LookAll()
-	if len(bad) != 2 || !strings.Contains(bad[0].Error(), "was moved") || !strings.Contains(string(failure.RemedyOf(bad[0])), "orderly renew --config-dir "+disk.Dirs.Config) {
+	if len(bad) != 2 || !strings.Contains(bad[0].Error(), "was moved") || !strings.Contains(string(failure.RemedyOf(bad[0])), string(failure.Do(failure.RenewAll, disk.Dirs.Config))) {
 		t.Fatalf("%v", bad)
 	}
 	if r := h.again(h.wish("a.example")); r.Outcome != renewal.Kept {

@@ -36,7 +36,7 @@ func (s *wishes) Obtain(ctx context.Context, w Wish) Result {
 		if !d.Needed && !s.unfinished(ctx, d.Lineage) {
 			s.keep(&result, d.Current)
 			for _, note := range result.Notes {
-				s.host.Voice.WarnOnce(note)
+				s.host.Voice.WarnOnce("%s", failure.Remedy(note))
 			}
 			return result
 		}

@@ -78,17 +78,20 @@ func (w Wish) expands(part *certbot.Lineage) error {
 	const form = "You have an existing certificate that contains a portion of the domains you requested (ref: %s)\n\nIt contains these names: %s\n\nYou requested these names for the new certificate: %s.\n\nDo you want to expand and replace this existing certificate with the new certificate?"
 	facts := []any{part.Renewal.Path, strings.Join(part.Certificate.Names, ", "),
 		strings.Join(w.Names, ", ")}
-	const remedy = "Add --expand to put all names into that certificate, or --cert-name for one of its own."
+	remedy := "Add " + failure.Do(failure.Expand) + " to put all names into that certificate, or " +
+		failure.Do(failure.NameCertificate) + " for one of its own."
 	switch a, err := w.ask(Question{Text: fmt.Sprintf(form, facts...), Yes: "Expand",
 		No: "Cancel"}); {
 	case errors.Is(err, ErrNobody):
 		return failure.New(failure.Config, remedy,
-			"Missing command line flag or config entry for this setting:\n"+form+"\n\n(You can set this with the --expand flag)", facts...)
+			"Missing command line flag or config entry for this setting:\n"+form+"\n\n(You can set this with the %s flag)",
+			append(facts, failure.Do(failure.Expand))...)
 	case err != nil || a == 0:
 		return err
 	}
 	return failure.New(failure.Config,
-		failure.Remedy("Use --duplicate for a new certificate that contains these names, without replacing the one for "+strings.Join(part.Certificate.Names, ", ")+"."),
+		failure.Advise("Use %s for a new certificate that contains these names, without replacing the one for %s.",
+			failure.Do(failure.Duplicate), strings.Join(part.Certificate.Names, ", ")),
 		"User chose to cancel the operation and may reinvoke the client.")
 }
 
@@ -148,7 +151,7 @@ func (w *Wish) confirms(l *certbot.Lineage) error {
 		return nil
 	}
 	return failure.New(failure.Config,
-		failure.Remedy(fmt.Sprintf("Add --cert-name %s to confirm it.", l.Name)),
-		"Are you trying to change the key type of the certificate named %s from %s to %s? Please provide both --cert-name and --key-type on the command line to confirm the change you are trying to make.",
-		l.Name, old, new)
+		"Add "+failure.Do(failure.NameCertificate, l.Name)+" to confirm it.",
+		"Are you trying to change the key type of the certificate named %s from %s to %s? Please provide both %s and %s on the command line to confirm the change you are trying to make.",
+		l.Name, old, new, failure.Do(failure.NameCertificate), failure.Do(failure.KeyType))
 }

@@ -66,7 +66,7 @@ func (s *reconfigs) Reconfigure(ctx context.Context, w Reconfiguration) (Reconfi
 // reconfigurable opens the lineage and refuses what certbot's reconfigure refuses.
 func (s *reconfigs) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) {
 	if names, err := s.Disk.Names(); err != nil || !slices.Contains(names, w.CertName) {
-		return nil, failure.Wrap(err, failure.Config, "`orderly certificates` lists the names.",
+		return nil, failure.Wrap(err, failure.Config, failure.Do(failure.ListCertificates)+" lists the names.",
 			"An existing certificate with name %s could not be found. Run `certbot certificates` to list available certificates.", failure.Clean(w.CertName))
 	}
 	if err := s.Disk.NotCopied(w.CertName); err != nil {
@@ -81,7 +81,8 @@ func (s *reconfigs) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) 
 	p := l.Renewal.Params
 	if (w.Server != "" && w.Server != p.Server) || (w.Account != "" && w.Account != p.Account) {
 		return nil, failure.New(failure.Config, "",
-			"Using reconfigure to change the ACME account or server is not supported. If you would like to do so, use renew with the --force-renewal flag instead of reconfigure. Note that doing so will count against any rate limits. For more information on this method, see https://certbot.org/renew-reconfiguration")
+			"Using reconfigure to change the ACME account or server is not supported. If you would like to do so, use renew with the %s flag instead of reconfigure. Note that doing so will count against any rate limits. For more information on this method, see https://certbot.org/renew-reconfiguration",
+			failure.Do(failure.RenewUndue))
 	}
 	return l, nil
 }

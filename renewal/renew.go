@@ -77,7 +77,7 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 			}
 			request.Account = engine.Account().KeyID
 			for _, note := range fresh.Renewal.Notes {
-				s.host.Voice.WarnOnce(note.String())
+				s.host.Voice.WarnOnce("%s", note)
 			}
 			s.attempt(ctx, engine, &request, left)
 			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force,

@@ -247,7 +247,7 @@ func (s *revoking) revocation(ctx context.Context, p revocation,
 		key, err := acme.NewKey(signer)
 		if err != nil {
 			return nil, failure.Wrap(err, failure.Config,
-				"Revoke it in the name of the account, without --key-path.",
+				"Revoke it in the name of the account, without "+failure.Do(failure.KeyFile)+".",
 				"the key in %s cannot sign for a CA", p.KeyPath)
 		}
 		return func() error { _, err := client.RevokeByKey(ctx, key, leaf, p.Reason); return err },
@@ -320,7 +320,8 @@ func revocationFailure(err error, path string) error {
 		class, remedy = known, failure.RemedyOf(err)
 	}
 	if class == failure.CARefused {
-		remedy = "The account that ordered it may revoke it (--account), or whoever has its private key (--key-path)."
+		remedy = "The account that ordered it may revoke it (" + failure.Do(failure.OtherAccount) +
+			"), or whoever has its private key (" + failure.Do(failure.KeyFile) + ")."
 	}
 	return failure.Wrap(err, class, remedy, "the certificate %s could not be revoked", path)
 }

@@ -55,8 +55,7 @@ func (s *revoking) goesOn(ctx context.Context, lineage string, w Revocation) {
 	l, err := s.Disk.Look(lineage)
 	if err == nil && w.Reason == acme.ReasonKeyCompromise && l.Renewal.Params.ReuseKey {
 		s.Report.Warn("%s uses its private key again at each renewal, and CAs do not certify one that is compromised; run %s",
-			lineage, failure.Command("orderly", "renew", "--cert-name", lineage, "--force-renewal",
-				"--new-key"))
+			lineage, failure.Do(failure.AnotherKey, lineage, failure.NewKey))
 	}
 }
 
@@ -65,7 +64,7 @@ func ReadKey(path string) (crypto.Signer, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, failure.Wrap(err, failure.Config,
-			"Name the file with the certificate's private key.", "--key-path")
+			"Name the file with the certificate's private key.", "%s", failure.Do(failure.KeyFile))
 	}
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		if key := parseKey(block.Bytes); key != nil {
@@ -74,7 +73,7 @@ func ReadKey(path string) (crypto.Signer, error) {
 	}
 	return nil, failure.New(failure.Config,
 		"Name the file with the certificate's private key, PEM, without a passphrase.",
-		"--key-path %s: it holds no private key", path)
+		"%s: it holds no private key", failure.Do(failure.KeyFile, path))
 }
 
 func parseKey(der []byte) crypto.Signer {

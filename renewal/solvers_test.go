@@ -215,7 +215,7 @@ func TestHooksProveAWildcardAndItsRenewal(t *testing.T) {
 	if must(t, err); outcomes(results) != "w.example issued" || strings.Count(h.notes(), "cleanup") != 4 {
 		t.Errorf("%+v; %s", results, h.notes())
 	}
-	if said := strings.Join(h.report.lines, "\n"); !strings.Contains(said, "Hook '--manual-auth-hook' for w.example ran with output:\n made") {
+	if said := strings.Join(h.report.lines, "\n"); !strings.Contains(said, string(failure.Advise("Hook '%s' for w.example ran with output:\n made", failure.Do(failure.ProofHook)))) {
 		t.Errorf("said: %s", said)
 	}
 }
@@ -261,7 +261,7 @@ func TestWhatCannotBeProvenIsRefusedBeforeAnythingIsOrdered(t *testing.T) {
 	h.refused(http, failure.Config, "is a wildcard")
 	without := h.byHooks("a.example")
 	without.Proof.Auth = host.Value[string]{}
-	h.refused(without, failure.RenewalFile, "An authentication script must be provided with --manual-auth-hook")
+	h.refused(without, failure.RenewalFile, string("An authentication script must be provided with "+failure.Do(failure.ProofHook)))
 	gone := h.byHooks("a.example")
 	gone.Proof.Cleanup = host.Say("/nowhere/cleanup")
 	h.refused(gone, failure.Hook, "Unable to find manual-cleanup-hook command /nowhere/cleanup in the PATH")
@@ -279,7 +279,7 @@ func TestOtherAuthenticatorsAreRefusedWithWhatToDo(t *testing.T) {
 	h.due("a.example")
 	h.edit("a.example", "authenticator = webroot", "authenticator = nginx")
 	results, err := h.renew(renewal.Round{})
-	if must(t, err); results[0].Class != failure.RenewalFile || !strings.Contains(string(results[0].Remedy), "--webroot -w DIR") {
+	if must(t, err); results[0].Class != failure.RenewalFile || !strings.Contains(string(results[0].Remedy), string(failure.Do(failure.NameRoot, "a.example"))) {
 		t.Errorf("%+v", results[0])
 	}
 }

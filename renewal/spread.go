@@ -34,10 +34,11 @@ func (s *rounds) spread(ctx context.Context, l *certbot.Lineage, round Round) er
 	}
 	s.delayed = true
 	pause := round.Spread()
-	s.Report.Tell("Non-interactive renewal: random delay of %.1f seconds (--no-random-sleep-on-renew leaves it out)", pause.Seconds())
+	s.Report.Tell("Non-interactive renewal: random delay of %.1f seconds (%s leaves it out)",
+		pause.Seconds(), failure.Do(failure.WithoutDelay))
 	if err := s.Clock.Sleep(ctx, pause); err != nil {
 		return failure.Wrap(context.Cause(ctx), failure.Stopped,
-			"Run the same command again, with --no-random-sleep-on-renew where the run must be short.",
+			"Run the same command again, with "+failure.Do(failure.WithoutDelay)+" where the run must be short.",
 			"stopped in the random delay before the first renewal; nothing was begun")
 	}
 	return nil

@@ -164,7 +164,7 @@ func (s *wishes) decideNamed(w Wish, now time.Time) (Decision, error) {
 }
 
 func (s *wishes) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision, error) {
-	d := Decision{Lineage: l.Name, Current: l, Needed: true, Why: "--force-renewal"}
+	d := Decision{Lineage: l.Name, Current: l, Needed: true, Why: "somebody wants it at once"}
 	err := w.confirms(l)
 	if d.KeyType = w.Choice.KeyType; err != nil || w.Renew {
 		return d, err

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"orderly/failure"
 )
 
 // Host is where schedules are looked for.
@@ -24,11 +26,11 @@ type Task struct {
 }
 
 // End is how a person ends a task that runs another program, or makes it run the right one.
-func (t Task) End() string {
-	if strings.HasSuffix(t.Name, ".timer") {
-		return "disable it (systemctl disable --now " + t.Name +
-			"), or let its service run this one (systemctl edit " +
-			strings.TrimSuffix(t.Name, ".timer") + ".service)"
+func (t Task) End() failure.Remedy {
+	if unit, ok := strings.CutSuffix(t.Name, ".timer"); ok {
+		return "disable it (" + failure.Shell("systemctl", "disable", "--now", t.Name) +
+			"), or let its service run this one (" +
+			failure.Shell("systemctl", "edit", unit+".service") + ")"
 	}
 	return "take the line out of that file, or let it run this one"
 }

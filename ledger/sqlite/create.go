@@ -16,7 +16,10 @@ import (
 
 // A ledger that is half made must never be taken for one: it would say that nothing was ordered.
 
-const writableDir = "Make the directory writable, or choose another with --config-dir."
+// writableDir is what to do where nothing can be made in a directory.
+func writableDir() failure.Remedy {
+	return "Make the directory writable, or choose another with " + failure.Do(failure.ConfigDir) + "."
+}
 
 // makeDir makes dir and what is missing above it, each entry durable: a commit is worth nothing if
 // a power cut takes the directory away.
@@ -79,14 +82,14 @@ func ensure(ctx context.Context, path string, o Options) error {
 func create(ctx context.Context, path string, o Options) error {
 	draft := path + ".new"
 	if err := removeDraft(draft); err != nil {
-		return failure.Wrap(err, failure.Ledger, writableDir, "a leftover of the ledger %s cannot be removed", path)
+		return failure.Wrap(err, failure.Ledger, writableDir(), "a leftover of the ledger %s cannot be removed", path)
 	}
 	f, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err == nil {
 		err = f.Close()
 	}
 	if err != nil {
-		return failure.Wrap(err, failure.Config, writableDir, "the ledger %s cannot be made", path)
+		return failure.Wrap(err, failure.Config, writableDir(), "the ledger %s cannot be made", path)
 	}
 	if err := fill(ctx, draft, o); err != nil {
 		_ = removeDraft(draft) // what is left of it the next attempt removes
@@ -99,7 +102,7 @@ func create(ctx context.Context, path string, o Options) error {
 		err = syncPath(filepath.Dir(dir))
 	}
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
-		return failure.Wrap(err, failure.Ledger, writableDir, "the ledger %s cannot be put in place", path)
+		return failure.Wrap(err, failure.Ledger, writableDir(), "the ledger %s cannot be put in place", path)
 	}
 	return nil
 }

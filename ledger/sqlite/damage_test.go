@@ -169,7 +169,7 @@ func TestALedgerOfADevelopmentVersionIsRefusedAndLeftAlone(t *testing.T) {
 	_ = db.Close()
 	for range 2 {
 		said := refusal(t, dir, options(dir))
-		if !strings.Contains(said.Sentence, "development version") || !strings.Contains(said.Remedy, "orderly ledger rebuild") {
+		if !strings.Contains(said.Sentence, "development version") || !strings.Contains(said.Remedy, string(failure.Do(failure.RebuildLedger))) {
 			t.Errorf("sentence %q, remedy %q", said.Sentence, said.Remedy)
 		}
 	}

@@ -16,7 +16,8 @@ func refuseNetwork(dir string) error {
 	}
 	switch name := unix.ByteSliceToString(st.Fstypename[:]); name {
 	case "nfs", "smbfs":
-		return failure.New(failure.Ledger, "Keep the configuration directory on a local disk (--config-dir), or let the servers use a relay.",
+		return failure.New(failure.Ledger, "Keep the configuration directory on a local disk ("+
+			failure.Do(failure.ConfigDir)+"), or let the servers use a relay.",
 			"%s lies on a network file system (%s), where a ledger cannot be kept safe", dir, name)
 	}
 	return nil

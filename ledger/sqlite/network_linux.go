@@ -45,7 +45,8 @@ func refuseNetwork(dir string) error {
 		return failure.Wrap(err, failure.Ledger, "", "the file system of %s cannot be asked for its kind", dir)
 	}
 	if name := network(int64(st.Type)); name != "" {
-		return failure.New(failure.Ledger, "Keep the configuration directory on a local disk (--config-dir), or let the servers use a relay.",
+		return failure.New(failure.Ledger, "Keep the configuration directory on a local disk ("+
+			failure.Do(failure.ConfigDir)+"), or let the servers use a relay.",
 			"%s lies on a network file system (%s), where a ledger cannot be kept safe", dir, name)
 	}
 	return nil

@@ -47,7 +47,7 @@ type Options struct {
 // Open opens the ledger in o.Dir, making it first where there is none.
 func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 	if err := makeDir(o.Dir); err != nil {
-		return nil, failure.Wrap(err, failure.Config, writableDir, "the ledger's directory %s cannot be made", o.Dir)
+		return nil, failure.Wrap(err, failure.Config, writableDir(), "the ledger's directory %s cannot be made", o.Dir)
 	}
 	if err := refuseNetwork(o.Dir); err != nil {
 		return nil, err
@@ -108,7 +108,8 @@ func present(path string) (bool, error) {
 
 func damaged(path, how string) error {
 	return failure.New(failure.Ledger,
-		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run `orderly ledger rebuild`, which makes a new one from what the disk and the CA know.",
+		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run "+
+			failure.Do(failure.RebuildLedger)+", which makes a new one from what the disk and the CA know.",
 		"the ledger %s is damaged: %s", path, how)
 }
 
@@ -156,7 +157,7 @@ func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
 		return err
 	}
 	if id != applicationID {
-		return failure.New(failure.Ledger, "Move it aside, or name another directory with --config-dir.",
+		return failure.New(failure.Ledger, "Move it aside, or name another directory with "+failure.Do(failure.ConfigDir)+".",
 			"%s is an SQLite file of another program, not Orderly's ledger", path)
 	}
 	if err := torn(ctx, db, path); err != nil {
@@ -202,7 +203,7 @@ func checkHost(ctx context.Context, db *sql.DB, path string, o Options) error {
 		return nil
 	}
 	if !o.Adopt {
-		return failure.New(failure.Ledger, "If this host has taken the other one's place, run `orderly ledger adopt`; if both are "+
+		return failure.New(failure.Ledger, "If this host has taken the other one's place, run "+failure.Do(failure.AdoptLedger)+"; if both are "+
 			"in use, move the ledger aside here, since two ledgers for the same orders undo each other's work.",
 			"the ledger %s was written on another host", path)
 	}

@@ -49,12 +49,18 @@ const mostBegun = 3
 // meanwhile.
 const freshFor = time.Hour
 
+// The kinds of hooks.
+const (
+	AuthHook    = "auth-hook"
+	CleanupHook = "cleanup-hook"
+)
+
 // Solver runs the hooks.
 type Solver struct {
 	Now func() time.Time
 	Env []string // beside this process's environment
 	// Report is told what a hook printed, and how it ended if it did not end well: what kind
-	// ("auth-hook", "cleanup-hook"), for which name.
+	// (AuthHook, CleanupHook), for which name.
 	Report func(kind, domain string, r Result)
 }
 
@@ -90,7 +96,8 @@ func (s *Solver) Plan(p Proof, former *Placement) (Placement, error) {
 		next.Begun = former.Begun + 1
 	}
 	if next.Begun > mostBegun {
-		return next, failure.New(failure.Hook, "Run it by hand to see what it does, and change --manual-auth-hook.",
+		return next, failure.New(failure.Hook,
+			"Run it by hand to see what it does, and change "+failure.Do(failure.ProofHook)+".",
 			"%d runs ended while the auth hook for %s ran: %s", former.Begun,
 			failure.Clean(p.Domain), failure.Clean(p.Auth))
 	}
@@ -114,7 +121,7 @@ func (s *Solver) Place(ctx context.Context, p Placement) (after Placement, stand
 	if !p.DoneAt.IsZero() {
 		return p, true, nil
 	}
-	result, err := s.run(ctx, "auth-hook", p.Auth, p)
+	result, err := s.run(ctx, AuthHook, p.Auth, p)
 	if err != nil {
 		return p, true, err // cut short: the next run cleans up
 	}
@@ -147,12 +154,13 @@ func (s *Solver) Remove(ctx context.Context, p Placement) error {
 		return nil
 	}
 	if p.Cleaning > mostBegun {
-		return failure.New(failure.Hook, "Run it by hand to see what it does, and change --manual-cleanup-hook.",
+		return failure.New(failure.Hook,
+			"Run it by hand to see what it does, and change "+failure.Do(failure.ProofCleanup)+".",
 			"%d runs ended while the cleanup hook for %s ran, which is given up: %s", p.Cleaning-1,
 			failure.Clean(p.Domain), failure.Clean(p.Cleanup))
 	}
 	// no environment can hold NUL
-	_, err := s.run(ctx, "cleanup-hook", p.Cleanup, p, "CERTBOT_AUTH_OUTPUT="+strings.ReplaceAll(p.Output, "\x00", ""))
+	_, err := s.run(ctx, CleanupHook, p.Cleanup, p, "CERTBOT_AUTH_OUTPUT="+strings.ReplaceAll(p.Output, "\x00", ""))
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -14,7 +13,17 @@ import (
 // What stopped a walk is somebody's to mend who knows nothing of walks: the sentence names the
 // entry and the user, and the remedy is made of what stands there now.
 
-const nameAnother = "or name the right one: `orderly reconfigure --cert-name CERTIFICATE --webroot -w DIR` for a certificate that exists, -w DIR for a new one"
+// nameAnother is the way out where it was not the right document root. Whose it is, nobody knows
+// here.
+func nameAnother() failure.Remedy {
+	return "or name the right one: " + failure.Do(failure.NameRoot) + " for a certificate that exists, " +
+		failure.Do(failure.DocumentRoot, "DIR") + " for a new one"
+}
+
+// nameItself is the way out where a link is in the way.
+func nameItself() failure.Remedy {
+	return "name the directory itself with " + failure.Do(failure.DocumentRoot)
+}
 
 // InItsPlace begins the remedy where something else stands in the document root's place.
 const InItsPlace = "Put a directory there: "
@@ -56,36 +65,35 @@ func (e explanation) onTheWay() error {
 			reason = ": there is no " + e.where
 		}
 		return e.err(failure.WebrootGone,
-			failure.Remedy("Run `"+e.create()+"`, "+nameAnother+"."), "does not exist%s", reason)
+			"Run `"+e.create()+"`, "+nameAnother()+".", "does not exist%s", reason)
 	case noDirectory:
 		return e.err(failure.WebrootGone,
-			failure.Remedy(InItsPlace+"`"+e.moveAway()+" && "+e.create()+"`, "+nameAnother+"."),
+			InItsPlace+"`"+e.moveAway()+" && "+e.create()+"`, "+nameAnother()+".",
 			"is not a directory: %s is %s", e.where, e.What)
 	case closedDoor:
 		return e.err(failure.WebrootLocked,
-			failure.Remedy("Run `chmod o+x "+quoted(e.Path)+"` as root, "+nameAnother+"."),
+			"Run `"+e.letIn()+"` as root, "+nameAnother()+".",
 			"cannot be reached: %s may not enter %s%s", called(e.UID), e.where, e.ledBy())
 	}
 	return e.err(failure.WebrootLocked,
-		failure.Remedy(e.wayOut()), "cannot be opened: %s: %s%s", e.where, e.meaning(), e.ledBy())
+		e.wayOut(), "cannot be opened: %s: %s%s", e.where, e.meaning(), e.ledBy())
 }
 
 // below says what stopped work below the document root.
 func (e explanation) below() error {
-	locked := func(remedy, format string, args ...any) error {
-		return e.err(failure.WebrootLocked,
-			failure.Remedy(remedy), "cannot be written: "+format, args...)
+	locked := func(remedy failure.Remedy, format string, args ...any) error {
+		return e.err(failure.WebrootLocked, remedy, "cannot be written: "+format, args...)
 	}
 	switch e.Kind {
 	case absent:
-		return locked("Run `"+e.create()+"`, or remove the link "+failure.Clean(e.Link)+".", "%s does not exist, though a link points there", e.where)
+		return locked("Run `"+e.create()+failure.Advise("`, or remove the link %s.", failure.Clean(e.Link)), "%s does not exist, though a link points there", e.where)
 	case noDirectory:
 		return locked("Move it away, since a directory must be there: `"+e.moveAway()+"`.", "%s is %s where a directory must be", e.where, e.What)
 	case occupied:
 		return locked("Move it away, since a file of Orderly's must be there: `"+e.moveAway()+"`.",
 			"%s is %s where a file must be made", e.where, e.What)
 	case closedDoor:
-		return locked("Run `chmod o+x "+quoted(e.Path)+"` as root.", "%s may not enter %s%s", called(e.UID), e.where, e.ledBy())
+		return locked("Run `"+e.letIn()+"` as root.", "%s may not enter %s%s", called(e.UID), e.where, e.ledBy())
 	}
 	if e.Errno == unix.EACCES {
 		return locked(e.wayOut(), "%s may not write in %s%s", called(e.UID), e.where, e.ledBy())
@@ -107,17 +115,19 @@ func (e explanation) ledBy() string {
 func (e explanation) unsafe() error {
 	switch e.Kind {
 	case second:
-		first, next := quoted(e.What), quoted(e.Path)
 		return e.err(failure.WebrootUnsafe,
-			failure.Remedy(fmt.Sprintf("Let both links be of one user (`chown -h %s %s`), or name the directory itself with -w.", ownership(e.Owner), next)),
+			"Let both links be of one user (`"+failure.Shell("chown", "-h", ownership(e.Owner), e.Path)+
+				"`), or "+nameItself()+".",
 			"is reached through links of two users: %s is of %s, and then %s of %s",
-			failure.Clean(first), called(e.Owner), e.where, called(e.UID))
+			failure.Clean(e.What), called(e.Owner), e.where, called(e.UID))
 	case barred:
-		return e.err(failure.WebrootUnsafe, "Let Orderly run with the capabilities CAP_SETUID and CAP_SETGID, or name the directory itself with -w instead of a link.",
+		return e.err(failure.WebrootUnsafe,
+			"Let Orderly run with the capabilities CAP_SETUID and CAP_SETGID, or "+nameItself()+
+				" instead of a link.",
 			"is reached through a link of %s, and Orderly may not act as this user here: %s",
 			called(e.UID), failure.Clean(e.What))
 	}
-	return e.err(failure.WebrootUnsafe, "Name the directory itself with -w instead of a link.",
+	return e.err(failure.WebrootUnsafe, "Name the directory itself with "+failure.Do(failure.DocumentRoot)+" instead of a link.",
 		"is not safe to write to: %s %s", e.where, e.What)
 }
 
@@ -127,29 +137,28 @@ func (e explanation) silent() error {
 		return e.err(failure.WebrootLocked, "Look at the load of this host, then run the command again.", "does not answer: %s", e.where)
 	}
 	return e.err(failure.WebrootLocked,
-		failure.Remedy(fmt.Sprintf("Mount it anew: `umount -l %s`, and then as it was mounted.", quoted(m.point))),
-		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point),
-		failure.Clean(m.kind))
+		"Mount it anew: `"+failure.Shell("umount", "-l", m.point)+"`, and then as it was mounted.",
+		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point), failure.Clean(m.kind))
 }
 
 // create is the command that makes what is missing, owned by whoever owns what it is in.
-func (e explanation) create() string {
+func (e explanation) create() failure.Remedy {
 	first := e.Path
 	last := path.Join(append([]string{first}, e.Rest...)...)
-	made := "mkdir -p " + quoted(last)
+	made := failure.Shell("mkdir", "-p", last)
 	if e.Owner == 0 {
 		return made
 	}
-	paths := []string{quoted(last)}
+	paths := []string{last}
 	for at := path.Dir(last); within(at, first); at = path.Dir(at) {
-		paths = append([]string{quoted(at)}, paths...)
+		paths = append([]string{at}, paths...)
 	}
-	return made + " && chown " + ownership(e.Owner) + " " + strings.Join(paths, " ")
+	return made + " && " + failure.Shell(append([]string{"chown", ownership(e.Owner)}, paths...)...)
 }
 
-func (e explanation) moveAway() string {
-	return "mv " + quoted(e.Path) + " " + quoted(e.Path+".away")
-}
+func (e explanation) moveAway() failure.Remedy { return failure.Shell("mv", e.Path, e.Path+".away") }
+
+func (e explanation) letIn() failure.Remedy { return failure.Shell("chmod", "o+x", e.Path) }
 
 // meaning says what an error number means here. The system's own words mislead where root is
 // refused ("operation not permitted" for an immutable file).
@@ -173,31 +182,30 @@ func (e explanation) meaning() string {
 	return failure.Clean(e.Errno.Error())
 }
 
-func (e explanation) wayOut() string {
-	at := quoted(e.Path)
+func (e explanation) wayOut() failure.Remedy {
 	switch e.Errno {
 	case unix.EROFS:
-		return "Mount the file system writable: `mount -o remount,rw " +
-			quoted(mountOf(e.Path).point) + "`, " + nameAnother + "."
+		return "Mount the file system writable: `" +
+			failure.Shell("mount", "-o", "remount,rw", mountOf(e.Path).point) + "`, " + nameAnother() + "."
 	case unix.ENOSPC, unix.EDQUOT:
 		// The directory may have been made for the probe, and be gone again: the mount is there.
-		point := quoted(mountOf(e.Path).point)
-		return "Make room on the file system, whose use `df -h " + point + "` and `df -i " + point +
-			"` show, or in its user's quota."
+		point := mountOf(e.Path).point
+		return "Make room on the file system, whose use `" + failure.Shell("df", "-h", point) + "` and `" +
+			failure.Shell("df", "-i", point) + "` show, or in its user's quota."
 	case unix.EPERM:
-		return "Take the immutable attribute away: `chattr -i " + at +
-			"`; if it has none (lsattr -d), look at the security module."
+		return "Take the immutable attribute away: `" + failure.Shell("chattr", "-i", e.Path) +
+			"`; if it has none (" + failure.Shell("lsattr", "-d") + "), look at the security module."
 	case unix.EACCES:
 		return e.permit()
 	}
-	return "Repair " + failure.Clean(e.Path) + ", " + nameAnother + "."
+	return failure.Advise("Repair %s, %s.", failure.Clean(e.Path), nameAnother())
 }
 
 // permit is the remedy for a user who may not write in a directory.
-func (e explanation) permit() string {
+func (e explanation) permit() failure.Remedy {
 	if e.UID == 0 {
-		return "Let root write in " + failure.Clean(e.Path) +
-			" (a network file system may refuse root), " + nameAnother + "."
+		return failure.Advise("Let root write in %s (a network file system may refuse root), %s.",
+			failure.Clean(e.Path), nameAnother())
 	}
 	if len(e.Rest) > 0 {
 		first := explanation{obstacle: &obstacle{Path: path.Join(e.Path, e.Rest[0]),
@@ -205,14 +213,14 @@ func (e explanation) permit() string {
 		if e.Link != "" {
 			// He chose where it leads: nobody is to make him a directory in /etc without a second
 			// thought.
-			return "If " + failure.Clean(e.Link) + " should lead there, run `" + first.create() +
-				"` as root; if not, name the directory itself with -w."
+			return failure.Advise("If %s should lead there, run `%s` as root; if not, %s.",
+				failure.Clean(e.Link), first.create(), nameItself())
 		}
 		return "Run `" + first.create() + "` as root."
 	}
 	if e.Link != "" && e.UID != e.me {
-		return "Let root own the link, if that is where it should lead: `chown -h root: " +
-			quoted(e.Link) + "`."
+		return "Let root own the link, if that is where it should lead: `" +
+			failure.Shell("chown", "-h", "root:", e.Link) + "`."
 	}
-	return "Run `chown " + ownership(e.UID) + " " + quoted(e.Path) + "` as root."
+	return "Run `" + failure.Shell("chown", ownership(e.UID), e.Path) + "` as root."
 }

@@ -163,11 +163,3 @@ func isPlain(word string) bool {
 			(r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 	})
 }
-
-// quoted is a word as a shell reads it.
-func quoted(word string) string {
-	if isPlain(word) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
