@@ -25,24 +25,29 @@ func (s *base) asOrdered(l *certbot.Lineage) *certbot.Lineage {
 	if l == nil || l.Certificate == nil || l.Certificate.Leaf == nil {
 		return l
 	}
+	o := s.orderOf(l)
+	if o == nil || ledger.NameKey(o.Request.Names) == ledger.NameKey(l.Certificate.Names) {
+		return l
+	}
+	c, ordered := *l.Certificate, *l
+	c.Names = o.Request.Names
+	ordered.Certificate = &c
+	return &ordered
+}
+
+// orderOf is the order of this ledger that brought a lineage's certificate, nil where none did.
+func (s *base) orderOf(l *certbot.Lineage) *ledger.Order {
 	orders, err := s.Ledger.Orders(context.Background(), ledger.OrderFilter{Lineage: l.Name})
 	if err != nil {
-		return l // whoever goes on meets the same error, and says so
+		return nil // whoever goes on meets the same error, and says so
 	}
 	for _, o := range slices.Backward(orders) {
 		block, _ := pem.Decode(o.Chain)
-		if block == nil || string(block.Bytes) != string(l.Certificate.Leaf.Raw) {
-			continue
+		if block != nil && string(block.Bytes) == string(l.Certificate.Leaf.Raw) {
+			return o
 		}
-		if ledger.NameKey(o.Request.Names) == ledger.NameKey(l.Certificate.Names) {
-			return l
-		}
-		c, ordered := *l.Certificate, *l
-		c.Names = o.Request.Names
-		ordered.Certificate = &c
-		return &ordered
 	}
-	return l
+	return nil
 }
 
 // lineageFor is the lineage for exactly these names: by its certificate, or by what that was

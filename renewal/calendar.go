@@ -52,7 +52,30 @@ func (s *calendar) dueAt(l *certbot.Lineage) (time.Time, error) {
 		return v.At, nil
 	}
 	c := l.Certificate
-	return DueAt(c.NotBefore, c.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
+	at, err := DueAt(c.NotBefore, c.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
+	if err != nil || s.Clock.Now().Before(at) {
+		return at, err
+	}
+	usual, err := DueAt(c.NotBefore, c.NotAfter, "")
+	if at.Before(usual.Add(-24 * time.Hour)) {
+		return at, err // a person wants it earlier than it would be
+	}
+	return s.notSinceBirth(l, at), err
+}
+
+// notSinceBirth is when a certificate is due that was due when it was put in place: some CAs date
+// certificates back by months, or let them end with a contract. Another one would be no better, and
+// be ordered with every run; so its lifetime counts from then.
+func (s *calendar) notSinceBirth(l *certbot.Lineage, at time.Time) time.Time {
+	o := s.orderOf(l)
+	if o == nil || o.InstalledAt.IsZero() || at.After(o.InstalledAt) {
+		return at
+	}
+	later, err := DueAt(o.InstalledAt, l.Certificate.NotAfter, "")
+	if err != nil || later.Before(at) {
+		return at
+	}
+	return later
 }
 
 // due reports whether a lineage is to be renewed, or rehearsed. What this run has renewed by

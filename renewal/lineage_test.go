@@ -270,6 +270,36 @@ func TestAnIntervalLongerThanTheLifetimeIsNotObeyed(t *testing.T) {
 	}
 }
 
+// A certificate that was due when it was issued (dated back by months, or ending with a contract) is no reason to order another
+// one with every run.
+func TestACertificateThatWasBornDueIsNotOrderedWithEveryRun(t *testing.T) {
+	t.Parallel()
+	for _, said := range []string{"", "renew_before_expiry = 30 days\n"} {
+		h := newHost(t, testca.Config{})
+		h.set.SkipPreflight = map[string]bool{"http": true} // whose probe looks days old
+		h.ca.SetOdd(testca.Odd{OddCertificate: testca.OddCertificate{Begins: -80 * day, Ends: 10 * day}})
+		h.has("a.example")
+		h.edit("a.example", "version = ", said+"version = ")
+		for range 4 {
+			_, err := h.renew(renewal.Round{})
+			must(t, err)
+			h.clock.skip(12 * time.Hour)
+		}
+		if n := h.ordered(); n != 1 {
+			t.Errorf("%q: %d orders in two days", said, n)
+		}
+		if r := h.again(h.wish("a.example")); r.Outcome != renewal.Kept {
+			t.Errorf("%q: certonly: %s", said, r.Outcome)
+		}
+		h.clock.skip(4 * day)
+		_, err := h.renew(renewal.Round{})
+		must(t, err)
+		if n := h.ordered(); n != 2 {
+			t.Errorf("%q: %d orders when half of its time was over", said, n)
+		}
+	}
+}
+
 // A lost key is no obstacle, and no reason to order with every run.
 func TestALostKeyIsReplacedOnce(t *testing.T) {
 	t.Parallel()
