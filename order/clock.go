@@ -14,7 +14,7 @@ const LongestHold = 24 * time.Hour
 
 // clockSetBack reports whether patience would end later than it can: the clock was set back since it began.
 func (f *Facts) clockSetBack() bool {
-	return f.GiveUp.After(f.Now.Add(f.Patience + f.LongestWait + time.Second))
+	return f.Wait.GiveUp.After(f.Now.Add(f.Wait.Patience + f.Wait.LongestWait + time.Second))
 }
 
 // NoLater brings stamps of a clock that was ahead down to now: a run would otherwise wait until that clock's time has come.

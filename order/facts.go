@@ -15,63 +15,93 @@ type Facts struct {
 	CA    CA
 	// Known: what is known of the CA is what its directory shows.
 	Known bool
-	// Wanted, where set, is what the run wants of key and CSR by now; the order may have been made for something else.
+	// ShowsProcessing: the CA has been seen to show a challenge as `processing`.
+	ShowsProcessing bool
+	// Wanted, where set, is what the run wants of key and CSR by now; the order may have been made for
+	// something else.
 	Wanted *ledger.Request
+	// Insists: a person wants it now.
+	Insists bool
 	// UntilIssued: what remains once the CA has issued is for a run about the order's own lineage.
 	UntilIssued bool
 
-	// Looked: this process has seen the order at the CA since it took it over or since an answer was lost (rule 1).
+	// Looked: this process has seen the order at the CA since it took it over or since an answer was
+	// lost (rule 1).
 	Looked bool
-	// Seen, Placed, Unplaceable: authorization URLs that the CA has shown to this process, whose token this process has put
-	// in place, and whose token could not be put in place or must not be answered now.
-	Seen, Placed, Unplaceable map[string]bool
-	// Left: authorization URLs whose token could not be removed now. A later run does it.
-	Left map[string]bool
+	// Seen: authorization URLs that the CA has shown to this process.
+	Seen map[string]bool
+
+	List     ListFacts
+	NewOrder NewOrderFacts
+	Proofs   ProofFacts
+	Issuance IssuanceFacts
+	Wait     WaitFacts
+}
+
+// ListFacts is what this process knows of the account's orders list.
+type ListFacts struct {
+	// Walked: it was searched for the order's name set in vain. Proves: so that it was certainly never
+	// made. None: the account has no list that is of use.
+	Walked, Proves, None bool
+}
+
+// NewOrderFacts is what this process knows of the newOrders for an order that has no URL yet.
+type NewOrderFacts struct {
 	// Admitted: this process found, before it planned the order, that nothing forbids it (invariant I3).
 	Admitted bool
-	// Blocked says why the first unplaceable authorization cannot be answered.
-	Blocked error
-	// Checked: preflight has run for the names still to be answered.
-	Checked bool
-	// KeyReady: key and CSR are on disk and are the ones the ledger speaks of.
-	KeyReady bool
-	// ListWalked: the account's orders list was searched for this name set in vain; ListProves: so that it was certainly never
-	// made. NoList: the account has none that is of use.
-	ListWalked, ListProves, NoList bool
-	// Suspected: an order for the name set may exist that no newOrder of this one made, since the CA refused a `replaces`.
+	// Suspected: an order for the name set may exist that no newOrder of this one made, since the CA
+	// refused a `replaces`.
 	Suspected bool
-	// Sent: how many newOrders this process has sent for it without an answer. Ghosts: how many unexpired phantoms of the name
-	// set other rows have left. Crowded: what may be pending unseen could fill the account, where pending ones are counted.
+	// Sent: how many newOrders this process has sent for it without an answer. Ghosts: how many
+	// unexpired phantoms of the name set other rows have left.
 	Sent, Ghosts int
-	Crowded      bool
+	// Crowded: what may be pending unseen could fill the account, where pending ones are counted.
+	Crowded bool
 	// Sound: the CA has been seen to answer newOrder since the last one without an answer.
 	Sound bool
-	// Insists: a person wants it now.
-	Insists bool
-	// ShowsProcessing: the CA has been seen to show a challenge as `processing`.
-	ShowsProcessing bool
-
 	// Unmade: the last newOrder certainly brought no order; nil where it may have, and before any was sent.
 	Unmade *Unmade
+}
 
-	// Patience is how long the CA is waited for without anything changing; LongestWait is the longest Retry-After that is
-	// waited for on the spot.
-	Patience, LongestWait time.Duration
-	// Denied: the CA has refused finalize, as too early perhaps. Finalizes: how often it took this process's CSR, which is not to be
-	// sent again before NotAgain.
+// ProofFacts is what stands, or can stand, for the order's authorizations.
+type ProofFacts struct {
+	// Checked: preflight has run for the names still to be answered.
+	Checked bool
+	// Placed, Unplaceable: authorization URLs whose token this process has put in place, and whose token
+	// could not be put in place or must not be answered now.
+	Placed, Unplaceable map[string]bool
+	// Blocked says why the first unplaceable authorization cannot be answered.
+	Blocked error
+	// Left: authorization URLs whose token could not be removed now. A later run does it.
+	Left map[string]bool
+}
+
+// IssuanceFacts is what stands between valid names and their certificate.
+type IssuanceFacts struct {
+	// KeyReady: key and CSR are on disk and are the ones the ledger speaks of.
+	KeyReady bool
+	// Denied: the CA has refused finalize, as too early perhaps. Finalizes: how often it took this
+	// process's CSR, which is not to be sent again before NotAgain.
 	Denied    bool
 	Finalizes int
 	NotAgain  time.Time
-	// Refusal is what the CA refused to issue with; nil once it has shown the order otherwise than ready. Resting says why an
-	// order that an earlier run was refused so is not finalized now.
+	// Refusal is what the CA refused to issue with; nil once it has shown the order otherwise than ready.
+	// Resting says why an order that an earlier run was refused so is not finalized now.
 	Refusal *acme.Problem
 	Resting error
+}
 
+// WaitFacts is for how long the CA is waited for, and what failed meanwhile.
+type WaitFacts struct {
+	// Patience is how long the CA is waited for without anything changing; LongestWait is the longest
+	// Retry-After that is waited for on the spot.
+	Patience, LongestWait time.Duration
 	// Trouble is the last request that failed; nil once one of its kind has succeeded.
 	Trouble *Trouble
 	// NextPoll: not to look again before this moment. GiveUp: not to go on waiting after this one.
 	NextPoll, GiveUp time.Time
-	// Asked: NextPoll is what the CA asked for. Overtime: it was looked at once after GiveUp, since the CA had asked for that.
+	// Asked: NextPoll is what the CA asked for. Overtime: it was looked at once after GiveUp, since the CA
+	// had asked for that.
 	Asked, Overtime bool
 	// NotBefore: an earlier run was asked to send nothing about the order before this moment.
 	NotBefore time.Time
@@ -91,7 +121,7 @@ const (
 // mostSends is how often one process sends newOrder for one order where no answer arrives: more often where a list shows before
 // each that the one before it never arrived.
 func (f *Facts) mostSends() int {
-	if f.ListProves {
+	if f.List.Proves {
 		return 4
 	}
 	return mostUnanswered
@@ -99,10 +129,10 @@ func (f *Facts) mostSends() int {
 
 // doubtful is how many orders of the name set there may be of which nobody here knows.
 func (f *Facts) doubtful() int {
-	if f.ListProves || f.Order.CreateSentAt.IsZero() {
-		return f.Ghosts
+	if f.List.Proves || f.Order.CreateSentAt.IsZero() {
+		return f.NewOrder.Ghosts
 	}
-	return f.Ghosts + f.Order.CreateSends
+	return f.NewOrder.Ghosts + f.Order.CreateSends
 }
 
 // mayCreate lets newOrder be sent where it is certain that no row of orders that nobody knows is made by it: a CA, or what stands
@@ -110,9 +140,9 @@ func (f *Facts) doubtful() int {
 func (f *Facts) mayCreate() Action {
 	many := f.doubtful()
 	switch {
-	case f.Sent >= f.mostSends():
+	case f.NewOrder.Sent >= f.mostSends():
 		return f.unheard()
-	case (many >= mostUnanswered || f.Crowded) && !f.Sound:
+	case (many >= mostUnanswered || f.NewOrder.Crowded) && !f.NewOrder.Sound:
 		return f.poll(Action{Kind: Probe})
 	case many > mostUnanswered && f.Now.Before(f.Order.CreateSentAt.Add(laterSends)) && !f.Insists:
 		return f.unheard()
@@ -179,7 +209,7 @@ func GivenUp(o *ledger.Order) []*ledger.Authorization {
 
 // standing returns the authorizations whose token stands and is to be removed by this process.
 func (f *Facts) standing() []*ledger.Authorization {
-	return pick(f.Order.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" && !f.Left[a.URL] })
+	return pick(f.Order.Authorizations, func(a *ledger.Authorization) bool { return a.Placement != "" && !f.Proofs.Left[a.URL] })
 }
 
 func pick(list []*ledger.Authorization, want func(*ledger.Authorization) bool) []*ledger.Authorization {

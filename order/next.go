@@ -79,9 +79,9 @@ func Next(f Facts) Action {
 		return f.end(ledger.SupersededState, failure.Released, o.Sentence)
 	case o.State == ledger.Valid && len(o.Chain) > 0:
 		return f.downloaded()
-	case f.Now.Before(f.NotBefore):
+	case f.Now.Before(f.Wait.NotBefore):
 		return Action{Kind: Leave, Class: failure.RateLimited, Remedy: "Run it again after that: the same order goes on.",
-			Why: fmt.Sprintf("the CA asked for no requests about the order for %s before %s", o.Lineage, f.NotBefore.UTC().Format(time.RFC3339))}
+			Why: fmt.Sprintf("the CA asked for no requests about the order for %s before %s", o.Lineage, f.Wait.NotBefore.UTC().Format(time.RFC3339))}
 	case !f.Known:
 		return Action{Kind: Learn}
 	case o.State == ledger.Creating:
@@ -116,15 +116,15 @@ func Next(f Facts) Action {
 // creating: newOrder is to be sent, or was sent without an answer (rule 2).
 func (f *Facts) creating() Action {
 	o := f.Order
-	if f.Unmade != nil {
+	if f.NewOrder.Unmade != nil {
 		if act, ok := f.unmade(); ok {
 			return act
 		}
 	}
 	switch {
-	case o.CreateSentAt.IsZero() && !f.Admitted:
+	case o.CreateSentAt.IsZero() && !f.NewOrder.Admitted:
 		return Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released, Why: "newOrder was never sent"}
-	case o.CreateSentAt.IsZero() && f.Suspected && !f.NoList && !f.ListWalked:
+	case o.CreateSentAt.IsZero() && f.NewOrder.Suspected && !f.List.None && !f.List.Walked:
 		return f.poll(Action{Kind: Search})
 	case o.CreateSentAt.IsZero():
 		return f.mayCreate()
@@ -134,17 +134,17 @@ func (f *Facts) creating() Action {
 		// A phantom, which is counted until it has expired: this host's clock, which says so, may be ahead.
 		return Action{Kind: Settle, State: ledger.Phantom, Class: failure.Expired,
 			Why: "newOrder was sent and never answered; what may have come of it should have expired"}
-	case !f.NoList && !f.ListWalked:
+	case !f.List.None && !f.List.Walked:
 		return f.poll(Action{Kind: Search})
-	case o.Superseded && f.ListProves:
+	case o.Superseded && f.List.Proves:
 		return Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released,
 			Why: "newOrder never arrived, and nobody wants it any more"}
 	case o.Superseded && !f.CA.Reuses:
 		return Action{Kind: Settle, State: ledger.Phantom, Class: failure.AnswerLost,
 			Why: "newOrder was sent and never answered, and nobody wants it any more"}
-	case f.Sent >= f.mostSends():
+	case f.NewOrder.Sent >= f.mostSends():
 		return f.unheard()
-	case !f.Admitted:
+	case !f.NewOrder.Admitted:
 		return Action{Kind: Check} // an earlier process found nothing against it, but that may be long ago (invariant I3)
 	case o.Replaces != "" && o.CreateSends >= mostUnanswered:
 		// It may be what the CA breaks at; a renewal without it is as good (RFC 9773 §5).
@@ -186,7 +186,7 @@ func (f *Facts) pending() Action {
 func (f *Facts) ripe() bool {
 	o := f.Order
 	begun := o.State != ledger.PendingState && !o.FinalizeSentAt.IsZero()
-	if begun || f.Denied || f.Finalizes > 0 || o.Finalize == "" || len(o.Authorizations) == 0 {
+	if begun || f.Issuance.Denied || f.Issuance.Finalizes > 0 || o.Finalize == "" || len(o.Authorizations) == 0 {
 		return false
 	}
 	for _, a := range o.Authorizations {
@@ -194,7 +194,7 @@ func (f *Facts) ripe() bool {
 			return false
 		}
 	}
-	return f.Now.After(f.GiveUp.Add(-f.Patience / 2))
+	return f.Now.After(f.Wait.GiveUp.Add(-f.Wait.Patience / 2))
 }
 
 // authorize returns what is to be done before authorizations can only be waited for.
@@ -204,13 +204,13 @@ func (f *Facts) authorize() (Action, bool) {
 	if len(unseen) > 0 {
 		return f.poll(Action{Kind: Show, Authorizations: unseen}), true
 	}
-	able := pick(open, func(a *ledger.Authorization) bool { return !f.Unplaceable[a.URL] })
+	able := pick(open, func(a *ledger.Authorization) bool { return !f.Proofs.Unplaceable[a.URL] })
 	due := pick(able, f.unanswered)
-	if len(due) > 0 && !f.Checked {
+	if len(due) > 0 && !f.Proofs.Checked {
 		return Action{Kind: Check, Authorizations: due}, true
 	}
 	// Also tokens of challenges already answered are put back: the CA may look again.
-	bare := pick(able, func(a *ledger.Authorization) bool { return !f.Placed[a.URL] })
+	bare := pick(able, func(a *ledger.Authorization) bool { return !f.Proofs.Placed[a.URL] })
 	if len(bare) > 0 {
 		return Action{Kind: Place, Authorizations: bare}, true
 	}
@@ -226,9 +226,9 @@ func (f *Facts) authorize() (Action, bool) {
 // stuck: no name that is open can be answered. By the CA's price list the order is given up, where pending authorizations are
 // counted and keep others from being issued, or kept, to go on when what is broken is mended, or to expire.
 func (f *Facts) stuck() Action {
-	act := Action{Kind: Stop, Class: failure.ClassOf(f.Blocked), Remedy: failure.RemedyOf(f.Blocked)}
-	if f.Blocked != nil {
-		act.Why = f.Blocked.Error()
+	act := Action{Kind: Stop, Class: failure.ClassOf(f.Proofs.Blocked), Remedy: failure.RemedyOf(f.Proofs.Blocked)}
+	if f.Proofs.Blocked != nil {
+		act.Why = f.Proofs.Blocked.Error()
 	}
 	switch {
 	case f.CA.CountsPending > 0:
@@ -243,7 +243,7 @@ func (f *Facts) stuck() Action {
 // can never be answered, so the order will stay pending; or an answer may not have arrived (rule 4).
 func (f *Facts) overdue(look Action) Action {
 	open := Unfinished(f.Order)
-	able := pick(open, func(a *ledger.Authorization) bool { return !f.Unplaceable[a.URL] })
+	able := pick(open, func(a *ledger.Authorization) bool { return !f.Proofs.Unplaceable[a.URL] })
 	late := pick(able, func(a *ledger.Authorization) bool {
 		quiet := f.Now.Sub(a.AnswerSentAt) > f.CA.LongestValidation && a.SeenAt.Sub(a.AnswerSentAt) <= f.CA.LongestValidation
 		unsure := !a.Answered && !a.SeenAt.After(a.AnswerSentAt)
@@ -269,16 +269,16 @@ func (f *Facts) ready() Action {
 			Why: "its names are valid now; an order for another name set took its place"}
 	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()):
 		return Action{Kind: ChangeKey} // the CA calls the order ready: no finalize with the other CSR has arrived
-	case f.Refusal != nil: // and the look that followed shows the order ready all the same
-		why := NotIssued(o, f.Refusal)
+	case f.Issuance.Refusal != nil: // and the look that followed shows the order ready all the same
+		why := NotIssued(o, f.Issuance.Refusal)
 		return Action{Kind: Stop, Class: why.Class, Remedy: why.Remedy, Why: why.Sentence, Failed: true}
-	case f.Resting != nil:
-		return Action{Kind: Leave, Class: failure.ClassOf(f.Resting), Remedy: failure.RemedyOf(f.Resting), Why: f.Resting.Error()}
-	case !f.KeyReady:
+	case f.Issuance.Resting != nil:
+		return Action{Kind: Leave, Class: failure.ClassOf(f.Issuance.Resting), Remedy: failure.RemedyOf(f.Issuance.Resting), Why: f.Issuance.Resting.Error()}
+	case !f.Issuance.KeyReady:
 		return Action{Kind: MakeKey}
-	case f.Finalizes >= mostFinalizes, f.Finalizes > 0 && f.Now.Before(f.NotAgain):
+	case f.Issuance.Finalizes >= mostFinalizes, f.Issuance.Finalizes > 0 && f.Now.Before(f.Issuance.NotAgain):
 		return f.waitFor(Action{Kind: Look})
-	case f.Denied:
+	case f.Issuance.Denied:
 		return f.waitFor(Action{Kind: Finalize})
 	}
 	return f.poll(Action{Kind: Finalize})
@@ -289,11 +289,11 @@ func (f *Facts) valid() Action {
 	switch {
 	case f.ripe() && o.Certificate == "":
 		return f.ready()
-	case o.FinalizeSentAt.IsZero() && o.Certificate == "" && !f.Denied:
+	case o.FinalizeSentAt.IsZero() && o.Certificate == "" && !f.Issuance.Denied:
 		return f.waitFor(Action{Kind: Look}) // nothing shows that it was issued
-	case !f.KeyReady && o.FinalizeSentAt.IsZero():
+	case !f.Issuance.KeyReady && o.FinalizeSentAt.IsZero():
 		return f.end(ledger.TakenState, failure.Taken, "another holder of the account finalized the order for "+o.Lineage)
-	case !f.KeyReady:
+	case !f.Issuance.KeyReady:
 		return f.lost()
 	case o.Certificate == "":
 		return f.waitFor(Action{Kind: Look})
@@ -302,7 +302,7 @@ func (f *Facts) valid() Action {
 }
 
 func (f *Facts) downloaded() Action {
-	if !f.KeyReady {
+	if !f.Issuance.KeyReady {
 		return f.lost()
 	}
 	return Action{Kind: Install}

@@ -21,10 +21,11 @@ func facts() order.Facts {
 	o := &ledger.Order{ID: 1, Lineage: "a", Names: []string{"a", "b"}, State: ledger.PendingState, URL: "https://ca.example/order/1",
 		CreateSends: 1, Authorizations: []*ledger.Authorization{auth("a"), auth("b")}}
 	f := order.Facts{Now: noon, Order: o, CA: order.CA{LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour}, Looked: true,
-		Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Checked: true, Admitted: true,
-		GiveUp: noon.Add(time.Minute), Patience: time.Minute, Known: true}
+		Known: true, Seen: map[string]bool{}, NewOrder: order.NewOrderFacts{Admitted: true},
+		Proofs: order.ProofFacts{Checked: true, Placed: map[string]bool{}, Unplaceable: map[string]bool{}},
+		Wait:   order.WaitFacts{GiveUp: noon.Add(time.Minute), Patience: time.Minute}}
 	for _, a := range o.Authorizations {
-		f.Seen[a.URL], f.Placed[a.URL] = true, true
+		f.Seen[a.URL], f.Proofs.Placed[a.URL] = true, true
 	}
 	return f
 }
@@ -91,11 +92,11 @@ func TestNextBeforeTheOrderExists(t *testing.T) {
 		{"a planned order that nothing forbids is created", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 0, 0) }, order.Create, "", ""},
 		{"a planned order found in the ledger is released: newOrder was never sent", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 0, 0)
-			f.Admitted = false
+			f.NewOrder.Admitted = false
 		}, order.Settle, ledger.ReleasedState, ""},
 		{"newOrder waits for a Retry-After", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 0, 0)
-			f.NextPoll = noon.Add(time.Second)
+			f.Wait.NextPoll = noon.Add(time.Second)
 		}, order.Wait, "", ""},
 	})
 }
@@ -106,67 +107,67 @@ func TestNextAfterANewOrderWithoutAnAnswer(t *testing.T) {
 		{"then it is searched for in the account's list", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 3*time.Second) }, order.Search, "", ""},
 		{"without a list it is sent once more", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
-			f.NoList = true
+			f.List.None = true
 		}, order.Create, "", ""},
 		{"not without finding out whether something forbids it now", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, time.Hour)
-			f.NoList, f.Admitted = true, false
+			f.List.None, f.NewOrder.Admitted = true, false
 		}, order.Check, "", ""},
 		{"and not a third time: it waits for a later run", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 2, 3*time.Second)
-			f.NoList, f.Sent = true, 2
+			f.List.None, f.NewOrder.Sent = true, 2
 		}, order.Stop, "", ""},
 		{"which asks first whether the CA answers newOrder", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 2, time.Hour)
-			f.NoList = true
+			f.List.None = true
 		}, order.Probe, "", ""},
 		{"and sends it to a CA that does", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 2, time.Hour)
-			f.NoList, f.Sound = true, true
+			f.List.None, f.NewOrder.Sound = true, true
 		}, order.Create, "", ""},
 		{"but not again within a day", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 3, 23*time.Hour)
-			f.NoList, f.Sound = true, true
+			f.List.None, f.NewOrder.Sound = true, true
 		}, order.Stop, "", ""},
 		{"unless a person insists", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 3, 23*time.Hour)
-			f.NoList, f.Sound, f.Insists = true, true, true
+			f.List.None, f.NewOrder.Sound, f.Insists = true, true, true
 		}, order.Create, "", ""},
 		{"a day later it is", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 3, 25*time.Hour)
-			f.NoList, f.Sound = true, true
+			f.List.None, f.NewOrder.Sound = true, true
 		}, order.Create, "", ""},
 		{"phantoms of earlier orders count", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 0, 0)
-			f.Ghosts = 2
+			f.NewOrder.Ghosts = 2
 		}, order.Probe, "", ""},
 		{"so does an account that could be full of them", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 0, 0)
-			f.Crowded = true
+			f.NewOrder.Crowded = true
 		}, order.Probe, "", ""},
 		{"the list does not have it: it is sent again", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 3, 3*time.Second)
-			f.ListWalked, f.ListProves = true, true
+			f.List.Walked, f.List.Proves = true, true
 		}, order.Create, "", ""},
 		{"but not for ever", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 4, 3*time.Second)
-			f.ListWalked, f.ListProves, f.Sent = true, true, 4
+			f.List.Walked, f.List.Proves, f.NewOrder.Sent = true, true, 4
 		}, order.Stop, "", ""},
 		{"nobody wants it any more, and the list shows that it was never made", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
-			o.Superseded, f.ListWalked, f.ListProves = true, true, true
+			o.Superseded, f.List.Walked, f.List.Proves = true, true, true
 		}, order.Settle, ledger.ReleasedState, ""},
 		{"nobody wants it any more, and the list proves nothing: a phantom stands for it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
-			o.Superseded, f.ListWalked = true, true
+			o.Superseded, f.List.Walked = true, true
 		}, order.Settle, ledger.Phantom, ""},
 		{"nobody wants it any more, and there is no list: a phantom stands for it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
-			o.Superseded, f.NoList = true, true
+			o.Superseded, f.List.None = true, true
 		}, order.Settle, ledger.Phantom, ""},
 		{"nobody wants it any more, and the CA would hand it back: it is sent to be found", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 1, 3*time.Second)
-			o.Superseded, f.NoList, f.CA.Reuses = true, true, true
+			o.Superseded, f.List.None, f.CA.Reuses = true, true, true
 		}, order.Create, "", ""},
 		{"what may have come of it has expired by now", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { unsent(f, 1, 169*time.Hour) }, order.Settle, ledger.Phantom, ""},
 	})
@@ -177,11 +178,11 @@ func TestNextWhenAnOrderIsTakenOver(t *testing.T) {
 		{"who takes an order over looks at it first", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { f.Looked = false }, order.Look, "", ""},
 		{"also when it is ready", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Ready)
-			f.Looked, f.KeyReady = false, true
+			f.Looked, f.Issuance.KeyReady = false, true
 		}, order.Look, "", ""},
 		{"also when finalize was sent (rule 5)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Processing)
-			f.Looked, f.KeyReady = false, true
+			f.Looked, f.Issuance.KeyReady = false, true
 		}, order.Look, "", ""},
 		{"also when it is dead", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Invalid)
@@ -194,41 +195,41 @@ func TestNextWhileTheOrderIsPending(t *testing.T) {
 	follow(t, []row{
 		{"authorizations are seen before anything is done about them", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) { f.Seen[a.URL] = false }, order.Show, "", "a"},
 		{"preflight comes before answers", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
-			f.Checked = false
+			f.Proofs.Checked = false
 			a.Status = "valid"
 		}, order.Check, "", "b"},
 		{"what is answered already needs no preflight", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			answered(f, time.Second)
-			f.Checked = false
+			f.Proofs.Checked = false
 		}, order.Look, "", ""},
-		{"all tokens stand before the first answer (rule 9)", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) { f.Placed[b.URL] = false }, order.Place, "", "b"},
+		{"all tokens stand before the first answer (rule 9)", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) { f.Proofs.Placed[b.URL] = false }, order.Place, "", "b"},
 		{"a token of an answered challenge is put back: the CA may look again", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			answered(f, time.Second)
-			f.Placed = map[string]bool{}
+			f.Proofs.Placed = map[string]bool{}
 		}, order.Place, "", "a b"},
 		{"all are answered before the first poll", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {}, order.Answer, "", "a b"},
-		{"a name that cannot be answered does not keep its siblings from it", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) { f.Unplaceable[a.URL] = true }, order.Answer, "", "b"},
+		{"a name that cannot be answered does not keep its siblings from it", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) { f.Proofs.Unplaceable[a.URL] = true }, order.Answer, "", "b"},
 		{"then the authorizations are polled, since the order stays pending", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
 			answered(f, time.Second)
-			f.Unplaceable[a.URL] = true
+			f.Proofs.Unplaceable[a.URL] = true
 		}, order.Show, "", "b"},
 		{"none can be answered: the order is left", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
-			f.Unplaceable[a.URL], f.Unplaceable[b.URL] = true, true
+			f.Proofs.Unplaceable[a.URL], f.Proofs.Unplaceable[b.URL] = true, true
 		}, order.Stop, "", ""},
 		{"the happy path polls the order", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			answered(f, time.Second)
 		}, order.Look, "", ""},
 		{"no sooner than the CA asked", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			answered(f, time.Second)
-			f.NextPoll = noon.Add(time.Second)
+			f.Wait.NextPoll = noon.Add(time.Second)
 		}, order.Wait, "", ""},
 		{"and no longer than patience lasts", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			answered(f, time.Second)
-			f.GiveUp = noon.Add(-time.Second)
+			f.Wait.GiveUp = noon.Add(-time.Second)
 		}, order.Stop, "", ""},
 		{"a Retry-After beyond it is left to a later run", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			answered(f, time.Second)
-			f.NextPoll = noon.Add(time.Hour)
+			f.Wait.NextPoll = noon.Add(time.Hour)
 		}, order.Stop, "", ""},
 	})
 }
@@ -293,11 +294,11 @@ func TestNextOnceTheOrderIsReady(t *testing.T) {
 		{"the key is there before finalize (rule 7)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Ready) }, order.MakeKey, "", ""},
 		{"a ready order is finalized", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Ready)
-			f.KeyReady = true
+			f.Issuance.KeyReady = true
 		}, order.Finalize, "", ""},
 		{"a superseded one rests", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Ready)
-			f.KeyReady, o.Superseded = true, true
+			f.Issuance.KeyReady, o.Superseded = true, true
 		}, order.Settle, ledger.Ready, ""},
 		{"not before its tokens are cleared", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
 			in(f, ledger.Ready)
@@ -311,15 +312,15 @@ func TestNextOnceItIsFinalized(t *testing.T) {
 		{"a processing order is polled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Processing) }, order.Look, "", ""},
 		{"as long as patience lasts", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Processing)
-			f.GiveUp = noon.Add(-1)
+			f.Wait.GiveUp = noon.Add(-1)
 		}, order.Stop, "", ""},
 		{"a valid order is downloaded", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Valid)
-			f.KeyReady, o.Certificate = true, "https://ca.example/cert"
+			f.Issuance.KeyReady, o.Certificate = true, "https://ca.example/cert"
 		}, order.Download, "", ""},
 		{"once the CA says where", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Valid)
-			f.KeyReady = true
+			f.Issuance.KeyReady = true
 		}, order.Look, "", ""},
 		{"valid, but the key is gone: lost", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Valid)
@@ -337,7 +338,7 @@ func TestNextOnceItIsFinalized(t *testing.T) {
 		}, order.Clear, "", "a"},
 		{"a downloaded certificate is installed, without a look", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Valid)
-			f.KeyReady, f.Looked, o.Chain = true, false, []byte("chain")
+			f.Issuance.KeyReady, f.Looked, o.Chain = true, false, []byte("chain")
 		}, order.Install, "", ""},
 		{"downloaded, but the key is gone: lost", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Valid)
@@ -381,10 +382,10 @@ func TestNextOnceItIsDead(t *testing.T) {
 		}, order.Show, "", "b"},
 		{"with patience", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			answered(f, time.Second)
-			o.State, a.Status, f.GiveUp = ledger.Invalid, "invalid", noon.Add(-1)
+			o.State, a.Status, f.Wait.GiveUp = ledger.Invalid, "invalid", noon.Add(-1)
 		}, order.Stop, "", ""},
 		{"one that cannot be answered is left", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
-			o.State, a.Status, f.Unplaceable[b.URL] = ledger.Invalid, "invalid", true
+			o.State, a.Status, f.Proofs.Unplaceable[b.URL] = ledger.Invalid, "invalid", true
 		}, order.Adjourn, "", ""},
 		{"then tokens are cleared", func(f *order.Facts, o *ledger.Order, a, b *ledger.Authorization) {
 			in(f, ledger.Invalid)

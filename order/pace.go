@@ -42,21 +42,21 @@ func NextLook(o *ledger.Order, ca CA, looks int, r acme.Reply, now time.Time) ti
 // while patience lasts: a run must not stand still for hours.
 func (f *Facts) poll(act Action) Action {
 	switch {
-	case !f.Now.Before(f.NextPoll):
+	case !f.Now.Before(f.Wait.NextPoll):
 		return act
-	case f.Asked && f.NextPoll.After(f.GiveUp) && f.NextPoll.After(f.Now.Add(f.LongestWait)):
+	case f.Wait.Asked && f.Wait.NextPoll.After(f.Wait.GiveUp) && f.Wait.NextPoll.After(f.Now.Add(f.Wait.LongestWait)):
 		return f.putOff()
 	}
-	return Action{Kind: Wait, Until: f.NextPoll}
+	return Action{Kind: Wait, Until: f.Wait.NextPoll}
 }
 
 // waitFor is poll for what depends on the CA alone: patience ends at GiveUp. For a Retry-After that ends later there is one look
 // more, and not another with each that follows.
 func (f *Facts) waitFor(act Action) Action {
-	if !f.Now.After(f.GiveUp) && !f.NextPoll.After(f.GiveUp) {
+	if !f.Now.After(f.Wait.GiveUp) && !f.Wait.NextPoll.After(f.Wait.GiveUp) {
 		return f.poll(act)
 	}
-	if !f.Asked || f.Overtime || f.NextPoll.After(f.Now.Add(f.LongestWait)) {
+	if !f.Wait.Asked || f.Wait.Overtime || f.Wait.NextPoll.After(f.Now.Add(f.Wait.LongestWait)) {
 		return f.putOff()
 	}
 	act.Overtime = true
@@ -67,7 +67,7 @@ func (f *Facts) waitFor(act Action) Action {
 func (f *Facts) putOff() Action {
 	act := Action{Kind: Stop, Class: failure.Stopped, Why: f.Order.Lineage + ": the CA has not come to a result yet",
 		Remedy: "Run the same command again later, or " + failure.Do(failure.Resume) + "; the same order goes on."}
-	if f.Asked {
+	if f.Wait.Asked {
 		act.Until = f.until() // whoever drives this order next must know
 	}
 	return act
@@ -76,10 +76,10 @@ func (f *Facts) putOff() Action {
 // until is NextPoll as later runs obey it; zero where it is over.
 func (f *Facts) until() time.Time {
 	switch most := f.Now.Add(LongestHold); {
-	case !f.NextPoll.After(f.Now):
+	case !f.Wait.NextPoll.After(f.Now):
 		return time.Time{}
-	case f.NextPoll.After(most):
+	case f.Wait.NextPoll.After(most):
 		return most
 	}
-	return f.NextPoll
+	return f.Wait.NextPoll
 }

@@ -46,42 +46,48 @@ func (d dice) facts() order.Facts {
 	if d.maybe() {
 		o.Chain = []byte("chain")
 	}
-	f := order.Facts{Now: noon, Order: o, CA: order.CA{Reuses: d.maybe(), HidesProcessing: d.maybe(), LongestValidation: time.Minute, OrderLifetime: 168 * time.Hour},
-		Looked: d.maybe(), Seen: map[string]bool{}, Placed: map[string]bool{}, Unplaceable: map[string]bool{}, Admitted: d.maybe(), Checked: d.maybe(),
-		KeyReady: d.maybe(), ListWalked: d.maybe(), ListProves: d.maybe(), NoList: d.maybe(), Suspected: d.maybe(),
-		ShowsProcessing: d.maybe(), NextPoll: d.moment(), GiveUp: d.moment()}
-	f.LongestWait, f.Patience, f.Asked, f.Known = time.Minute, 90*time.Second, d.maybe(), d.IntN(8) > 0
-	f.GiveUp = one(d, f.GiveUp, noon.Add(f.Patience), noon.Add(-time.Second))
-	f.Sent, f.Ghosts, f.Sound, f.Crowded, f.Insists = d.IntN(3), d.IntN(4), d.maybe(), d.IntN(4) == 0, d.IntN(8) == 0
+	f := order.Facts{Now: noon, Order: o,
+		CA: order.CA{Reuses: d.maybe(), HidesProcessing: d.maybe(), LongestValidation: time.Minute,
+			OrderLifetime: 168 * time.Hour},
+		Looked: d.maybe(), Seen: map[string]bool{}, ShowsProcessing: d.maybe(),
+		List:     order.ListFacts{Walked: d.maybe(), Proves: d.maybe(), None: d.maybe()},
+		NewOrder: order.NewOrderFacts{Admitted: d.maybe(), Suspected: d.maybe()},
+		Proofs: order.ProofFacts{Checked: d.maybe(), Placed: map[string]bool{},
+			Unplaceable: map[string]bool{}},
+		Issuance: order.IssuanceFacts{KeyReady: d.maybe()},
+		Wait:     order.WaitFacts{NextPoll: d.moment(), GiveUp: d.moment()}}
+	f.Wait.LongestWait, f.Wait.Patience, f.Wait.Asked, f.Known = time.Minute, 90*time.Second, d.maybe(), d.IntN(8) > 0
+	f.Wait.GiveUp = one(d, f.Wait.GiveUp, noon.Add(f.Wait.Patience), noon.Add(-time.Second))
+	f.NewOrder.Sent, f.NewOrder.Ghosts, f.NewOrder.Sound, f.NewOrder.Crowded, f.Insists = d.IntN(3), d.IntN(4), d.maybe(), d.IntN(4) == 0, d.IntN(8) == 0
 	f.UntilIssued, f.CA.CountsPending, o.Releasing = d.IntN(8) == 0, one(d, 0, 300), d.IntN(4) == 0
 	if d.IntN(4) == 0 {
-		f.Blocked = failure.New(failure.WebrootGone, "Make it.", "it is gone")
+		f.Proofs.Blocked = failure.New(failure.WebrootGone, "Make it.", "it is gone")
 	}
 	if d.IntN(4) == 0 {
-		f.NotBefore = d.moment()
+		f.Wait.NotBefore = d.moment()
 	}
 	f.Wanted = &ledger.Request{}
 	if d.IntN(4) == 0 {
 		f.Wanted.KeyType = "rsa"
 	}
 	if o.State == ledger.Creating && d.IntN(4) == 0 {
-		f.Unmade, o.Replaces = d.unmade(), one(d, "", "x")
+		f.NewOrder.Unmade, o.Replaces = d.unmade(), one(d, "", "x")
 	}
 	if d.IntN(4) == 0 {
-		f.Trouble, f.Overtime = d.trouble(), d.maybe()
+		f.Wait.Trouble, f.Wait.Overtime = d.trouble(), d.maybe()
 	}
 	if d.IntN(8) == 0 {
-		f.Refusal = said(one(d, 400, 403), one(d, "caa", "badCSR"), -1).Problem
+		f.Issuance.Refusal = said(one(d, 400, 403), one(d, "caa", "badCSR"), -1).Problem
 	}
 	if d.IntN(8) == 0 {
-		f.Resting = failure.New(failure.BackOff, "Wait.", "it was refused")
+		f.Issuance.Resting = failure.New(failure.BackOff, "Wait.", "it was refused")
 	}
 	for i := range d.IntN(4) {
 		a := &ledger.Authorization{ID: int64(i + 1), URL: fmt.Sprint(i), Name: fmt.Sprint(i), Status: one(d, "pending", "pending", "valid", "invalid", "expired"),
 			SeenAt: d.moment(), ChallengeURL: "c", ChallengeStatus: one(d, "pending", "processing", "valid", "invalid"), AnswerSentAt: d.moment(),
 			Answers: d.IntN(7), Answered: d.maybe(), Placement: one(d, "", "p")}
 		o.Authorizations = append(o.Authorizations, a)
-		f.Seen[a.URL], f.Placed[a.URL], f.Unplaceable[a.URL] = d.maybe(), d.maybe(), d.IntN(4) == 0
+		f.Seen[a.URL], f.Proofs.Placed[a.URL], f.Proofs.Unplaceable[a.URL] = d.maybe(), d.maybe(), d.IntN(4) == 0
 	}
 	return f
 }
@@ -144,28 +150,28 @@ func breach(f order.Facts, act order.Action) string {
 	o := f.Order
 	for _, a := range act.Authorizations {
 		switch {
-		case act.Kind == order.Answer && (!mayAnswer(f, a) || a.Final() || !f.Looked || !f.Checked || !f.Seen[a.URL] || !f.Placed[a.URL] || f.Unplaceable[a.URL]):
+		case act.Kind == order.Answer && (!mayAnswer(f, a) || a.Final() || !f.Looked || !f.Proofs.Checked || !f.Seen[a.URL] || !f.Proofs.Placed[a.URL] || f.Proofs.Unplaceable[a.URL]):
 			return "a challenge is answered that must not be"
 		case act.Kind == order.Clear && o.State == ledger.PendingState && (!o.Releasing || !a.Final()):
 			return "a token is removed while its authorization is pending"
 		}
 	}
-	if f.Now.Before(f.NotBefore) && asks(act.Kind) {
+	if f.Now.Before(f.Wait.NotBefore) && asks(act.Kind) {
 		return "something is sent though the CA asked for silence"
 	}
 	if !f.Known && asks(act.Kind) && act.Kind != order.Learn {
 		return "something is sent to a CA of which nothing is known"
 	}
-	if t := f.Trouble; t != nil && act.Kind != order.Stop && act.Kind != order.Done && act.Kind != order.Steady {
-		if t.Account != nil || t.Times > 4 || t.Pause > f.LongestWait {
+	if t := f.Wait.Trouble; t != nil && act.Kind != order.Stop && act.Kind != order.Done && act.Kind != order.Steady {
+		if t.Account != nil || t.Times > 4 || t.Pause > f.Wait.LongestWait {
 			return "a run goes on though its requests fail, or the account is none"
 		}
 	}
-	long := act.Until.After(f.Now.Add(f.LongestWait)) && act.Until.After(f.GiveUp)
-	if act.Kind == order.Wait && f.Asked && act.Until.Equal(f.NextPoll) && long {
+	long := act.Until.After(f.Now.Add(f.Wait.LongestWait)) && act.Until.After(f.Wait.GiveUp)
+	if act.Kind == order.Wait && f.Wait.Asked && act.Until.Equal(f.Wait.NextPoll) && long {
 		return "a run stands still for longer than anybody waits"
 	}
-	if act.Overtime && f.Overtime {
+	if act.Overtime && f.Wait.Overtime {
 		return "patience is put off again and again"
 	}
 	if act.Until.After(f.Now.Add(order.LongestHold)) && act.Kind == order.Stop {
@@ -175,22 +181,22 @@ func breach(f order.Facts, act order.Action) string {
 	switch act.Kind {
 	case order.Create:
 		unresolved := !o.CreateSentAt.IsZero()
-		if f.Unmade != nil && (f.Unmade.Effect == order.Refused || f.Unmade.Problem.Status == 429) {
+		if f.NewOrder.Unmade != nil && (f.NewOrder.Unmade.Effect == order.Refused || f.NewOrder.Unmade.Problem.Status == 429) {
 			return "newOrder is sent again though the CA said no"
 		}
-		if unresolved && f.Now.Sub(o.CreateSentAt) < 3*time.Second || unresolved && !f.ListWalked && !f.NoList || !f.Admitted || o.State != ledger.Creating {
+		if unresolved && f.Now.Sub(o.CreateSentAt) < 3*time.Second || unresolved && !f.List.Walked && !f.List.None || !f.NewOrder.Admitted || o.State != ledger.Creating {
 			return "newOrder is sent too soon, or without having looked, or unadmitted"
 		}
-		if (f.Ghosts >= 2 || unresolved && o.CreateSends >= 2 && !f.ListProves) && !f.Sound {
+		if (f.NewOrder.Ghosts >= 2 || unresolved && o.CreateSends >= 2 && !f.List.Proves) && !f.NewOrder.Sound {
 			return "a third order of one name set may be made, of which nobody knows"
 		}
 	case order.DropReplaces:
-		refused := f.Unmade != nil && f.Unmade.Effect == order.Refused
+		refused := f.NewOrder.Unmade != nil && f.NewOrder.Unmade.Effect == order.Refused
 		if o.Replaces == "" || !refused && (o.CreateSends < 2 || o.CreateSentAt.IsZero()) {
 			return "what is replaced is forgotten for nothing"
 		}
 	case order.GiveUp:
-		able := func(a *ledger.Authorization) bool { return !a.Final() && !f.Unplaceable[a.URL] }
+		able := func(a *ledger.Authorization) bool { return !a.Final() && !f.Proofs.Unplaceable[a.URL] }
 		if f.CA.CountsPending == 0 || o.Releasing || tally(o.Authorizations, able) > 0 {
 			return "an order is given up that can go on, or rest"
 		}
@@ -199,13 +205,13 @@ func breach(f order.Facts, act order.Action) string {
 			return "authorizations are deactivated of an order that was not given up"
 		}
 	case order.Finalize:
-		if f.Refusal != nil || f.Resting != nil {
+		if f.Issuance.Refusal != nil || f.Issuance.Resting != nil {
 			return "finalize is sent again though the CA said no"
 		}
 		if !order.SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()) {
 			return "the CSR of another key than the wanted one is sent"
 		}
-		if !f.Looked || !f.KeyReady || o.State != ledger.Ready || o.Superseded || standing > 0 {
+		if !f.Looked || !f.Issuance.KeyReady || o.State != ledger.Ready || o.Superseded || standing > 0 {
 			return "finalize is sent that must not be"
 		}
 	case order.Settle:
@@ -221,7 +227,7 @@ func breach(f order.Facts, act order.Action) string {
 			return "it waits for what is over"
 		}
 	case order.MakeKey:
-		if o.State != ledger.Ready || f.KeyReady {
+		if o.State != ledger.Ready || f.Issuance.KeyReady {
 			return "a key is made that must not be"
 		}
 	case order.Install, order.Deploy, order.Forgo:
@@ -234,7 +240,7 @@ func breach(f order.Facts, act order.Action) string {
 		if act.Kind != order.Install {
 			break
 		}
-		if !f.KeyReady || len(o.Chain) == 0 {
+		if !f.Issuance.KeyReady || len(o.Chain) == 0 {
 			return "something is installed that is not whole"
 		}
 	case order.Answer, order.Show, order.Place, order.Check, order.Clear:
@@ -258,33 +264,33 @@ func asks(k order.Kind) bool {
 func (d dice) obey(f *order.Facts, act order.Action) {
 	o := f.Order
 	f.Now = f.Now.Add(100 * time.Millisecond)
-	f.Overtime = f.Overtime || act.Overtime
+	f.Wait.Overtime = f.Wait.Overtime || act.Overtime
 	if asks(act.Kind) && d.IntN(8) == 0 { // it fails
 		times := 1
-		if f.Trouble != nil {
-			times = f.Trouble.Times + 1
+		if f.Wait.Trouble != nil {
+			times = f.Wait.Trouble.Times + 1
 		}
-		f.Trouble = d.trouble()
-		f.Trouble.Times, f.Asked, f.NextPoll = times, d.maybe(), f.Now.Add(f.Trouble.Pause)
+		f.Wait.Trouble = d.trouble()
+		f.Wait.Trouble.Times, f.Wait.Asked, f.Wait.NextPoll = times, d.maybe(), f.Now.Add(f.Wait.Trouble.Pause)
 		return
 	}
 	switch act.Kind {
 	case order.Create:
 		o.CreateSends++
 		o.CreateSentAt = f.Now
-		f.Sent, f.Sound = f.Sent+1, false
-		f.Unmade, f.ListWalked, f.ListProves = nil, false, false
+		f.NewOrder.Sent, f.NewOrder.Sound = f.NewOrder.Sent+1, false
+		f.NewOrder.Unmade, f.List.Walked, f.List.Proves = nil, false, false
 		switch d.IntN(3) {
 		case 0:
 			o.CreateSends--
-			o.CreateSentAt, f.Unmade = time.Time{}, d.unmade()
+			o.CreateSentAt, f.NewOrder.Unmade = time.Time{}, d.unmade()
 		case 1:
 			o.State, o.CreateSentAt, f.Looked = ledger.PendingState, time.Time{}, true
 		}
 	case order.Learn:
 		f.Known = true
 	case order.Steady:
-		f.NextPoll, f.GiveUp = time.Time{}, f.Now.Add(f.Patience)
+		f.Wait.NextPoll, f.Wait.GiveUp = time.Time{}, f.Now.Add(f.Wait.Patience)
 		order.NoLater(o, f.Now)
 	case order.GiveUp:
 		o.Releasing = true
@@ -294,16 +300,16 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 		}
 	case order.ChangeKey:
 		order.TakeKey(&o.Request, *f.Wanted)
-		f.KeyReady = false
+		f.Issuance.KeyReady = false
 	case order.Probe:
-		if f.Sound = d.maybe(); !f.Sound {
-			f.NextPoll = f.Now.Add(time.Second)
+		if f.NewOrder.Sound = d.maybe(); !f.NewOrder.Sound {
+			f.Wait.NextPoll = f.Now.Add(time.Second)
 		}
 	case order.DropReplaces:
-		o.Replaces, f.Unmade = "", nil
+		o.Replaces, f.NewOrder.Unmade = "", nil
 	case order.Search:
-		f.ListWalked = d.maybe()
-		f.NoList, f.ListProves = !f.ListWalked, f.ListWalked && d.maybe()
+		f.List.Walked = d.maybe()
+		f.List.None, f.List.Proves = !f.List.Walked, f.List.Walked && d.maybe()
 	case order.Look:
 		f.Looked = true
 		if d.IntN(3) == 0 {
@@ -317,10 +323,10 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 			}
 		}
 	case order.Check:
-		f.Checked, f.Admitted = true, true
+		f.Proofs.Checked, f.NewOrder.Admitted = true, true
 	case order.Place:
 		for _, a := range act.Authorizations {
-			f.Placed[a.URL], a.Placement = true, "p"
+			f.Proofs.Placed[a.URL], a.Placement = true, "p"
 		}
 	case order.Clear:
 		for _, a := range act.Authorizations {
@@ -335,7 +341,7 @@ func (d dice) obey(f *order.Facts, act order.Action) {
 			a.Answers++
 		}
 	case order.MakeKey:
-		f.KeyReady = true
+		f.Issuance.KeyReady = true
 	case order.Finalize:
 		o.State, o.FinalizeSentAt, f.Looked = ledger.Processing, f.Now, d.maybe()
 	case order.Download:
@@ -370,9 +376,9 @@ func TestObeyingNextComesToAnEnd(t *testing.T) {
 	d := dice{rand.New(rand.NewPCG(seed, 2))}
 	for range 3000 {
 		f := d.facts()
-		f.GiveUp = f.Now.Add(90 * time.Second)
-		if f.NextPoll.After(f.GiveUp) {
-			f.NextPoll = f.GiveUp
+		f.Wait.GiveUp = f.Now.Add(90 * time.Second)
+		if f.Wait.NextPoll.After(f.Wait.GiveUp) {
+			f.Wait.NextPoll = f.Wait.GiveUp
 		}
 		steps := 0
 		for act := order.Next(f); !ends(act.Kind); act = order.Next(f) {

@@ -40,13 +40,13 @@ func PauseAfter(times int, p *acme.Problem) time.Duration {
 
 // mayRetry reports whether this run goes on after the last request that failed.
 func (f *Facts) mayRetry() bool {
-	t := f.Trouble
-	return t == nil || t.Account == nil && t.Times < MostTroubles && t.Pause <= f.LongestWait
+	t := f.Wait.Trouble
+	return t == nil || t.Account == nil && t.Times < MostTroubles && t.Pause <= f.Wait.LongestWait
 }
 
 // retryLater leaves the order to a later run.
 func (f *Facts) retryLater() Action {
-	t := f.Trouble
+	t := f.Wait.Trouble
 	if t.Account != nil {
 		return Action{Kind: Stop, Class: failure.ClassOf(t.Account), Remedy: failure.RemedyOf(t.Account), Why: t.Account.Error()}
 	}
@@ -61,7 +61,7 @@ func (f *Facts) retryLater() Action {
 	if t.Advice != "" {
 		act.Remedy = t.Advice + " " + act.Remedy
 	}
-	if f.Asked {
+	if f.Wait.Asked {
 		act.Until = f.until()
 	}
 	return act

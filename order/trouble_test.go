@@ -27,23 +27,23 @@ func TestNextAfterARequestThatFailed(t *testing.T) {
 		until    time.Time
 	}{
 		{"it is sent again after a pause", func(f *order.Facts) {
-			f.Trouble, f.NextPoll = trouble(1, time.Second, broken), noon.Add(time.Second)
+			f.Wait.Trouble, f.Wait.NextPoll = trouble(1, time.Second, broken), noon.Add(time.Second)
 		}, order.Wait, "", noon.Add(time.Second)},
-		{"after that at once", func(f *order.Facts) { f.Trouble = trouble(4, 8*time.Second, broken) }, order.Answer, "", time.Time{}},
-		{"not a fifth time", func(f *order.Facts) { f.Trouble = trouble(5, 16*time.Second, broken) }, order.Stop, failure.CAUnavailable, time.Time{}},
+		{"after that at once", func(f *order.Facts) { f.Wait.Trouble = trouble(4, 8*time.Second, broken) }, order.Answer, "", time.Time{}},
+		{"not a fifth time", func(f *order.Facts) { f.Wait.Trouble = trouble(5, 16*time.Second, broken) }, order.Stop, failure.CAUnavailable, time.Time{}},
 		{"a CA that asks for a long pause is left", func(f *order.Facts) {
-			f.Trouble, f.NextPoll, f.Asked = trouble(1, time.Hour, busy), noon.Add(time.Hour), true
+			f.Wait.Trouble, f.Wait.NextPoll, f.Wait.Asked = trouble(1, time.Hour, busy), noon.Add(time.Hour), true
 		}, order.Stop, failure.RateLimited, noon.Add(time.Hour)},
 		{"for a day at the most", func(f *order.Facts) {
-			f.Trouble, f.NextPoll, f.Asked = trouble(1, 1000*time.Hour, busy), noon.Add(1000*time.Hour), true
+			f.Wait.Trouble, f.Wait.NextPoll, f.Wait.Asked = trouble(1, 1000*time.Hour, busy), noon.Add(1000*time.Hour), true
 		}, order.Stop, failure.RateLimited, noon.Add(order.LongestHold)},
 		{"an account that is none stops everything", func(f *order.Facts) {
-			f.Trouble = trouble(0, 0, broken)
-			f.Trouble.Account = failure.New(failure.Account, "Put it back.", "none")
+			f.Wait.Trouble = trouble(0, 0, broken)
+			f.Wait.Trouble.Account = failure.New(failure.Account, "Put it back.", "none")
 		}, order.Stop, failure.Account, time.Time{}},
 	} {
 		f := facts()
-		f.LongestWait = time.Minute
+		f.Wait.LongestWait = time.Minute
 		c.change(&f)
 		act := order.Next(f)
 		if act.Kind != c.kind || act.Class != c.class || !act.Until.Equal(c.until) {
@@ -58,7 +58,7 @@ func TestNextAfterARequestThatFailed(t *testing.T) {
 // What was never ordered is not called kept.
 func TestATroubleSaysWhetherAnythingWasOrdered(t *testing.T) {
 	f := facts()
-	f.Trouble = &order.Trouble{Kind: "new-order", Cause: errors.New("no"), Times: 5, Advice: "Open the firewall."}
+	f.Wait.Trouble = &order.Trouble{Kind: "new-order", Cause: errors.New("no"), Times: 5, Advice: "Open the firewall."}
 	if act := order.Next(f); !strings.HasPrefix(string(act.Remedy), "Open the firewall. The order is kept") {
 		t.Errorf("%q", act.Remedy)
 	}
@@ -74,7 +74,7 @@ func TestNextObeysWhatTheCAAsksFor(t *testing.T) {
 	asked := func(after, patience time.Duration, overtime bool) func(*order.Facts) {
 		return func(f *order.Facts) {
 			answered(f, time.Second)
-			f.NextPoll, f.GiveUp, f.Asked, f.Overtime = noon.Add(after), noon.Add(patience), true, overtime
+			f.Wait.NextPoll, f.Wait.GiveUp, f.Wait.Asked, f.Wait.Overtime = noon.Add(after), noon.Add(patience), true, overtime
 		}
 	}
 	for _, c := range []struct {
@@ -90,18 +90,18 @@ func TestNextObeysWhatTheCAAsksFor(t *testing.T) {
 		{"and not again", asked(30*time.Second, 10*time.Second, true), order.Stop, false},
 		{"not for long", asked(2*time.Minute, 10*time.Second, false), order.Stop, false},
 		{"nor before a challenge is answered", func(f *order.Facts) {
-			f.NextPoll, f.Asked = noon.Add(2*time.Hour), true
+			f.Wait.NextPoll, f.Wait.Asked = noon.Add(2*time.Hour), true
 		}, order.Stop, false},
 	} {
 		f := facts()
-		f.LongestWait, f.Patience = time.Minute, 3*time.Minute
+		f.Wait.LongestWait, f.Wait.Patience = time.Minute, 3*time.Minute
 		c.change(&f)
 		act := order.Next(f)
 		if act.Kind != c.kind || act.Overtime != c.overtime {
 			t.Errorf("%s: %s, overtime %t", c.sentence, act.Kind, act.Overtime)
 		}
-		if act.Kind == order.Stop && !act.Until.Equal(f.NextPoll) {
-			t.Errorf("%s: the next run does not know of %s", c.sentence, f.NextPoll)
+		if act.Kind == order.Stop && !act.Until.Equal(f.Wait.NextPoll) {
+			t.Errorf("%s: the next run does not know of %s", c.sentence, f.Wait.NextPoll)
 		}
 	}
 }

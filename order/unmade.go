@@ -26,7 +26,7 @@ type Unmade struct {
 // unmade decides what follows from it. It reports false where newOrder may be sent again, by the rules for any newOrder: an
 // earlier one may still be without an answer.
 func (f *Facts) unmade() (Action, bool) {
-	u, p := f.Unmade, f.Unmade.Problem
+	u, p := f.NewOrder.Unmade, f.NewOrder.Unmade.Problem
 	switch {
 	case u.Account != nil && !aboutReplaced(f.Order, p):
 		return f.withdraw(failure.ClassOf(u.Account), failure.RemedyOf(u.Account), u.Account), true
@@ -41,7 +41,7 @@ func (f *Facts) unmade() (Action, bool) {
 	case u.Effect == Refused && !p.Page: // a page is no word of the CA's: something before it let nothing through
 		class, remedy := RefusalOfType(f.Order, p)
 		return f.withdraw(class, remedy, p), true
-	case u.Times < MostTroubles && (p == nil || p.RetryAfter <= f.LongestWait):
+	case u.Times < MostTroubles && (p == nil || p.RetryAfter <= f.Wait.LongestWait):
 		return Action{}, false
 	}
 	cause := u.Cause

@@ -25,13 +25,13 @@ func TestNextAfterANewOrderThatBroughtNoOrder(t *testing.T) {
 	unmade := func(u *order.Unmade, more func(*order.Facts)) func(*order.Facts, *ledger.Order, *ledger.Authorization, *ledger.Authorization) {
 		return func(f *order.Facts, _ *ledger.Order, _, _ *ledger.Authorization) {
 			unsent(f, 0, 0)
-			f.Unmade, f.LongestWait = u, time.Minute
+			f.NewOrder.Unmade, f.Wait.LongestWait = u, time.Minute
 			if more != nil {
 				more(f)
 			}
 		}
 	}
-	often := func(f *order.Facts) { f.Unmade.Times = order.MostTroubles }
+	often := func(f *order.Facts) { f.NewOrder.Unmade.Times = order.MostTroubles }
 	replaces := func(f *order.Facts) { f.Order.Replaces = "x" }
 	earlier := func(f *order.Facts) { f.Order.CreateSentAt = noon.Add(-time.Hour) }
 	follow(t, []row{
@@ -41,7 +41,7 @@ func TestNextAfterANewOrderThatBroughtNoOrder(t *testing.T) {
 		{"nothing is replaced", unmade(said(409, "alreadyReplaced", -1), nil), order.Settle, ledger.RefusedState, ""},
 		{"a 429 is obeyed by later runs", unmade(said(429, "rateLimited", time.Second), nil), order.Settle, ledger.RefusedState, ""},
 		{"503: once more", unmade(said(503, "", -1), nil), order.Create, "", ""},
-		{"503: not before its Retry-After", unmade(said(503, "", time.Second), func(f *order.Facts) { f.NextPoll = noon.Add(time.Second) }), order.Wait, "", ""},
+		{"503: not before its Retry-After", unmade(said(503, "", time.Second), func(f *order.Facts) { f.Wait.NextPoll = noon.Add(time.Second) }), order.Wait, "", ""},
 		{"503 with a Retry-After that is too long", unmade(said(503, "", time.Hour), nil), order.Settle, ledger.RefusedState, ""},
 		{"503, again and again", unmade(said(503, "", -1), often), order.Settle, ledger.RefusedState, ""},
 		{"nothing was sent", unmade(&order.Unmade{Effect: order.NotDone, Cause: errors.New("no route"), Times: 1}, nil), order.Create, "", ""},
@@ -54,7 +54,7 @@ func TestNextAfterANewOrderThatBroughtNoOrder(t *testing.T) {
 func TestA429IsHeldFor(t *testing.T) {
 	f := facts()
 	unsent(&f, 0, 0)
-	f.Unmade = said(429, "rateLimited", time.Minute)
+	f.NewOrder.Unmade = said(429, "rateLimited", time.Minute)
 	act := order.Next(f)
 	if len(act.Holds) != 1 || !act.Holds[0].Until.Equal(noon.Add(time.Minute)) || act.Class != failure.RateLimited || act.Remedy == "" {
 		t.Errorf("%+v", act)

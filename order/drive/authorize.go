@@ -25,10 +25,6 @@ func newAuthorizations(c *core, p *proofs) *authorizations {
 	return &authorizations{core: c, proofs: p, seen: map[string]bool{}, refusals: map[string]*acme.Problem{}}
 }
 
-func (az *authorizations) contribute(f *order.Facts) {
-	f.Seen, f.ShowsProcessing = az.seen, az.e.Account().ShowsProcessing
-}
-
 // attempt is what a challenge's row said before an answer was intended, to be put back if it
 // certainly was not sent.
 type attempt struct {

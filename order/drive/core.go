@@ -42,14 +42,13 @@ func newCore(e *Engine, o *ledger.Order) *core {
 	return c
 }
 
-func (c *core) contribute(f *order.Facts) {
-	f.Now, f.Order, f.CA, f.Known = c.e.clock.Now(), c.o, c.e.known(), c.e.learnt()
-	f.Wanted, f.Insists, f.UntilIssued, f.Looked = &c.plan.Request, c.plan.Force, c.untilIssued, c.looked
-	f.Patience, f.LongestWait = c.e.effort.Patience, c.e.effort.LongestWait
-	c.patience.contribute(f)
-	if f.Insists {
+func (c *core) waitFacts() order.WaitFacts {
+	f := c.patience.facts()
+	f.LongestWait = c.e.effort.LongestWait
+	if c.plan.Force {
 		f.NotBefore = time.Time{} // a person who insists may look
 	}
+	return f
 }
 
 // steady begins the waiting anew after the clock was set back.

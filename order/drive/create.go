@@ -37,9 +37,9 @@ type newOrder struct {
 	unproven  time.Time     // when the one before the last was sent, if it is not known what became of it
 }
 
-func (n *newOrder) contribute(f *order.Facts) {
-	f.Admitted, f.Suspected, f.Crowded = n.admitted, n.suspected, n.crowded
-	f.Sent, f.Sound, f.Unmade = n.sent, n.sound, n.unmade
+func (n *newOrder) facts() order.NewOrderFacts {
+	return order.NewOrderFacts{Admitted: n.admitted, Suspected: n.suspected, Sent: n.sent,
+		Ghosts: n.phantoms.ghosts, Crowded: n.crowded, Sound: n.sound, Unmade: n.unmade}
 }
 
 // create sends newOrder. The intent is durable before, the answer is durable before anything is

@@ -42,17 +42,16 @@ func newDriver(e *Engine, o *ledger.Order) *driver {
 	return d
 }
 
-// facts is what Next may look at: each part adds what it knows.
+// facts is what Next may look at: what each part knows.
 func (d *driver) facts() order.Facts {
-	var f order.Facts
-	d.core.contribute(&f)
-	d.listing.contribute(&f)
-	d.phantoms.contribute(&f)
-	d.proofs.contribute(&f)
-	d.authorizations.contribute(&f)
-	d.newOrder.contribute(&f)
-	d.issuance.contribute(&f)
-	return f
+	return order.Facts{
+		Now: d.e.clock.Now(), Order: d.o, CA: d.e.known(), Known: d.e.learnt(),
+		ShowsProcessing: d.e.Account().ShowsProcessing,
+		Wanted:          &d.plan.Request, Insists: d.plan.Force, UntilIssued: d.untilIssued,
+		Looked: d.looked, Seen: d.authorizations.seen,
+		List: d.listing.facts(), NewOrder: d.newOrder.facts(), Proofs: d.proofs.facts(),
+		Issuance: d.issuance.facts(), Wait: d.waitFacts(),
+	}
 }
 
 // drive asks Next and obeys until the order is settled or nothing can be done now. A nil error means that the certificate

@@ -22,8 +22,6 @@ type phantoms struct {
 	born   time.Time // when the newOrder was sent that this process was answered
 }
 
-func (p *phantoms) contribute(f *order.Facts) { f.Ghosts = p.ghosts }
-
 // judgeEarlier decides what became of the earlier newOrder, and records a phantom where it may have
 // made an order that nobody can find.
 func (n *newOrder) judgeEarlier(ctx context.Context, reply acme.Order, more *ledger.Change) error {

@@ -36,9 +36,9 @@ func newIssuance(c *core, s *sight) *issuance {
 	return i
 }
 
-func (i *issuance) contribute(f *order.Facts) {
-	f.KeyReady, f.Denied, f.Finalizes, f.NotAgain = i.keyReady, i.denied > 0, i.finalizes, i.notAgain
-	f.Refusal, f.Resting = i.sight.refusal, i.resting
+func (i *issuance) facts() order.IssuanceFacts {
+	return order.IssuanceFacts{KeyReady: i.keyReady, Denied: i.denied > 0, Finalizes: i.finalizes,
+		NotAgain: i.notAgain, Refusal: i.sight.refusal, Resting: i.resting}
 }
 
 // makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are

@@ -37,8 +37,8 @@ type listing struct {
 	broken bool // it failed in this run, and is of no use once the CA answers something else
 }
 
-func (l *listing) contribute(f *order.Facts) {
-	f.ListWalked, f.ListProves, f.NoList = l.walked, l.proves, l.none
+func (l *listing) facts() order.ListFacts {
+	return order.ListFacts{Walked: l.walked, Proves: l.proves, None: l.none}
 }
 
 // search looks for the order of an unanswered newOrder in the account's list, where the CA has one

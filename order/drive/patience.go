@@ -36,9 +36,9 @@ func newPatience(clock order.Clock, length time.Duration) patience {
 		troubles: map[string]int{}, met: map[string]bool{}}
 }
 
-func (p *patience) contribute(f *order.Facts) {
-	f.NextPoll, f.GiveUp, f.NotBefore = p.nextPoll, p.ends, p.heldUntil
-	f.Asked, f.Overtime, f.Trouble = p.asked, p.overtime, p.failed
+func (p *patience) facts() order.WaitFacts {
+	return order.WaitFacts{Patience: p.length, Trouble: p.failed, NextPoll: p.nextPoll,
+		GiveUp: p.ends, Asked: p.asked, Overtime: p.overtime, NotBefore: p.heldUntil}
 }
 
 // anew begins the wait anew, and lets the CA be asked at once.

@@ -31,8 +31,9 @@ func newProofs(c *core) *proofs {
 	return &proofs{core: c, placed: map[string]bool{}, unplaceable: map[string]bool{}, left: map[string]bool{}}
 }
 
-func (p *proofs) contribute(f *order.Facts) {
-	f.Checked, f.Placed, f.Unplaceable, f.Left, f.Blocked = p.checked, p.placed, p.unplaceable, p.left, p.obstacle()
+func (p *proofs) facts() order.ProofFacts {
+	return order.ProofFacts{Checked: p.checked, Placed: p.placed, Unplaceable: p.unplaceable,
+		Blocked: p.obstacle(), Left: p.left}
 }
 
 // check runs preflight for the names still to be answered, since this process did not: an answer

@@ -31,9 +31,9 @@ func challenges() []Bug {
 		return Action{Kind: Place, Authorizations: bare}, true
 `)}},
 		{"answered-unchecked", "a run that takes an order over answers without a preflight of its own", "wall 1, rule 8", 1, []Patch{on("order/next.go",
-			`	if len(due) > 0 && !f.Checked {
+			`	if len(due) > 0 && !f.Proofs.Checked {
 `,
-			`	if len(due) > 0 && !f.Checked && !planted("answered-unchecked") {
+			`	if len(due) > 0 && !f.Proofs.Checked && !planted("answered-unchecked") {
 `)}},
 		{"token-not-removed", "tokens of settled authorizations stay in the document roots", "rule 9", 1, []Patch{on("order/drive/proofs.go",
 			`		before := a.Placement

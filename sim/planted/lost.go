@@ -14,9 +14,9 @@ func lost() []Bug {
 			`	case p.Status >= 500 && !planted("500-as-refusal"):
 `)}},
 		{"list-not-walked", "the account's orders list is not searched for the order of a lost newOrder", "rule 2, I4", 17, []Patch{on("order/next.go",
-			`	case !f.NoList && !f.ListWalked:
+			`	case !f.List.None && !f.List.Walked:
 `,
-			`	case !f.NoList && !f.ListWalked && !planted("list-not-walked"):
+			`	case !f.List.None && !f.List.Walked && !planted("list-not-walked"):
 `)}},
 		{"birth-misjudged", "an order that was born with the second newOrder counts as the first one's", "rule 2, I4", 15, []Patch{on("order/resend.go",
 			`	case second:
@@ -31,9 +31,9 @@ func lost() []Bug {
 			`	case u.Effect == Refused && f.Order.Replaces != "":`,
 			`	case u.Effect == Refused && f.Order.Replaces != "" && !planted("already-replaced-is-final"):`)}},
 		{"patience-without-end", "a run waits for the CA for as long as it takes", "liveness", 8, []Patch{on("order/pace.go",
-			`	if !f.Now.After(f.GiveUp) && !f.NextPoll.After(f.GiveUp) {
+			`	if !f.Now.After(f.Wait.GiveUp) && !f.Wait.NextPoll.After(f.Wait.GiveUp) {
 `,
-			`	if !f.Now.After(f.GiveUp) && !f.NextPoll.After(f.GiveUp) || planted("patience-without-end") {
+			`	if !f.Now.After(f.Wait.GiveUp) && !f.Wait.NextPoll.After(f.Wait.GiveUp) || planted("patience-without-end") {
 `)}},
 		{"retry-after-ignored", "a Retry-After beside an error is not obeyed", "rule 9, ca-behaviour", 1, []Patch{on("order/trouble.go",
 			`	if p != nil && p.HasRetryAfter {
