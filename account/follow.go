@@ -17,7 +17,7 @@ import (
 func (k *Keeper) followKey(ctx context.Context, c *certbot.KeyChange,
 	t *ledger.Task) (*certbot.Account, error) {
 	ctx = context.WithoutCancel(ctx)
-	a, err := k.Disk.InstallKey(c)
+	a, err := k.Disk.Accounts().InstallKey(c)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +33,7 @@ func (k *Keeper) followKey(ctx context.Context, c *certbot.KeyChange,
 			return nil, err
 		}
 	}
-	if err := k.Disk.EndKeyChange(c); err != nil {
+	if err := k.Disk.Accounts().EndKeyChange(c); err != nil {
 		return nil, err
 	}
 	if t.RunID != k.Tasks.Run.ID {

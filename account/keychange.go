@@ -39,7 +39,7 @@ func (k *Keeper) ChangeKey(ctx context.Context, a *certbot.Account) (*certbot.Ac
 	}
 	var refused []string
 	for algorithm := certbot.ES256; ; {
-		c, err := k.Disk.BeginKeyChange(*a, algorithm)
+		c, err := k.Disk.Accounts().BeginKeyChange(*a, algorithm)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (k *Keeper) sendKey(ctx context.Context, a *certbot.Account, c *certbot.Key
 		return err
 	}
 	if err = Again(ctx, k.Clock, ask); err == nil && doubt == nil && !c.Accepted {
-		return k.Disk.AcceptKeyChange(c)
+		return k.Disk.Accounts().AcceptKeyChange(c)
 	}
 	if err == nil {
 		return doubt
@@ -135,7 +135,7 @@ func (k *Keeper) sendKey(ctx context.Context, a *certbot.Account, c *certbot.Key
 	}
 	// The CA was never asked, or said no: nobody will need the new key.
 	failed := ledger.Event{Kind: "key change failed", Detail: c.URL}
-	return errors.Join(wrapped, k.Disk.EndKeyChange(c), k.Tasks.End(ctx, t, failed))
+	return errors.Join(wrapped, k.Disk.Accounts().EndKeyChange(c), k.Tasks.End(ctx, t, failed))
 }
 
 // longestKeyChange is how long a request whose answer was lost may still be on its way.
@@ -163,7 +163,7 @@ func (k *Keeper) lookForKey(ctx context.Context, c *certbot.KeyChange) error {
 			"Run the same command again: both keys are kept until the CA says which one counts.",
 			"it is not known whether the CA has changed the key of the account %s", c.URL)
 	}
-	return k.Disk.AcceptKeyChange(c)
+	return k.Disk.Accounts().AcceptKeyChange(c)
 }
 
 // strange reports whether a CA has no account for a key: by its own words, or because it takes no
@@ -186,7 +186,7 @@ func (k *Keeper) GoOnChangingKey(ctx context.Context, t *ledger.Task) error {
 		return err
 	}
 	defer func() { _ = unlock() }()
-	changes, err := k.Disk.KeyChanges()
+	changes, err := k.Disk.Accounts().KeyChanges()
 	if err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func (k *Keeper) goOnWith(ctx context.Context, c *certbot.KeyChange, t *ledger.T
 		_, err := k.followKey(ctx, c, t)
 		return err
 	}
-	a, err := k.Disk.Account(c.Server, c.From)
+	a, err := k.Disk.Accounts().Get(c.Server, c.From)
 	if err != nil {
 		return err
 	}
@@ -223,7 +223,7 @@ func (k *Keeper) goOnWith(ctx context.Context, c *certbot.KeyChange, t *ledger.T
 // FinishKeyChanges goes on with changes of key of which the ledger knows nothing, since it was lost
 // meanwhile. Nothing to do costs one look at the disk.
 func (k *Keeper) FinishKeyChanges(ctx context.Context) {
-	changes, err := k.Disk.KeyChanges()
+	changes, err := k.Disk.Accounts().KeyChanges()
 	tasks, more := k.Ledger.Tasks(ctx)
 	if err = errors.Join(err, more); err == nil && len(changes) == 0 {
 		return

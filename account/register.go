@@ -33,7 +33,7 @@ type Registration struct {
 // Choose returns the account to use without making one, nil where there is none yet and r allows to
 // make it.
 func (k *Keeper) Choose(server, id string, r Registration) (*certbot.Account, error) {
-	a, err := k.Disk.ChooseAccount(server, id)
+	a, err := k.Disk.Accounts().Choose(server, id)
 	switch {
 	case err == nil:
 		return &a, nil
@@ -66,7 +66,7 @@ func (k *Keeper) Register(ctx context.Context, server string,
 		return nil, err
 	}
 	defer func() { _ = unlock() }()
-	if a, err := k.Disk.ChooseAccount(server, ""); err == nil {
+	if a, err := k.Disk.Accounts().Choose(server, ""); err == nil {
 		return &a, nil
 	}
 	return k.register(ctx, server, r)
@@ -81,7 +81,7 @@ func (k *Keeper) RegisterNew(ctx context.Context, server string,
 		return nil, err
 	}
 	defer func() { _ = unlock() }()
-	if err := k.Disk.NoDuplicate(server); err != nil {
+	if err := k.Disk.Accounts().NoDuplicate(server); err != nil {
 		return nil, err
 	}
 	return k.register(ctx, server, r)
@@ -97,7 +97,7 @@ func (k *Keeper) register(ctx context.Context, server string,
 	if err := mayRegister(ctx, client, r); err != nil {
 		return nil, err
 	}
-	signer, err := k.Disk.PendingKey(server)
+	signer, err := k.Disk.Accounts().PendingKey(server)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func (k *Keeper) register(ctx context.Context, server string,
 		refused = append(refused, algorithmOf(signer))
 		k.Report.Tell("The CA takes no account key for %s: asking with one for %s.",
 			algorithmOf(signer), next)
-		if signer, err = k.Disk.AnotherPendingKey(server, next); err != nil {
+		if signer, err = k.Disk.Accounts().AnotherPendingKey(server, next); err != nil {
 			return nil, err
 		}
 	}
@@ -224,7 +224,7 @@ func (k *Keeper) save(server string, signer crypto.Signer,
 	if err != nil {
 		host = "unknown"
 	}
-	a, err := k.Disk.SaveAccount(certbot.Account{Server: server, URL: object.URL, Key: signer,
+	a, err := k.Disk.Accounts().Save(certbot.Account{Server: server, URL: object.URL, Key: signer,
 		Created: k.Clock.Now(), Host: host})
 	if err != nil {
 		return nil, err

@@ -75,7 +75,7 @@ func (k *Keeper) UpdateContact(ctx context.Context, a *certbot.Account,
 	if err != nil {
 		return false, explain(err, "the account %s could not be updated", a.URL)
 	}
-	if err := k.Disk.UpdateAccount(*a); err != nil {
+	if err := k.Disk.Accounts().Update(*a); err != nil {
 		return false, err
 	}
 	return len(object.Contact) > 0,

@@ -66,8 +66,8 @@ func (k *Keeper) unregister(ctx context.Context, t *ledger.Task, a *certbot.Acco
 	if err := k.bury(ctx, a, t); err != nil {
 		return err
 	}
-	err := k.Disk.DeleteAccount(a.Server, a.ID)
-	if err != nil && len(k.Disk.AccountPlaces(a.Server, a.ID)) > 0 {
+	err := k.Disk.Accounts().Delete(a.Server, a.ID)
+	if err != nil && len(k.Disk.Accounts().Places(a.Server, a.ID)) > 0 {
 		return err
 	}
 	k.unregistered.Store(a.Server, true)
@@ -93,8 +93,8 @@ func (k *Keeper) GoOnUnregistering(ctx context.Context, t *ledger.Task) error {
 		return nil
 	}
 	k.Report.Tell("Going on with giving up the account %s, which run %d began.", p.URL, t.RunID)
-	a, err := k.Disk.Account(p.Server, p.ID)
-	if err != nil && t.Step == task.Intended && len(k.Disk.AccountPlaces(p.Server, p.ID)) > 0 {
+	a, err := k.Disk.Accounts().Get(p.Server, p.ID)
+	if err != nil && t.Step == task.Intended && len(k.Disk.Accounts().Places(p.Server, p.ID)) > 0 {
 		return err // a key that cannot be read cannot sign
 	}
 	if err != nil {

@@ -114,7 +114,7 @@ func (w *world) agree(status string) {
 	if status != "valid" {
 		return
 	}
-	a, err := w.disk.ChooseAccount(w.ca.DirectoryURL(), "")
+	a, err := w.disk.Accounts().Choose(w.ca.DirectoryURL(), "")
 	must(w.t, err)
 	key, err := acme.NewKey(a.Key)
 	must(w.t, err)
@@ -128,7 +128,7 @@ func (w *world) nothingLeft() {
 	w.t.Helper()
 	tasks, err := w.store.Tasks(w.t.Context())
 	must(w.t, err)
-	changes, err := w.disk.KeyChanges()
+	changes, err := w.disk.Accounts().KeyChanges()
 	must(w.t, err)
 	if len(tasks)+len(changes) != 0 {
 		w.t.Errorf("left: %+v, %+v", tasks, changes)

@@ -13,10 +13,10 @@ import (
 // What becomes of an account that is there: other contacts, its end. certbot shares one directory
 // between two addresses of a CA, by links that must not dangle afterwards.
 
-// UpdateAccount writes an account's regr.json anew, as certbot's update_account does: an empty body (contacts are the CA's
+// Update writes an account's regr.json anew, as certbot's update_account does: an empty body (contacts are the CA's
 // to keep) and the account's URL. Another URL than the file names replaces it, which certbot avoids for accounts of ACMEv1;
 // what else the file held goes. The error is of class Account.
-func (s *Store) UpdateAccount(a Account) error {
+func (s Accounts) Update(a Account) error {
 	regr := pythonJSON(pair{"body", "{}"}, pair{"uri", jsonString(a.URL)})
 	path := filepath.Join(a.Dir, "regr.json")
 	if old, err := os.ReadFile(path); err == nil && string(old) == string(regr) {
@@ -26,7 +26,7 @@ func (s *Store) UpdateAccount(a Account) error {
 	if info, err := os.Stat(path); err == nil {
 		f.last = func(file *os.File) error { return file.Chmod(info.Mode().Perm()) }
 	}
-	err := s.write(f)
+	err := s.disk.write(f)
 	if err == nil {
 		err = syncDir(a.Dir)
 	}
@@ -36,19 +36,19 @@ func (s *Store) UpdateAccount(a Account) error {
 	return nil
 }
 
-// DeleteAccount removes an account from the disk, as certbot's unregister does once the CA has deactivated it: its
+// Delete removes an account from the disk, as certbot's unregister does once the CA has deactivated it: its
 // directory, the links by which ACMEv1 and ACMEv2 share it, and the CA's directory if no account is left there. Called
 // again after a kill, it ends what is left. An account that is not there is an error of class Account in certbot's words.
-func (s *Store) DeleteAccount(server, id string) error {
+func (s Accounts) Delete(server, id string) error {
 	path, err := serverPath(server)
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(s.accounts(path), id)
+	dir := filepath.Join(s.dir(path), id)
 	if id == "" || !filepath.IsLocal(id) || filepath.Base(id) != id {
 		return s.noSuchAccount(server, dir)
 	}
-	dirs := s.accountPlaces(path, id)
+	dirs := s.placesIn(path, id)
 	if len(dirs) == 0 {
 		return s.noSuchAccount(server, dir)
 	}
@@ -58,20 +58,20 @@ func (s *Store) DeleteAccount(server, id string) error {
 	return s.forgetServer(path)
 }
 
-// AccountPlaces lists where something stands of an account.
-func (s *Store) AccountPlaces(server, id string) []string {
+// Places lists where something stands of an account.
+func (s Accounts) Places(server, id string) []string {
 	path, err := serverPath(server)
 	if err != nil {
 		return nil
 	}
-	return s.accountPlaces(path, id)
+	return s.placesIn(path, id)
 }
 
-// accountPlaces lists where an account stands for a CA and for the one whose accounts it shares: directories and links.
-func (s *Store) accountPlaces(path, id string) []string {
+// placesIn lists where an account stands for a CA and for the one whose accounts it shares: directories and links.
+func (s Accounts) placesIn(path, id string) []string {
 	var dirs []string
 	for _, p := range related(path) {
-		dir := filepath.Join(s.accounts(p), id)
+		dir := filepath.Join(s.dir(p), id)
 		if _, err := os.Lstat(dir); err == nil {
 			dirs = append(dirs, dir)
 		}
@@ -91,7 +91,7 @@ func related(path string) []string {
 
 // deleteAccountDirs removes what leads to an account before the account. The key goes first of its files: without it
 // neither certbot nor Accounts takes the rest for an account.
-func (s *Store) deleteAccountDirs(dirs []string) error {
+func (s Accounts) deleteAccountDirs(dirs []string) error {
 	var real []string
 	for _, dir := range dirs {
 		to, err := filepath.EvalSymlinks(dir)
@@ -99,16 +99,16 @@ func (s *Store) deleteAccountDirs(dirs []string) error {
 			real = append(real, to)
 		}
 		if info, err := os.Lstat(dir); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-			if err := s.remove(dir); err != nil {
+			if err := s.disk.remove(dir); err != nil {
 				return err
 			}
 		}
 	}
 	for _, dir := range real {
-		if err := s.remove(filepath.Join(dir, "private_key.json")); err != nil {
+		if err := s.disk.remove(filepath.Join(dir, "private_key.json")); err != nil {
 			return err
 		}
-		if err := s.do("remove account", func() error { return os.RemoveAll(dir) }); err != nil {
+		if err := s.disk.do("remove account", func() error { return os.RemoveAll(dir) }); err != nil {
 			return err
 		}
 	}
@@ -116,37 +116,37 @@ func (s *Store) deleteAccountDirs(dirs []string) error {
 }
 
 // forgetServer removes the directory of a CA's accounts, and links to it, when the last account is gone.
-func (s *Store) forgetServer(path string) error {
-	if there, _ := present(s.accounts(path)); !there {
+func (s Accounts) forgetServer(path string) error {
+	if there, _ := present(s.dir(path)); !there {
 		path = predecessor(path)
 	}
-	entries, err := os.ReadDir(s.accounts(path))
+	entries, err := os.ReadDir(s.dir(path))
 	if path == "" || err != nil || len(entries) > 0 {
 		return nil
 	}
-	dir, err := filepath.EvalSymlinks(s.accounts(path))
+	dir, err := filepath.EvalSymlinks(s.dir(path))
 	if err != nil {
 		return nil
 	}
 	for _, p := range related(path) {
-		link := s.accounts(p)
+		link := s.dir(p)
 		if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink != 0 && sameFile(link, dir) {
-			if err := s.remove(link); err != nil {
+			if err := s.disk.remove(link); err != nil {
 				return failure.Wrap(err, failure.Account, "Remove it by hand.", "the link %s cannot be removed", link)
 			}
 		}
 	}
-	if err := s.removeEmpty(dir); err != nil {
+	if err := s.disk.removeEmpty(dir); err != nil {
 		return failure.Wrap(err, failure.Account, "Remove it by hand.", "the directory %s cannot be removed", dir)
 	}
 	return nil
 }
 
 // noSuchAccount names what can take a missing account's place: those that the CA has on this host, or how to make one.
-func (s *Store) noSuchAccount(server, dir string) error {
+func (s Accounts) noSuchAccount(server, dir string) error {
 	remedy := "There is none of this CA on this host. Make one: " + failure.Do(failure.Register, server) +
 		", and name it with " + failure.Do(failure.OtherAccount) + "."
-	accounts, err := s.Accounts(server)
+	accounts, err := s.At(server)
 	var ids []string
 	for _, a := range accounts {
 		ids = append(ids, string(failure.Do(failure.OtherAccount, a.ID)))
@@ -158,17 +158,17 @@ func (s *Store) noSuchAccount(server, dir string) error {
 	return failure.New(failure.Account, remedy, "Account at %s does not exist", failure.Clean(dir))
 }
 
-// RequireAccount is ChooseAccount for commands that need an account to be there (unregister, update_account,
+// Require is Choose for commands that need an account to be there (unregister, update_account,
 // show_account): without one the error, with ErrNoAccount in its chain, is what certbot says for them.
-func (s *Store) RequireAccount(server, id string) (Account, error) {
-	accounts, err := s.Accounts(server)
+func (s Accounts) Require(server, id string) (Account, error) {
+	accounts, err := s.At(server)
 	if err == nil && len(accounts) == 0 {
 		return Account{}, &missingAccount{server}
 	}
 	if err != nil {
 		return Account{}, err
 	}
-	return s.ChooseAccount(server, id)
+	return s.Choose(server, id)
 }
 
 // missingAccount says in certbot's words that a CA has no account here.
@@ -186,8 +186,8 @@ func (m *missingAccount) Unwrap() error {
 }
 
 // NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no second one.
-func (s *Store) NoDuplicate(server string) error {
-	accounts, err := s.Accounts(server)
+func (s Accounts) NoDuplicate(server string) error {
+	accounts, err := s.At(server)
 	if err == nil && len(accounts) > 0 {
 		err = failure.New(failure.Account, "Use the account that is there.",
 			"There is an existing account; registration of a duplicate account with this command is currently unsupported.")

@@ -25,7 +25,7 @@ func saveNew(t *testing.T, s *certbot.Store, server string) certbot.Account {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	a, err := s.SaveAccount(certbot.Account{Server: server, URL: "https://ca.example/acct/1", Key: key, Created: time.Now(), Host: "here"})
+	a, err := s.Accounts().Save(certbot.Account{Server: server, URL: "https://ca.example/acct/1", Key: key, Created: time.Now(), Host: "here"})
 	must(t, err)
 	return a
 }
@@ -65,7 +65,7 @@ func TestAnAccountIsDeletedAsCertbotDeletesIt(t *testing.T) {
 				must(t, layout(dir1, dir2, a.ID))
 				ids = append(ids, a.ID)
 			}
-			must(t, ours.DeleteAccount(v02, ids[0]))
+			must(t, ours.Accounts().Delete(v02, ids[0]))
 			certbotDeletes(t, theirs, v02, ids[1])
 			accounts := func(s *certbot.Store) string {
 				left := tree(t, filepath.Join(s.Dirs.Config, "accounts"))
@@ -74,13 +74,13 @@ func TestAnAccountIsDeletedAsCertbotDeletesIt(t *testing.T) {
 			if strings.Contains(accounts(ours), ids[0]) {
 				t.Errorf("left: %s", accounts(ours))
 			}
-			if found, err := ours.Accounts(v02); err != nil || len(found) != 0 {
+			if found, err := ours.Accounts().At(v02); err != nil || len(found) != 0 {
 				t.Errorf("still found: %v, %v", found, err)
 			}
 			if accounts(ours) != accounts(theirs) {
 				t.Errorf("ours:\n%s\ncertbot:\n%s", accounts(ours), accounts(theirs))
 			}
-			err := ours.DeleteAccount(v02, ids[0])
+			err := ours.Accounts().Delete(v02, ids[0])
 			if class(t, err, failure.Account); !strings.HasPrefix(err.Error(), "Account at ") {
 				t.Error(err)
 			}
@@ -88,7 +88,7 @@ func TestAnAccountIsDeletedAsCertbotDeletesIt(t *testing.T) {
 	}
 	s := newStore(t)
 	for _, id := range []string{"", "..", "a/b", "."} {
-		class(t, s.DeleteAccount(v02, id), failure.Account)
+		class(t, s.Accounts().Delete(v02, id), failure.Account)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestADeletionOfAnAccountThatWasCutShortLeavesNoAccount(t *testing.T) {
 	for k := 0; ; k++ {
 		s := newStore(t)
 		a := saveNew(t, s, v02)
-		step := dieAt(s, k, func(string) {}, func() { must(t, s.DeleteAccount(v02, a.ID)) })
+		step := dieAt(s, k, func(string) {}, func() { must(t, s.Accounts().Delete(v02, a.ID)) })
 		if step == "" {
 			if k < 4 {
 				t.Errorf("only %d steps", k)
@@ -104,8 +104,8 @@ func TestADeletionOfAnAccountThatWasCutShortLeavesNoAccount(t *testing.T) {
 			return
 		}
 		if k > 0 {
-			_ = s.DeleteAccount(v02, a.ID) // what is left may be nothing
-			if found, err := s.Accounts(v02); err != nil || len(found) != 0 {
+			_ = s.Accounts().Delete(v02, a.ID) // what is left may be nothing
+			if found, err := s.Accounts().At(v02); err != nil || len(found) != 0 {
 				t.Errorf("after death at %q: %v, %v", step, found, err)
 			}
 		}
@@ -117,36 +117,36 @@ func TestAnAccountsRecordIsWrittenAsCertbotDoes(t *testing.T) {
 	a := saveNew(t, s, testServer)
 	regr := filepath.Join(a.Dir, "regr.json")
 	write(t, regr, `{"body": {"contact": ["mailto:a@b.example"]}, "uri": "https://ca.example/acct/1", "new_authzr_uri": "x"}`, 0o600)
-	must(t, s.UpdateAccount(a))
+	must(t, s.Accounts().Update(a))
 	if got := read(t, regr); got != `{"body": {}, "uri": "https://ca.example/acct/1"}` || mode(t, regr) != 0o600 {
 		t.Errorf("%s, mode %v", got, mode(t, regr))
 	}
 	before, err := os.Stat(regr)
 	must(t, err)
-	must(t, s.UpdateAccount(a))
+	must(t, s.Accounts().Update(a))
 	if after, err := os.Stat(regr); err != nil || !os.SameFile(before, after) {
 		t.Error("the same was written again")
 	}
 	a.Dir = filepath.Join(a.Dir, "gone")
-	class(t, s.UpdateAccount(a), failure.Account)
+	class(t, s.Accounts().Update(a), failure.Account)
 }
 
 func TestCommandsThatNeedAnAccountSaySoInCertbotsWords(t *testing.T) {
 	s := newStore(t)
-	_, err := s.RequireAccount(testServer, "")
+	_, err := s.Accounts().Require(testServer, "")
 	if class(t, err, failure.Account); !errors.Is(err, certbot.ErrNoAccount) || err.Error() != "Could not find an existing account for server "+testServer+"." || failure.RemedyOf(err) == "" {
 		t.Errorf("%v (%s)", err, failure.RemedyOf(err))
 	}
-	must(t, s.NoDuplicate(testServer))
+	must(t, s.Accounts().NoDuplicate(testServer))
 	a := saveNew(t, s, testServer)
-	if got, err := s.RequireAccount(testServer, ""); err != nil || got.ID != a.ID {
+	if got, err := s.Accounts().Require(testServer, ""); err != nil || got.ID != a.ID {
 		t.Error(err)
 	}
-	err = s.NoDuplicate(testServer)
+	err = s.Accounts().NoDuplicate(testServer)
 	if class(t, err, failure.Account); !strings.HasPrefix(err.Error(), "There is an existing account; registration of a duplicate account") {
 		t.Error(err)
 	}
-	_, err = s.RequireAccount(testServer, "ffff")
+	_, err = s.Accounts().Require(testServer, "ffff")
 	class(t, err, failure.Account)
 }
 

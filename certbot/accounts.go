@@ -15,10 +15,10 @@ import (
 	"orderly/failure"
 )
 
-// Accounts lie where certbot looks for them, so that either program goes on with what the other
+// At lie where certbot looks for them, so that either program goes on with what the other
 // registered.
 
-// ErrNoAccount is in the chain of ChooseAccount's error when there is no account yet, so that one
+// ErrNoAccount is in the chain of Choose's error when there is no account yet, so that one
 // may be registered.
 var ErrNoAccount error = noAccount{}
 
@@ -30,7 +30,7 @@ func (noAccount) Error() string {
 	return "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags."
 }
 
-// Account is an ACME account that is on disk.
+// Get is an ACME account that is on disk.
 type Account struct {
 	Server  string // the CA's directory URL
 	ID      string // certbot's name for it: 32 hexadecimal digits made from the public key
@@ -70,22 +70,28 @@ func serverPath(server string) (string, error) {
 	return filepath.Join(u.Host, u.Path), nil
 }
 
-func (s *Store) accounts(path string) string {
-	return filepath.Join(s.Dirs.Config, "accounts", path)
+// Accounts are the accounts of one configuration directory, beside its lineages.
+type Accounts struct{ disk *Store }
+
+// Accounts returns the accounts that lie on the disk.
+func (s *Store) Accounts() Accounts { return Accounts{s} }
+
+func (s Accounts) dir(path string) string {
+	return filepath.Join(s.disk.Dirs.Config, "accounts", path)
 }
 
-// Accounts lists the usable accounts of a CA, sorted by id. Directories that lack one of the three
+// At lists the usable accounts of a CA, sorted by id. Directories that lack one of the three
 // files are passed over, as certbot does: a killed run left them before the account was in place.
 // What is damaged is an error, of class Account, only if nothing else is usable: taken for nothing,
 // it would let a second account be registered.
-func (s *Store) Accounts(server string) ([]Account, error) {
+func (s Accounts) At(server string) ([]Account, error) {
 	path, err := serverPath(server)
 	if err != nil {
 		return nil, err
 	}
 	var damaged error
 	for ; path != ""; path = predecessor(path) {
-		accounts, err := s.accountsIn(s.accounts(path), server)
+		accounts, err := s.accountsIn(s.dir(path), server)
 		if len(accounts) > 0 {
 			return accounts, nil
 		}
@@ -94,7 +100,7 @@ func (s *Store) Accounts(server string) ([]Account, error) {
 	return nil, damaged
 }
 
-func (s *Store) accountsIn(dir, server string) (accounts []Account, damaged error) {
+func (s Accounts) accountsIn(dir, server string) (accounts []Account, damaged error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, damagedAccount(err, dir)
@@ -171,18 +177,18 @@ func readKey(path string) (crypto.Signer, error) {
 	return key, nil
 }
 
-// Account reads one account by its id. The error is of class Account, in certbot's words.
-func (s *Store) Account(server, id string) (Account, error) {
+// Get reads one account by its id. The error is of class Account, in certbot's words.
+func (s Accounts) Get(server, id string) (Account, error) {
 	path, err := serverPath(server)
 	if err != nil {
 		return Account{}, err
 	}
-	missing := filepath.Join(s.accounts(path), id)
+	missing := filepath.Join(s.dir(path), id)
 	if id == "" || strings.ContainsRune(id, filepath.Separator) || !filepath.IsLocal(id) {
 		return Account{}, s.noSuchAccount(server, missing)
 	}
 	for ; path != ""; path = predecessor(path) {
-		dir := filepath.Join(s.accounts(path), id)
+		dir := filepath.Join(s.dir(path), id)
 		a, err := readAccount(dir, server)
 		if err == nil {
 			return a, nil
@@ -194,14 +200,14 @@ func (s *Store) Account(server, id string) (Account, error) {
 	return Account{}, s.noSuchAccount(server, missing)
 }
 
-// ChooseAccount finds the account to use as certbot does without asking: the one with the id, or,
+// Choose finds the account to use as certbot does without asking: the one with the id, or,
 // if id is "", the only one. Several and none are errors of class Account in certbot's words; none
 // has ErrNoAccount in its chain.
-func (s *Store) ChooseAccount(server, id string) (Account, error) {
+func (s Accounts) Choose(server, id string) (Account, error) {
 	if id != "" {
-		return s.Account(server, id)
+		return s.Get(server, id)
 	}
-	accounts, err := s.Accounts(server)
+	accounts, err := s.At(server)
 	if err != nil {
 		return Account{}, err
 	}
@@ -229,11 +235,11 @@ func pythonString(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `\'`) + "'"
 }
 
-// SaveAccount writes a registered account (Server, URL, Key, Created and Host are given; the rest
+// Save writes a registered account (Server, URL, Key, Created and Host are given; the rest
 // is filled in) in certbot's layout and removes the CA's pending key if it is this one. Called
 // again, it finishes what was cut short. The private key is written last, so that neither certbot
 // nor Accounts takes a half-written account for one.
-func (s *Store) SaveAccount(a Account) (Account, error) {
+func (s Accounts) Save(a Account) (Account, error) {
 	path, err := serverPath(a.Server)
 	if err != nil {
 		return a, err
@@ -241,10 +247,10 @@ func (s *Store) SaveAccount(a Account) (Account, error) {
 	if a.ID, err = accountID(a.Key); err != nil {
 		return a, err
 	}
-	a.Dir = filepath.Join(s.accounts(path), a.ID)
+	a.Dir = filepath.Join(s.dir(path), a.ID)
 	if there, err := readAccount(a.Dir, a.Server); err == nil && there.URL == a.URL {
 		a = there
-	} else if err := s.saveAccount(a); err != nil {
+	} else if err := s.save(a); err != nil {
 		return a, failure.Wrap(err, failure.Account, "Make the directory writable, then run the same command again: the account's key is kept.", "the account cannot be saved in %s", a.Dir)
 	}
 	if err := s.removePendingKey(s.pendingKey(path), a.Key); err != nil {
@@ -253,15 +259,15 @@ func (s *Store) SaveAccount(a Account) (Account, error) {
 	return a, nil
 }
 
-func (s *Store) saveAccount(a Account) error {
+func (s Accounts) save(a Account) error {
 	key, err := formatJWK(a.Key)
 	if err != nil {
 		return err
 	}
-	if err := makeDirs(s.Dirs.Config, 0o755); err != nil {
+	if err := makeDirs(s.disk.Dirs.Config, 0o755); err != nil {
 		return err
 	}
-	if err := s.do("make account directory", func() error { return makeDirs(a.Dir, 0o700) }); err != nil {
+	if err := s.disk.do("make account directory", func() error { return makeDirs(a.Dir, 0o700) }); err != nil {
 		return err
 	}
 	created := a.Created.UTC().Truncate(time.Second).Format(time.RFC3339)
@@ -271,7 +277,7 @@ func (s *Store) saveAccount(a Account) error {
 		{path: "private_key.json", mode: 0o400, data: key},
 	} {
 		f.path = filepath.Join(a.Dir, f.path)
-		if err := s.write(f); err != nil {
+		if err := s.disk.write(f); err != nil {
 			return err
 		}
 	}

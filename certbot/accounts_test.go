@@ -67,21 +67,21 @@ func TestAccountsThatCertbotMadeAreRead(t *testing.T) {
 	for _, kind := range []string{"rsa", "p256", "p384"} {
 		var made struct{ ID, Slug string }
 		certbotAccounts(t, s, &made, "save", kind)
-		a, err := s.ChooseAccount(testServer, made.ID)
+		a, err := s.Accounts().Choose(testServer, made.ID)
 		must(t, err)
 		if a.ID != made.ID || a.URL != "https://ca.example/acct/"+kind || a.Host == "" || a.Created.IsZero() || a.Key == nil {
 			t.Errorf("%s: %+v", kind, a)
 		}
 		labels = append(labels, made.Slug)
 		if kind == "rsa" {
-			only, err := s.ChooseAccount(testServer, "")
+			only, err := s.Accounts().Choose(testServer, "")
 			must(t, err)
 			if only.ID != made.ID {
 				t.Errorf("the only account is %s, want %s", only.ID, made.ID)
 			}
 		}
 	}
-	_, err := s.ChooseAccount(testServer, "")
+	_, err := s.Accounts().Choose(testServer, "")
 	class(t, err, failure.Account)
 	text := err.Error()
 	if !strings.HasPrefix(text, "Missing command line flag or config entry for this setting:\nPlease choose an account\nChoices: ['") {
@@ -96,36 +96,36 @@ func TestAccountsThatCertbotMadeAreRead(t *testing.T) {
 
 func TestAnAccountThatIsNotThereIsNamedInCertbotsWords(t *testing.T) {
 	s := newStore(t)
-	_, err := s.ChooseAccount(testServer, "00ff")
+	_, err := s.Accounts().Choose(testServer, "00ff")
 	class(t, err, failure.Account)
 	if want := "Account at " + s.Dirs.Config + "/accounts/ca.example:14000/dir/00ff does not exist"; err.Error() != want {
 		t.Errorf("got %s, want %s", err, want)
 	}
 	for _, id := range []string{"../dir", "..", "a/b", "."} {
-		if _, err := s.Account(testServer, id); failure.ClassOf(err) != failure.Account {
+		if _, err := s.Accounts().Get(testServer, id); failure.ClassOf(err) != failure.Account {
 			t.Errorf("id %q: %v", id, err)
 		}
 	}
-	if _, err := s.ChooseAccount(testServer, ""); !errors.Is(err, certbot.ErrNoAccount) {
+	if _, err := s.Accounts().Choose(testServer, ""); !errors.Is(err, certbot.ErrNoAccount) {
 		t.Errorf("none: %v", err)
 	}
-	_, err = s.Accounts("no url")
+	_, err = s.Accounts().At("no url")
 	class(t, err, failure.Usage)
-	_, err = s.PendingKey("https://ca.example/../../../../etc")
+	_, err = s.Accounts().PendingKey("https://ca.example/../../../../etc")
 	class(t, err, failure.Usage)
 }
 
 func TestTheRemedyForAMissingAccountNamesWhatIsThere(t *testing.T) {
 	s := newStore(t)
-	_, err := s.Account(testServer, "00ff")
+	_, err := s.Accounts().Get(testServer, "00ff")
 	if want := string(failure.Do(failure.Register, testServer)); !strings.Contains(string(failure.RemedyOf(err)), want) {
 		t.Errorf("no account: %q lacks %s", failure.RemedyOf(err), want)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	a, err := s.SaveAccount(testAccount(t, key))
+	a, err := s.Accounts().Save(testAccount(t, key))
 	must(t, err)
-	_, err = s.Account(testServer, "00ff")
+	_, err = s.Accounts().Get(testServer, "00ff")
 	if want := string(failure.Do(failure.OtherAccount, a.ID)) + "."; !strings.HasSuffix(string(failure.RemedyOf(err)), want) {
 		t.Errorf("another account: %q lacks %s", failure.RemedyOf(err), want)
 	}
@@ -141,11 +141,11 @@ func TestCertbotReadsAccountsThatWeMade(t *testing.T) {
 	must(t, err)
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
-	pending, err := s.PendingKey(testServer)
+	pending, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
 	ids := map[string]crypto.Signer{}
 	for _, key := range []crypto.Signer{pending, p384, rsaKey} {
-		a, err := s.SaveAccount(testAccount(t, key))
+		a, err := s.Accounts().Save(testAccount(t, key))
 		must(t, err)
 		ids[a.ID] = key
 	}
@@ -168,9 +168,9 @@ func TestCertbotReadsAccountsThatWeMade(t *testing.T) {
 
 func TestAnAccountsFilesLookAsCertbotsDo(t *testing.T) {
 	s := newStore(t)
-	key, err := s.PendingKey(testServer)
+	key, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
-	again, err := s.PendingKey(testServer)
+	again, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
 	if !key.(*ecdsa.PrivateKey).Equal(again) || key.(*ecdsa.PrivateKey).Curve != elliptic.P256() {
 		t.Fatal("the pending key changes, or is no P-256 key")
@@ -179,7 +179,7 @@ func TestAnAccountsFilesLookAsCertbotsDo(t *testing.T) {
 	if mode(t, pending) != 0o600 {
 		t.Errorf("the pending key has mode %v", mode(t, pending))
 	}
-	a, err := s.SaveAccount(testAccount(t, key))
+	a, err := s.Accounts().Save(testAccount(t, key))
 	must(t, err)
 	if _, err := os.Stat(pending); !os.IsNotExist(err) {
 		t.Error("the pending key is still there:", err)
@@ -206,28 +206,28 @@ func TestAnAccountsFilesLookAsCertbotsDo(t *testing.T) {
 func TestSavingAnAccountSurvivesAKillAtAnyStep(t *testing.T) {
 	for k := 0; ; k++ {
 		s := newStore(t)
-		key, err := s.PendingKey(testServer)
+		key, err := s.Accounts().PendingKey(testServer)
 		must(t, err)
 		step := dieAt(s, k, func(step string) {
-			if found, err := s.Accounts(testServer); err != nil || (len(found) == 1 && found[0].URL == "") {
+			if found, err := s.Accounts().At(testServer); err != nil || (len(found) == 1 && found[0].URL == "") {
 				t.Errorf("at %q: %+v, %v", step, found, err)
 			}
 		}, func() {
-			_, err := s.SaveAccount(testAccount(t, key))
+			_, err := s.Accounts().Save(testAccount(t, key))
 			must(t, err)
 		})
-		found, err := s.Accounts(testServer)
+		found, err := s.Accounts().At(testServer)
 		must(t, err)
 		if len(found) == 0 {
-			again, err := s.PendingKey(testServer)
+			again, err := s.Accounts().PendingKey(testServer)
 			must(t, err)
 			if !again.(*ecdsa.PrivateKey).Equal(key) {
 				t.Fatalf("after death at %q another key would be registered", step)
 			}
 		}
-		_, err = s.SaveAccount(testAccount(t, key))
+		_, err = s.Accounts().Save(testAccount(t, key))
 		must(t, err)
-		if found, err = s.Accounts(testServer); err != nil || len(found) != 1 {
+		if found, err = s.Accounts().At(testServer); err != nil || len(found) != 1 {
 			t.Fatalf("after death at %q and saving again: %v, %v", step, found, err)
 		}
 		if entries, err := os.ReadDir(found[0].Dir); err != nil || len(entries) != 3 {
@@ -247,7 +247,7 @@ func TestTwoFirstRunsGetOneKey(t *testing.T) {
 	keys := make(chan crypto.Signer, 8)
 	for range cap(keys) {
 		go func() {
-			key, err := s.PendingKey(testServer)
+			key, err := s.Accounts().PendingKey(testServer)
 			if err != nil {
 				t.Error(err)
 			}
@@ -269,9 +269,9 @@ func TestTwoFirstRunsGetOneKey(t *testing.T) {
 
 func TestDamagedAccountsAreNotTakenForNone(t *testing.T) {
 	s := newStore(t)
-	key, err := s.PendingKey(testServer)
+	key, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
-	good, err := s.SaveAccount(testAccount(t, key))
+	good, err := s.Accounts().Save(testAccount(t, key))
 	must(t, err)
 	bad := filepath.Join(filepath.Dir(good.Dir), "ffff")
 	write(t, filepath.Join(bad, "regr.json"), "{", 0o644)
@@ -279,18 +279,18 @@ func TestDamagedAccountsAreNotTakenForNone(t *testing.T) {
 	write(t, filepath.Join(bad, "private_key.json"), "{}", 0o400)
 	write(t, filepath.Join(filepath.Dir(good.Dir), "unfinished", "private_key.json"), "{}", 0o400)
 	write(t, filepath.Join(filepath.Dir(good.Dir), "a file"), "", 0o400)
-	found, err := s.Accounts(testServer)
+	found, err := s.Accounts().At(testServer)
 	must(t, err)
 	if len(found) != 1 || found[0].ID != good.ID {
 		t.Errorf("found %v", found)
 	}
 	must(t, os.Rename(good.Dir, filepath.Join(s.Dirs.Config, "gone")))
-	_, err = s.ChooseAccount(testServer, "")
+	_, err = s.Accounts().Choose(testServer, "")
 	class(t, err, failure.Account)
 	if errors.Is(err, certbot.ErrNoAccount) || !strings.Contains(err.Error(), bad) {
 		t.Errorf("a damaged account is told as %v", err)
 	}
-	_, err = s.Account(testServer, "ffff")
+	_, err = s.Accounts().Get(testServer, "ffff")
 	class(t, err, failure.Account)
 	must(t, os.Chmod(filepath.Join(bad, "regr.json"), 0o644))
 	for file, text := range map[string]string{
@@ -300,7 +300,7 @@ func TestDamagedAccountsAreNotTakenForNone(t *testing.T) {
 		write(t, filepath.Join(bad, "regr.json"), `{"uri": "https://ca.example/1"}`, 0o644)
 		write(t, filepath.Join(bad, "meta.json"), `{}`, 0o644)
 		write(t, filepath.Join(bad, file), text, 0o600)
-		if _, err := s.Account(testServer, "ffff"); failure.ClassOf(err) != failure.Account || !strings.Contains(err.Error(), bad) {
+		if _, err := s.Accounts().Get(testServer, "ffff"); failure.ClassOf(err) != failure.Account || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
@@ -313,15 +313,15 @@ func TestAccountsOfTheFirstProtocolVersionAreReused(t *testing.T) {
 	must(t, err)
 	old := testAccount(t, key)
 	old.Server, old.URL = "https://acme-v01.api.letsencrypt.org/directory", "https://acme-v01.api.letsencrypt.org/acme/reg/7"
-	old, err = s.SaveAccount(old)
+	old, err = s.Accounts().Save(old)
 	must(t, err)
 	check := func(what string) {
 		t.Helper()
-		a, err := s.ChooseAccount(v2, "")
+		a, err := s.Accounts().Choose(v2, "")
 		if err != nil || a.ID != old.ID || a.URL != old.URL {
 			t.Errorf("%s: %+v, %v", what, a, err)
 		}
-		if a, err = s.Account(v2, old.ID); err != nil || a.URL != old.URL {
+		if a, err = s.Accounts().Get(v2, old.ID); err != nil || a.URL != old.URL {
 			t.Errorf("%s: %+v, %v", what, a, err)
 		}
 	}
@@ -336,25 +336,25 @@ func TestAccountsOfTheFirstProtocolVersionAreReused(t *testing.T) {
 	check("a linked directory")
 	again := testAccount(t, key)
 	again.Server, again.URL = v2, old.URL
-	if a, err := s.SaveAccount(again); err != nil || a.ID != old.ID {
+	if a, err := s.Accounts().Save(again); err != nil || a.ID != old.ID {
 		t.Errorf("saving through the link: %+v, %v", a, err)
 	}
 }
 
 func TestAForeignPendingKeyStays(t *testing.T) {
 	s := newStore(t)
-	pending, err := s.PendingKey(testServer)
+	pending, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
 	other, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	_, err = s.SaveAccount(testAccount(t, other))
+	_, err = s.Accounts().Save(testAccount(t, other))
 	must(t, err)
-	still, err := s.PendingKey(testServer)
+	still, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
 	if !pending.(*ecdsa.PrivateKey).Equal(still) {
 		t.Error("another account's save took the pending key away")
 	}
 	write(t, filepath.Join(s.Dirs.Config, "orderly/new-accounts/ca.example:14000/dir/private_key.json"), "torn", 0o600)
-	_, err = s.PendingKey(testServer)
+	_, err = s.Accounts().PendingKey(testServer)
 	class(t, err, failure.Account)
 }

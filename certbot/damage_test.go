@@ -21,9 +21,9 @@ func damagedDir(t testing.TB) (*certbot.Store, damage.Dir) {
 	s := newStore(t)
 	root := filepath.Join(filepath.Dir(s.Dirs.Config), "www")
 	must(t, os.Mkdir(root, 0o755))
-	key, err := s.PendingKey(testServer)
+	key, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
-	a, err := s.SaveAccount(certbot.Account{Server: testServer, URL: testServer + "/acct/1", Key: key, Created: time.Now(), Host: "here"})
+	a, err := s.Accounts().Save(certbot.Account{Server: testServer, URL: testServer + "/acct/1", Key: key, Created: time.Now(), Host: "here"})
 	must(t, err)
 	return s, damage.Dir{
 		Config: s.Dirs.Config, Name: "a.example", Others: []string{"www.a.example"}, Root: root, Server: testServer, Account: a.ID,
@@ -61,7 +61,7 @@ func TestWhatTheFieldDoesToALineageIsServedOrExplained(t *testing.T) {
 			switch {
 			case c.By == "account":
 				must(t, err)
-				_, err = s.ChooseAccount(l.Renewal.Params.Server, l.Renewal.Params.Account)
+				_, err = s.Accounts().Choose(l.Renewal.Params.Server, l.Renewal.Params.Account)
 				explained(t, c, err)
 			case c.By == "preflight":
 				must(t, err)
@@ -126,7 +126,7 @@ func served(t *testing.T, c damage.Case, s *certbot.Store, dir damage.Dir, l *ce
 		}
 	}
 	p := l.Renewal.Params
-	if _, err := s.ChooseAccount(p.Server, p.Account); err != nil {
+	if _, err := s.Accounts().Choose(p.Server, p.Account); err != nil {
 		t.Error(err)
 	}
 	p.WebrootMap = nil

@@ -37,15 +37,15 @@ type changeRecord struct {
 	Key      json.RawMessage `json:"key"`
 }
 
-func (s *Store) keyChanges() string {
-	return filepath.Join(s.Dirs.Config, "orderly", "key-changes")
+func (s Accounts) keyChanges() string {
+	return filepath.Join(s.disk.Dirs.Config, "orderly", "key-changes")
 }
 
-func (s *Store) keyChange(from string) string { return filepath.Join(s.keyChanges(), from+".json") }
+func (s Accounts) keyChange(from string) string { return filepath.Join(s.keyChanges(), from+".json") }
 
 // BeginKeyChange makes the new key for an account, for an algorithm, or returns the change that an
 // earlier run began. It is durable when it returns.
-func (s *Store) BeginKeyChange(a Account, algorithm string) (*KeyChange, error) {
+func (s Accounts) BeginKeyChange(a Account, algorithm string) (*KeyChange, error) {
 	changes, err := s.KeyChanges()
 	if err != nil {
 		return nil, err
@@ -67,12 +67,12 @@ func (s *Store) BeginKeyChange(a Account, algorithm string) (*KeyChange, error) 
 }
 
 // AcceptKeyChange records that the CA knows the account by its new key.
-func (s *Store) AcceptKeyChange(c *KeyChange) error {
+func (s Accounts) AcceptKeyChange(c *KeyChange) error {
 	c.Accepted = true
 	return s.writeKeyChange(c)
 }
 
-func (s *Store) writeKeyChange(c *KeyChange) error {
+func (s Accounts) writeKeyChange(c *KeyChange) error {
 	err := makeDirs(s.keyChanges(), 0o700)
 	if err == nil {
 		err = s.writeKeyRecord(c)
@@ -83,7 +83,7 @@ func (s *Store) writeKeyChange(c *KeyChange) error {
 	return nil
 }
 
-func (s *Store) writeKeyRecord(c *KeyChange) error {
+func (s Accounts) writeKeyRecord(c *KeyChange) error {
 	key, err := formatJWK(c.Key)
 	if err != nil {
 		return err
@@ -92,7 +92,7 @@ func (s *Store) writeKeyRecord(c *KeyChange) error {
 	if err != nil {
 		return err
 	}
-	if err := s.write(newFile{path: s.keyChange(c.From), data: text, mode: 0o600}); err != nil {
+	if err := s.disk.write(newFile{path: s.keyChange(c.From), data: text, mode: 0o600}); err != nil {
 		return err
 	}
 	return syncDir(s.keyChanges())
@@ -100,7 +100,7 @@ func (s *Store) writeKeyRecord(c *KeyChange) error {
 
 // KeyChanges lists the changes that are not ended. None is what there is but for a moment, or after
 // a killed run.
-func (s *Store) KeyChanges() ([]*KeyChange, error) {
+func (s Accounts) KeyChanges() ([]*KeyChange, error) {
 	entries, err := os.ReadDir(s.keyChanges())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -139,13 +139,13 @@ func readKeyChange(path string) (*KeyChange, error) {
 // InstallKey puts the new key into the account's directory and names the directory after it. The
 // key comes first: from then on the account can be used again, also under its former id. Called
 // again, it ends what was cut short.
-func (s *Store) InstallKey(c *KeyChange) (Account, error) {
+func (s Accounts) InstallKey(c *KeyChange) (Account, error) {
 	path, err := serverPath(c.Server)
 	if err != nil {
 		return Account{}, err
 	}
 	for ; path != ""; path = predecessor(path) {
-		from, to := filepath.Join(s.accounts(path), c.From), filepath.Join(s.accounts(path), c.To)
+		from, to := filepath.Join(s.dir(path), c.From), filepath.Join(s.dir(path), c.To)
 		if there, _ := present(from); there {
 			err = s.installKey(c, from, to)
 		} else if there, _ = present(to); !there {
@@ -165,18 +165,18 @@ func (s *Store) InstallKey(c *KeyChange) (Account, error) {
 		"the account %s, whose key was changed, is gone from this host", c.From)
 }
 
-func (s *Store) installKey(c *KeyChange, from, to string) error {
+func (s Accounts) installKey(c *KeyChange, from, to string) error {
 	text, err := formatJWK(c.Key)
 	if err != nil {
 		return err
 	}
-	if err := s.write(newFile{path: filepath.Join(from, "private_key.json"), data: text, mode: 0o400}); err != nil {
+	if err := s.disk.write(newFile{path: filepath.Join(from, "private_key.json"), data: text, mode: 0o400}); err != nil {
 		return err
 	}
 	if err := syncDir(from); err != nil {
 		return err
 	}
-	return s.do("rename account", func() error {
+	return s.disk.do("rename account", func() error {
 		if err := os.Rename(from, to); err != nil {
 			return err
 		}
@@ -186,10 +186,10 @@ func (s *Store) installKey(c *KeyChange, from, to string) error {
 
 // EndKeyChange removes the record. It is called when everything follows the new key, or when it is
 // certain that the CA was never asked to take it.
-func (s *Store) EndKeyChange(c *KeyChange) error {
-	err := s.remove(s.keyChange(c.From))
+func (s Accounts) EndKeyChange(c *KeyChange) error {
+	err := s.disk.remove(s.keyChange(c.From))
 	if err == nil {
-		err = s.removeEmpty(s.keyChanges())
+		err = s.disk.removeEmpty(s.keyChanges())
 	}
 	if err != nil {
 		return failure.Wrap(err, failure.Account, "Remove the file.", "the record of the account's change of key cannot be removed")

@@ -13,7 +13,7 @@ import (
 func change(t *testing.T, s *certbot.Store) (certbot.Account, *certbot.KeyChange) {
 	t.Helper()
 	a := saveNew(t, s, v02)
-	c, err := s.BeginKeyChange(a, certbot.ES256)
+	c, err := s.Accounts().BeginKeyChange(a, certbot.ES256)
 	must(t, err)
 	return a, c
 }
@@ -21,13 +21,13 @@ func change(t *testing.T, s *certbot.Store) (certbot.Account, *certbot.KeyChange
 func TestAChangeOfKeyThatWasBegunIsTheOneThatGoesOn(t *testing.T) {
 	s := newStore(t)
 	a, c := change(t, s)
-	again, err := s.BeginKeyChange(a, certbot.ES256)
+	again, err := s.Accounts().BeginKeyChange(a, certbot.ES256)
 	must(t, err)
 	if again.To != c.To || !again.Resumed || c.Resumed || again.Accepted {
 		t.Errorf("%+v, then %+v", c, again)
 	}
-	must(t, s.AcceptKeyChange(c))
-	list, err := s.KeyChanges()
+	must(t, s.Accounts().AcceptKeyChange(c))
+	list, err := s.Accounts().KeyChanges()
 	must(t, err)
 	if len(list) != 1 || !list[0].Accepted || list[0].From != a.ID || list[0].URL != a.URL {
 		t.Errorf("KeyChanges = %+v", list)
@@ -52,25 +52,25 @@ func TestAKeyPutInPlaceLeavesOneAccountAtEveryStep(t *testing.T) {
 			}
 			func() {
 				defer func() { _ = recover() }()
-				_, err := s.InstallKey(c)
+				_, err := s.Accounts().InstallKey(c)
 				must(t, err)
 			}()
 			s.Trace = nil
-			accounts, err := s.Accounts(v02)
+			accounts, err := s.Accounts().At(v02)
 			must(t, err)
 			if len(accounts) != 1 || accounts[0].URL != a.URL {
 				t.Fatalf("Accounts = %+v", accounts)
 			}
-			now, err := s.InstallKey(c)
+			now, err := s.Accounts().InstallKey(c)
 			must(t, err)
 			if now.ID != c.To || now.URL != a.URL || filepath.Base(now.Dir) != c.To || !now.Created.Equal(accounts[0].Created) {
 				t.Errorf("InstallKey = %+v", now)
 			}
-			if _, err := s.Account(v02, a.ID); failure.ClassOf(err) != failure.Account {
+			if _, err := s.Accounts().Get(v02, a.ID); failure.ClassOf(err) != failure.Account {
 				t.Errorf("the former id still leads somewhere: %v", err)
 			}
-			must(t, s.EndKeyChange(c))
-			if list, err := s.KeyChanges(); err != nil || len(list) != 0 {
+			must(t, s.Accounts().EndKeyChange(c))
+			if list, err := s.Accounts().KeyChanges(); err != nil || len(list) != 0 {
 				t.Errorf("KeyChanges = %v, %v", list, err)
 			}
 			python(t, `
@@ -91,7 +91,7 @@ func TestADamagedRecordOfAKeyIsNeverOverwritten(t *testing.T) {
 	a, _ := change(t, s)
 	path := filepath.Join(s.Dirs.Config, "orderly", "key-changes", a.ID+".json")
 	must(t, os.WriteFile(path, []byte("{"), 0o600))
-	if _, err := s.BeginKeyChange(a, certbot.ES256); failure.ClassOf(err) != failure.Account || failure.RemedyOf(err) == "" {
+	if _, err := s.Accounts().BeginKeyChange(a, certbot.ES256); failure.ClassOf(err) != failure.Account || failure.RemedyOf(err) == "" {
 		t.Errorf("BeginKeyChange = %v", err)
 	}
 	text, err := os.ReadFile(path)

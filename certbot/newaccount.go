@@ -42,16 +42,16 @@ func makeKey(algorithm string) (crypto.Signer, error) {
 	return nil, fmt.Errorf("no account key is made for %s", algorithm)
 }
 
-func (s *Store) pendingKey(path string) string {
-	return filepath.Join(s.Dirs.Config, "orderly", "new-accounts", path, "private_key.json")
+func (s Accounts) pendingKey(path string) string {
+	return filepath.Join(s.disk.Dirs.Config, "orderly", "new-accounts", path, "private_key.json")
 }
 
 // PendingKey returns the key for an account that is to be registered at a CA, making one (P-256) at
 // the first call. It is durable before it is returned, so that after a lost answer to newAccount
-// the same key asks again and no second account is made. SaveAccount removes it. Whoever registers
-// holds a lock from before it looked for accounts until after SaveAccount; of two that do not, both
+// the same key asks again and no second account is made. Save removes it. Whoever registers
+// holds a lock from before it looked for accounts until after Save; of two that do not, both
 // get the same key.
-func (s *Store) PendingKey(server string) (crypto.Signer, error) {
+func (s Accounts) PendingKey(server string) (crypto.Signer, error) {
 	server, err := serverPath(server)
 	if err != nil {
 		return nil, err
@@ -75,13 +75,13 @@ func (s *Store) PendingKey(server string) (crypto.Signer, error) {
 
 // AnotherPendingKey makes a key for another algorithm where the CA takes no account with the
 // pending one, and returns it. No account can have come of the former, so it is gone.
-func (s *Store) AnotherPendingKey(server, algorithm string) (crypto.Signer, error) {
+func (s Accounts) AnotherPendingKey(server, algorithm string) (crypto.Signer, error) {
 	path, err := serverPath(server)
 	if err != nil {
 		return nil, err
 	}
 	path = s.pendingKey(path)
-	err = s.do("remove refused key", func() error { return os.Remove(path) })
+	err = s.disk.do("remove refused key", func() error { return os.Remove(path) })
 	if err == nil || errors.Is(err, fs.ErrNotExist) {
 		err = s.makePendingKey(path, algorithm)
 	}
@@ -92,7 +92,7 @@ func (s *Store) AnotherPendingKey(server, algorithm string) (crypto.Signer, erro
 	return readKey(path)
 }
 
-func (s *Store) makePendingKey(path, algorithm string) error {
+func (s Accounts) makePendingKey(path, algorithm string) error {
 	key, err := makeKey(algorithm)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (s *Store) makePendingKey(path, algorithm string) error {
 		return err
 	}
 	dir := filepath.Dir(path)
-	if err := makeDirs(s.Dirs.Config, 0o755); err != nil {
+	if err := makeDirs(s.disk.Dirs.Config, 0o755); err != nil {
 		return err
 	}
 	if err := makeDirs(dir, 0o700); err != nil {
@@ -112,10 +112,10 @@ func (s *Store) makePendingKey(path, algorithm string) error {
 	// with one key.
 	temp := filepath.Join(dir, "."+rand.Text()+aside)
 	defer os.Remove(temp)
-	if err := s.do("write pending key aside", func() error { return writeSynced(temp, text, 0o600, nil) }); err != nil {
+	if err := s.disk.do("write pending key aside", func() error { return writeSynced(temp, text, 0o600, nil) }); err != nil {
 		return err
 	}
-	return s.do("link pending key", func() error {
+	return s.disk.do("link pending key", func() error {
 		// Another process that has given its own key the name already may have swept this one away.
 		if err := os.Link(temp, path); err != nil && !errors.Is(err, fs.ErrExist) && !exists(path) {
 			return err
@@ -124,7 +124,7 @@ func (s *Store) makePendingKey(path, algorithm string) error {
 	})
 }
 
-func (s *Store) removePendingKey(path string, saved crypto.Signer) error {
+func (s Accounts) removePendingKey(path string, saved crypto.Signer) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -135,7 +135,7 @@ func (s *Store) removePendingKey(path string, saved crypto.Signer) error {
 	if ours, err := formatJWK(saved); err != nil || !bytes.Equal(ours, text) {
 		return err
 	}
-	return s.do("remove pending key", func() error {
+	return s.disk.do("remove pending key", func() error {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -65,13 +65,13 @@ func (a archive) clearAsides() {
 
 // SweepPendingKeys removes the keys for new accounts that a killed process wrote and never gave
 // their name. Those of the last hour may be those of a process at work.
-func (s *Store) SweepPendingKeys() {
-	top := filepath.Join(s.Dirs.Config, "orderly", "new-accounts")
+func (s Accounts) SweepPendingKeys() {
+	top := filepath.Join(s.disk.Dirs.Config, "orderly", "new-accounts")
 	_ = filepath.WalkDir(top, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || !strings.HasSuffix(path, aside) {
 			return nil
 		}
-		if info, err := e.Info(); err == nil && s.now().Sub(info.ModTime()).Abs() > time.Hour {
+		if info, err := e.Info(); err == nil && s.disk.now().Sub(info.ModTime()).Abs() > time.Hour {
 			_ = os.Remove(path)
 		}
 		return nil

@@ -105,23 +105,23 @@ func TestARenewalFileThatStaysAsItIsNeedsNoDirectory(t *testing.T) {
 
 func TestKeysThatAKillLeftAreSwept(t *testing.T) {
 	s := newStore(t)
-	key, err := s.PendingKey(testServer)
+	key, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
 	dir := filepath.Join(s.Dirs.Config, "orderly/new-accounts/ca.example:14000/dir")
 	left := filepath.Join(dir, ".ABCDEFGH.orderly-new")
 	write(t, left, "a private key", 0o600)
-	again, err := s.PendingKey(testServer)
+	again, err := s.Accounts().PendingKey(testServer)
 	must(t, err)
 	if _, err := os.Lstat(left); err == nil || key == nil || again == nil {
 		t.Error("the key beside one that has its name stays")
 	}
 	write(t, left, "a private key", 0o600)
-	s.SweepPendingKeys()
+	s.Accounts().SweepPendingKeys()
 	if _, err := os.Lstat(left); err != nil {
 		t.Error("the key of a process at work was swept")
 	}
 	must(t, os.Chtimes(left, time.Now().Add(-2*time.Hour), time.Now().Add(-2*time.Hour)))
-	s.SweepPendingKeys()
+	s.Accounts().SweepPendingKeys()
 	if _, err := os.Lstat(left); err == nil {
 		t.Error("a key that nobody is at work on stays")
 	}

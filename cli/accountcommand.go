@@ -37,7 +37,7 @@ func (f *accountCommand) check() error {
 // begin chooses the account and records that the run is about it.
 func (f *accountCommand) begin(ctx context.Context, s *session,
 	command func(*certbot.Account) string) (*certbot.Account, error) {
-	a, err := s.server.Disk.RequireAccount(f.server, f.account)
+	a, err := s.server.Disk.Accounts().Require(f.server, f.account)
 	if err != nil {
 		return nil, err
 	}
@@ -45,9 +45,9 @@ func (f *accountCommand) begin(ctx context.Context, s *session,
 		return nil, err
 	}
 	// A change of key that an earlier run left was ended meanwhile.
-	if again, err := s.server.Disk.Account(f.server, a.ID); err == nil {
+	if again, err := s.server.Disk.Accounts().Get(f.server, a.ID); err == nil {
 		return &again, nil
 	}
-	a, err = s.server.Disk.RequireAccount(f.server, "")
+	a, err = s.server.Disk.Accounts().Require(f.server, "")
 	return &a, err
 }

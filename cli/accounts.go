@@ -43,7 +43,7 @@ func (f *accountCommand) register(ctx context.Context, env Env, p *printer) erro
 	}
 	return f.run(ctx, env, p, &f.working, "register",
 		func(ctx context.Context, s *session) (int, error) {
-			if err := s.server.Disk.NoDuplicate(f.server); err != nil {
+			if err := s.server.Disk.Accounts().NoDuplicate(f.server); err != nil {
 				return 0, err
 			}
 			if err := f.introduce(ctx, f.talk(env, p), s); err != nil {

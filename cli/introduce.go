@@ -42,7 +42,7 @@ func (f *accountFlags) introduce(ctx context.Context, d *dialogue, s *session) e
 	if !d.open(false) || f.account != "" {
 		return nil
 	}
-	accounts, err := s.server.Disk.Accounts(f.server)
+	accounts, err := s.server.Disk.Accounts().At(f.server)
 	switch {
 	case err != nil || len(accounts) == 1:
 		return nil // what is wrong is said where the account is chosen

@@ -38,7 +38,7 @@ type leftovers struct {
 }
 
 func (l leftovers) sweep(ctx context.Context) error {
-	l.disk.SweepPendingKeys()
+	l.disk.Accounts().SweepPendingKeys()
 	if err := errors.Join(l.sweepTokens(ctx), l.sweepUnfinished(ctx)); err != nil {
 		return err
 	}

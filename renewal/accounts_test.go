@@ -24,7 +24,7 @@ import (
 // account is the host's only one.
 func (h *machine) account() *certbot.Account {
 	h.t.Helper()
-	a, err := h.disk().ChooseAccount(h.ca.DirectoryURL(), "")
+	a, err := h.disk().Accounts().Choose(h.ca.DirectoryURL(), "")
 	must(h.t, err)
 	return &a
 }
@@ -153,7 +153,7 @@ func (h *machine) followed(lineages ...string) *certbot.Account {
 	if row.KeyID != a.ID {
 		h.t.Errorf("the ledger has the key %s, not %s", row.KeyID, a.ID)
 	}
-	if left, err := h.disk().KeyChanges(); err != nil || len(left) != 0 {
+	if left, err := h.disk().Accounts().KeyChanges(); err != nil || len(left) != 0 {
 		h.t.Errorf("left: %v, %v", left, err)
 	}
 	return a
@@ -295,7 +295,7 @@ func TestUnregisterEndsWhatTheAccountLeftAndRemovesIt(t *testing.T) {
 	if theirs := h.theirs(); theirs.Status != "deactivated" {
 		t.Errorf("the CA has %+v", theirs)
 	}
-	if _, err := h.disk().ChooseAccount(h.ca.DirectoryURL(), ""); !errors.Is(err, certbot.ErrNoAccount) {
+	if _, err := h.disk().Accounts().Choose(h.ca.DirectoryURL(), ""); !errors.Is(err, certbot.ErrNoAccount) {
 		t.Errorf("still there: %v", err)
 	}
 	if n := h.ca.Truth().Pending(); n != 0 {

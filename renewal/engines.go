@@ -79,7 +79,7 @@ func (s *engines) agreed(server, id string, r account.Registration) account.Regi
 	if !s.Settings.Rehearsal || id != "" || server != host.Staging {
 		return r
 	}
-	if _, err := s.Disk.ChooseAccount(server, ""); !errors.Is(err, certbot.ErrNoAccount) {
+	if _, err := s.Disk.Accounts().Choose(server, ""); !errors.Is(err, certbot.ErrNoAccount) {
 		return r
 	}
 	entries, err := os.ReadDir(filepath.Join(s.Disk.Dirs.Config, "accounts"))
@@ -128,7 +128,7 @@ func (s *engines) Engine(ctx context.Context, a *certbot.Account) (*drive.Engine
 // w allows to make one, it is made once the checks have found nothing against the first order: see
 // drive.Host.
 func (s *engines) engineFor(ctx context.Context, w Wish) (*drive.Engine, error) {
-	a, err := s.ChooseAccount(w.Server, w.Account, w.Registration)
+	a, err := s.Accounts().Choose(w.Server, w.Account, w.Registration)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (s *engines) engineOf(ctx context.Context, o *ledger.Order) (*drive.Engine,
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.Disk.Account(row.Server, row.KeyID)
+	a, err := s.Disk.Accounts().Get(row.Server, row.KeyID)
 	if err != nil {
 		return nil, err
 	}

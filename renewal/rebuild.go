@@ -37,7 +37,7 @@ func (s *rebuilds) Rebuild(ctx context.Context) ([]RebuiltAccount, error) {
 	}
 	found := []RebuiltAccount{}
 	for _, server := range servers {
-		accounts, err := s.Disk.Accounts(server)
+		accounts, err := s.Disk.Accounts().At(server)
 		if err != nil {
 			return found, err
 		}

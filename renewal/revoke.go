@@ -226,7 +226,7 @@ func (s *revoking) revoker(w Revocation, l *certbot.Lineage, p *revocation) {
 	}
 	if p.Server = cmp.Or(p.Server, w.Default); l != nil && p.Account == "" &&
 		p.Server == l.Renewal.Params.Server {
-		if a, err := s.Disk.Account(p.Server, l.Renewal.Params.Account); err == nil {
+		if a, err := s.Disk.Accounts().Get(p.Server, l.Renewal.Params.Account); err == nil {
 			p.Account = a.ID
 		}
 	}
@@ -253,7 +253,7 @@ func (s *revoking) revocation(ctx context.Context, p revocation,
 		return func() error { _, err := client.RevokeByKey(ctx, key, leaf, p.Reason); return err },
 			nil
 	}
-	a, err := s.Disk.ChooseAccount(p.Server, p.Account)
+	a, err := s.Disk.Accounts().Choose(p.Server, p.Account)
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (f *fleet) register() error {
 		return err
 	}
 	disk := &certbot.Store{Dirs: certbot.Dirs{Config: f.config}}
-	a, err := disk.SaveAccount(certbot.Account{Server: f.ca.DirectoryURL(), URL: f.ca.DirectoryURL() + "/account/1", Key: key, Created: time.Now(), Host: "bench"})
+	a, err := disk.Accounts().Save(certbot.Account{Server: f.ca.DirectoryURL(), URL: f.ca.DirectoryURL() + "/account/1", Key: key, Created: time.Now(), Host: "bench"})
 	f.account = a.ID
 	return err
 }
