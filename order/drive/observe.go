@@ -166,6 +166,9 @@ func (s *sight) absorb(reply acme.Order) {
 			}
 		}
 	case "invalid":
+		if s.early {
+			s.disbelieve() // it was called ready, and was not
+		}
 		s.died(reply)
 	}
 }

@@ -242,3 +242,54 @@ func TestAnOrderThatIsNotShownForADayIsGivenUp(t *testing.T) {
 		}
 	}
 }
+
+// What a list calls an order, or when it says that it ended, does not prove that a newOrder without an answer made none.
+func TestAListProvesNothingByWhatItCallsAnOrder(t *testing.T) {
+	for _, c := range []struct{ member, value string }{
+		{"status", "processing"}, {"status", "valid"}, {"expires", "1970-01-01T00:00:00Z"},
+	} {
+		w := newWorld(t, testca.Config{OrdersList: true})
+		r := request("a.example", "a.example", "b.example")
+		w.lose("new-order", 1)
+		w.ca.Inject(testca.Fault{Kind: "order", Nth: 1, Action: testca.Rewrite, Patch: patched(c.member, c.value)})
+		w.get(r)
+		w.accounted()
+		if made, phantoms := len(w.truth(r.Names...)), len(w.phantoms("a.example")); made > 1+phantoms {
+			t.Errorf("%s %s: %d orders, %d phantoms", c.member, c.value, made, phantoms)
+		}
+	}
+}
+
+// An end that nobody will see is none: a phantom would be measured by it, and an order that is not shown any more kept until then.
+func TestAnEndInAThousandYearsIsNone(t *testing.T) {
+	far := func(w *world) {
+		for _, kind := range []string{"new-order", "order", "authorization"} {
+			w.ca.Inject(testca.Fault{Kind: kind, Action: testca.Rewrite, Patch: patched("expires", "9999-12-31T23:59:59Z")})
+		}
+	}
+	w := newWorld(t, testca.Config{})
+	r := request("a.example", "a.example")
+	w.dieAt(r, "new-order", 1, true)
+	far(w)
+	w.get(r)
+	w.accounted()
+	if n := len(w.phantoms("a.example")); n != 1 {
+		t.Errorf("%d phantoms", n)
+	}
+
+	w = newWorld(t, testca.Config{})
+	far(w)
+	w.dieAt(r, "challenge", 1, false)
+	w.wire.replace = func(kind string, _ *http.Request) *http.Response {
+		if kind == "order" {
+			return respond(http.StatusForbidden, http.Header{}, "<html>maintenance</html>")
+		}
+		return nil
+	}
+	for range 3 {
+		_, _ = obtain(t.Context(), w.engine(), order.Plan{Request: r})
+		w.clock.skip(20 * 24 * time.Hour)
+	}
+	w.wire.forget()
+	w.get(r)
+}

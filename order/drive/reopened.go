@@ -39,6 +39,16 @@ func (s *sight) doubt(status string) bool {
 	if !begun && (status != "ready" || !s.early) {
 		return false
 	}
+	doubted := s.disbelieve()
+	if doubted {
+		s.o.State = ledger.PendingState
+	}
+	return doubted
+}
+
+// disbelieve calls the authorizations pending that were not seen to be valid, and reports whether there
+// are any.
+func (s *sight) disbelieve() bool {
 	doubted := false
 	for _, a := range s.o.Authorizations {
 		if a.Status == ledger.AuthorizationReplaced || s.patience.met[a.URL+" "+ledger.AuthorizationValid] {
@@ -48,7 +58,7 @@ func (s *sight) doubt(status string) bool {
 			a.Status = ledger.AuthorizationPending
 		}
 		delete(s.authorizations.seen, a.URL)
-		s.o.State, doubted = ledger.PendingState, true
+		doubted = true
 	}
 	return doubted
 }

@@ -72,10 +72,15 @@ func listed(names []string) string {
 // endTold is when an order or an authorization expires, as far as the CA has told. One that the CA
 // shows has not expired before: a moment that is over by the CA's own clock (1970, local time taken
 // for UTC) is none. Believed, what is pending would be taken for expired, and another order would
-// follow.
+// follow. One that nobody will see (9999) says as little: an order that is not shown any more would
+// keep its lineage until then.
 func (c *core) endTold(told, before time.Time, shown acme.Reply) time.Time {
-	if !told.After(c.caTime(shown)) {
+	now := c.caTime(shown)
+	if !told.After(now) || told.After(now.Add(longestLife)) {
 		return before
 	}
 	return told
 }
+
+// longestLife is longer than any authorization lives.
+const longestLife = 5 * 366 * 24 * time.Hour
