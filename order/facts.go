@@ -30,6 +30,9 @@ type Facts struct {
 	Looked bool
 	// Seen: authorization URLs that the CA has shown to this process.
 	Seen map[string]bool
+	// Unknown: those of them that the CA does not know now, though it shows their order. They are
+	// unplaceable, too.
+	Unknown map[string]bool
 
 	List     ListFacts
 	NewOrder NewOrderFacts

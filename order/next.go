@@ -2,6 +2,7 @@ package order
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"orderly/failure"
@@ -157,11 +158,14 @@ func (f *Facts) creating() Action {
 func (f *Facts) releasing() Action {
 	open := Unfinished(f.Order)
 	unseen := pick(open, func(a *ledger.Authorization) bool { return !f.Seen[a.URL] })
+	known := pick(open, func(a *ledger.Authorization) bool { return !f.Unknown[a.URL] })
 	switch {
 	case len(unseen) > 0:
 		return f.poll(Action{Kind: Show, Authorizations: unseen})
+	case len(known) > 0:
+		return f.poll(Action{Kind: Release, Authorizations: known})
 	case len(open) > 0:
-		return f.poll(Action{Kind: Release, Authorizations: open})
+		return f.stuck()
 	}
 	class, why := failure.Class(f.Order.Class), f.Order.Sentence
 	if class == "" {
@@ -230,8 +234,9 @@ func (f *Facts) stuck() Action {
 	if f.Proofs.Blocked != nil {
 		act.Why = f.Proofs.Blocked.Error()
 	}
+	unknown := slices.ContainsFunc(Unfinished(f.Order), func(a *ledger.Authorization) bool { return f.Unknown[a.URL] })
 	switch {
-	case f.CA.CountsPending > 0:
+	case f.CA.CountsPending > 0 && !unknown: // what the CA does not know it would not deactivate either
 		act.Kind = GiveUp
 	case f.Order.State == ledger.Invalid: // what made it die says more than what keeps its siblings pending
 		act.Kind = Adjourn

@@ -49,7 +49,7 @@ func (d dice) facts() order.Facts {
 	f := order.Facts{Now: noon, Order: o,
 		CA: order.CA{Reuses: d.maybe(), HidesProcessing: d.maybe(), LongestValidation: time.Minute,
 			OrderLifetime: 168 * time.Hour},
-		Looked: d.maybe(), Seen: map[string]bool{}, ShowsProcessing: d.maybe(),
+		Looked: d.maybe(), Seen: map[string]bool{}, Unknown: map[string]bool{}, ShowsProcessing: d.maybe(),
 		List:     order.ListFacts{Walked: d.maybe(), Proves: d.maybe(), None: d.maybe()},
 		NewOrder: order.NewOrderFacts{Admitted: d.maybe(), Suspected: d.maybe()},
 		Proofs: order.ProofFacts{Checked: d.maybe(), Placed: map[string]bool{},
@@ -88,6 +88,7 @@ func (d dice) facts() order.Facts {
 			Answers: d.IntN(7), Answered: d.maybe(), Placement: one(d, "", "p")}
 		o.Authorizations = append(o.Authorizations, a)
 		f.Seen[a.URL], f.Proofs.Placed[a.URL], f.Proofs.Unplaceable[a.URL] = d.maybe(), d.maybe(), d.IntN(4) == 0
+		f.Unknown[a.URL] = f.Proofs.Unplaceable[a.URL] && d.maybe()
 	}
 	return f
 }
@@ -150,6 +151,8 @@ func breach(f order.Facts, act order.Action) string {
 	o := f.Order
 	for _, a := range act.Authorizations {
 		switch {
+		case act.Kind == order.Release && f.Unknown[a.URL]:
+			return "what the CA does not know is deactivated"
 		case act.Kind == order.Answer && (!mayAnswer(f, a) || a.Final() || !f.Looked || !f.Proofs.Checked || !f.Seen[a.URL] || !f.Proofs.Placed[a.URL] || f.Proofs.Unplaceable[a.URL]):
 			return "a challenge is answered that must not be"
 		case act.Kind == order.Clear && o.State == ledger.PendingState && (!o.Releasing || !a.Final()):

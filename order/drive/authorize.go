@@ -18,11 +18,13 @@ type authorizations struct {
 	*core
 	proofs   *proofs
 	seen     map[string]bool
+	unknown  map[string]bool          // those that the CA does not know now
 	refusals map[string]*acme.Problem // of answers, by the challenge's URL
 }
 
 func newAuthorizations(c *core, p *proofs) *authorizations {
-	return &authorizations{core: c, proofs: p, seen: map[string]bool{}, refusals: map[string]*acme.Problem{}}
+	return &authorizations{core: c, proofs: p, seen: map[string]bool{}, unknown: map[string]bool{},
+		refusals: map[string]*acme.Problem{}}
 }
 
 // attempt is what a challenge's row said before an answer was intended, to be put back if it

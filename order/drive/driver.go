@@ -48,7 +48,7 @@ func (d *driver) facts() order.Facts {
 		Now: d.e.clock.Now(), Order: d.o, CA: d.e.known(), Known: d.e.learnt(),
 		ShowsProcessing: d.e.Account().ShowsProcessing,
 		Wanted:          &d.plan.Request, Insists: d.plan.Force, UntilIssued: d.untilIssued,
-		Looked: d.looked, Seen: d.authorizations.seen,
+		Looked: d.looked, Seen: d.authorizations.seen, Unknown: d.authorizations.unknown,
 		List: d.listing.facts(), NewOrder: d.newOrder.facts(), Proofs: d.proofs.facts(),
 		Issuance: d.issuance.facts(), Wait: d.waitFacts(),
 	}

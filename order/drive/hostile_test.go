@@ -255,7 +255,7 @@ func TestOddAuthorizations(t *testing.T) {
 		}
 		r := request("a.example", "a.example")
 		w.wire.log = nil
-		out, _ := w.fails(order.Plan{Request: r}, failure.CAUnavailable)
+		out, _ := w.fails(order.Plan{Request: r}, failure.CARefused)
 		if sent := len(w.wire.kinds()); sent > 60 || len(out.Order.Authorizations) > 4 {
 			t.Errorf("%d requests for %d authorizations", sent, len(out.Order.Authorizations))
 		}

@@ -202,6 +202,7 @@ func (n *newOrder) takeSeen(ctx context.Context) (bool, error) {
 			return true, n.created(ctx, reply)
 		case err == nil && !order.Closed(reply.Status): // of another profile, or nothing to go on with
 		case err == nil || gone(err):
+			o.CAStatus = cmp.Or(reply.Status, o.CAStatus)
 			if err := n.e.strays().forget(rctx, o); err != nil {
 				return true, n.trouble("authorization", err)
 			}

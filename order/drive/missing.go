@@ -6,11 +6,14 @@ package drive
 // own clock, must not keep the names from a certificate until the order would have expired: it is
 // given up, with a back-off. Its authorizations are asked for before. What the CA shows as pending
 // is answered, as that of any dead order; what it does not show may be pending all the same, and is
-// counted until its time is over.
+// counted until its time is over. The same holds of a single authorization that is missing while its
+// order is shown: nobody can prove that name, and the order cannot become ready. What the CA calls the
+// order proves the rest: of one that is ready or further on, every authorization is valid.
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"orderly/acme"
@@ -33,17 +36,12 @@ func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
 	if s.patience.troubles["order"] < mostMissing-1 && !given {
 		return s.trouble("order", p)
 	}
-	if !p.Page && (o.MissingSince.IsZero() || o.MissingSince.After(now)) {
-		o.MissingSince = now
+	if !p.Page {
+		s.missed(now)
 	}
 	if p.Page || now.Sub(o.MissingSince) < missingFor {
-		knows := "know"
-		if p.Status != 404 {
-			knows = "show"
-		}
-		return s.stop(failure.CARefused,
-			"It is looked for again with every run, and given up when it has been missing for a day; "+failure.Do(failure.ShowOrder, fmt.Sprint(o.ID))+" has its history.",
-			"the CA does not %s the order for %s any more, though it has not expired: %s", knows, o.Lineage, p.Error())
+		return s.stop(failure.CARefused, s.lookedFor(),
+			"the CA does not %s the order for %s any more, though it has not expired: %s", knows(p), o.Lineage, p.Error())
 	}
 	if ctx.Err() != nil {
 		return nil // the loop ends here: the look was what a signal lets end
@@ -52,8 +50,65 @@ func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
 	if err != nil {
 		return s.trouble("authorization", err)
 	}
-	s.lose(p, unseen)
+	s.lose("order", p, unseen)
 	return nil
+}
+
+// missed notes since when something of the order is missing.
+func (s *sight) missed(now time.Time) {
+	if s.o.MissingSince.IsZero() || s.o.MissingSince.After(now) {
+		s.o.MissingSince = now
+	}
+}
+
+// knows is what a CA does not do with what it answers so.
+func knows(p *acme.Problem) string {
+	if p.Status == 404 {
+		return "know"
+	}
+	return "show"
+}
+
+// lookedFor is what is done about an order while it, or an authorization of it, is missing.
+func (s *sight) lookedFor() failure.Remedy {
+	return "It is looked for again with every run, and given up when it has been missing for a day; " +
+		failure.Do(failure.ShowOrder, fmt.Sprint(s.o.ID)) + " has its history."
+}
+
+// unknown handles authorizations that the CA does not know, though they have not expired and it shows
+// their order. Until they are given up their siblings go on.
+func (s *sight) unknown(list []*ledger.Authorization, p *acme.Problem) error {
+	o, now := s.o, s.caTime(p.Reply)
+	pending := o.State == ledger.PendingState
+	if s.patience.troubles["authorization"] < mostMissing-1 {
+		s.looked = s.looked && !pending
+		return s.trouble("authorization", p)
+	}
+	s.calm("authorization")
+	if pending {
+		s.missed(now)
+	}
+	if pending && now.Sub(o.MissingSince) >= missingFor {
+		s.lose("authorization of "+listed(o.NamesOf(list[0])), p, list)
+		return nil
+	}
+	for _, a := range list {
+		s.authorizations.seen[a.URL], s.authorizations.unknown[a.URL] = true, true
+		s.proofs.block(a, failure.New(failure.CARefused, s.lookedFor(),
+			"the CA does not %s the authorization of %s any more, though it has not expired: %s",
+			knows(p), listed(o.NamesOf(a)), p.Error()))
+	}
+	return nil
+}
+
+// allShown ends what was noted of an order that was missing, once nothing of it is.
+func (s *sight) allShown() {
+	missing := slices.ContainsFunc(order.Unfinished(s.o), func(a *ledger.Authorization) bool {
+		return !s.authorizations.seen[a.URL] || s.authorizations.unknown[a.URL]
+	})
+	if s.o.State == ledger.PendingState && !missing {
+		s.o.MissingSince = time.Time{}
+	}
 }
 
 // showLeft asks for the authorizations of a missing order, and returns those that the CA does not
@@ -84,16 +139,16 @@ func denies(err error) bool {
 	return effect == order.Refused && !p.Page
 }
 
-// lose gives a missing order up. Where some of its authorizations are pending for certain it is not
-// at its end before they are answered.
-func (s *sight) lose(p *acme.Problem, unseen []*ledger.Authorization) {
+// lose gives up an order of which something is missing. Where some of its authorizations are pending
+// for certain it is not at its end before they are answered.
+func (s *sight) lose(what string, p *acme.Problem, unseen []*ledger.Authorization) {
 	o := s.o
 	pending := len(order.Unfinished(o)) > len(unseen)
 	issued := !pending && !o.FinalizeSentAt.IsZero() && o.State.Live()
 	if o.State != ledger.Invalid {
 		o.Class, o.Remedy = string(failure.CARefused), ""
 		o.Sentence = failure.Clean(fmt.Sprintf(
-			"the CA has not known the order for %s since %s, though it had not expired: %s", o.Lineage,
+			"the CA has not known the %s for %s since %s, though it had not expired: %s", what, o.Lineage,
 			o.MissingSince.UTC().Format(time.RFC3339), p.Error()))
 		s.said(p)
 		if !issued { // whose end is nobody's failure here

@@ -151,7 +151,9 @@ func (s *sight) absorb(reply acme.Order) {
 		s.booked = true
 		return // it was given up, and another one may have been made meanwhile
 	}
-	o.MissingSince = time.Time{}
+	if reply.Status != "pending" || len(order.Unfinished(o)) == 0 {
+		o.MissingSince = time.Time{} // else it is once its authorizations are shown, too
+	}
 	switch reply.Status {
 	case "pending":
 		o.State = ledger.PendingState
@@ -198,6 +200,8 @@ func (s *sight) show(ctx context.Context, list []*ledger.Authorization) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	var trouble error
+	var unknown []*ledger.Authorization
+	var word *acme.Problem // the CA's, that it does not know them
 	changed, fell := false, len(order.Failed(s.o)) == 0
 	var last acme.Reply
 	together(rctx, s.core, list, func(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
@@ -209,10 +213,14 @@ func (s *sight) show(ctx context.Context, list []*ledger.Authorization) error {
 		case err == nil:
 			changed = s.authorizations.shown(a, reply) || changed
 			last = reply.Reply
-		case effect == order.Refused && p.Status == 404 && s.caTime(p.Reply).After(s.endOf(a)):
+		case effect != order.Refused || s.accountTrouble(err) != nil || p.Page && p.Status != 404:
+			trouble = cmp.Or(trouble, err)
+		case s.caTime(p.Reply).After(s.endOf(a)): // CAs have other words for it than 404
 			a.Status, changed = "expired", true
-		case trouble == nil:
-			trouble = err
+		case p.Page:
+			trouble = cmp.Or(trouble, err)
+		default:
+			unknown, word = append(unknown, a), p
 		}
 	})
 	if list := order.Failed(s.o); len(list) > 0 {
@@ -224,9 +232,13 @@ func (s *sight) show(ctx context.Context, list []*ledger.Authorization) error {
 		s.looked = s.looked && s.o.State != ledger.PendingState
 		return s.trouble("authorization", trouble)
 	}
+	if len(unknown) > 0 {
+		return s.unknown(unknown, word)
+	}
 	if err := s.phantoms.measure(ctx); err != nil {
 		return err
 	}
+	s.allShown()
 	if changed {
 		s.progress()
 		return nil

@@ -6,6 +6,7 @@ package drive
 // what is pending there is counted here.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,7 +123,8 @@ func (s strays) lostOrder(found acme.Order) *ledger.Order {
 
 // showAll asks for the authorizations of an order that is no run's, so that what is shown as
 // pending is what the CA counts. It returns the tokens of the challenges. What the CA does not show
-// counts as pending.
+// counts as pending, until its time is over: one 404 proves nothing. Of an order that the CA has
+// issued, or is about to issue, every one is valid.
 func (s strays) showAll(ctx context.Context, o *ledger.Order) (tokens []string, err error) {
 	for _, a := range o.Authorizations {
 		if a.Final() {
@@ -131,7 +133,7 @@ func (s strays) showAll(ctx context.Context, o *ledger.Order) (tokens []string, 
 		reply, err := s.e.acme().Authorization(ctx, a.URL)
 		switch {
 		case gone(err):
-			a.Status = "expired"
+			s.notShown(o, a, err)
 			continue
 		case foreign(err):
 			continue
@@ -147,6 +149,24 @@ func (s strays) showAll(ctx context.Context, o *ledger.Order) (tokens []string, 
 		}
 	}
 	return tokens, nil
+}
+
+// notShown is what an authorization is taken for that the CA does not know.
+func (s strays) notShown(o *ledger.Order, a *ledger.Authorization, err error) {
+	if order.Closed(o.CAStatus) && o.CAStatus != "invalid" {
+		a.Status = ledger.AuthorizationValid
+		return
+	}
+	if a.Expires = cmp.Or(a.Expires, o.Expires); a.Expires.IsZero() {
+		a.Expires = o.CreatedAt.Add(s.e.known().Lifetime(o.Profile))
+	}
+	now := s.e.clock.Now()
+	if p, ok := errors.AsType[*acme.Problem](err); ok && !p.Reply.Date.IsZero() {
+		now = p.Reply.Date
+	}
+	if now.After(a.Expires) {
+		a.Status = "expired"
+	}
 }
 
 // see records an order of the list that is not gone on with, but counted, shown, and taken up
@@ -179,6 +199,9 @@ func (s strays) lookAgain(ctx context.Context) error {
 		reply, err := s.e.acme().Order(ctx, o.URL)
 		if err != nil && !gone(err) {
 			return err
+		}
+		if err == nil {
+			o.CAStatus = reply.Status
 		}
 		if err == nil && !order.Closed(reply.Status) {
 			if _, err := s.showAll(ctx, o); err != nil {
