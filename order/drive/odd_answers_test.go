@@ -2,6 +2,8 @@ package drive_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -292,4 +294,55 @@ func TestAnEndInAThousandYearsIsNone(t *testing.T) {
 	}
 	w.wire.forget()
 	w.get(r)
+}
+
+// A CA whose clock is weeks or years off says when something ends by that clock: what is pending stays shown here, and an order that
+// has really expired is over.
+func TestACAWhoseClockIsFarOff(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, by := range []time.Duration{-8000 * day, -30 * day, 30 * day, 8000 * day} {
+		w := newWorld(t, testca.Config{})
+		w.ca.SetOdd(testca.Odd{OddCertificate: testca.OddCertificate{Begins: by - time.Hour, Ends: by + 90*day}})
+		w.wire.after = offBy(by)
+		r := request("a.example", "a.example", "b.example")
+		w.web.lock("/srv/b.example", true)
+		for range 3 {
+			_, _ = obtain(t.Context(), w.engine(), order.Plan{Request: r})
+			w.accounted()
+			w.clock.skip(26 * time.Hour)
+		}
+		w.clock.skip(8 * day) // it has expired
+		w.web.lock("/srv/b.example", false)
+		for range 3 {
+			if w.disk.has("a.example") {
+				break
+			}
+			_, _ = obtain(t.Context(), w.engine(), order.Plan{Request: r})
+			w.clock.skip(26 * time.Hour)
+		}
+		w.accounted()
+		if n := len(w.truth(r.Names...)); n != 2 || !w.disk.has("a.example") {
+			w.explain()
+			t.Errorf("%s: %d orders, %s", by, n, w.states("a.example"))
+		}
+	}
+}
+
+// offBy moves the CA's clock, as far as its answers show it.
+func offBy(by time.Duration) func(int, string, *http.Response) *http.Response {
+	return func(_ int, _ string, answer *http.Response) *http.Response {
+		if date, err := http.ParseTime(answer.Header.Get("Date")); err == nil {
+			answer.Header.Set("Date", date.Add(by).UTC().Format(http.TimeFormat))
+		}
+		text, _ := io.ReadAll(answer.Body)
+		var object map[string]any
+		if json.Unmarshal(text, &object) == nil {
+			if end, err := time.Parse(time.RFC3339, fmt.Sprint(object["expires"])); err == nil {
+				object["expires"] = end.Add(by).Format(time.RFC3339)
+				text, _ = json.Marshal(object)
+			}
+		}
+		answer.Header.Del("Content-Length")
+		return respond(answer.StatusCode, answer.Header, string(text))
+	}
 }
