@@ -49,7 +49,7 @@ func (r *reader) failWith(s *configobj.Section, key, remedy, sentence string) {
 }
 
 func (r *reader) note(s *configobj.Section, key, format string, args ...any) {
-	r.notes = append(r.notes, Note{Path: r.path, Line: s.Line(key), Sentence: fmt.Sprintf(format, args...)})
+	r.notes = append(r.notes, Note{Path: r.path, Line: s.Line(key), Sentence: failure.Words(format, args...)})
 }
 
 func (r *reader) get(s *configobj.Section, key string) (configobj.Value, bool) {

@@ -37,7 +37,7 @@ type printer struct {
 	file     *slog.Logger // without the terminal, which has the line already
 }
 
-// Say implements host.Reporter.
+// Say prints a line that belongs to the command's result.
 func (p *printer) Say(format string, args ...any) {
 	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("say", text)
@@ -64,7 +64,7 @@ func (p *printer) say(format string, args ...any) {
 	}
 }
 
-// Tell implements host.Reporter.
+// Tell prints a line for a person who watches.
 func (p *printer) Tell(format string, args ...any) {
 	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("tell", text)
@@ -76,7 +76,7 @@ func (p *printer) Tell(format string, args ...any) {
 	}
 }
 
-// Warn implements host.Reporter.
+// Warn prints a line that somebody should read although the command goes on.
 func (p *printer) Warn(format string, args ...any) {
 	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("warning", text)

@@ -66,7 +66,7 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 		Profiles: profiles,
 		Disk:     &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client,
 		Agent: userAgent(),
-		Clock: host.Clock{}, Log: s.p.logger, Report: s.p, Settings: settings,
+		Clock: host.Clock{}, Log: s.p.logger, Report: reporter{s.p}, Settings: settings,
 		KeyDir: filepath.Join(s.ledgerDir(), "keys"),
 	})
 	return nil

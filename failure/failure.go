@@ -1,12 +1,12 @@
 // Package failure gives every error that reaches a person three things: a class for machines, a sentence that says what
 // is wrong and where, and the remedy where there is one. It knows what each class means (its exit code, whether the CA
-// charged for it) and nothing about how it came to pass; it must never hold text from outside that was not cleaned by Clean.
+// charged for it) and nothing about how it came to pass; it must never hold text that does something instead of saying it,
+// whoever wrote it: New, Wrap and Words see to that.
 package failure
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"orderly/outside"
@@ -23,49 +23,21 @@ type Error struct {
 	Until time.Time
 }
 
-// New makes an Error without a cause. The sentence is formatted as by fmt.Sprintf; no argument breaks its line.
+// New makes an Error without a cause. The sentence is made as by Words.
 func New(class Class, remedy Remedy, format string, args ...any) *Error {
-	return &Error{Class: class, Sentence: sentence(format, args), Remedy: remedy}
+	return &Error{Class: class, Sentence: Words(format, args...), Remedy: remedy.Cleaned()}
 }
 
-// Wrap makes an Error around cause. The sentence is formatted as by fmt.Sprintf and should not repeat the cause's text.
+// Wrap makes an Error around cause. The sentence is made as by Words and should not repeat the
+// cause's text.
 func Wrap(cause error, class Class, remedy Remedy, format string, args ...any) *Error {
-	return &Error{Class: class, Sentence: sentence(format, args), Remedy: remedy, Cause: cause}
+	return &Error{Class: class, Sentence: Words(format, args...), Remedy: remedy.Cleaned(), Cause: cause}
 }
 
 // Lasting is the same error with the moment at which it ends by itself.
 func (e *Error) Lasting(until time.Time) *Error {
 	e.Until = until
 	return e
-}
-
-// sentence puts arguments into a format. Line breaks are the format's alone: a path or a name with one in it would forge a
-// line of the output, or of a mail.
-func sentence(format string, args []any) string {
-	plain := make([]any, len(args))
-	for i, arg := range args {
-		switch arg := arg.(type) {
-		case string:
-			plain[i] = outside.Line(arg)
-		case Remedy: // which may hold steps
-			plain[i] = string(arg.Cleaned())
-		case *Error: // a sentence already
-			plain[i] = arg
-		case error:
-			plain[i] = lineOf(arg)
-		default:
-			plain[i] = arg
-		}
-	}
-	return fmt.Sprintf(format, plain...)
-}
-
-// lineOf is what an error says, on one line if it is no sentence of Orderly's own.
-func lineOf(err error) string {
-	if _, ours := errors.AsType[*Error](err); ours {
-		return err.Error()
-	}
-	return outside.Line(err.Error())
 }
 
 // Error returns the sentence and, after a colon, the cause; the cause alone where there is no sentence. The remedy is not

@@ -19,7 +19,7 @@ type Remedy string
 
 // Advise makes a remedy of a format and what belongs into it: a Remedy as it is, anything else
 // without what could break a line or pass for a step.
-func Advise(format string, args ...any) Remedy { return Remedy(sentence(format, args)) }
+func Advise(format string, args ...any) Remedy { return Remedy(Words(format, args...)) }
 
 // For completes a remedy with the certificate that it is for: who checks a document root knows
 // names alone.
@@ -28,11 +28,13 @@ func (r Remedy) For(lineage string) Remedy {
 }
 
 // Cleaned is a remedy that holds its steps and else nothing that does something.
-func (r Remedy) Cleaned() Remedy {
+func (r Remedy) Cleaned() Remedy { return r.cleaned(outside.Line) }
+
+func (r Remedy) cleaned(clean func(string) string) Remedy {
 	var all Remedy
 	for i, part := range r.parts() {
 		if i%2 == 0 {
-			all += Remedy(outside.Line(part[0]))
+			all += Remedy(clean(part[0]))
 		} else {
 			all += mark(Step(part[0]), part[1:], outside.Line)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"orderly/outside"
 )
 
 // Patience bounds a hook: one that hangs would hold the lineage's lock for ever.
@@ -43,11 +45,11 @@ func (o *Output) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// String returns what was kept.
-func (o *Output) String() string {
+// Printed returns what was kept.
+func (o *Output) Printed() outside.Printed {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return string(o.kept)
+	return outside.PrintedBy(string(o.kept))
 }
 
 // Run runs command in a process group of its own, with env beside this process's environment, and

@@ -16,8 +16,8 @@ func TestAHookHasItsEnvironmentAndItsOutputsApart(t *testing.T) {
 	var out, bad hook.Output
 	err := hook.Run(t.Context(), `echo "$INHERITED, $GIVEN"; echo trouble >&2; exit 3`, []string{"GIVEN=and more"}, &out, &bad)
 	exit, ok := errors.AsType[*exec.ExitError](err)
-	if !ok || exit.ExitCode() != 3 || out.String() != "from us, and more\n" || bad.String() != "trouble\n" {
-		t.Errorf("%v, %q, %q", err, out.String(), bad.String())
+	if !ok || exit.ExitCode() != 3 || out.Printed().Arrived() != "from us, and more\n" || bad.Printed().Arrived() != "trouble\n" {
+		t.Errorf("%v, %q, %q", err, out.Printed().Arrived(), bad.Printed().Arrived())
 	}
 }
 
@@ -26,7 +26,7 @@ func TestAHookThatDoesNotStopTalkingFillsNoMemory(t *testing.T) {
 	if err := hook.Run(t.Context(), "head -c 3000000 /dev/zero", nil, &out, &out); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(out.String()); n == 0 || n > 64<<10 {
+	if n := len(out.Printed().Arrived()); n == 0 || n > 64<<10 {
 		t.Errorf("%d bytes are kept", n)
 	}
 }
@@ -41,7 +41,7 @@ func TestWhatAHookStartsInTheBackgroundIsNotWaitedFor(t *testing.T) {
 	if took := time.Since(began); took > 20*time.Second {
 		t.Errorf("it was waited for %s", took)
 	}
-	if err := exec.Command("kill", strings.TrimSpace(out.String())).Run(); err != nil {
+	if err := exec.Command("kill", strings.TrimSpace(out.Printed().Arrived())).Run(); err != nil {
 		t.Errorf("what it started does not run any more: %v", err)
 	}
 }

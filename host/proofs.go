@@ -226,11 +226,11 @@ func (v *Proofs) reportHook(kind, domain string, r manual.Result) {
 	if r.Code != 0 {
 		v.Voice.Warn("%s reported error code %d", label, r.Code)
 	}
-	if text := indented(r.Stdout); text != "" {
-		v.Voice.Say("%s ran with output:\n%s", label, text)
+	if !r.Stdout.Empty() {
+		v.Voice.Say("%s ran with output:\n%s", label, r.Stdout)
 	}
-	if text := indented(r.Stderr); text != "" {
-		v.Voice.Warn("%s ran with error output:\n%s", label, text)
+	if !r.Stderr.Empty() {
+		v.Voice.Warn("%s ran with error output:\n%s", label, r.Stderr)
 	}
 }
 

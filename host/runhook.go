@@ -35,10 +35,10 @@ func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
 	case err != nil:
 		h.Voice.Warn("Hook '%s' could not be run: %v", kind, err)
 	}
-	if text := indented(out.String()); text != "" {
+	if text := out.Printed(); !text.Empty() {
 		h.Voice.Say("Hook '%s' ran with output:\n%s", kind, text)
 	}
-	if text := indented(complaints.String()); text != "" {
+	if text := complaints.Printed(); !text.Empty() {
 		h.Voice.Warn("Hook '%s' ran with error output:\n%s", kind, text)
 	}
 }
@@ -49,15 +49,6 @@ func exitCode(exit *exec.ExitError) int {
 		return -int(status.Signal())
 	}
 	return exit.ExitCode()
-}
-
-// indented is a hook's output as certbot shows it: each line after a blank.
-func indented(text string) string {
-	var lines []string
-	for line := range strings.Lines(strings.TrimSpace(text)) {
-		lines = append(lines, " "+failure.Clean(line))
-	}
-	return strings.Join(lines, "\n")
 }
 
 // hookPath is the search path with the directories that certbot adds where they are missing: under

@@ -17,6 +17,7 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/hook"
+	"orderly/outside"
 	"orderly/preflight"
 	"orderly/solver/webroot"
 )
@@ -243,7 +244,7 @@ func (q *Roots) askCommand(ctx context.Context, command, name string) answer {
 	if bounded.Err() == nil || ctx.Err() == nil {
 		q.hush(bounded.Err() != nil)
 	}
-	complaint, _, _ := strings.Cut(strings.TrimSpace(said.stderr), "\n")
+	complaint, _, _ := strings.Cut(strings.TrimSpace(said.stderr.Arrived()), "\n")
 	switch {
 	case bounded.Err() != nil:
 		return answer{err: fmt.Errorf("the command for %s was ended after %s", name, patience)}
@@ -253,12 +254,12 @@ func (q *Roots) askCommand(ctx context.Context, command, name string) answer {
 	case said.err != nil:
 		return answer{err: fmt.Errorf("the command for %s failed: %w", name, said.err)}
 	}
-	return q.judged(ctx, strings.TrimRight(said.stdout, "\r\n"), "said")
+	return q.judged(ctx, strings.TrimRight(said.stdout.Arrived(), "\r\n"), "said")
 }
 
 // spoken is what a command wrote and how it ended.
 type spoken struct {
-	stdout, stderr string
+	stdout, stderr outside.Printed
 	err            error
 }
 
@@ -272,7 +273,7 @@ func runAsked(ctx context.Context, command, name string) spoken {
 	var out, complaints hook.Output
 	env := []string{"PATH=" + hookPath(os.Getenv("PATH")), "CERTBOT_DOMAIN=" + name}
 	err := hook.Run(ctx, line, env, &out, &complaints)
-	return spoken{out.String(), complaints.String(), err}
+	return spoken{out.Printed(), complaints.Printed(), err}
 }
 
 // longestRoot is the longest document root that is believed: no system takes a longer path

@@ -83,7 +83,7 @@ func (u *Unfit) Passing(now time.Time) bool {
 func (u *Unfit) Error() string { return u.Why }
 
 func unfit(flaw Flaw, format string, args ...any) *Unfit {
-	return &Unfit{Flaw: flaw, Why: fmt.Sprintf(format, args...)}
+	return &Unfit{Flaw: flaw, Why: failure.Words(format, args...)}
 }
 
 // Accept finds the certificate that was asked for in what a CA served, wherever it stands, and puts its

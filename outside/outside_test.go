@@ -1,6 +1,7 @@
 package outside_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -69,6 +70,25 @@ type around2 struct {
 
 func harmless(s string) bool {
 	return utf8.ValidString(s) && len(s) < 2000 && !strings.ContainsFunc(s, outside.Unprintable)
+}
+
+// What a program printed keeps its lines and nothing else, whatever prints it.
+func TestWhatAProgramPrintedKeepsItsLinesAlone(t *testing.T) {
+	for _, arrived := range hostile {
+		printed := outside.PrintedBy(arrived + "\n" + arrived)
+		encoded, _ := json.Marshal(map[string]outside.Printed{"x": printed})
+		if printed.Arrived() != arrived+"\n"+arrived || bytes.ContainsFunc(encoded, outside.Unprintable) {
+			t.Errorf("%.40q is %.80q", arrived, encoded)
+		}
+		for line := range strings.SplitSeq(fmt.Sprintf("%s\n%v", printed, printed), "\n") {
+			if line != "" && line[0] != ' ' || !harmless(line) {
+				t.Errorf("%.40q is printed as %.80q", arrived, line)
+			}
+		}
+	}
+	if !outside.PrintedBy(" \n").Empty() || outside.PrintedBy("x").Empty() {
+		t.Error("what is empty?")
+	}
 }
 
 func TestWhatIsInnocentStaysAsItIs(t *testing.T) {

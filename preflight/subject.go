@@ -126,7 +126,7 @@ func (s *subject) set(check string, r Result) {
 }
 
 func (s *subject) skip(check, format string, args ...any) {
-	s.set(check, Result{Verdict: Skipped, Sentence: fmt.Sprintf(format, args...)})
+	s.set(check, Result{Verdict: Skipped, Sentence: failure.Words(format, args...)})
 }
 
 const onRequest = "not checked, as asked for"

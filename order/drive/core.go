@@ -6,7 +6,6 @@ package drive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"orderly/acme"
@@ -61,7 +60,7 @@ func (c *core) steady() {
 // note buffers an event. It becomes durable with the next commit; what it tells of is found out
 // again by looking if the process dies before.
 func (c *core) note(kind, format string, args ...any) {
-	detail := fmt.Sprintf(format, args...)
+	detail := failure.Words(format, args...)
 	c.unwritten.events = append(c.unwritten.events,
 		ledger.Event{At: c.e.clock.Now(), RunID: c.e.run.ID, Of: c.o, Kind: kind, Detail: detail})
 	c.e.log.Debug(kind, "order", c.o.ID, "lineage", c.o.Lineage, "detail", detail)

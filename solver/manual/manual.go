@@ -17,6 +17,7 @@ import (
 
 	"orderly/failure"
 	"orderly/hook"
+	"orderly/outside"
 )
 
 // Proof is one name with what its hooks are told.
@@ -66,7 +67,7 @@ type Solver struct {
 
 // Result is how a hook ended.
 type Result struct {
-	Stdout, Stderr string
+	Stdout, Stderr outside.Printed
 	Code           int // its exit code, -1 where it was ended by a signal or could not be started
 }
 
@@ -125,7 +126,7 @@ func (s *Solver) Place(ctx context.Context, p Placement) (after Placement, stand
 	if err != nil {
 		return p, true, err // cut short: the next run cleans up
 	}
-	p.Output = strings.TrimSpace(result.Stdout)
+	p.Output = strings.TrimSpace(result.Stdout.Arrived())
 	if result.Code == 0 {
 		p.DoneAt = s.Now()
 		return p, true, nil
@@ -173,14 +174,14 @@ func (s *Solver) run(ctx context.Context, kind, command string, p Placement,
 		return Result{}, failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again: the hook is begun again.",
 			"stopped while the %s for %s ran", kind, failure.Clean(p.Domain))
 	}
-	r := Result{Stdout: stdout.String(), Stderr: stderr.String()}
+	r := Result{Stdout: stdout.Printed(), Stderr: stderr.Printed()}
 	exit, ended := errors.AsType[*exec.ExitError](err)
 	switch {
 	case ended:
 		r.Code = exit.ExitCode()
 	case err != nil:
 		r.Code = -1
-		r.Stderr = strings.TrimSpace(r.Stderr + "\n" + err.Error())
+		r.Stderr = outside.PrintedBy(strings.TrimSpace(r.Stderr.Arrived() + "\n" + err.Error()))
 	}
 	s.Report(kind, p.Domain, r)
 	return r, nil

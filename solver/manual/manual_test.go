@@ -26,7 +26,7 @@ func newDesk(t *testing.T) *desk {
 	d.Solver = &manual.Solver{
 		Now: func() time.Time { return d.now }, Env: []string{"DIR=" + d.dir},
 		Report: func(kind, domain string, r manual.Result) {
-			d.reports = append(d.reports, fmt.Sprintf("%s %s: %d %q %q", kind, domain, r.Code, r.Stdout, r.Stderr))
+			d.reports = append(d.reports, fmt.Sprintf("%s %s: %d %q %q", kind, domain, r.Code, r.Stdout.Arrived(), r.Stderr.Arrived()))
 		},
 	}
 	return d

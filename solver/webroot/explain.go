@@ -53,7 +53,7 @@ type explanation struct {
 }
 
 func (e explanation) err(class failure.Class, remedy failure.Remedy, format string, args ...any) error {
-	return failure.New(class, remedy, "document root "+e.root+" "+format, args...)
+	return failure.New(class, remedy, "document root %s "+format, append([]any{e.root}, args...)...)
 }
 
 // onTheWay says what stopped the walk to the document root.

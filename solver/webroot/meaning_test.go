@@ -27,6 +27,14 @@ func TestEachRefusalOfTheSystemHasItsMeaningAndARemedy(t *testing.T) {
 	}
 }
 
+// A path is no format.
+func TestADocumentRootMayHaveAPercentSign(t *testing.T) {
+	err := new(Writer).explain("/srv/100%sure", &obstacle{Kind: absent, Path: "/srv/100%sure"})
+	if got := err.Error(); got != "document root /srv/100%sure does not exist" {
+		t.Error(got)
+	}
+}
+
 func TestAProcessThatIsNotRootTrustsItselfAndItsOwnGroup(t *testing.T) {
 	me := self{uid: 1000, gid: 1000}
 	for _, test := range []struct {

@@ -1,0 +1,46 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"orderly/failure"
+	"orderly/outside"
+)
+
+// What the packages below tell is one line, whatever they put into it; its steps are in words, also
+// in the log.
+func TestNothingThatIsToldForgesALine(t *testing.T) {
+	var out, log bytes.Buffer
+	p := &printer{out: &out, err: &out, getenv: func(string) string { return "" }}
+	p.file = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug,
+		ReplaceAttr: p.logged}))
+	const forged = "a\nwarning: \x02insist\x03"
+	r := reporter{p}
+	for _, tell := range []func(string, ...any){r.Say, r.Tell, r.Warn} {
+		tell("%s, %v, %v: %s", forged, errors.New(forged), []string{forged},
+			failure.Do(failure.RequestFile, forged))
+	}
+	const want = "a warning:  insist , a warning:  insist , [a warning:  insist ]: --csr 'a warning:  insist'"
+	if got := out.String(); got != want+"\n"+want+"\nwarning: "+want+"\n" {
+		t.Errorf("%q", got)
+	}
+	out.Reset()
+	r.Say("it printed\n%s", outside.PrintedBy("one\ntwo\x1b[2J\n"))
+	if got := out.String(); got != "it printed\n one\n two [2J\n" {
+		t.Errorf("%q", got)
+	}
+	p.file.Info("m", "err", failure.New(failure.Config, "", "%s: no", failure.Do(failure.KeyFile)),
+		"remedy", "Run "+failure.Do(failure.Resume)+".")
+	for _, words := range []string{`err="--key-path: no"`, "remedy=\"Run `orderly resume`.\""} {
+		if !strings.Contains(log.String(), words) {
+			t.Errorf("the log lacks %s: %s", words, log.String())
+		}
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 5 {
+		t.Errorf("%d lines in the log: %s", lines, log.String())
+	}
+}
