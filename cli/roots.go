@@ -85,6 +85,7 @@ func (v addressValue) Set(text string) error {
 			return failure.New(failure.BadName, "Give an address such as 192.0.2.1 or 2001:db8::1.",
 				"--ip-address %s: not an IP address", failure.Clean(part))
 		}
+		address = address.Unmap() // ::ffff:192.0.2.1 is 192.0.2.1, as CAs show it
 		v.r.ips[address.String()] = true
 		v.r.names = append(v.r.names, address.String())
 	}

@@ -272,7 +272,7 @@ func CanonicalNames(names []string) []string {
 	out := make([]string, 0, len(names))
 	for _, name := range names {
 		if address, err := netip.ParseAddr(name); err == nil {
-			name = address.String()
+			name = address.Unmap().String()
 		}
 		out = append(out, strings.ToLower(name))
 	}

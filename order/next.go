@@ -269,6 +269,9 @@ func (f *Facts) ready() Action {
 		return Action{Kind: Clear, Authorizations: left}
 	}
 	switch {
+	case o.Superseded && o.URL == "" && !o.FinalizeSentAt.IsZero():
+		return f.end(ledger.LostState, failure.AnswerLost,
+			"finalize was sent and never answered, and nobody wants its certificate any more")
 	case o.Superseded:
 		return Action{Kind: Settle, State: ledger.Ready, Class: failure.Released,
 			Why: "its names are valid now; an order for another name set took its place"}

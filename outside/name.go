@@ -14,7 +14,7 @@ import (
 // "*.". It reports false for anything else.
 func Name(arrived string) (string, bool) {
 	if address, err := netip.ParseAddr(arrived); err == nil && address.Zone() == "" {
-		return address.String(), true
+		return address.Unmap().String(), true
 	}
 	name := strings.ToLower(strings.TrimSuffix(arrived, "."))
 	if len(name) <= longest && strings.ContainsFunc(name, func(r rune) bool { return r > 0x7f }) {

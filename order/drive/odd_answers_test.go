@@ -346,3 +346,23 @@ func offBy(by time.Duration) func(int, string, *http.Response) *http.Response {
 		return respond(answer.StatusCode, answer.Header, string(text))
 	}
 }
+
+// An order without a URL that may have been issued is not taken up again with another CSR once its names are wanted again.
+func TestAnOrderThatMayBeIssuedIsNotFinalizedWithAnotherKey(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	w.unlocated("new-order", "finalize")
+	first, second := request("a.example", "a.example", "b.example"), request("a.example", "a.example", "c.example")
+	w.dieAt(first, "finalize", 1, true)
+	w.get(second)
+	w.clock.skip(2 * time.Hour)
+	w.get(first) // the wire refuses two CSRs for one order
+	w.wantStates("a.example", "lost installed installed")
+}
+
+// An address of IPv4 that is written as one of IPv6 is the same: CAs show it plainly, and the answer to newOrder is ours.
+func TestAnAddressHasOneSpelling(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	r := request("a.example", "::ffff:127.0.0.1")
+	w.get(r)
+	w.once(r)
+}
