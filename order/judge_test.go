@@ -28,6 +28,8 @@ func TestWhatBecameOfALostNewOrder(t *testing.T) {
 		{"the list does not have it", Resent{Listed: true}, NeverMade},
 		{"the list counts more than all else", Resent{Listed: true, SentReplaces: "x", EchoedReplaces: "x"}, NeverMade},
 		{"replaces is echoed (rule 3)", Resent{SentReplaces: "x", EchoedReplaces: "x"}, Recovered},
+		{"replaces is echoed by an order that was born with the second",
+			Resent{SentReplaces: "x", EchoedReplaces: "x", Expires: second.Add(week), Lifetimes: []time.Duration{week}}, Unknown},
 		{"replaces is not echoed", Resent{SentReplaces: "x", Reuses: true}, Unknown},
 		{"another one is echoed", Resent{SentReplaces: "x", EchoedReplaces: "y", Reuses: true}, Unknown},
 		{"nothing is known", Resent{}, Unknown},

@@ -40,11 +40,8 @@ const tolerance = 1500 * time.Millisecond
 // a birth exactly to count, and why any doubt speaks for a second order. Without such evidence the CA's
 // habit decides, and without a habit the first order counts as made and lost.
 func Judge(r Resent) Resolution {
-	switch {
-	case r.Listed:
+	if r.Listed {
 		return NeverMade
-	case r.SentReplaces != "" && r.EchoedReplaces == r.SentReplaces:
-		return Recovered // rule 3
 	}
 	first, second := r.births()
 	switch {
@@ -52,6 +49,8 @@ func Judge(r Resent) Resolution {
 		return Unknown
 	case second:
 		return Unknown
+	case r.SentReplaces != "" && r.EchoedReplaces == r.SentReplaces:
+		return Recovered // rule 3; only where the first one has died may a second replace the same
 	case first:
 		return Recovered
 	}

@@ -71,6 +71,11 @@ func (n *newOrder) search(ctx context.Context) error {
 	n.calm("orders")
 	// Of several unanswered newOrders it would show every one.
 	n.listing.walked, n.listing.proves = true, seen.doubt == ""
+	for _, dead := range seen.dead {
+		if err := n.stray(ctx, rctx, dead); err != nil {
+			return err
+		}
+	}
 	if len(seen.ours) == 0 {
 		n.note("orders list walked", "no order of the unanswered newOrder is in it%s",
 			cmp.Or(seen.doubt, ", for certain"))
@@ -81,15 +86,25 @@ func (n *newOrder) search(ctx context.Context) error {
 		return err
 	}
 	for _, another := range seen.ours[1:] { // two newOrders without an answer, and both had arrived
-		o := n.e.strays().lostOrder(another)
-		if _, err := n.e.strays().showAll(rctx, o); err != nil {
-			n.note("authorization failed", "%s", failure.Clean(err.Error())) // what was not shown counts as pending
-		}
-		if err := n.e.strays().see(ctx, o, another.URL); err != nil {
+		if err := n.stray(ctx, rctx, another); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// stray counts an order of the list that is not gone on with, where anything of it is pending.
+func (n *newOrder) stray(ctx, rctx context.Context, found acme.Order) error {
+	o := n.e.strays().lostOrder(found)
+	if ctx.Err() == nil { // otherwise the walk was what a signal lets end
+		if _, err := n.e.strays().showAll(rctx, o); err != nil {
+			n.note("authorization failed", "%s", failure.Clean(err.Error())) // what was not shown counts as pending
+		}
+	}
+	if len(order.Unfinished(o)) == 0 {
+		return nil
+	}
+	return n.e.strays().see(ctx, o, found.URL)
 }
 
 // unlisted reports whether the list was of no use not long ago.
@@ -140,6 +155,7 @@ func gone(err error) bool {
 // sighted is what a walk over the list has shown of the wanted order.
 type sighted struct {
 	ours  []acme.Order // open, and for exactly the wanted names
+	dead  []acme.Order // may be what the newOrder made, and died: authorizations may be pending all the same
 	doubt string       // why it would prove nothing that ours has none; "" if nothing speaks against it
 }
 
@@ -158,6 +174,8 @@ func (l *listing) walk(ctx context.Context) (sighted, error) {
 		switch {
 		case l.ours(o):
 			seen.ours = append(seen.ours, o)
+		case l.died(o):
+			seen.dead = append(seen.dead, o)
 		case order.MayBe(o, l.o, l.caTime(o.Reply)):
 			seen.doubts(o.URL, "may be it")
 		}
@@ -179,6 +197,15 @@ func (l *listing) ours(o acme.Order) bool {
 	alive := o.Status == "pending" || o.Status == "ready"
 	return alive && ledger.NameKey(o.Names) == ledger.NameKey(l.o.Names) &&
 		order.MayBe(o, l.o, l.caTime(o.Reply))
+}
+
+// died reports whether an order of the list may be what our newOrder made, and is dead by now.
+func (l *listing) died(o acme.Order) bool {
+	if o.Status != string(ledger.Invalid) {
+		return false
+	}
+	o.Status = ""
+	return order.MayBe(o, l.o, l.caTime(o.Reply))
 }
 
 // takeSeen takes up an order for exactly the wanted names that was seen in the account's list, in

@@ -333,6 +333,31 @@ func TestEveryLostOrderOfAListIsKnown(t *testing.T) {
 	}
 }
 
+// An order of the list that may be the lost one and is dead is nothing to go on with, but what is pending of it is known.
+func TestALostOrderThatDiedIsKnown(t *testing.T) {
+	w := newWorld(t, testca.Config{OrdersList: true})
+	w.lose("new-order", 1)
+	dead := ""
+	w.rewrite("order", func(_ http.Header, object map[string]any) {
+		finalize, _ := object["finalize"].(string)
+		if dead == "" {
+			dead = finalize
+		}
+		if finalize == dead {
+			object["status"] = "invalid"
+		}
+	})
+	r := request("a.example", "a.example", "b.example")
+	w.get(r)
+	w.accounted()
+	if n, shown := len(w.truth(r.Names...)), w.shown(); n != 2 || shown != 2 {
+		w.explain()
+		t.Errorf("%d orders, %d authorizations are shown", n, shown)
+	}
+	w.get(r) // another newOrder for the names does not make it forgotten
+	w.accounted()
+}
+
 // A list that is of no use keeps nobody from his certificate, and is asked for once (C5).
 func TestAListThatIsOfNoUseIsDoneWithout(t *testing.T) {
 	for _, c := range []struct {

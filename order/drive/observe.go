@@ -25,6 +25,7 @@ type sight struct {
 	sought         bool          // the list was searched for the order's URL
 	early          bool          // finalize was refused as not ready
 	refusal        *acme.Problem // what finalize was refused with, until the CA shows the order otherwise than ready
+	dated          acme.Reply    // the last that showed an authorization, which tells the CA's time
 }
 
 // look GETs the order. taken: the CA has taken this process's CSR, so that an order that is ready is waited for.
@@ -212,7 +213,7 @@ func (s *sight) show(ctx context.Context, list []*ledger.Authorization) error {
 			trouble = cmp.Or(trouble, unclearAuthorization(reply))
 		case err == nil:
 			changed = s.authorizations.shown(a, reply) || changed
-			last = reply.Reply
+			last, s.dated = reply.Reply, reply.Reply
 		case effect != order.Refused || s.accountTrouble(err) != nil || p.Page && p.Status != 404:
 			trouble = cmp.Or(trouble, err)
 		case s.caTime(p.Reply).After(s.endOf(a)): // CAs have other words for it than 404

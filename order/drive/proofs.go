@@ -220,6 +220,7 @@ func (p *proofs) clear(ctx context.Context, list []*ledger.Authorization) error 
 		}
 		counted := a.Placement != before
 		a.Placement = ""
+		delete(p.placed, a.URL) // the CA may ask for it once more, in this run
 		if !counted {
 			continue
 		}

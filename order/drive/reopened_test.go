@@ -237,3 +237,42 @@ func TestAnOrderThatOutlivesItsEndIsOver(t *testing.T) {
 	}
 	w.served("a.example", 2, false)
 }
+
+// What was proven may have to be proven again in the same run, which has taken the token away by then.
+func TestATokenStandsAgainBeforeItsChallengeIsAnsweredAgain(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	w.ca.Inject(testca.Fault{Kind: "finalize", Nth: 1, Action: testca.Drop})
+	answers, finalized, again := 0, false, false
+	w.wire.before = func(_ int, kind string, _ *http.Request) {
+		switch {
+		case kind == "finalize" && !finalized:
+			finalized, again = true, true
+		case kind == "challenge":
+			answers, again = answers+1, false
+			if len(w.web.tokens["/srv/a.example"]) == 0 {
+				t.Errorf("answer %d is sent, and no token stands", answers)
+			}
+		}
+	}
+	pending := func(_ http.Header, object map[string]any) {
+		if again {
+			object["status"] = "pending"
+		}
+	}
+	w.rewrite("order", pending)
+	ofOrders := w.wire.after
+	w.rewrite("authorization", func(header http.Header, object map[string]any) {
+		pending(header, object)
+		for _, c := range challenges(object) {
+			pending(header, c)
+		}
+	})
+	ofAuthorizations := w.wire.after
+	w.wire.after = func(n int, kind string, answer *http.Response) *http.Response {
+		return ofAuthorizations(n, kind, ofOrders(n, kind, answer))
+	}
+	w.get(request("a.example", "a.example"))
+	if answers != 2 {
+		t.Errorf("%d answers", answers)
+	}
+}

@@ -218,11 +218,14 @@ func (s strays) lookAgain(ctx context.Context) error {
 	return nil
 }
 
-// forget ends the row of an order in the state Seen that is open no more. An authorization of it
-// may be, on a CA where one outlives its order.
+// forget ends the row of an order in the state Seen that is open no more. While an authorization of
+// it is, it stays and is counted.
 func (s strays) forget(ctx context.Context, o *ledger.Order) error {
 	if _, err := s.showAll(ctx, o); err != nil {
 		return err
+	}
+	if len(order.Unfinished(o)) > 0 {
+		return s.enter(ctx, o, "seen again", "it is open no more, and some of its authorizations are")
 	}
 	order.End(o, order.Action{Kind: order.Settle, State: ledger.ReleasedState, Class: failure.Released,
 		Why: "it was another server's, which has brought it to its end"}, s.e.known(), s.e.clock.Now())

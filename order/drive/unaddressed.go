@@ -73,7 +73,7 @@ func (s *sight) lookUnaddressed(ctx context.Context, taken bool) error {
 		}
 	}
 	s.looked = true
-	now := s.e.clock.Now()
+	now := s.caTime(s.dated) // with ours weeks ahead, one that has just been made would be over
 	switch {
 	case s.o.State != ledger.Valid && now.After(s.end()):
 		s.expired(now, errors.New("nobody can ask for it, and its time is over"))

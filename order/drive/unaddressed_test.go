@@ -8,6 +8,7 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -152,4 +153,16 @@ func TestAnOrderWithoutAURLHasOneOwner(t *testing.T) {
 		t.Errorf("the first one is %s", got)
 	}
 	w.onlyOnce(second, 2)
+}
+
+// Whether an order of which nobody can ask is over is for the CA's clock to say.
+func TestAClockThatJumpedDoesNotEndAnOrderWithoutAURL(t *testing.T) {
+	w := newWorld(t, testca.Config{ValidationDelay: 50 * time.Millisecond})
+	w.unlocated("new-order")
+	r := request("a.example", "a.example")
+	e := drive.Changed(w.engine(), func(c *drive.Config) { c.Clock = ahead{w.clock, 9 * 24 * time.Hour} })
+	_, err := obtain(t.Context(), e, order.Plan{Request: r})
+	must(t, err)
+	w.wantStates("a.example", "installed")
+	w.onlyOnce(r, 1)
 }
