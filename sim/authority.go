@@ -65,6 +65,7 @@ type caOrder struct {
 	csrs        []string // SHA-256 of every CSR that arrived
 	chain       []byte
 	ready       time.Time // processing until then
+	accepted    time.Time // when its CSR was
 	certID      string
 	sender      *server
 	lineage     string
@@ -83,6 +84,12 @@ type caAuthz struct {
 	senders     []*server // whose ledgers answered or may have answered it
 	last        *process  // that answered it
 	lastFor     string    // the lineage that it was at work on
+	looker      *process  // that looked at it last
+	tokens      int       // it had so many others before
+	reopened    bool      // it was valid once
+	reseen      bool      // a ledger has known since that it is pending again
+	fallen      bool      // it failed, and cannot be answered any more
+	orders      []*caOrder
 }
 
 func (w *world) newAuthority() *authority {
@@ -194,7 +201,7 @@ func (a *authority) make(account int, names []string, replaces string) *caOrder 
 				ends: now.Add(orderLife).Truncate(time.Second), token: "token-" + strconv.Itoa(len(a.authzs)+1)}
 			a.authzs = append(a.authzs, z)
 		}
-		o.authzs = append(o.authzs, z)
+		o.authzs, z.orders = append(o.authzs, z), append(z.orders, o)
 		if z.ends.Before(o.ends) {
 			o.ends = z.ends
 		}
@@ -241,8 +248,8 @@ func (a *authority) settle(z *caAuthz) {
 	if z.status != "pending" || !z.ends.After(now) {
 		return
 	}
-	if why != "" && a.keeps {
-		z.detail = why
+	if final := a.habits.has[finality]; why != "" && (a.keeps || final) {
+		z.detail, z.fallen = why, final
 		a.w.log("CA", z.name, "validation failed, and may be tried again:", why)
 		return
 	}
@@ -272,6 +279,7 @@ func (a *authority) issue(d *dice, o *caOrder, public crypto.PublicKey) error {
 	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: o.names[0]}, DNSNames: o.names,
 		NotBefore: now.Add(-time.Hour).Truncate(time.Second), NotAfter: now.Add(certLife).Truncate(time.Second)}
 	template.AuthorityKeyId = rootCert().SubjectKeyId
+	public = a.habits.issued(o, template, public)
 	der, err := x509.CreateCertificate(rand.Reader, template, rootCert(), public, rootKey())
 	if err != nil {
 		return err
@@ -290,6 +298,8 @@ func (a *authority) issue(d *dice, o *caOrder, public crypto.PublicKey) error {
 			o.ready = now.Add(d.between(time.Minute, 20*time.Minute))
 		}
 	}
+	o.accepted = now
+	a.habits.withholds(o)
 	a.issued[o.set] = now
 	if a.limited {
 		a.spend(a.exactSet(o.set))

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -93,7 +94,7 @@ func (s *server) newer(what string, o *ledger.Order) bool {
 func (w *world) intended(p *process, kind, url string, meant func(*ledger.Order, *ledger.Authorization) bool) {
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 		for _, a := range o.Authorizations {
-			if (a.URL == url || a.ChallengeURL == url) && meant(o, a) && p.s.newer(url, o) {
+			if (plain(a.URL) == url || plain(a.ChallengeURL) == url) && meant(o, a) && p.s.newer(url, o) {
 				return
 			}
 		}
@@ -121,6 +122,9 @@ func (w *world) sendingOrder(p *process, payload []byte) {
 			w.abandoned(p, row, o)
 		}
 	}
+	if row.CreateSends > 1 && !w.ca.reuses && !w.ca.lists { // no more than one a day is sent while others have no answer
+		p.l.trouble = w.time().Add(2 * day)
+	}
 	w.alone(p, row)
 	if why := p.forbidden(row); why != "" {
 		w.fail("I3", row.Lineage, "newOrder for %s is sent though %s", set, why)
@@ -130,12 +134,16 @@ func (w *world) sendingOrder(p *process, payload []byte) {
 // abandoned complains about an order that is open at the CA, that this ledger knows and has given up, and that is ordered
 // anew (I2).
 func (w *world) abandoned(p *process, row *ledger.Order, o *caOrder) {
-	for _, old := range p.s.book.Owners(orderURL(o)) {
-		if old.Lineage != row.Lineage || old.URL != orderURL(o) {
+	for _, old := range p.s.rows(o) {
+		if old.Lineage != row.Lineage || old.URL != "" && old.URL != orderURL(o) || w.ca.habits.longForgotten(o) {
 			continue
 		}
 		switch old.State {
 		case ledger.ReleasedState, ledger.TakenState:
+		case ledger.LostState: // where nobody says where it is, refusals of finalize are all that is shown of it
+			if !w.ca.habits.has[noAddress] {
+				w.fail("I2", row.Lineage, "newOrder for %s is sent though order %d is lost and still open at the CA", ledger.NameKey(o.names), old.ID)
+			}
 		default:
 			w.fail("I2", row.Lineage, "newOrder for %s is sent though order %d (%s) is still open at the CA", ledger.NameKey(o.names), old.ID, old.State)
 		}
@@ -186,7 +194,7 @@ func (w *world) sendingCSR(p *process, id int, payload []byte) {
 	url := origin + "/finalize/" + strconv.Itoa(id)
 	sum := sumOf(csrIn(payload))
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Live: true}) {
-		if o.Finalize != url || o.State != ledger.Processing || o.FinalizeSentAt.IsZero() || o.CSR.SHA256 != sum {
+		if plain(o.Finalize) != url || o.State != ledger.Processing || o.FinalizeSentAt.IsZero() || o.CSR.SHA256 != sum {
 			continue
 		}
 		if p.s.keys.files[o.Key.Path] == nil || p.s.keys.files[o.CSR.Path] == nil {
@@ -211,20 +219,20 @@ func (w *world) answered(p *process, kind string, id int, r reply) {
 		return
 	}
 	o := w.ca.orders[id-1]
-	if len(o.csrs) > 1 && len(w.holders(o)) == 1 && !p.s.lostKey(orderURL(o)) {
+	if len(o.csrs) > 1 && len(w.holders(o)) == 1 && !p.s.lostKey(o) {
 		w.fail("I5", p.lineage(), "a second CSR is sent for %s", orderURL(o))
 	}
 }
 
-func (s *server) lostKey(url string) bool {
-	return slices.ContainsFunc(s.book.Owners(url), func(o *ledger.Order) bool { return s.lost[o.ID] })
+func (s *server) lostKey(at *caOrder) bool {
+	return slices.ContainsFunc(s.rows(at), func(o *ledger.Order) bool { return s.lost[o.ID] })
 }
 
 // holders are the servers whose ledgers know an order.
 func (w *world) holders(o *caOrder) []*server {
 	var list []*server
 	for _, s := range w.servers {
-		if len(s.book.Owners(orderURL(o))) > 0 {
+		if len(s.rows(o)) > 0 {
 			list = append(list, s)
 		}
 	}
@@ -242,7 +250,10 @@ func (w *world) denied(p *process, r reply) {
 	if p.forced || w.sharedAccount(p.s) || !p.s.jumpedAt.IsZero() {
 		return
 	}
-	elsewhere := func(o *caOrder) bool { return o.chain != nil && o.set == r.set && o.sender != p.s }
+	elsewhere := func(o *caOrder) bool {
+		_, withheld := w.ca.habits.served[o] // which is counted once it can be had
+		return o.chain != nil && o.set == r.set && (o.sender != p.s || withheld)
+	}
 	if r.denied == limit.CertificatesPerFQDNSet && slices.ContainsFunc(w.ca.orders, elsewhere) {
 		return
 	}
@@ -302,7 +313,8 @@ func (w *world) received(p *process, kind string, id int, r reply) {
 	if r.status == 400 && strings.Contains(string(r.body), "badNonce") {
 		p.resent = resending{kind, id, true}
 	}
-	if r.order != nil && r.status == 201 {
+	nameless := r.location == "" && bytes.HasPrefix(r.body, []byte("<html>")) // nothing tells which order it is
+	if r.order != nil && r.status == 201 && !nameless {
 		p.told = r.order
 	}
 	w.heard(p, kind, id, r)
@@ -312,7 +324,7 @@ func (w *world) received(p *process, kind string, id int, r reply) {
 func (w *world) remembered(p *process) {
 	o := p.told
 	p.told = nil
-	if o != nil && len(p.s.book.Owners(orderURL(o))) == 0 {
+	if o != nil && len(p.s.rows(o)) == 0 {
 		w.fail("I4", p.lineage(), "the CA told of %s, and the ledger does not know it", orderURL(o))
 	}
 }
@@ -333,10 +345,14 @@ func (w *world) committed(p *process, c *ledger.Change) {
 func (w *world) truthful(o *ledger.Order) {
 	for _, a := range o.Authorizations {
 		z := w.ca.authz(a.URL)
-		if z == nil || !a.Final() || a.Status == string(ledger.ReleasedState) {
+		if z != nil && z.reopened && a.Status == ledger.AuthorizationPending {
+			z.reseen = true
+		}
+		moved := a.Status == ledger.AuthorizationReplaced && w.ca.habits.has[movingURLs]
+		if z == nil || !a.Final() || a.Status == string(ledger.ReleasedState) || moved {
 			continue
 		}
-		if z.status == "pending" && z.ends.After(w.time()) {
+		if z.status == "pending" && z.ends.After(w.time()) && !w.unseen(z) {
 			w.fail("I4", o.Lineage, "order %d: the ledger calls the authorization for %s %s, and it is pending", o.ID, z.name, a.Status)
 		}
 	}
@@ -348,7 +364,7 @@ func (w *world) truthful(o *ledger.Order) {
 }
 
 func (a *authority) authz(url string) *caAuthz {
-	id, err := strconv.Atoi(strings.TrimPrefix(url, origin+"/authorization/"))
+	id, err := strconv.Atoi(strings.TrimPrefix(plain(url), origin+"/authorization/"))
 	if err != nil || id < 1 || id > len(a.authzs) {
 		return nil
 	}
@@ -374,7 +390,8 @@ func (w *world) settled(p *process, o *ledger.Order) {
 			w.fail("I4", o.Lineage, "order %d is settled as %s while the authorization for %s is pending", o.ID, o.State, a.Name)
 		}
 	}
-	if o.State == ledger.LostState && !p.s.lost[o.ID] {
+	at := w.ca.order(o.URL) // one that nobody can ask for may have been issued
+	if o.State == ledger.LostState && !p.s.lost[o.ID] && at != nil && !w.ca.habits.longForgotten(at) {
 		w.fail("I7", o.Lineage, "the private key of order %d is gone, and nothing took it", o.ID)
 	}
 	if o.State != ledger.Installed {
@@ -400,8 +417,13 @@ func (w *world) installing(p *process, o *ledger.Order, privateKey, chain []byte
 		w.fail("I7", o.Lineage, "certificate and key of order %d do not match", o.ID)
 		return nil, err
 	}
-	if !slices.Equal(ledger.CanonicalNames(pair.Leaf.DNSNames), o.Names) {
-		w.fail("I7", o.Lineage, "the certificate of order %d is for %s", o.ID, pair.Leaf.DNSNames)
+	for _, name := range o.Names {
+		if !slices.Contains(pair.Leaf.DNSNames, name) {
+			w.fail("I7", o.Lineage, "the certificate of order %d is for %s", o.ID, pair.Leaf.DNSNames)
+		}
+	}
+	if now := w.time(); pair.Leaf.NotBefore.After(now.Add(slack)) || now.After(pair.Leaf.NotAfter) && p.s.jumpedAt.IsZero() {
+		w.fail("I7", o.Lineage, "the certificate of order %d is good from %s to %s", o.ID, pair.Leaf.NotBefore, pair.Leaf.NotAfter)
 	}
 	return pair.Leaf, nil
 }

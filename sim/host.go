@@ -248,7 +248,7 @@ func (v installer) Install(_ context.Context, o *ledger.Order, privateKey, chain
 		return order.Installation{}, failure.Wrap(err, failure.Internal, "", "the pair for %s", o.Lineage)
 	}
 	l := p.w.lineage(o.Lineage)
-	fresh := &installed{serial: leaf.SerialNumber.String(), names: ledger.CanonicalNames(leaf.DNSNames), notBefore: leaf.NotBefore, notAfter: leaf.NotAfter}
+	fresh := &installed{serial: leaf.SerialNumber.String(), names: slices.Clone(o.Names), notBefore: leaf.NotBefore, notAfter: leaf.NotAfter}
 	l.attempts = 0
 	if l.inPlace != nil && l.inPlace.notBefore.After(leaf.NotBefore) {
 		p.log("leaves aside", fresh.serial) // as package renewal does

@@ -45,7 +45,7 @@ func (w *world) accounted() {
 			w.fail("I4", o.lineage, "no ledger knows of %s, which is pending since %s", orderURL(o), o.made.Format(time.DateTime))
 		}
 		for _, z := range o.authzs {
-			if o.made.Before(now.Add(-settling)) && z.status == "pending" && z.ends.After(now) && !shown[authzURL(z)] && !shown[o.set] && !w.suspected(o) {
+			if o.made.Before(now.Add(-settling)) && z.status == "pending" && z.ends.After(now) && shown[authzURL(z)] == 0 && shown[o.set] == 0 && !w.suspected(o) && !w.unseen(z) {
 				w.fail("I4", o.lineage, "%s of %s is pending, and no ledger shows it among what is", authzURL(z), orderURL(o))
 			}
 		}
@@ -53,16 +53,31 @@ func (w *world) accounted() {
 }
 
 // shown is what the ledgers show as pending: authorizations by their URLs, and orders of which none is known by their names.
-func (w *world) shown() map[string]bool {
-	all := map[string]bool{}
+func (w *world) shown() map[string]int {
+	all := map[string]int{}
 	for _, s := range w.servers {
 		for _, one := range must(s.book.Pending(background, w.time())) {
-			if all[one.URL] = true; one.URL == "" {
-				all[ledger.NameKey(one.Names)] = true
+			if one.URL == "" {
+				all[ledger.NameKey(one.Names)]++
+			} else {
+				all[plain(one.URL)]++
 			}
 		}
 	}
 	return all
+}
+
+// unseen reports whether an authorization that was valid is asked for again, and nobody could see that, or a run that goes on
+// with its order is yet to learn of it.
+func (w *world) unseen(z *caAuthz) bool {
+	if z.reopened && !z.reseen {
+		return true
+	}
+	return (z.reopened || w.ca.habits.has[oddBirths]) && slices.ContainsFunc(z.orders, func(o *caOrder) bool {
+		return slices.ContainsFunc(w.holders(o), func(s *server) bool {
+			return slices.ContainsFunc(s.rows(o), func(row *ledger.Order) bool { return row.State.Live() && row.SettledAt.IsZero() })
+		})
+	})
 }
 
 // suspected reports whether a ledger knows that an order may exist.
@@ -81,7 +96,7 @@ func (w *world) suspected(o *caOrder) bool {
 
 // served wants a healthy lineage to have a certificate.
 func (w *world) served(l *lineage) {
-	if l.deleted || l.born.IsZero() || l.attempts < fruitless || l.trouble.After(w.time().Add(-patience)) || w.ca.away.After(w.time()) {
+	if l.deleted || l.born.IsZero() || l.attempts < fruitless || l.trouble.After(w.time().Add(-patience)) || w.ca.away.After(w.time()) || w.ca.habits.spelled() {
 		return
 	}
 	if slices.ContainsFunc(l.names, func(n string) bool { return !w.sites[n].sound() }) {
@@ -101,7 +116,7 @@ func (s *server) lasts(row *ledger.Order, end time.Time) bool {
 func (w *world) lastJudgement() {
 	now := w.time()
 	for _, z := range w.ca.authzs {
-		if z.status == "pending" && z.ends.After(now) && !w.ghost(z) {
+		if z.status == "pending" && z.ends.After(now) && !w.ghost(z) && !w.unseen(z) {
 			w.fail("I4", z.name, "the authorization %s is still pending after the quiet days, and no phantom stands for it", authzURL(z))
 		}
 	}

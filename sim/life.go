@@ -72,7 +72,10 @@ func (w *world) birth(i int) {
 	w.lineages = append(w.lineages, l)
 	l.s.lines = append(l.s.lines, l)
 	w.after(l.dice.between(time.Hour, 15*day), func() {
-		l.born, l.trouble = w.time(), w.time()
+		l.born = w.time()
+		if l.trouble.Before(l.born) {
+			l.trouble = l.born
+		}
 		w.certonly(l)
 	})
 }

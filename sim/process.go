@@ -160,6 +160,7 @@ func (p *process) loseKey() {
 		if p.s.keys.files[o.Key.Path] != nil {
 			delete(p.s.keys.files, o.Key.Path)
 			p.s.lost[o.ID] = true
+			p.l.trouble = p.w.time().Add(day) // an order that was issued in vain has a back-off
 			p.log("the key is lost of order", strconv.FormatInt(o.ID, 10))
 		}
 	}

@@ -25,6 +25,8 @@ type reply struct {
 	retryAfter string
 	body       []byte
 	html       bool
+	page       bool     // it is not the CA's, and has no nonce
+	next       string   // another page of a list
 	order      *caOrder // that a newOrder was answered with
 	denied     string   // the limit of a 429
 	set        string   // and the names it was for
@@ -57,7 +59,7 @@ func (a *authority) answer(p *process, kind string, id int, payload []byte) repl
 		if kind == "order" && len(p.s.book.Owners(origin+"/order/"+strconv.Itoa(id))) > 0 && p.dice().strikes(amnesia) {
 			return gone("order")
 		}
-		if id < 1 || id > len(a.orders) || !a.orders[id-1].ends.After(a.w.time()) {
+		if id < 1 || id > len(a.orders) {
 			return gone("order")
 		}
 		return a.ofOrder(p, kind, a.orders[id-1], payload)
@@ -83,6 +85,9 @@ func (a *authority) directory() reply {
 
 func (a *authority) account(id int) reply {
 	d := map[string]any{"status": "valid"}
+	if a.habits.has[oddMembers] {
+		d = map[string]any{"contact": 1, "orders": []string{}}
+	}
 	if a.lists {
 		d["orders"] = origin + "/orders/" + strconv.Itoa(id)
 	}
@@ -97,11 +102,12 @@ func (a *authority) list(account int) reply {
 			urls = append(urls, orderURL(o))
 		}
 	}
-	return a.habits.listed(urls)
+	return a.habits.listed(account, urls)
 }
 
-func orderURL(o *caOrder) string { return origin + "/order/" + strconv.Itoa(o.id) }
-func authzURL(z *caAuthz) string { return origin + "/authorization/" + strconv.Itoa(z.id) }
+func orderURL(o *caOrder) string    { return origin + "/order/" + strconv.Itoa(o.id) }
+func finalizeURL(o *caOrder) string { return origin + "/finalize/" + strconv.Itoa(o.id) }
+func authzURL(z *caAuthz) string    { return origin + "/authorization/" + strconv.Itoa(z.id) }
 
 func challengeURL(z *caAuthz) string { return origin + "/challenge/" + strconv.Itoa(z.id) }
 
@@ -147,7 +153,7 @@ func (a *authority) newOrder(p *process, payload []byte) reply {
 	}
 	r := object(201, a.show(o))
 	r.location, r.order = orderURL(o), o
-	return r
+	return a.habits.born(o, r)
 }
 
 // tooMany is the 429 of the limits of Let's Encrypt.
@@ -212,15 +218,18 @@ func (a *authority) show(o *caOrder) map[string]any {
 	}
 	urls := []string{}
 	for _, z := range o.authzs {
-		urls = append(urls, authzURL(z))
+		urls = append(urls, a.habits.formed(authzURL(z)))
 	}
 	status := o.status(a.w.time())
 	d := map[string]any{"status": status, "expires": o.ends.Format(time.RFC3339), "identifiers": names,
-		"authorizations": urls, "finalize": origin + "/finalize/" + strconv.Itoa(o.id)}
+		"authorizations": urls, "finalize": a.habits.formed(finalizeURL(o))}
+	if a.habits.has[oddMembers] {
+		d["expires"] = o.ends.Unix()
+	}
 	if o.replaces != "" {
 		d["replaces"] = o.replaces
 	}
-	if status == "valid" {
+	if way, withheld := a.habits.withheld(o); status == "valid" && !(withheld && way == 1) {
 		d["certificate"] = origin + "/certificate/" + strconv.Itoa(o.id)
 	}
 	if o.spoiled {
@@ -230,21 +239,29 @@ func (a *authority) show(o *caOrder) map[string]any {
 }
 
 func (a *authority) ofOrder(p *process, kind string, o *caOrder, payload []byte) reply {
-	switch kind {
-	case "finalize":
+	over := !o.ends.After(a.w.time())
+	lives := a.habits.has[afterlife] && kind == "order" && o.chain == nil && !o.spoiled
+	switch {
+	case over && !lives, kind != "certificate" && a.habits.unknown(kind, o):
+		return gone("order")
+	case kind == "finalize":
 		return a.finalize(p, o, payload)
-	case "certificate":
+	case kind == "certificate":
 		if o.status(a.w.time()) != "valid" {
 			return gone("certificate")
 		}
-		return reply{status: 200, body: o.chain}
+		if r, ok := a.habits.instead(o); ok {
+			return r
+		}
+		return reply{status: 200, body: a.habits.written(o)}
 	}
-	return a.shown(o)
+	a.habits.reopens(o)
+	return a.shown(a.habits.another(p, o))
 }
 
 func (a *authority) shown(o *caOrder) reply {
 	members := a.show(o)
-	members["status"] = a.habits.status(o.status(a.w.time()))
+	members["status"] = a.habits.status(o)
 	r := object(200, members)
 	if o.status(a.w.time()) == "processing" {
 		r.retryAfter = "3"
@@ -259,7 +276,10 @@ func (a *authority) finalize(p *process, o *caOrder, payload []byte) reply {
 	_ = json.Unmarshal(payload, &want)
 	csr, err := base64.RawURLEncoding.DecodeString(want.CSR)
 	number, names, ok := readCSR(csr)
-	if o.status(a.w.time()) == "ready" && a.habits.hesitates(o, a.w.time()) { // it takes no CSR yet
+	if o.status(a.w.time()) == "ready" && a.habits.hesitates(o) { // it takes no CSR yet
+		return problem(403, "orderNotReady", "Order's status (\"pending\") is not acceptable for finalization")
+	}
+	if a.habits.has[reopening] && o.status(a.w.time()) == "pending" { // nor does this
 		return problem(403, "orderNotReady", "Order's status (\"pending\") is not acceptable for finalization")
 	}
 	if sum := sumOf(csr); !slices.Contains(o.csrs, sum) {
@@ -271,7 +291,7 @@ func (a *authority) finalize(p *process, o *caOrder, payload []byte) reply {
 	if err != nil || !ok || names != o.set {
 		return problem(400, "badCSR", "the CSR is for other names")
 	}
-	if p.dice().strikes(spoiled) {
+	if p.dice().strikes(spoiled) || a.habits.has[brokenIssuance] && a.habits.spelled() {
 		o.spoiled = true
 		r := problem(500, "serverInternal", "Error finalizing order")
 		r.retryAfter = "60"
@@ -302,7 +322,10 @@ func (a *authority) ofAuthz(p *process, kind string, z *caAuthz, payload []byte)
 			return problem(400, "malformed", "authorization must be pending or valid")
 		}
 	}
-	return object(200, a.showAuthz(z))
+	a.habits.looked(p, z)
+	members := a.showAuthz(z)
+	a.habits.authorization(members)
+	return object(200, members)
 }
 
 func (a *authority) showAuthz(z *caAuthz) map[string]any {
@@ -310,9 +333,12 @@ func (a *authority) showAuthz(z *caAuthz) map[string]any {
 	if status == "deactivated" {
 		status = "pending"
 	}
-	c := map[string]any{"type": "http-01", "url": challengeURL(z), "status": status, "token": z.token}
+	c := map[string]any{"type": "http-01", "url": a.habits.formed(challengeURL(z)), "status": status, "token": z.token}
 	if z.underway > 0 && !a.hides && status == "pending" {
 		c["status"] = "processing"
+	}
+	if z.fallen {
+		c["status"] = "invalid"
 	}
 	if z.detail != "" {
 		c["error"] = map[string]any{"type": "urn:ietf:params:acme:error:unauthorized", "detail": z.detail}
@@ -329,7 +355,7 @@ func (a *authority) challenged(p *process, z *caAuthz) reply {
 	switch {
 	case z.status == "valid":
 		return shown()
-	case z.status != "pending":
+	case z.status != "pending", z.fallen:
 		return problem(400, "malformed", "Unable to update challenge :: authorization must be pending")
 	}
 	a.w.answeredTwice(p, z)
@@ -344,7 +370,12 @@ func (a *authority) challenged(p *process, z *caAuthz) reply {
 func (r reply) asResponse(req *http.Request, now time.Time, nonce string) *http.Response {
 	h := http.Header{}
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
-	h.Set("Replay-Nonce", nonce)
+	if !r.page {
+		h.Set("Replay-Nonce", nonce)
+	}
+	if r.next != "" {
+		h.Set("Link", "<"+r.next+">;rel=\"next\"")
+	}
 	if r.location != "" {
 		h.Set("Location", r.location)
 	}

@@ -60,8 +60,7 @@ func (v solver) Plan(_ context.Context, r ledger.Request, proof order.Proof, _ s
 
 // Suits implements order.Solver.
 func (v solver) Suits(placement string, _ ledger.Request, proof order.Proof) bool {
-	of, _, _ := strings.Cut(placement, " ")
-	return of == proof.Name
+	return placement == proof.Name+" "+proof.Token
 }
 
 // Place implements order.Solver.

@@ -62,6 +62,9 @@ func (v wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		p.w.fail("panic", p.lineage(), "a request that cannot be read: %v", err)
 		return nil, err
 	}
+	if p.w.ca.habits.former(kind, req.URL.Path) {
+		kind = "page"
+	}
 	p.w.result.Requests++
 	p.point("request " + kind)
 	trace.GetConn(req.URL.Host)
@@ -172,7 +175,14 @@ func (v wire) serve(kind string, id int, payload []byte) reply {
 	case d.strikes(broken):
 		return reply{status: 500, html: true, body: []byte("<html>")}
 	}
+	if page, done, ok := p.w.ca.habits.page(kind); ok {
+		if done {
+			page.order = p.w.ca.answer(p, kind, id, payload).order
+		}
+		return page
+	}
 	r := p.w.ca.answer(p, kind, id, payload)
+	r.html = r.html || r.status >= 400 && p.w.ca.habits.has[mumbling]
 	if d.strikes(brokenLate) {
 		late := problem(500, "serverInternal", "the database is slow")
 		late.order = r.order

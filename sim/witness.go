@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -56,6 +57,7 @@ func (w *world) witnessed(p *process, kind string, id int, payload []byte) {
 	case "finalize":
 		w.finalizing(p, id, payload)
 		delete(p.saw.shown, origin+"/order/"+strconv.Itoa(id))
+		delete(p.saw.shown, url)
 	}
 }
 
@@ -75,7 +77,11 @@ func (p *process) misled() bool {
 func (w *world) acquainted(p *process, url string) {
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 		for _, a := range o.Authorizations {
-			if (a.URL == url || a.ChallengeURL == url) && p.saw.shown[o.URL] {
+			if plain(a.URL) != url && plain(a.ChallengeURL) != url {
+				continue
+			}
+			gone := w.ca.habits.has[forgetfulness] && o.State == ledger.Invalid && p.saw.shown[plain(o.Finalize)]
+			if p.saw.shown[cmp.Or(o.URL, plain(o.Finalize))] || gone {
 				return
 			}
 		}
@@ -99,13 +105,18 @@ func (w *world) prepared(p *process, z *caAuthz) {
 // issued already, and somebody to want its certificate.
 func (w *world) finalizing(p *process, id int, payload []byte) {
 	o := w.ca.orders[id-1]
-	if !p.saw.shown[orderURL(o)] {
+	if addressed := len(p.s.book.Owners(orderURL(o))) > 0; addressed && !p.saw.shown[orderURL(o)] {
 		w.fail("rule 5", p.lineage(), "finalize of %s is sent by a run that has not looked at it since", orderURL(o))
 	}
-	if o.chain != nil && !slices.Contains(o.csrs, sumOf(csrIn(payload))) && len(w.holders(o)) == 1 {
+	// It may be that nothing told it of a certificate.
+	blind := p.s.lostKey(o) && (w.ca.habits.has[noAddress] || w.ca.habits.has[flicker])
+	if o.chain != nil && !slices.Contains(o.csrs, sumOf(csrIn(payload))) && len(w.holders(o)) == 1 && !blind {
 		w.fail("I5", p.lineage(), "a second CSR is sent for %s, which was issued already", orderURL(o))
 	}
-	for _, row := range p.s.book.Peek(ledger.OrderFilter{URL: orderURL(o), Live: true}) {
+	for _, row := range p.s.rows(o) {
+		if !row.State.Live() || row.URL != "" && row.URL != orderURL(o) {
+			continue
+		}
 		gone := p.s.marks["deleted "+row.Lineage]
 		if gone > 0 && gone < p.born {
 			w.fail("rule 8", row.Lineage, "order %d of a lineage that was deleted is finalized", row.ID)
@@ -173,6 +184,10 @@ func (w *world) heard(p *process, kind string, id int, r reply) {
 		return // it cannot be read
 	}
 	switch {
+	case kind == "authorization" && r.status == 200:
+		for _, o := range w.ca.authzs[id-1].orders { // all that there is to look at where nobody says where the order is
+			put1(&p.saw.shown, finalizeURL(o))
+		}
 	case kind == "order" && r.status == 200:
 		put1(&p.saw.shown, origin+"/order/"+strconv.Itoa(id))
 		w.looked(p, id)
@@ -180,6 +195,7 @@ func (w *world) heard(p *process, kind string, id int, r reply) {
 		w.notFinalized(p, id)
 	case kind == "new-order" && r.order != nil:
 		put1(&p.saw.shown, orderURL(r.order))
+		put1(&p.saw.shown, finalizeURL(r.order))
 		clear(p.saw.rests) // the order may be another row's, which did not hear of it
 	}
 	if r.retryAfter == "" || r.status < 400 {
@@ -193,6 +209,8 @@ func (w *world) heard(p *process, kind string, id int, r reply) {
 			scope = "new-order"
 		}
 		p.saw.told = append(p.saw.told, refusal429{scope, until})
+	case kind == "order" && w.ca.habits.has[noAddress] && len(p.s.book.Owners(origin+"/order/"+strconv.Itoa(id))) == 0:
+		// One of the list, which may be the one that nobody told of.
 	case kind == "order", kind == "finalize", kind == "certificate": // those that go together wait for one of them
 		if p.saw.rests == nil {
 			p.saw.rests = map[string]int64{}
@@ -206,7 +224,7 @@ const mostInVain = 40
 
 // vain counts requests that failed.
 func (w *world) vain(p *process, kind string, id int, ok bool) {
-	if kind == "directory" || kind == "nonce" || kind == "new-order" { // each lineage of a run begins with these
+	if kind == "directory" || kind == "nonce" || kind == "new-order" || kind == probe { // each lineage of a run begins with these
 		return
 	}
 	key := kind + " " + strconv.Itoa(id)
@@ -234,8 +252,10 @@ func (w *world) unsent(p *process, kind string, id int) {
 func (w *world) notFinalized(p *process, id int) {
 	url := origin + "/order/" + strconv.Itoa(id)
 	put1(&p.saw.shown, url)
-	for _, row := range p.s.book.Peek(ledger.OrderFilter{URL: url, Live: true}) {
-		p.s.marks[csrMark(row)] = p.saw.csr
+	for _, row := range p.s.rows(w.ca.orders[id-1]) {
+		if row.State.Live() {
+			p.s.marks[csrMark(row)] = p.saw.csr
+		}
 	}
 }
 
@@ -276,7 +296,7 @@ func (w *world) written(p *process, c *ledger.Change) {
 // unlisted reports whether the CA's list was of no use once, so that it is done without.
 func (s *server) unlisted() bool {
 	row := must(s.book.AccountByID(background, s.row.ID))
-	return !row.UnlistedAt.IsZero()
+	return !row.UnlistedAt.IsZero() || s.w.ca.habits.veiled()
 }
 
 // owned wants an order at the CA to belong to one live row (I2).
