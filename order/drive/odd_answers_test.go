@@ -11,6 +11,7 @@ import (
 
 	"orderly/failure"
 	"orderly/order"
+	"orderly/order/drive"
 	"orderly/testca"
 )
 
@@ -365,4 +366,20 @@ func TestAnAddressHasOneSpelling(t *testing.T) {
 	r := request("a.example", "::ffff:127.0.0.1")
 	w.get(r)
 	w.once(r)
+}
+
+// What the list calls processing, or valid without a certificate, is seen where its names wait to be proven.
+func TestALostLedgerSeesWhatIsPendingWhateverItIsCalled(t *testing.T) {
+	for _, status := range []string{"processing", "valid"} {
+		w := newWorld(t, testca.Config{OrdersList: true})
+		w.elsewhere("", "a.example", "b.example")
+		w.calls("pending", status)
+		_, err := w.engine().Rebuild(t.Context(), func(drive.Lost) drive.Claim { return drive.Claim{} })
+		must(t, err)
+		w.accounted()
+		w.wire.forget()
+		r := request("a.example", "a.example", "b.example")
+		w.get(r)
+		w.once(r)
+	}
 }

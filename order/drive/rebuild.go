@@ -78,12 +78,15 @@ func (s strays) takeIn(ctx context.Context, found acme.Order, claim func(Lost) C
 		return nil
 	}
 	o := s.lostOrder(found)
-	if closed {
+	if closed && found.Certificate != "" {
 		o.Authorizations = nil // they are valid, and there may be very many such orders
 	}
 	tokens, err := s.showAll(ctx, o)
 	if err != nil {
 		return err
+	}
+	if closed && len(order.Unfinished(o)) > 0 { // some CAs call so what waits to be proven
+		closed, odd = false, true
 	}
 	c := claim(Lost{Names: o.Names, Tokens: tokens, Open: len(order.Unfinished(o)) > 0})
 	switch {
