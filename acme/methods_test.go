@@ -33,7 +33,7 @@ func TestTheDirectoryIsReadOnceAndWholly(t *testing.T) {
 		NewNonce: ca.URL + "/nonce", NewAccount: ca.URL + "/new-account", NewOrder: ca.URL + "/new-order",
 		RevokeCert: ca.URL + "/revoke", KeyChange: ca.URL + "/key", RenewalInfo: ca.URL + "/ari", Boulder: true,
 		Meta: acme.Meta{
-			TermsOfService: outside.Of("https://t.example/"), Website: outside.Of("https://w.example/"), CAAIdentities: outside.All([]string{"ca.example"}),
+			TermsOfService: outside.Of("https://t.example/"), Website: outside.Of("https://w.example/"), CAAIdentities: []outside.Text{outside.Of("ca.example")},
 			ExternalAccountRequired: true, Profiles: map[string]outside.Text{"classic": outside.Of("as ever")},
 		},
 	}
@@ -85,7 +85,7 @@ func TestAnAccountIsMadeFoundFetchedAndItsOrdersPaged(t *testing.T) {
 		t.Errorf("payload %s", got)
 	}
 	a := c.Account(ca.key, made.URL)
-	if got, err := a.Fetch(t.Context()); err != nil || got.URL != made.URL || !slices.Equal(got.Contact, outside.All([]string{"mailto:a@example.com"})) {
+	if got, err := a.Fetch(t.Context()); err != nil || got.URL != made.URL || !slices.Equal(got.Contact, []outside.Text{outside.Of("mailto:a@example.com")}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	ca.on("/orders", func(w http.ResponseWriter, r *http.Request) {

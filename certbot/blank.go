@@ -90,7 +90,7 @@ func (s *Store) clearOne(name string) (bool, error) {
 }
 
 // ClearBlank removes the renewal files that a killed certbot left empty and that stand for nothing, and returns the names
-// of those lineages. The caller holds Dirs.CertbotLock, or it would take the file of a certbot at work for such a one; lock
+// of those lineages. The caller holds .certbot.lock, or it would take the file of a certbot at work for such a one; lock
 // keeps other processes of ours from a lineage, or reports that one is at work on it.
 func (s *Store) ClearBlank(lock func(name string) (unlock func() error, free bool, err error)) ([]string, error) {
 	names, err := s.confNames()

@@ -4,7 +4,7 @@
 // good pair by a half-written one, never drop a setting or a comment it does not know, and never
 // talk to a CA.
 //
-// Whoever changes a lineage holds that lineage's lock, and a shared lock on Dirs.CertbotLock
+// Whoever changes a lineage holds that lineage's lock, and a shared lock on .certbot.lock in Config
 // against certbot itself. Every change can be cut short at any instruction and made again with the
 // same arguments.
 package certbot
@@ -84,9 +84,6 @@ func unusable(err error, dir string) error {
 		failure.Do(failure.ConfigDir)+", "+failure.Do(failure.WorkDir)+" or "+failure.Do(failure.LogsDir)+".",
 		"the directory %s cannot be made or written", dir)
 }
-
-// CertbotLock is the file that every certbot command locks exclusively while it runs.
-func (d Dirs) CertbotLock() string { return filepath.Join(d.Config, ".certbot.lock") }
 
 func (d Dirs) hooks(kind string) string { return filepath.Join(d.Config, "renewal-hooks", kind) }
 

@@ -29,3 +29,23 @@ func (r *Renewal) Applied(p Params) ([]byte, error) {
 	}
 	return r.file.Bytes(), nil
 }
+
+// All opens every lineage. Those that cannot be opened are told in the errors, in the order of their names; one bad
+// file never hides the others.
+func (s *Store) All() ([]*Lineage, []error) { return s.each(s.Open) }
+
+// CheckPair tells whether the current certificate and key belong together; if not, the error is of
+// class LineageBroken.
+func (l *Lineage) CheckPair() error {
+	if err := l.Renewal.pair(); err != nil {
+		return broken(err, l.Name, "the pair %s and %s cannot be used", l.Renewal.FullChain,
+			l.Renewal.PrivKey)
+	}
+	return nil
+}
+
+// Verify checks the four files as certbot's certificates does before it lists a lineage
+// (verify_renewable_cert): the certificate is signed with the first key of the chain, fullchain.pem
+// is certificate and chain, and the private key is the certificate's. Errors are of class
+// LineageBroken.
+func (l *Lineage) Verify() error { return new(Verifier).Verify(l) }

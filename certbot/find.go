@@ -14,11 +14,8 @@ import (
 // Lineages are looked for by name, by names and by path. A host has twenty thousand of them, some
 // broken: one that cannot be read hides no other.
 
-// All opens every lineage. Those that cannot be opened are told in the errors, in the order of their names; one bad
-// file never hides the others.
-func (s *Store) All() ([]*Lineage, []error) { return s.each(s.Open) }
-
-// LookAll is All with Look instead of Open.
+// LookAll looks at every lineage. Those that cannot be looked at are told in the errors, in the order
+// of their names; one bad file never hides the others.
 func (s *Store) LookAll() ([]*Lineage, []error) { return s.each(s.Look) }
 
 func (s *Store) each(open func(string) (*Lineage, error)) ([]*Lineage, []error) {

@@ -204,16 +204,6 @@ func (l *Lineage) KeyNeeded() error {
 		"the private key of %s is to stay the same and is lost", l.Name)
 }
 
-// CheckPair tells whether the current certificate and key belong together; if not, the error is of
-// class LineageBroken.
-func (l *Lineage) CheckPair() error {
-	if err := l.Renewal.pair(); err != nil {
-		return broken(err, l.Name, "the pair %s and %s cannot be used", l.Renewal.FullChain,
-			l.Renewal.PrivKey)
-	}
-	return nil
-}
-
 // forbidden says that a lineage cannot be looked at, which says nothing about its state.
 func forbidden(err error, name string) error {
 	return failure.Wrap(err, failure.Config, "Run the command as root, or as a user who may read live/ and archive/.", "the files of %s cannot be read", name)

@@ -71,12 +71,6 @@ func (l *Lineage) Test() bool {
 // Staging tells whether a server's URL is that of a test environment (certbot/util.py, is_staging).
 func Staging(server string) bool { return strings.Contains(server, "staging") }
 
-// Verify checks the four files as certbot's certificates does before it lists a lineage
-// (verify_renewable_cert): the certificate is signed with the first key of the chain, fullchain.pem
-// is certificate and chain, and the private key is the certificate's. Errors are of class
-// LineageBroken.
-func (l *Lineage) Verify() error { return new(Verifier).Verify(l) }
-
 // Verifier verifies many lineages: thousands have the same issuers. Its zero value is ready; it may
 // be used from many goroutines.
 type Verifier struct {

@@ -201,7 +201,7 @@ func (p *patient) whole() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if err := l.CheckPair(); err != nil || l.Version != 3 || !slices.Equal(sorted(l.Certificate.Names), sorted(p.ill.Names())) {
+	if err := new(certbot.Verifier).Verify(l); err != nil || l.Version != 3 || !slices.Equal(sorted(l.Certificate.Names), sorted(p.ill.Names())) {
 		p.t.Errorf("version %d is for %v, %v", l.Version, l.Certificate.Names, err)
 	}
 	if p.Name == "key-for-a-group" {

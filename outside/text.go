@@ -17,15 +17,6 @@ type Text struct{ arrived string }
 // Of takes in what arrived.
 func Of(arrived string) Text { return Text{arrived} }
 
-// All takes in a list.
-func All(arrived []string) []Text {
-	list := make([]Text, 0, len(arrived))
-	for _, one := range arrived {
-		list = append(list, Of(one))
-	}
-	return list
-}
-
 // String is the text as it may be shown; see Clean.
 func (t Text) String() string { return Clean(t.arrived) }
 

@@ -111,12 +111,6 @@ func (r Report) Refusal() *Result {
 	return first
 }
 
-// Certain reports whether there is a refusal that cannot be wrong.
-func (r Report) Certain() bool {
-	refusal := r.Refusal()
-	return refusal != nil && refusal.Local
-}
-
 // Checker makes the checks. Only Writer is required. It is not changed by Check and may be used
 // from many goroutines.
 type Checker struct {

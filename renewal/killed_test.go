@@ -87,7 +87,7 @@ func (h *machine) night() {
 // whole reports whether a lineage is there and can be used.
 func (h *machine) whole(lineage string) bool {
 	l, err := h.disk().Open(lineage)
-	return err == nil && l.CheckPair() == nil
+	return err == nil && new(certbot.Verifier).Verify(l) == nil
 }
 
 // A deletion that is killed at any effect is finished by whatever run comes next: the lineage is

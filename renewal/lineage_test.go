@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/certbot"
 	"orderly/certbot/damage"
 	"orderly/failure"
 	"orderly/host"
@@ -331,7 +332,7 @@ func TestALostKeyIsReplacedOnce(t *testing.T) {
 	}
 	l, err := h.disk().Open("a.example")
 	must(t, err)
-	must(t, errors.Join(l.CheckPair(), l.Verify()))
+	must(t, new(certbot.Verifier).Verify(l))
 	must(t, os.Remove(h.onDisk("a.example").Archived("privkey", 2)))
 	run("a.example kept, off.example kept, same.example failed", 0)
 	if h.warned("is lost again") != 1 {
@@ -352,7 +353,7 @@ func TestALostKeyIsReplacedOnce(t *testing.T) {
 	run("a.example kept, b.example issued, off.example kept, same.example failed", 1)
 	must(t, os.Remove(h.onDisk("b.example").Archived("privkey", 3)))
 	run("a.example kept, b.example kept, off.example kept, same.example failed", 0)
-	if l, err := h.disk().Open("b.example"); err != nil || l.Version != 1 || l.CheckPair() != nil {
+	if l, err := h.disk().Open("b.example"); err != nil || l.Version != 1 || new(certbot.Verifier).Verify(l) != nil {
 		t.Errorf("the older pair does not serve: %+v, %v", l, err)
 	}
 	results, err := h.renew(renewal.Round{Said: host.Said{Choice: host.Choice{NewKey: true}}, CertName: "same.example"}) // the remedies

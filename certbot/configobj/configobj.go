@@ -107,9 +107,6 @@ func (f *File) Bytes() []byte {
 	return b.Bytes()
 }
 
-// Name returns the section's name, "" for the root.
-func (s *Section) Name() string { return s.name }
-
 // Sections returns the names of the subsections in the file's order.
 func (s *Section) Sections() []string { return append([]string(nil), s.order...) }
 

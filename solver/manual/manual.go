@@ -7,7 +7,6 @@ package manual
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -69,24 +68,6 @@ type Solver struct {
 type Result struct {
 	Stdout, Stderr outside.Printed
 	Code           int // its exit code, -1 where it was ended by a signal or could not be started
-}
-
-// Decode reads a record.
-func Decode(placement string) (Placement, error) {
-	var p Placement
-	if err := json.Unmarshal([]byte(placement), &p); err != nil {
-		return p, fmt.Errorf("a recorded hook cannot be read: %w", err)
-	}
-	return p, nil
-}
-
-// String is the record's form in the ledger.
-func (p Placement) String() string {
-	text, err := json.Marshal(p)
-	if err != nil {
-		panic(err) // strings and numbers alone
-	}
-	return string(text)
 }
 
 // Plan says what is to be recorded before the auth hook runs. former is the record of an earlier

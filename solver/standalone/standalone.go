@@ -7,7 +7,6 @@ package standalone
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -64,19 +63,6 @@ func (s *Server) Listens(whom string) bool {
 		}
 	}
 	return false
-}
-
-// Addresses are where the server listens, nothing when it does not.
-func (s *Server) Addresses() []net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []net.Addr
-	for _, d := range s.doors {
-		for _, listener := range d.listeners {
-			all = append(all, listener.Addr())
-		}
-	}
-	return all
 }
 
 // Serve serves a token for whom from now on. It is served once Open has succeeded.
