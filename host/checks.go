@@ -231,12 +231,27 @@ func (c *Checks) site(r Request, name string) preflight.Site {
 	return site
 }
 
+// programState tells one state of the file that a hook's command names by its path from another: a
+// person who mends the program has changed something.
+func programState(command string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(command), " ")
+	if !strings.Contains(word, "/") {
+		return ""
+	}
+	info, err := os.Stat(word)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprint(info.Size(), info.ModTime().UnixNano())
+}
+
 // fingerprintOf adds to what preflight saw how names are proven, since a change of that can make
 // the difference.
 func fingerprintOf(r Request, seen string) string {
 	if usesRoots(r) {
 		return seen
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %+v %+v", seen, r.Solver, r.Standalone, r.Manual))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %+v %+v %s", seen, r.Solver, r.Standalone, r.Manual,
+		programState(r.Manual.Auth)))
 	return hex.EncodeToString(sum[:16])
 }

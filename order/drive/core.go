@@ -169,7 +169,9 @@ func (c *core) leave(why *failure.Error) error {
 	if c.o.State != ledger.Invalid {
 		c.o.Class, c.o.Sentence = string(why.Class), failure.Clean(why.Sentence)
 		c.o.Remedy = why.Remedy.Keep()
-		c.stand(asItStands)
+		if why.Class != failure.BackOff { // which quotes what the standing says, and must not become it
+			c.stand(asItStands)
+		}
 	}
 	return c.commit(context.Background(), ledger.Change{})
 }

@@ -25,6 +25,7 @@ type proofs struct {
 	placed, unplaceable map[string]bool
 	left                map[string]bool // tokens that could not be removed
 	blocked             error           // why the first unplaceable authorization is
+	failed              bool            // a person's command was to put a proof in place, and did not
 }
 
 func newProofs(c *core) *proofs {
@@ -68,15 +69,19 @@ func (p *proofs) examine(ctx context.Context, list []*ledger.Authorization) pref
 	return p.e.gate().Examine(ctx, p.o.Request, names)
 }
 
-// heldBack is why a challenge that failed is not answered again now, nil if it may be, or if it did
-// not fail.
+// heldBack is why a challenge that failed is not answered again now, or a command that failed to
+// put its proof in place not run again; nil if it may be, or if it did not fail.
 func (p *proofs) heldBack(a *ledger.Authorization, report preflight.Report) error {
-	if !order.Fallen(a) {
+	byHook := a.AnswerSentAt.IsZero() && p.way(a).Answers == order.HookAnswers
+	if !order.Fallen(a) && !byHook {
 		return nil
 	}
 	s, err := p.e.store.Standing(context.Background(), p.o.Lineage)
 	if err != nil {
 		return err
+	}
+	if byHook && failure.Class(s.Class) != failure.Hook {
+		return nil
 	}
 	return p.e.gate().HoldsBack(p.plan, s, report)
 }
@@ -161,12 +166,24 @@ func (p *proofs) putInPlace(ctx context.Context, a *ledger.Authorization) (bool,
 		return false, nil
 	default:
 		p.block(a, err)
+		p.hookFailed(a)
 	}
 	if a.Placement != before && p.way(a).Answers != order.SiteAnswers {
 		// A file's record says no more than the next commit brings in time.
 		return true, p.commit(ctx, ledger.Change{})
 	}
 	return true, nil
+}
+
+// hookFailed begins a back-off where a person's command failed: run by every run until the order
+// expires, it would ask a DNS provider, or restart a server, as often. Once it may be run again at
+// once, since it may be mended.
+func (p *proofs) hookFailed(a *ledger.Authorization) {
+	if p.failed || p.way(a).Answers != order.HookAnswers {
+		return
+	}
+	p.failed = true
+	p.fellFreely(p.e.clock.Now())
 }
 
 // errCommit says that the ledger could not be written.
