@@ -72,7 +72,8 @@ func (az *authorizations) answer(ctx context.Context, list []*ledger.Authorizati
 		}
 	})
 	if trouble != nil {
-		return az.trouble("challenge", trouble)
+		az.trouble("challenge", trouble)
+		return nil
 	}
 	if accepted {
 		az.progress()

@@ -112,7 +112,8 @@ func (n *newOrder) probe(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
 	if err := n.e.acme().TakesOrders(rctx); err != nil {
-		return n.trouble("new-order", err)
+		n.trouble("new-order", err)
+		return nil
 	}
 	n.sound = true
 	n.calm("new-order")
@@ -239,7 +240,8 @@ func (n *newOrder) notCreated(ctx context.Context, sent time.Time, err error) er
 	if effect == order.Undecided {
 		// What the list showed before says nothing about this one.
 		n.listing.walked, n.listing.proves = false, false
-		return n.trouble("new-order", err) // CreateSentAt stays: Next finds out what became of it
+		n.trouble("new-order", err) // CreateSentAt stays: Next finds out what became of it
+		return nil
 	}
 	// This one certainly came to nothing; an earlier one without an answer may not have.
 	n.o.CreateSends--

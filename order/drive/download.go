@@ -109,7 +109,8 @@ func (i *issuance) unserved(ctx context.Context, err error) error {
 	switch {
 	case !foreign(err) && i.accountTrouble(err) != nil,
 		now.Before(since.Add(unreadableFor)), broken && now.Before(since.Add(brokenFor)):
-		return i.trouble("certificate", err)
+		i.trouble("certificate", err)
+		return nil
 	}
 	return i.endUnfit(ctx, &order.Unfit{Flaw: order.Unreadable, Why: failure.Clean(err.Error())})
 }
@@ -127,13 +128,15 @@ func (i *issuance) unfit(ctx context.Context, err error) error {
 	why, ok := errors.AsType[*order.Unfit](err)
 	switch {
 	case !ok:
-		return i.trouble("certificate", err)
+		i.trouble("certificate", err)
+		return nil
 	case why.Passing(i.e.clock.Now()) && i.e.clock.Now().Before(issuedSince(i.o).Add(unreadableFor)):
 		if why.Flaw == order.NotBegun || why.Flaw == order.Over { // only time brings another answer
 			return i.stop(failure.CAUnavailable, "The order is kept and goes on with the next run.",
 				"the certificate that the CA issued for %s cannot be used yet: %s", i.o.Lineage, why.Why)
 		}
-		return i.trouble("certificate", err)
+		i.trouble("certificate", err)
+		return nil
 	case why.Flaw == order.OtherKey && !i.finalized:
 		// This process sent no CSR that the CA accepted, so somebody else may have (rule 6).
 		return i.settle(ctx, order.Action{State: ledger.TakenState, Class: failure.Taken,

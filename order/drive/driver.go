@@ -1,7 +1,8 @@
 package drive
 
-// The loop stands here, and what leads from an action to whoever performs it. The parts depend on one another in one
-// direction alone: core, then listing, phantoms and proofs, then authorizations, then sight, then newOrder and issuance.
+// The loop stands here, and what leads from an action to whoever performs it. The parts depend on
+// one another in one direction alone: core, then listing, phantoms and proofs, then authorizations,
+// then sight, then newOrder and issuance.
 
 import (
 	"cmp"
@@ -17,8 +18,9 @@ import (
 // mostSteps ends a driver that goes round in circles: no order needs a tenth of it.
 const mostSteps = 5000
 
-// driver drives one order: it asks Next and leads to whoever performs what that says. What is known beside the
-// order's row is what this process has seen, and each of the parts has its share of that.
+// driver drives one order: it asks Next and leads to whoever performs what that says. What is known
+// beside the order's row is what this process has seen, and each of the parts has its share of
+// that.
 type driver struct {
 	*core
 	listing        *listing
@@ -54,8 +56,8 @@ func (d *driver) facts() order.Facts {
 	}
 }
 
-// drive asks Next and obeys until the order is settled or nothing can be done now. A nil error means that the certificate
-// is in place, or that a superseded order has come to rest.
+// drive asks Next and obeys until the order is settled or nothing can be done now. A nil error
+// means that the certificate is in place, or that a superseded order has come to rest.
 func (d *driver) drive(ctx context.Context) error {
 	if err := cmp.Or(d.newOrder.takeCount(ctx), d.issuance.takeRefusal(ctx)); err != nil {
 		return err

@@ -41,8 +41,8 @@ func (i *issuance) facts() order.IssuanceFacts {
 		NotAgain: i.notAgain, Refusal: i.sight.refusal, Resting: i.resting}
 }
 
-// makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of them, and both are
-// before finalize (rule 7).
+// makeKey makes the private key and the CSR. They are on disk to stay before the ledger speaks of
+// them, and both are before finalize (rule 7).
 func (i *issuance) makeKey() error {
 	i.e.host.Keys().Remove(i.o) // of an earlier try that was damaged, or that the ledger never heard of
 	key, csr, err := i.e.host.Keys().Make(i.o)
@@ -58,7 +58,8 @@ func (i *issuance) makeKey() error {
 	return nil
 }
 
-// changeKey forgets key and CSR: a person wants another key by now, by a flag or in the renewal file.
+// changeKey forgets key and CSR: a person wants another key by now, by a flag or in the renewal
+// file.
 func (i *issuance) changeKey() {
 	order.TakeKey(&i.o.Request, i.plan.Request)
 	i.o.Key, i.o.CSR, i.keyReady = ledger.FileRef{}, ledger.FileRef{}, false
@@ -67,8 +68,8 @@ func (i *issuance) changeKey() {
 	i.note("another key", "another kind of key is wanted than that of the CSR")
 }
 
-// finalize sends the CSR. An order has one CSR for good, so sending it again after a look that says `ready` is harmless
-// (rule 5).
+// finalize sends the CSR. An order has one CSR for good, so sending it again after a look that says
+// `ready` is harmless (rule 5).
 func (i *issuance) finalize(ctx context.Context) error {
 	o := i.o
 	o.State, o.FinalizeSentAt = ledger.Processing, i.e.clock.Now()
@@ -80,13 +81,15 @@ func (i *issuance) finalize(ctx context.Context) error {
 	defer cancel()
 	reply, err := i.e.acme().Finalize(rctx, o.Finalize, i.material.CSR)
 	if err != nil {
-		return i.notFinalized(err)
+		i.notFinalized(err)
+		return nil
 	}
 	i.note("finalize answered", "%s", failure.Clean(reply.Status))
 	i.sight.address(reply.URL)
 	if reply.Status == "pending" || reply.Status == "ready" || i.sight.unclear(reply) != nil {
 		i.looked = false
-		return i.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", failure.Clean(reply.Status)))
+		i.trouble("finalize", fmt.Errorf("the CA calls the order %s after finalize", failure.Clean(reply.Status)))
+		return nil
 	}
 	i.finalized, i.denial, i.sight.early = true, "", false
 	i.sentAgain()
@@ -103,8 +106,8 @@ func (i *issuance) finalize(ctx context.Context) error {
 	return nil
 }
 
-// finalizePause, doubled with each, is how long an order that is shown ready although the CA took its CSR is looked at before
-// the CSR is sent once more.
+// finalizePause, doubled with each, is how long an order that is shown ready although the CA took
+// its CSR is looked at before the CSR is sent once more.
 const finalizePause = 2 * time.Second
 
 // sentAgain puts the next finalize off, once the CA has taken one.
@@ -116,17 +119,18 @@ func (i *issuance) sentAgain() {
 // mostNotReady bounds the pause after a finalize that came too early.
 const mostNotReady = 10 * time.Second
 
-func (i *issuance) notFinalized(err error) error {
+func (i *issuance) notFinalized(err error) {
 	effect, p := order.EffectOf(err)
 	switch {
 	case effect == order.NotDone || i.accountTrouble(err) != nil && !p.IsType("badPublicKey"): // that is about the CSR's key here
 		i.o.State = ledger.Ready
-		return i.trouble("finalize", err)
+		i.trouble("finalize", err)
 	case effect == order.Undecided:
 		i.looked = false
-		return i.trouble("finalize", err)
+		i.trouble("finalize", err)
 	case p.IsType("orderNotReady"):
-		// Some CAs need a while to see what they have validated. The order may also be valid already.
+		// Some CAs need a while to see what they have validated. The order may also be valid
+		// already.
 		i.note("finalize not ready", "%s", p.Error())
 		i.denied++
 		i.denial, i.looked, i.sight.early = p.Error(), false, true
@@ -136,17 +140,17 @@ func (i *issuance) notFinalized(err error) error {
 		i.patience.nextPoll = i.e.clock.Now().Add(max(p.RetryAfter, min(time.Second<<(i.denied-1), mostNotReady)))
 		i.patience.asked = p.HasRetryAfter // for hours, perhaps: they are not slept through
 		i.loseUnaddressed()
-		return nil
+	default:
+		// It may be valid already, for an earlier finalize arrived, or be finalized elsewhere by
+		// now, or be dead: a look tells.
+		i.note("finalize refused", "%s", p.Error())
+		i.denied++
+		i.sight.refusal, i.denial, i.looked = p, p.Error(), false
 	}
-	// It may be valid already, for an earlier finalize arrived, or be finalized elsewhere by now, or be dead: a look tells.
-	i.note("finalize refused", "%s", p.Error())
-	i.denied++
-	i.sight.refusal, i.denial, i.looked = p, p.Error(), false
-	return nil
 }
 
-// takeRefusal finds out whether an earlier run's finalize was refused so that it must not be sent again now: the CA would
-// refuse it with every run until the order expires.
+// takeRefusal finds out whether an earlier run's finalize was refused so that it must not be sent
+// again now: the CA would refuse it with every run until the order expires.
 func (i *issuance) takeRefusal(ctx context.Context) error {
 	if i.o.FinalizeSentAt.IsZero() || !i.o.State.Live() || i.o.State == ledger.Valid {
 		return nil
@@ -161,8 +165,8 @@ func (i *issuance) takeRefusal(ctx context.Context) error {
 	return nil
 }
 
-// install puts the certificate in place, or finds that it is not wanted there any more. It is idempotent, so its outcome
-// needs no commit of its own.
+// install puts the certificate in place, or finds that it is not wanted there any more. It is
+// idempotent, so its outcome needs no commit of its own.
 func (i *issuance) install(ctx context.Context) error {
 	done, err := i.e.host.Install(ctx, i.o, i.material.PrivateKey, i.o.Chain)
 	if err != nil {
@@ -178,8 +182,8 @@ func (i *issuance) install(ctx context.Context) error {
 	return nil
 }
 
-// deploy runs the deploy hooks. A process that dies in between leaves the order unsettled, and the next one runs them again:
-// that it does is counted before they are begun.
+// deploy runs the deploy hooks. A process that dies in between leaves the order unsettled, and the
+// next one runs them again: that it does is counted before they are begun.
 func (i *issuance) deploy(ctx context.Context) error {
 	if i.inherited {
 		i.o.Redeploys++

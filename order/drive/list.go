@@ -53,7 +53,8 @@ func (n *newOrder) search(ctx context.Context) error {
 	if n.e.Account().OrdersURL == "" {
 		object, err := n.e.acme().Fetch(rctx)
 		if err != nil {
-			return n.listing.inVain("account", err)
+			n.listing.inVain("account", err)
+			return nil
 		}
 		n.calm("account")
 		if object.Orders == "" {
@@ -66,7 +67,8 @@ func (n *newOrder) search(ctx context.Context) error {
 	if errors.Is(err, errEndless) && len(seen.ours) > 0 { // what it has shown is there
 		seen.doubts("the list", "has no end")
 	} else if err != nil {
-		return n.listing.inVain("orders", err)
+		n.listing.inVain("orders", err)
+		return nil
 	}
 	n.calm("orders")
 	// Of several unanswered newOrders it would show every one.
@@ -115,7 +117,7 @@ func (e *Engine) unlisted() bool {
 // inVain decides about a list, or the account that names it, that was not shown. What is no list
 // will be none tomorrow; a CA that is out of order may have one, so that this is remembered only
 // once it answers something else.
-func (l *listing) inVain(kind string, err error) error {
+func (l *listing) inVain(kind string, err error) {
 	effect, p := order.EffectOf(err)
 	most := map[order.Effect]int{order.NotDone: order.MostTroubles, order.Undecided: mostWalks}[effect]
 	// A CA that asks for a longer pause is busy, and its list is no worse for it: the run ends, and
@@ -128,7 +130,7 @@ func (l *listing) inVain(kind string, err error) error {
 	case foreign(err), errors.Is(err, errEndless), errors.Is(err, acme.ErrNoList):
 		l.unlist(err.Error())
 	case l.accountTrouble(err) != nil, waits:
-		return l.trouble(kind, err)
+		l.trouble(kind, err)
 	case effect == order.Refused:
 		l.unlist(err.Error())
 	default:
@@ -136,7 +138,6 @@ func (l *listing) inVain(kind string, err error) error {
 		l.calm(kind)
 		l.none, l.broken = true, true
 	}
-	return nil
 }
 
 // unlist does without the account's list from now on.
@@ -231,10 +232,12 @@ func (n *newOrder) takeSeen(ctx context.Context) (bool, error) {
 		case err == nil || gone(err):
 			o.CAStatus = cmp.Or(reply.Status, o.CAStatus)
 			if err := n.e.strays().forget(rctx, o); err != nil {
-				return true, n.trouble("authorization", err)
+				n.trouble("authorization", err)
+				return true, nil
 			}
 		default:
-			return true, n.trouble("order", err)
+			n.trouble("order", err)
+			return true, nil
 		}
 	}
 	return false, nil

@@ -6,9 +6,10 @@ package drive
 // own clock, must not keep the names from a certificate until the order would have expired: it is
 // given up, with a back-off. Its authorizations are asked for before. What the CA shows as pending
 // is answered, as that of any dead order; what it does not show may be pending all the same, and is
-// counted until its time is over. The same holds of a single authorization that is missing while its
-// order is shown: nobody can prove that name, and the order cannot become ready. What the CA calls the
-// order proves the rest: of one that is ready or further on, every authorization is valid.
+// counted until its time is over. The same holds of a single authorization that is missing while
+// its order is shown: nobody can prove that name, and the order cannot become ready. What the CA
+// calls the order proves the rest: of one that is ready or further on, every authorization is
+// valid.
 
 import (
 	"context"
@@ -34,7 +35,8 @@ func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
 	o, now := s.o, s.caTime(p.Reply)
 	given := o.State == ledger.Invalid && !o.MissingSince.IsZero()
 	if s.patience.troubles["order"] < mostMissing-1 && !given {
-		return s.trouble("order", p)
+		s.trouble("order", p)
+		return nil
 	}
 	if !p.Page {
 		s.missed(now)
@@ -48,7 +50,8 @@ func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
 	}
 	unseen, err := s.showLeft(ctx)
 	if err != nil {
-		return s.trouble("authorization", err)
+		s.trouble("authorization", err)
+		return nil
 	}
 	s.lose("order", p, unseen)
 	return nil
@@ -75,14 +78,15 @@ func (s *sight) lookedFor() failure.Remedy {
 		failure.Do(failure.ShowOrder, fmt.Sprint(s.o.ID)) + " has its history."
 }
 
-// unknown handles authorizations that the CA does not know, though they have not expired and it shows
-// their order. Until they are given up their siblings go on.
+// unknown handles authorizations that the CA does not know, though they have not expired and it
+// shows their order. Until they are given up their siblings go on.
 func (s *sight) unknown(list []*ledger.Authorization, p *acme.Problem) error {
 	o, now := s.o, s.caTime(p.Reply)
 	pending := o.State == ledger.PendingState
 	if s.patience.troubles["authorization"] < mostMissing-1 {
 		s.looked = s.looked && !pending
-		return s.trouble("authorization", p)
+		s.trouble("authorization", p)
+		return nil
 	}
 	s.calm("authorization")
 	if pending {
@@ -139,8 +143,8 @@ func denies(err error) bool {
 	return effect == order.Refused && !p.Page
 }
 
-// lose gives up an order of which something is missing. Where some of its authorizations are pending
-// for certain it is not at its end before they are answered.
+// lose gives up an order of which something is missing. Where some of its authorizations are
+// pending for certain it is not at its end before they are answered.
 func (s *sight) lose(what string, p *acme.Problem, unseen []*ledger.Authorization) {
 	o := s.o
 	pending := len(order.Unfinished(o)) > len(unseen)

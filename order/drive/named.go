@@ -52,8 +52,9 @@ func (az *authorizations) adopt(urls []string) {
 	}
 }
 
-// replaced is the replaced authorization that can be forgotten: nothing stands for it, and it was not answered or its successor,
-// which inherited that, is there. The list is in the order in which they were named.
+// replaced is the replaced authorization that can be forgotten: nothing stands for it, and it was
+// not answered or its successor, which inherited that, is there. The list is in the order in which
+// they were named.
 func (az *authorizations) replaced() *ledger.Authorization {
 	for _, a := range az.o.Authorizations {
 		if a.Status != ledger.AuthorizationReplaced || a.Placement != "" {

@@ -28,7 +28,8 @@ type sight struct {
 	dated          acme.Reply    // the last that showed an authorization, which tells the CA's time
 }
 
-// look GETs the order. taken: the CA has taken this process's CSR, so that an order that is ready is waited for.
+// look GETs the order. taken: the CA has taken this process's CSR, so that an order that is ready
+// is waited for.
 func (s *sight) look(ctx context.Context, taken bool) error {
 	if s.o.URL == "" {
 		return s.lookUnaddressed(ctx, taken)
@@ -40,7 +41,8 @@ func (s *sight) look(ctx context.Context, taken bool) error {
 		return s.notShown(ctx, err)
 	}
 	if err := s.unclear(reply); err != nil {
-		return s.notUnderstood(reply, err)
+		s.notUnderstood(reply, err)
+		return nil
 	}
 	before, asked := s.o.CAStatus, s.o.Finalize
 	first := !s.looked
@@ -72,8 +74,9 @@ func (s *sight) look(ctx context.Context, taken bool) error {
 	return nil
 }
 
-// notShown handles an order that the CA does not show. A 404 means that it expired only if the CA's own clock is past its
-// `expires` (rule 12): with a clock of our own that jumped, a live order would be given up and stay pending.
+// notShown handles an order that the CA does not show. A 404 means that it expired only if the CA's
+// own clock is past its `expires` (rule 12): with a clock of our own that jumped, a live order
+// would be given up and stay pending.
 func (s *sight) notShown(ctx context.Context, err error) error {
 	effect, p := order.EffectOf(err)
 	reply, answered := answerIn(err)
@@ -82,26 +85,29 @@ func (s *sight) notShown(ctx context.Context, err error) error {
 		s.expired(s.e.clock.Now(), err)
 		return nil
 	case s.accountTrouble(err) != nil:
-		return s.trouble("order", err)
+		s.trouble("order", err)
+		return nil
 	case answered && s.caTime(reply).After(s.end()): // CAs have other words for it than 404
 		s.expired(s.caTime(reply), err)
 		return nil
 	case effect != order.Refused || p.Status != 404 && p.Page:
-		return s.trouble("order", err)
+		s.trouble("order", err)
+		return nil
 	}
 	return s.missing(ctx, p) // whatever word the CA has for it: 404 is Boulder's
 }
 
 // notUnderstood handles an order of which the CA shows nothing that can be understood.
-func (s *sight) notUnderstood(reply acme.Order, err error) error {
+func (s *sight) notUnderstood(reply acme.Order, err error) {
 	if now := s.caTime(reply.Reply); now.After(s.end()) {
 		s.expired(now, err)
-		return nil
+		return
 	}
-	return s.trouble("order", err)
+	s.trouble("order", err)
 }
 
-// answerIn is the answer that an error was made of, where the CA gave one: a refusal, or a success that cannot be read.
+// answerIn is the answer that an error was made of, where the CA gave one: a refusal, or a success
+// that cannot be read.
 func answerIn(err error) (acme.Reply, bool) {
 	if effect, p := order.EffectOf(err); effect == order.Refused {
 		return p.Reply, true
@@ -112,9 +118,9 @@ func answerIn(err error) (acme.Reply, bool) {
 	return acme.Reply{}, false
 }
 
-// expired ends an order that the CA has forgotten. One that rests on authorizations of earlier orders expires with the first
-// of them, and those it brought itself may stay pending longer: such a one keeps its status until its own end is past, so
-// that it is still shown and counted.
+// expired ends an order that the CA has forgotten. One that rests on authorizations of earlier
+// orders expires with the first of them, and those it brought itself may stay pending longer: such
+// a one keeps its status until its own end is past, so that it is still shown and counted.
 func (s *sight) expired(now time.Time, err error) {
 	s.o.State, s.o.Class = ledger.ExpiredState, string(failure.Expired)
 	s.o.Sentence = fmt.Sprintf("the order for %s expired on %s before it was finished",
@@ -176,7 +182,8 @@ func (s *sight) absorb(reply acme.Order) {
 	}
 }
 
-// died records that the CA gave the order up. Which name is to blame is known once its authorizations have been shown.
+// died records that the CA gave the order up. Which name is to blame is known once its
+// authorizations have been shown.
 func (s *sight) died(reply acme.Order) {
 	if s.o.State == ledger.Invalid {
 		return
@@ -231,7 +238,8 @@ func (s *sight) show(ctx context.Context, list []*ledger.Authorization) error {
 	}
 	if trouble != nil {
 		s.looked = s.looked && s.o.State != ledger.PendingState
-		return s.trouble("authorization", trouble)
+		s.trouble("authorization", trouble)
+		return nil
 	}
 	if len(unknown) > 0 {
 		return s.unknown(unknown, word)

@@ -27,7 +27,8 @@ func (az *authorizations) release(ctx context.Context, list []*ledger.Authorizat
 		reply, err := az.deactivate(rctx, a)
 		if err != nil {
 			delete(az.seen, a.URL)
-			return az.trouble("deactivate", err)
+			az.trouble("deactivate", err)
+			return nil
 		}
 		az.shown(a, reply)
 	}

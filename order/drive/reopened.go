@@ -46,8 +46,8 @@ func (s *sight) doubt(status string) bool {
 	return doubted
 }
 
-// disbelieve calls the authorizations pending that were not seen to be valid, and reports whether there
-// are any.
+// disbelieve calls the authorizations pending that were not seen to be valid, and reports whether
+// there are any.
 func (s *sight) disbelieve() bool {
 	doubted := false
 	for _, a := range s.o.Authorizations {

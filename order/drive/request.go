@@ -55,7 +55,7 @@ func (c *core) accountTrouble(err error) error {
 
 // trouble records a failed request. Next decides whether it is sent again, and no sooner than it
 // may be.
-func (c *core) trouble(kind string, err error) error {
+func (c *core) trouble(kind string, err error) {
 	failed := &order.Trouble{Kind: kind, Cause: err, Account: c.accountTrouble(err)}
 	if failed.Account == nil {
 		c.note(kind+" failed", "%s", failure.Clean(err.Error()))
@@ -64,7 +64,6 @@ func (c *core) trouble(kind string, err error) error {
 	}
 	failed.Times = c.patience.troubles[kind]
 	c.patience.failed = failed
-	return nil
 }
 
 // count counts a failed request and plans the next one, a pause from now.

@@ -4,11 +4,11 @@ package planted
 func budgets() []Bug {
 	return []Bug{
 		{"refunded-when-lost", "a newOrder without an answer is given back to the budget", "I6", 9, []Patch{on("order/drive/create.go",
-			`		return n.trouble("new-order", err) // CreateSentAt stays`,
+			`		n.trouble("new-order", err) // CreateSentAt stays`,
 			`		if planted("refunded-when-lost") {
 			n.refund()
 		}
-		return n.trouble("new-order", err) // CreateSentAt stays`)}},
+		n.trouble("new-order", err) // CreateSentAt stays`)}},
 		{"issued-not-booked", "an issuance is not counted against the limit of its name set", "I6", 3, []Patch{on("order/drive/budget.go",
 			`		c.pay(limit.Issued(worth), false) // a ledger`,
 			`		if planted("issued-not-booked") {

@@ -16,15 +16,16 @@ func certificates() []Bug {
 		{"finalize-without-a-look", "finalize whose answer was lost is sent again without a look at the order", "rule 5", 1, []Patch{on("order/drive/issue.go",
 			`	case effect == order.Undecided:
 		i.looked = false
-		return i.trouble("finalize", err)
+		i.trouble("finalize", err)
 `,
 			`	case effect == order.Undecided:
 		if planted("finalize-without-a-look") {
 			i.o.State = ledger.Ready
-			return i.trouble("finalize", err)
+			i.trouble("finalize", err)
+			return
 		}
 		i.looked = false
-		return i.trouble("finalize", err)
+		i.trouble("finalize", err)
 `)}},
 		{"key-removed-at-download", "the key is removed when the certificate is in the ledger, before it is in place", "rule 7, I7", 1, []Patch{on("order/drive/download.go",
 			`	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
