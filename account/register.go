@@ -208,8 +208,8 @@ func registrationRemedy(p *acme.Problem) failure.Remedy {
 		return "Compare " + failure.Do(failure.CustomerID) + " and " + failure.Do(failure.CustomerKey) +
 			" with what the CA shows."
 	case "badSignatureAlgorithm", "badPublicKey":
-		return "Ask another CA with " + failure.Do(failure.OtherCA) + ": this one takes no account key that can be made here " +
-			"(ES256, ES384, RS256)."
+		return "Ask another CA with " + failure.Do(failure.OtherCA) + ": this one takes no account key " +
+			"that can be made here (ES256, ES384, RS256)."
 	case "userActionRequired":
 		if p.Link != "" {
 			return failure.Advise("Do what %s asks for, and run the same command again.", p.Link)

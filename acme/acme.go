@@ -84,7 +84,8 @@ type Client struct {
 func New(directoryURL string, o Options) (*Client, error) {
 	u, err := url.Parse(directoryURL)
 	if err != nil || u.Host == "" || u.User != nil || !secure(u) {
-		return nil, failure.New(failure.Usage, "Give the https URL of the CA's ACME directory with "+failure.Do(failure.OtherCA)+".",
+		return nil, failure.New(failure.Usage,
+			"Give the https URL of the CA's ACME directory with "+failure.Do(failure.OtherCA)+".",
 			"%q is not the URL of an ACME directory", failure.Clean(directoryURL))
 	}
 	if o.HTTP == nil {

@@ -34,15 +34,16 @@ func Advice(server string, err error) failure.Remedy {
 		return WrongServer(server)
 	}
 	if errors.Is(err, syscall.ECONNREFUSED) {
-		return "Nothing listens at the CA's address: correct " + failure.Do(failure.OtherCA) + ", or wait until the CA is up again."
+		return "Nothing listens at the CA's address: correct " + failure.Do(failure.OtherCA) +
+			", or wait until the CA is up again."
 	}
 	if network, ok := errors.AsType[net.Error](err); ok && network.Timeout() || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) {
-		return failure.Advise("Let this host connect to %s (outbound firewall, HTTPS_PROXY), or wait until the CA answers.",
-			failure.Clean(host))
+		return failure.Advise("Let this host connect to %s (outbound firewall, HTTPS_PROXY), or "+
+			"wait until the CA answers.", failure.Clean(host))
 	}
 	if strings.Contains(err.Error(), "tls: ") || strings.Contains(err.Error(), "HTTP response to HTTPS") {
-		return failure.Advise("See whether %s is right and speaks TLS, and that nothing intercepts the connection to %s.",
-			failure.Do(failure.OtherCA), failure.Clean(host))
+		return failure.Advise("See whether %s is right and speaks TLS, and that nothing "+
+			"intercepts the connection to %s.", failure.Do(failure.OtherCA), failure.Clean(host))
 	}
 	return ""
 }

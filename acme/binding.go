@@ -31,11 +31,13 @@ func NewExternalAccount(keyID, key, algorithm string) (*ExternalAccount, error) 
 		algorithm = "HS256"
 	}
 	if keyID == "" || key == "" {
-		return nil, failure.New(failure.Usage, "Give both "+failure.Do(failure.CustomerID)+" and "+failure.Do(failure.CustomerKey)+", as the CA shows them.",
+		return nil, failure.New(failure.Usage,
+			"Give both "+failure.Do(failure.CustomerID)+" and "+failure.Do(failure.CustomerKey)+", as the CA shows them.",
 			"an external account needs a key identifier and a key")
 	}
 	if hashOf(algorithm) == nil {
-		return nil, failure.New(failure.Usage, "Leave "+failure.Do(failure.CustomerAlgorithm)+" out, or give HS256, HS384 or HS512.",
+		return nil, failure.New(failure.Usage,
+			"Leave "+failure.Do(failure.CustomerAlgorithm)+" out, or give HS256, HS384 or HS512.",
 			"%q is no algorithm for external account binding", failure.Clean(algorithm))
 	}
 	text := strings.TrimRight(strings.Join(strings.Fields(key), ""), "=")

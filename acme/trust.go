@@ -136,11 +136,13 @@ func (h harmless) Unwrap() error { return h.error }
 
 func trustRemedy(refusal *tls.CertificateVerificationError) failure.Remedy {
 	if _, ok := errors.AsType[x509.HostnameError](refusal); ok {
-		return "Check the host name of the CA's directory (" + failure.Do(failure.OtherCA) + "), and that nothing intercepts the connection."
+		return "Check the host name of the CA's directory (" + failure.Do(failure.OtherCA) +
+			"), and that nothing intercepts the connection."
 	}
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](refusal); ok && invalid.Reason == x509.Expired {
 		return "Check this machine's clock. If it is right, whoever runs the CA must renew its TLS certificate."
 	}
 	return "For a CA of your own, put the CA's root into SSL_CERT_FILE: write it to a PEM file, and let that variable (or " +
-		"REQUESTS_CA_BUNDLE) name the file. There is no " + failure.Do(failure.Unverified) + ": verification cannot be turned off."
+		"REQUESTS_CA_BUNDLE) name the file. There is no " + failure.Do(failure.Unverified) +
+		": verification cannot be turned off."
 }

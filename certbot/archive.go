@@ -156,8 +156,8 @@ func likeFormer(file *os.File, former fs.FileInfo, path string) (note string, er
 }
 
 func groupNote(path string, gid int, mode fs.FileMode, err error) string {
-	return string(failure.Advise("the new private key %s cannot be given to group %s, as the former one was (%v), and "+
-		"what reads it by that group no longer can; as root: %s && %s", path, groupName(gid), errors.Unwrap(err),
+	return string(failure.Advise("the new private key %s cannot be given to group %s, as the "+
+		"former one was (%v), and what reads it by that group no longer can; as root: %s && %s", path, groupName(gid), errors.Unwrap(err),
 		failure.Shell("chgrp", strconv.Itoa(gid), path), failure.Shell("chmod", fmt.Sprintf("%#o", mode), path)))
 }
 

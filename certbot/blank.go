@@ -146,7 +146,8 @@ func (s *Store) adoptable(name string) error {
 			unfinished := strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), aside)
 			if !unfinished && !place.ours(e) {
 				return failure.New(failure.LineageTaken,
-					failure.Advise("Move %s away if nothing uses its files any more, or choose another name with %s.",
+					failure.Advise("Move %s away if nothing uses its files any more, or choose "+
+						"another name with %s.",
 						place.dir, failure.Do(failure.NameCertificate)),
 					"%s is not what certbot leaves of a lineage, and the renewal file %s is empty", filepath.Join(place.dir, e.Name()), s.Dirs.Renewal(name))
 			}

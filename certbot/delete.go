@@ -27,7 +27,8 @@ func (s *Store) deletable(name string) (*Renewal, error) {
 	}
 	conf := s.Dirs.Renewal(name)
 	if there, err := present(conf); err != nil || !there {
-		return nil, failure.New(failure.Config, failure.Do(failure.ListCertificates)+" lists the names.", "No certificate found with name %s (expected %s).", failure.Clean(name), conf)
+		return nil, failure.New(failure.Config, failure.Do(failure.ListCertificates)+" lists the names.",
+			"No certificate found with name %s (expected %s).", failure.Clean(name), conf)
 	}
 	r, err := s.lookRenewal(conf)
 	if err != nil {

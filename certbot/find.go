@@ -165,7 +165,8 @@ func (s *Store) UniqueName(base string) (string, error) {
 		}
 		name = fmt.Sprintf("%s-%04d", base, n)
 	}
-	return "", failure.New(failure.LineageTaken, "Choose another name with "+failure.Do(failure.NameCertificate)+".", "all names from %s to %s are taken", base, name)
+	return "", failure.New(failure.LineageTaken,
+		"Choose another name with "+failure.Do(failure.NameCertificate)+".", "all names from %s to %s are taken", base, name)
 }
 
 // Free returns nil if a new lineage may have this name. A renewal file, and an archive or live directory with something
@@ -185,7 +186,8 @@ func (s *Store) Free(name string) error {
 		return s.adoptable(name)
 	case there:
 		return failure.New(failure.LineageTaken, "Renew the lineage with "+
-			failure.Do(failure.NameCertificate, name)+", or choose another name.", "the renewal file %s exists", conf)
+			failure.Do(failure.NameCertificate, name)+", or choose another name.",
+			"the renewal file %s exists", conf)
 	}
 	for _, dir := range []string{s.Dirs.archive(name), s.Dirs.live(name)} {
 		taken, err := occupied(dir)
@@ -210,7 +212,8 @@ func present(path string) (bool, error) {
 // leftOver is the error for a directory that stands where a lineage's should go.
 func leftOver(dir string) error {
 	return failure.New(failure.LineageTaken,
-		failure.Advise("Move %s away if nothing uses its files any more, or choose another name with %s.",
+		failure.Advise("Move %s away if nothing uses its files any more, or choose another "+
+			"name with %s.",
 			dir, failure.Do(failure.NameCertificate)),
 		"%s exists and is not empty, but belongs to no lineage (there is no renewal file for it)", dir)
 }
@@ -218,7 +221,8 @@ func leftOver(dir string) error {
 // checkName refuses names that would lead out of the directory or into our own unfinished work.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00\n") || len(name) > 200 {
-		return failure.New(failure.Usage, "Choose a plain name with "+failure.Do(failure.NameCertificate)+".", "%q cannot be the name of a certificate", failure.Clean(name))
+		return failure.New(failure.Usage, "Choose a plain name with "+
+			failure.Do(failure.NameCertificate)+".", "%q cannot be the name of a certificate", failure.Clean(name))
 	}
 	return nil
 }

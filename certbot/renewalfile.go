@@ -112,7 +112,8 @@ func (r *Renewal) read(d Dirs) error {
 	section, ok := r.file.Section("renewalparams")
 	if !ok {
 		r.Params, r.Notes = Params{}, nil
-		r.Unusable = failure.New(failure.RenewalFile, "Obtain the certificate anew with "+failure.Do(failure.Obtain, r.Name)+".",
+		r.Unusable = failure.New(failure.RenewalFile,
+			"Obtain the certificate anew with "+failure.Do(failure.Obtain, r.Name)+".",
 			"the renewal file %s lacks the section [renewalparams]", r.Path)
 		return nil
 	}

@@ -44,7 +44,8 @@ func (s *Store) Installable(name string, p Params) error {
 		dirs = append(dirs, filepath.Dir(conf))
 		if immutable(conf) {
 			return failure.New(failure.Config, "Take the attribute away: "+
-				failure.Shell("chattr", "-i", "-a", conf), "the renewal file %s cannot be changed (chattr +i or +a)", conf)
+				failure.Shell("chattr", "-i", "-a", conf),
+				"the renewal file %s cannot be changed (chattr +i or +a)", conf)
 		}
 	}
 	for _, dir := range dirs {
@@ -78,7 +79,8 @@ func Probe(dir, owner string) error {
 		return nil
 	case immutable(there):
 		return failure.Wrap(err, failure.Config, "Take the attribute away: "+
-			failure.Shell("chattr", "-i", "-a", there), "the directory %s cannot be changed (chattr +i or +a)", there)
+			failure.Shell("chattr", "-i", "-a", there),
+			"the directory %s cannot be changed (chattr +i or +a)", there)
 	}
 	return failure.Wrap(err, failure.Config, "Look at its owner and mode, and at the room on its disk: "+
 		failure.Shell("ls", "-ld", there)+"; "+failure.Shell("df", "-h", there)+"; "+failure.Shell("df", "-i", there),

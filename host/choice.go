@@ -50,8 +50,8 @@ func (c Choice) agreesWith(l *certbot.Lineage) error {
 			return failure.New(failure.Config,
 				"Add "+failure.Do(failure.OfKey, failure.NewKey)+" for another key this once, or "+
 					failure.Do(failure.ChangeKey)+" for a new one from now on.",
-				"Unable to change the %s of this certificate because %s is set. Please stop reusing the private key by "+
-					"specifying %s, then change the private key options.",
+				"Unable to change the %s of this certificate because %s is set. Please stop "+
+					"reusing the private key by specifying %s, then change the private key options.",
 				failure.Do(one.said), failure.Do(failure.KeepKey), failure.Do(failure.ChangeKey))
 		}
 	}

@@ -169,7 +169,8 @@ func (h *Hooks) PayOwn(ctx context.Context) error {
 			}
 		}
 		if t.EndedAt.IsZero() {
-			return failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again, or "+failure.Do(failure.Resume)+": the hook is run first.",
+			return failure.Wrap(context.Cause(ctx), failure.Stopped,
+				"Run the same command again, or "+failure.Do(failure.Resume)+": the hook is run first.",
 				"stopped before the post-hook was done: %s", failure.Clean(t.Subject))
 		}
 	}
@@ -236,7 +237,8 @@ func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, comm
 		h.run(ctx, "deploy-hook", command, nil)
 	}
 	if ctx.Err() != nil && len(all) > 0 {
-		return failure.Wrap(ctx.Err(), failure.Stopped, "Run "+failure.Do(failure.Resume)+": the deploy hooks are run again.",
+		return failure.Wrap(ctx.Err(), failure.Stopped,
+			"Run "+failure.Do(failure.Resume)+": the deploy hooks are run again.",
 			"stopped while the deploy hooks of %s ran", lineage)
 	}
 	return nil

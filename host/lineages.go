@@ -53,7 +53,8 @@ func (m *Lineages) Open(name string) (*certbot.Lineage, error) {
 func (m *Lineages) Repair(name string) (changed bool, err error) {
 	done, err := m.Disk.Repair(name)
 	if done.MovedFrom != "" {
-		m.Voice.WarnOnce("the configuration directory was moved: the renewal file of %s named %s, which is gone, and names %s now", name, done.MovedFrom, m.Disk.Dirs.Config)
+		m.Voice.WarnOnce("the configuration directory was moved: the renewal file of %s named %s, "+
+			"which is gone, and names %s now", name, done.MovedFrom, m.Disk.Dirs.Config)
 	} else if done.Changed {
 		m.Voice.WarnOnce("the links of %s were repaired", name)
 	}

@@ -33,7 +33,8 @@ func uninstalled(lineage, installer string) string {
 	if service == "apache" {
 		service = "apache2"
 	}
-	return string(failure.Advise("%s: the installer %s is not run, so the web server goes on with the old certificate; use a deploy hook once: %s",
+	return string(failure.Advise("%s: the installer %s is not run, so the web server goes on "+
+		"with the old certificate; use a deploy hook once: %s",
 		lineage, failure.Clean(installer), failure.Do(failure.SetDeployHook, lineage, "systemctl reload "+service)))
 }
 

@@ -62,8 +62,8 @@ func CheckWebrootFrom(from string, getenv func(string) string) error {
 	if program, _, more := strings.Cut(from, " "); more && executable(program, "") {
 		return failure.New(failure.Usage,
 			"Leave "+domainMark+" out: a command is given the name as its last argument.",
-			"%s %s: it is read as the path of a directory, but begins with a program", failure.Do(failure.RootFrom),
-			failure.Clean(from))
+			"%s %s: it is read as the path of a directory, but begins with a program",
+			failure.Do(failure.RootFrom), failure.Clean(from))
 	}
 	return nil
 }
@@ -237,8 +237,8 @@ func (q *Roots) askCommand(ctx context.Context, command, name string) answer {
 	select {
 	case said = <-heard:
 	case <-notice.C:
-		q.Voice.Tell("Waiting for %s %s to say the document root of %s, at most %q.", failure.Do(failure.RootFrom),
-			failure.Clean(command), name, patience)
+		q.Voice.Tell("Waiting for %s %s to say the document root of %s, at most %q.",
+			failure.Do(failure.RootFrom), failure.Clean(command), name, patience)
 		said = <-heard
 	}
 	if bounded.Err() == nil || ctx.Err() == nil {
@@ -319,7 +319,8 @@ func (q *Roots) complete(r Request, result *preflight.Result) {
 	known, ok := q.known(r.WebrootFrom, strings.ToLower(result.Name))
 	if ok && known.err != nil {
 		result.Sentence += "; " + known.err.Error()
-		result.Remedy = failure.Advise("Let %s tell the directory that the web server serves for %s, or name it once: %s.",
+		result.Remedy = failure.Advise("Let %s tell the directory that the web server serves for %s, "+
+			"or name it once: %s.",
 			failure.Do(failure.RootFrom), failure.Clean(result.Name), failure.Do(failure.NameRoot, LineageOf(r.Lineage)))
 	}
 }

@@ -218,7 +218,7 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 	has := func(test func(reply) bool) int { return slices.IndexFunc(both, test) }
 	if has(func(p reply) bool { return p.heard && !p.nonsense && p.code == dns.RcodeNameError }) >= 0 {
 		return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " does not exist in DNS (NXDOMAIN)",
-			Remedy: failure.Advise("Create an A or AAAA record of %s that points to this server, or order without this name.", name)}
+			Remedy: unpointed(name)}
 	}
 	if i := has(func(p reply) bool { return p.heard && (p.nonsense || p.code != dns.RcodeSuccess) }); i >= 0 {
 		return Result{Verdict: Refuse, Class: failure.DNSBroken, Remedy: digRemedy(name),
@@ -228,7 +228,7 @@ func (a answer) judgeEmpty(name string, r *resolver) Result {
 		return r.unheard(name)
 	}
 	return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " has no address in DNS (neither A nor AAAA)",
-		Remedy: failure.Advise("Create an A or AAAA record of %s that points to this server, or order without this name.", name)}
+		Remedy: unpointed(name)}
 }
 
 // unheard is the verdict where no server answers a question. The CA's own might, so it only delays.
@@ -275,4 +275,10 @@ func listed(addresses []netip.Addr) string {
 		words = append(words, a.String())
 	}
 	return strings.Join(words, ", ")
+}
+
+// unpointed is what to do about a name that DNS does not know, or gives no address.
+func unpointed(name string) failure.Remedy {
+	return failure.Advise("Create an A or AAAA record of %s that points to this server, or order "+
+		"without this name.", name)
 }

@@ -36,7 +36,8 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 	r.grounds[root] = g
 	switch {
 	case root == "":
-		g.unfit = failure.New(failure.WebrootUnset, "Name it: "+failure.Do(failure.NameRoot)+", or write NAME = DIR under [[webroot_map]] in the renewal file.",
+		g.unfit = failure.New(failure.WebrootUnset, "Name it: "+failure.Do(failure.NameRoot)+
+			", or write NAME = DIR under [[webroot_map]] in the renewal file.",
 			"no document root is configured")
 	case ctx.Err() != nil:
 		g.unfit = stopped()

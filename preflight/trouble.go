@@ -150,13 +150,15 @@ func short(u *url.URL) string {
 // result is the verdict on the trouble: what may look right from elsewhere warns, all else refuses.
 func (t *trouble) result(site Site) Result {
 	r := Result{Verdict: Refuse, Class: failure.HTTPWrong, Sentence: t.Error()}
-	serve := failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or name the document root it really uses with %s.",
-		site.Name, site.Root, failure.Do(failure.DocumentRoot))
+	serve := failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or "+
+		"name the document root it really uses with %s.", site.Name, site.Root, failure.Do(failure.DocumentRoot))
 	if site.rootless() {
-		serve = failure.Advise("Let port 80 of %s lead to the port on which Orderly listens here, or prove the name another way.", site.Name)
+		serve = failure.Advise("Let port 80 of %s lead to the port on which Orderly listens here, or "+
+			"prove the name another way.", site.Name)
 	}
 	if site.Content != nil {
-		serve = failure.Advise("Let the web server of %s answer to /.well-known/acme-challenge/ with what is expected of it.", site.Name)
+		serve = failure.Advise("Let the web server of %s answer to /.well-known/acme-challenge/ with "+
+			"what is expected of it.", site.Name)
 	}
 	switch t.kind {
 	case unreached:
@@ -164,7 +166,8 @@ func (t *trouble) result(site Site) Result {
 		r.Remedy = "See whether port 80 is open to the Internet. Nothing need be wrong: a server behind a firewall or NAT may not reach itself, so the order goes on."
 	case shut:
 		r.Class = failure.HTTPUnreached
-		r.Remedy = "Start the web server, or let " + failure.Do(failure.HookBefore) + " start it. Where connections from outside are forwarded past that port: " +
+		r.Remedy = "Start the web server, or let " + failure.Do(failure.HookBefore) + " start it. Where " +
+			"connections from outside are forwarded past that port: " +
 			failure.Do(failure.SkipCheck, HTTP) + "."
 		if site.rootless() {
 			r.Remedy = serve
@@ -173,7 +176,8 @@ func (t *trouble) result(site Site) Result {
 		r.Remedy = serve
 	case padded:
 		r.Verdict = Warn
-		r.Remedy = failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ unchanged.", site.Name)
+		r.Remedy = failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ "+
+			"unchanged.", site.Name)
 	case misled:
 		r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or redirect to a name on port 80 or 443."
 	case forbidden:
@@ -182,10 +186,12 @@ func (t *trouble) result(site Site) Result {
 		if t.trail.redirects == 0 {
 			r.Sentence = fmt.Sprintf("%s points to %s, where only a private CA could connect, and Orderly does not", site.Name, t.detail)
 		}
-		r.Remedy = failure.Advise("Let %s point to a public address of this server. If the CA is a private one, allow the network: %s.",
+		r.Remedy = failure.Advise("Let %s point to a public address of this server. If the CA is a private "+
+			"one, allow the network: %s.",
 			failure.Clean(t.trail.at.host), failure.Do(failure.AllowNetwork, "CIDR"))
 		if t.trail.redirects > 0 {
-			r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or let it lead to a public address. If the address is right, allow it: " +
+			r.Remedy = "Except /.well-known/acme-challenge/ from the redirect, or let it lead to a " +
+				"public address. If the address is right, allow it: " +
 				failure.Do(failure.AllowNetwork, t.allowance()) + "."
 		}
 	case unresolved:

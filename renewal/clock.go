@@ -23,7 +23,8 @@ const fewestExpired = 3
 // the program was written, or a twentieth of all certificates expired since the last look at them.
 // A clock that jumped ahead would otherwise order everything anew at once.
 func clockDoubt(now, lastRun time.Time, ends []time.Time) error {
-	remedy := "Set the clock (and look at its source), or run the command with " + failure.Do(failure.Insist) + " if it is right."
+	remedy := "Set the clock (and look at its source), or run the command with " +
+		failure.Do(failure.Insist) + " if it is right."
 	if now.Before(floor) {
 		return failure.New(failure.Clock, remedy,
 			"this host's clock says %s, which is before Orderly was made",

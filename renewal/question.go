@@ -90,7 +90,8 @@ func (w Wish) expands(part *certbot.Lineage) error {
 		return err
 	}
 	return failure.New(failure.Config,
-		failure.Advise("Use %s for a new certificate that contains these names, without replacing the one for %s.",
+		failure.Advise("Use %s for a new certificate that contains these names, without replacing "+
+			"the one for %s.",
 			failure.Do(failure.Duplicate), strings.Join(part.Certificate.Names, ", ")),
 		"User chose to cancel the operation and may reinvoke the client.")
 }
@@ -152,6 +153,7 @@ func (w *Wish) confirms(l *certbot.Lineage) error {
 	}
 	return failure.New(failure.Config,
 		"Add "+failure.Do(failure.NameCertificate, l.Name)+" to confirm it.",
-		"Are you trying to change the key type of the certificate named %s from %s to %s? Please provide both %s and %s on the command line to confirm the change you are trying to make.",
+		"Are you trying to change the key type of the certificate named %s from %s to %s? Please "+
+			"provide both %s and %s on the command line to confirm the change you are trying to make.",
 		l.Name, old, new, failure.Do(failure.NameCertificate), failure.Do(failure.KeyType))
 }

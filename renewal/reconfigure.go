@@ -81,7 +81,9 @@ func (s *reconfigs) reconfigurable(w Reconfiguration) (*certbot.Lineage, error) 
 	p := l.Renewal.Params
 	if (w.Server != "" && w.Server != p.Server) || (w.Account != "" && w.Account != p.Account) {
 		return nil, failure.New(failure.Config, "",
-			"Using reconfigure to change the ACME account or server is not supported. If you would like to do so, use renew with the %s flag instead of reconfigure. Note that doing so will count against any rate limits. For more information on this method, see https://certbot.org/renew-reconfiguration",
+			"Using reconfigure to change the ACME account or server is not supported. If you would "+
+				"like to do so, use renew with the %s flag instead of reconfigure. Note that doing so will "+
+				"count against any rate limits. For more information on this method, see https://certbot.org/renew-reconfiguration",
 			failure.Do(failure.RenewUndue))
 	}
 	return l, nil

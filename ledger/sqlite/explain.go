@@ -69,6 +69,7 @@ func explainOpen(path string, err error) error {
 	if err = explain(path, err); failure.ClassOf(err) != failure.Internal {
 		return err
 	}
-	return failure.Wrap(err, failure.Ledger, "Restore it from a backup, or move it aside (with its -wal and -shm files) and run "+failure.Do(failure.RebuildLedger)+".",
+	return failure.Wrap(err, failure.Ledger,
+		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run "+failure.Do(failure.RebuildLedger)+".",
 		"the ledger %s cannot be opened", path)
 }

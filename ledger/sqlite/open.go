@@ -157,7 +157,8 @@ func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
 		return err
 	}
 	if id != applicationID {
-		return failure.New(failure.Ledger, "Move it aside, or name another directory with "+failure.Do(failure.ConfigDir)+".",
+		return failure.New(failure.Ledger,
+			"Move it aside, or name another directory with "+failure.Do(failure.ConfigDir)+".",
 			"%s is an SQLite file of another program, not Orderly's ledger", path)
 	}
 	if err := torn(ctx, db, path); err != nil {
@@ -203,8 +204,9 @@ func checkHost(ctx context.Context, db *sql.DB, path string, o Options) error {
 		return nil
 	}
 	if !o.Adopt {
-		return failure.New(failure.Ledger, "If this host has taken the other one's place, run "+failure.Do(failure.AdoptLedger)+"; if both are "+
-			"in use, move the ledger aside here, since two ledgers for the same orders undo each other's work.",
+		return failure.New(failure.Ledger,
+			"If this host has taken the other one's place, run "+failure.Do(failure.AdoptLedger)+"; if both are "+
+				"in use, move the ledger aside here, since two ledgers for the same orders undo each other's work.",
 			"the ledger %s was written on another host", path)
 	}
 	// What the other host has spent since is unknown, and unknown counts as spent:
