@@ -69,6 +69,11 @@ func requestKinds() []string {
 
 // howMany requests of a kind an issuance has at a CA of that character; 0: it has none.
 func (c character) howMany(kind string, names int) int {
+	if c.odd != nil {
+		if n, other := c.odd.requests[kind]; other {
+			return n
+		}
+	}
 	switch kind {
 	case "authorization", "challenge":
 		return names
@@ -211,6 +216,9 @@ func (c cell) run(t *testing.T, p pace) bool {
 	if c.fault.Status == 429 {
 		h.later(2 * time.Hour)
 	}
+	if c.odd != nil && c.odd.spoils {
+		h.rested(before[0])
+	}
 	if c.between == betweenCertbot {
 		c.certbotComes(h, root, after)
 	}
@@ -303,6 +311,18 @@ func (h *host) later(d time.Duration) {
 			Next: func(tat time.Time) (time.Time, error) { return tat.Add(-d), nil }})
 	}
 	if err := errors.Join(err, more, most, store.Commit(h.t.Context(), &c), store.Close()); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// rested ends the back-off of a lineage.
+func (h *host) rested(lineage string) {
+	h.t.Helper()
+	store := h.ledger()
+	standing, err := store.Standing(h.t.Context(), lineage)
+	standing.Lineage, standing.NextAt = lineage, time.Time{}
+	err = errors.Join(err, store.Commit(h.t.Context(), &ledger.Change{Standings: []ledger.Standing{standing}}), store.Close())
+	if err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -16,6 +16,13 @@ import (
 type oddness struct {
 	first, later testca.Odd
 	faults       []testca.Fault // with every request of their kinds
+	passing      []testca.Fault // the same, in the first run alone
+
+	// spoils says that the first run may get as far as to an order in vain: it is over, and another one is made once the
+	// back-off is over.
+	spoils bool
+	// requests are how many of a kind a first run has, where it is another number than usual; 0 is none.
+	requests map[string]int
 }
 
 // beOdd makes the CA so from the first run on, besides the faults that are there.
@@ -24,7 +31,7 @@ func (c character) beOdd(w *world) {
 		return
 	}
 	w.ca.SetOdd(c.odd.first)
-	for _, f := range c.odd.faults {
+	for _, f := range slices.Concat(c.odd.passing, c.odd.faults) {
 		w.ca.Inject(f)
 	}
 }
@@ -32,13 +39,38 @@ func (c character) beOdd(w *world) {
 // beOddLater is what the CA is like from the second run on, without any other fault.
 func (c character) beOddLater(w *world) {
 	w.ca.ClearFaults()
-	if c.beOdd(w); c.odd != nil {
-		w.ca.SetOdd(c.odd.later)
+	if c.odd == nil {
+		return
+	}
+	w.ca.SetOdd(c.odd.later)
+	for _, f := range c.odd.faults {
+		w.ca.Inject(f)
 	}
 }
 
 // always is an oddness that stays.
-func always(odd testca.Odd, faults ...testca.Fault) *oddness { return &oddness{odd, odd, faults} }
+func always(odd testca.Odd, faults ...testca.Fault) *oddness {
+	return &oddness{first: odd, later: odd, faults: faults}
+}
+
+// inVain is an oddness of the first run alone, whose order comes to nothing.
+func inVain(odd testca.Odd, faults ...testca.Fault) *oddness {
+	return &oddness{first: odd, passing: faults, spoils: true}
+}
+
+// having sets how many requests of a kind a first run has.
+func (o *oddness) having(kind string, requests int) *oddness {
+	if o.requests == nil {
+		o.requests = map[string]int{}
+	}
+	o.requests[kind] = requests
+	return o
+}
+
+// rewriting changes what is told in every answer of a kind.
+func rewriting(kind, patch string) testca.Fault {
+	return testca.Fault{Kind: kind, Action: testca.Rewrite, Patch: []byte(patch)}
+}
 
 func misshape(kind string, shape testca.Shape) testca.Fault {
 	return testca.Fault{Kind: kind, Action: testca.Misshape, Shape: shape}
@@ -62,6 +94,27 @@ func oddCharacters() []character {
 		// A list that fails: none of the lost ones is found.
 		{"a CA with a broken list", listing, false, always(testca.Odd{},
 			testca.Fault{Kind: "orders", Action: testca.Respond, Status: 500, Problem: "serverInternal"})},
+		// newOrder does not say where the order is: only the list and finalize do.
+		{"a CA without Location", listing, true, always(testca.Odd{}, testca.Fault{Kind: "new-order", Action: testca.Rewrite,
+			Header: map[string]string{"Location": ""}})},
+		// Members that are of another type, or missing.
+		{"a CA with odd members", slow, false, always(testca.Odd{}, rewriting("new-account", `{"status":null,"orders":[]}`),
+			rewriting("new-order", `{"expires":"soon"}`), rewriting("order", `{"expires":12}`),
+			rewriting("authorization", `{"expires":[]}`))},
+		// Certificates that are none of the chain's.
+		{"a CA with other certificates beside the chain", slow, false,
+			always(testca.Odd{OddCertificate: testca.OddCertificate{Chain: "foreign"}})},
+		{"a CA that takes RSA keys of accounts", testca.Config{ValidationDelay: slow.ValidationDelay, Algorithms: []string{"RS256"}},
+			false, always(testca.Odd{}).having("new-account", 2)},
+		// What fails is not over: the order goes on once the CA sees the site.
+		{"a CA whose failed challenges stay pending", slow, false, &oddness{
+			first:  testca.Odd{OddChallenge: testca.OddChallenge{FailedStays: "pending", Blind: true}},
+			later:  testca.Odd{OddChallenge: testca.OddChallenge{FailedStays: "pending"}},
+			spoils: true, requests: map[string]int{"order": 1, "finalize": 0, "certificate": 0}}},
+		{"a CA that breaks what it finalizes", slow, false,
+			inVain(testca.Odd{}, testca.Fault{Kind: "finalize", Action: testca.BreakOrder}).having("certificate", 0)},
+		{"a CA whose certificate lacks a name", slow, false,
+			inVain(testca.Odd{OddCertificate: testca.OddCertificate{DropNames: []string{someNames(2)[1]}}})},
 	}
 }
 
@@ -76,7 +129,7 @@ func oddCells() []cell {
 			for _, kind := range requestKinds() {
 				for nth := 1; nth <= ca.howMany(kind, 2); nth++ {
 					all = append(all, cell{ca, m, kind, nth, 2, betweenNothing})
-					if m.signal == syscall.SIGKILL && m.fault.After {
+					if m.signal == syscall.SIGKILL && m.fault.After && !ca.odd.spoils {
 						all = append(all, cell{ca, m, kind, nth, 2, betweenMore})
 					}
 				}

@@ -138,6 +138,9 @@ func (c *CA) answer(r *request, a *authorization, challenge *core.Challenge, acc
 
 // validate looks for what the client promised. Other types than http-01 and dns-01 never validate.
 func (c *CA) validate(kind, name, token, want string) *problem {
+	if c.oddly().Blind {
+		return problemf(http.StatusForbidden, "unauthorized", "During secondary validation: the site could not be reached")
+	}
 	switch kind {
 	case acme.ChallengeHTTP01:
 		return c.prober.http01(c.ctx, name, token, want)

@@ -11,6 +11,8 @@ type OddChallenge struct {
 	// authorization stays pending: "pending" as step-ca has it, which validates it again when it is
 	// answered again; or "invalid". "" is RFC 8555: both become invalid.
 	FailedStays string `json:"failed_stays"`
+	// Blind makes every http-01 and dns-01 validation fail, whatever the site serves.
+	Blind bool `json:"blind"`
 }
 
 // staysPending writes a failure down where the authorization is to stay pending, and reports whether it did.
