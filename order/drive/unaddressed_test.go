@@ -160,6 +160,7 @@ func TestAClockThatJumpedDoesNotEndAnOrderWithoutAURL(t *testing.T) {
 	w := newWorld(t, testca.Config{ValidationDelay: 50 * time.Millisecond})
 	w.unlocated("new-order")
 	r := request("a.example", "a.example")
+	w.dieAt(r, "challenge", 1, false)
 	e := drive.Changed(w.engine(), func(c *drive.Config) { c.Clock = ahead{w.clock, 9 * 24 * time.Hour} })
 	_, err := obtain(t.Context(), e, order.Plan{Request: r})
 	must(t, err)

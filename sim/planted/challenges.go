@@ -3,7 +3,7 @@ package planted
 // challenges are bugs about answering, tokens and siblings.
 func challenges() []Bug {
 	return []Bug{
-		{"answered-again-at-once", "a challenge that a look shows pending is answered again though it may be being validated", "rule 4, I5", 1, []Patch{on("order/facts.go",
+		{"answered-again-at-once", "a challenge that a look shows pending is answered again though it may be being validated", "rule 4, I5", 1, "", []Patch{on("order/facts.go",
 			`	if a.ChallengeStatus == "processing" || !a.SeenAt.After(a.AnswerSentAt) {
 		return false
 	}
@@ -15,12 +15,12 @@ func challenges() []Bug {
 		return true
 	}
 `)}},
-		{"intent-taken-back", "an answer that was lost puts the challenge back as if it had not been sent", "rule 4, I5", 1, []Patch{on("order/drive/authorize.go",
+		{"intent-taken-back", "an answer that was lost puts the challenge back as if it had not been sent", "rule 4, I5", 1, "", []Patch{on("order/drive/authorize.go",
 			`	case effect == order.NotDone: // nothing was validated: the intent is taken back
 `,
 			`	case effect == order.NotDone || effect == order.Undecided && planted("intent-taken-back"): // nothing was validated: the intent is taken back
 `)}},
-		{"answered-before-token", "challenges are answered before their tokens stand", "rule 9", 2, []Patch{on("order/next.go",
+		{"answered-before-token", "challenges are answered before their tokens stand", "rule 9", 2, "", []Patch{on("order/next.go",
 			`	if len(bare) > 0 {
 		return Action{Kind: Place, Authorizations: bare}, true
 `,
@@ -30,12 +30,12 @@ func challenges() []Bug {
 	if len(bare) > 0 {
 		return Action{Kind: Place, Authorizations: bare}, true
 `)}},
-		{"answered-unchecked", "a run that takes an order over answers without a preflight of its own", "wall 1, rule 8", 1, []Patch{on("order/next.go",
+		{"answered-unchecked", "a run that takes an order over answers without a preflight of its own", "wall 1, rule 8", 1, "", []Patch{on("order/next.go",
 			`	if len(due) > 0 && !f.Proofs.Checked {
 `,
 			`	if len(due) > 0 && !f.Proofs.Checked && !planted("answered-unchecked") {
 `)}},
-		{"token-not-removed", "tokens of settled authorizations stay in the document roots", "rule 9", 1, []Patch{on("order/drive/proofs.go",
+		{"token-not-removed", "tokens of settled authorizations stay in the document roots", "rule 9", 1, "", []Patch{on("order/drive/proofs.go",
 			`		before := a.Placement
 		stands, err := p.remove(ctx, a)
 `,
@@ -46,7 +46,7 @@ func challenges() []Bug {
 		before := a.Placement
 		stands, err := p.remove(ctx, a)
 `)}},
-		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", 5, []Patch{on("order/drive/proofs.go",
+		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", 5, "", []Patch{on("order/drive/proofs.go",
 			`			a.Placement = plan // which knows of the old one, if that still stands
 			delete(p.left, a.URL)
 		}
@@ -65,21 +65,21 @@ func challenges() []Bug {
 		}
 	}
 `)}},
-		{"fallen-answered-again", "a challenge that failed and stays pending is answered again by the same run", "rule 4, I5", 15, []Patch{on("order/drive/fallen.go",
+		{"fallen-answered-again", "a challenge that failed and stays pending is answered again by the same run", "rule 4, I5", 15, "", []Patch{on("order/drive/fallen.go",
 			`	az.proofs.block(a, why)
 	if !az.booked`,
 			`	if !planted("fallen-answered-again") {
 		az.proofs.block(a, why)
 	}
 	if !az.booked`)}},
-		{"siblings-left", "the siblings of a failed name are left pending", "rule 9, I4", 2, []Patch{on("order/next.go",
+		{"siblings-left", "the siblings of a failed name are left pending", "rule 9, I4", 2, "", []Patch{on("order/next.go",
 			`	if len(open) > 0 {
 		act, ok := f.authorize()
 `,
 			`	if len(open) > 0 && !planted("siblings-left") {
 		act, ok := f.authorize()
 `)}},
-		{"valid-released", "valid authorizations are deactivated with the pending ones", "I11", 5, []Patch{on("order/drive/release.go",
+		{"valid-released", "valid authorizations are deactivated with the pending ones", "I11", 5, "", []Patch{on("order/drive/release.go",
 			`	if err != nil || seen.Status != ledger.AuthorizationPending {
 		return seen, err
 `,

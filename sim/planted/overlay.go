@@ -42,6 +42,22 @@ func Build(ctx context.Context, root, dir string, bugs []Bug) (string, error) {
 	return program, nil
 }
 
+// BuildTest builds the tests of a package with every bug of the list into dir, and returns the program's path.
+func BuildTest(ctx context.Context, root, dir, tested string, bugs []Bug) (string, error) {
+	overlay, err := Lay(root, dir, bugs)
+	if err != nil {
+		return "", err
+	}
+	program := filepath.Join(dir, path.Base(tested)+".test")
+	build := exec.CommandContext(ctx, "go", "test", "-c", "-overlay", overlay, "-o", program, tested)
+	build.Dir = root
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the tests of %s with the bugs: %w\n%s", tested, err, out)
+	}
+	return program, nil
+}
+
 // Lay writes the patched files into dir, and beside them the description of the overlay, whose path it returns.
 func Lay(root, dir string, bugs []Bug) (string, error) {
 	replace := map[string]string{}

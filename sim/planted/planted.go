@@ -7,6 +7,8 @@
 //
 //	go test ./sim/planted -run TestEveryBugFitsTheCode       whether the patches fit the code; the work of a moment
 //	go test ./sim/planted -run 'Found/phantom' -seeds 200   a bug alone, by up to 200 seeds
+//
+// What no simulated CA does, a test of the engine must find.
 package planted
 
 import "slices"
@@ -19,7 +21,8 @@ type Bug struct {
 	Name    string  // by which it is switched on
 	What    string  // what the code does with it
 	Breaks  string  // the rule of DESIGN.md §4 or the invariant of §6 that it breaks
-	Seed    uint64  // of a year of which it is known that it finds the bug
+	Seed    uint64  // of a year of which it is known that it finds the bug, or 0
+	Test    string  // the package and the name of a test that does, where no year is to
 	Patches []Patch // all of them are needed for it
 }
 
@@ -31,7 +34,8 @@ type Patch struct {
 
 // Bugs lists every bug.
 func Bugs() []Bug {
-	return slices.Concat(requests(), lost(), takeovers(), challenges(), certificates(), endings(), restraints(), budgets())
+	return slices.Concat(requests(), lost(), takeovers(), challenges(), certificates(), endings(), restraints(), budgets(),
+		oddities())
 }
 
 // on makes the patch of a bug in one file.

@@ -19,6 +19,19 @@ type Year struct {
 	Sentence  string // what was breached, for whom and when
 }
 
+// Finds runs a test of a program of tests with one bug switched on ("" for none), and reports whether it fails. dir is that
+// of the tests' package.
+func Finds(ctx context.Context, program, dir, test, bug string) (bool, []byte, error) {
+	run := exec.CommandContext(ctx, program, "-test.run", "^"+test+"$")
+	run.Dir = dir
+	run.Env = append(os.Environ(), Variable+"="+bug)
+	out, err := run.CombinedOutput()
+	if _, failed := errors.AsType[*exec.ExitError](err); failed {
+		return true, out, nil
+	}
+	return false, out, err
+}
+
 // Play plays the years of seeds, in this order, with one bug switched on ("" for none), until an invariant is breached. The
 // last year of the answer is then the one that breached it.
 func Play(ctx context.Context, program, bug string, seeds []uint64) ([]Year, error) {

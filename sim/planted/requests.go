@@ -3,7 +3,7 @@ package planted
 // requests are bugs about what must be durable around a request.
 func requests() []Bug {
 	return []Bug{
-		{"new-order-before-intent", "newOrder is sent first, and its intent committed afterwards", "I1", 1, []Patch{on("order/drive/create.go",
+		{"new-order-before-intent", "newOrder is sent first, and its intent committed afterwards", "I1", 1, "", []Patch{on("order/drive/create.go",
 			`	n.note("new-order intent", "attempt %d", o.CreateSends)
 `,
 			`	n.note("new-order intent", "attempt %d", o.CreateSends)
@@ -18,7 +18,7 @@ func requests() []Bug {
 		return n.created(ctx, reply)
 	}
 `)}},
-		{"new-order-answer-kept", "the answer to newOrder is kept in memory until the next intent", "I4, wall 2", 1, []Patch{on("order/drive/create.go",
+		{"new-order-answer-kept", "the answer to newOrder is kept in memory until the next intent", "I4, wall 2", 1, "", []Patch{on("order/drive/create.go",
 			`	n.note("new-order answered", "%s, %s", reply.Status, reply.URL)
 `,
 			`	n.note("new-order answered", "%s, %s", reply.Status, reply.URL)
@@ -26,7 +26,7 @@ func requests() []Bug {
 		return nil
 	}
 `)}},
-		{"challenge-before-intent", "challenges are answered first, and the intents committed with what comes next", "I1", 1, []Patch{on("order/drive/authorize.go",
+		{"challenge-before-intent", "challenges are answered first, and the intents committed with what comes next", "I1", 1, "", []Patch{on("order/drive/authorize.go",
 			`		az.note("challenge intent", "%s, attempt %d", failure.Clean(a.FullName()), a.Answers)
 	}
 	if err := az.commit(ctx, ledger.Change{}); err != nil {
@@ -41,7 +41,7 @@ func requests() []Bug {
 		}
 	}
 `)}},
-		{"finalize-before-intent", "finalize is sent without a durable intent", "I1", 1, []Patch{on("order/drive/issue.go",
+		{"finalize-before-intent", "finalize is sent without a durable intent", "I1", 1, "", []Patch{on("order/drive/issue.go",
 			`	i.note("finalize intent", "CSR %s", o.CSR.SHA256)
 	if err := i.commit(ctx, ledger.Change{}); err != nil {
 		return err
@@ -54,7 +54,7 @@ func requests() []Bug {
 		}
 	}
 `)}},
-		{"signal-drops-answer", "an answer to newOrder that arrives after a signal is not taken up", "rule 10, I4", 1, []Patch{on("order/drive/create.go",
+		{"signal-drops-answer", "an answer to newOrder that arrives after a signal is not taken up", "rule 10, I4", 1, "", []Patch{on("order/drive/create.go",
 			`	o, ctx := n.o, context.WithoutCancel(ctx)
 	var more ledger.Change
 	if o.CreateSends > 1 {
@@ -66,7 +66,7 @@ func requests() []Bug {
 	var more ledger.Change
 	if o.CreateSends > 1 {
 `)}},
-		{"signal-ignored", "a run goes on after a signal", "rule 10", 1, []Patch{on("order/drive/driver.go",
+		{"signal-ignored", "a run goes on after a signal", "rule 10", 1, "", []Patch{on("order/drive/driver.go",
 			`		case ctx.Err() != nil && act.Kind != order.Settle:
 `,
 			`		case ctx.Err() != nil && act.Kind != order.Settle && !planted("signal-ignored"):

@@ -3,7 +3,7 @@ package planted
 // restraints are bugs about what forbids an order.
 func restraints() []Bug {
 	return []Bug{
-		{"back-off-ignored", "a back-off does not hold", "I3", 2, []Patch{on("order/admit/restraint.go",
+		{"back-off-ignored", "a back-off does not hold", "I3", 2, "", []Patch{on("order/admit/restraint.go",
 			`	if !v.now.Before(v.standing.NextAt) {
 		return nil
 	}
@@ -12,10 +12,10 @@ func restraints() []Bug {
 		return nil
 	}
 `)}},
-		{"hold-ignored", "what the CA asked for with a 429 does not hold", "I3, I6", 4, []Patch{on("order/admit/hold.go",
+		{"hold-ignored", "what the CA asked for with a 429 does not hold", "I3, I6", 4, "", []Patch{on("order/admit/hold.go",
 			`		if order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names)) && `,
 			`		if !planted("hold-ignored") && order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names)) && `)}},
-		{"preflight-ignored", "what preflight refuses is ordered", "I3", 1, []Patch{on("order/admit/restraint.go",
+		{"preflight-ignored", "what preflight refuses is ordered", "I3", 1, "", []Patch{on("order/admit/restraint.go",
 			`	if bad == nil {
 		return nil, false
 	}
@@ -24,7 +24,7 @@ func restraints() []Bug {
 		return nil, false
 	}
 	err = failure.New(`)}},
-		{"network-refusal-never-holds", "a refusal on network grounds is let through without waiting a day", "I3", 1, []Patch{on("order/admit/restraint.go",
+		{"network-refusal-never-holds", "a refusal on network grounds is let through without waiting a day", "I3", 1, "", []Patch{on("order/admit/restraint.go",
 			`	if (long || v.plan.Urgent) && rested {
 `,
 			`	if (long || v.plan.Urgent || planted("network-refusal-never-holds")) && rested {
