@@ -171,7 +171,7 @@ func hostileLedger(t *testing.T, dir, text string) {
 		o.Key, o.CSR = ledger.FileRef{}, ledger.FileRef{}
 		commit(&ledger.Change{Orders: []*ledger.Order{o}, Events: []ledger.Event{{At: soon, RunID: run.ID, Of: o, Kind: text, Lineage: text, Detail: text}},
 			Holds:     []ledger.Hold{{AccountID: account.ID, Scope: "name:" + text + string(state), Class: text, Detail: text, URL: text, Until: soon}},
-			Standings: []ledger.Standing{{Lineage: "evil", Class: text, Sentence: text, Remedy: text, At: soon}},
+			Standings: []ledger.Standing{{Lineage: "evil", Reason: ledger.Reason{Class: text, Sentence: text, Remedy: text}, At: soon}},
 			Charges:   []ledger.Charge{{AccountID: account.ID, Name: text, Class: text, At: time.Now()}},
 			Spends:    []ledger.Spend{{AccountID: account.ID, Name: text, Key: text, Next: func(time.Time) (time.Time, error) { return soon, nil }}}})
 	}

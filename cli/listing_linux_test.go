@@ -115,8 +115,8 @@ func filled(t *testing.T) string {
 	order := func(state ledger.State, lineage string) *ledger.Order {
 		return &ledger.Order{AccountID: account.ID, Lineage: lineage, Names: names, State: state, CreatedAt: now, UpdatedAt: now,
 			URL: "https://acme-v02.api.letsencrypt.org/acme/order/123456789/" + lineage[:5], Expires: now.Add(time.Hour),
-			Sentence: "the CA could not validate " + long + ": unauthorized: 192.0.2.1: Invalid response from http://" + long + "/.well-known: 日本語日本語日本語日本語日本語日本語",
-			Remedy:   "Run `orderly certonly --webroot -w /srv/www/" + long + " -d " + long + "`, and look again."}
+			Reason: ledger.Reason{Sentence: "the CA could not validate " + long + ": unauthorized: 192.0.2.1: Invalid response from http://" + long + "/.well-known: 日本語日本語日本語日本語日本語日本語",
+				Remedy: "Run `orderly certonly --webroot -w /srv/www/" + long + " -d " + long + "`, and look again."}}
 	}
 	pending := order(ledger.PendingState, long)
 	for i, name := range []string{"", long, ""} {

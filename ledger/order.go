@@ -132,12 +132,10 @@ type Order struct {
 	Redeploys   int       `json:"-"`                    // how often the deploy hooks were begun again, since a process ended while they ran
 	DeployedAt  time.Time `json:"deployed_at,omitzero"` // every deploy hook has run
 
-	Class    string `json:"class,omitempty"` // failure class of what ended or last stopped it
-	Sentence string `json:"error,omitempty"` // the same for people
+	Reason // of what ended or last stopped it
 	// Problem is the CA's problem document that the sentence rests on, cleaned, JSON (RFC 9457);
 	// none where it is not the CA's.
 	Problem json.RawMessage `json:"problem,omitempty"`
-	Remedy  string          `json:"remedy,omitempty"` // as failure.Remedy.Keep makes it
 
 	Authorizations []*Authorization `json:"authorizations"`
 }

@@ -56,11 +56,9 @@ type Certificate struct {
 // Standing is what is known of a lineage's failures: why it is not renewed, since when, and when it
 // may try again.
 type Standing struct {
-	Lineage  string    `json:"lineage"`
-	Class    string    `json:"class,omitempty"`
-	Sentence string    `json:"error,omitempty"`
-	Remedy   string    `json:"remedy,omitempty"` // as failure.Remedy.Keep makes it
-	At       time.Time `json:"at,omitzero"`      // of the last failure or refusal
+	Lineage string `json:"lineage"`
+	Reason
+	At time.Time `json:"at,omitzero"` // of the last failure or refusal
 
 	Failures    int       `json:"failures"`              // charged failures in a row
 	NextAt      time.Time `json:"next_at,omitzero"`      // end of the back-off

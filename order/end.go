@@ -1,6 +1,7 @@
 package order
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ func End(o *ledger.Order, act Action, ca CA, now time.Time) (phantoms []*ledger.
 		o.Class = string(act.Class)
 	}
 	if act.State == ledger.Installed {
-		o.Class, o.Sentence, o.Remedy, o.Problem = "", "", "", nil
+		o.Reason, o.Problem = ledger.Reason{}, nil
 	}
 	if why := failure.Clean(act.Why); why != "" && (why != o.Sentence || act.Remedy != "") {
 		o.Sentence, o.Remedy = why, act.Remedy.Keep() // a remedy is that of its sentence
@@ -42,8 +43,10 @@ func PhantomOf(o *ledger.Order, sent time.Time, ca CA, now time.Time) *ledger.Or
 	return &ledger.Order{
 		AccountID: o.AccountID, Lineage: o.Lineage, Names: o.Names, Profile: o.Profile, State: ledger.Phantom,
 		Request: o.Request, CreatedAt: sent, UpdatedAt: now, SettledAt: now, CreateSends: 1,
-		Expires: sent.Add(ca.Lifetime(o.Profile)), Class: string(failure.AnswerLost),
-		Sentence: fmt.Sprintf("newOrder of %s has no answer here; the CA may have made an order of it, which this ledger does not know", sent.UTC().Format(time.RFC3339)),
+		Expires: sent.Add(ca.Lifetime(o.Profile)),
+		Reason: ledger.Because(failure.AnswerLost, "", fmt.Sprintf(
+			"newOrder of %s has no answer here; the CA may have made an order of it, which this ledger does not know",
+			sent.UTC().Format(time.RFC3339))),
 	}
 }
 
@@ -68,11 +71,9 @@ func Verdict(o *ledger.Order) error {
 	case ledger.Installed, ledger.SupersededState, ledger.Ready:
 		return nil
 	}
-	class := failure.Class(o.Class)
-	if class == "" {
-		class = failure.CARefused
-	}
-	return failure.New(class, failure.Kept(o.Remedy), "%s", o.Sentence)
+	why := o.Err()
+	why.Class = cmp.Or(why.Class, failure.CARefused)
+	return why
 }
 
 // StartsAnew says whether an order's end calls for another order at once: one that nobody here is to blame for. An order

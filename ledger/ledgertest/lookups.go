@@ -181,7 +181,7 @@ func oddCharactersComeBack(b *bench) {
 		b.commit(&ledger.Change{Orders: []*ledger.Order{o},
 			Certificate: &ledger.Certificate{AccountID: b.account.ID, Lineage: odd,
 				Names: []string{odd, "," + odd}},
-			Standings: []ledger.Standing{{Lineage: odd, Class: odd}},
+			Standings: []ledger.Standing{{Lineage: odd, Reason: ledger.Reason{Class: odd}}},
 			Charges:   []ledger.Charge{{AccountID: b.account.ID, Name: odd, At: day}}})
 		b.equal("Names", b.read(o.ID).Names, []string{odd})
 		for _, f := range []ledger.OrderFilter{{Lineage: odd}, {URL: odd}, {Lineage: odd, URL: odd, Live: true}} {

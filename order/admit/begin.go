@@ -8,6 +8,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 	"orderly/preflight"
 )
 
@@ -109,6 +110,11 @@ func RefusalOf(r preflight.Report, name string) *preflight.Result {
 		}
 	}
 	return nil
+}
+
+// Refused is a refusal of a check as the reason why r is not ordered.
+func Refused(r ledger.Request, bad *preflight.Result) *failure.Error {
+	return failure.New(bad.Class, order.RemedyFor(r, bad.Remedy), "%s", bad.Sentence)
 }
 
 // Examine makes the checks for an order that exists, before and, where there is hope for one of its names, after what has to

@@ -63,7 +63,7 @@ func TestWhenABackOffHolds(t *testing.T) {
 		return ledger.Charge{Name: name, At: noon.Add(-ago)}
 	}
 	three := []ledger.Charge{charge("b", 59*time.Minute), charge("a", 50*time.Minute), charge("a", 40*time.Minute), charge("a", time.Minute)}
-	failedOnce := ledger.Standing{Failures: 1, NextAt: noon.Add(time.Second), Fingerprint: "then", Sentence: "NXDOMAIN"}
+	failedOnce := ledger.Standing{Failures: 1, NextAt: noon.Add(time.Second), Fingerprint: "then", Reason: ledger.Reason{Sentence: "NXDOMAIN"}}
 	with := func(s ledger.Standing, change func(*ledger.Standing)) ledger.Standing { change(&s); return s }
 	for _, c := range []struct {
 		name     string

@@ -38,7 +38,7 @@ func (v evidence) refused() (err error, through bool) {
 	if bad == nil {
 		return nil, false
 	}
-	err = failure.New(bad.Class, order.RemedyFor(v.plan.Request, bad.Remedy), "%s", bad.Sentence)
+	err = Refused(v.plan.Request, bad)
 	if bad.Local || !bad.Class.Network() {
 		return err, false
 	}
@@ -162,7 +162,7 @@ func (g Gate) refuse(ctx context.Context, v evidence, why error) error {
 	s := v.standing
 	class := failure.ClassOf(why)
 	if class != failure.BackOff { // a back-off keeps the reason it stands for
-		s.Class, s.Sentence, s.Remedy = string(class), failure.Clean(why.Error()), failure.RemedyOf(why).Keep()
+		s.Reason = ledger.Because(class, failure.RemedyOf(why), why.Error())
 	} else if len(v.seen) > 1 { // lest what is seen before Begin, and lifts nothing, makes every run begin
 		s.Fingerprint = allSeen(append([]string{s.Fingerprint}, v.seen...)...)
 	}

@@ -201,9 +201,8 @@ func (az *authorizations) challengeShown(a *ledger.Authorization, c acme.Challen
 // them, and not only when the last of their siblings is done: until then another run must not order
 // anew.
 func (az *authorizations) blame(list []*ledger.Authorization, first bool) {
-	az.o.State, az.o.Class = ledger.Invalid, string(failure.Validation)
 	why := order.NotValidated(list, az.proofs.way)
-	az.o.Sentence, az.o.Remedy = failure.Clean(why.Sentence), why.Remedy.Keep()
+	az.o.State, az.o.Reason = ledger.Invalid, ledger.Because(failure.Validation, why.Remedy, why.Sentence)
 	az.o.Problem = order.ProblemOf(list).Encode()
 	if first && !az.booked {
 		az.fell(az.e.clock.Now())

@@ -167,8 +167,7 @@ func (c *core) leave(why *failure.Error) error {
 		return nil
 	}
 	if c.o.State != ledger.Invalid {
-		c.o.Class, c.o.Sentence = string(why.Class), failure.Clean(why.Sentence)
-		c.o.Remedy = why.Remedy.Keep()
+		c.o.Reason = ledger.Because(why.Class, why.Remedy, why.Sentence)
 		if why.Class != failure.BackOff { // which quotes what the standing says, and must not become it
 			c.stand(asItStands)
 		}
@@ -179,8 +178,7 @@ func (c *core) leave(why *failure.Error) error {
 // giveUp lets Next release an order that cannot go on. The next intent makes it durable.
 func (c *core) giveUp(act order.Action) {
 	if c.o.State != ledger.Invalid { // a dead one keeps what it died of
-		c.o.Class, c.o.Sentence = string(act.Class), failure.Clean(act.Why)
-		c.o.Remedy = act.Remedy.Keep()
+		c.o.Reason = ledger.Because(act.Class, act.Remedy, act.Why)
 		c.stand(asItStands)
 	}
 	c.o.Releasing = true

@@ -65,7 +65,7 @@ func (az *authorizations) fallen(a *ledger.Authorization, status string) {
 	}
 	again := a.Answers > 1 && az.refusals[a.ChallengeURL] != nil || a.Answers >= mostFallen
 	if again && status == ledger.AuthorizationInvalid && az.o.State == ledger.PendingState {
-		az.o.Class, az.o.Sentence, az.o.Remedy = string(why.Class), failure.Clean(why.Sentence), why.Remedy.Keep()
+		az.o.Reason = ledger.Because(why.Class, why.Remedy, why.Sentence)
 		az.said(order.ProblemOf([]*ledger.Authorization{a}))
 		az.o.Releasing = true
 		az.note("given up", "%s", failure.Clean(why.Sentence))

@@ -173,7 +173,7 @@ func (i *issuance) install(ctx context.Context) error {
 		return i.stop(failure.ClassOf(err), failure.RemedyOf(err), "%v", err)
 	}
 	if done.Superseded != "" {
-		i.o.State, i.o.Class, i.o.Sentence, i.o.Remedy = ledger.SupersededState, "", failure.Clean(done.Superseded), ""
+		i.o.State, i.o.Reason = ledger.SupersededState, ledger.Because("", "", done.Superseded)
 		i.note("left aside", "%s", i.o.Sentence)
 		return nil
 	}

@@ -51,7 +51,7 @@ func (p *proofs) check(ctx context.Context, list []*ledger.Authorization) error 
 	for _, a := range list {
 		bad := admit.RefusalOf(report, a.FullName())
 		if bad != nil && !(through && !bad.Local && bad.Class.Network()) {
-			p.block(a, failure.New(bad.Class, order.RemedyFor(p.o.Request, bad.Remedy), "%s", bad.Sentence))
+			p.block(a, admit.Refused(p.o.Request, bad))
 		} else if held := p.heldBack(a, report); held != nil {
 			p.block(a, held)
 		}

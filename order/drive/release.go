@@ -92,7 +92,7 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	}
 	o.Releasing, o.SettledAt = true, time.Time{}
 	if o.State.Live() { // what kept an earlier try from it is not how it ends
-		o.Class, o.Sentence, o.Remedy, o.Problem = "", "", "", nil
+		o.Reason, o.Problem = ledger.Reason{}, nil
 	}
 	err = newDriver(e, o).drive(ctx)
 	issued := o.State == ledger.Valid || o.State == ledger.Processing

@@ -71,7 +71,7 @@ func (s *sight) hopeless(a *ledger.Authorization) {
 }
 
 func (s *sight) dead(why string) {
-	s.o.State, s.o.Class, s.o.Sentence, s.o.Remedy = ledger.Invalid, string(failure.CARefused), failure.Clean(why), ""
+	s.o.State, s.o.Reason = ledger.Invalid, ledger.Because(failure.CARefused, "", why)
 	s.note("order died", "%s", s.o.Sentence)
 }
 

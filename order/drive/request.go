@@ -103,7 +103,7 @@ func (c *core) progress() {
 func (c *core) allIsWell() {
 	c.o.NotBefore = time.Time{}
 	if c.o.State.Live() && !c.o.Releasing {
-		c.o.Class, c.o.Sentence, c.o.Remedy, c.o.Problem = "", "", "", nil
+		c.o.Reason, c.o.Problem = ledger.Reason{}, nil
 	}
 }
 

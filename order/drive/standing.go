@@ -21,7 +21,7 @@ func (c *core) stand(change func(*ledger.Standing)) {
 		c.unwritten.stood = &s
 	}
 	s := c.unwritten.stood
-	s.Class, s.Sentence, s.Remedy, s.At = c.o.Class, c.o.Sentence, c.o.Remedy, c.e.clock.Now()
+	s.Reason, s.At = c.o.Reason, c.e.clock.Now()
 	if failure.Class(s.Class).Network() && s.RefusedSince.IsZero() {
 		s.RefusedSince = s.At
 	}

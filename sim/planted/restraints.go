@@ -19,11 +19,11 @@ func restraints() []Bug {
 			`	if bad == nil {
 		return nil, false
 	}
-	err = failure.New(`,
+	err = Refused(`,
 			`	if bad == nil || planted("preflight-ignored") {
 		return nil, false
 	}
-	err = failure.New(`)}},
+	err = Refused(`)}},
 		{"network-refusal-never-holds", "a refusal on network grounds is let through without waiting a day", "I3", 1, "", []Patch{on("order/admit/restraint.go",
 			`	if (long || v.plan.Urgent) && rested {
 `,
