@@ -15,7 +15,7 @@ func challenges() []Bug {
 		return true
 	}
 `)}},
-		{"intent-taken-back", "an answer that was lost puts the challenge back as if it had not been sent", "rule 4, I5", 1, "", []Patch{on("order/drive/authorize.go",
+		{"intent-taken-back", "an answer that was lost puts the challenge back as if it had not been sent", "rule 4, I5", 2, "", []Patch{on("order/drive/authorize.go",
 			`	case effect == order.NotDone: // nothing was validated: the intent is taken back
 `,
 			`	case effect == order.NotDone || effect == order.Undecided && planted("intent-taken-back"): // nothing was validated: the intent is taken back

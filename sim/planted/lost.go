@@ -3,7 +3,7 @@ package planted
 // lost are bugs about requests whose fate is not known.
 func lost() []Bug {
 	return []Bug{
-		{"phantom-forgotten", "no phantom stands for a lost newOrder whose order nobody can find", "rule 2, I4", 3, "", []Patch{on("order/drive/earlier.go",
+		{"phantom-forgotten", "no phantom stands for a lost newOrder whose order nobody can find", "rule 2, I4", 6, "", []Patch{on("order/drive/earlier.go",
 			`	if result == order.Unknown {
 `,
 			`	if result == order.Unknown && !planted("phantom-forgotten") {

@@ -3,7 +3,7 @@ package planted
 // restraints are bugs about what forbids an order.
 func restraints() []Bug {
 	return []Bug{
-		{"back-off-ignored", "a back-off does not hold", "I3", 2, "", []Patch{on("order/admit/restraint.go",
+		{"back-off-ignored", "a back-off does not hold", "I3", 4, "", []Patch{on("order/admit/restraint.go",
 			`	if !v.now.Before(v.standing.NextAt) {
 		return nil
 	}
