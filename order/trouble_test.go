@@ -12,7 +12,8 @@ import (
 	"orderly/order"
 )
 
-// What a request that failed leads to, whichever it was: another one after its pause, or the order is left to a later run.
+// What a request that failed leads to, whichever it was: another one after its pause, or the order
+// is left to a later run.
 func TestNextAfterARequestThatFailed(t *testing.T) {
 	busy := &acme.Problem{Type: "rateLimited", Reply: acme.Reply{Status: 429, RetryAfter: time.Hour, HasRetryAfter: true}}
 	trouble := func(times int, pause time.Duration, cause error) *order.Trouble {
@@ -69,7 +70,8 @@ func TestATroubleSaysWhetherAnythingWasOrdered(t *testing.T) {
 	}
 }
 
-// What the CA asks for is obeyed; for one Retry-After that ends after patience there is one look more.
+// What the CA asks for is obeyed; for one Retry-After that ends after patience there is one look
+// more.
 func TestNextObeysWhatTheCAAsksFor(t *testing.T) {
 	asked := func(after, patience time.Duration, overtime bool) func(*order.Facts) {
 		return func(f *order.Facts) {

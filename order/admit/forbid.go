@@ -48,8 +48,9 @@ func (g Gate) asked(ctx context.Context, v evidence) error {
 	return g.afford(ctx, v.plan.Request)
 }
 
-// Rests returns the error of the back-off for what an order that exists was refused by its CA, and may be again: no change that
-// this host can see lifts it. nil once it is over, or where a person insists.
+// Rests returns the error of the back-off for what an order that exists was refused by its CA, and
+// may be again: no change that this host can see lifts it. nil once it is over, or where a person
+// insists.
 func (g Gate) Rests(p order.Plan, s ledger.Standing) error {
 	v := evidence{now: g.Clock.Now(), plan: p, standing: s}
 	if p.Force || !v.now.Before(s.NextAt) {

@@ -203,57 +203,66 @@ func (s *sight) died(reply acme.Order) {
 	s.note("order died", "%s", s.o.Sentence)
 }
 
+// answers is what the CA answered to a look at several authorizations.
+type answers struct {
+	news    bool       // something is otherwise than it was
+	last    acme.Reply // of those that it showed
+	unknown []*ledger.Authorization
+	word    *acme.Problem // the CA's, that it does not know these
+	trouble error         // the first one
+}
+
+// take takes up what the CA answered to a look at one authorization.
+func (s *sight) take(got *answers, a *ledger.Authorization, reply acme.Authorization, err error) {
+	switch effect, p := order.EffectOf(err); {
+	case err == nil && unclearAuthorization(reply) != nil:
+		got.trouble = cmp.Or(got.trouble, unclearAuthorization(reply))
+	case err == nil:
+		got.news = s.authorizations.shown(a, reply) || got.news
+		got.last, s.dated = reply.Reply, reply.Reply
+	case effect != order.Refused || s.accountTrouble(err) != nil || p.Page && p.Status != 404:
+		got.trouble = cmp.Or(got.trouble, err)
+	case s.caTime(p.Reply).After(s.endOf(a)): // CAs have other words for it than 404
+		a.Status, got.news = "expired", true
+	case p.Page:
+		got.trouble = cmp.Or(got.trouble, err)
+	default:
+		got.unknown, got.word = append(got.unknown, a), p
+	}
+}
+
 // show GETs authorizations.
 func (s *sight) show(ctx context.Context, list []*ledger.Authorization) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
-	var trouble error
-	var unknown []*ledger.Authorization
-	var word *acme.Problem // the CA's, that it does not know them
-	changed, fell := false, len(order.Failed(s.o)) == 0
-	var last acme.Reply
+	var got answers
+	fell := len(order.Failed(s.o)) == 0
 	together(rctx, s.core, list, func(ctx context.Context, a *ledger.Authorization) (acme.Authorization, error) {
 		return s.e.acme().Authorization(ctx, a.URL)
-	}, func(a *ledger.Authorization, reply acme.Authorization, err error) {
-		switch effect, p := order.EffectOf(err); {
-		case err == nil && unclearAuthorization(reply) != nil:
-			trouble = cmp.Or(trouble, unclearAuthorization(reply))
-		case err == nil:
-			changed = s.authorizations.shown(a, reply) || changed
-			last, s.dated = reply.Reply, reply.Reply
-		case effect != order.Refused || s.accountTrouble(err) != nil || p.Page && p.Status != 404:
-			trouble = cmp.Or(trouble, err)
-		case s.caTime(p.Reply).After(s.endOf(a)): // CAs have other words for it than 404
-			a.Status, changed = "expired", true
-		case p.Page:
-			trouble = cmp.Or(trouble, err)
-		default:
-			unknown, word = append(unknown, a), p
-		}
-	})
+	}, func(a *ledger.Authorization, reply acme.Authorization, err error) { s.take(&got, a, reply, err) })
 	if list := order.Failed(s.o); len(list) > 0 {
 		s.authorizations.blame(list, fell)
 	} else if list := order.GivenUp(s.o); len(list) > 0 && s.o.State == ledger.PendingState && !s.o.Releasing {
 		s.hopeless(list[0])
 	}
-	if trouble != nil {
+	switch {
+	case got.trouble != nil:
 		s.looked = s.looked && s.o.State != ledger.PendingState
-		s.trouble("authorization", trouble)
+		s.trouble("authorization", got.trouble)
 		return nil
-	}
-	if len(unknown) > 0 {
-		return s.unknown(unknown, word)
+	case len(got.unknown) > 0:
+		return s.unknown(got.unknown, got.word)
 	}
 	if err := s.phantoms.measure(ctx); err != nil {
 		return err
 	}
 	s.allShown()
-	if changed {
+	if got.news {
 		s.progress()
 		return nil
 	}
 	s.calm("authorization")
-	s.pause(last)
+	s.pause(got.last)
 	return nil
 }
 

@@ -40,9 +40,9 @@ func (w *world) forgets(names ...string) {
 	}
 }
 
-// An authorization that the CA does not know, day in, day out, while it shows the order, keeps neither
-// its siblings from being proven nor its names from a certificate until the order would have expired.
-// It is one order more, after a back-off, and what may be pending stays counted.
+// An authorization that the CA does not know, day in, day out, while it shows the order, keeps
+// neither its siblings from being proven nor its names from a certificate until the order would
+// have expired. It is one order more, after a back-off, and what may be pending stays counted.
 func TestAnAuthorizationThatIsMissingForADayEndsItsOrder(t *testing.T) {
 	r := request("a.example", "a.example", "b.example")
 	for name, c := range map[string]struct {
