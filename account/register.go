@@ -205,10 +205,12 @@ func registrationRemedy(p *acme.Problem) failure.Remedy {
 		return "Give the key by which this CA knows its customer: " +
 			failure.Do(failure.CustomerID, "ID") + " " + failure.Do(failure.CustomerKey, "KEY") + "."
 	case "unauthorized":
-		return "Compare " + failure.Do(failure.CustomerID) + " and " + failure.Do(failure.CustomerKey) +
+		return "Compare " + failure.Do(failure.CustomerID) + " and " +
+			failure.Do(failure.CustomerKey) +
 			" with what the CA shows."
 	case "badSignatureAlgorithm", "badPublicKey":
-		return "Ask another CA with " + failure.Do(failure.OtherCA) + ": this one takes no account key " +
+		return "Ask another CA with " + failure.Do(failure.OtherCA) +
+			": this one takes no account key " +
 			"that can be made here (ES256, ES384, RS256)."
 	case "userActionRequired":
 		if p.Link != "" {

@@ -116,7 +116,8 @@ func (k *Keeper) finishOrdersOf(ctx context.Context, a *certbot.Account) error {
 			k.Report.Warn("order %d for %s could not be finished: %v", o.ID, o.Lineage, err)
 		}
 		if ctx.Err() != nil {
-			return failure.New(failure.Stopped, "Run the same command again; nothing was deactivated.",
+			return failure.New(failure.Stopped,
+				"Run the same command again; nothing was deactivated.",
 				"stopped before the account was deactivated")
 		}
 	}

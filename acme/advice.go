@@ -27,8 +27,10 @@ func Advice(server string, err error) failure.Remedy {
 		return remedy // of the certificate, or the proxy
 	}
 	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		return "Check this host's resolver, which does not know the CA: `" + failure.Shell("getent", "hosts", host) +
-			"` must print an address. If the name is wrong, correct " + failure.Do(failure.OtherCA) + "."
+		return "Check this host's resolver, which does not know the CA: `" +
+			failure.Shell("getent", "hosts", host) +
+			"` must print an address. If the name is wrong, correct " +
+			failure.Do(failure.OtherCA) + "."
 	}
 	if errors.Is(err, ErrNoDirectory) {
 		return WrongServer(server)
@@ -52,5 +54,6 @@ func Advice(server string, err error) failure.Remedy {
 // alone would not help.
 func WrongServer(server string) failure.Remedy {
 	return "Correct " + failure.Do(failure.OtherCA) + ", or wait until the CA is up again: `" +
-		failure.Shell("curl", "-sS", server) + "` must print JSON that names newNonce, newAccount and newOrder."
+		failure.Shell("curl", "-sS", server) +
+		"` must print JSON that names newNonce, newAccount and newOrder."
 }

@@ -32,7 +32,8 @@ func NewExternalAccount(keyID, key, algorithm string) (*ExternalAccount, error) 
 	}
 	if keyID == "" || key == "" {
 		return nil, failure.New(failure.Usage,
-			"Give both "+failure.Do(failure.CustomerID)+" and "+failure.Do(failure.CustomerKey)+", as the CA shows them.",
+			"Give both "+failure.Do(failure.CustomerID)+" and "+failure.Do(failure.CustomerKey)+
+				", as the CA shows them.",
 			"an external account needs a key identifier and a key")
 	}
 	if hashOf(algorithm) == nil {

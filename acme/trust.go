@@ -124,7 +124,8 @@ func distrusted(target string, err error) error {
 	if u, err := url.Parse(target); err == nil {
 		host = u.Host
 	}
-	return failure.Wrap(harmless{refusal}, failure.CAUnavailable, trustRemedy(refusal), "the TLS certificate of %s is not accepted", failure.Clean(host))
+	return failure.Wrap(harmless{refusal}, failure.CAUnavailable, trustRemedy(refusal),
+		"the TLS certificate of %s is not accepted", failure.Clean(host))
 }
 
 // harmless is an error whose text quotes a certificate, and so whoever made it.

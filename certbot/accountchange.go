@@ -13,9 +13,10 @@ import (
 // What becomes of an account that is there: other contacts, its end. certbot shares one directory
 // between two addresses of a CA, by links that must not dangle afterwards.
 
-// Update writes an account's regr.json anew, as certbot's update_account does: an empty body (contacts are the CA's
-// to keep) and the account's URL. Another URL than the file names replaces it, which certbot avoids for accounts of ACMEv1;
-// what else the file held goes. The error is of class Account.
+// Update writes an account's regr.json anew, as certbot's update_account does: an empty body
+// (contacts are the CA's to keep) and the account's URL. Another URL than the file names replaces
+// it, which certbot avoids for accounts of ACMEv1; what else the file held goes. The error is of
+// class Account.
 func (s Accounts) Update(a Account) error {
 	regr := pythonJSON(pair{"body", "{}"}, pair{"uri", jsonString(a.URL)})
 	path := filepath.Join(a.Dir, "regr.json")
@@ -31,14 +32,16 @@ func (s Accounts) Update(a Account) error {
 		err = syncDir(a.Dir)
 	}
 	if err != nil {
-		return failure.Wrap(err, failure.Account, "Make the directory writable.", "the account in %s cannot be written", a.Dir)
+		return failure.Wrap(err, failure.Account, "Make the directory writable.",
+			"the account in %s cannot be written", a.Dir)
 	}
 	return nil
 }
 
-// Delete removes an account from the disk, as certbot's unregister does once the CA has deactivated it: its
-// directory, the links by which ACMEv1 and ACMEv2 share it, and the CA's directory if no account is left there. Called
-// again after a kill, it ends what is left. An account that is not there is an error of class Account in certbot's words.
+// Delete removes an account from the disk, as certbot's unregister does once the CA has deactivated
+// it: its directory, the links by which ACMEv1 and ACMEv2 share it, and the CA's directory if no
+// account is left there. Called again after a kill, it ends what is left. An account that is not
+// there is an error of class Account in certbot's words.
 func (s Accounts) Delete(server, id string) error {
 	path, err := serverPath(server)
 	if err != nil {
@@ -53,7 +56,9 @@ func (s Accounts) Delete(server, id string) error {
 		return s.noSuchAccount(server, dir)
 	}
 	if err := s.deleteAccountDirs(dirs); err != nil {
-		return failure.Wrap(err, failure.Account, "Remove the directory by hand: the CA does not know the account any more.", "the account in %s cannot be removed", dir)
+		return failure.Wrap(err, failure.Account,
+			"Remove the directory by hand: the CA does not know the account any more.",
+			"the account in %s cannot be removed", dir)
 	}
 	return s.forgetServer(path)
 }
@@ -67,7 +72,8 @@ func (s Accounts) Places(server, id string) []string {
 	return s.placesIn(path, id)
 }
 
-// placesIn lists where an account stands for a CA and for the one whose accounts it shares: directories and links.
+// placesIn lists where an account stands for a CA and for the one whose accounts it shares:
+// directories and links.
 func (s Accounts) placesIn(path, id string) []string {
 	var dirs []string
 	for _, p := range related(path) {
@@ -89,8 +95,8 @@ func related(path string) []string {
 	return []string{path}
 }
 
-// deleteAccountDirs removes what leads to an account before the account. The key goes first of its files: without it
-// neither certbot nor Accounts takes the rest for an account.
+// deleteAccountDirs removes what leads to an account before the account. The key goes first of its
+// files: without it neither certbot nor Accounts takes the rest for an account.
 func (s Accounts) deleteAccountDirs(dirs []string) error {
 	var real []string
 	for _, dir := range dirs {
@@ -115,7 +121,8 @@ func (s Accounts) deleteAccountDirs(dirs []string) error {
 	return nil
 }
 
-// forgetServer removes the directory of a CA's accounts, and links to it, when the last account is gone.
+// forgetServer removes the directory of a CA's accounts, and links to it, when the last account is
+// gone.
 func (s Accounts) forgetServer(path string) error {
 	if there, _ := present(s.dir(path)); !there {
 		path = predecessor(path)
@@ -132,19 +139,23 @@ func (s Accounts) forgetServer(path string) error {
 		link := s.dir(p)
 		if info, err := os.Lstat(link); err == nil && info.Mode()&fs.ModeSymlink != 0 && sameFile(link, dir) {
 			if err := s.disk.remove(link); err != nil {
-				return failure.Wrap(err, failure.Account, "Remove it by hand.", "the link %s cannot be removed", link)
+				return failure.Wrap(err, failure.Account, "Remove it by hand.",
+					"the link %s cannot be removed", link)
 			}
 		}
 	}
 	if err := s.disk.removeEmpty(dir); err != nil {
-		return failure.Wrap(err, failure.Account, "Remove it by hand.", "the directory %s cannot be removed", dir)
+		return failure.Wrap(err, failure.Account, "Remove it by hand.",
+			"the directory %s cannot be removed", dir)
 	}
 	return nil
 }
 
-// noSuchAccount names what can take a missing account's place: those that the CA has on this host, or how to make one.
+// noSuchAccount names what can take a missing account's place: those that the CA has on this host,
+// or how to make one.
 func (s Accounts) noSuchAccount(server, dir string) error {
-	remedy := "There is none of this CA on this host. Make one: " + failure.Do(failure.Register, server) +
+	remedy := "There is none of this CA on this host. Make one: " +
+		failure.Do(failure.Register, server) +
 		", and name it with " + failure.Do(failure.OtherAccount) + "."
 	accounts, err := s.At(server)
 	var ids []string
@@ -152,14 +163,16 @@ func (s Accounts) noSuchAccount(server, dir string) error {
 		ids = append(ids, string(failure.Do(failure.OtherAccount, a.ID)))
 	}
 	if err != nil || len(ids) > 0 {
-		remedy = "Name an account that is there: " + cmp.Or(failure.Remedy(strings.Join(ids, " or ")),
-			failure.Do(failure.OtherAccount)+" with the name of its directory") + "."
+		remedy = "Name an account that is there: " +
+			cmp.Or(failure.Remedy(strings.Join(ids, " or ")),
+				failure.Do(failure.OtherAccount)+" with the name of its directory") + "."
 	}
 	return failure.New(failure.Account, remedy, "Account at %s does not exist", failure.Clean(dir))
 }
 
 // Require is Choose for commands that need an account to be there (unregister, update_account,
-// show_account): without one the error, with ErrNoAccount in its chain, is what certbot says for them.
+// show_account): without one the error, with ErrNoAccount in its chain, is what certbot says for
+// them.
 func (s Accounts) Require(server, id string) (Account, error) {
 	accounts, err := s.At(server)
 	if err == nil && len(accounts) == 0 {
@@ -185,7 +198,8 @@ func (m *missingAccount) Unwrap() error {
 		"Register one: "+failure.Do(failure.Register)+".", "")
 }
 
-// NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no second one.
+// NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no
+// second one.
 func (s Accounts) NoDuplicate(server string) error {
 	accounts, err := s.At(server)
 	if err == nil && len(accounts) > 0 {

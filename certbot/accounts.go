@@ -118,7 +118,8 @@ func (s Accounts) accountsIn(dir, server string) (accounts []Account, damaged er
 }
 
 func damagedAccount(err error, dir string) error {
-	return failure.Wrap(err, failure.Account, "Restore the directory from a backup, or remove it if the account is no longer wanted.",
+	return failure.Wrap(err, failure.Account,
+		"Restore the directory from a backup, or remove it if the account is no longer wanted.",
 		"the account in %s cannot be read", dir)
 }
 
@@ -216,7 +217,8 @@ func (s Accounts) Choose(server, id string) (Account, error) {
 		return accounts[0], nil
 	case 0:
 		return Account{}, failure.Wrap(ErrNoAccount, failure.Account, "Register one: add "+failure.Do(failure.AgreeTerms)+
-			" and "+failure.Do(failure.ContactAddress, "ADDRESS")+" or "+failure.Do(failure.NoContact)+".", "")
+			" and "+failure.Do(failure.ContactAddress, "ADDRESS")+" or "+
+			failure.Do(failure.NoContact)+".", "")
 	}
 	var labels []string
 	for _, a := range accounts {

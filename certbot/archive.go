@@ -19,10 +19,12 @@ import (
 // An archive keeps each version that was ever issued under a number; what is in place is a link to
 // one of them. Nothing in it is written twice.
 
-// keptVersions is how many versions before the current one stay in an archive (certbot ≥ 2.3, storage.py truncate).
+// keptVersions is how many versions before the current one stay in an archive (certbot ≥ 2.3,
+// storage.py truncate).
 const keptVersions = 5
 
-// archive is a lineage's archive directory: certN.pem, privkeyN.pem, chainN.pem and fullchainN.pem for each version N.
+// archive is a lineage's archive directory: certN.pem, privkeyN.pem, chainN.pem and fullchainN.pem
+// for each version N.
 type archive struct{ dir string }
 
 func (a archive) path(kind string, version int) string {
@@ -44,8 +46,9 @@ func (a archive) versions() (map[int][]string, error) {
 	return found, nil
 }
 
-// place finds the version under which v is to stand: the one that holds it already, whole or in part, or a new one. A
-// part can only be of the highest version, since nothing else was written after it.
+// place finds the version under which v is to stand: the one that holds it already, whole or in
+// part, or a new one. A part can only be of the highest version, since nothing else was written
+// after it.
 func (a archive) place(v version) (number int, err error) {
 	found, err := a.versions()
 	if err != nil {
@@ -75,7 +78,8 @@ func (a archive) holds(v version, number int, present []string) bool {
 	return true
 }
 
-// missing lists the kinds of a version that are yet to be written, the key first: without it the others are worthless.
+// missing lists the kinds of a version that are yet to be written, the key first: without it the
+// others are worthless.
 func (a archive) missing(number int) []string {
 	var kindsLeft []string
 	for _, kind := range []string{"privkey", "cert", "chain", "fullchain"} {
@@ -86,12 +90,14 @@ func (a archive) missing(number int) []string {
 	return kindsLeft
 }
 
-// writeSuccessor writes what is missing of a version and makes it durable. The key takes group and mode from the one
-// before it, as certbot has it: hosts that gave a group the right to read would otherwise lose it at each renewal. A key
-// that is the same as before (--reuse-key) is written again, as certbot's renew does, not linked to, as certbot once did:
-// certbot ≥ 2.3 prunes old versions without a look at what leads to them. The note says what of group and mode could not be
+// writeSuccessor writes what is missing of a version and makes it durable. The key takes group and
+// mode from the one before it, as certbot has it: hosts that gave a group the right to read would
+// otherwise lose it at each renewal. A key that is the same as before (--reuse-key) is written
+// again, as certbot's renew does, not linked to, as certbot once did: certbot ≥ 2.3 prunes old
+// versions without a look at what leads to them. The note says what of group and mode could not be
 // given.
-func (s *Store) writeSuccessor(a archive, number int, v version, formerKey string) (note string, err error) {
+func (s *Store) writeSuccessor(a archive, number int, v version,
+	formerKey string) (note string, err error) {
 	former, err := os.Stat(formerKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		former, err = a.lastKey()
@@ -131,10 +137,11 @@ func (a archive) lastKey() (fs.FileInfo, error) {
 	return nil, nil
 }
 
-// likeFormer gives a new key the group of the former one, and what group and others could do with that, except that
-// others never write (certbot/compat/filesystem.py, compute_private_key_mode). The owner is not taken over. Who may not give
-// the group away (it is not theirs, or the file system has none) keeps their own, which is then granted nothing: a certificate
-// that is paid for is put in place all the same, and the note says whom it does not reach.
+// likeFormer gives a new key the group of the former one, and what group and others could do with
+// that, except that others never write (certbot/compat/filesystem.py, compute_private_key_mode).
+// The owner is not taken over. Who may not give the group away (it is not theirs, or the file
+// system has none) keeps their own, which is then granted nothing: a certificate that is paid for
+// is put in place all the same, and the note says whom it does not reach.
 func likeFormer(file *os.File, former fs.FileInfo, path string) (note string, err error) {
 	now, err := file.Stat()
 	if err != nil {
@@ -150,15 +157,17 @@ func likeFormer(file *os.File, former fs.FileInfo, path string) (note string, er
 		}
 	}
 	if err := file.Chmod(mode); err != nil && note == "" {
-		note = fmt.Sprintf("the mode of the former key, %#o, cannot be given to %s: %v", mode, path, err)
+		note = fmt.Sprintf("the mode of the former key, %#o, cannot be given to %s: %v", mode, path,
+			err)
 	}
 	return note, nil
 }
 
 func groupNote(path string, gid int, mode fs.FileMode, err error) string {
 	return string(failure.Advise("the new private key %s cannot be given to group %s, as the "+
-		"former one was (%v), and what reads it by that group no longer can; as root: %s && %s", path, groupName(gid), errors.Unwrap(err),
-		failure.Shell("chgrp", strconv.Itoa(gid), path), failure.Shell("chmod", fmt.Sprintf("%#o", mode), path)))
+		"former one was (%v), and what reads it by that group no longer can; as root: %s && %s",
+		path, groupName(gid), errors.Unwrap(err), failure.Shell("chgrp", strconv.Itoa(gid), path),
+		failure.Shell("chmod", fmt.Sprintf("%#o", mode), path)))
 }
 
 func groupName(gid int) string {
@@ -168,8 +177,9 @@ func groupName(gid int) string {
 	return strconv.Itoa(gid)
 }
 
-// prune removes versions as certbot ≥ 2.3 does, all but the current one and the five before it. A key that a kept
-// version links to (--reuse-key) stays. It only tidies up: what cannot be removed stays too.
+// prune removes versions as certbot ≥ 2.3 does, all but the current one and the five before it. A
+// key that a kept version links to (--reuse-key) stays. It only tidies up: what cannot be removed
+// stays too.
 func (s *Store) prune(a archive, current int) {
 	found, err := a.versions()
 	if err != nil {
@@ -208,7 +218,8 @@ func (a archive) linkedKeys(found map[int][]string, from int) map[string]bool {
 	return linked
 }
 
-// readme is the text that certbot puts into live/ (prefix "[cert name]/") and into each directory below it (no prefix).
+// readme is the text that certbot puts into live/ (prefix "[cert name]/") and into each directory
+// below it (no prefix).
 func readme(prefix string) []byte {
 	return []byte(strings.ReplaceAll("This directory contains your keys and certificates.\n\n"+
 		"`{prefix}privkey.pem`  : the private key for your certificate.\n"+
@@ -220,5 +231,6 @@ func readme(prefix string) []byte {
 		"         Certbot expects these files to remain in this location in order\n"+
 		"         to function properly!\n\n"+
 		"We recommend not moving these files. For more information, see the Certbot\n"+
-		"User Guide at https://certbot.eff.org/docs/using.html#where-are-my-certificates.\n", "{prefix}", prefix))
+		"User Guide at https://certbot.eff.org/docs/using.html#where-are-my-certificates.\n",
+		"{prefix}", prefix))
 }

@@ -18,12 +18,14 @@ import (
 // Behind either may stand a whole lineage, which must not be lost, or nothing at all, which must
 // not keep the name.
 
-// ErrBlank is in the chain of the error for a renewal file without content. certbot makes the file empty before it writes
-// the lineage, and never looks back: killed in between, it complains of the file for ever. Here such a file counts as
-// absent where a name for a new lineage is looked for, and the new lineage takes its place.
+// ErrBlank is in the chain of the error for a renewal file without content. certbot makes the file
+// empty before it writes the lineage, and never looks back: killed in between, it complains of the
+// file for ever. Here such a file counts as absent where a name for a new lineage is looked for,
+// and the new lineage takes its place.
 var ErrBlank = errors.New("nothing can be renewed from it")
 
-// blank tells whether a file has no content: none at all, or the NUL bytes that a power failure leaves of an unsynced one.
+// blank tells whether a file has no content: none at all, or the NUL bytes that a power failure
+// leaves of an unsynced one.
 func blank(text []byte) bool { return len(bytes.Trim(text, "\x00 \t\r\n")) == 0 }
 
 func blankFile(path string) bool {
@@ -45,7 +47,8 @@ func (s *Store) blankFailure(path string, size int) error {
 	if size > 0 {
 		what = fmt.Sprintf("the renewal file %s is empty but for blanks or NUL bytes: the machine went down while it was written", path)
 	}
-	remedy := "Remove the file: `" + failure.Shell("rm", path) + "`. Or obtain the certificate with " +
+	remedy := "Remove the file: `" + failure.Shell("rm", path) +
+		"`. Or obtain the certificate with " +
 		failure.Do(failure.Obtain) + ", which replaces it."
 	if c, err := s.behind(name); err == nil {
 		remedy = "Obtain the certificate anew, which replaces the file: " +
@@ -63,7 +66,8 @@ func (s *Store) behind(name string) (*Certificate, error) {
 	return ParseCertificate(text)
 }
 
-// nothingBehind tells whether a renewal file of no bytes stands for nothing at all: no archive, nothing live.
+// nothingBehind tells whether a renewal file of no bytes stands for nothing at all: no archive,
+// nothing live.
 func (s *Store) nothingBehind(name string) bool {
 	info, err := os.Lstat(s.Dirs.Renewal(name))
 	if err != nil || !info.Mode().IsRegular() || info.Size() != 0 {
@@ -89,9 +93,10 @@ func (s *Store) clearOne(name string) (bool, error) {
 	return true, nil
 }
 
-// ClearBlank removes the renewal files that a killed certbot left empty and that stand for nothing, and returns the names
-// of those lineages. The caller holds .certbot.lock, or it would take the file of a certbot at work for such a one; lock
-// keeps other processes of ours from a lineage, or reports that one is at work on it.
+// ClearBlank removes the renewal files that a killed certbot left empty and that stand for nothing,
+// and returns the names of those lineages. The caller holds .certbot.lock, or it would take the
+// file of a certbot at work for such a one; lock keeps other processes of ours from a lineage, or
+// reports that one is at work on it.
 func (s *Store) ClearBlank(lock func(name string) (unlock func() error, free bool, err error)) ([]string, error) {
 	names, err := s.confNames()
 	if err != nil {
@@ -126,8 +131,8 @@ func (s *Store) ClearBlank(lock func(name string) (unlock func() error, free boo
 // lineageFile matches what certbot and this program put into live/NAME.
 var lineageFile = regexp.MustCompile(`^(README|(previous_)?(cert|privkey|chain|fullchain)\.pem)$`)
 
-// adoptable returns nil if what stands in the place of a lineage with a blank renewal file can only be that lineage's: in
-// the archive nothing but versions, in live/ nothing but links.
+// adoptable returns nil if what stands in the place of a lineage with a blank renewal file can only
+// be that lineage's: in the archive nothing but versions, in live/ nothing but links.
 func (s *Store) adoptable(name string) error {
 	for _, place := range []struct {
 		dir  string
@@ -135,7 +140,8 @@ func (s *Store) adoptable(name string) error {
 	}{
 		{s.Dirs.archive(name), func(e fs.DirEntry) bool { _, _, ok := archived(e.Name()); return ok && !e.IsDir() }},
 		{s.Dirs.live(name), func(e fs.DirEntry) bool {
-			return lineageFile.MatchString(e.Name()) && (e.Name() == "README" || e.Type() == fs.ModeSymlink)
+			return lineageFile.MatchString(e.Name()) &&
+				(e.Name() == "README" || e.Type() == fs.ModeSymlink)
 		}},
 	} {
 		entries, err := os.ReadDir(place.dir)
@@ -149,7 +155,8 @@ func (s *Store) adoptable(name string) error {
 					failure.Advise("Move %s away if nothing uses its files any more, or choose "+
 						"another name with %s.",
 						place.dir, failure.Do(failure.NameCertificate)),
-					"%s is not what certbot leaves of a lineage, and the renewal file %s is empty", filepath.Join(place.dir, e.Name()), s.Dirs.Renewal(name))
+					"%s is not what certbot leaves of a lineage, and the renewal file %s is empty",
+					filepath.Join(place.dir, e.Name()), s.Dirs.Renewal(name))
 			}
 		}
 	}

@@ -60,7 +60,9 @@ func (s *Store) Delete(name string) error {
 		func() error { return s.deleteConf(conf) },
 	} {
 		if err := step(); err != nil {
-			return failure.Wrap(err, failure.Config, "Repair what the error names, then run the same command again.", "the certificate %s is not wholly removed", name)
+			return failure.Wrap(err, failure.Config,
+				"Repair what the error names, then run the same command again.",
+				"the certificate %s is not wholly removed", name)
 		}
 	}
 	return nil

@@ -82,7 +82,8 @@ func (d Dirs) PrepareLedger() error {
 func unusable(err error, dir string) error {
 	return failure.Wrap(err, failure.Config,
 		"Make the directory writable for the user who runs this command, or name another one with "+
-			failure.Do(failure.ConfigDir)+", "+failure.Do(failure.WorkDir)+" or "+failure.Do(failure.LogsDir)+".",
+			failure.Do(failure.ConfigDir)+", "+failure.Do(failure.WorkDir)+" or "+
+			failure.Do(failure.LogsDir)+".",
 		"the directory %s cannot be made or written", dir)
 }
 

@@ -14,8 +14,8 @@ import (
 // Lineages are looked for by name, by names and by path. A host has twenty thousand of them, some
 // broken: one that cannot be read hides no other.
 
-// LookAll looks at every lineage. Those that cannot be looked at are told in the errors, in the order
-// of their names; one bad file never hides the others.
+// LookAll looks at every lineage. Those that cannot be looked at are told in the errors, in the
+// order of their names; one bad file never hides the others.
 func (s *Store) LookAll() ([]*Lineage, []error) { return s.each(s.Look) }
 
 func (s *Store) each(open func(string) (*Lineage, error)) ([]*Lineage, []error) {
@@ -43,9 +43,9 @@ func (s *Store) each(open func(string) (*Lineage, error)) ([]*Lineage, []error) 
 	return all, bad
 }
 
-// OpenEach opens lineages, several at once, and hands each to done with its index in names. done is called from several
-// goroutines, once for each index, until the context of Within ends; nobody but it keeps the lineages, of which thousands
-// would fill the memory.
+// OpenEach opens lineages, several at once, and hands each to done with its index in names. done is
+// called from several goroutines, once for each index, until the context of Within ends; nobody but
+// it keeps the lineages, of which thousands would fill the memory.
 func (s *Store) OpenEach(names []string, done func(i int, l *Lineage, err error)) {
 	s.inParallel(len(names), func() func(int) {
 		return func(i int) {
@@ -55,7 +55,8 @@ func (s *Store) OpenEach(names []string, done func(i int, l *Lineage, err error)
 	})
 }
 
-// LookEach is OpenEach with Look instead of Open, but that Unsettled is not looked for and stays false.
+// LookEach is OpenEach with Look instead of Open, but that Unsettled is not looked for and stays
+// false.
 func (s *Store) LookEach(names []string, done func(i int, l *Lineage, err error)) {
 	s.inParallel(len(names), func() func(int) {
 		return func(i int) {
@@ -65,17 +66,17 @@ func (s *Store) LookEach(names []string, done func(i int, l *Lineage, err error)
 	})
 }
 
-// FindByNames returns the lineage whose current certificate has exactly these names; of several the one that expires
-// last; nil if there is none. Lineages that are broken are passed over, as certbot does; those whose settings cannot be
-// used are not.
+// FindByNames returns the lineage whose current certificate has exactly these names; of several the
+// one that expires last; nil if there is none. Lineages that are broken are passed over, as certbot
+// does; those whose settings cannot be used are not.
 func (s *Store) FindByNames(names []string) *Lineage {
 	same, _ := s.FindDuplicates(names)
 	return same
 }
 
-// FindDuplicates is certbot's find_duplicative_certs: the lineage whose current certificate has exactly these names (of
-// several the one that expires last), and the one that has the most of them and no other (of several the first by name).
-// Either may be nil. Letters' case does not count.
+// FindDuplicates is certbot's find_duplicative_certs: the lineage whose current certificate has
+// exactly these names (of several the one that expires last), and the one that has the most of them
+// and no other (of several the first by name). Either may be nil. Letters' case does not count.
 func (s *Store) FindDuplicates(names []string) (same, subset *Lineage) {
 	want := sorted(names)
 	for _, l := range s.sharing(names) {
@@ -114,14 +115,16 @@ func sorted(names []string) []string {
 	return slices.Compact(all)
 }
 
-// FindByPath returns the lineage to which a certificate's file belongs: one of live/ or any version in an archive
-// (certbot's cert_path_to_lineage). None is an error of class Config in certbot's words, several one of class LineageBroken.
+// FindByPath returns the lineage to which a certificate's file belongs: one of live/ or any version
+// in an archive (certbot's cert_path_to_lineage). None is an error of class Config in certbot's
+// words, several one of class LineageBroken.
 func (s *Store) FindByPath(path string) (*Lineage, error) {
 	var found []*Lineage
 	all, _ := s.LookAll()
 	for _, l := range all {
 		kind, _, ok := archived(filepath.Base(path))
-		inArchive := ok && (kind == "cert" || kind == "fullchain") && sameFile(filepath.Dir(path), l.Renewal.ArchiveDir)
+		inArchive := ok && (kind == "cert" || kind == "fullchain") && sameFile(filepath.Dir(path),
+			l.Renewal.ArchiveDir)
 		if path == l.Renewal.Cert || path == l.Renewal.FullChain || inArchive {
 			found = append(found, l)
 		}
@@ -133,13 +136,16 @@ func (s *Store) FindByPath(path string) (*Lineage, error) {
 		return found[0], nil
 	case len(found) == 0:
 		return nil, failure.New(failure.Config, "Name a file below live/ or archive/, or the certificate with "+
-			failure.Do(failure.NameCertificate)+".", "No match found for cert-path %s!", failure.Clean(path))
+			failure.Do(failure.NameCertificate)+".", "No match found for cert-path %s!",
+			failure.Clean(path))
 	}
 	return nil, failure.New(failure.LineageBroken, "Let each renewal file name an archive of its own.",
-		"%s belongs to several certificates: %s and %s", failure.Clean(path), found[0].Name, found[1].Name)
+		"%s belongs to several certificates: %s and %s", failure.Clean(path), found[0].Name,
+		found[1].Name)
 }
 
-// NameFor is the lineage name that certbot gives a certificate for these names: the first one, without "*.".
+// NameFor is the lineage name that certbot gives a certificate for these names: the first one,
+// without "*.".
 func NameFor(names []string) string {
 	if len(names) == 0 {
 		return ""
@@ -147,9 +153,10 @@ func NameFor(names []string) string {
 	return strings.TrimPrefix(names[0], "*.")
 }
 
-// UniqueName returns base, or the first of base-0001, base-0002 … that has no renewal file (certbot's
-// unique_lineage_name). A blank renewal file counts as none where Install can take its place: certbot would number on, and
-// leave the file for ever. Directories without a renewal file do not count, for certbot or here: see Free.
+// UniqueName returns base, or the first of base-0001, base-0002 … that has no renewal file
+// (certbot's unique_lineage_name). A blank renewal file counts as none where Install can take its
+// place: certbot would number on, and leave the file for ever. Directories without a renewal file
+// do not count, for certbot or here: see Free.
 func (s *Store) UniqueName(base string) (string, error) {
 	if err := checkName(base); err != nil {
 		return "", err
@@ -166,13 +173,14 @@ func (s *Store) UniqueName(base string) (string, error) {
 		name = fmt.Sprintf("%s-%04d", base, n)
 	}
 	return "", failure.New(failure.LineageTaken,
-		"Choose another name with "+failure.Do(failure.NameCertificate)+".", "all names from %s to %s are taken", base, name)
+		"Choose another name with "+failure.Do(failure.NameCertificate)+".",
+		"all names from %s to %s are taken", base, name)
 }
 
-// Free returns nil if a new lineage may have this name. A renewal file, and an archive or live directory with something
-// in it, are errors of class LineageTaken that name the path and what to do; with a blank renewal file, what a killed
-// certbot can have left there is none. It is asked before a certificate is ordered, since certbot itself would refuse to
-// put the certificate there.
+// Free returns nil if a new lineage may have this name. A renewal file, and an archive or live
+// directory with something in it, are errors of class LineageTaken that name the path and what to
+// do; with a blank renewal file, what a killed certbot can have left there is none. It is asked
+// before a certificate is ordered, since certbot itself would refuse to put the certificate there.
 func (s *Store) Free(name string) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -215,20 +223,23 @@ func leftOver(dir string) error {
 		failure.Advise("Move %s away if nothing uses its files any more, or choose another "+
 			"name with %s.",
 			dir, failure.Do(failure.NameCertificate)),
-		"%s exists and is not empty, but belongs to no lineage (there is no renewal file for it)", dir)
+		"%s exists and is not empty, but belongs to no lineage (there is no renewal file for it)",
+		dir)
 }
 
 // checkName refuses names that would lead out of the directory or into our own unfinished work.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, "/\x00\n") || len(name) > 200 {
 		return failure.New(failure.Usage, "Choose a plain name with "+
-			failure.Do(failure.NameCertificate)+".", "%q cannot be the name of a certificate", failure.Clean(name))
+			failure.Do(failure.NameCertificate)+".", "%q cannot be the name of a certificate",
+			failure.Clean(name))
 	}
 	return nil
 }
 
-// Remains are the names of a lineage that cannot be opened, as far as what is left of it tells: the certificate that the links
-// still lead to, the newest that the archive holds, the document roots in the renewal file. nil if nothing does.
+// Remains are the names of a lineage that cannot be opened, as far as what is left of it tells: the
+// certificate that the links still lead to, the newest that the archive holds, the document roots
+// in the renewal file. nil if nothing does.
 func (s *Store) Remains(name string) []string {
 	r, err := s.lookRenewal(s.Dirs.Renewal(name))
 	if err != nil {

@@ -59,8 +59,8 @@ func (s *Store) Install(name string, m Material, p Params) (Installed, error) {
 	}
 	var classed *failure.Error
 	if err != nil && !errors.As(err, &classed) {
-		err = failure.Wrap(err, failure.Config, "Repair what the error names, then run the same command again: the certificate is kept and put in place then.",
-			"the certificate for %s cannot be put in place", name)
+		err = failure.Wrap(err, failure.Config,
+			"Repair what the error names, then run the same command again: the certificate is kept and put in place then.", "the certificate for %s cannot be put in place", name)
 	}
 	return done, err
 }

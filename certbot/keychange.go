@@ -41,7 +41,9 @@ func (s Accounts) keyChanges() string {
 	return filepath.Join(s.disk.Dirs.Config, "orderly", "key-changes")
 }
 
-func (s Accounts) keyChange(from string) string { return filepath.Join(s.keyChanges(), from+".json") }
+func (s Accounts) keyChange(from string) string {
+	return filepath.Join(s.keyChanges(), from+".json")
+}
 
 // BeginKeyChange makes the new key for an account, for an algorithm, or returns the change that an
 // earlier run began. It is durable when it returns.
@@ -78,7 +80,8 @@ func (s Accounts) writeKeyChange(c *KeyChange) error {
 		err = s.writeKeyRecord(c)
 	}
 	if err != nil {
-		return failure.Wrap(err, failure.Account, "Make the directory writable and make room.", "the new key of the account %s cannot be kept", c.From)
+		return failure.Wrap(err, failure.Account, "Make the directory writable and make room.",
+			"the new key of the account %s cannot be kept", c.From)
 	}
 	return nil
 }
@@ -192,7 +195,8 @@ func (s Accounts) EndKeyChange(c *KeyChange) error {
 		err = s.disk.removeEmpty(s.keyChanges())
 	}
 	if err != nil {
-		return failure.Wrap(err, failure.Account, "Remove the file.", "the record of the account's change of key cannot be removed")
+		return failure.Wrap(err, failure.Account, "Remove the file.",
+			"the record of the account's change of key cannot be removed")
 	}
 	return nil
 }

@@ -200,13 +200,16 @@ func (l *Lineage) Orderable() error {
 // KeyNeeded is the error of a renewal that was to keep a private key which is lost.
 func (l *Lineage) KeyNeeded() error {
 	return failure.Wrap(l.KeyLost, failure.LineageBroken,
-		"Put it back, or have a new one made: "+failure.Do(failure.RenewWith, l.Name, failure.NewKey)+".",
+		"Put it back, or have a new one made: "+
+			failure.Do(failure.RenewWith, l.Name, failure.NewKey)+".",
 		"the private key of %s is to stay the same and is lost", l.Name)
 }
 
 // forbidden says that a lineage cannot be looked at, which says nothing about its state.
 func forbidden(err error, name string) error {
-	return failure.Wrap(err, failure.Config, "Run the command as root, or as a user who may read live/ and archive/.", "the files of %s cannot be read", name)
+	return failure.Wrap(err, failure.Config,
+		"Run the command as root, or as a user who may read live/ and archive/.",
+		"the files of %s cannot be read", name)
 }
 
 func broken(cause error, name, format string, args ...any) error {

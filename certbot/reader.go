@@ -44,7 +44,8 @@ func (r *reader) fail(s *configobj.Section, key, sentence string) {
 
 func (r *reader) failWith(s *configobj.Section, key, remedy, sentence string) {
 	if r.err == nil {
-		r.err = failure.New(failure.RenewalFile, failure.Remedy(remedy), "the renewal file %s, line %d: %s", r.path, s.Line(key), sentence)
+		r.err = failure.New(failure.RenewalFile, failure.Remedy(remedy),
+			"the renewal file %s, line %d: %s", r.path, s.Line(key), sentence)
 	}
 }
 

@@ -93,7 +93,8 @@ func parseFailure(err error, path string) error {
 	if errors.As(err, &p) && strings.HasPrefix(p.Reason, "duplicate") {
 		remedy = "Remove one of the two; certbot cannot read the file either."
 	}
-	return failure.Wrap(err, failure.RenewalFile, failure.Remedy(remedy), "the renewal file %s does not parse", path)
+	return failure.Wrap(err, failure.RenewalFile, failure.Remedy(remedy),
+		"the renewal file %s does not parse", path)
 }
 
 // read takes from the parsed file what Renewal shows.
@@ -132,7 +133,8 @@ func (r *Renewal) reference(in *reader, l link, d Dirs) {
 	remedy := fmt.Sprintf("Write the line %s = %s, as certbot does.", l.kind,
 		filepath.Join(d.live(r.Name), l.kind+".pem"))
 	if *l.path == "" {
-		in.err = failure.New(failure.RenewalFile, failure.Remedy(remedy), "the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
+		in.err = failure.New(failure.RenewalFile, failure.Remedy(remedy),
+			"the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
 		return
 	}
 	in.failWith(root, l.kind, remedy,
@@ -171,7 +173,8 @@ func (s *Store) newRenewal(name string) (*Renewal, error) {
 func (s *Store) WriteRenewal(r *Renewal, p Params) error {
 	before := string(r.file.Bytes())
 	if err := r.apply(p); err != nil {
-		return failure.Wrap(err, failure.RenewalFile, "Use a value without such characters, for example the path of a script.",
+		return failure.Wrap(err, failure.RenewalFile,
+			"Use a value without such characters, for example the path of a script.",
 			"the renewal file %s cannot hold a setting", r.Path)
 	}
 	if err := r.read(s.Dirs); err != nil {
@@ -203,7 +206,8 @@ func (r *Renewal) Usable(names []string) error {
 	case r.Unusable != nil:
 		return r.Unusable
 	case r.Params.Authenticator == "":
-		return failure.New(failure.RenewalFile, "Name it once: "+failure.Do(failure.NameRoot, r.Name)+".",
+		return failure.New(failure.RenewalFile,
+			"Name it once: "+failure.Do(failure.NameRoot, r.Name)+".",
 			"Renewal configuration file %s does not specify an authenticator", r.Path)
 	case r.Params.Authenticator != "webroot":
 		return nil

@@ -78,8 +78,10 @@ func (r *Renewal) Webroot(name string) (string, error) {
 }
 
 func (r *Renewal) unset(format string, args ...any) error {
-	remedy := "Name it: " + failure.Do(failure.NameRoot, r.Name) + ", or with " + failure.Do(failure.Obtain) +
-		", where names have different ones: " + failure.Do(failure.DocumentRoot, "DIR") + " before the " +
+	remedy := "Name it: " + failure.Do(failure.NameRoot, r.Name) + ", or with " +
+		failure.Do(failure.Obtain) +
+		", where names have different ones: " + failure.Do(failure.DocumentRoot, "DIR") +
+		" before the " +
 		failure.Do(failure.GiveNames) + " of each."
 	return failure.New(failure.WebrootUnset, remedy, format, args...)
 }

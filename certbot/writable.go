@@ -82,8 +82,10 @@ func Probe(dir, owner string) error {
 			failure.Shell("chattr", "-i", "-a", there),
 			"the directory %s cannot be changed (chattr +i or +a)", there)
 	}
-	return failure.Wrap(err, failure.Config, "Look at its owner and mode, and at the room on its disk: "+
-		failure.Shell("ls", "-ld", there)+"; "+failure.Shell("df", "-h", there)+"; "+failure.Shell("df", "-i", there),
+	return failure.Wrap(err, failure.Config,
+		"Look at its owner and mode, and at the room on its disk: "+
+			failure.Shell("ls", "-ld", there)+"; "+failure.Shell("df", "-h", there)+"; "+
+			failure.Shell("df", "-i", there),
 		"a certificate could not be put in place: nothing can be written to %s", there)
 }
 

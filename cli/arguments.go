@@ -15,7 +15,8 @@ func oneArgument(what string) cobra.PositionalArgs {
 		if len(args) == 1 {
 			return nil
 		}
-		return failure.New(failure.Usage, "", "%s takes %s, and nothing else", c.CommandPath(), what)
+		return failure.New(failure.Usage, "", "%s takes %s, and nothing else", c.CommandPath(),
+			what)
 	}
 }
 

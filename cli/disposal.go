@@ -206,7 +206,8 @@ func (f *release) unreleasable(ctx context.Context, s *session) error {
 		return failure.New(failure.Config, "`orderly pending` lists what is open.",
 			"there is no order %d in this ledger", f.order)
 	case o.State == ledger.Seen:
-		return failure.New(failure.Config, "Order its names, which takes it up; otherwise it expires.",
+		return failure.New(failure.Config,
+			"Order its names, which takes it up; otherwise it expires.",
 			"order %d may be another server's: the account's list shows it, and nothing on this "+
 				"host knows it", f.order)
 	case o.State == ledger.Phantom:

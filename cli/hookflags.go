@@ -39,7 +39,8 @@ func (f *hookFlags) check(h host.Hooked, getenv func(string) string) error {
 	}{{"pre-hook", h.Pre}, {"post-hook", h.Post}, {"deploy-hook", h.Deploy}} {
 		// certbot would keep it, and could not read the renewal file from then on.
 		if err := certbot.CanHold(hook.command.Is()); err != nil {
-			return failure.Wrap(err, failure.Usage, "Write it into a script of its own, and name that.",
+			return failure.Wrap(err, failure.Usage,
+				"Write it into a script of its own, and name that.",
 				"--%s cannot be kept in a renewal file", hook.kind)
 		}
 		if f.unchecked {

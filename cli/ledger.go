@@ -158,8 +158,8 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 	defer func() { _ = s.close() }() // nothing was written to the ledger
 	file, err := ownfile.Open(args[0], os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return failure.Wrap(err, failure.Config, "Name a new file in a directory that can be written.",
-			"the copy cannot be made")
+		return failure.Wrap(err, failure.Config,
+			"Name a new file in a directory that can be written.", "the copy cannot be made")
 	}
 	if err := file.Close(); err != nil {
 		return err

@@ -13,7 +13,11 @@ type reporter struct{ p *printer }
 func (r reporter) Say(format string, args ...any) { r.p.Say("%s", failure.Words(format, args...)) }
 
 // Tell implements host.Reporter.
-func (r reporter) Tell(format string, args ...any) { r.p.Tell("%s", failure.Words(format, args...)) }
+func (r reporter) Tell(format string, args ...any) {
+	r.p.Tell("%s", failure.Words(format, args...))
+}
 
 // Warn implements host.Reporter.
-func (r reporter) Warn(format string, args ...any) { r.p.Warn("%s", failure.Words(format, args...)) }
+func (r reporter) Warn(format string, args ...any) {
+	r.p.Warn("%s", failure.Words(format, args...))
+}

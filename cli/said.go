@@ -74,7 +74,8 @@ func (f switchFlag) Set(text string) error {
 		return err
 	}
 	if f.Said() && f.Is() != f.on {
-		return failure.New(failure.Usage, "", "--%s and --no-%s contradict each other", f.name, f.name)
+		return failure.New(failure.Usage, "", "--%s and --no-%s contradict each other", f.name,
+			f.name)
 	}
 	*f.Value = host.Say(f.on)
 	return nil

@@ -108,7 +108,8 @@ func commandLine(step failure.Step, args []string) string {
 	case step == failure.OfKey:
 		return strings.Join(keyFlags(args), " ")
 	case step == failure.ProveByDNS && len(args) > 0:
-		return "--manual --preferred-challenges dns --manual-auth-hook " + string(failure.Shell(args...))
+		return "--manual --preferred-challenges dns --manual-auth-hook " +
+			string(failure.Shell(args...))
 	case step == failure.ProveByDNS:
 		return "--manual --preferred-challenges dns with --manual-auth-hook"
 	}

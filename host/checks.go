@@ -251,7 +251,7 @@ func fingerprintOf(r Request, seen string) string {
 	if usesRoots(r) {
 		return seen
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %+v %+v %s", seen, r.Solver, r.Standalone, r.Manual,
-		programState(r.Manual.Auth)))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s %+v %+v %s", seen, r.Solver, r.Standalone,
+		r.Manual, programState(r.Manual.Auth)))
 	return hex.EncodeToString(sum[:16])
 }

@@ -32,7 +32,8 @@ type Hooks struct {
 	Run       *ledger.Run
 	Directory bool // those of renewal-hooks are run, too
 
-	turn sync.Mutex // one hook runs at a time, whatever runs at once: they stop and start the same servers
+	// one hook runs at a time, whatever runs at once: they stop and start the same servers
+	turn sync.Mutex
 	mu   sync.Mutex
 	book
 }
@@ -113,7 +114,8 @@ func (h *Hooks) All(kind, command string) ([]string, error) {
 			return nil, err
 		}
 		for _, path := range found {
-			if ownfile.Others(path) { // certbot runs it as well; a web server that is not restarted would be worse
+			// certbot runs it as well; a web server that is not restarted would be worse
+			if ownfile.Others(path) {
 				h.Voice.WarnOnce(
 					"the hook %s is run by root, and another user can write it: %s && %s", path,
 					failure.Shell("chown", "root:", path), failure.Shell("chmod", "go-w", path))
@@ -170,7 +172,8 @@ func (h *Hooks) PayOwn(ctx context.Context) error {
 		}
 		if t.EndedAt.IsZero() {
 			return failure.Wrap(context.Cause(ctx), failure.Stopped,
-				"Run the same command again, or "+failure.Do(failure.Resume)+": the hook is run first.",
+				"Run the same command again, or "+failure.Do(failure.Resume)+
+					": the hook is run first.",
 				"stopped before the post-hook was done: %s", failure.Clean(t.Subject))
 		}
 	}
@@ -195,7 +198,8 @@ func (h *Hooks) PayDebts(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		h.Log.Info("paying a post-hook that an earlier run left owed", "run", t.RunID, "hook", t.Subject)
+		h.Log.Info("paying a post-hook that an earlier run left owed", "run", t.RunID, "hook",
+			t.Subject)
 		err = errors.Join(h.payIfOwed(ctx, t), unlock())
 		if err != nil {
 			return err

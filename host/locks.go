@@ -90,7 +90,8 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 // endIt is the remedy where another process is in the way.
 func endIt(pid int) failure.Remedy {
 	if pid == 0 {
-		return failure.Do(failure.ListRuns) + " lists what runs; run the same command again when that has ended."
+		return failure.Do(failure.ListRuns) +
+			" lists what runs; run the same command again when that has ended."
 	}
 	return "Run the same command again when it has ended. If it hangs, end it (" +
 		failure.Shell("kill", strconv.Itoa(pid)) + "): what it has begun goes on with the next run."

@@ -55,7 +55,8 @@ func outputPath(chosen, name string) (string, error) {
 			}
 		}
 		return "", failure.New(failure.Config,
-			"Choose one with "+failure.Do(failure.CertificateFile)+", "+failure.Do(failure.ChainFile)+
+			"Choose one with "+failure.Do(failure.CertificateFile)+", "+
+				failure.Do(failure.ChainFile)+
 				", "+failure.Do(failure.FullChainFile)+".",
 			"there is no free name for %s", name)
 	}
@@ -131,7 +132,8 @@ func write(o Output, chain []byte) error {
 			return err
 		}
 		if foreign(path, leaf, rest, chain) {
-			return failure.New(failure.Config, "Move it away, and run "+failure.Do(failure.Resume)+".",
+			return failure.New(failure.Config,
+				"Move it away, and run "+failure.Do(failure.Resume)+".",
 				"%s is there by now, and is not replaced", path)
 		}
 	}
@@ -142,7 +144,8 @@ func write(o Output, chain []byte) error {
 		chain}} {
 		if err := ownfile.Replace(file.path, file.content, 0o644); err != nil {
 			return failure.Wrap(err, failure.Config,
-				"Make room and make the directory writable; "+failure.Do(failure.Resume)+" goes on with it.",
+				"Make room and make the directory writable; "+failure.Do(failure.Resume)+
+					" goes on with it.",
 				"the certificate cannot be written")
 		}
 	}

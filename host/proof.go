@@ -42,7 +42,8 @@ func unsupported(l *certbot.Lineage, authenticator string) error {
 	if err := l.Renewal.Usable(l.Certificate.Names); authenticator == "" && err != nil {
 		return err // in certbot's words, which scripts look for
 	}
-	return failure.New(failure.RenewalFile, // reconfigure keeps the CA and the account, which certonly would have to be told
+	// reconfigure keeps the CA and the account, which certonly would have to be told
+	return failure.New(failure.RenewalFile,
 		"Change it once: "+failure.Do(failure.NameRoot, l.Name)+".",
 		"%s: the authenticator %q is not supported, only webroot, standalone and manual are",
 		l.Renewal.Path, failure.Clean(authenticator))

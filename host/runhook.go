@@ -74,9 +74,11 @@ func CheckHook(kind, command string, getenv func(string) string) error {
 	if isShellWord(word) || executable(word, getenv("PATH")) {
 		return nil
 	}
-	remedy := "Give the command's full path, install it, or add " + failure.Do(failure.UncheckedHooks) + "."
+	remedy := "Give the command's full path, install it, or add " +
+		failure.Do(failure.UncheckedHooks) + "."
 	if info, err := os.Stat(word); err == nil && !info.IsDir() {
-		return failure.New(failure.Hook, "Make it executable, or add "+failure.Do(failure.UncheckedHooks)+".",
+		return failure.New(failure.Hook,
+			"Make it executable, or add "+failure.Do(failure.UncheckedHooks)+".",
 			"%s command %s exists, but is not executable.", kind, failure.Clean(word))
 	}
 	return failure.New(failure.Hook, remedy,

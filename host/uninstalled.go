@@ -35,7 +35,8 @@ func uninstalled(lineage, installer string) string {
 	}
 	return string(failure.Advise("%s: the installer %s is not run, so the web server goes on "+
 		"with the old certificate; use a deploy hook once: %s",
-		lineage, failure.Clean(installer), failure.Do(failure.SetDeployHook, lineage, "systemctl reload "+service)))
+		lineage, failure.Clean(installer),
+		failure.Do(failure.SetDeployHook, lineage, "systemctl reload "+service)))
 }
 
 // NoteInstaller is the note about an installer for a renewal whose hooks these are, which it warns

@@ -189,8 +189,8 @@ func (q *Roots) ask(ctx context.Context, from, name string) answer {
 	case IsRootPattern(from):
 		a = q.judged(ctx, strings.ReplaceAll(from, domainMark, name), "leads to")
 	default:
-		ended := q.Voice.Slowly("%s to tell the document root of %s: %s", failure.Do(failure.RootFrom),
-			failure.Clean(name), failure.Clean(from))
+		ended := q.Voice.Slowly("%s to tell the document root of %s: %s",
+			failure.Do(failure.RootFrom), failure.Clean(name), failure.Clean(from))
 		a = q.askCommand(ctx, from, name)
 		ended()
 	}
@@ -321,6 +321,7 @@ func (q *Roots) complete(r Request, result *preflight.Result) {
 		result.Sentence += "; " + known.err.Error()
 		result.Remedy = failure.Advise("Let %s tell the directory that the web server serves for %s, "+
 			"or name it once: %s.",
-			failure.Do(failure.RootFrom), failure.Clean(result.Name), failure.Do(failure.NameRoot, LineageOf(r.Lineage)))
+			failure.Do(failure.RootFrom), failure.Clean(result.Name),
+			failure.Do(failure.NameRoot, LineageOf(r.Lineage)))
 	}
 }

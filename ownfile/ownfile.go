@@ -83,9 +83,12 @@ func takeable(fd, dir int, path string) error {
 	case file.Mode&unix.S_IFMT != unix.S_IFREG:
 		return failure.New(failure.Config, remedy(), "%s is not a file", path)
 	case file.Nlink > 1:
-		return failure.New(failure.Config, remedy(), "%s is a file that has another name as well, which whoever linked it may want written", path)
+		return failure.New(failure.Config, remedy(),
+			"%s is a file that has another name as well, which whoever linked it may want written",
+			path)
 	case !trusted(file.Uid) && file.Uid != parent.Uid:
-		return failure.New(failure.Config, remedy(), "%s belongs to another user (uid %d)", path, file.Uid)
+		return failure.New(failure.Config, remedy(), "%s belongs to another user (uid %d)", path,
+			file.Uid)
 	}
 	return nil
 }
@@ -214,8 +217,8 @@ func Obeyable(file string) error {
 		if others(info) {
 			return failure.New(failure.Config,
 				failure.Advise("Let HOME be root's own (%s), or make it root's: %s && %s. If it is meant, name it with %s.",
-					failure.Shell("sudo", "-H"), failure.Shell("chown", "root:", path), failure.Shell("chmod", "go-w", path),
-					failure.Do(failure.SettingsFile)),
+					failure.Shell("sudo", "-H"), failure.Shell("chown", "root:", path),
+					failure.Shell("chmod", "go-w", path), failure.Do(failure.SettingsFile)),
 				"%s is not obeyed: another user than root can write %s", file, path)
 		}
 	}
@@ -247,7 +250,8 @@ func Private(dir string) error {
 	if !trusted(owner.Uid) && owner.Uid != parent.Uid || info.Mode().Perm()&0o022 != 0 {
 		return failure.New(failure.Config, failure.Advise("Make it root's alone: %s && %s.",
 			failure.Shell("chown", "root:", dir), failure.Shell("chmod", "700", dir)),
-			"the directory %s holds private keys, and another user can write it (uid %d, mode %o)", dir, owner.Uid, info.Mode().Perm())
+			"the directory %s holds private keys, and another user can write it (uid %d, mode %o)",
+			dir, owner.Uid, info.Mode().Perm())
 	}
 	return nil
 }

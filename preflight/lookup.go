@@ -20,7 +20,8 @@ import (
 // The CA asks the public DNS. What this host would answer itself (hosts file, cache) is not what
 // the CA sees.
 
-// resolver asks DNS servers directly, so that neither /etc/hosts nor the system's cache answers for the CA.
+// resolver asks DNS servers directly, so that neither /etc/hosts nor the system's cache answers for
+// the CA.
 type resolver struct {
 	servers []string // HOST:PORT
 	chosen  bool     // by a person; otherwise they are the system's
@@ -31,7 +32,8 @@ type resolver struct {
 
 const (
 	rounds = 2 // how often each server is asked before it counts as silent
-	// maxServers is how many servers of resolv.conf are asked, as the C library does (resolv.conf(5): MAXNS).
+	// maxServers is how many servers of resolv.conf are asked, as the C library does
+	// (resolv.conf(5): MAXNS).
 	maxServers = 3
 	maxAliases = 16 // CNAMEs followed inside one answer
 )
@@ -53,7 +55,8 @@ func newResolver(server, file string, timeout time.Duration, hearing *Hearing) *
 	}
 	if len(r.servers) == 0 {
 		r.unnamed = true
-		r.servers = []string{"127.0.0.1:53"} // as resolv.conf(5) says for a file that is missing or names none
+		// as resolv.conf(5) says for a file that is missing or names none
+		r.servers = []string{"127.0.0.1:53"}
 	}
 	return r
 }
@@ -123,13 +126,15 @@ func (r *resolver) exchange(ctx context.Context, server, name string, kind uint1
 	switch {
 	case err != nil && isNetwork(err):
 		return reply{}
-	case err != nil, !m.Response, len(m.Question) != 1, m.Question[0].Qtype != kind, !strings.EqualFold(m.Question[0].Name, dns.Fqdn(name)):
+	case err != nil, !m.Response, len(m.Question) != 1, m.Question[0].Qtype != kind,
+		!strings.EqualFold(m.Question[0].Name, dns.Fqdn(name)):
 		return reply{heard: true, nonsense: true}
 	}
 	return reply{heard: true, code: m.Rcode, addresses: addressesIn(m)}
 }
 
-func (r *resolver) over(ctx context.Context, network, server string, question *dns.Msg) (*dns.Msg, error) {
+func (r *resolver) over(ctx context.Context, network, server string,
+	question *dns.Msg) (*dns.Msg, error) {
 	timeout := r.hearing.patience(server, r.timeout)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -139,13 +144,15 @@ func (r *resolver) over(ctx context.Context, network, server string, question *d
 		return nil, err
 	}
 	defer conn.Close()
-	// The library obeys a context's deadline but not its end: without this a SIGTERM would wait for a silent server.
+	// The library obeys a context's deadline but not its end: without this a SIGTERM would wait for
+	// a silent server.
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	m, _, err := client.ExchangeWithConnContext(ctx, question, conn)
 	return m, err
 }
 
-// isNetwork reports whether err says that nothing usable came over the network, as against something wrong.
+// isNetwork reports whether err says that nothing usable came over the network, as against
+// something wrong.
 func isNetwork(err error) bool {
 	if e, ok := errors.AsType[*net.OpError](err); ok {
 		return e.Op == "dial" || e.Op == "read" || e.Op == "write"
@@ -153,11 +160,13 @@ func isNetwork(err error) bool {
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return true
 	}
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
-// addressesIn returns the addresses of the name asked for, its CNAMEs followed as far as the answer holds them.
+// addressesIn returns the addresses of the name asked for, its CNAMEs followed as far as the answer
+// holds them.
 func addressesIn(m *dns.Msg) []netip.Addr {
 	var found []netip.Addr
 	name := m.Question[0].Name
@@ -191,7 +200,8 @@ func appendAddress(to []netip.Addr, ip net.IP) []netip.Addr {
 	return to
 }
 
-// judge turns the answer into a verdict. Like the CA it is content with one kind of address (Boulder: va/dns.go, getAddrs).
+// judge turns the answer into a verdict. Like the CA it is content with one kind of address
+// (Boulder: va/dns.go, getAddrs).
 func (a answer) judge(name string, r *resolver) Result {
 	found := a.addresses()
 	if len(found) == 0 {
@@ -207,28 +217,31 @@ func (a answer) judge(name string, r *resolver) Result {
 			class = failure.DNSSilent
 		}
 		return Result{Verdict: Warn, Class: class, Remedy: digRemedy(name),
-			Sentence: fmt.Sprintf("%s, but its %s records are answered with %s", sentence, kind, part.word())}
+			Sentence: fmt.Sprintf("%s, but its %s records are answered with %s", sentence, kind,
+				part.word())}
 	}
 	return Result{Verdict: Pass, Sentence: sentence}
 }
 
-// judgeEmpty says why there is no address: what is known for certain comes before what was not heard.
+// judgeEmpty says why there is no address: what is known for certain comes before what was not
+// heard.
 func (a answer) judgeEmpty(name string, r *resolver) Result {
 	both := []reply{a.v4, a.v6}
 	has := func(test func(reply) bool) int { return slices.IndexFunc(both, test) }
 	if has(func(p reply) bool { return p.heard && !p.nonsense && p.code == dns.RcodeNameError }) >= 0 {
-		return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " does not exist in DNS (NXDOMAIN)",
-			Remedy: unpointed(name)}
+		return Result{Verdict: Refuse, Class: failure.DNSMissing,
+			Sentence: name + " does not exist in DNS (NXDOMAIN)", Remedy: unpointed(name)}
 	}
 	if i := has(func(p reply) bool { return p.heard && (p.nonsense || p.code != dns.RcodeSuccess) }); i >= 0 {
 		return Result{Verdict: Refuse, Class: failure.DNSBroken, Remedy: digRemedy(name),
-			Sentence: fmt.Sprintf("the question for the address of %s is answered with %s", name, both[i].word())}
+			Sentence: fmt.Sprintf("the question for the address of %s is answered with %s", name,
+				both[i].word())}
 	}
 	if has(func(p reply) bool { return !p.heard }) >= 0 {
 		return r.unheard(name)
 	}
-	return Result{Verdict: Refuse, Class: failure.DNSMissing, Sentence: name + " has no address in DNS (neither A nor AAAA)",
-		Remedy: unpointed(name)}
+	return Result{Verdict: Refuse, Class: failure.DNSMissing,
+		Sentence: name + " has no address in DNS (neither A nor AAAA)", Remedy: unpointed(name)}
 }
 
 // unheard is the verdict where no server answers a question. The CA's own might, so it only delays.

@@ -94,7 +94,8 @@ func (r *round) clear(ctx context.Context) map[string]error {
 }
 
 func stopped() error {
-	return failure.New(failure.Stopped, "Run the same command again.", "the checks were ended before they were done")
+	return failure.New(failure.Stopped, "Run the same command again.",
+		"the checks were ended before they were done")
 }
 
 // subject is one name under examination.

@@ -151,7 +151,8 @@ func short(u *url.URL) string {
 func (t *trouble) result(site Site) Result {
 	r := Result{Verdict: Refuse, Class: failure.HTTPWrong, Sentence: t.Error()}
 	serve := failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or "+
-		"name the document root it really uses with %s.", site.Name, site.Root, failure.Do(failure.DocumentRoot))
+		"name the document root it really uses with %s.", site.Name, site.Root,
+		failure.Do(failure.DocumentRoot))
 	if site.rootless() {
 		serve = failure.Advise("Let port 80 of %s lead to the port on which Orderly listens here, or "+
 			"prove the name another way.", site.Name)
@@ -166,7 +167,8 @@ func (t *trouble) result(site Site) Result {
 		r.Remedy = "See whether port 80 is open to the Internet. Nothing need be wrong: a server behind a firewall or NAT may not reach itself, so the order goes on."
 	case shut:
 		r.Class = failure.HTTPUnreached
-		r.Remedy = "Start the web server, or let " + failure.Do(failure.HookBefore) + " start it. Where " +
+		r.Remedy = "Start the web server, or let " + failure.Do(failure.HookBefore) +
+			" start it. Where " +
 			"connections from outside are forwarded past that port: " +
 			failure.Do(failure.SkipCheck, HTTP) + "."
 		if site.rootless() {

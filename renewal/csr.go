@@ -65,7 +65,8 @@ func ReadCSR(path string) (der []byte, names []string, err error) {
 		if !ok { // a CA compares them all with the order's, the common name included
 			return nil, nil, failure.New(failure.BadName,
 				"Make a CSR whose common name and subjectAltName are DNS names or addresses.",
-				"%s: it has a name that no CA can be asked for, %s", failure.Do(failure.RequestFile, path), outside.Odd("name",
+				"%s: it has a name that no CA can be asked for, %s",
+				failure.Do(failure.RequestFile, path), outside.Odd("name",
 					arrived))
 		}
 		names[i] = name

@@ -128,7 +128,8 @@ func (s *deletions) erase(ctx context.Context, t *ledger.Task, p deletion) error
 	case errors.Is(err, fs.ErrNotExist):
 	case p.File != s.renewalSum(t.Subject):
 		s.Report.Warn("the deletion of %s, which run %d began, is given up: %s was changed since; run: %s",
-			t.Subject, t.RunID, s.Disk.Dirs.Renewal(t.Subject), failure.Do(failure.Delete, t.Subject))
+			t.Subject, t.RunID, s.Disk.Dirs.Renewal(t.Subject),
+			failure.Do(failure.Delete, t.Subject))
 		return s.tasks().End(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "deletion given up"})
 	default:
 		if err := s.Disk.Delete(t.Subject); err != nil {

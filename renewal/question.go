@@ -84,7 +84,8 @@ func (w Wish) expands(part *certbot.Lineage) error {
 		No: "Cancel"}); {
 	case errors.Is(err, ErrNobody):
 		return failure.New(failure.Config, remedy,
-			"Missing command line flag or config entry for this setting:\n"+form+"\n\n(You can set this with the %s flag)",
+			"Missing command line flag or config entry for this setting:\n"+form+
+				"\n\n(You can set this with the %s flag)",
 			append(facts, failure.Do(failure.Expand))...)
 	case err != nil || a == 0:
 		return err

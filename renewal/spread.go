@@ -38,7 +38,8 @@ func (s *rounds) spread(ctx context.Context, l *certbot.Lineage, round Round) er
 		pause.Seconds(), failure.Do(failure.WithoutDelay))
 	if err := s.Clock.Sleep(ctx, pause); err != nil {
 		return failure.Wrap(context.Cause(ctx), failure.Stopped,
-			"Run the same command again, with "+failure.Do(failure.WithoutDelay)+" where the run must be short.",
+			"Run the same command again, with "+failure.Do(failure.WithoutDelay)+
+				" where the run must be short.",
 			"stopped in the random delay before the first renewal; nothing was begun")
 	}
 	return nil

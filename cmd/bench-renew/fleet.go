@@ -25,11 +25,12 @@ const lifetime = 90 * 24 * time.Hour
 type fleet struct {
 	dir, config, root string
 	lineages          int
-	ca                *testca.CA // certbot's certonly asks for the directory before it finds that there is nothing to do
-	account           string
-	issuer            *x509.Certificate
-	issuerPEM         []byte
-	key               *ecdsa.PrivateKey // the issuer's
+	// certbot's certonly asks for the directory before it finds that there is nothing to do
+	ca        *testca.CA
+	account   string
+	issuer    *x509.Certificate
+	issuerPEM []byte
+	key       *ecdsa.PrivateKey // the issuer's
 }
 
 func name(i int) string { return fmt.Sprintf("site%05d.example.com", i) }
@@ -39,7 +40,8 @@ func newFleet(lineages int) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{dir: dir, config: filepath.Join(dir, "etc"), root: filepath.Join(dir, "www"), lineages: lineages}
+	f := &fleet{dir: dir, config: filepath.Join(dir, "etc"), root: filepath.Join(dir, "www"),
+		lineages: lineages}
 	steps := []func() error{f.startCA, f.directories, f.register, f.makeIssuer}
 	for i := range lineages {
 		steps = append(steps, func() error { return f.add(i) })
@@ -95,8 +97,9 @@ func (f *fleet) makeIssuer() (err error) {
 		return err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bench CA"}, NotBefore: time.Now().Add(-lifetime), NotAfter: time.Now().Add(10 * lifetime),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Bench CA"},
+		NotBefore: time.Now().Add(-lifetime), NotAfter: time.Now().Add(10 * lifetime), IsCA: true,
+		BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, f.key.Public(), f.key)
 	if err != nil {
@@ -131,10 +134,12 @@ func (f *fleet) add(i int) error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(f.config, "renewal", name(i)+".conf"), []byte(f.renewal(i)), 0o644)
+	return os.WriteFile(filepath.Join(f.config, "renewal", name(i)+".conf"), []byte(f.renewal(i)),
+		0o644)
 }
 
-// issue makes a certificate and its key. Their ages differ, as those of a fleet do; the oldest is not due yet.
+// issue makes a certificate and its key. Their ages differ, as those of a fleet do; the oldest is
+// not due yet.
 func (f *fleet) issue(i int) (certificate, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -142,7 +147,8 @@ func (f *fleet) issue(i int) (certificate, key []byte, err error) {
 	}
 	begin := time.Now().Add(-time.Hour - time.Duration(i%50)*24*time.Hour)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(int64(1000 + i)), Subject: pkix.Name{CommonName: name(i)}, NotBefore: begin, NotAfter: begin.Add(lifetime),
+		SerialNumber: big.NewInt(int64(1000 + i)), Subject: pkix.Name{CommonName: name(i)},
+		NotBefore: begin, NotAfter: begin.Add(lifetime),
 		DNSNames: []string{name(i), "www." + name(i)}, KeyUsage: x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}

@@ -1,6 +1,7 @@
-// Command bench-renew measures what the commands cost that run every day and have nothing to do: renew, certificates and
-// certonly beside many certificates of which none is due, side by side with Debian's certbot where it is installed. Every
-// figure is that of a whole process, as the operating system accounts for it, and all are of one run on one directory.
+// Command bench-renew measures what the commands cost that run every day and have nothing to do:
+// renew, certificates and certonly beside many certificates of which none is due, side by side with
+// Debian's certbot where it is installed. Every figure is that of a whole process, as the operating
+// system accounts for it, and all are of one run on one directory.
 package main
 
 import (
@@ -17,7 +18,8 @@ import (
 func main() {
 	var b bench
 	flag.StringVar(&b.orderly, "orderly", "bin/orderly", "`path` of the program to measure")
-	flag.StringVar(&b.certbot, "certbot", "certbot", "`path` of the program to compare with; where there is none, nothing is compared")
+	flag.StringVar(&b.certbot, "certbot", "certbot",
+		"`path` of the program to compare with; where there is none, nothing is compared")
 	flag.IntVar(&b.lineages, "lineages", 1500, "how many certificates there are")
 	flag.IntVar(&b.runs, "runs", 9, "processes of each command; a third of that for certbot")
 	asJSON := flag.Bool("json", false, "print JSON")
@@ -45,15 +47,18 @@ func show(w io.Writer, b bench, rows []row, asJSON bool) error {
 		}{b.lineages, rows})
 	}
 	fmt.Fprintf(w, "%d certificates, none due; one process each, medians\n", b.lineages)
-	fmt.Fprintf(w, "%-26s %-8s %3s %9s %9s %10s %8s %8s\n", "command", "program", "n", "wall ms", "CPU ms", "memory MB", "wall ×", "CPU ×")
+	fmt.Fprintf(w, "%-26s %-8s %3s %9s %9s %10s %8s %8s\n", "command", "program", "n", "wall ms",
+		"CPU ms", "memory MB", "wall ×", "CPU ×")
 	for _, r := range rows {
-		fmt.Fprintf(w, "%-26s %-8s %3d %9.0f %9.0f %10.1f", r.Command, "orderly", r.Orderly.Runs, r.Orderly.Wall, r.Orderly.CPU, r.Orderly.Memory)
+		fmt.Fprintf(w, "%-26s %-8s %3d %9.0f %9.0f %10.1f", r.Command, "orderly", r.Orderly.Runs,
+			r.Orderly.Wall, r.Orderly.CPU, r.Orderly.Memory)
 		if r.Certbot == nil {
 			fmt.Fprintf(w, " %8s %8s\n", "-", "-")
 			continue
 		}
 		fmt.Fprintf(w, " %8.0f %8.0f\n", r.WallRatio, r.CPURatio)
-		fmt.Fprintf(w, "%-26s %-8s %3d %9.0f %9.0f %10.1f\n", "", "certbot", r.Certbot.Runs, r.Certbot.Wall, r.Certbot.CPU, r.Certbot.Memory)
+		fmt.Fprintf(w, "%-26s %-8s %3d %9.0f %9.0f %10.1f\n", "", "certbot", r.Certbot.Runs,
+			r.Certbot.Wall, r.Certbot.CPU, r.Certbot.Memory)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// A short form of the benchmark: both programs find nothing to do among the certificates it makes, and the figures come out
-// in both forms. How good they are is for the long form.
+// A short form of the benchmark: both programs find nothing to do among the certificates it makes,
+// and the figures come out in both forms. How good they are is for the long form.
 func TestBothProgramsFindNothingToDo(t *testing.T) {
 	orderly := filepath.Join(t.TempDir(), "orderly")
 	build := exec.Command("go", "build", "-o", orderly, "orderly/cmd/orderly")

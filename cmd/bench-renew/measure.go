@@ -84,7 +84,8 @@ func (f *fleet) commands() []command {
 	}
 }
 
-// median runs a command n times, after once for what is not measured: the page cache, and the first run's set-up.
+// median runs a command n times, after once for what is not measured: the page cache, and the first
+// run's set-up.
 func (f *fleet) median(ctx context.Context, program string, c command, n int) (figure, error) {
 	var walls, cpus []float64
 	result := figure{Runs: n}
@@ -107,10 +108,13 @@ func (f *fleet) median(ctx context.Context, program string, c command, n int) (f
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-func (f *fleet) run(ctx context.Context, program string, c command) (wall, cpu time.Duration, memory float64, err error) {
+func (f *fleet) run(ctx context.Context, program string,
+	c command) (wall, cpu time.Duration, memory float64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
-	p := exec.CommandContext(ctx, program, append(slices.Clone(c.args), "--config-dir", f.config, "--work-dir", f.dir+"/lib", "--logs-dir", f.dir+"/log")...)
+	p := exec.CommandContext(ctx, program,
+		append(slices.Clone(c.args), "--config-dir", f.config, "--work-dir", f.dir+"/lib",
+			"--logs-dir", f.dir+"/log")...)
 	p.Env = append(os.Environ(), "SSL_CERT_FILE="+f.trust(), "REQUESTS_CA_BUNDLE="+f.trust())
 	started := time.Now()
 	out, err := p.CombinedOutput()

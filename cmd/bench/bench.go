@@ -42,7 +42,8 @@ func measure(ctx context.Context, orderly string, runs int) (err error) {
 	if _, err := g.run(ctx, orderly, g.certonly("orderly", 1)); err != nil {
 		return err // the account is registered with this one
 	}
-	fmt.Printf("%-34s %4s %11s %9s %11s %9s %8s %12s\n", "one process each, median (max)", "n", "wall ms", "CPU ms", "memory MB", "requests", "commits", "preflight ms")
+	fmt.Printf("%-34s %4s %11s %9s %11s %9s %8s %12s\n", "one process each, median (max)", "n",
+		"wall ms", "CPU ms", "memory MB", "requests", "commits", "preflight ms")
 	if err := g.row(ctx, "orderly certonly, 2 names", runs, orderly, func() []string { return g.certonly("orderly", 2) }); err != nil {
 		return err
 	}
@@ -64,7 +65,8 @@ func (g *ground) certbot(ctx context.Context, runs int) error {
 	if _, err := g.run(ctx, certbot, g.certonly("certbot", 1)); err != nil {
 		return err
 	}
-	return g.row(ctx, "certbot certonly, 2 names", runs, certbot, func() []string { return g.certonly("certbot", 2) })
+	return g.row(ctx, "certbot certonly, 2 names", runs, certbot,
+		func() []string { return g.certonly("certbot", 2) })
 }
 
 func open(orderly string) (*ground, error) {
@@ -86,7 +88,8 @@ func open(orderly string) (*ground, error) {
 	return g, os.WriteFile(filepath.Join(dir, "root.pem"), g.ca.RootPEM(), 0o644)
 }
 
-// certonly makes a site of so many names and the arguments that get its certificate, for either program.
+// certonly makes a site of so many names and the arguments that get its certificate, for either
+// program.
 func (g *ground) certonly(who string, names int) []string {
 	g.serial++
 	root := filepath.Join(g.dir, "www", strconv.Itoa(g.serial))
@@ -94,8 +97,9 @@ func (g *ground) certonly(who string, names int) []string {
 		panic(err) // a temporary directory that was just made
 	}
 	base := filepath.Join(g.dir, who)
-	args := []string{"certonly", "--webroot", "-w", root, "-n", "--agree-tos", "--register-unsafely-without-email", "--server",
-		g.ca.DirectoryURL(), "--config-dir", base + "/etc", "--work-dir", base + "/lib", "--logs-dir", base + "/log"}
+	args := []string{"certonly", "--webroot", "-w", root, "-n", "--agree-tos",
+		"--register-unsafely-without-email", "--server", g.ca.DirectoryURL(), "--config-dir", base +
+			"/etc", "--work-dir", base + "/lib", "--logs-dir", base + "/log"}
 	for i := range names {
 		name := fmt.Sprintf("n%d.site%d.example.com", i, g.serial)
 		g.web.Set(name, root)
@@ -111,8 +115,8 @@ func (g *ground) run(ctx context.Context, program string, args []string) (sample
 	before := len(g.ca.Truth().Requests)
 	c := exec.CommandContext(ctx, program, args...)
 	root := filepath.Join(g.dir, "root.pem")
-	c.Env = append(os.Environ(), "SSL_CERT_FILE="+root, "REQUESTS_CA_BUNDLE="+root, "ORDERLY_RESOLVER="+g.ca.Resolver(),
-		"ORDERLY_PREFLIGHT_PORT="+strconv.Itoa(g.web.Port()))
+	c.Env = append(os.Environ(), "SSL_CERT_FILE="+root, "REQUESTS_CA_BUNDLE="+root,
+		"ORDERLY_RESOLVER="+g.ca.Resolver(), "ORDERLY_PREFLIGHT_PORT="+strconv.Itoa(g.web.Port()))
 	started := time.Now()
 	out, err := c.CombinedOutput()
 	s := sample{wall: time.Since(started)}
@@ -147,7 +151,8 @@ func (g *ground) lastRun() (commits int, preflight time.Duration) {
 }
 
 // row runs n processes and prints a line.
-func (g *ground) row(ctx context.Context, what string, n int, program string, args func() []string) error {
+func (g *ground) row(ctx context.Context, what string, n int, program string,
+	args func() []string) error {
 	var all []sample
 	for range n {
 		s, err := g.run(ctx, program, args())
@@ -166,9 +171,10 @@ func (g *ground) row(ctx context.Context, what string, n int, program string, ar
 		return fmt.Sprintf("%.0f (%.0f)", list[len(list)/2], list[len(list)-1])
 	}
 	cells := []string{
-		column(func(s sample) float64 { return ms(s.wall) }), column(func(s sample) float64 { return ms(s.cpu) }),
-		column(func(s sample) float64 { return float64(s.memory) / 1024 }), column(func(s sample) float64 { return float64(s.requests) }),
-		"-", "-",
+		column(func(s sample) float64 { return ms(s.wall) }),
+		column(func(s sample) float64 { return ms(s.cpu) }),
+		column(func(s sample) float64 { return float64(s.memory) / 1024 }),
+		column(func(s sample) float64 { return float64(s.requests) }), "-", "-",
 	}
 	if program == g.orderly || strings.HasSuffix(program, "orderly") {
 		if all[0].requests > 0 {
@@ -176,6 +182,7 @@ func (g *ground) row(ctx context.Context, what string, n int, program string, ar
 			cells[5] = column(func(s sample) float64 { return ms(s.preflight) })
 		}
 	}
-	fmt.Printf("%-34s %4d %11s %9s %11s %9s %8s %12s\n", what, n, cells[0], cells[1], cells[2], cells[3], cells[4], cells[5])
+	fmt.Printf("%-34s %4d %11s %9s %11s %9s %8s %12s\n", what, n, cells[0], cells[1], cells[2],
+		cells[3], cells[4], cells[5])
 	return nil
 }

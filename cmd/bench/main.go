@@ -1,6 +1,7 @@
-// Command bench measures what one certificate costs: requests, durable commits, wall and CPU time, peak memory, beside
-// Debian's certbot where it is installed. Every figure is that of a whole process, as the operating system accounts for it.
-// It must never compare figures of different runs.
+// Command bench measures what one certificate costs: requests, durable commits, wall and CPU time,
+// peak memory, beside Debian's certbot where it is installed. Every figure is that of a whole
+// process, as the operating system accounts for it. It must never compare figures of different
+// runs.
 package main
 
 import (

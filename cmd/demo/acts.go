@@ -48,8 +48,8 @@ func (s *stage) obtain(ctx context.Context) error {
 	return nil
 }
 
-// kill kills a run when the CA has the order and no name has been answered: where every other client leaves two
-// authorizations pending. Then it runs the same command again.
+// kill kills a run when the CA has the order and no name has been answered: where every other
+// client leaves two authorizations pending. Then it runs the same command again.
 func (s *stage) kill(ctx context.Context) error {
 	site := s.sites[victim]
 	s.ca.Inject(testca.Fault{Kind: "authorization", Nth: 2, Action: testca.Hold})
@@ -60,7 +60,8 @@ func (s *stage) kill(ctx context.Context) error {
 	select {
 	case <-s.ca.Held():
 	case <-time.After(30 * time.Second):
-		return errors.Join(errors.New("the run never came to its authorizations"), c.Process.Kill(), c.Wait())
+		return errors.Join(errors.New("the run never came to its authorizations"), c.Process.Kill(),
+			c.Wait())
 	}
 	if err := c.Process.Kill(); err != nil {
 		return err
@@ -114,14 +115,16 @@ func (s *stage) spoil(context.Context) error {
 	return nil
 }
 
-// renew renews everything, as a nightly job would, twice: the broken ones must not cost anything the second time either.
+// renew renews everything, as a nightly job would, twice: the broken ones must not cost anything
+// the second time either.
 func (s *stage) renew(ctx context.Context) error {
 	before := s.ca.Truth().RequestsByKind["new-order"]
 	for night := range 2 {
 		out, err := s.command(ctx, "renew", "--force-renewal").CombinedOutput()
 		exit, err := code(err)
 		if err != nil || exit != 1 {
-			return fmt.Errorf("renew exited with %d instead of 1 for three broken sites: %w\n%s", exit, err, out)
+			return fmt.Errorf("renew exited with %d instead of 1 for three broken sites: %w\n%s",
+				exit, err, out)
 		}
 		if night == 0 {
 			fmt.Println("4. renewing all, twice. What the first round says of the broken ones:")

@@ -18,10 +18,12 @@ func (s *stage) ordersOf(site *site) int { return len(s.truth(site)) }
 
 // truth are the CA's orders for a site.
 func (s *stage) truth(site *site) []testca.TruthOrder {
-	return slices.DeleteFunc(s.ca.Truth().Orders, func(o testca.TruthOrder) bool { return !slices.Contains(o.Names, site.name) })
+	return slices.DeleteFunc(s.ca.Truth().Orders,
+		func(o testca.TruthOrder) bool { return !slices.Contains(o.Names, site.name) })
 }
 
-// want is how many orders, and certificates, a site was worth: the first one, and one per round it was healthy in.
+// want is how many orders, and certificates, a site was worth: the first one, and one per round it
+// was healthy in.
 func (s *stage) want(i int) int {
 	switch i {
 	case withoutWebroot, nameMoved:
@@ -32,9 +34,11 @@ func (s *stage) want(i int) int {
 	return 3
 }
 
-// judge prints the table and says whether the promise was kept. Everything in it is asked of the CA and of the disk.
+// judge prints the table and says whether the promise was kept. Everything in it is asked of the CA
+// and of the disk.
 func (s *stage) judge(took time.Duration) error {
-	fmt.Printf("%-24s  %-11s  %-6s  %-10s  %s\n", "SITE", "CERTIFICATE", "ORDERS", "AT THE CA", "WHAT HAPPENED")
+	fmt.Printf("%-24s  %-11s  %-6s  %-10s  %s\n", "SITE", "CERTIFICATE", "ORDERS", "AT THE CA",
+		"WHAT HAPPENED")
 	broken := 0
 	for i, site := range s.sites {
 		orders, issued, pending := 0, 0, 0
@@ -57,11 +61,13 @@ func (s *stage) judge(took time.Duration) error {
 		if pending > 0 || orders != s.want(i) || issued != orders || pair == "BROKEN" {
 			broken++
 		}
-		fmt.Printf("%-24s  %-11s  %-6d  %-10s  %s\n", site.name, pair, orders, fmt.Sprintf("%d pending", pending), site.note)
+		fmt.Printf("%-24s  %-11s  %-6d  %-10s  %s\n", site.name, pair, orders,
+			fmt.Sprintf("%d pending", pending), site.note)
 	}
 	t := s.ca.Truth()
-	fmt.Printf("%-24s  %-11d  %-6d  %-10s  %d requests, %d refused by a limit, %.1f s\n", "in all", len(t.Issued), len(t.Orders),
-		fmt.Sprintf("%d pending", t.Pending()), len(t.Requests), t.RateLimited, took.Seconds())
+	fmt.Printf("%-24s  %-11d  %-6d  %-10s  %d requests, %d refused by a limit, %.1f s\n", "in all",
+		len(t.Issued), len(t.Orders), fmt.Sprintf("%d pending", t.Pending()), len(t.Requests),
+		t.RateLimited, took.Seconds())
 	if broken > 0 || t.Pending() > 0 || t.RateLimited > 0 || t.ValidatedTwice() > 0 {
 		return fmt.Errorf("the promise was broken for %d site(s)", broken)
 	}
@@ -85,7 +91,8 @@ func (b *bar) step(name string) {
 	if b.terminal {
 		const width = 30
 		n := width * b.full / b.all
-		fmt.Printf("\r%s [%s%s] %s\x1b[K", b.what, strings.Repeat("=", n), strings.Repeat(" ", width-n), name)
+		fmt.Printf("\r%s [%s%s] %s\x1b[K", b.what, strings.Repeat("=", n),
+			strings.Repeat(" ", width-n), name)
 	}
 }
 

@@ -64,7 +64,8 @@ func build(orderly string) (*stage, error) {
 	s.ca, err = testca.Start(testca.Config{
 		HTTPPort: s.web.Port(), Reuse: true, AuthzReuse: false, HideProcessing: true, Boulder: true,
 		Limits: testca.Limits{
-			NewOrdersPerAccount:                     testca.Limit{Count: 300, Period: 3 * time.Hour},
+			NewOrdersPerAccount: testca.Limit{Count: 300,
+				Period: 3 * time.Hour},
 			FailedAuthorizationsPerDomainPerAccount: testca.Limit{Count: 5, Period: time.Hour},
 		},
 	})
@@ -86,18 +87,18 @@ func (s *stage) close(keep bool) error {
 // command is orderly with the stage's directories.
 func (s *stage) command(ctx context.Context, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
-	args = append(args, "--config-dir", filepath.Join(s.dir, "etc"), "--work-dir", filepath.Join(s.dir, "lib"),
-		"--logs-dir", filepath.Join(s.dir, "log"))
+	args = append(args, "--config-dir", filepath.Join(s.dir, "etc"), "--work-dir",
+		filepath.Join(s.dir, "lib"), "--logs-dir", filepath.Join(s.dir, "log"))
 	c := exec.CommandContext(ctx, s.orderly, args...)
 	c.Cancel = func() error { defer cancel(); return c.Process.Kill() }
-	c.Env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(s.dir, "root.pem"), "ORDERLY_RESOLVER="+s.ca.Resolver(),
-		"ORDERLY_PREFLIGHT_PORT="+strconv.Itoa(s.web.Port()))
+	c.Env = append(os.Environ(), "SSL_CERT_FILE="+filepath.Join(s.dir, "root.pem"),
+		"ORDERLY_RESOLVER="+s.ca.Resolver(), "ORDERLY_PREFLIGHT_PORT="+strconv.Itoa(s.web.Port()))
 	return c
 }
 
 func (s *stage) certonly(ctx context.Context, site *site) *exec.Cmd {
-	args := []string{"certonly", "--webroot", "-w", site.root, "-n", "--agree-tos", "--register-unsafely-without-email",
-		"--server", s.ca.DirectoryURL()}
+	args := []string{"certonly", "--webroot", "-w", site.root, "-n", "--agree-tos",
+		"--register-unsafely-without-email", "--server", s.ca.DirectoryURL()}
 	for _, name := range site.names() {
 		args = append(args, "-d", name)
 	}

@@ -6,12 +6,12 @@ import (
 	"syscall"
 )
 
-// fewestFiles is how many open files a run needs at the least: Go's runtime alone takes a handful, and ends the process with
-// a stack trace where it gets none.
+// fewestFiles is how many open files a run needs at the least: Go's runtime alone takes a handful,
+// and ends the process with a stack trace where it gets none.
 const fewestFiles = 64
 
-// enoughFiles ends the process with a sentence where too few files may be open. It must come before anything that waits:
-// timers and pipes start the runtime's poller, which needs files itself.
+// enoughFiles ends the process with a sentence where too few files may be open. It must come before
+// anything that waits: timers and pipes start the runtime's poller, which needs files itself.
 func enoughFiles() {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil || uint64(limit.Cur) >= fewestFiles {

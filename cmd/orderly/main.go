@@ -1,5 +1,5 @@
-// Command orderly obtains and renews TLS certificates so that no order is lost, none is made in vain and none is left
-// behind. Everything is in package cli; this must stay too small to be wrong.
+// Command orderly obtains and renews TLS certificates so that no order is lost, none is made in
+// vain and none is left behind. Everything is in package cli; this must stay too small to be wrong.
 package main
 
 import (
@@ -21,9 +21,10 @@ func main() {
 		os.Exit(code)
 	}
 	log.SetOutput(io.Discard) // net/http quotes there what servers of customers send
-	// A reader that goes away (`orderly … | head`) must not kill a run in the middle of an order. It is caught, not ignored:
-	// hooks would inherit that, and their own pipelines would never end.
-	// The same holds for SIGXFSZ: a write beyond `ulimit -f` is to fail with a sentence, not with Go's stack trace.
+	// A reader that goes away (`orderly … | head`) must not kill a run in the middle of an order.
+	// It is caught, not ignored: hooks would inherit that, and their own pipelines would never end.
+	// The same holds for SIGXFSZ: a write beyond `ulimit -f` is to fail with a sentence, not with
+	// Go's stack trace.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP,
 		syscall.SIGXCPU, syscall.SIGQUIT) // which would end in a stack trace

@@ -1,6 +1,6 @@
-// Command simulate plays simulated years of Orderly, one for each seed, and looks at the invariants with every step. A seed
-// that breaches one is named, made smaller and shown; the same seed always plays the same year. It must never report success
-// for a year that was not played to its end.
+// Command simulate plays simulated years of Orderly, one for each seed, and looks at the invariants
+// with every step. A seed that breaches one is named, made smaller and shown; the same seed always
+// plays the same year. It must never report success for a year that was not played to its end.
 package main
 
 import (
@@ -157,7 +157,8 @@ func (t *totals) report(w io.Writer, asJSON bool) {
 		faults += n
 	}
 	_, _ = fmt.Fprintf(w, "seeds %d to %d: %d years, %d steps, %d requests in %d runs, %d orders, %d certificates, %d kills, %d faults of %d kinds, %d answers 429\n",
-		t.First, t.First+uint64(max(t.Years, 1))-1, t.Years, t.Steps, t.Requests, t.Runs, t.Orders, t.Issued, t.Crashes, faults, len(t.Faults), t.Denied)
+		t.First, t.First+uint64(max(t.Years, 1))-1, t.Years, t.Steps, t.Requests, t.Runs, t.Orders,
+		t.Issued, t.Crashes, faults, len(t.Faults), t.Denied)
 	for _, b := range t.Breaches {
 		_, _ = fmt.Fprintf(w, "seed %d: %s\n", b.Seed, b.Sentence)
 	}

@@ -72,8 +72,8 @@ func ensure(ctx context.Context, path string, o Options) error {
 	}
 	for _, companion := range []string{path + "-wal", path + "-journal"} {
 		if _, err := os.Lstat(companion); err == nil {
-			return failure.New(failure.Ledger, failure.Remedy("Restore ledger.db from a backup, or move "+companion+" aside to begin anew."),
-				"the ledger %s is gone, though its %s is there", path, filepath.Base(companion))
+			return failure.New(failure.Ledger,
+				failure.Remedy("Restore ledger.db from a backup, or move "+companion+" aside to begin anew."), "the ledger %s is gone, though its %s is there", path, filepath.Base(companion))
 		}
 	}
 	return create(ctx, path, o)
@@ -82,14 +82,16 @@ func ensure(ctx context.Context, path string, o Options) error {
 func create(ctx context.Context, path string, o Options) error {
 	draft := path + ".new"
 	if err := removeDraft(draft); err != nil {
-		return failure.Wrap(err, failure.Ledger, writableDir(), "a leftover of the ledger %s cannot be removed", path)
+		return failure.Wrap(err, failure.Ledger, writableDir(),
+			"a leftover of the ledger %s cannot be removed", path)
 	}
 	f, err := os.OpenFile(draft, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err == nil {
 		err = f.Close()
 	}
 	if err != nil {
-		return failure.Wrap(err, failure.Config, writableDir(), "the ledger %s cannot be made", path)
+		return failure.Wrap(err, failure.Config, writableDir(), "the ledger %s cannot be made",
+			path)
 	}
 	if err := fill(ctx, draft, o); err != nil {
 		_ = removeDraft(draft) // what is left of it the next attempt removes
@@ -102,7 +104,8 @@ func create(ctx context.Context, path string, o Options) error {
 		err = syncPath(filepath.Dir(dir))
 	}
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
-		return failure.Wrap(err, failure.Ledger, writableDir(), "the ledger %s cannot be put in place", path)
+		return failure.Wrap(err, failure.Ledger, writableDir(),
+			"the ledger %s cannot be put in place", path)
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ func explain(path string, err error) error {
 	case sqlitelib.SQLITE_FULL:
 		return full(path, err)
 	case sqlitelib.SQLITE_BUSY, sqlitelib.SQLITE_LOCKED, sqlitelib.SQLITE_PROTOCOL:
-		return failure.Wrap(err, failure.Ledger, "Look for a process that holds the file open; nothing was lost.",
+		return failure.Wrap(err, failure.Ledger,
+			"Look for a process that holds the file open; nothing was lost.",
 			"the ledger %s was locked for 30 seconds", path)
 	case sqlitelib.SQLITE_CORRUPT, sqlitelib.SQLITE_NOTADB:
 		return damaged(path, failure.Clean(strings.TrimSpace(e.Error())))
@@ -41,17 +42,20 @@ func explain(path string, err error) error {
 			return full(path, err) // SQLite says so only when the database file itself cannot grow
 		}
 		if e.Code()&0xff == sqlitelib.SQLITE_IOERR {
-			return failure.Wrap(err, failure.Ledger, "Look for errors of the disk in the kernel's log.",
+			return failure.Wrap(err, failure.Ledger,
+				"Look for errors of the disk in the kernel's log.",
 				"the disk under the ledger %s gave an error", path)
 		}
-		return failure.Wrap(err, failure.Ledger, "Make the file and its directory writable for Orderly's user.",
+		return failure.Wrap(err, failure.Ledger,
+			"Make the file and its directory writable for Orderly's user.",
 			"the ledger %s cannot be written", path)
 	}
 	return err
 }
 
 func full(path string, err error) error {
-	return failure.Wrap(err, failure.Ledger, "Make room; nothing was lost and the order goes on with the next run.",
+	return failure.Wrap(err, failure.Ledger,
+		"Make room; nothing was lost and the order goes on with the next run.",
 		"no space left for the ledger %s", path)
 }
 
@@ -70,6 +74,7 @@ func explainOpen(path string, err error) error {
 		return err
 	}
 	return failure.Wrap(err, failure.Ledger,
-		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run "+failure.Do(failure.RebuildLedger)+".",
+		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run "+
+			failure.Do(failure.RebuildLedger)+".",
 		"the ledger %s cannot be opened", path)
 }

@@ -35,8 +35,10 @@ func checkVersion(ctx context.Context, db *sql.DB, path string) error {
 			path, have, current)
 	case have < current:
 		return failure.New(failure.Ledger,
-			"Finish its orders with that version ("+failure.Do(failure.Resume)+"), then move it aside (with its -wal and "+
-				"-shm files) and run "+failure.Do(failure.RebuildLedger)+", which makes a new one from what the disk and "+
+			"Finish its orders with that version ("+failure.Do(failure.Resume)+
+				"), then move it aside (with its -wal and "+
+				"-shm files) and run "+failure.Do(failure.RebuildLedger)+
+				", which makes a new one from what the disk and "+
 				"the CA know.",
 			"the ledger %s was made by a development version of Orderly that was never released (its "+
 				"version is %d, this program knows %d)", path, have, current)

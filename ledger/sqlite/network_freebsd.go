@@ -12,7 +12,8 @@ import (
 func refuseNetwork(dir string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return failure.Wrap(err, failure.Ledger, "", "the file system of %s cannot be asked for its kind", dir)
+		return failure.Wrap(err, failure.Ledger, "",
+			"the file system of %s cannot be asked for its kind", dir)
 	}
 	switch name := unix.ByteSliceToString(st.Fstypename[:]); name {
 	case "nfs", "smbfs":

@@ -42,7 +42,8 @@ func network(kind int64) string {
 func refuseNetwork(dir string) error {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return failure.Wrap(err, failure.Ledger, "", "the file system of %s cannot be asked for its kind", dir)
+		return failure.Wrap(err, failure.Ledger, "",
+			"the file system of %s cannot be asked for its kind", dir)
 	}
 	if name := network(int64(st.Type)); name != "" {
 		return failure.New(failure.Ledger, "Keep the configuration directory on a local disk ("+

@@ -109,7 +109,8 @@ func present(path string) (bool, error) {
 func damaged(path, how string) error {
 	return failure.New(failure.Ledger,
 		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run "+
-			failure.Do(failure.RebuildLedger)+", which makes a new one from what the disk and the CA know.",
+			failure.Do(failure.RebuildLedger)+
+			", which makes a new one from what the disk and the CA know.",
 		"the ledger %s is damaged: %s", path, how)
 }
 
@@ -205,7 +206,8 @@ func checkHost(ctx context.Context, db *sql.DB, path string, o Options) error {
 	}
 	if !o.Adopt {
 		return failure.New(failure.Ledger,
-			"If this host has taken the other one's place, run "+failure.Do(failure.AdoptLedger)+"; if both are "+
+			"If this host has taken the other one's place, run "+failure.Do(failure.AdoptLedger)+
+				"; if both are "+
 				"in use, move the ledger aside here, since two ledgers for the same orders undo each other's work.",
 			"the ledger %s was written on another host", path)
 	}

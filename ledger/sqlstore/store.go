@@ -131,7 +131,8 @@ func (s *Store) begin(ctx context.Context) (tx *sql.Tx, done func(), err error) 
 	case !cut:
 		err = ctx.Err()
 	case !inTime:
-		err = failure.Wrap(context.Canceled, failure.Stopped, "Run the same command again: it goes on where it stopped.",
+		err = failure.Wrap(context.Canceled, failure.Stopped,
+			"Run the same command again: it goes on where it stopped.",
 			"another program held the ledger when the run was to end, so that its last step was not written")
 	}
 	return nil, nil, err

@@ -137,7 +137,8 @@ func (w *writer) insert(id *int64, query string, args ...any) {
 func (w *writer) json(v any) string {
 	text, err := json.Marshal(v)
 	if err == nil && strings.Contains(strings.ReplaceAll(string(text), `\\`, ``), `\ufffd`) {
-		err = failure.New(failure.Config, "Rename the directory or file.", "a name or path is not UTF-8: %s", text)
+		err = failure.New(failure.Config, "Rename the directory or file.",
+			"a name or path is not UTF-8: %s", text)
 	}
 	if err != nil && w.err == nil {
 		w.err = fmt.Errorf("encoding %T: %w", v, err)

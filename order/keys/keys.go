@@ -1,7 +1,8 @@
-// Package keys keeps the private keys and CSRs of orders on disk, from before finalize until their certificate is in place
-// (rule 7).
+// Package keys keeps the private keys and CSRs of orders on disk, from before finalize until their
+// certificate is in place (rule 7).
 //
-// It must never overwrite a key: its CSR may have been sent, and the certificate that comes of it needs exactly that one.
+// It must never overwrite a key: its CSR may have been sent, and the certificate that comes of it
+// needs exactly that one.
 package keys
 
 import (
@@ -74,11 +75,13 @@ func (k *Store) makeDir() error {
 }
 
 func (k *Store) failed(err error) error {
-	return failure.Wrap(err, failure.Config, "Make room and make the directory writable; the order goes on with the next run.",
+	return failure.Wrap(err, failure.Config,
+		"Make room and make the directory writable; the order goes on with the next run.",
 		"the private key cannot be written to %s", k.Dir)
 }
 
-// material makes the key (PEM, nil where a person brought a CSR of their own) and the CSR (DER) of an order.
+// material makes the key (PEM, nil where a person brought a CSR of their own) and the CSR (DER) of
+// an order.
 func material(o *ledger.Order) (keyPEM, csrDER []byte, err error) {
 	if len(o.Request.CSR) > 0 {
 		return nil, o.Request.CSR, nil
@@ -92,10 +95,11 @@ func material(o *ledger.Order) (keyPEM, csrDER []byte, err error) {
 }
 
 // mustStaple is the TLS feature extension that asks for status_request (RFC 7633).
-var mustStaple = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24}, Value: []byte{0x30, 0x03, 0x02, 0x01, 0x05}}
+var mustStaple = pkix.Extension{Id: asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 1, 24},
+	Value: []byte{0x30, 0x03, 0x02, 0x01, 0x05}}
 
-// template is what the CSR of an order asks for, in the order in which a person gave the names: CAs keep it. IP addresses
-// have a field of their own (RFC 8738 §3).
+// template is what the CSR of an order asks for, in the order in which a person gave the names: CAs
+// keep it. IP addresses have a field of their own (RFC 8738 §3).
 func template(o *ledger.Order) *x509.CertificateRequest {
 	t := &x509.CertificateRequest{}
 	names := slices.Clone(o.Names)
@@ -123,7 +127,8 @@ func rank(asked []string, name string) int {
 	return len(asked)
 }
 
-// privateKey is the lineage's own once more where that is wanted, byte for byte, and otherwise a new one.
+// privateKey is the lineage's own once more where that is wanted, byte for byte, and otherwise a
+// new one.
 func privateKey(r ledger.Request) (crypto.Signer, []byte, error) {
 	if r.OldKey != "" {
 		return oldKey(r.OldKey)
@@ -153,7 +158,8 @@ func oldKey(path string) (crypto.Signer, []byte, error) {
 // parseKey reads the forms in which certbot has kept private keys.
 func parseKey(content []byte) (crypto.Signer, error) {
 	block, rest := pem.Decode(content)
-	for block != nil && !strings.HasSuffix(block.Type, "PRIVATE KEY") { // openssl writes EC PARAMETERS before it
+	// openssl writes EC PARAMETERS before it
+	for block != nil && !strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		block, rest = pem.Decode(rest)
 	}
 	if block == nil {
@@ -246,7 +252,8 @@ func (k *Store) read(ref ledger.FileRef) ([]byte, error) {
 	return content, nil
 }
 
-// Remove implements KeyStore. What cannot be removed stays, 0600 in a 0700 directory, until a later run tries again.
+// Remove implements KeyStore. What cannot be removed stays, 0600 in a 0700 directory, until a later
+// run tries again.
 func (k *Store) Remove(o *ledger.Order) {
 	entries, _ := os.ReadDir(k.Dir) // no directory, no keys
 	for _, entry := range entries {
@@ -263,8 +270,9 @@ func orderOf(file string) (int64, bool) {
 	return id, found && err == nil
 }
 
-// Orders lists the orders that have files here, some perhaps twice. A process that died between settling an order and
-// Remove leaves such files, and nothing of the order itself would lead anyone back to them.
+// Orders lists the orders that have files here, some perhaps twice. A process that died between
+// settling an order and Remove leaves such files, and nothing of the order itself would lead anyone
+// back to them.
 func (k *Store) Orders() []int64 {
 	var ids []int64
 	entries, _ := os.ReadDir(k.Dir) // no directory, no keys
@@ -276,8 +284,9 @@ func (k *Store) Orders() []int64 {
 	return slices.Compact(ids) // sorted by name, so what belongs together stands together
 }
 
-// Orphan finds the newest key and CSR for exactly these names that belong to no order of the ledger, such as those of a lost
-// one, and returns what their files' names begin with; "" if there are none. owned says whether an order has files of its own.
+// Orphan finds the newest key and CSR for exactly these names that belong to no order of the
+// ledger, such as those of a lost one, and returns what their files' names begin with; "" if there
+// are none. owned says whether an order has files of its own.
 func (k *Store) Orphan(names []string, owned func(id int64) bool) (stem string) {
 	entries, _ := os.ReadDir(k.Dir) // no directory, no keys
 	var newest time.Time

@@ -112,8 +112,8 @@ func (s *Solver) Place(ctx context.Context, p Placement) (after Placement, stand
 		p.DoneAt = s.Now()
 		return p, true, nil
 	}
-	failed := failure.New(failure.Hook, "Mend the hook; one whose exit code means nothing must end with `exit 0`. The order is kept, and the next run begins the hook again.",
-		"the auth hook for %s ended with code %d, so that the CA would find nothing: %s",
+	failed := failure.New(failure.Hook,
+		"Mend the hook; one whose exit code means nothing must end with `exit 0`. The order is kept, and the next run begins the hook again.", "the auth hook for %s ended with code %d, so that the CA would find nothing: %s",
 		failure.Clean(p.Domain), result.Code, failure.Clean(p.Auth))
 	if err := s.Remove(ctx, p); err != nil {
 		return p, true, errors.Join(failed, err)

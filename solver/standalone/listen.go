@@ -73,19 +73,23 @@ func closeAll(listeners []net.Listener) error {
 func explain(err error, at Place) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return failure.New(failure.PortTaken, "Prove the names through that web server's document root ("+
-			failure.Do(failure.UseRoot, "DIR")+"), or stop it for the time with "+
-			failure.Do(failure.HookBefore)+" and "+failure.Do(failure.HookAfter)+".",
+		return failure.New(failure.PortTaken,
+			"Prove the names through that web server's document root ("+
+				failure.Do(failure.UseRoot, "DIR")+"), or stop it for the time with "+
+				failure.Do(failure.HookBefore)+" and "+failure.Do(failure.HookAfter)+".",
 			"Could not bind TCP port %d because it is already in use by another process on this system (such as a web server). Please stop the program in question and then try again.", at.Port)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return failure.New(failure.PortTaken,
-			"Run it as root, or choose a port above 1023 with "+failure.Do(failure.OwnPort)+" and lead port 80 there.",
+			"Run it as root, or choose a port above 1023 with "+failure.Do(failure.OwnPort)+
+				" and lead port 80 there.",
 			"Could not bind TCP port %d because you don't have the appropriate permissions (for example, you aren't running this program as root).", at.Port)
 	case missing(err):
 		return failure.New(failure.Config,
 			"Name an address of this host with "+failure.Do(failure.OwnAddress)+", or none.",
-			"%s is no address of this host on which TCP port %d could be bound", failure.Clean(at.Address), at.Port)
+			"%s is no address of this host on which TCP port %d could be bound",
+			failure.Clean(at.Address), at.Port)
 	}
 	return failure.Wrap(err, failure.Config,
-		"Look at "+failure.Do(failure.OwnPort)+" and "+failure.Do(failure.OwnAddress)+".", "TCP port %d cannot be bound", at.Port)
+		"Look at "+failure.Do(failure.OwnPort)+" and "+failure.Do(failure.OwnAddress)+".",
+		"TCP port %d cannot be bound", at.Port)
 }

@@ -16,7 +16,8 @@ import (
 // nameAnother is the way out where it was not the right document root. Whose it is, nobody knows
 // here.
 func nameAnother() failure.Remedy {
-	return "or name the right one: " + failure.Do(failure.NameRoot) + " for a certificate that exists, " +
+	return "or name the right one: " + failure.Do(failure.NameRoot) +
+		" for a certificate that exists, " +
 		failure.Do(failure.DocumentRoot, "DIR") + " for a new one"
 }
 
@@ -52,7 +53,8 @@ type explanation struct {
 	me          uint32 // the user of the run
 }
 
-func (e explanation) err(class failure.Class, remedy failure.Remedy, format string, args ...any) error {
+func (e explanation) err(class failure.Class, remedy failure.Remedy, format string,
+	args ...any) error {
 	return failure.New(class, remedy, "document root %s "+format, append([]any{e.root}, args...)...)
 }
 
@@ -86,14 +88,17 @@ func (e explanation) below() error {
 	}
 	switch e.Kind {
 	case absent:
-		return locked("Run `"+e.create()+failure.Advise("`, or remove the link %s.", failure.Clean(e.Link)), "%s does not exist, though a link points there", e.where)
+		return locked("Run `"+e.create()+failure.Advise("`, or remove the link %s.",
+			failure.Clean(e.Link)), "%s does not exist, though a link points there", e.where)
 	case noDirectory:
-		return locked("Move it away, since a directory must be there: `"+e.moveAway()+"`.", "%s is %s where a directory must be", e.where, e.What)
+		return locked("Move it away, since a directory must be there: `"+e.moveAway()+"`.",
+			"%s is %s where a directory must be", e.where, e.What)
 	case occupied:
 		return locked("Move it away, since a file of Orderly's must be there: `"+e.moveAway()+"`.",
 			"%s is %s where a file must be made", e.where, e.What)
 	case closedDoor:
-		return locked("Run `"+e.letIn()+"` as root.", "%s may not enter %s%s", called(e.UID), e.where, e.ledBy())
+		return locked("Run `"+e.letIn()+"` as root.", "%s may not enter %s%s", called(e.UID),
+			e.where, e.ledBy())
 	}
 	if e.Errno == unix.EACCES {
 		return locked(e.wayOut(), "%s may not write in %s%s", called(e.UID), e.where, e.ledBy())
@@ -116,7 +121,8 @@ func (e explanation) unsafe() error {
 	switch e.Kind {
 	case second:
 		return e.err(failure.WebrootUnsafe,
-			"Let both links be of one user (`"+failure.Shell("chown", "-h", ownership(e.Owner), e.Path)+
+			"Let both links be of one user (`"+
+				failure.Shell("chown", "-h", ownership(e.Owner), e.Path)+
 				"`), or "+nameItself()+".",
 			"is reached through links of two users: %s is of %s, and then %s of %s",
 			failure.Clean(e.What), called(e.Owner), e.where, called(e.UID))
@@ -127,18 +133,22 @@ func (e explanation) unsafe() error {
 			"is reached through a link of %s, and Orderly may not act as this user here: %s",
 			called(e.UID), failure.Clean(e.What))
 	}
-	return e.err(failure.WebrootUnsafe, "Name the directory itself with "+failure.Do(failure.DocumentRoot)+" instead of a link.",
+	return e.err(failure.WebrootUnsafe,
+		"Name the directory itself with "+failure.Do(failure.DocumentRoot)+" instead of a link.",
 		"is not safe to write to: %s %s", e.where, e.What)
 }
 
 func (e explanation) silent() error {
 	m := mountOf(e.Path)
 	if m.point == "" || m.point == "/" {
-		return e.err(failure.WebrootLocked, "Look at the load of this host, then run the command again.", "does not answer: %s", e.where)
+		return e.err(failure.WebrootLocked,
+			"Look at the load of this host, then run the command again.", "does not answer: %s",
+			e.where)
 	}
 	return e.err(failure.WebrootLocked,
 		"Mount it anew: `"+failure.Shell("umount", "-l", m.point)+"`, and then as it was mounted.",
-		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point), failure.Clean(m.kind))
+		"does not answer: the file system at %s (%s) keeps silent", failure.Clean(m.point),
+		failure.Clean(m.kind))
 }
 
 // create is the command that makes what is missing, owned by whoever owns what it is in.
@@ -156,7 +166,9 @@ func (e explanation) create() failure.Remedy {
 	return made + " && " + failure.Shell(append([]string{"chown", ownership(e.Owner)}, paths...)...)
 }
 
-func (e explanation) moveAway() failure.Remedy { return failure.Shell("mv", e.Path, e.Path+".away") }
+func (e explanation) moveAway() failure.Remedy {
+	return failure.Shell("mv", e.Path, e.Path+".away")
+}
 
 func (e explanation) letIn() failure.Remedy { return failure.Shell("chmod", "o+x", e.Path) }
 
@@ -186,15 +198,18 @@ func (e explanation) wayOut() failure.Remedy {
 	switch e.Errno {
 	case unix.EROFS:
 		return "Mount the file system writable: `" +
-			failure.Shell("mount", "-o", "remount,rw", mountOf(e.Path).point) + "`, " + nameAnother() + "."
+			failure.Shell("mount", "-o", "remount,rw", mountOf(e.Path).point) + "`, " +
+			nameAnother() + "."
 	case unix.ENOSPC, unix.EDQUOT:
 		// The directory may have been made for the probe, and be gone again: the mount is there.
 		point := mountOf(e.Path).point
-		return "Make room on the file system, whose use `" + failure.Shell("df", "-h", point) + "` and `" +
+		return "Make room on the file system, whose use `" + failure.Shell("df", "-h", point) +
+			"` and `" +
 			failure.Shell("df", "-i", point) + "` show, or in its user's quota."
 	case unix.EPERM:
 		return "Take the immutable attribute away: `" + failure.Shell("chattr", "-i", e.Path) +
-			"`; if it has none (" + failure.Shell("lsattr", "-d") + "), look at the security module."
+			"`; if it has none (" + failure.Shell("lsattr", "-d") +
+			"), look at the security module."
 	case unix.EACCES:
 		return e.permit()
 	}

@@ -92,7 +92,8 @@ func (p Placement) check() error {
 		return err
 	}
 	if !isClean(p.Root) || slices.ContainsFunc(p.Spots, func(s Spot) bool { return !s.usable() }) {
-		return failure.New(failure.Internal, "", "a recorded token has no usable place: root %q, %+v", p.Root, p.Spots)
+		return failure.New(failure.Internal, "",
+			"a recorded token has no usable place: root %q, %+v", p.Root, p.Spots)
 	}
 	return nil
 }

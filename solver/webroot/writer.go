@@ -186,7 +186,8 @@ func checkToken(token string) error {
 	if tokenPattern.MatchString(token) {
 		return nil
 	}
-	return failure.New(failure.CAUnavailable, "Tell the CA: a token may hold letters, digits, - and _ only (RFC 8555 section 8.3).",
+	return failure.New(failure.CAUnavailable,
+		"Tell the CA: a token may hold letters, digits, - and _ only (RFC 8555 section 8.3).",
 		"the CA sent a token that cannot be a file's name: %q", failure.Clean(token))
 }
 
