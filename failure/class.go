@@ -47,28 +47,20 @@ const (
 
 type meaning struct {
 	exit    int
-	charged bool
-	local   bool
 	network bool
 }
 
+// meanings are those of the classes that end a command otherwise than with 1, or say something of the
+// network.
 var meanings = map[Class]meaning{
 	Usage:         {exit: 2},
 	Stopped:       {exit: 75},
-	WebrootUnset:  {exit: 1, local: true},
-	WebrootGone:   {exit: 1, local: true},
-	WebrootUnsafe: {exit: 1, local: true},
-	WebrootLocked: {exit: 1, local: true},
-	PortTaken:     {exit: 1, local: true},
-	LineageTaken:  {exit: 1, local: true},
-	LineageBroken: {exit: 1, local: true},
 	DNSMissing:    {exit: 1, network: true},
 	DNSBroken:     {exit: 1, network: true},
 	DNSSilent:     {exit: 1, network: true},
 	HTTPWrong:     {exit: 1, network: true},
 	HTTPUnreached: {exit: 1, network: true},
 	AddressRefuse: {exit: 1, network: true},
-	Validation:    {exit: 1, charged: true},
 }
 
 // ExitCode is the process's exit code when the command ends with this class: certbot's (2 for a wrong command line, 1
@@ -79,10 +71,6 @@ func (c Class) ExitCode() int {
 	}
 	return 1
 }
-
-// Charged reports whether the CA counts this failure against a limit (Boulder:
-// FailedAuthorizationsPerDomainPerAccount), so that back-off begins with it.
-func (c Class) Charged() bool { return meanings[c].charged }
 
 // Network reports whether this refusal rests on what this server sees of the network, which can be wrong (NAT, split
 // DNS), so that it may delay an order but never forbid it for good.
