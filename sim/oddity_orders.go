@@ -72,7 +72,7 @@ func (h *habits) born(o *caOrder, r reply) reply {
 	if h.has[noAddress] {
 		r.location = ""
 	}
-	if h.strikes(elsewhere, 6) {
+	if h.strikes(elsewhere, 6) && !h.w.ca.reuses { // nor this
 		h.hinder(o, h.w.time().Add(backOff)) // one that may exist unseen is not followed by many
 		r.status = http.StatusSeeOther
 	}
