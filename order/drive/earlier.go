@@ -38,7 +38,7 @@ func (n *newOrder) judgeEarlier(ctx context.Context, reply acme.Order, more *led
 			r.Lifetimes = append(r.Lifetimes, o.Expires.Sub(o.CreatedAt))
 		}
 	}
-	if r.Shadowed, err = n.phantoms.shadowed(ctx); err != nil {
+	if r.Shadowed, err = n.phantoms.shadowed(ctx, n.caTime(reply.Reply)); err != nil {
 		return err
 	}
 	result := order.Judge(r)
@@ -54,8 +54,9 @@ func (n *newOrder) judgeEarlier(ctx context.Context, reply acme.Order, more *led
 // shadowed reports whether an order is known that ends reuse at Boulder. Boulder looks at one row,
 // the earliest-expiring unexpired order of the name set, of whatever profile or account, and hands
 // it back or makes a new one with each newOrder. All of the set's orders are asked, since a busy
-// account makes hundreds of others in a week.
-func (p *phantoms) shadowed(ctx context.Context) (bool, error) {
+// account makes hundreds of others in a week. now is the CA's: with ours weeks ahead, a dead order that
+// is in the way would count as expired.
+func (p *phantoms) shadowed(ctx context.Context, now time.Time) (bool, error) {
 	orders, err := p.e.store.Orders(ctx, ledger.OrderFilter{NameKey: ledger.NameKey(p.o.Names)})
 	if err != nil {
 		return false, err
@@ -71,7 +72,7 @@ func (p *phantoms) shadowed(ctx context.Context) (bool, error) {
 			same = account.Server == p.e.Account().Server
 			servers[o.AccountID] = same
 		}
-		if same && order.Shadows(o, p.o, p.e.clock.Now()) {
+		if same && order.Shadows(o, p.o, now) {
 			return true, nil
 		}
 	}

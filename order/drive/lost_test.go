@@ -227,6 +227,24 @@ func TestAShadowedOrderIsNotTakenForTheLostOne(t *testing.T) {
 	}
 }
 
+// Whether a shadow has expired is for the CA's clock to say: ours may be weeks ahead.
+func TestAShadowStandsWhateverOurClockSays(t *testing.T) {
+	for name, before := range shadows {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testca.Config{Boulder: true, Reuse: true, HideProcessing: true,
+				Profiles: map[string]testca.Lifetimes{"shortlived": {Order: 8 * time.Hour, PendingAuthorization: time.Hour}}})
+			r := request("a.example", "a.example", "b.example")
+			before(w, r)
+			w.lose("new-order", 1)
+			e := drive.Changed(w.engine(), func(c *drive.Config) { c.Clock = ahead{w.clock, 9 * 24 * time.Hour} })
+			_, err := obtain(t.Context(), e, order.Plan{Request: r})
+			must(t, err)
+			w.accounted()
+		})
+	}
+}
+
 // Without a shadow the CA hands the first one back, and nothing is recorded for it.
 func TestTheLostOrderIsHandedBack(t *testing.T) {
 	w := newWorld(t, testca.Config{Boulder: true, Reuse: true, HideProcessing: true})
