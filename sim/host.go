@@ -187,7 +187,8 @@ func (p *process) concluded(err error) bool {
 	class := failure.ClassOf(err)
 	p.log("ended", string(class))
 	p.w.ended(p, err)
-	if p.l != nil && class != failure.Ledger && !p.signalled && !(class == failure.RateLimited && p.w.ca.wouldRefuse(p.l)) {
+	hindered := p.l != nil && p.w.time().Before(p.l.trouble)
+	if p.l != nil && !hindered && class != failure.Ledger && !p.signalled && !(class == failure.RateLimited && p.w.ca.wouldRefuse(p.l)) {
 		p.l.attempts++
 	}
 	return class != failure.Ledger && !p.signalled
