@@ -250,6 +250,11 @@ func (a *authority) settle(z *caAuthz) {
 	}
 	if final := a.habits.has[finality]; why != "" && (a.keeps || final) {
 		z.detail, z.fallen = why, final
+		for _, o := range z.orders {
+			if final { // it is given up, with a back-off, once another answer is refused
+				a.habits.hinder(o, now.Add(backOff))
+			}
+		}
 		a.w.log("CA", z.name, "validation failed, and may be tried again:", why)
 		return
 	}
