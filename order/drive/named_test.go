@@ -2,6 +2,7 @@ package drive_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,6 +130,11 @@ func TestNamesAsTheCAShowsThem(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		w.answeredOnce(r)
+		for _, a := range w.orders("w.example")[0].Authorizations {
+			if !slices.Contains(names, a.FullName()) {
+				t.Errorf("%s: an authorization of %s, of which nobody spoke", name, a.FullName())
+			}
+		}
 	}
 }
 

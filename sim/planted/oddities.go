@@ -32,6 +32,13 @@ func oddities() []Bug {
 `,
 				`	fresh := (!s.patience.met[reply.Status] || planted("turns-are-progress")) && before != reply.Status
 `)}},
+		{Name: "wildcard-without-mark", What: "the name that a CA shows without a wildcard's mark is taken for the name alone",
+			Breaks: "what comes from the CA is checked against what was asked", Test: "./order/drive TestNamesAsTheCAShowsThem",
+			Patches: []Patch{on("order/drive/named.go",
+				`	if marked || shown.Wildcard || !slices.Contains(o.Names, "*."+name) {
+`,
+				`	if marked || shown.Wildcard || !slices.Contains(o.Names, "*."+name) || planted("wildcard-without-mark") {
+`)}},
 		{Name: "missing-name-installed", What: "a certificate without an ordered name is put in place",
 			Breaks: "rule 6, I7", Test: "./order TestACertificateIsWhatWasAskedFor",
 			Patches: []Patch{on("order/received.go",
