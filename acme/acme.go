@@ -156,8 +156,8 @@ func (c *Client) permit(kind, raw string) error {
 	if err == nil && u.User == nil && originOf(u) == c.origin {
 		return nil
 	}
-	return failure.New(failure.CARefused, "check that "+failure.Do(failure.OtherCA)+
-		" names the right CA; a CA must not send its clients elsewhere",
+	return failure.New(failure.CARefused, "Check that "+failure.Do(failure.OtherCA)+
+		" names the right CA; a CA must not send its clients elsewhere.",
 		"%q, where the CA wants the request %s sent, is not on %s", failure.Clean(raw), kind,
 		c.origin)
 }

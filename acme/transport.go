@@ -62,7 +62,7 @@ func behindProxy() (bool, error) {
 	request := &http.Request{URL: &url.URL{Scheme: "https", Host: "ca.invalid"}}
 	proxy, err := http.ProxyFromEnvironment(request)
 	if err != nil {
-		return false, failure.New(failure.Config, "correct or unset HTTPS_PROXY", "the environment variable HTTPS_PROXY holds no URL of a proxy")
+		return false, failure.New(failure.Config, "Correct or unset HTTPS_PROXY.", "the environment variable HTTPS_PROXY holds no URL of a proxy")
 	}
 	return proxy != nil, nil
 }

@@ -252,7 +252,7 @@ func TestABundleThatCannotBeUsedIsNamed(t *testing.T) {
 			if failure.ClassOf(err) != failure.Config || !strings.Contains(err.Error(), variable) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s=%s: %v", variable, path, err)
 			}
-			if string(failure.RemedyOf(err)) != "correct or unset "+variable {
+			if string(failure.RemedyOf(err)) != "Correct or unset "+variable+"." {
 				t.Errorf("remedy %q", failure.RemedyOf(err))
 			}
 		}

@@ -58,7 +58,7 @@ func newTrust(getenv func(string) string) (*trust, error) {
 }
 
 func addBundle(pool *x509.CertPool, variable, path string) ([]byte, error) {
-	remedy := failure.Remedy("correct or unset " + variable)
+	remedy := failure.Remedy("Correct or unset " + variable + ".")
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, failure.Wrap(err, failure.Config, remedy, "the TLS roots that %s names cannot be read", variable)

@@ -218,8 +218,8 @@ func (f *release) unreleasable(ctx context.Context, s *session) error {
 		return failure.New(failure.Config, "Run `orderly resume`, which asks the CA.",
 			"nobody knows yet what became of order %d", f.order)
 	}
-	return failure.New(failure.Config, "", "order %d is %s, and nothing of it is left to release",
-		f.order, o.State)
+	return failure.New(failure.Config, "`orderly pending` lists what is open.",
+		"order %d is %s, and nothing of it is left to release", f.order, o.State)
 }
 
 func (f *release) release(ctx context.Context, p *printer, s *session, orders []*ledger.Order) (int,
@@ -227,7 +227,10 @@ func (f *release) release(ctx context.Context, p *printer, s *session, orders []
 	cost := func(o *ledger.Order) string { return s.server.ReleaseCost(ctx, o) }
 	give := s.server.ReleaseAll
 	if f.local {
-		cost = func(*ledger.Order) string {
+		cost = func(o *ledger.Order) string {
+			if o.State == ledger.Valid {
+				return "nothing is asked, but the certificate that was issued is thrown away"
+			}
 			return "nothing is asked; what is pending at the CA stays so until it expires"
 		}
 		give = s.server.GiveUpAll

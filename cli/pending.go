@@ -52,9 +52,9 @@ func (f *places) pending(ctx context.Context, env Env, p *printer) error {
 			return err
 		}
 		for _, one := range list {
-			s.narrow(ctx, &one)
+			over := s.narrow(ctx, &one)
 			views = append(views, pendingView{one, known(one.Expires), seconds(now.Sub(one.Since)),
-				nextOf(one, now)})
+				p.pasted(nextOf(one, over, now))})
 		}
 	}
 	if p.json {
@@ -104,28 +104,31 @@ func once(rows [][]string, name int) [][]string {
 }
 
 // narrow takes from the names of an authorization that the CA has not shown those of its siblings.
-func (s *session) narrow(ctx context.Context, one *ledger.Pending) {
-	if one.URL == "" || len(one.Names) < 2 {
-		return
-	}
+// It reports whether the order is over: no run looks at it again.
+func (s *session) narrow(ctx context.Context, one *ledger.Pending) (over bool) {
 	o, err := s.ledger.Order(ctx, one.OrderID)
 	if err != nil {
-		return // the names of the order are no lie
+		return false // the names of the order are no lie
 	}
 	for _, a := range o.Authorizations {
-		if a.URL == one.URL {
+		if one.URL != "" && a.URL == one.URL {
 			one.Names = o.NamesOf(a)
 		}
 	}
+	return !o.SettledAt.IsZero()
 }
 
-// nextOf says what happens to a pending authorization.
-func nextOf(one ledger.Pending, now time.Time) string {
+// nextOf says what happens to a pending authorization; over is that its order is.
+func nextOf(one ledger.Pending, over bool, now time.Time) string {
 	switch {
 	case one.State == ledger.Seen:
 		return "perhaps another server's; an order for its names here takes it up"
 	case one.State == ledger.Phantom:
 		return "may exist at the CA, unseen; it expires by itself"
+	case over && one.State == ledger.ReleasedState:
+		return "given up here; stays pending at the CA until it expires, nobody looks"
+	case over:
+		return "its order is over; stays pending at the CA until it expires, nobody looks"
 	case one.NotBefore.After(now):
 		return "continued after " + clock(one.NotBefore) + ", as the CA asked"
 	case one.State == ledger.Creating:

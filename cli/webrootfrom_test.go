@@ -88,6 +88,20 @@ func TestAnAnswerThatDoesNotHelpIsTold(t *testing.T) {
 	}
 }
 
+// A certificate that does not exist yet has nothing that could be reconfigured.
+func TestTheFirstCertificateIsToldADocumentRoot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	for _, from := range []string{"exit 3", "echo /nope; #"} {
+		r := h.orderly("certonly", "--webroot-from", from, "-d", "a.example.com", "-n", "--agree-tos",
+			"--register-unsafely-without-email", "--server", w.ca.DirectoryURL())
+		if r.says(t, 1, "add it to this command: -w DIR."); strings.Contains(r.stderr, "reconfigure") {
+			t.Errorf("%s", r)
+		}
+	}
+}
+
 // What answers is as untrusted as -w: a customer who can turn the path elsewhere gains nothing.
 func TestAnAnswerIsNotTrusted(t *testing.T) {
 	t.Parallel()

@@ -319,6 +319,12 @@ func (q *Roots) complete(r Request, result *preflight.Result) {
 	known, ok := q.known(r.WebrootFrom, strings.ToLower(result.Name))
 	if ok && known.err != nil {
 		result.Sentence += "; " + known.err.Error()
+		if r.New { // a lineage that is not there cannot be told anything
+			result.Remedy = failure.Advise("Let %s tell the directory that the web server serves for "+
+				"%s, or add it to this command: %s.", failure.Do(failure.RootFrom),
+				failure.Clean(result.Name), failure.Do(failure.DocumentRoot, "DIR"))
+			return
+		}
 		result.Remedy = failure.Advise("Let %s tell the directory that the web server serves for %s, "+
 			"or name it once: %s.",
 			failure.Do(failure.RootFrom), failure.Clean(result.Name),

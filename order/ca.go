@@ -60,8 +60,18 @@ func HabitsOf(p limit.Profile, d acme.Directory) CA {
 // Cost says what releasing an order costs at this CA, for the person who is asked.
 func (c CA) Cost(o *ledger.Order) string {
 	open := len(Unfinished(o))
-	if !c.ChargesDeactivation {
+	switch {
+	case open == 0 && (o.State == ledger.Valid || o.State == ledger.Processing):
+		return "nothing is charged; it is issued, and put in place: where that fails, the certificate " +
+			"is thrown away"
+	case open == 0:
+		return "nothing is charged: none of its authorizations is pending"
+	case open == 1 && !c.ChargesDeactivation:
+		return "one deactivation, which this CA does not charge"
+	case !c.ChargesDeactivation:
 		return fmt.Sprintf("%d deactivations, which this CA does not charge", open)
+	case open == 1:
+		return "one failed authorization for one name, of five an hour"
 	}
 	return fmt.Sprintf("one failed authorization for each of %d names, of five an hour", open)
 }

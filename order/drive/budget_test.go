@@ -229,7 +229,7 @@ func TestTheOperatorReleasesAnOrder(t *testing.T) {
 	w.fails(order.Plan{Request: r}, failure.WebrootLocked)
 	e := w.engine()
 	o := w.orders("a")[0]
-	if ca, err := e.Habits(t.Context()); err != nil || ca.Cost(o) != "one failed authorization for each of 1 names, of five an hour" {
+	if ca, err := e.Habits(t.Context()); err != nil || ca.Cost(o) != "one failed authorization for one name, of five an hour" {
 		t.Errorf("%q, %v", ca.Cost(o), err)
 	}
 	if err := e.Release(t.Context(), o); failure.ClassOf(err) != failure.WebrootLocked && failure.ClassOf(err) != failure.Released {
