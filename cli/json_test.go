@@ -132,6 +132,30 @@ func TestNumbersAndTimesAreOnesInJSON(t *testing.T) {
 	}
 }
 
+// A renewal file is no certificate: what reads fullchain must not be handed one.
+func TestARenewalFileThatCannotBeUsedIsNoFullChain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	h.lineages("a.example.com")
+	h.write(h.conf("g.example.com"), "no renewal file\n")
+	r := h.orderly("renew", "--json")
+	found := decode[struct{ Results []map[string]any }](w, r.stdout)
+	if r.code != 1 || len(found.Results) != 2 {
+		t.Fatalf("%s", r)
+	}
+	for _, one := range found.Results {
+		chain, said := one["fullchain"]
+		want := [2]any{h.live("a.example.com", "fullchain.pem"), nil}
+		if one["outcome"] == "invalid" {
+			want = [2]any{nil, h.conf("g.example.com")}
+		}
+		if !said || [2]any{chain, one["renewal_file"]} != want {
+			t.Errorf("%v", one)
+		}
+	}
+}
+
 func TestQuietSaysNothingButErrors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{DeadNames: []string{"dead.example.com"}})

@@ -43,8 +43,8 @@ func newLimits(env Env, p *printer) *cobra.Command {
 			"server a share of an account that others use as well. What other servers spend is not seen here.\n\n" +
 			"ca.toml has a [[ca]] for each CA, with a name or a directory, and any of boulder, reuses_orders,\n" +
 			"hides_processing, charges_deactivation, domains_spread (true or false), counts_pending (a number),\n" +
-			"longest_validation, order_lifetime (\"60s\", \"168h\"), share (\"1/20\"), and below " +
-			"[ca.limits]\n" +
+			"longest_validation, order_lifetime (\"60s\", \"168h\"), order_lifetimes (for single profiles:\n" +
+			"{ shortlived = \"8h\" }), share (\"1/20\"), and below [ca.limits]\n" +
 			strings.Join(limit.Names(), ",\n") + "\n(\"300/3h\", or \"off\").",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.limits(c.Context(), env, p) },
@@ -122,7 +122,8 @@ func (s *session) limitViews(ctx context.Context, now time.Time) ([]limitView, e
 		ca := profiles.For(account.Server, false)
 		if l := ca.Limits[b.Name]; l.Count > 0 {
 			views = append(views, viewLimit(l, b.TAT, now,
-				limitView{Account: account.URL, CA: ca.Name, Limit: b.Name, Key: b.Key}))
+				limitView{Account: account.URL, CA: ca.NameAt(account.Server), Limit: b.Name,
+					Key: b.Key}))
 		}
 	}
 	return views, nil

@@ -50,11 +50,30 @@ func describe(r renewal.Result) string {
 }
 
 type roundView struct {
-	Version int              `json:"version"`
-	Results []renewal.Result `json:"results"`
-	Class   failure.Class    `json:"class,omitempty"`
-	Error   string           `json:"error,omitempty"`
-	Remedy  string           `json:"remedy,omitempty"`
+	Version int           `json:"version"`
+	Results []resultView  `json:"results"`
+	Class   failure.Class `json:"class,omitempty"`
+	Error   string        `json:"error,omitempty"`
+	Remedy  string        `json:"remedy,omitempty"`
+}
+
+// resultView is a result as JSON. One of a renewal file that is not used has the path of that file,
+// which a script must not take for a certificate's.
+type resultView struct {
+	renewal.Result
+	FullChain *string `json:"fullchain"` // null where there is none
+	Renewal   string  `json:"renewal_file,omitempty"`
+}
+
+func (p *printer) viewResult(r renewal.Result) resultView {
+	v := resultView{Result: p.worded(r)}
+	switch {
+	case r.Outcome == renewal.Invalid || r.Outcome == renewal.Skipped:
+		v.Renewal = r.Path
+	case r.Path != "":
+		v.FullChain = &r.Path
+	}
+	return v
 }
 
 // worded is a result whose steps are in words, to be printed as JSON.
@@ -69,12 +88,9 @@ func (p *printer) worded(r renewal.Result) renewal.Result {
 }
 
 func printResults(p *printer, results []renewal.Result, err error) {
-	for i := range results {
-		results[i] = p.worded(results[i])
-	}
-	view := roundView{Version: 1, Results: results}
-	if results == nil {
-		view.Results = []renewal.Result{}
+	view := roundView{Version: 1, Results: []resultView{}}
+	for _, r := range results {
+		view.Results = append(view.Results, p.viewResult(r))
 	}
 	if err != nil {
 		view.Class, view.Error, view.Remedy = failure.ClassOf(err), p.pasted(err.Error()),

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"orderly/failure"
 )
 
 // What an operator writes of a CA is laid over what is known of it, and that is known in full only
@@ -84,11 +86,29 @@ func (p Profiles) resolved(known Profile, boulder bool) Profile {
 		}
 	}
 	laid := p.kind(boulder)
+	laid.Name = hostOf(known.Directory) // the kind's would be that of others as well
 	for _, w := range known.written {
 		laid, _ = laid.over(w) // with has tried it
 	}
 	laid.Directory = known.Directory
 	return laid
+}
+
+// NameAt is what the CA of a directory is called: one that nobody has named, by its host.
+func (p Profile) NameAt(directory string) string {
+	if p.Directory != "" && p.Name != "" {
+		return p.Name
+	}
+	return hostOf(directory)
+}
+
+// hostOf is the host of a directory, with the port where that is another than usual.
+func hostOf(directory string) string {
+	u, err := url.Parse(directory)
+	if err != nil || u.Host == "" {
+		return failure.Clean(directory)
+	}
+	return failure.Clean(strings.TrimSuffix(strings.ToLower(u.Host), ":443"))
 }
 
 // kind is the profile of a kind of CA.
