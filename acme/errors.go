@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"orderly/failure"
 )
@@ -24,7 +25,10 @@ type NotSent struct {
 
 // Error says which request was not sent and why.
 func (e *NotSent) Error() string {
-	return fmt.Sprintf("%s was not sent: %s", e.Kind, failure.Clean(e.Cause.Error()))
+	if e.Kind == KindDirectory { // it depends on no other request, and the sentence around it names it
+		return broken(e.Cause)
+	}
+	return fmt.Sprintf("%s was not sent: %s", e.Kind, broken(e.Cause))
 }
 
 // Unwrap returns the cause.
@@ -44,11 +48,23 @@ type Lost struct {
 
 // Error says which request's answer was lost and how.
 func (e *Lost) Error() string {
-	return fmt.Sprintf("the answer to %s was lost: %s", e.Kind, failure.Clean(e.Cause.Error()))
+	return fmt.Sprintf("the answer to %s was lost: %s", e.Kind, broken(e.Cause))
 }
 
 // Unwrap returns the cause.
 func (e *Lost) Unwrap() error { return e.Cause }
+
+// broken is what broke a connection, in words where the library has but an abbreviation.
+func broken(cause error) string {
+	text := failure.Clean(cause.Error())
+	for _, short := range []string{"unexpected EOF", "EOF"} {
+		rest, ended := strings.CutSuffix(text, short)
+		if ended && (rest == "" || strings.HasSuffix(rest, ": ")) {
+			return rest + "the connection was closed before the whole answer had come"
+		}
+	}
+	return text
+}
 
 // beforehand makes the NotSent of a request that something before it kept from being sent: a nonce
 // or the directory. The Lost of that earlier request is taken off, since to a caller it would say

@@ -325,6 +325,9 @@ func TestATransportThatTellsNothingMeansLost(t *testing.T) {
 	}
 	_, err = c.Directory(t.Context())
 	perhaps(t, err)
+	if !strings.HasSuffix(err.Error(), ": the connection was closed before the whole answer had come") {
+		t.Errorf("not in words: %v", err)
+	}
 }
 
 func TestWhatFailedIsObserved(t *testing.T) {

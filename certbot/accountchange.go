@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"orderly/failure"
@@ -176,7 +177,7 @@ func (s Accounts) noSuchAccount(server, dir string) error {
 func (s Accounts) Require(server, id string) (Account, error) {
 	accounts, err := s.At(server)
 	if err == nil && len(accounts) == 0 {
-		return Account{}, &missingAccount{server}
+		return Account{}, &missingAccount{server, s.servers()}
 	}
 	if err != nil {
 		return Account{}, err
@@ -185,7 +186,10 @@ func (s Accounts) Require(server, id string) (Account, error) {
 }
 
 // missingAccount says in certbot's words that a CA has no account here.
-type missingAccount struct{ server string }
+type missingAccount struct {
+	server string
+	others []string // CAs that have one
+}
 
 // Error implements error. certbot's unregister says the same without the article.
 func (m *missingAccount) Error() string {
@@ -194,8 +198,39 @@ func (m *missingAccount) Error() string {
 
 // Unwrap makes the sentence one of class Account that ErrNoAccount is found in.
 func (m *missingAccount) Unwrap() error {
-	return failure.Wrap(ErrNoAccount, failure.Account,
-		"Register one: "+failure.Do(failure.Register)+".", "")
+	remedy := "Register one: " + failure.Do(failure.Register) + "."
+	var named []string
+	for _, server := range m.others {
+		named = append(named, string(failure.Do(failure.OtherCA, server)))
+	}
+	if len(named) > 0 {
+		remedy = "Name a CA that has an account on this host: " +
+			failure.Remedy(strings.Join(named, " or ")) + "."
+	}
+	return failure.Wrap(ErrNoAccount, failure.Account, remedy, "")
+}
+
+// servers are the directory URLs of the CAs that have an account on this host, sorted. certbot keeps
+// them without their scheme, which is https for every public CA.
+func (s Accounts) servers() []string {
+	root := s.dir("")
+	var found []string
+	filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "regr.json" { // what cannot be read is no CA to name
+			return nil
+		}
+		place, err := filepath.Rel(root, filepath.Dir(filepath.Dir(path)))
+		if err != nil {
+			return nil
+		}
+		server := "https://" + filepath.ToSlash(place)
+		if accounts, err := s.At(server); err == nil && len(accounts) > 0 {
+			found = append(found, server)
+		}
+		return nil
+	})
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 // NoDuplicate returns an error in certbot's words if the CA has an account here: register makes no

@@ -139,6 +139,10 @@ func TestCommandsThatNeedAnAccountSaySoInCertbotsWords(t *testing.T) {
 	}
 	must(t, s.Accounts().NoDuplicate(testServer))
 	a := saveNew(t, s, testServer)
+	_, err = s.Accounts().Require("https://other.example/dir", "")
+	if want := failure.Do(failure.OtherCA, testServer); !strings.Contains(string(failure.RemedyOf(err)), string(want)) {
+		t.Errorf("the CA whose account is there is not named: %s", failure.RemedyOf(err))
+	}
 	if got, err := s.Accounts().Require(testServer, ""); err != nil || got.ID != a.ID {
 		t.Error(err)
 	}

@@ -80,9 +80,12 @@ func (d Dirs) PrepareLedger() error {
 }
 
 func unusable(err error, dir string) error {
+	remedy := failure.Remedy("Make the directory writable for the user who runs this command, or name another one with ")
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EEXIST) { // rights are of no use to a file
+		remedy = "Name a directory with "
+	}
 	return failure.Wrap(err, failure.Config,
-		"Make the directory writable for the user who runs this command, or name another one with "+
-			failure.Do(failure.ConfigDir)+", "+failure.Do(failure.WorkDir)+" or "+
+		remedy+failure.Do(failure.ConfigDir)+", "+failure.Do(failure.WorkDir)+" or "+
 			failure.Do(failure.LogsDir)+".",
 		"the directory %s cannot be made or written", dir)
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"orderly/failure"
 	"orderly/outside"
 )
@@ -45,6 +47,14 @@ func (s *Store) Names() ([]string, error) {
 // Listed is Names with the empty files that stand for nothing. It looks at no file.
 func (s *Store) Listed() ([]string, error) { return s.confNames() }
 
+// unlisted is the remedy where a directory cannot be listed: rights are of no use to what is none.
+func unlisted(err error) failure.Remedy {
+	if errors.Is(err, unix.ENOTDIR) {
+		return "Name a directory with " + failure.Do(failure.ConfigDir) + "."
+	}
+	return "Make the directory readable."
+}
+
 func (s *Store) confNames() ([]string, error) {
 	dir := filepath.Dir(s.Dirs.Renewal("x"))
 	entries, err := os.ReadDir(dir)
@@ -52,7 +62,7 @@ func (s *Store) confNames() ([]string, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, failure.Wrap(err, failure.Config, "Make the directory readable.", "the renewal files in %s cannot be listed", dir)
+		return nil, failure.Wrap(err, failure.Config, unlisted(err), "the renewal files in %s cannot be listed", dir)
 	}
 	var names []string
 	for _, e := range entries {

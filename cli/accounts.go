@@ -277,7 +277,11 @@ func (f *accountCommand) finishUnregister(ctx context.Context, p *printer, s *se
 	}
 	if !s.server.Accounts().FinishedUnregister(f.server) {
 		// certbot's unregister says it without the article.
-		return 0, failure.New(failure.Account, failure.RemedyOf(missing),
+		remedy := failure.RemedyOf(missing)
+		if strings.Contains(string(remedy), string(failure.Do(failure.Register))) {
+			remedy = "Nothing is to be done: no CA has an account on this host."
+		}
+		return 0, failure.New(failure.Account, remedy,
 			"Could not find existing account for server %s.", failure.Clean(f.server))
 	}
 	f.unregistered(p, &certbot.Account{Server: f.server}, nil)

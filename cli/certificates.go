@@ -283,7 +283,11 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 		}
 	}
 	for _, v := range invalid {
-		p.Warn("Renewal configuration file %s produced an unexpected error: %s. Skipping.", v.Path,
-			v.Reason)
+		remedy := ""
+		if v.Remedy != "" {
+			remedy = "\n    remedy: " + v.Remedy
+		}
+		p.Warn("Renewal configuration file %s produced an unexpected error: %s. Skipping.%s", v.Path,
+			v.Reason, remedy)
 	}
 }

@@ -267,8 +267,8 @@ func newRebuild(env Env, p *printer) *cobra.Command {
 		Long: "Ask the CA, for every account on this host, for the account's list of orders, and take up the\n" +
 			"open ones that the ledger does not know. Those that no certificate, key or token on this host\n" +
 			"belongs to may be another server's: they are shown by pending, and taken up by an order for their\n" +
-			"names. Let's Encrypt has no such list: there newOrder for the\n" +
-			"same names, as the next renewal sends it, hands an open order back.",
+			"names. Let's Encrypt has no such list: there newOrder for the same names, as the next renewal\n" +
+			"sends it, hands an open order back.",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}

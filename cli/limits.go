@@ -13,6 +13,7 @@ import (
 
 	"orderly/cli/argparse"
 	"orderly/limit"
+	"orderly/order/admit"
 )
 
 // limitView is one bucket as it stands.
@@ -44,8 +45,8 @@ func newLimits(env Env, p *printer) *cobra.Command {
 			"ca.toml has a [[ca]] for each CA, with a name or a directory, and any of boulder, reuses_orders,\n" +
 			"hides_processing, charges_deactivation, domains_spread (true or false), counts_pending (a number),\n" +
 			"longest_validation, order_lifetime (\"60s\", \"168h\"), order_lifetimes (for single profiles:\n" +
-			"{ shortlived = \"8h\" }), share (\"1/20\"), and below [ca.limits]\n" +
-			strings.Join(limit.Names(), ",\n") + "\n(\"300/3h\", or \"off\").",
+			"{ shortlived = \"8h\" }), share (\"1/20\"); and below [ca.limits] any of these (\"300/3h\", or\n" +
+			"\"off\"):\n  " + strings.Join(limit.Names(), "\n  "),
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.limits(c.Context(), env, p) },
 	}
@@ -93,7 +94,7 @@ func printLimits(p *printer, views []limitView) {
 	for _, v := range views {
 		next := "-"
 		if v.NextAt != nil {
-			next = p.moment(*v.NextAt)
+			next = p.moment(admit.WholeSecond(*v.NextAt)) // as the error of the budget says it
 		}
 		rows = append(rows, []string{cmp.Or(v.Key, "the account"), fmt.Sprint(v.Used),
 			fmt.Sprint(v.Left), next, p.moment(v.FullAt),

@@ -95,8 +95,8 @@ func page(c *cobra.Command) string {
 	b.WriteString(".SH EXIT STATUS\n0: done, or nothing to do. 1: something failed. 2: the " +
 		"command line is wrong. 75: stopped in time by a signal or\n" +
 		"\\-\\-deadline; the next run goes on.\n.SH ENVIRONMENT\n" +
-		"ORDERLY_RESOLVER, ORDERLY_PREFLIGHT_PORT, ORDERLY_HOST, SSL_CERT_FILE, " +
-		"REQUESTS_CA_BUNDLE, NO_COLOR.\n")
+		"ORDERLY_RESOLVER, ORDERLY_PREFLIGHT_PORT, ORDERLY_HOST, ORDERLY_NO_RANDOM_SLEEP, " +
+		"SSL_CERT_FILE,\nREQUESTS_CA_BUNDLE, HTTPS_PROXY, NO_COLOR.\n")
 	if subs := c.Commands(); len(subs) > 0 {
 		b.WriteString(".SH SEE ALSO\n")
 		for _, sub := range subs {

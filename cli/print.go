@@ -110,7 +110,7 @@ func (p *printer) log(kind, text string, args ...any) {
 
 // problem prints an error as a sentence and its remedy.
 func (p *printer) problem(err error) {
-	text := p.pasted(err.Error())
+	text := p.inOwnWords(p.pasted(err.Error()))
 	p.log("error", text)
 	if p.json {
 		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: text,

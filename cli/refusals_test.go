@@ -114,7 +114,7 @@ func TestBadInputOfReconfigureGetsOneSentence(t *testing.T) {
 		args []string
 	}{
 		{1, "Which certificate would you like to reconfigure?\nChoices: ['a.example.com']", nil},
-		{1, "An existing certificate with name none could not be found. Run `certbot certificates` to list available certificates.", []string{"--cert-name", "none"}},
+		{1, "An existing certificate with name none could not be found.\nremedy: `orderly certificates", []string{"--cert-name", "none"}},
 		{1, "You have specified domains, but this function cannot be used to modify the domains in a certificate.", []string{"--cert-name", name, "-d", name}},
 		{1, "Using reconfigure to change the ACME account or server is not supported.", []string{"--cert-name", name, "--server", "https://ca.example/dir"}},
 		{1, "Using reconfigure to change the ACME account or server is not supported.", []string{"--cert-name", name, "--staging"}},

@@ -61,7 +61,7 @@ func carries(flag, verb string) bool {
 
 // beside are the flags to be added to a verb with its own flags.
 func (c *caller) beside(verb, flags string) string {
-	if c.given == nil {
+	if c.given == nil || strings.Contains(flags+" ", " --help ") { // help looks at no directory
 		return ""
 	}
 	var all strings.Builder
@@ -97,6 +97,16 @@ func (c *caller) name() string {
 		return "certbot"
 	}
 	return "orderly"
+}
+
+// inOwnWords takes off a sentence what certbot puts there to name a command of its own: the remedy
+// below it names that command as the program was called.
+func (c *caller) inOwnWords(text string) string {
+	if c.certbot {
+		return text
+	}
+	return strings.Replace(text,
+		" Run `certbot certificates` to list available certificates.", "", 1)
 }
 
 // asCalled names the program in a remedy as it was called.

@@ -40,8 +40,8 @@ func newRuns(env Env, p *printer) *cobra.Command {
 		Use:   "runs [--killed]",
 		Short: "List runs: when, how long, the last step, and how each ended",
 		Long: "List the runs of commands that work. A run that neither lives nor recorded its end was killed\n" +
-			"(a script's time-out, the OOM killer, a reboot): the step it died in stands below it, with the time\n" +
-			"of its last sign of life.",
+			"(a script's time-out, the OOM killer, a reboot): the step it died in is its last step, with the time\n" +
+			"of its last sign of life. Where a line is too narrow, the last step stands below the run.",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"orderly/failure"
 	"orderly/renewal"
 	"orderly/schedule"
 )
@@ -63,6 +64,9 @@ func TestWhatFollowsANewCertificateIsOfTheRunsDirectories(t *testing.T) {
 	p.received(renewal.Result{Path: "/srv/tls/live/a/fullchain.pem"})
 	if want := "Let a timer run `orderly renew --config-dir /srv/tls` twice a day."; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in %s", want, &out)
+	}
+	if got := p.remedy(failure.Do(failure.ShowSettings)); got != "`orderly limits --help`" {
+		t.Errorf("help looks at no directory: %s", got)
 	}
 	out.Reset()
 	summary(p, []renewal.Result{{Outcome: renewal.Issued, Path: "/srv/tls/live/a/fullchain.pem", Note: "run `orderly reconfigure --cert-name a`"}}, false, false)

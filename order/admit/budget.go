@@ -79,9 +79,15 @@ func Overdrawn(b limit.Bucket, l limit.Limit, until time.Time) error {
 		remedy = "Wait for that date, or give this server a larger share in ca.toml beside the ledger. " +
 			failure.Do(failure.ShowLimits) + " shows every budget."
 	}
-	until = until.UTC().Truncate(time.Second).Add(time.Second) // a second that has begun is not over
+	until = WholeSecond(until)
 	return failure.New(failure.RateLimited, remedy, "the budget %s%s (%s) has nothing left before %s", b.Name, of, l.Says(),
 		until.Format(time.RFC3339)).Lasting(until)
+}
+
+// WholeSecond is the first whole second after a moment: one that has begun is not over, and who
+// comes back at the second that was named must not come too early.
+func WholeSecond(t time.Time) time.Time {
+	return t.UTC().Truncate(time.Second).Add(time.Second)
 }
 
 // affordPending keeps the account below the number of pending authorizations that its CA allows, where it counts them. What may

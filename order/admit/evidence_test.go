@@ -82,6 +82,7 @@ func TestWhenABackOffHolds(t *testing.T) {
 		{"a person insists", failedOnce, three, preflight.Report{Fingerprint: "then"}, true, ""},
 		{"three charges within the hour, until the first of them is older", ledger.Standing{}, three, preflight.Report{Fingerprint: "now"}, false, "2026-11-24T12:10:00Z"},
 		{"also if something changed", failedOnce, three, preflight.Report{Fingerprint: "now"}, false, "charged 3 failures for a"},
+		{"what failed is told", failedOnce, three, preflight.Report{Fingerprint: "now"}, false, "Last time: NXDOMAIN"},
 		{"two for one name, one for another", ledger.Standing{}, three[:3], preflight.Report{}, false, ""},
 	} {
 		v := evidence{now: noon, plan: order.Plan{Force: c.force}, standing: c.standing, charges: c.charges, report: c.report}

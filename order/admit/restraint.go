@@ -62,9 +62,17 @@ func (v evidence) overcharged() error {
 	for name, list := range charges {
 		if n := len(list); n >= mostChargesPerHour {
 			until := list[n-mostChargesPerHour].At.Add(time.Hour)
-			return failure.New(failure.BackOff, "Mend it, then run the command again after that, or with "+failure.Do(failure.Insist)+".",
-				"the CA charged %d failures for %s within the last hour; the next attempt is after %s", n, name,
-				until.UTC().Format(time.RFC3339)).Lasting(until)
+			remedy := failure.Kept(v.standing.Remedy)
+			if remedy == "" {
+				remedy = "Mend what keeps the CA from validating the name, then run the command again after that."
+			}
+			last := ""
+			if v.standing.Sentence != "" {
+				last = ". Last time: " + v.standing.Sentence
+			}
+			return failure.New(failure.BackOff, remedy+" "+failure.Do(failure.Insist)+" tries at once.",
+				"the CA charged %d failures for %s within the last hour; the next attempt is after %s%s", n, name,
+				until.UTC().Format(time.RFC3339), last).Lasting(until)
 		}
 	}
 	return nil
