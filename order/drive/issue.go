@@ -25,11 +25,13 @@ type issuance struct {
 	finalizes int       // how often it did
 	notAgain  time.Time // not to be sent again before
 	inherited bool      // an earlier process had the certificate already
+	tried     bool      // an earlier process may have sent finalize
 	resting   error     // why finalize is not sent, after an earlier run was refused so
 }
 
 func newIssuance(c *core, s *sight) *issuance {
-	i := &issuance{core: c, sight: s, inherited: len(c.o.Chain) > 0}
+	i := &issuance{core: c, sight: s, inherited: len(c.o.Chain) > 0,
+		tried: !c.o.FinalizeSentAt.IsZero()}
 	if c.o.CSR.Set() {
 		i.material, i.keyReady = c.e.host.Keys().Load(c.o)
 	}

@@ -91,17 +91,19 @@ func (s *sight) lookUnaddressed(ctx context.Context, taken bool) error {
 }
 
 // An order without a URL whose finalize is refused again and again, so long after it was made, was
-// finalized by a process that never heard the answer: nobody can find out more, and the certificate
-// is lost.
+// finalized by an earlier process that never heard the answer: nobody can find out more, and the
+// certificate is lost. CAs that need a while to see what they have validated refuse it as well, for
+// some seconds: six refusals in a row take half a minute.
 const (
 	lostAfter  = time.Hour
-	lostDenied = 3
+	lostDenied = 6
 )
 
 // loseUnaddressed ends such an order, lest it keeps its lineage from a certificate until it
 // expires.
 func (i *issuance) loseUnaddressed() {
-	if i.o.URL == "" && i.denied >= lostDenied && i.e.clock.Now().Sub(i.o.CreatedAt) > lostAfter {
+	old := i.e.clock.Now().Sub(i.o.CreatedAt) > lostAfter
+	if i.o.URL == "" && i.tried && i.denied >= lostDenied && old {
 		i.o.State, i.o.Class = ledger.LostState, string(failure.AnswerLost)
 		i.o.Sentence = "the CA may have issued for " + i.o.Lineage +
 			", and neither said where nor answers finalize again"

@@ -110,6 +110,26 @@ func TestAnOrderThatNobodyCanFindIsLost(t *testing.T) {
 	}
 }
 
+// A CA that refuses finalize for some seconds, since it does not see yet what it has validated, takes
+// it then: also from a run that continues an order long after it was made.
+func TestAnOrderWithoutAURLIsNotLostForAnEarlyFinalize(t *testing.T) {
+	for _, before := range []string{"finalize", "challenge"} {
+		t.Run(before, func(t *testing.T) {
+			w := newWorld(t, testca.Config{})
+			w.unlocated("new-order")
+			r := request("a.example", "a.example", "b.example")
+			w.untilKind(r, before)
+			w.clock.skip(2 * time.Hour)
+			for n := range 4 {
+				w.ca.Inject(testca.Fault{Kind: "finalize", Nth: n + 1, Action: testca.Respond, Status: 403,
+					Problem: "orderNotReady"})
+			}
+			w.get(r)
+			w.onlyOnce(r, 1)
+		})
+	}
+}
+
 func TestAnOrderWithoutAURLThatFailsIsCounted(t *testing.T) {
 	w := newWorld(t, testca.Config{})
 	w.unlocated("new-order")
