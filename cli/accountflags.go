@@ -42,8 +42,9 @@ func (f *accountFlags) add(c *cobra.Command, server string) {
 func (f *accountFlags) check() error {
 	for address := range strings.SplitSeq(f.registration.Email, ",") {
 		if address != "" && !isEmail(address) {
-			return failure.New(failure.Usage, "", "--email %s: not an address",
-				failure.Clean(address))
+			return failure.New(failure.Usage,
+				"Give an address such as admin@example.com, or several with commas between them.",
+				"--email %s: not an address", failure.Clean(address))
 		}
 	}
 	var err error

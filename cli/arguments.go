@@ -10,12 +10,13 @@ import (
 )
 
 // oneArgument is cobra.ExactArgs(1) with a sentence that says what is missing.
-func oneArgument(what string) cobra.PositionalArgs {
+// found says where such arguments are listed, "" where nowhere.
+func oneArgument(what string, found failure.Remedy) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		if len(args) == 1 {
 			return nil
 		}
-		return failure.New(failure.Usage, "", "%s takes %s, and nothing else", c.CommandPath(),
+		return failure.New(failure.Usage, found, "%s takes %s, and nothing else", c.CommandPath(),
 			what)
 	}
 }

@@ -18,21 +18,22 @@ type faulty struct {
 	// what is after `usage: orderly` in the first line, with exit code 2; "" for exit code 1
 	usage  string
 	error  string
-	remedy string
+	remedy string // "" with exit code 2: where the flags are listed
 }
 
 // said is the whole of stderr.
 func (f faulty) said() string {
-	text := "error: " + f.error + "\n"
-	if f.remedy != "" {
-		text += "remedy: " + f.remedy + "\n"
-	}
+	text := "error: " + f.error + "\nremedy: "
 	if f.usage == "" {
-		return text
+		return text + f.remedy + "\n"
 	}
 	command, _, _ := strings.Cut(f.usage, " [")
 	command, _, _ = strings.Cut(command, " --")
 	command = strings.TrimSuffix(command, " N")
+	if f.remedy == "" {
+		f.remedy = "`orderly" + command + " --help` lists the flags."
+	}
+	text += f.remedy + "\n"
 	return "usage: orderly" + f.usage + "\n       orderly" + command + " --help lists the flags\n" +
 		text
 }
@@ -75,8 +76,10 @@ func badFlags() []faulty {
 		{"a path below a file as webroot", certonly("-w", "DIR/root/index.html/x", "-d", "a.example.com"), "", "DIR/root/index.html/x does not exist or is not a directory", "Name a directory with -w: the one that the web server serves for these names."},
 		{"a second webroot after an early name", certonly("-d", "a.example.com", "-w", "DIR/root", "-w", "DIR/root"), usageCertonly, "If you specify multiple webroot paths, one of them must precede all domain flags", ""},
 		{"a path as name of the certificate", named("a.example.com", "--cert-name", "../x"), usageCertonly, "--cert-name ../x: not a name for a directory", ""},
-		{"an e-mail address that is none", named("a.example.com", "-m", "nobody"), usageCertonly, "--email nobody: not an address", ""},
-		{"a key type that is none", named("a.example.com", "--key-type", "dsa"), usageCertonly, "--key-type dsa: only ecdsa and rsa are known", ""},
+		{"an e-mail address that is none", named("a.example.com", "-m", "nobody"), usageCertonly, "--email nobody: not an address", "Give an address such as admin@example.com, or several with commas between them."},
+		{"a key type that is none", named("a.example.com", "--key-type", "dsa"), usageCertonly, "--key-type dsa: only ecdsa and rsa are known", "Give ecdsa or rsa."},
+		{"a resolver that is none", named("a.example.com", "--resolver", "garbage"), usageCertonly, "--resolver garbage: not host:port", "Give a host and a port, such as 127.0.0.1:53."},
+		{"no order to show", []string{"order", "show"}, usageShow, "orderly order show takes the number of an order, and nothing else", "`orderly order list --config-dir DIR/host/one/etc` has the numbers."},
 		{"an order that is none", []string{"order", "show", "one"}, usageShow, "one is not the number of an order", "`orderly order list --config-dir DIR/host/one/etc` has the numbers."},
 		{"an order that is not there", []string{"order", "show", "7"}, "", "there is no order 7 in this ledger", "`orderly order list --config-dir DIR/host/one/etc` has the numbers."},
 	}

@@ -42,8 +42,8 @@ func checkChoice(c *host.Choice) error {
 		c.RSABits.Is()
 	switch {
 	case kind != "" && kind != "ecdsa" && kind != "rsa":
-		return failure.New(failure.Usage, "", "--key-type %s: only ecdsa and rsa are known",
-			failure.Clean(kind))
+		return failure.New(failure.Usage, "Give ecdsa or rsa.",
+			"--key-type %s: only ecdsa and rsa are known", failure.Clean(kind))
 	case curve != "" && !slices.Contains([]string{"secp256r1", "secp384r1", "secp521r1"}, curve):
 		return failure.New(failure.Usage, "",
 			"--elliptic-curve %s: only secp256r1, secp384r1 and secp521r1 are known",

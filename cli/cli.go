@@ -97,6 +97,9 @@ func finish(p *printer, command *cobra.Command, err error) int {
 		err = failure.Wrap(err, failure.Stopped,
 			"Run the same command again: it goes on where it stopped.", "stopped in time")
 	}
+	if class == failure.Usage && !p.certbot {
+		err = helped(err, command)
+	}
 	switch {
 	case class == failure.Usage && p.certbot && !p.json:
 		p.certbotUsage(err)
@@ -111,6 +114,21 @@ func finish(p *printer, command *cobra.Command, err error) int {
 		p.trailer()
 	}
 	return class.ExitCode()
+}
+
+// helped is an error about a command line, with where to look for one that says no better.
+func helped(err error, command *cobra.Command) error {
+	said, ok := errors.AsType[*failure.Error](err)
+	if !ok || failure.RemedyOf(err) != "" {
+		return err
+	}
+	list := "the flags"
+	if command.HasSubCommands() {
+		list = "the commands and flags"
+	}
+	with := *said
+	with.Remedy = failure.Remedy("`" + command.CommandPath() + " --help` lists " + list + ".")
+	return &with
 }
 
 // usageLine is what argparse prints before its error.

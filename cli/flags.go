@@ -133,7 +133,8 @@ func (f *working) settings(getenv func(string) string) (renewal.Settings, error)
 		}
 	}
 	if _, _, err := net.SplitHostPort(f.resolver); f.resolver != "" && err != nil {
-		return s, failure.New(failure.Usage, "", "--resolver %s: not host:port",
+		return s, failure.New(failure.Usage,
+			"Give a host and a port, such as 127.0.0.1:53.", "--resolver %s: not host:port",
 			failure.Clean(f.resolver))
 	}
 	for _, text := range f.allow {

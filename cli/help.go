@@ -40,7 +40,7 @@ func newCompletion(_ Env, p *printer) *cobra.Command {
 		Long: "Print the script by which a shell completes orderly's command lines. For bash, with the package\n" +
 			"bash-completion:\n\n  orderly completion bash > /etc/bash_completion.d/orderly",
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
-		Args:      oneArgument("the name of a shell (bash, zsh, fish or powershell)"),
+		Args:      oneArgument("the name of a shell (bash, zsh, fish or powershell)", ""),
 		RunE: func(c *cobra.Command, args []string) error {
 			p.quiet, p.json = f.quiet, f.json
 			var text strings.Builder

@@ -39,7 +39,7 @@ func newLedger(env Env, p *printer) *cobra.Command {
 			"Write a consistent copy of the ledger, while others work",
 			"Write a consistent copy of the ledger to a new file. Private keys that wait for their certificate are\n"+
 				"not in it: they are in the directory keys beside the ledger.",
-			oneArgument("a new file"), (*places).backup),
+			oneArgument("a new file", ""), (*places).backup),
 		ledgerCommand(env, p, "export",
 			"Print everything the ledger knows, one JSON document a line", "", argparse.NoArguments,
 			(*places).export),

@@ -23,7 +23,7 @@ func newMan(_ Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "man DIR",
 		Short: "Write the manual pages into a directory",
-		Args:  oneArgument("a directory for the pages"),
+		Args:  oneArgument("a directory for the pages", ""),
 		RunE: func(c *cobra.Command, args []string) error {
 			p.quiet, p.json = f.quiet, f.json
 			if err := os.MkdirAll(args[0], 0o755); err != nil {

@@ -109,7 +109,7 @@ func newOrderShow(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "show N",
 		Short: "Show one order and its timeline",
-		Args:  oneArgument("the number of an order"),
+		Args:  oneArgument("the number of an order", "`orderly order list` has the numbers."),
 		RunE: func(c *cobra.Command, args []string) error {
 			return f.showOrder(c.Context(), env, p, args[0])
 		},

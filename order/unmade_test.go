@@ -60,3 +60,16 @@ func TestA429IsHeldFor(t *testing.T) {
 		t.Errorf("%+v", act)
 	}
 }
+
+// Whoever is refused names that another account may have can do something about it.
+func TestARefusalOfTheAccountsRightsHasARemedy(t *testing.T) {
+	for kind, want := range map[string]bool{"unauthorized": true, "malformed": false} {
+		f := facts()
+		unsent(&f, 0, 0)
+		f.NewOrder.Unmade = said(403, kind, -1)
+		act := order.Next(f)
+		if act.Kind != order.Settle || act.Class != failure.CARefused || (act.Remedy != "") != want {
+			t.Errorf("%s: %+v", kind, act)
+		}
+	}
+}
