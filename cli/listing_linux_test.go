@@ -147,7 +147,7 @@ func TestListingsStayWithinTheTerminal(t *testing.T) {
 				line = strings.TrimSuffix(line, "\n")
 				wide := strings.Count(line, "日") + strings.Count(line, "本") + strings.Count(line, "語")
 				// A command is not cut in two, nor the page on which a name is unpaused.
-				pasted := strings.Contains(line, "`orderly certonly") || strings.HasPrefix(strings.TrimSpace(line), "https://ca.example/")
+				pasted := strings.HasPrefix(strings.TrimSpace(line), "`orderly ") || strings.HasPrefix(strings.TrimSpace(line), "https://ca.example/")
 				if n := utf8.RuneCountInString(line) + wide; n > columns && !pasted {
 					t.Errorf("%q on %d columns has a line of %d: %s", args, columns, n, line)
 				}
