@@ -191,6 +191,35 @@ func TestTheManualSaysWhatBecameOfCertbotsFlags(t *testing.T) {
 			if !strings.Contains(text, o.Name) {
 				t.Errorf("the manual of %s is silent about %s", c.Name(), o.Name)
 			}
+			if strings.Contains(o.Name, "PLUGIN") && strings.Contains(o.Text, "cloudflare") {
+				t.Errorf("%s: what is said of %s is said of one of them: %s", c.Name(), o.Name, o.Text)
+			}
+		}
+	}
+}
+
+// A directory that is mistyped is one in which nothing is due; where it is no directory, rights help
+// nobody.
+func TestADirectoryThatIsNotTheOneMeantIsTold(t *testing.T) {
+	dir := t.TempDir()
+	file, typo := filepath.Join(dir, "file"), filepath.Join(dir, "typo")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range []struct {
+		verb, config string
+		code         int
+		says         string
+	}{
+		{"renew", typo, 0, "there is no directory " + typo + " yet"},
+		{"renew", file, 1, "remedy: Name a directory with --config-dir"},
+		{"pending", file, 1, "remedy: Name a directory with --config-dir"},
+		{"certificates", file, 1, "remedy: Name a directory with --config-dir"},
+	} {
+		code, _, problems := run(t, "orderly", one.verb, "--config-dir", one.config,
+			"--work-dir", filepath.Join(dir, "lib"), "--logs-dir", filepath.Join(dir, "log"))
+		if code != one.code || !strings.Contains(problems, one.says) {
+			t.Errorf("%s in %s: exit %d, %s", one.verb, one.config, code, problems)
 		}
 	}
 }

@@ -85,6 +85,7 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 	if f.dryRun {
 		what += " --dry-run"
 	}
+	f.unknownPlace(p)
 	return f.run(ctx, env, p, &f.working, what, func(ctx context.Context, s *session) (int, error) {
 		s.server.Settings.Installer = f.installer
 		if err := f.roots.mustBeThere(ctx, s); err != nil {

@@ -85,6 +85,18 @@ func (f *places) listed(ctx context.Context, env Env, p *printer) (*session, boo
 	return s, there, err
 }
 
+// unknownPlace warns where a run is about to make the configuration directory, lest a mistyped one
+// reassures: nothing is due in it.
+func (f *places) unknownPlace(p *printer) {
+	dirs, err := f.dirs.Abs()
+	if err != nil || p.json {
+		return // the run says it
+	}
+	if _, err := os.Stat(dirs.Config); errors.Is(err, fs.ErrNotExist) {
+		p.Warn("there is no directory %s yet; --config-dir names another one", dirs.Config)
+	}
+}
+
 // begin sets up what every command has.
 func (f *places) begin(env Env, p *printer) (*session, error) {
 	p.quiet, p.json = f.quiet, f.json

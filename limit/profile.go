@@ -78,10 +78,10 @@ func (p Profiles) lay(text, name string) (Profiles, error) {
 	}
 	meta, err := toml.Decode(text, &file)
 	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		return nil, failure.New(failure.Config, remedy, "%s, line %d: %s", name, parse.Position.Line, failure.Clean(parse.Message))
+		return nil, failure.New(failure.Config, remedy, "%s, line %d: %s", name, parse.Position.Line, inWords(parse.Message))
 	}
 	if err != nil { // of a wrong type: the text has the line
-		return nil, failure.New(failure.Config, remedy, "%s, %s", name, failure.Clean(strings.TrimPrefix(err.Error(), "toml: ")))
+		return nil, failure.New(failure.Config, remedy, "%s, %s", name, wrongType(strings.TrimPrefix(err.Error(), "toml: ")))
 	}
 	if unknown := meta.Undecoded(); len(unknown) > 0 {
 		key := unknown[0][len(unknown[0])-1]

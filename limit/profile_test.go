@@ -153,6 +153,16 @@ func TestAFileThatIsWrongNamesTheLine(t *testing.T) {
 		"[[ca]]\nname = \"x\"\n[ca.limits]\nNewOrders = \"1/1h\"\n":                       "line 4: ca x: NewOrders",
 		"[[ca]]\nname = \"x\"\nlimits.NewOrdersPerAccount = \"-3/1h\"\n":                  "line 3: ca x: NewOrdersPerAccount",
 		"[[ca]]\nname = \"x\"\n[ca.limits]\n\"CertificatesPerDomain\" = \"5 a week\"\n":   "line 4: ca x: CertificatesPerDomain",
+		"[[ca]]\nname = \"x\"\ncounts_pending = \"12\"\n":                                 "line 3: ca.counts_pending must be a whole number without quotation marks",
+		"[[ca]]\nname = \"x\"\nname = \"y\"\n":                                            "line 3: ca.name is set twice",
+		"[[ca]]\nname\n":                                                                  "line 2: a setting is written as name = value",
+		"[[ca]]\nname = x\n":                                                              "line 2: what stands behind = is no value",
+		"[[ca]]\nname = \n":                                                               "line 2: nothing stands behind =",
+		"[[ca]]\nname = \"x\n":                                                            "line 2: a quotation mark is missing",
+		"[[ca]\nname = \"x\"\n":                                                           "a heading is written as [[ca]]",
+		"[ca]\nname = \"x\"\n":                                                            "line 1: ca must be a heading of its own, [[ca]]",
+		"[[ca]]\nname = \"x\" \"y\"\n":                                                    "line 2: something stands behind what is complete",
+		"[[ca]]\nlimits = { a = \"b\"\n":                                                  "line 2: what begins with { or [ is not ended",
 		"ca = [{name = \"x\", share = \"2/1\"}]\n":                                        "ca x: share",
 	} {
 		if _, err := limit.Load(text, "ca.toml"); err == nil || !strings.Contains(err.Error(), want) {

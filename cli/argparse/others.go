@@ -77,6 +77,7 @@ func (r row) other() Other {
 		Accepted: r.kind == harmless}
 	if r.group != "" {
 		o.Name = "--" + r.group
+		o.Text = strings.ReplaceAll(o.Text, r.names, r.group) // it stands for all of them
 	}
 	switch r.kind {
 	case refused:
