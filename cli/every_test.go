@@ -223,3 +223,26 @@ func TestADirectoryThatIsNotTheOneMeantIsTold(t *testing.T) {
 		}
 	}
 }
+
+// What is wrong comes with what is to be done, and with nothing that would be of no use.
+func TestWhatAListAndUnregisterSayHasItsRemedy(t *testing.T) {
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "renewal", "a.conf")
+	if err := os.Mkdir(filepath.Dir(broken), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(broken, []byte("garbage\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for verb, says := range map[string]string{
+		"certificates": "Skipping.\n    remedy: Correct the line.",
+		"unregister":   "remedy: Nothing is to be done: no CA has an account on this host.",
+		"show_account": "remedy: Register one: ",
+	} {
+		_, _, problems := run(t, "orderly", verb, "-n", "--config-dir", dir,
+			"--work-dir", filepath.Join(dir, "lib"), "--logs-dir", filepath.Join(dir, "log"))
+		if !strings.Contains(problems, says) {
+			t.Errorf("%s says no %q: %s", verb, says, problems)
+		}
+	}
+}
