@@ -41,9 +41,8 @@ func (f *Facts) unmade() (Action, bool) {
 	case u.Effect == Refused && !p.Page: // a page is no word of the CA's: something before it let nothing through
 		class, remedy := RefusalOfType(f.Order, p)
 		if remedy == "" && p.IsType("unauthorized") { // and the account itself is in order
-			remedy = "Ask the CA what this account lacks for these names, or order with another account (" +
-				failure.Do(failure.OtherAccount, "ID") + ") or at another CA (" +
-				failure.Do(failure.OtherCA, "URL") + ")."
+			remedy = "Have the CA allow you to order these names, or ask another CA with " +
+				failure.Do(failure.OtherCA) + "."
 		}
 		return f.withdraw(class, remedy, p), true
 	case u.Times < MostTroubles && (p == nil || p.RetryAfter <= f.Wait.LongestWait):
