@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"orderly/testca"
 )
 
 // effects gives names to what a run does on disk. It has a memory: tokens are numbered as they come, and so are the
@@ -316,8 +318,12 @@ func (b blow) judge(h *host, names []string) {
 		h.t.Errorf("%d accounts were made", n)
 	}
 	phantoms := h.pending()
+	unsent := b.command == "certonly" && asked(truth, "new-order") == 1 || b.command == "renew" && asked(truth, "new-order") == 2
 	for _, entry := range phantoms {
-		if entry.State != "phantom" || b.finds {
+		// A CA that neither lists nor hands back the order of a newOrder that was never sent cannot show
+		// that there is none, where the next one came so much later that its order is not the first.
+		inDoubt := !b.finds || unsent && !b.config.OrdersList
+		if entry.State != "phantom" || !inDoubt {
 			h.t.Errorf("orderly pending lists %+v", entry)
 		}
 	}
@@ -328,6 +334,17 @@ func (b blow) judge(h *host, names []string) {
 	h.goodPair(names[0], names...)
 	h.tidyButForProbes()
 	b.judgeHooks(h, len(truth.Issued) == most)
+}
+
+// asked counts the requests of a kind that arrived at the CA.
+func asked(truth testca.Truth, kind string) int {
+	n := 0
+	for _, r := range truth.Requests {
+		if r.Kind == kind {
+			n++
+		}
+	}
+	return n
 }
 
 func (b blow) judgeHooks(h *host, issued bool) {

@@ -9,7 +9,7 @@ package drive
 // counted until its time is over. The same holds of a single authorization that is missing while
 // its order is shown: nobody can prove that name, and the order cannot become ready. What the CA
 // calls the order proves the rest: of one that is ready or further on, every authorization is
-// valid.
+// valid. And one that said before where its certificate is may be missing: that is asked for.
 
 import (
 	"context"
@@ -33,6 +33,11 @@ const missingFor = 24 * time.Hour
 // missing handles an order that the CA does not know, though it has not expired.
 func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
 	o, now := s.o, s.caTime(p.Reply)
+	if o.State == ledger.Valid && o.Certificate != "" {
+		s.note("order missing", "it said before where its certificate is: %s", p.Error())
+		s.looked = true
+		return nil
+	}
 	given := o.State == ledger.Invalid && !o.MissingSince.IsZero()
 	if s.patience.troubles["order"] < mostMissing-1 && !given {
 		s.trouble("order", p)

@@ -1,6 +1,8 @@
 package drive_test
 
 import (
+	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -26,6 +28,56 @@ func (w *world) countsPending(when string) {
 		w.explain()
 		w.t.Errorf("%s: %d are pending at the CA, %d are known", when, n, len(known))
 	}
+}
+
+// stoppedAt is a run that gets a signal when it sends its first request of a kind.
+func (w *world) stoppedAt(r ledger.Request, kind string) {
+	w.t.Helper()
+	ctx, cancel := context.WithCancel(w.t.Context())
+	defer cancel()
+	w.wire.before = func(_ int, k string, _ *http.Request) {
+		if k == kind {
+			cancel()
+		}
+	}
+	defer w.wire.forget()
+	if _, err := obtain(ctx, w.engine(), order.Plan{Request: r}); failure.ClassOf(err) != failure.Stopped {
+		w.t.Fatalf("not stopped at its %s: %v", kind, err)
+	}
+}
+
+// An order that said where its certificate is, and that its CA does not know any more, is issued all
+// the same: the certificate is asked for where it was said to be. Where that is gone as well, another
+// order follows after a day, and not before.
+func TestTheCertificateOfAMissingOrderIsAskedFor(t *testing.T) {
+	r := request("a.example", "a.example", "b.example")
+	w := newWorld(t, testca.Config{})
+	w.stoppedAt(r, "finalize")
+	w.ca.Inject(unknown("order"))
+	w.get(r)
+	w.served("a.example", 1, true)
+
+	w = newWorld(t, testca.Config{})
+	w.stoppedAt(r, "finalize")
+	w.ca.Inject(unknown("order"))
+	w.ca.Inject(unknown("certificate"))
+	before := len(w.ca.Truth().Requests)
+	for range 3 {
+		if _, err := obtain(t.Context(), w.engine(), order.Plan{Request: r}); err == nil {
+			t.Fatal("nobody has the certificate")
+		}
+		w.clock.skip(7 * time.Hour)
+	}
+	if sent := len(w.ca.Truth().Requests) - before; sent > 80 || len(w.ca.Truth().Orders) != 1 {
+		w.explain()
+		t.Errorf("%d requests, %d orders", sent, len(w.ca.Truth().Orders))
+	}
+	w.clock.skip(24 * time.Hour)
+	_, _ = obtain(t.Context(), w.engine(), order.Plan{Request: r})
+	w.ca.ClearFaults()
+	w.clock.skip(24 * time.Hour)
+	w.get(r)
+	w.served("a.example", 2, true)
 }
 
 // An order that the CA does not know, day in, day out, does not keep its names from a certificate until it would have expired.
