@@ -275,8 +275,8 @@ func (f *Facts) ready() Action {
 	case o.Superseded:
 		return Action{Kind: Settle, State: ledger.Ready, Class: failure.Released,
 			Why: "its names are valid now; an order for another name set took its place"}
-	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()):
-		return Action{Kind: ChangeKey} // the CA calls the order ready: no finalize with the other CSR has arrived
+	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted) && f.unfinalized():
+		return Action{Kind: ChangeKey}
 	case f.Issuance.Refusal != nil: // and the look that followed shows the order ready all the same
 		why := NotIssued(o, f.Issuance.Refusal)
 		return Action{Kind: Stop, Class: why.Class, Remedy: why.Remedy, Why: why.Sentence, Failed: true}
@@ -290,6 +290,13 @@ func (f *Facts) ready() Action {
 		return f.waitFor(Action{Kind: Finalize})
 	}
 	return f.poll(Action{Kind: Finalize})
+}
+
+// unfinalized reports whether no finalize with the order's CSR has arrived for certain: none was sent, or the CA calls the order
+// ready. One that is ripe may be called so by a CA that is issuing already; an order without a URL cannot be asked for.
+func (f *Facts) unfinalized() bool {
+	o := f.Order
+	return o.FinalizeSentAt.IsZero() || o.State == ledger.Ready && o.URL != ""
 }
 
 func (f *Facts) valid() Action {

@@ -307,6 +307,46 @@ func TestNextOnceTheOrderIsReady(t *testing.T) {
 	})
 }
 
+// CAs of the protocol's drafts do not call an order ready before finalize.
+func TestNextOnceTheOrderIsRipe(t *testing.T) {
+	ripe := func(f *order.Facts, s ledger.State) {
+		in(f, s)
+		f.Issuance.KeyReady = true
+		f.Order.Finalize = "https://ca.example/finalize/1"
+		f.Wait.GiveUp = f.Now.Add(f.Wait.Patience/2 - time.Second)
+	}
+	another := func(f *order.Facts) { f.Wanted = &ledger.Request{KeyType: "another"} }
+	follow(t, []row{
+		{"one that is called pending is finalized after half the patience", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			ripe(f, ledger.PendingState)
+		}, order.Finalize, "", ""},
+		{"not before", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			ripe(f, ledger.PendingState)
+			f.Wait.GiveUp = f.Now.Add(f.Wait.Patience)
+		}, order.Look, "", ""},
+		{"nor with a name that waits to be proven", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
+			ripe(f, ledger.PendingState)
+			a.Status, a.AnswerSentAt, a.Answered, a.Answers = "pending", f.Now.Add(-time.Second), true, 1
+		}, order.Look, "", ""},
+		{"one that is called processing, though nobody here has finalized it", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			ripe(f, ledger.Processing)
+		}, order.Finalize, "", ""},
+		{"but not where it was", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			ripe(f, ledger.Processing)
+			o.FinalizeSentAt = f.Now.Add(-time.Minute)
+		}, order.Look, "", ""},
+		{"another key that is wanted is taken before finalize was sent", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			ripe(f, ledger.PendingState)
+			another(f)
+		}, order.ChangeKey, "", ""},
+		{"and not after: the CA may be issuing (I5)", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
+			ripe(f, ledger.PendingState)
+			another(f)
+			o.FinalizeSentAt = f.Now.Add(-time.Minute)
+		}, order.Finalize, "", ""},
+	})
+}
+
 func TestNextOnceItIsFinalized(t *testing.T) {
 	follow(t, []row{
 		{"a processing order is polled", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) { in(f, ledger.Processing) }, order.Look, "", ""},

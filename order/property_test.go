@@ -211,7 +211,7 @@ func breach(f order.Facts, act order.Action) string {
 		if f.Issuance.Refusal != nil || f.Issuance.Resting != nil {
 			return "finalize is sent again though the CA said no"
 		}
-		if !order.SameKey(o.Request, *f.Wanted) && (o.URL != "" || o.FinalizeSentAt.IsZero()) {
+		if !order.SameKey(o.Request, *f.Wanted) && (o.FinalizeSentAt.IsZero() || o.State == ledger.Ready && o.URL != "") {
 			return "the CSR of another key than the wanted one is sent"
 		}
 		if !f.Looked || !f.Issuance.KeyReady || o.State != ledger.Ready || o.Superseded || standing > 0 {
