@@ -82,6 +82,9 @@ type Store interface {
 	// Revocations returns the certificates that were revoked, the oldest first.
 	Revocations(ctx context.Context) ([]Revocation, error)
 
+	// Found returns what logs of other clients name and has not expired at now, the first to expire first.
+	Found(ctx context.Context, now time.Time) ([]Found, error)
+
 	// Close releases the store. It does not wait for other processes.
 	Close() error
 }
@@ -115,6 +118,8 @@ type Change struct {
 	Spends      []Spend      // read, computed and written, one after the other
 	Tasks       []*Task      // inserted, or moved on (step, payload, end) when they have an id
 	Revocations []Revocation // inserted, by fingerprint; the first of a certificate stays
+	Found       []Found      // by URL: inserted; one with a Status replaces, one without replaces one without
+	FoundOver   time.Time    // those of Found that expired before this moment are removed
 	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
 	Guards      []Guard      // of the locks under which it is written; see Guard
 }
@@ -132,7 +137,8 @@ type Guard struct {
 func (c *Change) Empty() bool {
 	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil &&
 		len(c.Standings) == 0 && len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 &&
-		len(c.Events) == 0 && len(c.Revocations) == 0 && len(c.Tasks) == 0
+		len(c.Events) == 0 && len(c.Revocations) == 0 && len(c.Tasks) == 0 &&
+		len(c.Found) == 0 && c.FoundOver.IsZero()
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

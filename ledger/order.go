@@ -229,6 +229,8 @@ type Request struct {
 	CSR              []byte `json:"csr,omitempty"`       // DER, of a person's own; then there is no private key here
 	Rehearsal        bool   `json:"rehearsal,omitempty"` // --dry-run: nothing is put in place
 	LostKey          bool   `json:"lost_key,omitempty"`  // the private key in place was of no use
+	// NamesOnly: its names are to become valid, so that nothing of them is pending; nothing is issued.
+	NamesOnly bool `json:"names_only,omitempty"`
 
 	Host Payload `json:"-"` // what the host wants with the order; its keys stand beside these
 }

@@ -21,6 +21,9 @@ var recordTests = []test{
 	{"every field of a hold comes back", holdComesBack},
 	{"every field of a task comes back", taskComesBack},
 	{"every field of a revocation comes back, and the first stays", revocationComesBack},
+	{"every field of what was found comes back", foundComesBack},
+	{"what the CA said of what was found stays", foundStays},
+	{"what was found is forgotten once it expired", foundIsForgotten},
 	{"zero times stay zero", zeroTimesStayZero},
 	{"times are kept to the microsecond, in UTC", timesAreKept},
 }
@@ -161,6 +164,39 @@ func revocationComesBack(b *bench) {
 	b.same("Revocations", must(b.store.Revocations(b.ctx))(b), []ledger.Revocation{v})
 }
 
+func foundComesBack(b *bench) {
+	var v ledger.Found
+	(&filler{}).record(&v)
+	b.commit(&ledger.Change{Found: []ledger.Found{v}})
+	b.same("Found", must(b.store.Found(b.ctx, v.Expires.Add(-time.Second)))(b), []ledger.Found{v})
+	b.same("Found, expired", must(b.store.Found(b.ctx, v.Expires))(b), []ledger.Found(nil))
+}
+
+func foundStays(b *bench) {
+	at := time.Unix(1_700_000_000, 0).UTC()
+	one := ledger.Found{URL: "https://ca.example/1", Name: "a.example", File: "x", Line: 1, FoundAt: at}
+	told := one
+	told.Status, told.CheckedAt = "valid", at
+	again := one
+	again.Line = 7
+	for _, step := range []struct{ put, want ledger.Found }{{one, one}, {again, again}, {told, told}, {one, told}} {
+		b.commit(&ledger.Change{Found: []ledger.Found{step.put}})
+		b.same("Found", must(b.store.Found(b.ctx, at))(b), []ledger.Found{step.want})
+	}
+}
+
+func foundIsForgotten(b *bench) {
+	at := time.Unix(1_700_000_000, 0).UTC()
+	b.commit(&ledger.Change{Found: []ledger.Found{{URL: "over", Expires: at}, {URL: "later", Expires: at.Add(time.Hour)},
+		{URL: "who knows"}}})
+	b.commit(&ledger.Change{FoundOver: at.Add(time.Minute)})
+	var left []string
+	for _, f := range must(b.store.Found(b.ctx, time.Unix(0, 0)))(b) {
+		left = append(left, f.URL)
+	}
+	b.same("left", left, []string{"who knows", "later"})
+}
+
 func taskComesBack(b *bench) {
 	f := &filler{}
 	var t ledger.Task
@@ -186,6 +222,7 @@ type everything struct {
 	Tasks       []ledger.Task
 	Holds       []ledger.Hold
 	Revocations []ledger.Revocation
+	Found       []ledger.Found
 	Pending     []ledger.Pending
 }
 
@@ -205,6 +242,7 @@ func (b *bench) everything() everything {
 	e.Tasks = must(b.store.Tasks(b.ctx))(b)
 	e.Holds = must(b.store.Holds(b.ctx, b.account.ID, time.Time{}))(b)
 	e.Revocations = must(b.store.Revocations(b.ctx))(b)
+	e.Found = must(b.store.Found(b.ctx, time.Time{}))(b)
 	e.Pending = must(b.store.Pending(b.ctx, time.Time{}))(b)
 	return e
 }
@@ -227,6 +265,7 @@ func (b *bench) one(at time.Time) *ledger.Change {
 		Holds:       []ledger.Hold{{AccountID: b.account.ID, Scope: "new-order", Until: at}},
 		Tasks:       []*ledger.Task{{Kind: ledger.DeleteTask, Subject: "a", BegunAt: at}},
 		Revocations: []ledger.Revocation{{Fingerprint: "f", At: at}},
+		Found:       []ledger.Found{{URL: "u", FoundAt: at}},
 		Events:      []ledger.Event{{Kind: "step", At: at, Of: o}},
 	}
 }

@@ -46,6 +46,7 @@ type Store struct {
 	events    []*ledger.Event
 	histories map[int64][]*ledger.Event // of each order
 	revoked   map[string]ledger.Revocation
+	found     map[string]ledger.Found // by URL
 	fences    map[string]int64 // the newest of each lock
 }
 
@@ -74,6 +75,7 @@ func New() *Store {
 		standings: map[string]ledger.Standing{}, holds: map[string]ledger.Hold{},
 		buckets: map[place]ledger.Bucket{}, tasks: map[int64]*ledger.Task{},
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
+		found:  map[string]ledger.Found{},
 		fences: map[string]int64{},
 	}
 }

@@ -174,6 +174,24 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	return found, nil
 }
 
+// Found implements ledger.Store.
+func (s *Store) Found(ctx context.Context, now time.Time) ([]ledger.Found, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer s.mu.Unlock()
+	var found []ledger.Found
+	for _, f := range s.found {
+		if f.Expires.IsZero() || f.Expires.After(now) {
+			found = append(found, f)
+		}
+	}
+	slices.SortFunc(found, func(a, b ledger.Found) int {
+		return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.URL, b.URL))
+	})
+	return found, nil
+}
+
 // Revocations implements ledger.Store.
 func (s *Store) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
 	if err := s.begin(ctx); err != nil {

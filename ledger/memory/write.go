@@ -121,8 +121,28 @@ func (w *clerk) change(c *ledger.Change) {
 			put(w, w.revoked, v.Fingerprint, v)
 		}
 	}
+	for _, f := range c.Found {
+		if old, there := w.found[f.URL]; there && f.Status == "" && old.Status != "" {
+			continue
+		}
+		f.Expires, f.FoundAt, f.CheckedAt = micro(f.Expires), micro(f.FoundAt), micro(f.CheckedAt)
+		put(w, w.found, f.URL, f)
+	}
+	if over := micro(c.FoundOver); !over.IsZero() {
+		w.forgetFound(over)
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
+	}
+}
+
+// forgetFound removes what expired before a moment.
+func (w *clerk) forgetFound(over time.Time) {
+	for url, f := range w.found {
+		if !f.Expires.IsZero() && f.Expires.Before(over) {
+			delete(w.found, url)
+			w.undos = append(w.undos, func() { w.found[url] = f })
+		}
 	}
 }
 

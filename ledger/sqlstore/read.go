@@ -160,6 +160,20 @@ func (s *Store) Runs(ctx context.Context, limit int) ([]ledger.Run, error) {
 	return found, err
 }
 
+// Found implements ledger.Store.
+func (s *Store) Found(ctx context.Context, now time.Time) ([]ledger.Found, error) {
+	var found []ledger.Found
+	err := s.query(ctx, s.readers, func(r row) error {
+		var f ledger.Found
+		err := r.Scan(&f.URL, &f.Order, &f.Name, &f.Account, &f.Server, &f.Host, &f.File, &f.Line, &f.Doubt,
+			at(&f.Expires), at(&f.FoundAt), at(&f.CheckedAt), &f.Status)
+		found = append(found, f)
+		return err
+	}, `SELECT url, order_url, name, account, server, host, file, line, doubt, expires_at, found_at, checked_at, status
+		FROM found WHERE expires_at > ? OR expires_at = 0 ORDER BY expires_at, url`, micros(now))
+	return found, err
+}
+
 // Revocations implements ledger.Store.
 func (s *Store) Revocations(ctx context.Context) ([]ledger.Revocation, error) {
 	var found []ledger.Revocation

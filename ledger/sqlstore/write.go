@@ -75,9 +75,29 @@ func (w *writer) change(c *ledger.Change) {
 		w.exec(`INSERT INTO revocations (sha256, serial, lineage, reason, revoked_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (sha256) DO NOTHING`,
 			v.Fingerprint, v.Serial, v.Lineage, v.Reason, micros(v.At))
 	}
+	for _, f := range c.Found {
+		w.found(f)
+	}
+	if !c.FoundOver.IsZero() {
+		w.exec(`DELETE FROM found WHERE expires_at > 0 AND expires_at < ?`, micros(c.FoundOver))
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}
+}
+
+// found keeps what a log names. What the CA said of it stays, however often it is found again.
+func (w *writer) found(f ledger.Found) {
+	w.exec(`INSERT INTO found (url, order_url, name, account, server, host, file, line, doubt, expires_at, found_at,
+			checked_at, status)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (url) DO UPDATE SET order_url = excluded.order_url, name = excluded.name,
+			account = excluded.account, server = excluded.server, host = excluded.host, file = excluded.file,
+			line = excluded.line, doubt = excluded.doubt, expires_at = excluded.expires_at,
+			found_at = excluded.found_at, checked_at = excluded.checked_at, status = excluded.status
+		WHERE excluded.status <> '' OR found.status = ''`,
+		f.URL, f.Order, f.Name, f.Account, f.Server, f.Host, f.File, f.Line, f.Doubt, micros(f.Expires),
+		micros(f.FoundAt), micros(f.CheckedAt), f.Status)
 }
 
 // guard takes a fence for the newest of its lock, unless a newer one was there.

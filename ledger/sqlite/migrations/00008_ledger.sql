@@ -192,6 +192,24 @@ CREATE TABLE revocations (
     revoked_at BIGINT NOT NULL
 );
 
+-- What logs of other clients name and nothing shows closed: see ledger.Found. status is '' until the CA was asked.
+CREATE TABLE found (
+    url        TEXT   PRIMARY KEY,
+    order_url  TEXT   NOT NULL,
+    name       TEXT   NOT NULL,
+    account    TEXT   NOT NULL,
+    server     TEXT   NOT NULL,
+    host       TEXT   NOT NULL,
+    file       TEXT   NOT NULL,
+    line       BIGINT NOT NULL,
+    doubt      TEXT   NOT NULL,
+    expires_at BIGINT NOT NULL,
+    found_at   BIGINT NOT NULL,
+    checked_at BIGINT NOT NULL,
+    status     TEXT   NOT NULL
+);
+CREATE INDEX found_expires ON found (expires_at, url);
+
 -- What a command means to do beside orders, until it is done: see ledger.Task. ended_at is 0 until then.
 CREATE TABLE tasks (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -214,6 +232,7 @@ CREATE TABLE fences (
 -- +goose Down
 DROP TABLE fences;
 DROP TABLE tasks;
+DROP TABLE found;
 DROP TABLE revocations;
 DROP TABLE buckets;
 DROP TABLE holds;
