@@ -1,0 +1,262 @@
+package scan_test
+
+// Bad input: each gets a sentence, and the rest goes on.
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+	"golang.org/x/text/encoding/unicode"
+
+	"orderly/scan"
+)
+
+const openOne = "debian-killed-authz.log" // one open, one doubtful
+
+func scanned(t *testing.T, paths ...string) *scan.Report {
+	t.Helper()
+	got, err := scan.Scan(t.Context(), paths, scan.Settings{Now: itsTime, Workers: 2,
+		HostFrom: regexp.MustCompile(`(web\d+)/`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func write(t *testing.T, path string, b []byte) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func gz(t *testing.T, b []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func zst(t *testing.T, b []byte) []byte {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.EncodeAll(b, nil)
+}
+
+type entry struct {
+	name string
+	text []byte
+	kind byte
+}
+
+func tarOf(t *testing.T, entries ...entry) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	for _, e := range entries {
+		if e.kind == 0 {
+			e.kind = tar.TypeReg
+		}
+		h := &tar.Header{Name: e.name, Typeflag: e.kind, Mode: 0o600, Size: int64(len(e.text))}
+		if e.kind == tar.TypeSymlink {
+			h.Linkname = "/etc/shadow"
+		}
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(e.text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// Whatever a log is wrapped in, the same is found in it.
+func TestWrappings(t *testing.T) {
+	text := plain(t, "testdata/logs/"+openOne)
+	utf16, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewEncoder().Bytes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big, err := unicode.UTF16(unicode.BigEndian, unicode.UseBOM).NewEncoder().Bytes(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{
+		"plain": text, "gzip": gz(t, text), "zstd": zst(t, text), "gzip in zstd": zst(t, gz(t, text)),
+		"utf-16": utf16, "utf-16, the other way": big, "utf-16, packed": gz(t, utf16),
+		"windows":       bytes.ReplaceAll(text, []byte("\n"), []byte("\r\n")),
+		"tar":           tarOf(t, entry{name: "web1/letsencrypt.log", text: text}),
+		"tar.gz":        gz(t, tarOf(t, entry{name: "web1/letsencrypt.log.1.gz", text: gz(t, text)})),
+		"tar.zst":       zst(t, tarOf(t, entry{name: "web1/letsencrypt.log", text: text})),
+		"two members":   append(gz(t, text[:5000]), gz(t, text[5000:])...),
+		"a tar outside": tarOf(t, entry{name: "../../etc/cron.d/web1/x.log", text: text}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := scanned(t, write(t, filepath.Join(t.TempDir(), "log"), b))
+			if len(got.Open) != 1 || len(got.Doubtful) != 1 || got.Unread() {
+				t.Fatalf("open %v, doubtful %v, troubles %v", got.Open, got.Doubtful, got.Troubles)
+			}
+			if strings.Contains(name, "tar") && !strings.Contains(name, "outside") && got.Open[0].Host != "web1" {
+				t.Errorf("of server %q", got.Open[0].Host)
+			}
+			if said := len(got.Troubles) > 0; said != (strings.HasPrefix(name, "utf") || strings.Contains(name, "outside")) {
+				t.Errorf("said: %v", got.Troubles)
+			}
+		})
+	}
+}
+
+// A run that certbot rotated in the middle, even of a record, is one run, whatever the order in
+// which its files are found.
+func TestARunOverSeveralFiles(t *testing.T) {
+	text := plain(t, "testdata/logs/debian-killed-challenge.log")
+	whole := scanned(t, write(t, filepath.Join(t.TempDir(), "letsencrypt.log"), text))
+	for _, cut := range []int{100, 3000, 5000, 7777, len(text) - 700} {
+		at := cut + bytes.IndexByte(text[cut:], '\n') + 1
+		dir := t.TempDir()
+		write(t, dir+"/letsencrypt.log.2", text[:at])
+		write(t, dir+"/letsencrypt.log.1.gz", gz(t, text[at:]))
+		write(t, dir+"/letsencrypt.log", nil)
+		packed := write(t, t.TempDir()+"/all.tar", tarOf(t, entry{name: "letsencrypt.log", text: nil},
+			entry{name: "letsencrypt.log.1", text: text[at:]}, entry{name: "letsencrypt.log.2", text: text[:at]}))
+		for _, path := range []string{dir, packed} {
+			got := scanned(t, path)
+			if len(got.Open) != len(whole.Open) || len(got.Doubtful) != len(whole.Doubtful) ||
+				got.RunCount != 1 || first(got).Fate != first(whole).Fate || first(got).Step != first(whole).Step {
+				t.Errorf("cut at %d: %+v", at, got)
+			}
+		}
+	}
+}
+
+// first is the first run of a report.
+func first(r *scan.Report) scan.Run {
+	for one := range r.Runs {
+		return one
+	}
+	return scan.Run{}
+}
+
+// A file that was cut anywhere, even within a character, loses no more than what was cut off: what
+// is open at the end, and was found, is found wherever the log is cut behind that.
+func TestACutLog(t *testing.T) {
+	text := plain(t, "testdata/logs/seed-0.34-nomap.log.gz")
+	whole := scanned(t, write(t, filepath.Join(t.TempDir(), "letsencrypt.log"), text))
+	found := map[string]bool{}
+	for at := 0; at < len(text); at += 499 {
+		got := scanned(t, write(t, filepath.Join(t.TempDir(), "letsencrypt.log"), text[:at]))
+		now := map[string]bool{}
+		for _, row := range slices.Concat(got.Open, got.Doubtful) {
+			now[row.URL] = true
+		}
+		for _, row := range whole.Open {
+			if found[row.URL] && !now[row.URL] {
+				t.Fatalf("cut at %d: %s is not found any more", at, row.URL)
+			}
+			found[row.URL] = found[row.URL] || now[row.URL]
+		}
+	}
+	if len(found) != 4 {
+		t.Errorf("found %v", found)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	text := plain(t, "testdata/logs/"+openOne)
+	bomb := gz(t, bytes.Repeat([]byte("2026-11-28 02:51:12,840:DEBUG:acme.client:x\n"), 4<<20))
+	nuls := gz(t, make([]byte, 64<<20))
+	for _, c := range []struct {
+		name string
+		b    []byte
+		said string
+	}{
+		{"binary", append([]byte("\x7fELF\x00\x01"), text...), "binary"},
+		{"xz", []byte("\xfd7zXZ\x00\x00"), "xz"},
+		{"a torn gzip", gz(t, text)[:3000], "ends in the middle"},
+		{"a damaged gzip", append([]byte{0x1f, 0x8b, 8, 0}, bytes.Repeat([]byte{7}, 100)...), "damaged"},
+		{"a gzip bomb of lines", bomb, "out of all proportion"},
+		{"a gzip bomb of nothing", nuls, "binary"},
+		{"gzip in gzip in gzip", gz(t, gz(t, gz(t, gz(t, gz(t, gz(t, text)))))), "too often"},
+		{"a torn tar", tarOf(t, entry{name: "x.log", text: text})[:4000], "ends in the middle"},
+		{"a link in a tar", tarOf(t, entry{name: "x", kind: tar.TypeSymlink}), "no regular file"},
+		{"a torn zstd", zst(t, text)[:3000], "ends in the middle"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, dir+"/letsencrypt.log", text)
+			write(t, dir+"/bad", c.b)
+			got := scanned(t, dir)
+			if len(got.Open) < 1 || len(got.Doubtful) < 1 || !got.Unread() {
+				t.Errorf("open %v, doubtful %v", got.Open, got.Doubtful)
+			}
+			if len(got.Troubles) != 1 || !strings.Contains(got.Troubles[0].Sentence, c.said) {
+				t.Errorf("said %v, want %q", got.Troubles, c.said)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/a/letsencrypt.log", plain(t, "testdata/logs/"+openOne))
+	write(t, dir+"/a/empty.log", nil)
+	write(t, dir+"/outside/x", nil)
+	if err := unix.Mkfifo(dir+"/a/pipe", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"loop": "loop", "nowhere": "gone", "directory": "../outside",
+		"again": "letsencrypt.log", "zero": "/dev/zero"} {
+		if err := os.Symlink(target, dir+"/a/"+name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := scanned(t, dir+"/a", dir+"/missing", dir+"/a/letsencrypt.log", dir+"/a/pipe")
+	if len(got.Open) != 1 || len(got.Doubtful) != 1 || got.RunCount != 1 {
+		t.Errorf("open %v, doubtful %v, runs %v", got.Open, got.Doubtful, got.RunCount)
+	}
+	var said []string
+	for _, one := range got.Troubles {
+		said = append(said, filepath.Base(one.Path))
+	}
+	slices.Sort(said)
+	if want := []string{"directory", "loop", "missing", "nowhere", "pipe", "pipe", "zero"}; !slices.Equal(said, want) {
+		t.Errorf("said %v, want %v: %v", said, want, got.Troubles)
+	}
+}
+
+// A scan that is told to end does so, and says nothing else.
+func TestAScanIsStopped(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := scan.Scan(ctx, []string{"testdata/logs"}, scan.Settings{Now: itsTime}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,345 @@
+// Package scan reads the logs of other ACME clients and says which authorizations they left open
+// at the CA, which newOrders were never answered, and which runs were killed and where. It reads
+// and counts: it must never speak to a CA, never write where a log points, and never believe a line
+// more than another. What contradicts itself is doubtful.
+package scan
+
+// A scan: logs are found, read several at once, and what they show is kept by URL, whichever run
+// named it.
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"orderly/outside"
+	"orderly/scan/client"
+	"orderly/scan/source"
+)
+
+// Settings are what a scan is told.
+type Settings struct {
+	// Now is the moment against which expiry is judged.
+	Now time.Time
+	// HostFrom finds a server's name in the path of its log: its first group, or all of it.
+	HostFrom *regexp.Regexp
+	// Workers is how many logs are read at once.
+	Workers int
+	// Progress is told, now and then, how much of how much was read.
+	Progress func(read, all int64)
+}
+
+// Scan reads what is at the paths. An error is ctx's alone: what cannot be read is in the report.
+func Scan(ctx context.Context, paths []string, set Settings) (*Report, error) {
+	s := &scan{set: set, urls: newURLs(set.Now)}
+	defer s.urls.close()
+	finder := &source.Finder{Say: s.trouble}
+	s.moved = func(f source.File) {
+		finder.Forget(f)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gone = append(s.gone, f)
+	}
+	for {
+		found, err := finder.Find(ctx, paths)
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			break
+		}
+		if err := s.all(ctx, found); err != nil {
+			return nil, err
+		}
+		// Once more for what was rotated meanwhile: a file that took another's name was not seen.
+		finder.Say = func(source.Trouble) {}
+		if s.again++; s.again == maxRounds {
+			break
+		}
+	}
+	for _, file := range s.gone {
+		if !finder.Found(file) {
+			s.trouble(source.Trouble{Path: outside.Clean(file.Name), Sentence: source.ErrMoved.Error(),
+				Unread: true})
+		}
+	}
+	return s.report()
+}
+
+// maxRounds bounds how often it is looked for what appeared meanwhile.
+const maxRounds = 3
+
+type scan struct {
+	set   Settings
+	urls  *urls
+	again int
+	read  atomic.Int64
+	moved func(source.File)
+
+	mu       sync.Mutex
+	files    []string
+	hosts    []string
+	hostIDs  map[string]uint32
+	fileHost []uint32
+	runs     []compact
+	lost     []client.Lost
+	troubles []source.Trouble
+	logs     int // files that a client wrote
+	others   int
+	gone     []source.File // moved away before they were opened
+}
+
+func (s *scan) trouble(t source.Trouble) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.troubles = append(s.troubles, t)
+}
+
+// all reads series, several at once. The largest come first, so that no worker is left with one.
+func (s *scan) all(ctx context.Context, found []source.Series) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var total int64
+	for _, one := range found {
+		total += one.Size()
+	}
+	slices.SortStableFunc(found, func(a, b source.Series) int { return cmp.Compare(b.Size(), a.Size()) })
+	work := make(chan source.Series)
+	var wg sync.WaitGroup
+	var failed error
+	var once sync.Once
+	for range max(1, min(s.set.Workers, len(found))) {
+		wg.Go(func() {
+			r := &reader{scan: s, log: client.NewLog(sink{s}),
+				kit: source.Kit{Say: s.trouble, Count: func(n int64) { s.read.Add(n) }}}
+			for one := range work {
+				if err := r.series(ctx, one); err != nil {
+					once.Do(func() { failed = err; cancel() })
+				}
+			}
+		})
+	}
+	for i, one := range found {
+		if ctx.Err() != nil {
+			break
+		}
+		work <- one
+		found[i] = source.Series{} // there may be a hundred thousand files
+		if s.set.Progress != nil {
+			s.set.Progress(s.read.Load(), total)
+		}
+	}
+	close(work)
+	wg.Wait()
+	if failed != nil {
+		return failed
+	}
+	return ctx.Err()
+}
+
+// reader is what one goroutine reads logs with.
+type reader struct {
+	*scan
+	kit  source.Kit
+	log  *client.Log
+	used bool // log has something in it
+}
+
+// series reads one log.
+func (r *reader) series(ctx context.Context, series source.Series) error {
+	defer r.finish()
+	for _, file := range series.Files {
+		err := r.kit.Read(file, func(text source.Text) error {
+			r.used = true
+			err := r.log.Read(ctx, r.file(text.Name), text)
+			if ctx.Err() != nil {
+				return source.Fatal{Err: ctx.Err()}
+			}
+			return err
+		}, r.finish)
+		if errors.Is(err, source.ErrMoved) {
+			r.moved(file)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish ends a log.
+func (r *reader) finish() {
+	if !r.used {
+		return
+	}
+	r.used = false
+	known := r.log.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known {
+		r.logs++
+	} else {
+		r.others++
+	}
+}
+
+// file numbers a file.
+func (s *scan) file(name string) uint32 {
+	host := s.hostOf(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id, known := s.hostIDs[host]
+	if !known {
+		if s.hostIDs == nil {
+			s.hostIDs = map[string]uint32{}
+		}
+		id = uint32(len(s.hosts))
+		s.hosts = append(s.hosts, host)
+		s.hostIDs[host] = id
+	}
+	s.files = append(s.files, name)
+	s.fileHost = append(s.fileHost, id)
+	return uint32(len(s.files) - 1)
+}
+
+func (s *scan) hostOf(name string) string {
+	if s.set.HostFrom == nil {
+		return ""
+	}
+	m := s.set.HostFrom.FindStringSubmatch(filepath.ToSlash(name))
+	switch {
+	case len(m) > 1:
+		return m[1]
+	case len(m) == 1:
+		return m[0]
+	}
+	return ""
+}
+
+// sink takes what the logs show.
+type sink struct{ *scan }
+
+func (s sink) See(one client.Sighting) { s.urls.see(one) }
+
+func (s sink) Lose(one client.Lost) {
+	if one.At.Add(orderLifetime).Before(s.set.Now) {
+		return // what it may have made is over
+	}
+	one.Names = slices.Clone(one.Names)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lost = append(s.lost, one)
+}
+
+func (s sink) End(one client.Run) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runs = append(s.runs, compact{one.Began.UnixMilli(), one.Ended.UnixMilli(), one.Place,
+		one.Fate, one.Step})
+}
+
+// compact is a run in the least room: there may be a million.
+type compact struct {
+	began, ended int64 // milliseconds
+	place        client.Place
+	fate         client.Fate
+	step         client.Step
+}
+
+func fromMilli(n int64) time.Time {
+	if n == (time.Time{}).UnixMilli() {
+		return time.Time{}
+	}
+	return time.UnixMilli(n).UTC()
+}
+
+// run is a run as the report says it.
+func (s *scan) run(one compact) Run {
+	host, file := s.place(one.place)
+	return Run{ID: file + ":" + strconv.FormatInt(one.place.Line, 10), Host: host,
+		Began: fromMilli(one.began), Ended: fromMilli(one.ended), Fate: one.fate, Step: one.step}
+}
+
+// orderLifetime is how long an order lives that nobody saw: no public CA keeps one that nobody
+// answers for longer.
+const orderLifetime = 30 * 24 * time.Hour
+
+// report makes the result.
+func (s *scan) report() (*Report, error) {
+	r := &Report{Troubles: s.troubles, Logs: s.logs, Others: s.others, Read: s.read.Load(),
+		Closed: s.urls.closed}
+	found, beyond, err := s.urls.left()
+	if err != nil {
+		return nil, err
+	}
+	if beyond {
+		r.Troubles = append(r.Troubles, source.Trouble{Sentence: tooMany, Unread: true})
+	}
+	for _, one := range found {
+		row := Row{URL: one.url, Name: one.name, Account: one.account, Server: one.server,
+			Order: one.order, Expires: fromUnix(one.expires), Reason: one.reason()}
+		row.Host, row.File = s.place(one.place)
+		row.Line, row.Run = one.place.Line, s.runID(one.run)
+		if row.Reason == "" {
+			r.Open = append(r.Open, row)
+		} else {
+			r.Doubtful = append(r.Doubtful, row)
+		}
+	}
+	for _, one := range s.lost {
+		lost := Lost{Names: one.Names, Account: one.Account, Server: one.Server, At: one.At,
+			Line: one.Place.Line}
+		lost.Host, lost.File = s.place(one.Place)
+		r.Lost = append(r.Lost, lost)
+	}
+	slices.SortFunc(s.runs, func(a, b compact) int {
+		hostA, fileA := s.place(a.place)
+		hostB, fileB := s.place(b.place)
+		return cmp.Or(strings.Compare(hostA, hostB), cmp.Compare(a.began, b.began),
+			strings.Compare(fileA, fileB), cmp.Compare(a.place.Line, b.place.Line))
+	})
+	r.RunCount = len(s.runs)
+	r.Runs = func(yield func(Run) bool) {
+		for _, one := range s.runs {
+			if !yield(s.run(one)) {
+				return
+			}
+		}
+	}
+	r.sort()
+	return r, nil
+}
+
+func (s *scan) place(p client.Place) (host, file string) {
+	return s.hosts[s.fileHost[p.File]], s.files[p.File]
+}
+
+func fromUnix(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+func (r *Report) sort() {
+	rows := func(a, b Row) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line), strings.Compare(a.URL, b.URL))
+	}
+	slices.SortFunc(r.Open, rows)
+	slices.SortFunc(r.Doubtful, rows)
+	slices.SortFunc(r.Lost, func(a, b Lost) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host), a.At.Compare(b.At), strings.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line))
+	})
+	slices.SortStableFunc(r.Troubles, func(a, b source.Trouble) int { return strings.Compare(a.Path, b.Path) })
+}

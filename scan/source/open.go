@@ -1,0 +1,331 @@
+package source
+
+// Taking the wrappings off: what a file is, is told by its first bytes and never by its name.
+
+import (
+	"archive/tar"
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
+
+	"orderly/outside"
+)
+
+const (
+	maxWrappings = 4
+	// A log of certbot's is a tenth of itself in gzip, a fiftieth where nothing but the same was
+	// logged. What grows more, and to more than this, was made to.
+	bombRatio, bombSize = 300, 64 << 20
+	// zstd with a longer window than this needs its whole size in memory.
+	maxZstdWindow = 16 << 20
+	// A log that is written faster than it is read has no end: so much beyond its size is read.
+	maxGrowth = 64 << 20
+	peek      = 4096
+)
+
+// Text is a log, opened.
+type Text struct {
+	Name string
+	io.Reader
+}
+
+// errBomb ends the reading of what grows out of all proportion.
+var errBomb = errors.New("it grows out of all proportion when unpacked: the rest is left unread")
+
+// Read opens one file and hands on the texts in it: one, or those of an archive, series by series.
+// next is told before the first file of each further series. The error is ErrMoved, or what text
+// wrapped as Fatal; everything else is said.
+func (k *Kit) Read(f File, text func(Text) error, next func()) error {
+	return k.read(f, 0, text, next)
+}
+
+func (k *Kit) read(f File, deep int, text func(Text) error, next func()) error {
+	r, done, err := f.open()
+	if errors.Is(err, ErrMoved) {
+		return err
+	}
+	if err != nil {
+		k.Say(Trouble{outside.Clean(f.Name), reasonOf(err), true})
+		return nil
+	}
+	defer done()
+	o := &opener{Kit: k, name: f.Name, text: text, next: next}
+	if file, ok := r.(*os.File); ok {
+		o.file = file
+	}
+	in := &counted{Reader: io.LimitReader(r, f.Size+maxGrowth)}
+	if deep == 0 {
+		in.count = k.Count
+	}
+	return o.unwrap(k.buffered(in, deep), deep)
+}
+
+// Kit is what one goroutine opens files with; what unpacking takes is used again and again.
+type Kit struct {
+	Say     func(Trouble)
+	Count   func(int64) // bytes read on disk
+	buffers [maxWrappings + 3]*bufio.Reader
+	gzips   [maxWrappings + 3]*gzip.Reader
+}
+
+// buffered is the buffer of one depth of wrappings, before r.
+func (k *Kit) buffered(r io.Reader, deep int) *bufio.Reader {
+	if k.buffers[deep] == nil {
+		k.buffers[deep] = bufio.NewReaderSize(r, 64<<10)
+	}
+	k.buffers[deep].Reset(r)
+	return k.buffers[deep]
+}
+
+type opener struct {
+	*Kit
+	name string
+	file *os.File // where what is read is a file on disk, unwrapped
+	text func(Text) error
+	next func()
+}
+
+// Fatal wraps what the reader of a text said, which ends everything.
+type Fatal struct{ Err error }
+
+func (f Fatal) Error() string { return f.Err.Error() }
+
+// Unwrap is the reader's own error.
+func (f Fatal) Unwrap() error { return f.Err }
+
+func (o *opener) trouble(sentence string) error {
+	o.Say(Trouble{outside.Clean(o.name), sentence, true})
+	return nil
+}
+
+// failed says what ended the reading of a text.
+func (o *opener) failed(err error) error {
+	if _, fatal := errors.AsType[Fatal](err); err == nil || fatal {
+		return err
+	}
+	if errors.Is(err, errBomb) {
+		return o.trouble(errBomb.Error())
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return o.trouble("ends in the middle: what stands before is read")
+	}
+	return o.trouble("is damaged: what stands before is read (" + outside.Clean(err.Error()) + ")")
+}
+
+func (o *opener) unwrap(r *bufio.Reader, deep int) error {
+	head, _ := r.Peek(peek)
+	switch {
+	case len(head) == 0:
+		return nil // certbot leaves empty files at each start
+	case deep > maxWrappings:
+		return o.trouble("is wrapped too often: it is left unread")
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return o.gzip(r, deep)
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return o.zstd(r, deep)
+	case len(head) > 262 && string(head[257:262]) == "ustar":
+		return o.tar(r, deep)
+	}
+	for magic, name := range map[string]string{"\xfd7zXZ\x00": "xz", "BZh": "bzip2", "PK\x03\x04": "zip",
+		"\x04\"M\x18": "lz4"} {
+		if bytes.HasPrefix(head, []byte(magic)) {
+			return o.trouble("is packed with " + name + ", which is not read here: unpack it first")
+		}
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte{0xff, 0xfe}), bytes.HasPrefix(head, []byte{0xfe, 0xff}):
+		o.Say(Trouble{outside.Clean(o.name), "is UTF-16, and read as such", false})
+		decoder := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()
+		return o.failed(o.text(Text{o.name, transform.NewReader(r, decoder)}))
+	case bytes.IndexByte(head, 0) >= 0:
+		return o.trouble("is binary, and no log")
+	}
+	return o.failed(o.text(Text{o.name, r}))
+}
+
+func (o *opener) gzip(r *bufio.Reader, deep int) error {
+	in := &tally{Reader: r}
+	z := o.gzips[deep]
+	if z == nil {
+		z = new(gzip.Reader)
+		o.gzips[deep] = z
+	}
+	if err := z.Reset(in); err != nil {
+		return o.failed(err)
+	}
+	return o.unpacked(z, in, deep)
+}
+
+func (o *opener) zstd(r *bufio.Reader, deep int) error {
+	in := &tally{Reader: r}
+	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxZstdWindow))
+	if err != nil {
+		return o.failed(err)
+	}
+	defer z.Close()
+	err = o.unpacked(z, in, deep)
+	if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return o.trouble("needs too much memory to unpack: unpack it with `zstd -d --long=31` first")
+	}
+	return err
+}
+
+// unpacked goes on with what was unpacked, as long as it grows as logs do. Damage that shows at its
+// very beginning is an error of the reader, which peeked.
+func (o *opener) unpacked(z io.Reader, in *tally, deep int) error {
+	out := &bounded{Reader: z, in: in}
+	b := o.buffered(out, deep+1)
+	if _, err := b.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		if errors.Is(err, zstd.ErrWindowSizeExceeded) {
+			return err
+		}
+		return o.failed(err)
+	}
+	file := o.file
+	o.file = nil
+	defer func() { o.file = file }()
+	return o.unwrap(b, deep+1)
+}
+
+// tar hands on the members of an archive. One that lies on disk as it is, is read series by series,
+// the oldest file first; a packed one in its own order.
+func (o *opener) tar(r io.Reader, deep int) error {
+	if o.file != nil && deep == 0 {
+		return o.tarOnDisk()
+	}
+	archive := tar.NewReader(r)
+	for {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return o.failed(err)
+		}
+		name, wanted := o.member(h)
+		if !wanted {
+			continue
+		}
+		o.next()
+		inner := &opener{Kit: o.Kit, name: name, text: o.text, next: o.next}
+		if err := inner.unwrap(o.buffered(archive, deep+1), deep+1); err != nil {
+			return err
+		}
+	}
+}
+
+func (o *opener) tarOnDisk() error {
+	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
+		return o.failed(err)
+	}
+	archive := tar.NewReader(o.file)
+	var files []File
+	for {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			_ = o.failed(err)
+			break
+		}
+		name, wanted := o.member(h)
+		at, err := o.file.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return o.failed(err)
+		}
+		if wanted {
+			files = append(files, File{Name: name, Size: h.Size,
+				section: io.NewSectionReader(o.file, at, h.Size)})
+		}
+	}
+	for _, series := range inSeries(files) {
+		o.next()
+		for _, file := range series.Files {
+			if err := o.read(file, 1, o.text, o.next); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// member is the name of a member of an archive, and whether it is read. Nothing is ever written
+// where a name points, so that one that leads outside does no harm; it is said all the same.
+func (o *opener) member(h *tar.Header) (string, bool) {
+	name := o.name + ":" + path.Clean("/" + h.Name)[1:]
+	switch h.Typeflag {
+	case tar.TypeReg:
+	case tar.TypeDir, tar.TypeXGlobalHeader, tar.TypeXHeader:
+		return "", false
+	default:
+		o.Say(Trouble{outside.Clean(name), "is no regular file in its archive, and not read", true})
+		return "", false
+	}
+	if strings.HasPrefix(h.Name, "/") || strings.HasPrefix(path.Clean(h.Name), "..") {
+		o.Say(Trouble{outside.Clean(name), fmt.Sprintf("is called %s in its archive, which leads "+
+			"outside; it is read, and written nowhere", outside.Clean(h.Name)), false})
+	}
+	return name, true
+}
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	count func(int64)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	if c.count != nil {
+		c.count(int64(n))
+	}
+	return n, err
+}
+
+// tally counts what an unpacker takes, which it does byte by byte as well.
+type tally struct {
+	*bufio.Reader
+	n int64
+}
+
+func (t *tally) Read(p []byte) (int, error) {
+	n, err := t.Reader.Read(p)
+	t.n += int64(n)
+	return n, err
+}
+
+func (t *tally) ReadByte() (byte, error) {
+	b, err := t.Reader.ReadByte()
+	if err == nil {
+		t.n++
+	}
+	return b, err
+}
+
+// bounded ends what grows out of all proportion.
+type bounded struct {
+	io.Reader
+	in *tally
+	n  int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.n += int64(n)
+	if b.n > bombSize && b.n > b.in.n*bombRatio {
+		return n, errBomb
+	}
+	return n, err
+}
