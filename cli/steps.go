@@ -22,6 +22,7 @@ func verbs() map[failure.Step][]string {
 		failure.ListRuns:         {"runs"},
 		failure.DrainPending:     {"pending", "drain"},
 		failure.PriceRelease:     {"pending", "release", "--all", "--dry-run"},
+		failure.GiveUp:           {"pending", "release", "--name"},
 		failure.Unpause:          {"unpause"},
 		failure.AnotherKey:       {"renew"},
 		failure.RenewNow:         {"renew"},

@@ -164,6 +164,9 @@ func notTyped() []string {
 		"-c", "-u", "trap '' TERM; read -r never; kill -TERM 0; sleep 1; kill -KILL 0",
 		"-d /run/systemd/system", "--orderly-webroot-helper=",
 		"%d files can still be made there (df -i)",
+		// what acme.sh says, and what is typed at zstd
+		"Please add '--debug'",
+		"needs too much memory to unpack: unpack it with `zstd -d --long=31` first",
 		// the files beside a database
 		"-wal", "-shm", "-journal", "-shm files) and run ", "), then move it aside (with its -wal and ",
 		"Restore it from a backup, or move it aside (with its -wal and -shm files) and run ",

@@ -83,7 +83,7 @@ const LineageCheck = "lineage"
 // checkLineage finds what certbot finds only after the certificate was issued: directories in a new
 // lineage's place, and directories that cannot be written.
 func (c *Checks) checkLineage(r Request) *preflight.Result {
-	if len(r.CSR) > 0 || c.Settings.SkipPreflight[LineageCheck] {
+	if len(r.CSR) > 0 || r.NamesOnly || c.Settings.SkipPreflight[LineageCheck] {
 		return nil
 	}
 	started := c.Clock.Now()
@@ -179,6 +179,11 @@ func (c *Checks) dryRoots(ctx context.Context, r Request,
 
 // provable says why a name cannot be proven the way that was asked for.
 func provable(r Request, name string) error {
+	if r.NamesOnly && usesRoots(r) && r.Webroots[strings.ToLower(name)] == "" && !isWildcard(name) {
+		return failure.New(failure.WebrootUnset, "Give it up: "+failure.Do(failure.GiveUp, name)+"; or let it expire.",
+			"no renewal file of this host says where %s is served from, so that nothing here can prove it",
+			failure.Clean(name))
+	}
 	if ChallengeType(r, isWildcard(name)) != "" {
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 type Files struct {
 	Disk      *certbot.Store
 	Rehearsal bool
+	ways      *ways
 }
 
 // The groups of settings of a renewal file that mean something to an order: those of one group are
@@ -85,6 +86,9 @@ func (f *Files) lineageOf(o *ledger.Order) *certbot.Lineage {
 // Mended is what is wanted of an order that an earlier run left: what was asked for then, by flags
 // perhaps, and what was changed in the renewal file since.
 func (f *Files) Mended(o *ledger.Order) ledger.Request {
+	if o.Request.NamesOnly {
+		return f.onItsWay(o)
+	}
 	r := Read(o.Request)
 	l := f.lineageOf(o)
 	if l == nil {

@@ -88,7 +88,7 @@ func New(p Parts) *Host {
 	h.Lineages = &Lineages{Disk: p.Disk, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice,
 		Rehearsal: p.Settings.Rehearsal,
 		abandoned: &sync.Map{}}
-	h.Files = &Files{Disk: p.Disk, Rehearsal: p.Settings.Rehearsal}
+	h.Files = &Files{Disk: p.Disk, Rehearsal: p.Settings.Rehearsal, ways: &ways{}}
 	h.Installer = &Installer{Disk: p.Disk, Files: h.Files, Hooks: h.Hooks, Voice: h.Voice,
 		Finished: h.Finished,
 		KeyDir:   p.KeyDir, RunDeployHooks: p.Settings.RunDeployHooks}

@@ -35,6 +35,7 @@ type Server struct {
 	*releases
 	*rebuilds
 	*reconfigs
+	*founds
 }
 
 // New puts a server together, whose looks at the disk end with ctx. It does nothing yet.
@@ -52,7 +53,7 @@ func New(ctx context.Context, p Parts) *Server {
 		rounds:  newRounds(b, e, c),
 		earlier: left, deletions: d, revoking: &revoking{base: b, engines: e, deletions: d},
 		releases: &releases{b, e},
-		rebuilds: &rebuilds{b, e}, reconfigs: &reconfigs{b, e, c},
+		rebuilds: &rebuilds{b, e}, reconfigs: &reconfigs{b, e, c}, founds: &founds{base: b, engines: e},
 	}
 }
 
@@ -79,6 +80,18 @@ func (s *Server) Begin(ctx context.Context, command string, pid int,
 		return err
 	}
 	return s.host.Sweep(ctx)
+}
+
+// BeginBeside records that a command runs which changes nothing on this host's disk, so that certbot
+// may be at work meanwhile: nothing that dead runs left is finished.
+func (s *Server) BeginBeside(ctx context.Context, command string, pid int) error {
+	s.run.Command, s.run.PID, s.run.StartedAt = command, pid, s.Clock.Now()
+	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}
+	if err := s.Ledger.Commit(ctx, &ledger.Change{Run: s.run, Events: []ledger.Event{event}}); err != nil {
+		return err
+	}
+	_, err := s.Locks.Lock(ctx, host.RunLock(s.run.ID))
+	return err
 }
 
 // Only says that this wish is all the run is about, so that its end may be recorded with the

@@ -57,7 +57,8 @@ func (n *newOrder) rowsOf(ctx context.Context, o acme.Order) ([]*ledger.Order, e
 
 // lookUnaddressed is a look at an order of which only the authorizations can be asked for.
 func (s *sight) lookUnaddressed(ctx context.Context, taken bool) error {
-	if !s.sought {
+	// The order that names them is another client's where NamesOnly, and of no use here.
+	if !s.sought && !s.o.Request.NamesOnly {
 		s.sought = true
 		s.seek(ctx)
 	}

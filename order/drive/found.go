@@ -1,0 +1,72 @@
+package drive
+
+// What another client left open, and its logs name, is found out by asking the CA, one question for
+// each authorization. What the CA shows pending becomes an order of this ledger that is only to make
+// its names valid: its own order is the other client's, may be dead by now, and is not asked for.
+
+import (
+	"context"
+	"time"
+
+	"orderly/ledger"
+)
+
+// Shown is what the CA says of an authorization.
+type Shown struct {
+	Status   string // Unknown where the CA knows no such authorization
+	Name     string
+	Wildcard bool
+	Expires  time.Time
+}
+
+// Unknown is the status of what the CA does not know.
+const Unknown = "unknown"
+
+// Open reports whether the CA holds it pending, or says of it what nobody understands.
+func (s Shown) Open() bool { return s.Status == ledger.AuthorizationPending }
+
+// Ask asks the CA for one authorization of the account. A URL of another origin than the directory's is
+// refused before anything is sent.
+func (e *Engine) Ask(ctx context.Context, url string) (Shown, error) {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	reply, err := e.acme().Authorization(rctx, url)
+	if gone(err) {
+		return Shown{Status: Unknown}, nil
+	}
+	if err == nil {
+		err = unclearAuthorization(reply)
+	}
+	if err != nil {
+		return Shown{}, err
+	}
+	return Shown{reply.Status, reply.Name, reply.Wildcard, reply.Expires}, nil
+}
+
+// FoundPrefix begins the lineage of an order made of what was found, which no lineage on disk can be
+// called. Its name and a number follow.
+const FoundPrefix = "found/"
+
+// Enter makes an order of authorizations that the CA has just shown pending, for a request that says how
+// their names are proven here. beside is written in the same commit.
+func (e *Engine) Enter(ctx context.Context, r ledger.Request, open []*ledger.Authorization,
+	beside ledger.Change) (*ledger.Order, error) {
+	now := e.clock.Now()
+	o := &ledger.Order{
+		AccountID: e.Account().ID, Lineage: r.Lineage, Names: ledger.CanonicalNames(r.Names), Request: r,
+		State: ledger.PendingState, CAStatus: ledger.AuthorizationPending, Superseded: true,
+		CreatedAt: now, UpdatedAt: now, CreateSends: 1, Authorizations: open,
+		Reason: ledger.Reason{Sentence: "another client left it, and its logs name it"},
+	}
+	for _, a := range open {
+		a.SeenAt = now
+		if a.Expires.After(o.Expires) {
+			o.Expires = a.Expires
+		}
+	}
+	row := e.Account()
+	beside.Account, beside.Orders = &row, []*ledger.Order{o}
+	beside.Events = append(beside.Events, ledger.Event{At: now, RunID: e.run.ID, Of: o, Kind: "found in logs",
+		Detail: open[0].URL})
+	return o, e.store.Commit(context.WithoutCancel(ctx), &beside)
+}
