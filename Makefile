@@ -7,7 +7,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 
 $(shell mkdir -p $(BIN))
 
-.PHONY: all build demo test lint cross unit bench bench-renew torture swap simulate planted fuzz deps clean
+.PHONY: all build demo test lint cross unit bench bench-renew bench-scan torture swap simulate planted fuzz deps clean
 
 all: build
 
@@ -48,6 +48,12 @@ bench: build
 # 1,500 certificates of which none is due, beside certbot: the ratios, wall and CPU time, and memory.
 bench-renew: build
 	$(GO) run ./cmd/bench-renew --orderly $(BIN)/orderly
+
+# The logs of a month of 1,500 servers, made from the samples: megabytes a second, wall and CPU time, and memory. The versions of
+# certbot one by one, plain.
+bench-scan: build
+	$(GO) run ./cmd/bench-scan --orderly $(BIN)/orderly
+	$(GO) test -run XXX -bench Plain ./scan
 
 # The whole matrix of kills and faults; `make test` runs a choice of it. TORTURE="-record FILE" keeps what every cell does,
 # request for request and commit for commit, and TORTURE="-compare FILE" shows where that changed since.

@@ -64,6 +64,7 @@ func (f *places) add(set *pflag.FlagSet) {
 type working struct {
 	rehearsalFlags
 	alone             bool // no other run may be at work
+	beside            bool // certbot may be at work: nothing of its files is changed
 	deadline          time.Duration
 	force             bool
 	resolver          string

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -230,6 +231,15 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 	for _, v := range revoked {
 		if err := out.Encode(exported{1, "revocation", v}); err != nil {
 			return nil
+		}
+	}
+	found, err := s.ledger.Found(ctx, time.Time{})
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if done, err := exportOne(ctx, out, "found", f); done {
+			return err
 		}
 	}
 	events, err := s.ledger.Events(ctx, 0, 0)

@@ -34,7 +34,7 @@ func newPending(env Env, p *printer) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return f.pending(c.Context(), env, p) },
 	}
 	f.add(c.Flags())
-	c.AddCommand(newDrain(env, p), newRelease(env, p))
+	c.AddCommand(newDrain(env, p), newRelease(env, p), newScan(env, p))
 	return c
 }
 
@@ -56,6 +56,11 @@ func (f *places) pending(ctx context.Context, env Env, p *printer) error {
 			views = append(views, pendingView{one, known(one.Expires), seconds(now.Sub(one.Since)),
 				p.pasted(nextOf(one, over, now))})
 		}
+		found, err := s.found(ctx, now)
+		if err != nil {
+			return err
+		}
+		views = append(views, found...)
 	}
 	if p.json {
 		p.print(struct {
@@ -68,6 +73,25 @@ func (f *places) pending(ctx context.Context, env Env, p *printer) error {
 	return nil
 }
 
+// found is what logs name and no CA was asked about yet.
+func (s *session) found(ctx context.Context, now time.Time) ([]pendingView, error) {
+	rows, err := s.ledger.Found(ctx, now)
+	var views []pendingView
+	for _, f := range rows {
+		if f.Status != "" {
+			continue // final, or an order of this ledger
+		}
+		one := ledger.Pending{State: foundState, Names: strings.Split(f.Name, ","), URL: f.URL,
+			Since: f.FoundAt, Expires: f.Expires}
+		views = append(views, pendingView{one, known(f.Expires), seconds(now.Sub(f.FoundAt)),
+			fmt.Sprintf("a log names it (%s:%d); `orderly pending scan --check` asks the CA", f.File, f.Line)})
+	}
+	return views, err
+}
+
+// foundState is shown for what is no order of this ledger.
+const foundState = ledger.State("found")
+
 func printPending(p *printer, views []pendingView) {
 	if len(views) == 0 {
 		p.Say("Nothing is pending.")
@@ -75,7 +99,11 @@ func printPending(p *printer, views []pendingView) {
 	}
 	var rows [][]string
 	for _, v := range views {
-		rows = append(rows, []string{fmt.Sprint(v.OrderID), strings.Join(v.Names, ","), string(v.State),
+		number := "-"
+		if v.OrderID != 0 {
+			number = fmt.Sprint(v.OrderID)
+		}
+		rows = append(rows, []string{number, strings.Join(v.Names, ","), string(v.State),
 			span(time.Duration(v.Age * float64(time.Second))), p.moment(v.Pending.Expires), v.Next})
 	}
 	p.table([]column{{"ORDER", fixed}, {"NAME", flexible}, {"STATE", flexible}, {"AGE", fixed},

@@ -44,6 +44,7 @@ type session struct {
 	server  *renewal.Server
 	closers []func() error
 	alone   bool // no other run of Orderly may be at work
+	beside  bool // certbot may be at work
 }
 
 // close closes what was opened, last first.

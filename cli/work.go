@@ -28,7 +28,7 @@ func (f *places) work(ctx context.Context, env Env, p *printer, w *working) (*se
 	if err != nil {
 		return nil, err
 	}
-	s.alone = w.alone
+	s.alone, s.beside = w.alone, w.beside
 	if err := s.prepare(ctx, f, settings); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -42,8 +42,10 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 	if err := s.openLog(f.verbose); err != nil {
 		return err
 	}
-	if err := s.lockOutCertbot(ctx); err != nil {
-		return err
+	if !s.beside {
+		if err := s.lockOutCertbot(ctx); err != nil {
+			return err
+		}
 	}
 	if err := s.openLedger(ctx, false); err != nil {
 		return err

@@ -1,0 +1,228 @@
+package cli
+
+// pending scan reads other clients' logs: what they left open at the CA, while they are still in
+// charge.
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/renewal"
+	"orderly/scan"
+)
+
+type scanning struct {
+	places
+	working
+	now        string
+	serverFrom string
+	noLedger   bool
+	check      bool
+}
+
+func newScan(env Env, p *printer) *cobra.Command {
+	f := &scanning{}
+	c := &cobra.Command{
+		Use:   "scan PATH...",
+		Short: "Find in other clients' logs what they left open at the CA",
+		Long: "Read logs of certbot 0.9 to 5.6, lego, uacme and acme.sh: files, directories and tars, plain or\n" +
+			"packed with gzip or zstd, of one server or of many. Three things are listed: authorizations that are\n" +
+			"open (handed out, not seen final, not expired); doubtful ones, of which the log does not tell (their\n" +
+			"challenge was answered last, what the log says of them is torn or contradicts itself); and lost\n" +
+			"newOrders, which were sent and never answered. Then the runs that were killed: at which step, after\n" +
+			"how long, and what they have in common. What is open or doubtful stands in the ledger as found, which\n" +
+			"forbids nothing and counts against no limit. With --check the CA is asked about these alone, by the\n" +
+			"keys of the accounts in certbot's directory; what it holds pending is an order of this ledger then, which\n" +
+			"pending shows, pending drain finishes and pending release gives up. A check that was stopped goes on\n" +
+			"where it was. certbot may be at work meanwhile.\n\n" +
+			"Exit code 0: everything was read; 1: something could not be, which is said, and the rest was; 75: it\n" +
+			"was stopped in time.",
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return nil
+			}
+			return failure.New(failure.Usage, "On Debian certbot's logs are in /var/log/letsencrypt.",
+				"%s takes the paths of logs", c.CommandPath())
+		},
+		RunE: func(c *cobra.Command, args []string) error { return f.execute(c.Context(), env, p, args) },
+	}
+	c.Flags().StringVar(&f.now, "now", "",
+		"the `time` against which expiry is judged, such as 2026-11-28T03:00:00Z (default: the clock's)")
+	c.Flags().StringVar(&f.serverFrom, "server-from", "",
+		"`regular expression` that finds a server's name in the path of its log: its first group, "+
+			"or all that it matches")
+	c.Flags().BoolVar(&f.noLedger, "no-ledger", false, "leave the ledger alone")
+	c.Flags().BoolVar(&f.check, "check", false, "ask the CA about what is open or doubtful")
+	f.addDeadline(c.Flags())
+	f.places.add(c.Flags())
+	return c
+}
+
+// settings checks the flags.
+func (f *scanning) settings() (scan.Settings, error) {
+	set := scan.Settings{Now: time.Now(), Workers: runtime.GOMAXPROCS(0)}
+	if f.now != "" {
+		now, err := time.Parse(time.RFC3339, f.now)
+		if err != nil {
+			return set, failure.New(failure.Usage, "", "--now %s: not a time such as 2026-11-28T03:00:00Z",
+				failure.Clean(f.now))
+		}
+		set.Now = now
+	}
+	if f.serverFrom != "" {
+		from, err := regexp.Compile(f.serverFrom)
+		if err != nil {
+			return set, failure.New(failure.Usage, "", "--server-from %s: not a regular expression: %s",
+				failure.Clean(f.serverFrom), failure.Clean(err.Error()))
+		}
+		set.HostFrom = from
+	}
+	switch {
+	case f.deadline < 0:
+		return set, failure.New(failure.Usage, "", "--deadline takes a positive time such as 90s")
+	case f.check && f.noLedger:
+		return set, failure.New(failure.Usage, "Leave one of the two out.",
+			"--check writes into the ledger what the CA says, which --no-ledger forbids")
+	}
+	return set, nil
+}
+
+func (f *scanning) execute(ctx context.Context, env Env, p *printer, paths []string) error {
+	p.quiet, p.json = f.quiet, f.json
+	set, err := f.settings()
+	if err != nil {
+		return err
+	}
+	if f.check {
+		f.beside = true
+		return f.run(ctx, env, p, &f.working, "pending scan --check",
+			func(ctx context.Context, s *session) (int, error) { return f.checked(ctx, s, set, paths) })
+	}
+	ctx, cancel := withDeadline(ctx, f.deadline)
+	defer cancel()
+	if f.noLedger {
+		report, err := f.read(ctx, p, set, paths)
+		if err != nil {
+			return endedBy(ctx, err)
+		}
+		return f.say(p, report, nil)
+	}
+	s, err := f.begin(env, p)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.enter(ctx, s, set, paths), s.close())
+}
+
+// read scans, with a bar for a person.
+func (f *scanning) read(ctx context.Context, p *printer, set scan.Settings,
+	paths []string) (*scan.Report, error) {
+	// What is kept is bounded, what is thrown away is not: without a limit as much again lies about.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(scanMemory))
+	bar := p.bar("MB read")
+	defer p.unbar()
+	set.Progress = func(read, all int64) { bar(int(read>>20), int(max(all>>20, read>>20+1))) }
+	return scan.Scan(ctx, paths, set)
+}
+
+// scanMemory is how much the scan takes before what it threw away is collected.
+const scanMemory = 64 << 20
+
+// enter scans, and enters what was found into the ledger.
+func (f *scanning) enter(ctx context.Context, s *session, set scan.Settings, paths []string) error {
+	err := s.openLedger(ctx, false)
+	if err != nil {
+		return failure.Wrap(err, failure.ClassOf(err), remedyOr(err, "Add --no-ledger to read the logs alone."),
+			"what is found cannot be entered into the ledger in %s", s.ledgerDir())
+	}
+	report, err := f.read(ctx, s.p, set, paths)
+	if err == nil {
+		_, err = s.enterFound(ctx, report)
+	}
+	if err != nil {
+		return endedBy(ctx, err)
+	}
+	return f.say(s.p, report, nil)
+}
+
+// checked scans, enters what was found, and asks the CA about it.
+func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, paths []string) (int, error) {
+	if err := s.server.BeginBeside(ctx, "pending scan --check", s.env.PID); err != nil {
+		return 0, err
+	}
+	report, err := f.read(ctx, s.p, set, paths)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := s.enterFound(ctx, report)
+	if err != nil {
+		return 0, err
+	}
+	answers, err := s.server.Check(ctx, rows, s.p.bar("asked"))
+	s.p.unbar()
+	if err != nil {
+		return 0, err
+	}
+	err = f.say(s.p, report, &answers)
+	if done, ok := errors.AsType[*exitError](err); ok {
+		return done.code, nil
+	}
+	return 0, err
+}
+
+// mostAtOnce is how many rows one commit writes.
+const mostAtOnce = 500
+
+// enterFound enters what a scan found into the ledger, as found.
+func (s *session) enterFound(ctx context.Context, r *scan.Report) ([]ledger.Found, error) {
+	at := time.Now()
+	var rows []ledger.Found
+	for _, row := range slices.Concat(r.Open, r.Doubtful) {
+		rows = append(rows, ledger.Found{URL: row.URL, Order: row.Order, Name: failure.Clean(row.Name),
+			Account: row.Account, Server: row.Server, Host: failure.Clean(row.Host), File: failure.Clean(row.File),
+			Line: row.Line, Doubt: row.Reason, Expires: row.Expires, FoundAt: at})
+	}
+	closed, err := s.closedSince(ctx, r, at)
+	if err != nil {
+		return nil, err
+	}
+	change := ledger.Change{FoundOver: at.AddDate(0, 0, -1)}
+	for some := range slices.Chunk(slices.Concat(closed, rows), mostAtOnce) {
+		change.Found = some
+		if err := s.ledger.Commit(ctx, &change); err != nil {
+			return nil, err
+		}
+	}
+	return rows, nil
+}
+
+// closedSince are those that were found earlier, and that the logs show final by now.
+func (s *session) closedSince(ctx context.Context, r *scan.Report, at time.Time) ([]ledger.Found, error) {
+	known, err := s.ledger.Found(ctx, at)
+	var closed []ledger.Found
+	for _, f := range known {
+		if f.Status == "" && r.Closed(f.URL) {
+			f.Status, f.CheckedAt = "closed", at
+			closed = append(closed, f)
+		}
+	}
+	return closed, err
+}
+
+// say prints what was found, and what the CA said of it where it was asked.
+func (f *scanning) say(p *printer, report *scan.Report, answers *renewal.Checked) error {
+	p.scanned(report, f.serverFrom != "", answers)
+	if report.Unread() || answers != nil && !answers.Whole() {
+		return &exitError{1}
+	}
+	return nil
+}
