@@ -2,8 +2,10 @@ package acme
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 
@@ -121,5 +123,28 @@ func Class(err error) failure.Class {
 	if errors.Is(err, context.Canceled) {
 		return failure.Stopped
 	}
+	return Unavailable(err)
+}
+
+// Unavailable is the class of a CA that gave no answer that counts: where no connection came about,
+// that is this server's to mend, and not the CA's.
+func Unavailable(err error) failure.Class {
+	if unreached(err) {
+		return failure.CAUnreachable
+	}
 	return failure.CAUnavailable
+}
+
+// unreached reports whether no connection to the CA came about.
+func unreached(err error) bool {
+	if _, ok := errors.AsType[*NotSent](err); !ok {
+		return false
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op == "dial" || op.Op == "proxyconnect"
+	}
+	_, unknown := errors.AsType[*net.DNSError](err)
+	_, distrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	_, noTLS := errors.AsType[tls.RecordHeaderError](err)
+	return unknown || distrusted || noTLS
 }

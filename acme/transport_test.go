@@ -231,7 +231,7 @@ func TestACertificateThatIsNotAcceptedComesWithARemedy(t *testing.T) {
 			_, err = client.Directory(t.Context())
 			order := second(newOrder(t.Context(), client.Account(nil, s.URL+"/1")))
 			for _, err := range []error{err, order} {
-				if !isA[*acme.NotSent](err) || !isA[*tls.CertificateVerificationError](err) || failure.ClassOf(err) != failure.CAUnavailable ||
+				if !isA[*acme.NotSent](err) || !isA[*tls.CertificateVerificationError](err) || failure.ClassOf(err) != failure.CAUnreachable ||
 					!strings.Contains(string(failure.RemedyOf(err)), remedy) || !strings.Contains(err.Error(), strings.TrimPrefix(s.URL, "https://")) {
 					t.Errorf("%s: %v (%s)", remedy, err, failure.RemedyOf(err))
 				}

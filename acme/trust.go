@@ -124,7 +124,7 @@ func distrusted(target string, err error) error {
 	if u, err := url.Parse(target); err == nil {
 		host = u.Host
 	}
-	return failure.Wrap(harmless{refusal}, failure.CAUnavailable, trustRemedy(refusal),
+	return failure.Wrap(harmless{refusal}, failure.CAUnreachable, trustRemedy(refusal),
 		"the TLS certificate of %s is not accepted", failure.Clean(host))
 }
 

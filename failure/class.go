@@ -45,6 +45,25 @@ const (
 	Internal      Class = "internal"           // a defect of Orderly
 )
 
+// The classes that texts of other programs and of CAs have beside those, and causes that are told
+// more finely than by them. What each leads to is in the table of mending.go.
+const (
+	DiskFull       Class = "disk-full"               // no room, inodes or quota
+	SolverUnfit    Class = "solver-unfit"            // this way of proving cannot prove the name
+	Killed         Class = "killed"                  // a run that ended without an end
+	ClientOutdated Class = "client-outdated"         // what the client speaks is gone
+	DNSElsewhere   Class = "dns-elsewhere"           // the name points to no address of ours
+	IPv6Broken     Class = "ipv6-broken"             // the CA took the IPv6 address, which fails
+	BlockedAbroad  Class = "blocked-abroad"          // reached from here, not from elsewhere
+	HTTPError      Class = "http-error"              // the site answers with an error
+	Redirect       Class = "redirect"                // the site leads nowhere
+	LimitFailures  Class = "rate-limited-failures"   // too many failed validations
+	LimitSet       Class = "rate-limited-duplicates" // the same names too often
+	LimitPending   Class = "rate-limited-pending"    // too many pending authorizations
+	CAUnreachable  Class = "ca-unreachable"          // no connection to the CA from here
+	Unclassified   Class = "unclassified"            // a text that nothing is known of
+)
+
 type meaning struct {
 	exit    int
 	network bool

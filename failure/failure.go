@@ -28,10 +28,11 @@ func New(class Class, remedy Remedy, format string, args ...any) *Error {
 	return &Error{Class: class, Sentence: Words(format, args...), Remedy: remedy.Cleaned()}
 }
 
-// Wrap makes an Error around cause. The sentence is made as by Words and should not repeat the
-// cause's text.
+// Wrap makes an Error around cause; where that is a full disk, it is the class. The sentence is made
+// as by Words and should not repeat the cause's text.
 func Wrap(cause error, class Class, remedy Remedy, format string, args ...any) *Error {
-	return &Error{Class: class, Sentence: Words(format, args...), Remedy: remedy.Cleaned(), Cause: cause}
+	return &Error{Class: ofCause(cause, class), Sentence: Words(format, args...),
+		Remedy: remedy.Cleaned(), Cause: cause}
 }
 
 // Lasting is the same error with the moment at which it ends by itself.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -37,6 +39,22 @@ func TestClassAndRemedyAreFoundThroughWrapping(t *testing.T) {
 	}
 	if failure.ClassOf(nil) != "" || failure.ClassOf(io.EOF) != failure.Internal {
 		t.Error("nil has no class, a foreign error is internal")
+	}
+}
+
+// Where there is no room, no permission and no repair helps.
+func TestAFullDiskIsTheClassOfWhatItKeptFromBeingDone(t *testing.T) {
+	for cause, want := range map[error]failure.Class{
+		&fs.PathError{Op: "write", Path: "/x", Err: syscall.ENOSPC}: failure.DiskFull,
+		fmt.Errorf("x: %w", syscall.EDQUOT):                         failure.DiskFull,
+		syscall.EACCES:                                              failure.Config,
+	} {
+		if got := failure.Wrap(cause, failure.Config, "", "x").Class; got != want {
+			t.Errorf("%v is %s, want %s", cause, got, want)
+		}
+	}
+	if got := failure.Wrap(syscall.ENOSPC, failure.Ledger, "", "x").Class; got != failure.Ledger {
+		t.Errorf("a ledger that has no room is %s", got)
 	}
 }
 

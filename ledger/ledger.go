@@ -59,6 +59,11 @@ type Store interface {
 
 	// Standing returns what is known about a lineage's failures; the zero Standing when nothing is.
 	Standing(ctx context.Context, lineage string) (Standing, error)
+	// Standings returns those of all lineages that something is known of, by lineage.
+	Standings(ctx context.Context) ([]Standing, error)
+	// Refusals returns the events of kind Refused of a lineage, "" for all, since a moment, oldest
+	// first.
+	Refusals(ctx context.Context, lineage string, since time.Time) ([]Event, error)
 	// Charges returns what the CA charged an account for any of the names since a moment, oldest
 	// first.
 	Charges(ctx context.Context, account int64, names []string, since time.Time) ([]Charge, error)

@@ -244,7 +244,9 @@ type OrderFilter struct {
 	Stands    bool   // only orders of which a token still stands
 	URL       string // only the order with this URL
 	NameKey   string // only orders for exactly this name set; see NameKey
-	Limit     int    // the newest N, 0 for all
+	// Since selects the orders that something happened to at or after this moment.
+	Since time.Time
+	Limit int // the newest N, 0 for all
 	// Sharing selects the live orders with at least one of these names.
 	Sharing []string
 }

@@ -19,6 +19,10 @@ type Event struct {
 	Of *Order `json:"-"`
 }
 
+// Refused is the kind of the event that says why no order was made; its detail is a class of
+// package failure, a colon, and the sentence.
+const Refused = "refused"
+
 // Run is one invocation of a command that may change something.
 type Run struct {
 	ID        int64     `json:"id"`

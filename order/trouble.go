@@ -54,7 +54,7 @@ func (f *Facts) retryLater() Action {
 		return Action{Kind: Stop, Class: failure.ClassOf(t.Account),
 			Remedy: failure.RemedyOf(t.Account), Why: t.Account.Error()}
 	}
-	act := Action{Kind: Stop, Class: failure.CAUnavailable,
+	act := Action{Kind: Stop, Class: acme.Unavailable(t.Cause),
 		Remedy: "The order is kept and goes on with the next run.",
 		Why:    fmt.Sprintf("%s for %s: %s", t.Kind, f.Order.Lineage, failure.Clean(t.Cause.Error()))}
 	if _, p := EffectOf(t.Cause); p != nil && p.Status == 429 {

@@ -52,7 +52,7 @@ func (f *Facts) unmade() (Action, bool) {
 	if p != nil && p.Page {
 		cause = fmt.Errorf("something before the CA answered, and not the CA itself: %w", cause)
 	}
-	return f.withdraw(failure.CAUnavailable, "The next run tries again; nothing was ordered.", cause), true
+	return f.withdraw(acme.Unavailable(cause), "The next run tries again; nothing was ordered.", cause), true
 }
 
 // aboutReplaced reports whether a refusal speaks of the certificate that was to be replaced, and not of the account that asks:

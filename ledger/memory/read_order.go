@@ -84,6 +84,7 @@ func matches(o *ledger.Order, f ledger.OrderFilter) bool {
 		f.Stands && !stands(o),
 		f.URL != "" && o.URL != f.URL,
 		f.NameKey != "" && ledger.NameKey(o.Names) != f.NameKey,
+		!f.Since.IsZero() && o.UpdatedAt.Before(f.Since),
 		f.Sharing != nil && !(o.State.Live() && share(o.Names, f.Sharing)):
 		return false
 	}

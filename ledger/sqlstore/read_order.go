@@ -122,6 +122,9 @@ func conditions(f ledger.OrderFilter) (where []string, args []any) {
 	if f.NameKey != "" {
 		where, args = append(where, "name_key = ?"), append(args, f.NameKey)
 	}
+	if !f.Since.IsZero() {
+		where, args = append(where, alone+"updated_at >= ?"), append(args, micros(f.Since))
+	}
 	return where, args
 }
 

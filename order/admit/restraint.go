@@ -181,7 +181,7 @@ func (g Gate) refuse(ctx context.Context, v evidence, why error) error {
 	case s.RefusedSince.IsZero():
 		s.RefusedSince = v.now
 	}
-	event := ledger.Event{At: v.now, RunID: g.Run.ID, Lineage: v.plan.Request.Lineage, Kind: "refused",
+	event := ledger.Event{At: v.now, RunID: g.Run.ID, Lineage: v.plan.Request.Lineage, Kind: ledger.Refused,
 		Detail: string(class) + ": " + failure.Clean(why.Error())}
 	change := &ledger.Change{Standings: []ledger.Standing{s}, Events: []ledger.Event{event}, Guards: order.GuardsOf(ctx)}
 	if err := g.Store.Commit(context.WithoutCancel(ctx), change); err != nil {

@@ -124,7 +124,7 @@ func (e *Engine) learn(ctx context.Context) error {
 		if err != nil {
 			remedy := cmp.Or(acme.Advice(server, err),
 				"Nothing was sent that could be left behind; the next run tries again.")
-			return failure.Wrap(err, failure.CAUnavailable, remedy, "the directory of %s cannot be read", server)
+			return failure.Wrap(err, acme.Unavailable(err), remedy, "the directory of %s cannot be read", server)
 		}
 		ca := order.HabitsOf(e.profiles.For(server, directory.Boulder), directory)
 		ca.LongestValidation = cmp.Or(e.longestValidation, ca.LongestValidation)

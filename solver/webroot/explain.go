@@ -77,14 +77,22 @@ func (e explanation) onTheWay() error {
 			"Run `"+e.letIn()+"` as root, "+nameAnother()+".",
 			"cannot be reached: %s may not enter %s%s", called(e.UID), e.where, e.ledBy())
 	}
-	return e.err(failure.WebrootLocked,
+	return e.err(e.class(),
 		e.wayOut(), "cannot be opened: %s: %s%s", e.where, e.meaning(), e.ledBy())
+}
+
+// class is that of what cannot be written: where there is no room, no permission helps.
+func (e explanation) class() failure.Class {
+	if e.Errno == unix.ENOSPC || e.Errno == unix.EDQUOT {
+		return failure.DiskFull
+	}
+	return failure.WebrootLocked
 }
 
 // below says what stopped work below the document root.
 func (e explanation) below() error {
 	locked := func(remedy failure.Remedy, format string, args ...any) error {
-		return e.err(failure.WebrootLocked, remedy, "cannot be written: "+format, args...)
+		return e.err(e.class(), remedy, "cannot be written: "+format, args...)
 	}
 	switch e.Kind {
 	case absent:

@@ -20,7 +20,11 @@ func TestEachRefusalOfTheSystemHasItsMeaningAndARemedy(t *testing.T) {
 		unix.EIO:    "input/output error",
 	} {
 		err := new(Writer).explain("/srv/a", &obstacle{Kind: denied, Level: 1, Path: "/srv/a/.well-known", Errno: errno})
-		if failure.ClassOf(err) != failure.WebrootLocked || !strings.Contains(err.Error(), word) ||
+		class := failure.WebrootLocked
+		if errno == unix.ENOSPC || errno == unix.EDQUOT {
+			class = failure.DiskFull
+		}
+		if failure.ClassOf(err) != class || !strings.Contains(err.Error(), word) ||
 			!strings.Contains(err.Error(), "/srv/a/.well-known") || failure.RemedyOf(err) == "" {
 			t.Errorf("%v: %v (%s)", errno, err, failure.RemedyOf(err))
 		}

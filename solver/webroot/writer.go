@@ -82,8 +82,8 @@ func (w *Writer) Inspect(ctx context.Context, root string) (Identity, error) {
 }
 
 // Plan looks at root and says what placing token will do there. It changes nothing, and asks the
-// kernel whether it could. An error is a *failure.Error: WebrootGone, WebrootUnsafe or
-// WebrootLocked, or CAUnavailable for a token that is none (RFC 8555 section 8.3: base64url).
+// kernel whether it could. An error is a *failure.Error: WebrootGone, WebrootUnsafe,
+// WebrootLocked or DiskFull, or CAUnavailable for a token that is none (RFC 8555 section 8.3: base64url).
 func (w *Writer) Plan(ctx context.Context, root, token string) (Placement, error) {
 	if err := checkToken(token); err != nil {
 		return Placement{}, err

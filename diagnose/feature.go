@@ -1,0 +1,375 @@
+package diagnose
+
+// What a part of a text has beside its words: the problem's type, the address that the CA used, a
+// status, an errno, where a path leads. Each becomes a mark among the words, which the table's rules
+// name like a phrase. No text can forge one: braces part words.
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// facts are what a part says beside its class.
+type facts struct {
+	name    string
+	typ     string     // of the problem, in lower case
+	address netip.Addr // that the CA used
+	status  string     // of the site's answer
+	path    string     // the first that counts
+	host    string     // that was fetched from
+	ours    bool       // the address is one of ours
+}
+
+// reader reads one part.
+type reader struct {
+	t     *tokens
+	p     part
+	here  Here
+	f     facts
+	buf   []byte
+	words string // as the table's phrases have them, and the marks
+	marks []string
+}
+
+// read is a part's words, marks and facts.
+func read(t *tokens, p part, here Here) *reader {
+	r := &reader{t: t, p: p, here: here, buf: append(make([]byte, 0, 768), ' ')}
+	for i := p.from; i < p.to; i++ {
+		k := t.all[i].kind
+		switch k {
+		case word:
+			r.buf = append(r.buf, t.low[t.all[i].begin:t.all[i].end]...)
+			r.look(i)
+		case page:
+			r.buf = append(r.buf, pageWords[t.text[t.all[i].begin+1]]...)
+		default:
+			r.buf = append(r.buf, k.shown()...)
+			r.lookAt(i, k)
+		}
+		r.buf = append(r.buf, ' ')
+	}
+	if p.level == challenge {
+		r.mark("{challenge}")
+	}
+	r.typed()
+	r.site()
+	for _, m := range r.marks {
+		r.buf = append(append(r.buf, m...), ' ')
+	}
+	r.words = string(r.buf)
+	return r
+}
+
+var pageWords = map[byte]string{pageDenied: "{page} {page:denied}", pageLost: "{page} {page:lost}",
+	pageOther: "{page}"}
+
+// mark adds a mark.
+func (r *reader) mark(m string) { r.marks = append(r.marks, m) }
+
+// look reads a word.
+func (r *reader) look(i int) {
+	w := r.t.word(i)
+	switch c := w[0]; {
+	case c == 'u' && r.f.typ == "" && isType(w):
+		r.f.typ = w[strings.LastIndexByte(w, ':')+1:]
+		if r.f.typ == "compound" {
+			r.f.typ = ""
+		}
+	case c == 't' && w == "type" && r.f.typ == "" && r.p.level == challenge && i < r.p.from+5 &&
+		r.t.word(i-1) != "identifier":
+		if next := r.t.word(i + 1); knownTypes[next] {
+			r.f.typ = next
+		}
+	case c >= '0' && c <= '9':
+		r.number(i, w)
+	case c == 'f' && w == "for" && r.t.word(i-1) == "root" && r.t.is(i+1, word):
+		r.setting(r.t.word(i + 1))
+	case c == 'c' && w == "couldn" && r.t.says(i, "couldn t create root for"):
+		r.setting(r.t.word(i + 10)) // 0.21: the format, then what belongs into it
+	case c == 'a' && w == "addressused" && r.t.is(i+1, address):
+		r.used(i + 1)
+	}
+}
+
+// settings of renewal files, which stand in [[webroot_map]] where somebody wrote below it.
+var settings = map[string]bool{"pre_hook": true, "post_hook": true, "renew_hook": true,
+	"deploy_hook": true, "authenticator": true, "installer": true, "server": true, "account": true,
+	"key_type": true, "rsa_key_size": true, "elliptic_curve": true, "webroot_path": true,
+	"preferred_challenges": true, "pref_challs": true, "must_staple": true, "reuse_key": true,
+	"preferred_chain": true, "renew_before_expiry": true, "http01_port": true,
+	"manual_auth_hook": true, "manual_cleanup_hook": true, "config_dir": true, "work_dir": true,
+	"logs_dir": true, "version": true, "allow_subset_of_names": true}
+
+func (r *reader) setting(w string) {
+	if settings[strings.ReplaceAll(w, "-", "_")] {
+		r.mark("{setting}")
+	}
+}
+
+// lookAt reads a token that is no word.
+func (r *reader) lookAt(i int, k kind) {
+	t := r.t
+	switch k {
+	case address:
+		r.prefix(i)
+	case link:
+		r.link(i)
+	case path:
+		r.path(i)
+	case name:
+		if retired[t.low[t.all[i].begin:t.all[i].end]] {
+			r.mark("{retired}")
+		}
+	}
+}
+
+// retired are hosts of CAs that are gone.
+var retired = map[string]bool{"acme-v01.api.letsencrypt.org": true,
+	"acme-staging.api.letsencrypt.org": true, "api.buypass.com": true, "api.test4.buypass.no": true,
+	"acme.startssl.com": true, "acme-v01.staging.letsencrypt.org": true}
+
+// prefix takes up the address that the CA used: "A: detail", or "URL [A]: detail" until 2021. One
+// behind "from", "on" or "to" is another's.
+func (r *reader) prefix(i int) {
+	t := r.t
+	if t.follows(i) == ':' && i != r.p.from || t.follows(i) == ':' && r.p.level == whole {
+		switch t.word(i - 1) {
+		case "from", "on", "to", "tcp", "udp", "lookup", "server", "resolver", "host":
+			return
+		}
+		if port := t.word(i + 1); port != "" && port[0] >= '0' && port[0] <= '9' {
+			return
+		}
+		r.used(i)
+	}
+	if t.is(i-1, link) && t.precedes(i) == '[' && t.follows(i) == ']' {
+		r.used(i)
+	}
+}
+
+// used takes up an address. The first prefix counts, and of validation records the last.
+func (r *reader) used(i int) {
+	a, err := netip.ParseAddr(r.t.at(i))
+	if err == nil && (!r.f.address.IsValid() || r.t.word(i-1) == "addressused") {
+		r.f.address = a.Unmap()
+	}
+}
+
+// link takes up a URL: the host that was fetched from, and the anchors of Let's Encrypt's pages.
+func (r *reader) link(i int) {
+	u := r.t.low[r.t.all[i].begin:r.t.all[i].end]
+	_, rest, _ := strings.Cut(u, "://")
+	end := strings.IndexAny(rest, "/?#")
+	if end < 0 {
+		end = len(rest)
+	}
+	host, tail := rest[:end], rest[end:]
+	if port := strings.LastIndexByte(host, ':'); port >= 0 && strings.IndexByte(host, ']') < port {
+		host = host[:port]
+	}
+	switch {
+	case host == "letsencrypt.org":
+		r.mark("{doc:" + tail[max(strings.LastIndexByte(strings.TrimRight(tail, "/#"), '/'),
+			strings.LastIndexByte(tail, '#'))+1:] + "}")
+	case retired[host]:
+		r.mark("{retired}")
+	case strings.HasSuffix(host, ".well-known"):
+		r.f.host = strings.TrimSuffix(host, ".well-known")
+		r.mark("{slash}")
+	case strings.Contains(tail, "/.well-known/acme-challenge"), strings.Contains(tail, "/.well-known/pki-validation"):
+		r.f.host = host
+		r.mark("{fetch}")
+	}
+}
+
+// path takes up where a path leads. One of the client's own counts only where it is what failed: the
+// log's is named in every text.
+func (r *reader) path(i int) {
+	p, sort := r.t.at(i), ""
+	switch {
+	case strings.Contains(p, ".well-known") || strings.Contains(p, "acme-challenge"):
+		sort = "{path:challenge}"
+	case strings.Contains(p, "/renewal-hooks"):
+		sort = "{path:hook}"
+	case strings.Contains(p, "/renewal/"):
+		sort = "{path:renewal}"
+	case strings.Contains(p, "/accounts/"):
+		sort = "{path:account}"
+	case strings.Contains(p, "/letsencrypt/live/"), strings.Contains(p, "/letsencrypt/archive/"),
+		strings.Contains(p, "/live/") && strings.HasSuffix(p, ".pem"):
+		sort = "{path:lineage}"
+	case (strings.HasPrefix(p, "/var/log/letsencrypt") || strings.HasPrefix(p, "/var/lib/letsencrypt") ||
+		strings.HasPrefix(p, "/etc/letsencrypt")) && r.t.saysErrno(i-4, i):
+		sort = "{path:own}"
+	}
+	if sort != "" {
+		r.mark(sort)
+	}
+	if r.f.path == "" || sort == "{path:challenge}" || sort == "{path:lineage}" {
+		r.f.path = p
+	}
+}
+
+// saysErrno reports whether an errno, or its words, stand between two tokens.
+func (t *tokens) saysErrno(from, to int) bool {
+	for i := from; i < to; i++ {
+		switch t.word(i) {
+		case "errno", "denied", "permitted", "read-only":
+			return true
+		}
+	}
+	return false
+}
+
+// number reads what a number counts: an errno, a status, a program's exit code.
+func (r *reader) number(i int, w string) {
+	n, err := strconv.Atoi(w)
+	if err != nil || n > 999 {
+		return
+	}
+	before, t := r.t.word(i-1), r.t
+	switch {
+	case before == "errno" || before == "error" && t.word(i-2) == "os",
+		ofSystem[before]: // OSError(30, …
+		r.mark("{errno:" + w + "}")
+	case before == "curl", t.says(i-4, "curl returned with"), before == "with" && t.word(i-2) == "returned" && t.word(i-3) == "curl",
+		before == "code" && t.word(i-2) == "error" && r.linkTo(i-4, "libcurl"):
+		r.mark("{curl:" + w + "}")
+	case before == "code" && t.word(i-2) == "error" && r.linkTo(i-4, "wget"):
+		r.mark("{wget:" + w + "}")
+	case n >= 100 && r.answered(i):
+		r.status(w)
+	case n >= 400 && r.api(i, before):
+		r.mark("{api:" + w[:1] + "xx}")
+		r.mark("{api:" + w + "}")
+	}
+}
+
+// ofSystem are Python's exceptions that carry an errno.
+var ofSystem = map[string]bool{"oserror": true, "ioerror": true, "permissionerror": true,
+	"fileexistserror": true, "filenotfounderror": true, "notadirectoryerror": true,
+	"isadirectoryerror": true, "connectionreseterror": true, "connectionrefusederror": true,
+	"connectionabortederror": true, "brokenpipeerror": true, "blockingioerror": true,
+	"timeouterror": true}
+
+// linkTo reports whether the token i is a URL with this in it.
+func (r *reader) linkTo(i int, what string) bool {
+	return r.t.is(i, link) && strings.Contains(r.t.at(i), what)
+}
+
+// answered reports whether the number i is the status with which a site answered.
+func (r *reader) answered(i int) bool {
+	t := r.t
+	back := i - 1
+	if t.is(back, address) {
+		back--
+	}
+	if t.is(back, link) {
+		return t.says(back-3, "invalid response from")
+	}
+	switch {
+	case t.word(i-1) == "returned" && t.is(i-2, link): // Pebble
+		return true
+	case t.says(i-3, "with status code") && t.is(i-4, link): // step-ca
+		return true
+	case t.says(i-3, "wrong status code"): // cert-manager
+		return true
+	case t.says(i-4, "with the following error"): // cPanel
+		return true
+	}
+	return false
+}
+
+// status takes up a site's status.
+func (r *reader) status(w string) {
+	r.f.status = w
+	switch {
+	case w == "404" || w == "410", w[0] == '2':
+		r.mark("{status:gone}")
+	default:
+		r.mark("{status:other}")
+	}
+}
+
+// api reports whether the number i is the status of a CA's own answer.
+func (r *reader) api(i int, before string) bool {
+	switch before {
+	case "response", "http", "status", "code", "http/1.1", "http/2", "error", "returned", "http/1.0":
+		return true
+	}
+	switch r.t.word(i + 1) {
+	case "bad", "service", "gateway", "internal", "too", "server":
+		return true
+	}
+	return false
+}
+
+// knownTypes are the problems' types as certbot's block has them.
+var knownTypes = map[string]bool{"accountdoesnotexist": true, "alreadyreplaced": true,
+	"alreadyrevoked": true, "badcsr": true, "badnonce": true, "badpublickey": true,
+	"badrevocationreason": true, "badsignaturealgorithm": true, "caa": true, "conflict": true,
+	"connection": true, "dns": true, "dnssec": true, "externalaccountrequired": true,
+	"incorrectresponse": true, "invalidcontact": true, "invalidemail": true, "malformed": true,
+	"ordernotready": true, "ratelimited": true, "rejectedidentifier": true, "serverinternal": true,
+	"tls": true, "unauthorized": true, "unknownhost": true, "unsupportedcontact": true,
+	"unsupportedidentifier": true, "useractionrequired": true}
+
+// titles are certbot's words for the types, where the type itself was cut off.
+var titles = [][2]string{
+	{"client lacks sufficient authorization", "unauthorized"},
+	{"could not connect to the client to verify the domain", "connection"},
+	{"problem with a dns query during identifier validation", "dns"},
+	{"too many requests of a given type", "ratelimited"},
+	{"server experienced an internal error", "serverinternal"},
+	{"request message was malformed", "malformed"},
+	{"tls error during domain verification", "tls"},
+	{"could not resolve a domain name", "unknownhost"},
+	{"could not resolve an domain name", "unknownhost"},
+	{"will not issue certificates for the identifier", "rejectedidentifier"},
+	{"csr is unacceptable", "badcsr"},
+	{"records forbid the ca from issuing a certificate", "caa"},
+	{"unacceptable anti-replay nonce", "badnonce"},
+	{"specified an account that does not exist", "accountdoesnotexist"},
+	{"requires external account binding", "externalaccountrequired"},
+}
+
+// typed marks the problem's type.
+func (r *reader) typed() {
+	if r.f.typ == "" {
+		for _, title := range titles {
+			if bytes.Contains(r.buf, []byte(title[0])) {
+				r.f.typ = title[1]
+				break
+			}
+		}
+	}
+	if r.f.typ == "" {
+		return
+	}
+	r.mark("{type}")
+	if !knownTypes[r.f.typ] { // cut off
+		for known := range knownTypes {
+			if len(r.f.typ) > 2 && strings.HasPrefix(known, r.f.typ) {
+				r.mark("{type:" + known + "}")
+			}
+		}
+	}
+	r.mark("{type:" + r.f.typ + "}")
+}
+
+// site marks whose address the CA used. IPv6 decides by itself, whoever has the address: the same
+// site may well work over IPv4.
+func (r *reader) site() {
+	a := r.f.address
+	switch {
+	case !a.IsValid():
+	case a.Is6():
+		r.mark("{ip6}")
+	case r.here.owns(a):
+		r.f.ours = true
+	case r.here.knows():
+		r.mark("{elsewhere}")
+	}
+}

@@ -1,0 +1,155 @@
+package diagnose
+
+// The table: rules.txt, read once. A rule is a class and the phrases that a text of it has; the first
+// rule that fits decides.
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"sync"
+
+	"orderly/failure"
+)
+
+//go:embed rules.txt
+var rulesText string
+
+// rule is one line of the table.
+type rule struct {
+	class failure.Class
+	line  int
+	has   []int // phrases, by their numbers
+	lacks []int
+}
+
+// table is the rules with the automaton that finds their phrases.
+type table struct {
+	rules   []rule
+	phrases []string // with a blank at each end, as they are looked for
+	dense   []string // the longer ones without their blanks, "" for the others
+	quick   *automaton
+}
+
+// theTable is the table of rules.txt, made when the first text comes.
+var theTable = sync.OnceValue(func() *table {
+	t, err := readTable(rulesText)
+	if err != nil {
+		panic(err) // a test reads it
+	}
+	return t
+})
+
+// readTable reads rules: "class: phrase + phrase + !phrase" a line, and comments.
+func readTable(text string) (*table, error) {
+	t, numbers, line := &table{}, map[string]int{}, 0
+	for one := range strings.Lines(text) {
+		line++
+		one = strings.TrimSpace(one)
+		if one == "" || one[0] == '#' {
+			continue
+		}
+		class, phrases, ok := strings.Cut(one, ": ")
+		r := rule{class: failure.Class(class), line: line}
+		if !ok || !r.class.Known() {
+			return nil, fmt.Errorf("rules.txt:%d: no class: %s", line, one)
+		}
+		for p := range strings.SplitSeq(phrases, " + ") {
+			wanted, without := strings.CutPrefix(p, "!")
+			plain := phrase(wanted)
+			if len(strings.TrimSpace(plain)) < 2 {
+				return nil, fmt.Errorf("rules.txt:%d: no phrase: %q", line, p)
+			}
+			n, known := numbers[plain]
+			if !known {
+				n = len(t.phrases)
+				numbers[plain] = n
+				t.phrases = append(t.phrases, plain)
+			}
+			if without {
+				r.lacks = append(r.lacks, n)
+			} else {
+				r.has = append(r.has, n)
+			}
+		}
+		if len(r.has) == 0 {
+			return nil, fmt.Errorf("rules.txt:%d: fits everything", line)
+		}
+		t.rules = append(t.rules, r)
+	}
+	for _, p := range t.phrases {
+		if p = strings.ReplaceAll(p, " ", ""); len(p) < shortestDense {
+			p = ""
+		}
+		t.dense = append(t.dense, p)
+	}
+	t.quick = newAutomaton(t.phrases)
+	return t, nil
+}
+
+// phrase is a phrase as a text shows it: in the words of a scanned text, a blank at each end. A phrase
+// that ends with "*" may go on within its last word, as one that was cut off does.
+func phrase(source string) string {
+	var out strings.Builder
+	for w := range strings.FieldsSeq(source) {
+		if w[0] == '{' {
+			out.WriteString(" " + w)
+			continue
+		}
+		t := scan(strings.TrimSuffix(w, "*"))
+		for i := range t.all {
+			out.WriteString(" " + t.shown(i))
+		}
+	}
+	if !strings.HasSuffix(source, "*") {
+		out.WriteByte(' ')
+	}
+	return out.String()
+}
+
+// shown is the token i as a phrase has it.
+func (t *tokens) shown(i int) string {
+	if k := t.all[i].kind; k != word {
+		return k.shown()
+	}
+	return t.word(i)
+}
+
+// classify finds the rule for the words of a text.
+func (t *table) classify(words string) (failure.Class, bool) {
+	return t.first(t.quick.match(words))
+}
+
+// first is the class of the first rule that the phrases found fit.
+func (t *table) first(found set) (failure.Class, bool) {
+next:
+	for _, r := range t.rules {
+		for _, n := range r.has {
+			if !found.has(n) {
+				continue next
+			}
+		}
+		for _, n := range r.lacks {
+			if found.has(n) {
+				continue next
+			}
+		}
+		return r.class, true
+	}
+	return failure.Unclassified, false
+}
+
+// shortestDense is the shortest phrase that is looked for without its blanks.
+const shortestDense = 12
+
+// classifyTorn is classify for a text whose words are broken: blanks do not count. Marks of what the
+// text was found to have count as ever.
+func (t *table) classifyTorn(words string) (failure.Class, bool) {
+	dense, found := strings.ReplaceAll(words, " ", ""), t.quick.match(words)
+	for n, p := range t.dense {
+		if p != "" && strings.Contains(dense, p) {
+			found.add(n)
+		}
+	}
+	return t.first(found)
+}
