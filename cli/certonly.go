@@ -94,7 +94,9 @@ func (f *certonly) execute(ctx context.Context, env Env, p *printer) error {
 				return 0, err
 			}
 			p.invalidNames(ctx, s, result)
-			return f.print(p, result)
+			told := []renewal.Result{result}
+			s.causes(ctx, told)
+			return f.print(p, told[0])
 		})
 }
 

@@ -194,7 +194,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		newCertonly, newRenew, newCertificates, newDelete, newRevoke, newRegister, newShowAccount,
 		newUpdateAccount, newUnregister,
 		newReconfigure, newPlugins, newPending, newOrder, newLimits, newUnpause, newRuns, newResume,
-		newLedger, newMan, newCompletion,
+		newExplain, newWhy, newFailures, newLedger, newMan, newCompletion,
 	} {
 		root.AddCommand(add(env, p))
 	}

@@ -120,20 +120,22 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 		results, err = s.server.RenewAll(ctx, f.round)
 	}
 	results = merge(left, results)
-	if p.json {
-		printResults(p, results, err)
-		return renewal.Exit(results, err), nil
-	}
-	if err != nil && len(results) == 0 {
+	if err != nil && len(results) == 0 && !p.json {
 		return 0, err
 	}
 	for _, r := range results {
 		p.invalidNames(ctx, s, r)
 	}
+	causes := s.causes(ctx, results)
+	if p.json {
+		printResults(p, results, causes, err)
+		return renewal.Exit(results, err), nil
+	}
 	p.Say("\n%s", frame)
 	summary(p, results, f.dryRun, f.round.Hooks != host.Hooked{})
 	p.Say(frame)
 	tally(p, results)
+	p.byCause(causes)
 	if err != nil {
 		return 0, err
 	}

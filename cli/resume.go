@@ -41,8 +41,9 @@ func resumeAll(p *printer, what string) func(context.Context, *session) (int, er
 			return 0, err
 		}
 		results, err := s.server.ResumeAll(ctx)
+		causes := s.causes(ctx, results)
 		if p.json {
-			printResults(p, results, err)
+			printResults(p, results, causes, err)
 			return renewal.Exit(results, err), nil
 		}
 		printResumed(p, results)

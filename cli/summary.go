@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"orderly/failure"
+	"orderly/history"
 	"orderly/host"
 	"orderly/renewal"
 )
@@ -50,11 +51,13 @@ func describe(r renewal.Result) string {
 }
 
 type roundView struct {
-	Version int           `json:"version"`
-	Results []resultView  `json:"results"`
-	Class   failure.Class `json:"class,omitempty"`
-	Error   string        `json:"error,omitempty"`
-	Remedy  string        `json:"remedy,omitempty"`
+	Version int          `json:"version"`
+	Results []resultView `json:"results"`
+	// Failures are those of the results by class.
+	Failures []classView   `json:"failures"`
+	Class    failure.Class `json:"class,omitempty"`
+	Error    string        `json:"error,omitempty"`
+	Remedy   string        `json:"remedy,omitempty"`
 }
 
 // resultView is a result as JSON. One of a renewal file that is not used has the path of that file,
@@ -87,8 +90,9 @@ func (p *printer) worded(r renewal.Result) renewal.Result {
 	return r
 }
 
-func printResults(p *printer, results []renewal.Result, err error) {
-	view := roundView{Version: 1, Results: []resultView{}}
+func printResults(p *printer, results []renewal.Result, causes []history.Entry, err error) {
+	view := roundView{Version: 1, Results: []resultView{},
+		Failures: p.classViews(groups(causes))}
 	for _, r := range results {
 		view.Results = append(view.Results, p.viewResult(r))
 	}

@@ -32,7 +32,7 @@ func (h *host) wants(r result, code int, class string) {
 func TestAFailureIsNotRepeatedAtOnce(t *testing.T) {
 	t.Parallel()
 	h, command := failing(t, characters()[2].config)
-	h.wants(h.orderly(append(command, "--json")...), 1, "validation-failed")
+	h.wants(h.orderly(append(command, "--json")...), 1, "http-wrong-answer")
 	before := h.requests("")
 	for range 3 {
 		h.wants(h.orderly(append(command, "--json")...), 1, "back-off")
@@ -40,7 +40,7 @@ func TestAFailureIsNotRepeatedAtOnce(t *testing.T) {
 	if n := h.requests("") - before; n != 0 {
 		t.Errorf("%d requests were made in back-off", n)
 	}
-	h.wants(h.orderly(append(command, "--json", "--force")...), 1, "validation-failed")
+	h.wants(h.orderly(append(command, "--json", "--force")...), 1, "http-wrong-answer")
 	if n := h.requests("new-order"); n != 2 {
 		t.Errorf("%d newOrders in all, not 2", n)
 	}
@@ -51,7 +51,7 @@ func TestAFailureIsNotRepeatedAtOnce(t *testing.T) {
 func TestAChangeLiftsTheBackOff(t *testing.T) {
 	t.Parallel()
 	h, command := failing(t, characters()[2].config)
-	h.wants(h.orderly(append(command, "--json")...), 1, "validation-failed")
+	h.wants(h.orderly(append(command, "--json")...), 1, "http-wrong-answer")
 	elsewhere := h.site("elsewhere")
 	h.web.serve("a.example.com", elsewhere)
 	h.web.intercept(nil)
@@ -134,7 +134,7 @@ func TestASiblingOfAFailedNameIsNotLeftPending(t *testing.T) {
 				h.interrupt(at, 9, command...)
 			}
 			r := h.orderly(append(command, "--json")...)
-			h.wants(r, 1, "validation-failed")
+			h.wants(r, 1, "http-wrong-answer")
 			if !strings.Contains(r.stdout, "www1.a.example.com") {
 				t.Errorf("the name to blame is not named: %s", r)
 			}

@@ -1,0 +1,242 @@
+package cli
+
+// failures groups what went wrong on this server: by what leads to the same action, by certificate,
+// and since when. A list of a thousand failures is read by nobody.
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderly/cli/argparse"
+	"orderly/diagnose"
+	"orderly/failure"
+	"orderly/history"
+)
+
+type failures struct {
+	places
+	since string
+	class string
+}
+
+// classView is all failures of a class as programs read them.
+type classView struct {
+	Class    failure.Class `json:"class"`
+	Who      failure.Who   `json:"who"`
+	Retry    failure.Retry `json:"retry"`
+	Failures int           `json:"failures"`
+	Names    []string      `json:"names"`
+	Lineages []string      `json:"lineages"`
+	First    time.Time     `json:"first_at,omitzero"` // these three are not of a single round
+	Last     time.Time     `json:"last_at,omitzero"`
+	Trend    history.Trend `json:"trend,omitempty"`
+	Error    string        `json:"error"` // of the newest
+	Remedy   string        `json:"remedy"`
+}
+
+// failingView is all failures of a certificate.
+type failingView struct {
+	Lineage  string          `json:"lineage"`
+	Server   string          `json:"server"`
+	Failing  bool            `json:"failing"`
+	Failures int             `json:"failures"`
+	Classes  []failure.Class `json:"classes"` // over time, the newest last
+	Since    time.Time       `json:"since_at"`
+	Last     time.Time       `json:"last_at"`
+	Names    []nameView      `json:"names"` // what failed last
+}
+
+// nameView is why one name failed.
+type nameView struct {
+	Name   string        `json:"name"` // "" for the whole certificate
+	Class  failure.Class `json:"class"`
+	Error  string        `json:"error"`
+	Remedy string        `json:"remedy"`
+}
+
+// serverView is all failures of a server.
+type serverView struct {
+	Server   string                `json:"server"` // "" for this one
+	Failures int                   `json:"failures"`
+	Lineages int                   `json:"lineages"`
+	Classes  map[failure.Class]int `json:"classes"`
+}
+
+func newFailures(env Env, p *printer) *cobra.Command {
+	f := &failures{}
+	c := &cobra.Command{
+		Use:   "failures [--since TIME] [--class CLASS]",
+		Short: "Say what fails on this server: by cause, by certificate, since when",
+		Long: "Group everything that failed: orders that came to nothing, and those that were not made because\n" +
+			"a check or the CA's limits forbade them. Each name counts with the class of its own cause. The\n" +
+			"trend compares the later half of the time with the earlier one.",
+		Args: argparse.NoArguments,
+		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
+	}
+	c.Flags().StringVar(&f.since, "since", "30d",
+		"what failed since this `time`: 12h, 30d, or a date such as 2026-11-01")
+	c.Flags().StringVar(&f.class, "class", "", "only failures of this `class`")
+	f.places.add(c.Flags())
+	return c
+}
+
+func (f *failures) execute(ctx context.Context, env Env, p *printer) error {
+	now := time.Now()
+	since, err := sinceWhen(f.since, now)
+	if err != nil {
+		return err
+	}
+	if f.class != "" && !failure.Class(f.class).Known() {
+		return failure.New(failure.Usage, "", "--class %s: there is no such class",
+			failure.Clean(f.class))
+	}
+	s, there, err := f.listed(ctx, env, p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // nothing was written
+	past := history.Past{}
+	if there {
+		if past, err = (history.Book{Store: s.ledger}).Since(ctx, since); err != nil {
+			return err
+		}
+	}
+	past.Failures = ofClass(past.Failures, failure.Class(f.class))
+	classes := history.ByClass(past.Failures, since, now)
+	if p.json {
+		printFailuresJSON(p, past, classes, since)
+		return nil
+	}
+	printFailures(p, past, classes)
+	return nil
+}
+
+// ofClass keeps the failures of a class, all for "".
+func ofClass(all []history.Entry, class failure.Class) []history.Entry {
+	if class == "" {
+		return all
+	}
+	var kept []history.Entry
+	for _, e := range all {
+		if e.Class == class {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// sinceWhen is the moment that a person means.
+func sinceWhen(text string, now time.Time) (time.Time, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n >= 0 && n < 100_000 {
+			return now.Add(-time.Duration(n) * 24 * time.Hour), nil
+		}
+	}
+	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02 15:04:05",
+		"2006-01-02 15:04"} {
+		if at, err := time.Parse(layout, text); err == nil {
+			return at, nil
+		}
+	}
+	return time.Time{}, failure.New(failure.Usage, "",
+		"--since %s: not a time such as 12h, 30d or 2026-11-01", failure.Clean(text))
+}
+
+func printFailuresJSON(p *printer, past history.Past, classes []history.ClassGroup,
+	since time.Time) {
+	lineages := []failingView{}
+	for _, g := range past.ByLineage() {
+		v := failingView{Lineage: g.Lineage, Server: g.Server, Failing: g.Failing, Failures: g.Failures,
+			Classes: g.Classes, Since: g.Since, Last: g.Last}
+		for _, e := range g.Newest {
+			v.Names = append(v.Names, nameView{e.Name, e.Class, e.Sentence, p.remedy(e.Remedy)})
+		}
+		lineages = append(lineages, v)
+	}
+	servers := []serverView{}
+	for _, g := range history.ByServer(past.Failures) {
+		servers = append(servers, serverView(g))
+	}
+	p.print(struct {
+		Version  int           `json:"version"`
+		Since    time.Time     `json:"since_at"`
+		Classes  []classView   `json:"classes"`
+		Lineages []failingView `json:"lineages"`
+		Servers  []serverView  `json:"servers"`
+	}{1, since.UTC(), p.classViews(classes), lineages, servers})
+}
+
+// classViews are groups as programs read them.
+func (p *printer) classViews(classes []history.ClassGroup) []classView {
+	views := []classView{}
+	for _, g := range classes {
+		views = append(views, classView{Class: g.Class, Who: g.Class.Who(), Retry: g.Class.Retry(),
+			Failures: g.Failures, Names: g.Names, Lineages: g.Lineages, First: g.First, Last: g.Last,
+			Trend: g.Trend, Error: g.Example.Sentence, Remedy: p.remedy(g.Example.Remedy)})
+	}
+	return views
+}
+
+func printFailures(p *printer, past history.Past, classes []history.ClassGroup) {
+	if len(classes) == 0 {
+		p.Say("No failures.")
+		return
+	}
+	printClasses(p, classes)
+	p.Say("")
+	var rows [][]string
+	for _, g := range past.ByLineage() {
+		state := "fails"
+		if !g.Failing {
+			state = "renewed since"
+		}
+		for i, e := range g.Newest {
+			row := []string{g.Lineage, state, p.moment(g.Since), fmt.Sprint(g.Failures), e.Name,
+				string(e.Class), e.Sentence}
+			if i > 0 {
+				row[0], row[1], row[2], row[3] = "", "", "", ""
+			}
+			rows = append(rows, row)
+		}
+	}
+	p.table([]column{{"CERTIFICATE", flexible}, {"STATE", fixed}, {"SINCE (UTC)", fixed},
+		{"FAILURES", fixed}, {"NAME", flexible}, {"CLASS", fixed}, {"WHY", aside}}, rows)
+	if servers := history.ByServer(past.Failures); len(servers) > 1 {
+		rows = nil
+		for _, g := range servers {
+			rows = append(rows, []string{g.Server, fmt.Sprint(g.Lineages), fmt.Sprint(g.Failures)})
+		}
+		p.Say("")
+		p.table([]column{{"SERVER", flexible}, {"CERTIFICATES", fixed}, {"FAILURES", fixed}}, rows)
+	}
+}
+
+// printClasses prints groups by class, and what to do about each.
+func printClasses(p *printer, classes []history.ClassGroup) {
+	var rows [][]string
+	for _, g := range classes {
+		rows = append(rows, []string{string(g.Class), fmt.Sprint(len(g.Names)),
+			fmt.Sprint(len(g.Lineages)), fmt.Sprint(g.Failures), p.moment(g.First), p.moment(g.Last),
+			string(g.Trend), whose(g.Class.Who()),
+			p.remedy(diagnose.Known(g.Class, onlyOne(g.Names)).Remedy)})
+	}
+	p.table([]column{{"CLASS", fixed}, {"NAMES", fixed}, {"CERTIFICATES", fixed}, {"FAILURES", fixed},
+		{"FIRST (UTC)", fixed}, {"LAST (UTC)", fixed}, {"TREND", fixed}, {"WHOSE", flexible},
+		{"WHAT TO DO", aside}}, rows)
+}
+
+// onlyOne is the one name that a group is about, "" where there are several.
+func onlyOne(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	return ""
+}
