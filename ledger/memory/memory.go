@@ -47,7 +47,7 @@ type Store struct {
 	histories map[int64][]*ledger.Event // of each order
 	revoked   map[string]ledger.Revocation
 	found     map[string]ledger.Found // by URL
-	fences    map[string]int64 // the newest of each lock
+	fences    map[string]int64        // the newest of each lock
 }
 
 // place is where a bucket is: an account, the name of a limit, and what it is counted for.
