@@ -1,0 +1,80 @@
+package client
+
+// A run, and the order that it is at: the part that all clients have in common. State belongs to
+// the URL and is kept by the Sink; here is only what a run knows of its own order, so that a
+// challenge leads to its authorization.
+
+import (
+	"slices"
+	"time"
+)
+
+// run is one run of a client, as far as its log was read.
+type run struct {
+	place        Place
+	began, last  moment
+	zone         zone
+	server       string
+	origin       string
+	newOrder     string
+	account      string
+	nonces       [8]string
+	nextNonce    int
+	out          *request
+	step         Step
+	asked        int
+	lineage      lineage
+	marks        marks
+	gotDirectory bool
+	early        bool // 0.9 logged its level, and its version comes yet
+}
+
+// lineage is what a run knows of the order that it is at.
+type lineage struct {
+	challenges map[string]string // to authorizations
+	authz      map[string]*authz
+	orders     []*placed
+	answered   bool
+}
+
+type authz struct {
+	name    string
+	expires time.Time
+	ofOrder bool
+}
+
+// placed is an order that was answered.
+type placed struct {
+	url, finalize, certificate string
+	names, authorizations      []string
+}
+
+// newRun begins one.
+func newRun(place Place, at moment) *run {
+	return &run{place: place, began: at, last: at}
+}
+
+// see tells the sink about one authorization.
+func (r *run) see(sink Sink, s Sighting) {
+	if !usable(s.URL) {
+		return
+	}
+	if s.Kind != Final && r.origin != "" && originOf(s.URL) != r.origin {
+		s.Kind, s.Reason = Odd, "it is at another origin than the directory"
+	}
+	if known := r.lineage.authz[s.URL]; known != nil {
+		switch {
+		case s.Expires.IsZero():
+			s.Expires, s.OfOrder = known.expires, known.ofOrder
+		case known.expires.IsZero() || known.ofOrder || !s.OfOrder:
+			known.expires, known.ofOrder = s.Expires, s.OfOrder
+		}
+	}
+	s.Account, s.Server, s.Run = r.account, r.server, r.place
+	for _, o := range r.lineage.orders {
+		if slices.Contains(o.authorizations, s.URL) && usable(o.url) {
+			s.Order = o.url
+		}
+	}
+	sink.See(s)
+}
