@@ -90,6 +90,10 @@ type Store interface {
 	// Found returns what logs of other clients name and has not expired at now, the first to expire first.
 	Found(ctx context.Context, now time.Time) ([]Found, error)
 
+	// LogFailures returns what logs of other clients tell to have failed, by host, lineage, name and
+	// class.
+	LogFailures(ctx context.Context, f LogFilter) ([]LogFailure, error)
+
 	// Close releases the store. It does not wait for other processes.
 	Close() error
 }
@@ -125,6 +129,8 @@ type Change struct {
 	Revocations []Revocation // inserted, by fingerprint; the first of a certificate stays
 	Found       []Found      // by URL: inserted; one with a Status replaces, one without replaces one without
 	FoundOver   time.Time    // those of Found that expired before this moment are removed
+	Logged      []LogFailure // by host, lineage, name and class: merged with what was known
+	LoggedOver  time.Time    // those of Logged that befell last before this moment are removed
 	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
 	Guards      []Guard      // of the locks under which it is written; see Guard
 }
@@ -143,7 +149,7 @@ func (c *Change) Empty() bool {
 	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil &&
 		len(c.Standings) == 0 && len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 &&
 		len(c.Events) == 0 && len(c.Revocations) == 0 && len(c.Tasks) == 0 &&
-		len(c.Found) == 0 && c.FoundOver.IsZero()
+		len(c.Found) == 0 && c.FoundOver.IsZero() && len(c.Logged) == 0 && c.LoggedOver.IsZero()
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

@@ -223,6 +223,7 @@ type everything struct {
 	Holds       []ledger.Hold
 	Revocations []ledger.Revocation
 	Found       []ledger.Found
+	Logged      []ledger.LogFailure
 	Pending     []ledger.Pending
 }
 
@@ -243,6 +244,7 @@ func (b *bench) everything() everything {
 	e.Holds = must(b.store.Holds(b.ctx, b.account.ID, time.Time{}))(b)
 	e.Revocations = must(b.store.Revocations(b.ctx))(b)
 	e.Found = must(b.store.Found(b.ctx, time.Time{}))(b)
+	e.Logged = must(b.store.LogFailures(b.ctx, ledger.LogFilter{}))(b)
 	e.Pending = must(b.store.Pending(b.ctx, time.Time{}))(b)
 	return e
 }
@@ -266,6 +268,7 @@ func (b *bench) one(at time.Time) *ledger.Change {
 		Tasks:       []*ledger.Task{{Kind: ledger.DeleteTask, Subject: "a", BegunAt: at}},
 		Revocations: []ledger.Revocation{{Fingerprint: "f", At: at}},
 		Found:       []ledger.Found{{URL: "u", FoundAt: at}},
+		Logged:      []ledger.LogFailure{{Host: "h", First: at, Last: at, Until: at, Renewed: at}},
 		Events:      []ledger.Event{{Kind: "step", At: at, Of: o}},
 	}
 }

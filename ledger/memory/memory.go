@@ -47,7 +47,8 @@ type Store struct {
 	histories map[int64][]*ledger.Event // of each order
 	revoked   map[string]ledger.Revocation
 	found     map[string]ledger.Found // by URL
-	fences    map[string]int64        // the newest of each lock
+	logs      map[loggedKey]ledger.LogFailure
+	fences    map[string]int64 // the newest of each lock
 }
 
 // place is where a bucket is: an account, the name of a limit, and what it is counted for.
@@ -76,6 +77,7 @@ func New() *Store {
 		buckets: map[place]ledger.Bucket{}, tasks: map[int64]*ledger.Task{},
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
 		found:  map[string]ledger.Found{},
+		logs:   map[loggedKey]ledger.LogFailure{},
 		fences: map[string]int64{},
 	}
 }

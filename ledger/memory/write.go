@@ -131,6 +131,12 @@ func (w *clerk) change(c *ledger.Change) {
 	if over := micro(c.FoundOver); !over.IsZero() {
 		w.forgetFound(over)
 	}
+	for _, f := range c.Logged {
+		w.logged(f)
+	}
+	if over := micro(c.LoggedOver); !over.IsZero() {
+		w.forgetLogged(over)
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}

@@ -81,6 +81,12 @@ func (w *writer) change(c *ledger.Change) {
 	if !c.FoundOver.IsZero() {
 		w.exec(`DELETE FROM found WHERE expires_at > 0 AND expires_at < ?`, micros(c.FoundOver))
 	}
+	for _, f := range c.Logged {
+		w.logged(f)
+	}
+	if !c.LoggedOver.IsZero() {
+		w.exec(`DELETE FROM log_failures WHERE last_at < ?`, micros(c.LoggedOver))
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}

@@ -210,6 +210,28 @@ CREATE TABLE found (
 );
 CREATE INDEX found_expires ON found (expires_at, url);
 
+-- What logs of other clients tell to have failed: see ledger.LogFailure. days is a list of days and counts.
+CREATE TABLE log_failures (
+    host       TEXT   NOT NULL,
+    lineage    TEXT   NOT NULL,
+    name       TEXT   NOT NULL,
+    class      TEXT   NOT NULL,
+    sentence   TEXT   NOT NULL,
+    remedy     TEXT   NOT NULL,
+    customer   TEXT   NOT NULL,
+    client     TEXT   NOT NULL,
+    file       TEXT   NOT NULL,
+    line       BIGINT NOT NULL,
+    until_at   BIGINT NOT NULL,
+    first_at   BIGINT NOT NULL,
+    last_at    BIGINT NOT NULL,
+    renewed_at BIGINT NOT NULL,
+    days       TEXT   NOT NULL,
+    PRIMARY KEY (host, lineage, name, class)
+) WITHOUT ROWID;
+CREATE INDEX log_failures_name ON log_failures (name);
+CREATE INDEX log_failures_last ON log_failures (last_at);
+
 -- What a command means to do beside orders, until it is done: see ledger.Task. ended_at is 0 until then.
 CREATE TABLE tasks (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -232,6 +254,7 @@ CREATE TABLE fences (
 -- +goose Down
 DROP TABLE fences;
 DROP TABLE tasks;
+DROP TABLE log_failures;
 DROP TABLE found;
 DROP TABLE revocations;
 DROP TABLE buckets;
