@@ -39,7 +39,8 @@ func newScan(env Env, p *printer) *cobra.Command {
 			"open (handed out, not seen final, not expired); doubtful ones, of which the log does not tell (their\n" +
 			"challenge was answered last, what the log says of them is torn or contradicts itself); and lost\n" +
 			"newOrders, which were sent and never answered. Then the runs that were killed: at which step, after\n" +
-			"how long, and what they have in common. What is open or doubtful stands in the ledger as found, which\n" +
+			"how long, and what they have in common. A certbot that is at work holds the lock in its logs\n" +
+			"directory: what it has open is doubtful, and not asked about before it has ended. What is open or doubtful stands in the ledger as found, which\n" +
 			"forbids nothing and counts against no limit. With --check the CA is asked about these alone, by the\n" +
 			"keys of the accounts in certbot's directory; what it holds pending is an order of this ledger then, which\n" +
 			"pending shows, pending drain finishes and pending release gives up. A check that was stopped goes on\n" +
@@ -167,6 +168,7 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	if err != nil {
 		return 0, err
 	}
+	rows = ended(rows, report)
 	answers, err := s.server.Check(ctx, rows, s.p.bar("asked"))
 	s.p.unbar()
 	if err != nil {
@@ -177,6 +179,18 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 		return done.code, nil
 	}
 	return 0, err
+}
+
+// ended leaves out what a run that is at work may close yet: as an order of this ledger, somebody
+// could give it up in the middle of that run.
+func ended(rows []ledger.Found, report *scan.Report) []ledger.Found {
+	atWork := map[string]bool{}
+	for _, r := range report.Doubtful {
+		if r.AtWork {
+			atWork[r.URL] = true
+		}
+	}
+	return slices.DeleteFunc(rows, func(f ledger.Found) bool { return atWork[f.URL] })
 }
 
 // mostAtOnce is how many rows one commit writes.

@@ -147,7 +147,7 @@ func (p *printer) scanned(r *scan.Report, hosts bool, answers *renewal.Checked) 
 	p.tellRows("doubtful", "Doubtful: %d. Whether the CA holds them pending, the logs do not tell.",
 		r.Doubtful, hosts)
 	p.tellLost(r.Lost)
-	p.tellDeaths(scan.DeathsOf(r.Runs), r.RunCount)
+	p.tellDeaths(scan.DeathsOf(r.Runs), r)
 	if r.Logs == 0 {
 		p.Warn("none of these files is a log of certbot, lego, uacme or acme.sh")
 	}
@@ -198,7 +198,24 @@ func (p *printer) tellLost(lost []scan.Lost) {
 	p.table([]column{{"NAMES", flexible}, {"AT (UTC)", fixed}, {"LOG", flexible}}, rows)
 }
 
-func (p *printer) tellDeaths(d scan.Deaths, runs int) {
+// tellRunning says which runs were not killed although their log ends in the middle.
+func (p *printer) tellRunning(running int, holders []scan.Holder) {
+	for _, h := range holders {
+		process := ""
+		if h.PID != 0 {
+			process = fmt.Sprintf(" (process %d)", h.PID)
+		}
+		p.Say("certbot is at work in %s%s. What its run has open is doubtful, and the CA is not asked\n"+
+			"about it: scan again when it has ended.", h.Dir, process)
+	}
+	if cut := running - len(holders); cut > 0 {
+		p.Say("%d run(s) were at work when their log was copied, which ends in the middle of a line.", cut)
+	}
+}
+
+func (p *printer) tellDeaths(d scan.Deaths, r *scan.Report) {
+	p.tellRunning(d.Running, r.Holders)
+	runs := r.RunCount
 	if d.Runs == 0 {
 		p.Say("%d run(s), none of them killed.", runs)
 		return

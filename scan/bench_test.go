@@ -61,7 +61,7 @@ func BenchmarkPlain(b *testing.B) {
 				if err := log.Read(context.Background(), 0, bytes.NewReader(text)); err != nil {
 					b.Fatal(err)
 				}
-				log.Close()
+				log.Close(false)
 			}
 		})
 	}

@@ -16,6 +16,8 @@ import (
 type Deaths struct {
 	Runs  int
 	Steps []StepDeaths // the most frequent first
+	// Running went on where their log ends.
+	Running int
 	// Timeouts are ages at which conspicuously many ended, the most frequent first.
 	Timeouts []Timeout
 }
@@ -43,13 +45,17 @@ const (
 // DeathsOf looks at runs.
 func DeathsOf(runs iter.Seq[Run]) Deaths {
 	var dead []Run
+	running := 0
 	for r := range runs {
+		if r.Fate == client.Running {
+			running++
+		}
 		if r.Fate == client.Killed || r.Fate == client.Signaled {
 			dead = append(dead, r)
 		}
 	}
 	slices.SortFunc(dead, func(a, b Run) int { return cmp.Compare(a.Seconds(), b.Seconds()) })
-	return Deaths{Runs: len(dead), Steps: bySteps(dead), Timeouts: timeouts(dead)}
+	return Deaths{Runs: len(dead), Steps: bySteps(dead), Running: running, Timeouts: timeouts(dead)}
 }
 
 // bySteps groups runs that are in the order of their age.

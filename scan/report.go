@@ -18,6 +18,8 @@ type Report struct {
 	// Runs are by server and time; there may be very many, and none is kept longer than it is looked at.
 	Runs     iter.Seq[Run]
 	RunCount int
+	// Holders are certbots at work on logs that were read.
+	Holders  []Holder
 	Troubles []source.Trouble
 	// Closed says whether the logs show an authorization final.
 	Closed func(url string) bool
@@ -35,6 +37,14 @@ type Row struct {
 	Line                             int64
 	Run                              string
 	Reason                           string
+	// AtWork says that a run which is at work named it last, and may close it yet.
+	AtWork bool
+}
+
+// Holder is a certbot at work: where its logs are, and its process, 0 where that is not known.
+type Holder struct {
+	Dir string
+	PID int
 }
 
 // Lost is a newOrder that was sent and never answered.

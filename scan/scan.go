@@ -95,6 +95,8 @@ type scan struct {
 	logs     int // files that a client wrote
 	others   int
 	gone     []source.File // moved away before they were opened
+	atWork   map[client.Place]bool
+	holders  []Holder
 }
 
 func (s *scan) trouble(t source.Trouble) {
@@ -151,11 +153,18 @@ type reader struct {
 	kit  source.Kit
 	log  *client.Log
 	used bool // log has something in it
+	held bool // certbot is at work on it
 }
 
-// series reads one log.
+// series reads one log. Whether certbot is at work on it is asked when its end was read: a run that
+// ended before wrote its end.
 func (r *reader) series(ctx context.Context, series source.Series) error {
-	defer r.finish()
+	defer func() {
+		if pid, held := series.Held(); held && r.used {
+			r.holds(series, pid)
+		}
+		r.finish()
+	}()
 	for _, file := range series.Files {
 		err := r.kit.Read(file, func(text source.Text) error {
 			r.used = true
@@ -176,13 +185,22 @@ func (r *reader) series(ctx context.Context, series source.Series) error {
 	return nil
 }
 
+// holds notes that certbot is at work on the log that was read.
+func (r *reader) holds(series source.Series, pid int) {
+	r.held = true
+	name := series.Files[len(series.Files)-1].Name
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holders = append(r.holders, Holder{Dir: outside.Clean(filepath.Dir(name)), PID: pid})
+}
+
 // finish ends a log.
 func (r *reader) finish() {
 	if !r.used {
 		return
 	}
-	r.used = false
-	known := r.log.Close()
+	known := r.log.Close(r.held)
+	r.used, r.held = false, false
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if known {
@@ -245,6 +263,12 @@ func (s sink) End(one client.Run) {
 	defer s.mu.Unlock()
 	s.runs = append(s.runs, compact{one.Began.UnixMilli(), one.Ended.UnixMilli(), one.Place,
 		one.Fate, one.Step})
+	if one.AtWork {
+		if s.atWork == nil {
+			s.atWork = map[client.Place]bool{}
+		}
+		s.atWork[one.Place] = true
+	}
 }
 
 // compact is a run in the least room: there may be a million.
@@ -276,7 +300,7 @@ const orderLifetime = 30 * 24 * time.Hour
 // report makes the result.
 func (s *scan) report() (*Report, error) {
 	r := &Report{Troubles: s.troubles, Logs: s.logs, Others: s.others, Read: s.read.Load(),
-		Closed: s.urls.closed}
+		Closed: s.urls.closed, Holders: s.holders}
 	found, beyond, err := s.urls.left()
 	if err != nil {
 		return nil, err
@@ -287,6 +311,9 @@ func (s *scan) report() (*Report, error) {
 	for _, one := range found {
 		row := Row{URL: one.url, Name: one.name, Account: one.account, Server: one.server,
 			Order: one.order, Expires: fromUnix(one.expires), Reason: one.reason()}
+		if s.atWork[one.lastRun] {
+			row.AtWork, row.Reason = true, "the run that named it last is at work"
+		}
 		row.Host, row.File = s.place(one.place)
 		row.Line, row.Run = one.place.Line, s.runID(one.run)
 		if row.Reason == "" {

@@ -33,6 +33,8 @@ type entry struct {
 	pendingAt, unansweredAt int64
 	odd                     string
 	place, run              client.Place
+	lastRun                 client.Place // that named it last
+	lastAt                  int64
 }
 
 // reason says why an authorization is doubtful.
@@ -141,6 +143,9 @@ func (u *urls) update(e *entry, s client.Sighting, at, expires int64, odd string
 	}
 	if expires != 0 && (e.expires == 0 || e.ofOrder || !s.OfOrder) {
 		e.expires, e.ofOrder = expires, s.OfOrder
+	}
+	if at >= e.lastAt {
+		e.lastAt, e.lastRun = at, s.Run
 	}
 	switch s.Kind {
 	case client.Pending:

@@ -122,9 +122,21 @@ func (c *certbot) end(one *run) {
 	c.runs = slices.DeleteFunc(c.runs, func(r *run) bool { return r == one })
 }
 
-// finish ends all.
-func (c *certbot) finish() {
-	for len(c.runs) > 0 {
+// finish ends all but the last where that is at work, or was when the log was cut: it was not
+// killed, and what it waits for may be answered yet.
+func (c *certbot) finish(atWork, torn bool) {
+	for len(c.runs) > 1 {
 		c.end(c.runs[0])
 	}
+	switch now := c.current(); {
+	case now == nil:
+	case atWork:
+		c.sink.End(now.ended(Running, true))
+	case torn && !now.over():
+		now.drop(c.sink)
+		c.sink.End(now.ended(Running, false))
+	default:
+		now.end(c.sink)
+	}
+	c.runs = nil
 }

@@ -71,6 +71,8 @@ const (
 	Failed   Fate = "error"
 	Killed   Fate = "killed"
 	Signaled Fate = "signal"
+	// Running: it is at work, or was when its log was copied.
+	Running Fate = "running"
 )
 
 // Step is what a run had asked for last.
@@ -94,6 +96,8 @@ type Run struct {
 	Fate         Fate
 	Step         Step
 	Place        Place
+	// AtWork says that a Running one is at work now.
+	AtWork bool
 }
 
 // Sink is told what the logs show, in the order of the log.

@@ -100,6 +100,10 @@ func (r *run) end(sink Sink) {
 	case r.asked > 0 || r.marks.selecting:
 		fate = Killed
 	}
-	sink.End(Run{Began: r.began.in(r.zone), Ended: r.last.in(r.zone), Fate: fate, Step: r.step,
-		Place: r.place})
+	sink.End(r.ended(fate, false))
+}
+
+func (r *run) ended(fate Fate, atWork bool) Run {
+	return Run{Began: r.began.in(r.zone), Ended: r.last.in(r.zone), Fate: fate, Step: r.step,
+		Place: r.place, AtWork: atWork}
 }

@@ -68,8 +68,10 @@ func (f *framer) read(ctx context.Context, file uint32, r io.Reader) error {
 	}
 }
 
-// finish hands on what the last file ended with.
-func (f *framer) finish() {
+// finish hands on what the last file ended with. torn says that its last record has no end: certbot
+// was writing when the file was copied.
+func (f *framer) finish() (torn bool) {
+	torn = f.inRecord && f.end > f.start && f.buf[f.end-1] != '\n'
 	f.cutLines(true)
 	if f.inRecord && !f.skipping {
 		f.hand(f.buf[f.start:f.end], false)
@@ -78,6 +80,7 @@ func (f *framer) finish() {
 	}
 	f.start, f.pos, f.end = 0, 0, 0
 	f.inRecord, f.skipping, f.lineOpen = false, false, false
+	return torn
 }
 
 // room makes place for more to be read: what was handed on is overwritten, and a record beyond its

@@ -67,14 +67,14 @@ func FuzzLog(f *testing.F) {
 		if err := log.Read(context.Background(), 0, bytes.NewReader(b)); err != nil {
 			t.Fatal(err)
 		}
-		log.Close()
+		log.Close(false)
 		// However it arrives, it says the same.
 		slow := &judge{t: t}
 		log = NewLog(slow)
 		if err := log.Read(context.Background(), 0, iotest.HalfReader(bytes.NewReader(b))); err != nil {
 			t.Fatal(err)
 		}
-		log.Close()
+		log.Close(false)
 		if len(whole.seen) != len(slow.seen) || whole.runs != slow.runs || whole.lost != slow.lost {
 			t.Errorf("read at once: %d, %d, %d; in halves: %d, %d, %d", len(whole.seen), whole.runs, whole.lost,
 				len(slow.seen), slow.runs, slow.lost)

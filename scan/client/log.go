@@ -29,10 +29,10 @@ func (l *Log) Read(ctx context.Context, file uint32, r io.Reader) error {
 }
 
 // Close tells the sink what the log ended with, and says whether anything in it was a client's.
-// What is read next is another log.
-func (l *Log) Close() (known bool) {
-	l.framer.finish()
-	l.certbot.finish()
+// atWork says that certbot is at work on the log now. What is read next is another log.
+func (l *Log) Close(atWork bool) (known bool) {
+	torn := l.framer.finish()
+	l.certbot.finish(atWork, torn)
 	l.loose.finish()
 	known = l.loose.certbot || l.loose.known
 	l.certbot = certbot{sink: l.certbot.sink, scratch: l.certbot.scratch}

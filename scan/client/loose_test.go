@@ -50,7 +50,7 @@ func read(t *testing.T, text string) *witness {
 	if err := log.Read(context.Background(), 0, strings.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	log.Close()
+	log.Close(false)
 	return w
 }
 

@@ -1,0 +1,91 @@
+package e2e_test
+
+// A certbot that is at work while its logs are scanned is not a killed one, and what it has open is
+// left to it.
+
+import (
+	"encoding/json"
+	"syscall"
+	"testing"
+
+	"orderly/testca"
+)
+
+// scanReport is what `pending scan --json` prints.
+type scanReport struct {
+	Open     []scanRow `json:"open"`
+	Doubtful []scanRow `json:"doubtful"`
+	Lost     []struct {
+		Names []string `json:"names"`
+	} `json:"lost"`
+	Runs []struct {
+		Fate string `json:"fate"`
+		Step string `json:"step"`
+	} `json:"runs"`
+	Checked struct{ Asked, Pending, Final int } `json:"checked"`
+}
+
+type scanRow struct {
+	URL    string `json:"url"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// scan runs `pending scan` and wants exit code 0.
+func (h *host) scan(args ...string) scanReport {
+	h.t.Helper()
+	var report scanReport
+	said := h.must(append([]string{"pending", "scan", "--json"}, args...)...).stdout
+	if err := json.Unmarshal([]byte(said), &report); err != nil {
+		h.t.Fatal(err, said)
+	}
+	return report
+}
+
+func TestACertbotAtWorkIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{HideProcessing: true})
+	h := w.host("one")
+	const name = "shop.example.com"
+	h.must(h.certonly(w.site(name), name)...)
+	h.hold("challenge", 1, false)
+	certbot := h.startCertbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+	h.held(certbot)
+
+	asked := w.requests("authorization")
+	report := h.scan("--check", h.logs)
+	if len(report.Open) != 0 || len(report.Doubtful) != 1 || report.Checked.Asked != 0 ||
+		w.requests("authorization") != asked {
+		t.Errorf("the CA was asked about what certbot is at: %+v", report)
+	}
+	if n := len(report.Runs); n != 1 || report.Runs[0].Fate != "running" {
+		t.Errorf("runs %+v", report.Runs)
+	}
+	if got := h.pendingURLs(); len(got) != 0 {
+		t.Errorf("taken over from certbot: %q", got)
+	}
+	// Whatever is done next waits for certbot.
+	before := len(w.ca.Truth().Requests)
+	for _, next := range [][]string{{"pending", "drain"}, {"pending", "release", "--all", "--yes"}} {
+		if r := h.orderly(append(next, "--deadline", "1500ms")...); r.code != 75 {
+			t.Errorf("%v beside certbot: %s", next, r)
+		}
+	}
+	if n := len(w.ca.Truth().Requests); n != before {
+		t.Errorf("%d requests beside certbot", n-before)
+	}
+
+	certbot.signal(syscall.SIGKILL)
+	certbot.wait()
+	w.ca.ClearFaults()
+	w.ca.Release()
+	report = h.scan("--check", h.logs)
+	if report.Checked.Asked != 1 || report.Runs[0].Fate != "killed" ||
+		report.Runs[0].Step != "challenge" {
+		t.Errorf("after the kill: %+v", report)
+	}
+	h.must("pending", "drain")
+	if n := w.ca.Truth().Pending(); n != 0 {
+		t.Errorf("%d are pending at the end", n)
+	}
+}
