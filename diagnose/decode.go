@@ -25,9 +25,13 @@ func decode(text string) string {
 		text = text[:mostRead*3/4] + "\n" + text[len(text)-mostRead/4:]
 	}
 	if !simple(text) {
-		text = unwrap(printable(strings.ToValidUTF8(text, " ")))
+		text = withoutPrefixes(unwrap(printable(strings.ToValidUTF8(text, " "))))
 	}
-	return unescape(withoutPages(fold(text)))
+	plain := unescape(withoutPages(fold(text)))
+	if strings.Contains(text, `\n`) { // lines of a log within a string
+		plain = withoutPrefixes(plain)
+	}
+	return plain
 }
 
 // simple reports whether a text is one line of printable ASCII.

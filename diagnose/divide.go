@@ -153,7 +153,7 @@ func nameAnchor(t *tokens, i int) (string, level, bool) {
 		return about, challenge, isType(t.word(i + 2))
 	case t.precedes(i) == '[' && t.follows(i) == ']': // lego, certmagic
 		return about, challenge, next != "" && (t.is(i, name) || next == "acme") &&
-			t.at(i-1) != "from" && !t.is(i-1, link)
+			t.at(i-1) != "from" && !t.is(i-1, link) && t.blankBehind(t.all[i].end+1)
 	case t.follows(i) == ':': // acme.sh
 		for _, s := range behindName {
 			if t.says(i+1, s) {
@@ -162,6 +162,11 @@ func nameAnchor(t *tokens, i int) (string, level, bool) {
 		}
 	}
 	return "", whole, false
+}
+
+// blankBehind reports whether the text goes on with a blank at a place, and not within a string.
+func (t *tokens) blankBehind(at int) bool {
+	return at < len(t.text) && (t.text[at] == ' ' || t.text[at] == '\n' || t.text[at] == ':')
 }
 
 // says reports whether the words from i on are these.

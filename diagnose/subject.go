@@ -28,6 +28,9 @@ func (r *reader) subject() string {
 	if ok && r.p.level == challenge {
 		return named
 	}
+	if n, told := r.refused(); told {
+		return n
+	}
 	if n := r.behind(surely); n != "" {
 		return n
 	}
@@ -38,6 +41,20 @@ func (r *reader) subject() string {
 		return n
 	}
 	return r.mentioned()
+}
+
+// refused is the name that a CA quotes as one that it issues nothing for. It may be no name at all: then
+// nobody is named, since the certificate's own name is not what has to go.
+func (r *reader) refused() (name string, told bool) {
+	for i := r.p.from; i < r.p.to; i++ {
+		if r.t.word(i) == "cannot" && r.t.says(i, "cannot issue for") && r.t.precedes(i+3) == '"' {
+			if n, ok := cleanName(r.t.at(i + 3)); ok {
+				return n, true
+			}
+			return "", true
+		}
+	}
+	return "", false
 }
 
 // behind is the first name behind some of these words.
@@ -91,9 +108,14 @@ func (r *reader) mentioned() string {
 	return ""
 }
 
+// ofCAs are names of CAs, in which their hosts end.
+var ofCAs = []string{".googleapis.com", "pki.goog", "zerossl.com", "sectigo.com", "ssl.com", "buypass.com",
+	"buypass.no", "digicert.com", "globalsign.com", "entrust.net", "actalis.com", "harica.gr"}
+
 // ofCA reports whether a name is that of a CA's host.
 func ofCA(n string) bool {
-	return strings.HasPrefix(n, "acme") || strings.Contains(n, ".acme") || strings.Contains(n, "letsencrypt")
+	return strings.HasPrefix(n, "acme") || strings.Contains(n, ".acme") || strings.Contains(n, "letsencrypt") ||
+		slices.ContainsFunc(ofCAs, func(ca string) bool { return strings.HasSuffix(n, ca) })
 }
 
 // ofLineage is the lineage to which a path leads.
@@ -119,22 +141,36 @@ func cleanName(arrived string) (string, bool) {
 	return n, ok
 }
 
+// beforeNames are words that stand before a list of names.
+var beforeNames = []string{"certificates for", "certificate for domains", "set of domains", "set of identifiers"}
+
 // names are all names that one sentence lists: "… for a.example, b.example, and possibly others".
 func (r *reader) names() []string {
-	t := r.t
 	for i := r.p.from; i < r.p.to; i++ {
-		if !t.says(i, "certificates for") && !t.says(i, "certificate for domains") {
+		if w := r.t.word(i); w != "certificates" && w != "certificate" && w != "set" {
 			continue
 		}
-		var all []string
-		for k := i + 2; k < r.p.to && (t.named(k) || t.word(k) == "and" || t.word(k) == "domains"); k++ {
-			if n, ok := cleanName(t.at(k)); ok && t.named(k) && !slices.Contains(all, n) {
-				all = append(all, n)
+		for _, before := range beforeNames {
+			if !r.t.says(i, before) {
+				continue
 			}
-		}
-		if len(all) > 1 {
-			return all
+			if all := r.listed(i + strings.Count(before, " ") + 1); len(all) > 1 {
+				return all
+			}
 		}
 	}
 	return []string{r.subject()}
+}
+
+// listed are the names from the token k on, behind the period that Boulder put there.
+func (r *reader) listed(k int) (all []string) {
+	if r.t.says(k, "in the last") {
+		k += 5 // 168 hours
+	}
+	for t := r.t; k < r.p.to && (t.named(k) || t.word(k) == "and" || t.word(k) == "domains"); k++ {
+		if n, ok := cleanName(t.at(k)); ok && t.named(k) && !slices.Contains(all, n) {
+			all = append(all, n)
+		}
+	}
+	return all
 }

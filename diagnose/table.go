@@ -57,7 +57,7 @@ func readTable(text string) (*table, error) {
 		for p := range strings.SplitSeq(phrases, " + ") {
 			wanted, without := strings.CutPrefix(p, "!")
 			plain := phrase(wanted)
-			if len(strings.TrimSpace(plain)) < 2 {
+			if len(strings.TrimSpace(plain)) < 2 || strings.Count(plain, "{") != strings.Count(p, "{") {
 				return nil, fmt.Errorf("rules.txt:%d: no phrase: %q", line, p)
 			}
 			n, known := numbers[plain]

@@ -1,0 +1,129 @@
+package diagnose
+
+// A log, a mail and a container's console put something before each line: a time, a host, a program,
+// ">" or "|". Where a block of a CA's is spread over such lines it must stand together again.
+
+import "strings"
+
+// longestPrefix is the longest that is looked for before a line.
+const longestPrefix = 200
+
+// withoutPrefixes takes off what logs and mails put before lines.
+func withoutPrefixes(text string) string {
+	if !strings.Contains(text, "\n") {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for line := range strings.Lines(text) {
+		out = append(out, line[prefixOf(line[:min(len(line), longestPrefix)]):]...)
+	}
+	return string(out)
+}
+
+// prefixOf is the length of what stands before a line's own text.
+func prefixOf(line string) int {
+	at := quoteMarks(line)
+	if before, _, ok := strings.Cut(line[at:], " | "); ok && isIdent(strings.TrimSpace(before)) {
+		at += len(before) + len(" | ") // docker compose
+	}
+	stamp := stampOf(line[at:])
+	if stamp == 0 {
+		return at
+	}
+	at += stamp
+	first, rest, _ := strings.Cut(line[at:], " ")
+	if program, pid := isProgram(first); program && pid {
+		return at + len(first) + 1
+	}
+	second, _, more := strings.Cut(rest, " ")
+	if program, _ := isProgram(second); program && more && isIdent(first) {
+		return at + len(first) + len(second) + 2
+	}
+	return at
+}
+
+// quoteMarks is how many marks of quotations and tables begin a line.
+func quoteMarks(line string) int {
+	at := 0
+	for at < len(line) && strings.IndexByte(">| \t", line[at]) >= 0 {
+		at++
+	}
+	if strings.ContainsAny(line[:at], ">|") {
+		return at
+	}
+	return 0
+}
+
+// stampOf is the length of a time that begins a line, with the level and the logger that follow it in
+// a log of Python's; 0 where none does.
+func stampOf(line string) int {
+	switch {
+	case len(line) > 16 && shaped(line[:16], "Aaa d9 99:99:99 "): // syslog
+		return 16
+	case len(line) > 19 && (shaped(line[:19], "9999-99-99 99:99:99") || shaped(line[:19], "9999-99-99T99:99:99")):
+		at := 19
+		for at < len(line) && strings.IndexByte(".,0123456789Z+-:", line[at]) >= 0 {
+			at++
+		}
+		if line[at-1] == ':' { // 03:17:02,123:ERROR:certbot._internal.log:
+			for range 2 {
+				next := strings.IndexByte(line[at:], ':')
+				if next < 0 || !isIdent(line[at:at+next]) {
+					break
+				}
+				at += next + 1
+			}
+			return at
+		}
+		if at < len(line) && line[at] == ' ' {
+			return at + 1
+		}
+	}
+	return 0
+}
+
+// shaped reports whether a text has a shape: 9 is a digit, d a digit or blank, A and a letters.
+func shaped(text, shape string) bool {
+	for i := range len(shape) {
+		c := text[i]
+		switch shape[i] {
+		case '9':
+			if c < '0' || c > '9' {
+				return false
+			}
+		case 'd':
+			if c != ' ' && (c < '0' || c > '9') {
+				return false
+			}
+		case 'A':
+			if c < 'A' || c > 'Z' {
+				return false
+			}
+		case 'a':
+			if c < 'a' || c > 'z' {
+				return false
+			}
+		default:
+			if c != shape[i] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isIdent reports whether a text can be the name of a logger, a level or a container.
+func isIdent(text string) bool {
+	return text != "" && len(text) < 80 && strings.IndexFunc(text, notInIdent) < 0
+}
+
+func notInIdent(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
+}
+
+// isProgram reports whether a word is "certbot[4711]:", or "certbot:" without a pid.
+func isProgram(word string) (program, pid bool) {
+	word, program = strings.CutSuffix(word, ":")
+	name, rest, pid := strings.Cut(word, "[")
+	return program && isIdent(name) && (!pid || strings.HasSuffix(rest, "]")), pid
+}
