@@ -145,6 +145,7 @@ func (f *scanning) enter(ctx context.Context, s *session, set scan.Settings, pat
 		return failure.Wrap(err, failure.ClassOf(err), remedyOr(err, "Add --no-ledger to read the logs alone."),
 			"what is found cannot be entered into the ledger in %s", s.ledgerDir())
 	}
+	set.Own = s.ledgerDir()
 	report, err := f.read(ctx, s.p, set, paths)
 	if err == nil {
 		_, err = s.enterFound(ctx, report)
@@ -160,6 +161,7 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	if err := s.server.BeginBeside(ctx, "pending scan --check", s.env.PID); err != nil {
 		return 0, err
 	}
+	set.Own = s.ledgerDir()
 	report, err := f.read(ctx, s.p, set, paths)
 	if err != nil {
 		return 0, err

@@ -98,8 +98,16 @@ func (h *host) killCertbot(random *rand.Rand, name string) {
 	kinds := []string{"new-order", "authorization", "challenge", "authorization", "order", "finalize"}
 	kind := kinds[random.IntN(len(kinds))]
 	// An order of which the answer is lost is in no log; it is counted as such.
-	h.hold(kind, 1+random.IntN(2)*boolInt(kind == "authorization"), kind != "new-order" && random.IntN(2) == 0)
-	c := h.startCertbot("renew", "--force-renewal", "--no-random-sleep-on-renew", "--cert-name", name)
+	nth := 1 + random.IntN(2)*boolInt(kind == "authorization")
+	h.killCertbotAt(point{kind, nth, kind != "new-order" && random.IntN(2) == 0},
+		"renew", "--force-renewal", "--no-random-sleep-on-renew", "--cert-name", name)
+}
+
+// killCertbotAt has certbot killed at a request, if it comes to it.
+func (h *host) killCertbotAt(at point, args ...string) {
+	h.t.Helper()
+	h.hold(at.kind, at.nth, at.after)
+	c := h.startCertbot(args...)
 	if _, held := h.heldOrEnded(c); held {
 		c.signal(syscall.SIGKILL)
 	}

@@ -89,3 +89,25 @@ func TestACertbotAtWorkIsLeftAlone(t *testing.T) {
 		t.Errorf("%d are pending at the end", n)
 	}
 }
+
+// A path below which Orderly's own files are must not cost it its locks: whoever closes a file drops
+// all locks that its process has on it, those of SQLite too.
+func TestAScanOfItsOwnDirectoryKeepsTheLocks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{HideProcessing: true})
+	h := w.host("one")
+	const name = "shop.example.com"
+	h.must(h.certonly(w.site(name), name)...)
+	h.killCertbotAt(point{"challenge", 1, false}, "renew", "--force-renewal", "--no-random-sleep-on-renew")
+
+	h.hold("authorization", 1, false)
+	scan := h.start("pending", "scan", "--check", h.dir)
+	h.held(scan)
+	if got := h.runs(); got[0].Command != "pending scan --check" || got[0].Ended != "running" {
+		t.Errorf("the scan's own run: %+v", got[0])
+	}
+	w.ca.Release()
+	if r := scan.wait(); r.code != 0 {
+		t.Errorf("scan: %s", r)
+	}
+}

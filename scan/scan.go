@@ -31,6 +31,8 @@ type Settings struct {
 	Now time.Time
 	// HostFrom finds a server's name in the path of its log: its first group, or all of it.
 	HostFrom *regexp.Regexp
+	// Own is a directory that nothing is read of: this program's own files, which it has locks on.
+	Own string
 	// Workers is how many logs are read at once.
 	Workers int
 	// Progress is told, now and then, how much of how much was read.
@@ -41,7 +43,7 @@ type Settings struct {
 func Scan(ctx context.Context, paths []string, set Settings) (*Report, error) {
 	s := &scan{set: set, urls: newURLs(set.Now)}
 	defer s.urls.close()
-	finder := &source.Finder{Say: s.trouble}
+	finder := &source.Finder{Say: s.trouble, Own: set.Own}
 	s.moved = func(f source.File) {
 		finder.Forget(f)
 		s.mu.Lock()

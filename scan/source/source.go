@@ -56,9 +56,13 @@ type Trouble struct {
 
 // Finder finds logs below paths. Nothing is found twice, unless it is forgotten.
 type Finder struct {
-	Say  func(Trouble)
+	Say func(Trouble)
+	// Own is a directory of which no file is opened, under whatever name: closing a file drops all
+	// locks that this process has on it, those of its database too.
+	Own  string
 	mu   sync.Mutex
 	seen map[inode]bool
+	own  inode
 }
 
 // ErrMoved says that a file is not where it was found: it was rotated meanwhile, or removed.
@@ -92,6 +96,9 @@ func (f *Finder) first(id inode) bool {
 
 // Find returns the logs below the paths.
 func (f *Finder) Find(ctx context.Context, paths []string) ([]Series, error) {
+	if err := f.leaveOwn(); err != nil {
+		return nil, err
+	}
 	var files []File
 	for _, path := range paths {
 		if err := ctx.Err(); err != nil {
@@ -112,6 +119,31 @@ func (f *Finder) Find(ctx context.Context, paths []string) ([]Series, error) {
 		}
 	}
 	return inSeries(files), nil
+}
+
+// leaveOwn has everything below Own taken for found.
+func (f *Finder) leaveOwn() error {
+	info, err := os.Stat(f.Own)
+	if f.Own == "" || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f.own = identity(info)
+	return filepath.WalkDir(f.Own, func(_ string, entry fs.DirEntry, err error) error {
+		var info fs.FileInfo
+		if err == nil {
+			info, err = entry.Info()
+		}
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
+			return nil
+		case err == nil && !entry.IsDir():
+			f.first(identity(info))
+		}
+		return err
+	})
 }
 
 // add takes a regular file that was not seen yet.
@@ -142,10 +174,13 @@ func (f *Finder) walk(ctx context.Context, root string) ([]File, error) {
 			}
 			return nil
 		}
+		info, err := os.Stat(path)
 		if entry.IsDir() {
+			if err == nil && f.own != (inode{}) && identity(info) == f.own {
+				return fs.SkipDir
+			}
 			return nil
 		}
-		info, err := os.Stat(path)
 		switch {
 		case err != nil:
 			f.Say(Trouble{outside.Clean(path), reasonOf(err), true})

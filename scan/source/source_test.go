@@ -124,3 +124,24 @@ func TestAFileThatGrows(t *testing.T) {
 		t.Errorf("read %d bytes, %v", total, err)
 	}
 }
+
+// Closing a file drops every lock that the process has on it: this program's own are not opened,
+// under whatever name they are found.
+func TestItsOwnFilesAreNotOpened(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "etc", "orderly")
+	database := put(t, filepath.Join(own, "ledger.db"), "x")
+	put(t, filepath.Join(own, "keys", "1.pem"), "x")
+	log := put(t, filepath.Join(dir, "etc", "letsencrypt.log"), "x")
+	for _, err := range []error{os.Link(database, filepath.Join(dir, "hard")),
+		os.Symlink(database, filepath.Join(dir, "soft")), os.Symlink(own, filepath.Join(dir, "etc2"))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	finder := &Finder{Own: own, Say: func(Trouble) {}}
+	found, err := finder.Find(t.Context(), []string{dir, own, database, filepath.Join(dir, "etc2")})
+	if err != nil || len(found) != 1 || found[0].Files[0].Name != log {
+		t.Errorf("found %+v, %v", found, err)
+	}
+}
