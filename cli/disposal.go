@@ -146,7 +146,7 @@ func newRelease(env Env, p *printer) *cobra.Command {
 	c.Flags().Int64Var(&f.order, "order", 0, "the order of this `number`")
 	c.Flags().StringVar(&f.name, "name", "", "every unfinished order with this DNS `name`")
 	c.Flags().BoolVar(&f.all, "all", false, "every unfinished order")
-	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask")
+	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	c.Flags().BoolVar(&f.local, "local", false,
 		"ask the CA nothing: for an order whose CA or account is gone for good; what is pending "+
 			"there expires")

@@ -52,9 +52,9 @@ func (f *places) pending(ctx context.Context, env Env, p *printer) error {
 			return err
 		}
 		for _, one := range list {
-			over := s.narrow(ctx, &one)
+			o := s.narrow(ctx, &one)
 			views = append(views, pendingView{one, known(one.Expires), seconds(now.Sub(one.Since)),
-				p.pasted(nextOf(one, over, now))})
+				p.pasted(nextOf(one, o, now))})
 		}
 		found, err := s.found(ctx, now)
 		if err != nil {
@@ -132,22 +132,23 @@ func once(rows [][]string, name int) [][]string {
 }
 
 // narrow takes from the names of an authorization that the CA has not shown those of its siblings.
-// It reports whether the order is over: no run looks at it again.
-func (s *session) narrow(ctx context.Context, one *ledger.Pending) (over bool) {
+// It returns the order, nil where there is none.
+func (s *session) narrow(ctx context.Context, one *ledger.Pending) *ledger.Order {
 	o, err := s.ledger.Order(ctx, one.OrderID)
 	if err != nil {
-		return false // the names of the order are no lie
+		return nil // the names of the order are no lie
 	}
 	for _, a := range o.Authorizations {
 		if one.URL != "" && a.URL == one.URL {
 			one.Names = o.NamesOf(a)
 		}
 	}
-	return !o.SettledAt.IsZero()
+	return o
 }
 
-// nextOf says what happens to a pending authorization; over is that its order is.
-func nextOf(one ledger.Pending, over bool, now time.Time) string {
+// nextOf says what happens to a pending authorization of an order, which may be unknown.
+func nextOf(one ledger.Pending, o *ledger.Order, now time.Time) string {
+	over := o != nil && !o.SettledAt.IsZero() // no run looks at it again
 	switch {
 	case one.State == ledger.Seen:
 		return "perhaps another server's; an order for its names here takes it up"
@@ -165,6 +166,8 @@ func nextOf(one ledger.Pending, over bool, now time.Time) string {
 		return "a sibling failed; the next run answers it, so that it can be reused"
 	case one.Answered:
 		return "answered; the next run looks for the result"
+	case o != nil && o.Request.NamesOnly:
+		return "another client's; `orderly pending drain` proves it, `orderly pending release` gives it up"
 	}
 	return "the next `orderly renew`, or `orderly resume`, answers it"
 }

@@ -110,7 +110,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	var left []renewal.Result
 	var err error
 	if f.round.CertName == "" {
-		left, err = s.server.ResumeAll(ctx)
+		left, err = s.server.ResumeOwn(ctx)
 	} else {
 		// what a dead run stopped must not stay so, whatever this run is about
 		err = s.server.PayDebts(ctx)

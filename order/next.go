@@ -274,7 +274,7 @@ func (f *Facts) ready() Action {
 			"finalize was sent and never answered, and nobody wants its certificate any more")
 	case o.Superseded:
 		return Action{Kind: Settle, State: ledger.Ready, Class: failure.Released,
-			Why: "its names are valid now; an order for another name set took its place"}
+			Why: f.provenOnly()}
 	case f.Wanted != nil && !SameKey(o.Request, *f.Wanted) && f.unfinalized():
 		return Action{Kind: ChangeKey}
 	case f.Issuance.Refusal != nil: // and the look that followed shows the order ready all the same
@@ -363,4 +363,12 @@ func (f *Facts) end(s ledger.State, class failure.Class, why string) Action {
 		return Action{Kind: Clear, Authorizations: left}
 	}
 	return Action{Kind: Settle, State: s, Class: class, Why: why}
+}
+
+// provenOnly says why an order whose names are valid ends without a certificate.
+func (f *Facts) provenOnly() string {
+	if f.Order.Request.NamesOnly {
+		return "its names are valid now, which is all that was left to do: its own order is another client's"
+	}
+	return "its names are valid now; an order for another name set took its place"
 }

@@ -24,6 +24,20 @@ type earlier struct {
 // ResumeAll goes on with every order that an earlier process left, and pays the hooks it owed.
 // Orders that a living process works on are left to it.
 func (s *earlier) ResumeAll(ctx context.Context) ([]Result, error) {
+	return s.resumeEach(ctx, s.host.Files.Mine)
+}
+
+// ResumeOwn is ResumeAll without what logs of other clients name: no renewal waits for that, or
+// fails for it day by day. What of it is over is settled.
+func (s *earlier) ResumeOwn(ctx context.Context) ([]Result, error) {
+	now := s.Clock.Now()
+	return s.resumeEach(ctx, func(o *ledger.Order) bool {
+		foreign := o.Request.NamesOnly && !o.Releasing && now.Before(o.Expires)
+		return !foreign && s.host.Files.Mine(o)
+	})
+}
+
+func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool) ([]Result, error) {
 	if err := s.host.Hooks.PayDebts(ctx); err != nil {
 		return nil, err
 	}
@@ -33,7 +47,7 @@ func (s *earlier) ResumeAll(ctx context.Context) ([]Result, error) {
 	}
 	var results []Result
 	for _, o := range orders {
-		if !s.host.Files.Mine(o) {
+		if !which(o) {
 			continue
 		}
 		result, did := s.resume(ctx, o)
@@ -166,11 +180,11 @@ func (s *earlier) Recover(ctx context.Context, lineage string) error {
 }
 
 // private reports whether an order is only for runs about its own lineage, and for those about all:
-// what is left of it is done on this host, or cannot be done without its hooks.
+// what is left of it is done on this host, cannot be done without its hooks, or is another client's.
 func (s *earlier) private(o *ledger.Order) bool {
 	r := host.Read(o.Request)
 	pre, err := s.host.Hooks.All("pre", r.Hooks.Pre)
-	return err != nil || order.Issued(o) || r.Solver == host.ManualSolver || len(pre) > 0
+	return err != nil || o.Request.NamesOnly || order.Issued(o) || r.Solver == host.ManualSolver || len(pre) > 0
 }
 
 func (s *earlier) recoverOne(ctx context.Context, o *ledger.Order) {

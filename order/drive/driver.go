@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"orderly/failure"
@@ -87,7 +88,12 @@ func (d *driver) drive(ctx context.Context) error {
 // begun says that an order goes on, once something is really to be done for it.
 func (d *driver) begun() {
 	d.patience.heldUntil = time.Time{} // it is over, whatever the clock says from here on
-	if d.o.ID != 0 && d.o.SettledAt.IsZero() && !d.o.Releasing {
+	switch {
+	case d.o.ID == 0 || !d.o.SettledAt.IsZero() || d.o.Releasing:
+	case d.o.Request.NamesOnly:
+		d.e.tell("Proving %s, which another client left open at the CA (order %d).",
+			strings.Join(d.o.Names, ", "), d.o.ID)
+	default:
 		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage,
 			d.o.CreatedAt.UTC().Format(time.RFC3339))
 	}

@@ -1,0 +1,73 @@
+package e2e_test
+
+// What was found and is pending at the CA does not stand in the way of the certificate that has the
+// name: it is finished by the order for it, or beside it.
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"orderly/testca"
+)
+
+func TestACertificateIsRenewedWhileWhatWasFoundIsPending(t *testing.T) {
+	t.Parallel()
+	for name, config := range map[string]testca.Config{
+		"orders are reused": {HideProcessing: true, Reuse: true},
+		"orders are not":    {HideProcessing: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, config)
+			h := w.host("one")
+			names := []string{"a.example.com", "b.example.com"}
+			root := w.site(names...)
+			h.must(append(h.certonly(root, names[0]), "-d", names[1])...)
+			conf := filepath.Join(h.config, "renewal", names[0]+".conf")
+			good := w.read(conf)
+			w.write(conf, unrooted.ReplaceAllString(good, ""))
+			h.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+			w.write(conf, good)
+			h.must("pending", "scan", "--check", h.logs)
+			if n := len(h.pendingURLs()); n != 2 {
+				t.Fatalf("%d are pending", n)
+			}
+			h.must("renew", "--force-renewal", "--no-random-sleep-on-renew")
+			h.must("pending", "drain")
+			if n := w.ca.Truth().Pending(); n != 0 || len(h.pendingURLs()) != 0 {
+				t.Errorf("%d are pending at the CA, and by the ledger %q", n, h.pendingURLs())
+			}
+		})
+	}
+}
+
+// What no certificate of this host has cannot be proven here: drain says so, release gives it up, and
+// no renewal fails for it day by day.
+func TestWhatNobodyHereCanProveFailsNoRenewal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{HideProcessing: true})
+	h := w.host("one")
+	root := w.site("a.example.com", "gone.example.com")
+	h.must(h.certonly(root, "a.example.com")...)
+	h.must(h.certonly(root, "gone.example.com")...)
+	conf := filepath.Join(h.config, "renewal", "gone.example.com.conf")
+	w.write(conf, unrooted.ReplaceAllString(w.read(conf), ""))
+	h.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew", "--cert-name", "gone.example.com")
+	h.must("delete", "-n", "--cert-name", "gone.example.com")
+	h.must("pending", "scan", "--check", h.logs)
+	before := w.ca.Truth().RequestsByKind["authorization"]
+	h.must("renew")
+	h.must(h.certonly(root, "a.example.com")...)
+	if n := w.ca.Truth().RequestsByKind["authorization"] - before; n != 0 {
+		t.Errorf("%d questions were asked by commands that are about something else", n)
+	}
+	drained := h.orderly("pending", "drain")
+	if drained.code != 1 || !strings.Contains(drained.stderr, "pending release --name gone.example.com") {
+		t.Errorf("%s", drained)
+	}
+	h.must("pending", "release", "--all", "-y")
+	if n := w.ca.Truth().Pending(); n != 0 {
+		t.Errorf("%d are pending at the end", n)
+	}
+}
