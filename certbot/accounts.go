@@ -71,13 +71,16 @@ func serverPath(server string) (string, error) {
 }
 
 // Accounts are the accounts of one configuration directory, beside its lineages.
-type Accounts struct{ disk *Store }
+type Accounts struct {
+	disk *Store
+	root string // below the configuration directory
+}
 
 // Accounts returns the accounts that lie on the disk.
-func (s *Store) Accounts() Accounts { return Accounts{s} }
+func (s *Store) Accounts() Accounts { return Accounts{s, "accounts"} }
 
 func (s Accounts) dir(path string) string {
-	return filepath.Join(s.disk.Dirs.Config, "accounts", path)
+	return filepath.Join(s.disk.Dirs.Config, s.root, path)
 }
 
 // At lists the usable accounts of a CA, sorted by id. Directories that lack one of the three
@@ -136,6 +139,7 @@ func readAccount(dir, server string) (Account, error) {
 	var meta struct {
 		Created time.Time `json:"creation_dt"`
 		Host    string    `json:"creation_host"`
+		Server  string    `json:"server"` // of a given account alone
 	}
 	if err := readJSON(filepath.Join(dir, "regr.json"), &regr); err != nil {
 		return a, err
@@ -144,6 +148,9 @@ func readAccount(dir, server string) (Account, error) {
 		return a, err
 	}
 	a.URL, a.Created, a.Host = regr.URI, meta.Created, meta.Host
+	if meta.Server != "" {
+		a.Server = meta.Server
+	}
 	if a.URL == "" {
 		return a, fmt.Errorf("%s has no uri", filepath.Join(dir, "regr.json"))
 	}
@@ -151,7 +158,7 @@ func readAccount(dir, server string) (Account, error) {
 	if a.Key, err = readKey(filepath.Join(dir, "private_key.json")); err != nil {
 		return a, err
 	}
-	a.ID, err = accountID(a.Key)
+	a.ID, err = AccountID(a.Key)
 	return a, err
 }
 
@@ -246,7 +253,7 @@ func (s Accounts) Save(a Account) (Account, error) {
 	if err != nil {
 		return a, err
 	}
-	if a.ID, err = accountID(a.Key); err != nil {
+	if a.ID, err = AccountID(a.Key); err != nil {
 		return a, err
 	}
 	a.Dir = filepath.Join(s.dir(path), a.ID)
@@ -254,6 +261,9 @@ func (s Accounts) Save(a Account) (Account, error) {
 		a = there
 	} else if err := s.save(a); err != nil {
 		return a, failure.Wrap(err, failure.Account, "Make the directory writable, then run the same command again: the account's key is kept.", "the account cannot be saved in %s", a.Dir)
+	}
+	if s.root == givenAccounts {
+		return a, nil // what is about to be registered is another matter
 	}
 	if err := s.removePendingKey(s.pendingKey(path), a.Key); err != nil {
 		return a, failure.Wrap(err, failure.Account, "Remove the file.", "the account is in place, but its former key file %s cannot be removed", s.pendingKey(path))
@@ -273,8 +283,12 @@ func (s Accounts) save(a Account) error {
 		return err
 	}
 	created := a.Created.UTC().Truncate(time.Second).Format(time.RFC3339)
+	meta := []pair{{"creation_dt", jsonString(created)}, {"creation_host", jsonString(a.Host)}}
+	if s.root == givenAccounts { // a path does not tell how the URL is spelled, and orders go by it
+		meta = append(meta, pair{"server", jsonString(a.Server)})
+	}
 	for _, f := range []newFile{
-		{path: "meta.json", mode: 0o644, data: pythonJSON(pair{"creation_dt", jsonString(created)}, pair{"creation_host", jsonString(a.Host)})},
+		{path: "meta.json", mode: 0o644, data: pythonJSON(meta...)},
 		{path: "regr.json", mode: 0o644, data: pythonJSON(pair{"body", "{}"}, pair{"uri", jsonString(a.URL)})},
 		{path: "private_key.json", mode: 0o400, data: key},
 	} {

@@ -1,6 +1,7 @@
 package certbot
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -20,9 +21,9 @@ import (
 
 // certbot keeps account keys as JWK. They are read from, and written to, that form.
 
-// accountID is certbot's: the MD5 of the public key's PEM text. It names a directory and protects
+// AccountID is certbot's: the MD5 of the public key's PEM text. It names a directory and protects
 // nothing.
-func accountID(key crypto.Signer) (string, error) {
+func AccountID(key crypto.Signer) (string, error) {
 	der, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		return "", err
@@ -37,16 +38,42 @@ func parseJWK(text []byte) (crypto.Signer, error) {
 	if err := json.Unmarshal(text, &jwk); err != nil {
 		return nil, err
 	}
-	switch key := jwk.Key.(type) {
+	return usableKey(jwk.Key)
+}
+
+// usableKey is a key of the kinds that accounts have.
+func usableKey(key any) (crypto.Signer, error) {
+	switch key := key.(type) {
 	case *rsa.PrivateKey:
 		return key, nil
 	case *ecdsa.PrivateKey:
 		if key.Curve == elliptic.P256() || key.Curve == elliptic.P384() {
 			return key, nil
 		}
-		return nil, fmt.Errorf("an account key on curve %s is not supported, only P-256 and P-384", key.Curve.Params().Name)
+		return nil, fmt.Errorf("an account key on curve %s is not supported, only P-256 and P-384",
+			key.Curve.Params().Name)
 	}
 	return nil, fmt.Errorf("no private RSA or EC key")
+}
+
+// ParseAccountKey reads an account's private key as any client keeps it: as JWK, or in PEM as PKCS#1,
+// SEC1 or PKCS#8.
+func ParseAccountKey(text []byte) (crypto.Signer, error) {
+	if text := bytes.TrimSpace(text); len(text) > 0 && text[0] == '{' {
+		return parseJWK(text)
+	}
+	block := keyBlock(text)
+	switch {
+	case block == nil:
+		return nil, fmt.Errorf("it holds no private key, neither in PEM nor as JWK")
+	case !plain(block):
+		return nil, fmt.Errorf("its private key is encrypted, or of a kind that cannot be read")
+	}
+	key, err := parseKey(text)
+	if err != nil {
+		return nil, err
+	}
+	return usableKey(key)
 }
 
 // pair is a member of a JSON object whose order and style are certbot's.

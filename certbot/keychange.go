@@ -62,7 +62,7 @@ func (s Accounts) BeginKeyChange(a Account, algorithm string) (*KeyChange, error
 		return nil, err
 	}
 	c := &KeyChange{Server: a.Server, URL: a.URL, From: a.ID, Key: key}
-	if c.To, err = accountID(key); err != nil {
+	if c.To, err = AccountID(key); err != nil {
 		return nil, err
 	}
 	return c, s.writeKeyChange(c)

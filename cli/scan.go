@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/account"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -27,6 +28,8 @@ type scanning struct {
 	serverFrom string
 	noLedger   bool
 	check      bool
+	keys       []string // files or directories of account keys
+	server     string
 }
 
 func newScan(env Env, p *printer) *cobra.Command {
@@ -45,6 +48,12 @@ func newScan(env Env, p *printer) *cobra.Command {
 			"keys of the accounts in certbot's directory; what it holds pending is an order of this ledger then, which\n" +
 			"pending shows, pending drain finishes and pending release gives up. A check that was stopped goes on\n" +
 			"where it was. certbot may be at work meanwhile.\n\n" +
+			"Of other clients' accounts, and of other servers', --account-key names the key: a file in PEM or JWK,\n" +
+			"or the directory of certbot (/etc/letsencrypt), lego (~/.lego), uacme (/etc/ssl/uacme), acme.sh\n" +
+			"(~/.acme.sh) or dehydrated. The CA is asked which account it is of, and none is made. The CA is the one\n" +
+			"that the key's place names or --server does, else Let's Encrypt and those of certbot's accounts. While\n" +
+			"an order made of what was found is unfinished, the key is kept in CONFIG/orderly; no other command\n" +
+			"uses it.\n\n" +
 			"Exit code 0: everything was read; 1: something could not be, which is said, and the rest was; 75: it\n" +
 			"was stopped in time.",
 		Args: func(c *cobra.Command, args []string) error {
@@ -63,6 +72,9 @@ func newScan(env Env, p *printer) *cobra.Command {
 			"or all that it matches")
 	c.Flags().BoolVar(&f.noLedger, "no-ledger", false, "leave the ledger alone")
 	c.Flags().BoolVar(&f.check, "check", false, "ask the CA about what is open or doubtful")
+	c.Flags().StringArrayVar(&f.keys, "account-key", nil,
+		"`file` of an account's private key, or another client's directory, to ask with; may be repeated")
+	c.Flags().StringVar(&f.server, "server", "", "directory `URL` of the CA of these accounts")
 	f.addDeadline(c.Flags())
 	f.places.add(c.Flags())
 	return c
@@ -93,6 +105,9 @@ func (f *scanning) settings() (scan.Settings, error) {
 	case f.check && f.noLedger:
 		return set, failure.New(failure.Usage, "Leave one of the two out.",
 			"--check writes into the ledger what the CA says, which --no-ledger forbids")
+	case len(f.keys) > 0 && !f.check:
+		return set, failure.New(failure.Usage, "Add --check.",
+			"--account-key is for asking the CA, which --check does")
 	}
 	return set, nil
 }
@@ -158,6 +173,14 @@ func (f *scanning) enter(ctx context.Context, s *session, set scan.Settings, pat
 
 // checked scans, enters what was found, and asks the CA about it.
 func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, paths []string) (int, error) {
+	inquiry := renewal.Inquiry{Server: f.server}
+	for _, path := range f.keys {
+		keys, err := account.ReadKeys(path)
+		if err != nil {
+			return 0, err
+		}
+		inquiry.Keys = append(inquiry.Keys, keys...)
+	}
 	if err := s.server.BeginBeside(ctx, "pending scan --check", s.env.PID); err != nil {
 		return 0, err
 	}
@@ -166,12 +189,11 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	if err != nil {
 		return 0, err
 	}
-	rows, err := s.enterFound(ctx, report)
-	if err != nil {
+	if inquiry.Rows, err = s.enterFound(ctx, report); err != nil {
 		return 0, err
 	}
-	rows = ended(rows, report)
-	answers, err := s.server.Check(ctx, rows, s.p.bar("asked"))
+	inquiry.Rows = ended(inquiry.Rows, report)
+	answers, err := s.server.Check(ctx, inquiry, s.p.bar("asked"))
 	s.p.unbar()
 	if err != nil {
 		return 0, err

@@ -5,10 +5,10 @@ package cli
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -236,9 +236,20 @@ func (p *printer) tellDeaths(d scan.Deaths, r *scan.Report) {
 
 // tellChecked says what the CA said.
 func (p *printer) tellChecked(c renewal.Checked) {
-	for account, n := range c.Keyless {
-		p.Warn("%d authorization(s) of the account %s were not asked about: its key is not on this host", n,
-			failure.Clean(cmp.Or(account, "that no log names")))
+	for _, file := range slices.Sorted(maps.Keys(c.Unknown)) {
+		p.Warn("the key in %s is of no account at %s; name its CA with --server", failure.Clean(file),
+			failure.Clean(strings.Join(c.Unknown[file], ", ")))
+	}
+	give := "Give it, or the directory in which the client keeps it: add " +
+		string(failure.Do(failure.GiveAccountKey, "FILE")) + "."
+	for _, account := range slices.Sorted(maps.Keys(c.Keyless)) {
+		if n := c.Keyless[account]; account != "" {
+			p.Warn("%d authorization(s) of the account %s were not asked about: its key is not on this host.\n%s",
+				n, failure.Clean(account), give)
+		} else {
+			p.Warn("%d authorization(s) were not asked about: the logs do not name their account, and no key\n"+
+				"that was given is its.\n%s", n, give)
+		}
 	}
 	for _, err := range c.Errs {
 		p.Warn("%s", failure.Clean(err.Error()))

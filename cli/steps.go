@@ -47,6 +47,7 @@ func flags() map[failure.Step]string {
 		failure.Insist:            "--force",
 		failure.OtherCA:           "--server",
 		failure.OtherAccount:      "--account",
+		failure.GiveAccountKey:    "--account-key",
 		failure.GiveNames:         "-d",
 		failure.NameCertificate:   "--cert-name",
 		failure.CertificateFile:   "--cert-path",

@@ -49,6 +49,7 @@ const (
 	Insist            Step = "insist"             // try at once, whatever the back-off
 	OtherCA           Step = "other-ca"           // ask this CA
 	OtherAccount      Step = "other-account"      // order with this account
+	GiveAccountKey    Step = "give-account-key"   // the key of another client's account: its file
 	GiveNames         Step = "give-names"         // which names a certificate is for
 	NameCertificate   Step = "name-certificate"   // which certificate
 	CertificateFile   Step = "certificate-file"   // where a certificate goes

@@ -60,6 +60,7 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 			return results, err
 		}
 	}
+	s.dropKeys(ctx)
 	return results, nil
 }
 

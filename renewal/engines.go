@@ -149,9 +149,9 @@ func (s *engines) engineOf(ctx context.Context, o *ledger.Order) (*drive.Engine,
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.Disk.Accounts().Get(row.Server, row.KeyID)
+	a, err := s.accountOf(row)
 	if err != nil {
-		return nil, err
+		return nil, forgotten(o, err)
 	}
 	if a.URL != row.URL {
 		return nil, failure.New(failure.Account,

@@ -8,22 +8,33 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 
-	"orderly/certbot"
+	"orderly/account"
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order/drive"
 )
+
+// Inquiry is what is asked about, and with which keys beside those of certbot's accounts.
+type Inquiry struct {
+	Rows []ledger.Found
+	Keys []account.GivenKey
+	// Server is the CA of the keys, by a person's word; "" where the places of the keys tell it.
+	Server string
+}
 
 // Checked is what asking the CA about what was found came to.
 type Checked struct {
 	Asked, Pending, Final int
 	// Keyless are those whose account's key is not on this host, by account.
 	Keyless map[string]int
+	// Unknown are the files of keys with which no CA that was asked knows an account, and these CAs.
+	Unknown map[string][]string
 	Errs    []error
 }
 
@@ -46,43 +57,33 @@ type founds struct {
 	*engines
 }
 
-// group is what belongs to one account.
-type group struct {
-	account *certbot.Account
-	rows    []ledger.Found
-}
-
 // Check asks the CA about what was found, and makes orders of what is pending. progress is told how
 // many were asked of how many.
-func (s *founds) Check(ctx context.Context, rows []ledger.Found,
-	progress func(done, all int)) (Checked, error) {
-	out := Checked{Keyless: map[string]int{}}
+func (s *founds) Check(ctx context.Context, q Inquiry, progress func(done, all int)) (Checked, error) {
+	out := Checked{Keyless: map[string]int{}, Unknown: map[string][]string{}}
 	asked, err := s.lately(ctx)
 	if err != nil {
 		return out, err
 	}
 	var left []ledger.Found
-	for _, f := range rows {
+	for _, f := range q.Rows {
 		if known, ok := asked[f.URL]; ok {
 			out.count(known.Status)
 			continue
 		}
 		left = append(left, f)
 	}
-	groups, err := s.grouped(left, &out)
+	holders, err := s.holders(ctx, q, &out)
 	if err != nil {
 		return out, err
 	}
-	all, done := 0, 0
-	for _, g := range groups {
-		all += len(g.rows)
+	done := 0
+	step := func() { done++; progress(done, len(left)) }
+	nameless, err := s.checkNamed(ctx, holders, left, &out, step)
+	if err == nil {
+		err = s.checkNameless(ctx, holders, nameless, &out, step)
 	}
-	for _, g := range groups {
-		if err := s.checkGroup(ctx, g, &out, func() { done++; progress(done, all) }); err != nil {
-			return out, err
-		}
-	}
-	return out, nil
+	return out, errors.Join(err, s.throwKeys(ctx))
 }
 
 // lately is what the CA was asked about within the last hour, or what it said once and for all.
@@ -109,35 +110,68 @@ func (c *Checked) count(status string) {
 	}
 }
 
-// grouped finds the account of each: one that this host has the key of, at the directory that its own
-// directory on disk names. What a log says of a directory is not followed.
-func (s *founds) grouped(rows []ledger.Found, out *Checked) ([]*group, error) {
-	servers, err := (&rebuilds{s.base, s.engines}).servers()
-	if err != nil {
-		return nil, err
+// checkNamed asks about what the logs name an account of, and returns the rest.
+func (s *founds) checkNamed(ctx context.Context, holders []*holder, rows []ledger.Found, out *Checked,
+	step func()) (nameless []ledger.Found, err error) {
+	of := map[string][]ledger.Found{}
+	for _, f := range rows {
+		of[f.Account] = append(of[f.Account], f)
 	}
-	byURL := map[string]*group{}
-	var groups []*group
-	for _, server := range servers {
-		accounts, err := s.Disk.Accounts().At(server)
-		if err != nil {
+	for _, h := range holders {
+		known := of[h.account.URL]
+		delete(of, h.account.URL)
+		if len(known) == 0 {
+			continue
+		}
+		if _, err := s.ask(ctx, &inquiry{holder: h, rows: known}, out, step); err != nil {
 			return nil, err
 		}
-		for _, a := range accounts {
-			if byURL[a.URL] == nil {
-				byURL[a.URL] = &group{account: &a}
-				groups = append(groups, byURL[a.URL])
+	}
+	nameless = of[""]
+	delete(of, "")
+	for account, rows := range of {
+		out.Keyless[account] = len(rows)
+	}
+	return nameless, nil
+}
+
+// checkNameless asks about what no log names an account of, such as lego's: with the keys that were
+// given, one after the other, until one's account is shown it.
+func (s *founds) checkNameless(ctx context.Context, holders []*holder, rows []ledger.Found,
+	out *Checked, step func()) error {
+	for _, h := range holders {
+		var there, elsewhere []ledger.Found
+		for _, f := range rows {
+			if h.given && sameHost(f.URL, h.account.Server) {
+				there = append(there, f)
+			} else {
+				elsewhere = append(elsewhere, f)
 			}
 		}
-	}
-	for _, f := range rows {
-		if g := byURL[f.Account]; g != nil {
-			g.rows = append(g.rows, f)
-		} else {
-			out.Keyless[f.Account]++
+		if len(there) == 0 {
+			continue
 		}
+		strange, err := s.ask(ctx, &inquiry{holder: h, rows: there, guess: true}, out, step)
+		if err != nil {
+			return err
+		}
+		rows = append(elsewhere, strange...)
 	}
-	return slices.DeleteFunc(groups, func(g *group) bool { return len(g.rows) == 0 }), nil
+	if len(rows) > 0 {
+		out.Keyless[""] = len(rows)
+	}
+	return nil
+}
+
+// sameHost reports whether two URLs lead to one server. What leads elsewhere is refused where it is
+// asked; here it only says which key to try.
+func sameHost(a, b string) bool {
+	one, err := url.Parse(a)
+	if err != nil {
+		return false
+	}
+	other, err := url.Parse(b)
+	return err == nil && one.Host == other.Host
 }
 
 // answered is what the CA said of one.
@@ -147,28 +181,61 @@ type answered struct {
 	err   error
 }
 
-// checkGroup asks about everything of one account, several at once, and takes each answer into the
-// ledger as it comes.
-func (s *founds) checkGroup(ctx context.Context, g *group, out *Checked, step func()) error {
-	engine, err := s.Engine(ctx, g.account)
+// inquiry is what one account is asked about.
+type inquiry struct {
+	*holder
+	rows []ledger.Found
+	// guess: no log says that they are this account's; strange are those that its CA says are not.
+	guess   bool
+	strange []ledger.Found
+}
+
+// ask asks about everything of one account, several at once, and takes each answer into the ledger as
+// it comes. It returns those that the CA shows to another account alone.
+func (s *founds) ask(ctx context.Context, q *inquiry, out *Checked, step func()) ([]ledger.Found,
+	error) {
+	engine, err := s.Engine(ctx, &q.account)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	taker := &taker{founds: s, engine: engine, account: g.account, out: out, here: map[string]bool{}}
+	taker := &taker{founds: s, inquiry: q, engine: engine, out: out, step: step,
+		here: map[string]bool{}, stop: make(chan struct{})}
 	known, err := s.Ledger.Pending(ctx, s.Clock.Now())
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, p := range known {
 		taker.here[p.URL] = true
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	for a := range s.answers(ctx, engine, q.rows, taker.stop) {
+		if err := taker.take(ctx, a); err != nil && taker.failed == nil {
+			taker.failed = err
+			cancel()
+		}
+	}
+	if taker.failed != nil {
+		return nil, taker.failed
+	}
+	return q.strange, context.Cause(ctx)
+}
+
+// answers asks, several questions at once. After stop no more are sent: what was not asked comes back
+// without an answer.
+func (s *founds) answers(ctx context.Context, engine *drive.Engine, rows []ledger.Found,
+	stop <-chan struct{}) <-chan answered {
 	questions, answers := make(chan ledger.Found), make(chan answered)
 	var wg sync.WaitGroup
-	for range min(askers, len(g.rows)) {
+	for range min(askers, len(rows)) {
 		wg.Go(func() {
 			for f := range questions {
+				select {
+				case <-stop:
+					answers <- answered{found: f, err: errNotAsked}
+					continue
+				default:
+				}
 				shown, err := engine.Ask(ctx, f.URL)
 				answers <- answered{f, shown, err}
 			}
@@ -178,7 +245,7 @@ func (s *founds) checkGroup(ctx context.Context, g *group, out *Checked, step fu
 		defer close(answers)
 		defer wg.Wait()
 		defer close(questions)
-		for _, f := range g.rows {
+		for _, f := range rows {
 			select {
 			case questions <- f:
 			case <-ctx.Done():
@@ -186,32 +253,33 @@ func (s *founds) checkGroup(ctx context.Context, g *group, out *Checked, step fu
 			}
 		}
 	}()
-	for a := range answers {
-		if err := taker.take(ctx, a); err != nil && taker.failed == nil {
-			taker.failed = err
-			cancel()
-		}
-		step()
-	}
-	if taker.failed != nil {
-		return taker.failed
-	}
-	return context.Cause(ctx)
+	return answers
 }
+
+// errNotAsked: the account's CA has said of too many that they are another's.
+var errNotAsked = errors.New("not asked")
 
 // taker takes answers into the ledger.
 type taker struct {
 	*founds
+	*inquiry
 	engine  *drive.Engine
-	account *certbot.Account
 	out     *Checked
+	step    func()
 	here    map[string]bool // authorizations that an order of this ledger has
+	stop    chan struct{}   // closed where the account is most likely the wrong one
+	shown   bool            // the CA has shown it one
 	refused int
 	failed  error
 }
 
 // take takes one answer. What could not be asked stays as it is; too much of that ends the check.
 func (t *taker) take(ctx context.Context, a answered) error {
+	if t.another(a.err) {
+		t.strange = append(t.strange, a.found)
+		return nil
+	}
+	t.step()
 	if a.err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -224,8 +292,10 @@ func (t *taker) take(ctx context.Context, a answered) error {
 		}
 		return nil
 	}
+	t.shown = true
 	t.out.count(a.shown.Status)
 	a.found.Status, a.found.CheckedAt = a.shown.Status, t.Clock.Now()
+	a.found.Account, a.found.Server = t.account.URL, t.account.Server
 	if !a.shown.Expires.IsZero() {
 		a.found.Expires = a.shown.Expires
 	}
@@ -236,11 +306,31 @@ func (t *taker) take(ctx context.Context, a answered) error {
 	return t.enter(ctx, a, change)
 }
 
+// another reports whether the CA says that an authorization is none of the account that was guessed.
+func (t *taker) another(err error) bool {
+	if !t.guess || err == nil {
+		return false
+	}
+	p, ok := errors.AsType[*acme.Problem](err)
+	if !errors.Is(err, errNotAsked) && !(ok && p.IsType("unauthorized")) {
+		return false
+	}
+	if len(t.strange)+1 == mostRefused && !t.shown {
+		close(t.stop)
+	}
+	return true
+}
+
 // enter makes an order of what is pending, unless one of this ledger has it already.
 func (t *taker) enter(ctx context.Context, a answered, change ledger.Change) error {
 	if t.here[a.found.URL] {
 		return t.Ledger.Commit(context.WithoutCancel(ctx), &change)
 	}
+	kept, err := t.keep(ctx, t.holder)
+	if err != nil {
+		return err
+	}
+	defer kept()
 	name := a.shown.Name
 	if a.shown.Wildcard {
 		name = "*." + name

@@ -52,6 +52,7 @@ func (s *releases) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Res
 			break
 		}
 	}
+	s.dropKeys(ctx)
 	return results
 }
 
@@ -69,6 +70,7 @@ func (s *releases) GiveUpAll(ctx context.Context, orders []*ledger.Order) []Resu
 		}
 		results = append(results, result)
 	}
+	s.dropKeys(ctx)
 	return results
 }
 
