@@ -223,14 +223,14 @@ func (p *printer) tellDeaths(d scan.Deaths, r *scan.Report) {
 	p.Say("%d run(s), %d of them killed:", runs, d.Runs)
 	var rows [][]string
 	for _, s := range d.Steps {
-		rows = append(rows, []string{stepWord(s.Step), fmt.Sprint(s.Runs), seconds1(s.Shortest),
+		rows = append(rows, []string{s.Step.Doing(), fmt.Sprint(s.Runs), seconds1(s.Shortest),
 			seconds1(s.Median), seconds1(s.Longest)})
 	}
 	p.table([]column{{"KILLED WHILE", fixed}, {"RUNS", fixed}, {"SHORTEST", fixed}, {"MEDIAN", fixed},
 		{"LONGEST", fixed}}, rows)
 	for _, t := range d.Timeouts {
 		p.Say("%d runs ended at %s, %d of them while %s: something ends them after that time.", t.Runs,
-			seconds1(t.Seconds), t.AtStep, stepWord(t.Step))
+			seconds1(t.Seconds), t.AtStep, t.Step.Doing())
 	}
 }
 
@@ -259,29 +259,6 @@ func (p *printer) tellChecked(c renewal.Checked) {
 		p.Say("`orderly pending` lists them, `orderly pending drain` finishes what this host can prove, and\n" +
 			"`orderly pending release --all` gives up the rest.")
 	}
-}
-
-// stepWord says what a run was doing at a step.
-func stepWord(step client.Step) string {
-	switch step {
-	case client.Directory:
-		return "asking for directory or nonce"
-	case client.NewOrder:
-		return "ordering"
-	case client.Authorization:
-		return "fetching authorizations"
-	case client.Challenge:
-		return "answering a challenge"
-	case client.Poll:
-		return "polling"
-	case client.Order:
-		return "asking for the order"
-	case client.Finalize:
-		return "finalizing"
-	case client.Certificate:
-		return "fetching the certificate"
-	}
-	return "starting"
 }
 
 func seconds1(s float64) string { return span(time.Duration(s * float64(time.Second))) }

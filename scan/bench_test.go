@@ -18,9 +18,11 @@ import (
 
 type nobody struct{}
 
-func (nobody) See(client.Sighting) {}
-func (nobody) Lose(client.Lost)    {}
-func (nobody) End(client.Run)      {}
+func (nobody) See(client.Sighting)  {}
+func (nobody) Lose(client.Lost)     {}
+func (nobody) Fail(client.Failure)  {}
+func (nobody) Renew(client.Renewal) {}
+func (nobody) End(client.Run)       {}
 
 // plain is the text of a sample.
 func plain(b testing.TB, path string) []byte {

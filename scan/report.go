@@ -19,7 +19,13 @@ type Report struct {
 	Runs     iter.Seq[Run]
 	RunCount int
 	// Holders are certbots at work on logs that were read.
-	Holders  []Holder
+	Holders []Holder
+	// Failures are by server, certificate, name and class.
+	Failures     iter.Seq[Failure]
+	FailureCount int
+	// Renewed says when a certificate of a server, or where its lineage is "" one with the name, was
+	// obtained last, zero where no log says.
+	Renewed  func(host, lineage, name string) time.Time
 	Troubles []source.Trouble
 	// Closed says whether the logs show an authorization final.
 	Closed func(url string) bool

@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"orderly/diagnose"
 	"orderly/outside"
 	"orderly/scan/client"
 	"orderly/scan/source"
@@ -33,6 +34,8 @@ type Settings struct {
 	HostFrom *regexp.Regexp
 	// Own is a directory that nothing is read of: this program's own files, which it has locks on.
 	Own string
+	// Here is what is known of the servers, by which an address is told to be elsewhere.
+	Here diagnose.Here
 	// Workers is how many logs are read at once.
 	Workers int
 	// Progress is told, now and then, how much of how much was read.
@@ -41,7 +44,7 @@ type Settings struct {
 
 // Scan reads what is at the paths. An error is ctx's alone: what cannot be read is in the report.
 func Scan(ctx context.Context, paths []string, set Settings) (*Report, error) {
-	s := &scan{set: set, urls: newURLs(set.Now)}
+	s := &scan{set: set, urls: newURLs(set.Now), failures: newFailures(set.Here)}
 	defer s.urls.close()
 	finder := &source.Finder{Say: s.trouble, Own: set.Own}
 	s.moved = func(f source.File) {
@@ -80,11 +83,12 @@ func Scan(ctx context.Context, paths []string, set Settings) (*Report, error) {
 const maxRounds = 3
 
 type scan struct {
-	set   Settings
-	urls  *urls
-	again int
-	read  atomic.Int64
-	moved func(source.File)
+	set      Settings
+	urls     *urls
+	failures *failures
+	again    int
+	read     atomic.Int64
+	moved    func(source.File)
 
 	mu       sync.Mutex
 	files    []string
@@ -260,6 +264,20 @@ func (s sink) Lose(one client.Lost) {
 	s.lost = append(s.lost, one)
 }
 
+func (s sink) Fail(one client.Failure) {
+	s.mu.Lock()
+	host := s.fileHost[one.Place.File]
+	s.mu.Unlock()
+	s.failures.fail(host, one)
+}
+
+func (s sink) Renew(one client.Renewal) {
+	s.mu.Lock()
+	host, _ := s.place(one.Place)
+	s.mu.Unlock()
+	s.failures.renew(host, one)
+}
+
 func (s sink) End(one client.Run) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -336,6 +354,11 @@ func (s *scan) report() (*Report, error) {
 		return cmp.Or(strings.Compare(hostA, hostB), cmp.Compare(a.began, b.began),
 			strings.Compare(fileA, fileB), cmp.Compare(a.place.Line, b.place.Line))
 	})
+	r.Failures, r.FailureCount = s.allFailures()
+	r.Renewed = s.failures.renewedAt
+	if s.failures.beyond {
+		r.Troubles = append(r.Troubles, source.Trouble{Sentence: tooManyFailures, Unread: true})
+	}
 	r.RunCount = len(s.runs)
 	r.Runs = func(yield func(Run) bool) {
 		for _, one := range s.runs {

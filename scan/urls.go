@@ -19,6 +19,8 @@ import (
 // maxOpen bounds what is kept: a provider with 1,500 servers has a tenth of it.
 const maxOpen = 250_000
 
+const tooManyFailures = "The logs tell of more failures than are kept at once: scan fewer of them at a time."
+
 const tooMany = "The logs name more open authorizations than are kept at once: scan fewer of them at a time."
 
 // settled is how long the CA takes at most until what it shows is the result of an answer that it

@@ -5,6 +5,7 @@ package client
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,7 @@ type acmeSh struct {
 	name    string
 	names   map[string]string // authorizations by name
 	ended   Fate
+	failing bool // the last line was about an error, which the next may go on with
 }
 
 func (a *acmeSh) line(sink Sink, b []byte, place Place) bool {
@@ -31,13 +33,14 @@ func (a *acmeSh) line(sink Sink, b []byte, place Place) bool {
 	if at == 0 && a.run == nil {
 		return false
 	}
+	a.failing = false
 	text := bytes.TrimPrefix(b[i+1:], []byte(" "))
 	key, value, pair := bytes.Cut(text, []byte("='"))
 	if pair && len(value) > 0 && value[len(value)-1] == '\'' && len(key) < 40 {
 		a.pair(sink, string(key), value[:len(value)-1], at, place)
 		return a.run != nil
 	}
-	return a.says(sink, string(text[:min(len(text), 512)]), place)
+	return a.says(sink, string(text[:min(len(text), maxText)]), place)
 }
 
 // pair takes one value that was logged.
@@ -47,11 +50,12 @@ func (a *acmeSh) pair(sink Sink, key string, value []byte, at moment, place Plac
 			key != "_ACME_SERVER_HOST" && key != "ACME_DIRECTORY" {
 			return
 		}
-		a.run = newRun(place, at)
+		a.run = newRun(place, at, "acme.sh")
 	}
 	if key == "_main_domain" {
 		a.end(sink)
-		a.run = newRun(place, at)
+		a.run = newRun(place, at, "acme.sh")
+		a.run.attempt.lineage = ofFile(string(value))
 	}
 	a.run.last = max(a.run.last, at)
 	switch key {
@@ -72,6 +76,7 @@ func (a *acmeSh) pair(sink Sink, key string, value []byte, at moment, place Plac
 		a.coded(sink, place)
 	case "d":
 		a.name = string(value)
+		a.run.attempt.asksFor(a.name)
 	case "_authz_url":
 		a.authorization(sink, string(value), place)
 	case "response":
@@ -139,7 +144,7 @@ func (a *acmeSh) answer(sink Sink, body []byte, place Place) {
 	if a.run.out == nil || a.code == 0 {
 		return
 	}
-	got := &answer{status: a.code, at: a.run.last, place: place, said: &a.said}
+	got := &answer{status: a.code, at: a.run.last, place: place, said: &a.said, body: body}
 	got.json = len(body) > 0 && body[0] == '{'
 	got.whole = readJSON(body, &a.said)
 	a.run.take(sink, got)
@@ -163,13 +168,54 @@ func (a *acmeSh) says(sink Sink, text string, place Place) bool {
 	case strings.HasPrefix(text, "Using CA: "):
 		a.run.server = strings.TrimSpace(text[len("Using CA: "):])
 		a.run.origin = originOf(a.run.server)
-	case text == "Success", strings.Contains(text, "Invalid status"):
+	case text == "Success":
 		final(a.authz)
+	case strings.Contains(text, "Invalid status"), strings.Contains(text, "Verify error:"):
+		final(a.authz)
+		a.fails(text, place)
 	case strings.HasPrefix(text, "Cert success."):
 		a.ended = Whole
+		a.run.gets()
 	case strings.HasPrefix(text, "Please add '--debug'"), strings.HasPrefix(text, "Please check log file"):
 		a.ended = Failed
+	case complains(text):
+		a.fails(text, place)
 	}
+	return true
+}
+
+// complains says whether a line for people is of something that went wrong.
+func complains(text string) bool {
+	for _, word := range [...]string{"rror", "Cannot ", "Can not ", "Could not ", "could not ",
+		": Timeout", "has been deactivated", "imeout"} {
+		if strings.Contains(text, word) {
+			return true
+		}
+	}
+	return false
+}
+
+// fails takes a line about what went wrong, which begins with the name where it is of one.
+func (a *acmeSh) fails(text string, place Place) {
+	a.failing = true
+	name, _, _ := strings.Cut(text, ":")
+	if t := &a.run.attempt; slices.Contains(t.names, name) {
+		a.run.body(Failure{Names: []string{name}, Text: text, At: a.run.last.in(a.run.zone), Place: place})
+		return
+	}
+	if a.run.attempt.words.Text == "" {
+		a.run.says(text, place)
+	} else {
+		a.run.goesOn(text)
+	}
+}
+
+// continues takes a line that goes on with an error: an answer of the CA's over several lines.
+func (a *acmeSh) continues(line []byte) bool {
+	if a.run == nil || !a.failing {
+		return false
+	}
+	a.run.goesOn(string(line[:min(len(line), maxText)]))
 	return true
 }
 

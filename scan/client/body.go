@@ -26,6 +26,7 @@ type said struct {
 	newOrder, newAuthz         string
 	keyID, nonce               string
 	failedNames                []string // identifiers within an error
+	errorKind, errorDetail     string   // of the object's own error, or of its challenges'
 	hasAuthorizations          bool
 	hasChallenges, hasKeyAuthz bool
 }
@@ -40,6 +41,7 @@ const (
 	inAuthorizations
 	inChallenges
 	inChallenge
+	inChallengeError
 	inError
 	inSubproblem
 	elsewhere
@@ -58,6 +60,8 @@ func within(at where, key []byte) where {
 		return inAuthorizations
 	case at == top && string(key) == "challenges":
 		return inChallenges
+	case at == inChallenges && string(key) == "error":
+		return inChallengeError
 	case at == top && string(key) == "error", at == inError && string(key) == "subproblems":
 		return inError
 	case at == inError && string(key) == "identifier":
@@ -88,10 +92,22 @@ func (r *reader) keep(at where, key, text []byte) {
 		if (string(key) == "url" || string(key) == "uri") && len(s.challenges) < maxList {
 			s.challenges = append(s.challenges, string(text))
 		}
+	case inChallengeError, inError:
+		s.keepError(key, text)
 	case inSubproblem:
 		if string(key) == "value" && len(s.failedNames) < maxList {
 			s.failedNames = append(s.failedNames, string(text))
 		}
+	}
+}
+
+// keepError keeps what the first error says.
+func (s *said) keepError(key, text []byte) {
+	switch {
+	case string(key) == "type" && s.errorKind == "":
+		s.errorKind = string(text)
+	case string(key) == "detail" && s.errorDetail == "":
+		s.errorDetail = string(text)
 	}
 }
 

@@ -56,6 +56,7 @@ func (c *certbot) record(r record) {
 	}
 	now.last = momentOf(r.stamp)
 	c.mark(now, logger, r)
+	c.words(now, logger, r)
 }
 
 // trimmed is a logger's name without the package that changed its own.
@@ -111,7 +112,7 @@ func (c *certbot) begin(r record) *run {
 			c.end(old)
 		}
 	}
-	now := newRun(r.place, momentOf(r.stamp))
+	now := newRun(r.place, momentOf(r.stamp), "certbot")
 	now.zone.ahead = c.zone.ahead
 	c.runs = append(c.runs, now)
 	return now
@@ -131,10 +132,10 @@ func (c *certbot) finish(atWork, torn bool) {
 	switch now := c.current(); {
 	case now == nil:
 	case atWork:
-		c.sink.End(now.ended(Running, true))
+		c.sink.End(now.ended(c.sink, Running, true))
 	case torn && !now.over():
 		now.drop(c.sink)
-		c.sink.End(now.ended(Running, false))
+		c.sink.End(now.ended(c.sink, Running, false))
 	default:
 		now.end(c.sink)
 	}

@@ -90,6 +90,29 @@ const (
 	Certificate   Step = "certificate"
 )
 
+// Doing says what a run was at when it had asked for the step.
+func (s Step) Doing() string {
+	switch s {
+	case Directory:
+		return "asking for directory or nonce"
+	case NewOrder:
+		return "ordering"
+	case Authorization:
+		return "fetching authorizations"
+	case Challenge:
+		return "answering a challenge"
+	case Poll:
+		return "polling"
+	case Order:
+		return "asking for the order"
+	case Finalize:
+		return "finalizing"
+	case Certificate:
+		return "fetching the certificate"
+	}
+	return "starting"
+}
+
 // Run is one run of a client.
 type Run struct {
 	Began, Ended time.Time
@@ -104,5 +127,7 @@ type Run struct {
 type Sink interface {
 	See(Sighting)
 	Lose(Lost)
+	Fail(Failure)
+	Renew(Renewal)
 	End(Run)
 }

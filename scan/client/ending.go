@@ -100,10 +100,12 @@ func (r *run) end(sink Sink) {
 	case r.asked > 0 || r.marks.selecting:
 		fate = Killed
 	}
-	sink.End(r.ended(fate, false))
+	sink.End(r.ended(sink, fate, false))
 }
 
-func (r *run) ended(fate Fate, atWork bool) Run {
+// ended is the run as it is told, after its last attempt.
+func (r *run) ended(sink Sink, fate Fate, atWork bool) Run {
+	r.settleAt(sink, fate, r.place)
 	return Run{Began: r.began.in(r.zone), Ended: r.last.in(r.zone), Fate: fate, Step: r.step,
 		Place: r.place, AtWork: atWork}
 }

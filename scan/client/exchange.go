@@ -3,6 +3,8 @@ package client
 // What a run asked and was answered. The steps are told by what the CA named before and never by
 // how a URL looks; a request without an answer leaves behind what it may have done.
 
+import "strings"
+
 // send is a request of this run. The one before it has no answer, if it waits for one still.
 func (r *run) send(sink Sink, q *request) {
 	r.drop(sink)
@@ -15,6 +17,10 @@ func (r *run) send(sink Sink, q *request) {
 	if q.step == NewOrder && r.newOrder != "" && len(r.lineage.orders) > 0 {
 		r.lineage = lineage{}
 	}
+	if q.step == NewOrder && len(q.names) > 0 {
+		r.orders(sink, q.names, q.url)
+	}
+	r.attempt.asked = true
 	if q.step == Challenge {
 		r.lineage.answered = true
 	}
@@ -109,11 +115,12 @@ func (r *run) take(sink Sink, a *answer) {
 	switch {
 	case a.status >= 400:
 		r.refused(sink, q, a)
+		r.denied(q, a)
 	case a.json && !a.whole:
 		r.torn(sink, q, a)
 	case q.method == "GET" && (s.newOrder != "" || s.newAuthz != ""):
 		r.server, r.origin, r.gotDirectory = q.url, originOf(q.url), true
-		r.newOrder = s.newOrder + s.newAuthz
+		r.newOrder, r.v1 = s.newOrder+s.newAuthz, s.newOrder == ""
 	case s.hasAuthorizations:
 		r.order(sink, q, a)
 	case s.hasChallenges:
@@ -155,6 +162,11 @@ func (r *run) challenge(sink Sink, q *request, a *answer) {
 		r.see(sink, Sighting{Kind: Final, URL: u, Name: r.nameOf(u), At: a.when(r.zone),
 			Place: a.place})
 	}
+	if s := a.said; s.status == "invalid" && s.token != "" {
+		if name := r.nameOf(u); !strings.Contains(name, ",") {
+			r.invalid(name, s.errorKind, s.errorDetail, a)
+		}
+	}
 }
 
 // issued: a certificate proves every name of its order.
@@ -162,6 +174,9 @@ func (r *run) issued(sink Sink, q *request, a *answer) {
 	for _, o := range r.lineage.orders {
 		if q.url != o.certificate && q.url != o.finalize {
 			continue
+		}
+		if q.url == o.certificate {
+			r.gets()
 		}
 		for _, u := range o.authorizations {
 			r.see(sink, Sighting{Kind: Final, URL: u, Name: r.nameOf(u), At: a.when(r.zone),

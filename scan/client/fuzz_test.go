@@ -21,6 +21,8 @@ type judge struct {
 	seen []Sighting
 	runs int
 	lost int
+	// failed counts failures, and renewals a million each
+	failed int
 }
 
 func (j *judge) See(s Sighting) {
@@ -30,6 +32,13 @@ func (j *judge) See(s Sighting) {
 	j.seen = append(j.seen, s)
 }
 func (j *judge) Lose(l Lost) { j.lost++ }
+func (j *judge) Fail(f Failure) {
+	if f.Text == "" && !f.Killed || len(f.Text) > maxText || len(f.Names) > maxFailed || f.Place.Line <= 0 {
+		j.t.Errorf("failed %+v", f)
+	}
+	j.failed++
+}
+func (j *judge) Renew(Renewal) { j.failed += 1 << 20 }
 func (j *judge) End(r Run) {
 	if r.Fate == "" || r.Place.Line <= 0 {
 		j.t.Errorf("ended %+v", r)
@@ -75,7 +84,8 @@ func FuzzLog(f *testing.F) {
 			t.Fatal(err)
 		}
 		log.Close(false)
-		if len(whole.seen) != len(slow.seen) || whole.runs != slow.runs || whole.lost != slow.lost {
+		if len(whole.seen) != len(slow.seen) || whole.runs != slow.runs || whole.lost != slow.lost ||
+			whole.failed != slow.failed {
 			t.Errorf("read at once: %d, %d, %d; in halves: %d, %d, %d", len(whole.seen), whole.runs, whole.lost,
 				len(slow.seen), slow.runs, slow.lost)
 		}

@@ -31,6 +31,7 @@ func (l *loose) line(b []byte, place Place) {
 	case b[0] == '[' && l.acmeSh.line(l.sink, b, place):
 	case l.lego.line(l.sink, b, place):
 	case l.uacme.line(l.sink, b, place):
+	case l.acmeSh.continues(b):
 	default:
 		return
 	}
@@ -50,8 +51,9 @@ type started struct {
 	names map[string]string // authorizations by name
 }
 
-func (s *started) begin(place Place, at moment) {
-	*s = started{on: true, run: run{place: place, began: at, last: at}, names: map[string]string{}}
+func (s *started) begin(place Place, at moment, client string) {
+	*s = started{on: true, run: *newRun(place, at, client), names: map[string]string{}}
+	s.run.attempt.asked = true
 }
 
 // see tells of one authorization; what it is not named by, it has no name by.
@@ -65,6 +67,7 @@ func (s *started) of(name string) string { return s.names[name] }
 
 func (s *started) finish(sink Sink, fate Fate) {
 	if s.on {
+		s.run.settleAt(sink, fate, s.run.place)
 		sink.End(Run{Began: s.run.began.in(s.run.zone), Ended: s.run.last.in(s.run.zone), Fate: fate,
 			Step: s.run.step, Place: s.run.place})
 	}
@@ -89,12 +92,13 @@ func (l *lego) line(sink Sink, b []byte, place Place) bool {
 	case strings.HasPrefix(rest, "acme: Obtaining "), strings.HasPrefix(rest, "acme: Trying renewal "):
 		if !l.on || !strings.HasPrefix(rest, "acme: Obtaining ") || l.run.step != Directory {
 			l.end(sink, Killed)
-			l.begin(place, now)
+			l.begin(place, now, "lego")
 			l.run.step = Directory
 		}
 		if strings.HasPrefix(rest, "acme: Obtaining ") {
 			l.run.step = NewOrder
 		}
+		l.asksFor(name)
 	case strings.HasPrefix(rest, "AuthURL: "):
 		l.open(place, now)
 		u := strings.TrimSpace(rest[len("AuthURL: "):])
@@ -115,7 +119,7 @@ func (l *lego) line(sink Sink, b []byte, place Place) bool {
 // open begins a run where its first line is missing.
 func (l *lego) open(place Place, now moment) {
 	if !l.on {
-		l.begin(place, now)
+		l.begin(place, now, "lego")
 	}
 	l.run.last = max(now, l.run.last)
 }
@@ -143,6 +147,7 @@ func (l *lego) goesOn(sink Sink, name, rest string, place Place) bool {
 		l.see(sink, Final, strings.TrimSpace(rest[len("Skipping deactivating of valid auth: "):]), "", place)
 	case strings.HasPrefix(rest, "Server responded with a certificate"):
 		l.run.step = Certificate
+		l.run.gets()
 		l.end(sink, Whole)
 	default:
 		return strings.HasPrefix(rest, "acme: ") || strings.HasPrefix(rest, "Unable to deactivate")
@@ -150,26 +155,55 @@ func (l *lego) goesOn(sink Sink, name, rest string, place Place) bool {
 	return true
 }
 
-// problem is a line without a level: what lego ends with.
+// asksFor takes up the names of a certificate, of which the first names its files.
+func (l *lego) asksFor(names string) {
+	for name := range strings.SplitSeq(names, ", ") {
+		l.run.attempt.asksFor(name)
+	}
+	if t := &l.run.attempt; len(t.names) > 0 {
+		t.lineage = t.names[0]
+	}
+}
+
+// problem is a line without a level: what lego ends with, the error of a name a line.
 func (l *lego) problem(sink Sink, b []byte, place Place) bool {
 	if !l.on {
 		return false
 	}
-	text := string(b[:min(len(b), 4096)])
-	switch {
-	case strings.Contains(text, "Could not obtain certificates"):
-		l.failed = true
-	case strings.HasPrefix(text, "[") && strings.Contains(text, "] acme: error: "):
+	text := string(b[:min(len(b), maxText)])
+	if name, rest, ok := ofOne(text); ok {
 		// An error of the validation itself is told without the request that it answers.
-		name, rest := bracketed(text)
 		if !strings.Contains(rest, ":: POST ::") && !strings.Contains(rest, "presenting token") {
 			l.see(sink, Final, l.of(name), name, place)
 		}
+		l.run.body(Failure{Names: []string{name}, Text: "[" + name + "] " + rest,
+			At: l.run.last.in(l.run.zone), Place: place})
 		l.failed = true
+		return true
+	}
+	switch i := strings.Index(text, "Could not "); {
+	case i >= 0 && !l.failed:
+		l.failed = true
+		l.run.says(text[i:], place)
+	case l.failed && (strings.HasPrefix(text, "\t") || strings.HasPrefix(text, "acme: error")):
+		l.run.goesOn(text)
 	default:
 		return false
 	}
 	return true
+}
+
+// ofOne is the name that an error is of: [NAME] acme: error: …
+func ofOne(text string) (name, rest string, ok bool) {
+	i := strings.Index(text, "] acme: error")
+	if i < 0 {
+		return "", "", false
+	}
+	j := strings.LastIndexByte(text[:i], '[')
+	if j < 0 || i-j > 260 {
+		return "", "", false
+	}
+	return text[j+1 : i], text[i+len("] "):], true
 }
 
 func (l *lego) end(sink Sink, fate Fate) {

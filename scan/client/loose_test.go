@@ -16,6 +16,9 @@ type witness struct {
 	name map[string]string
 	runs []Run
 	lost []Lost
+
+	failed  []Failure
+	renewed []Renewal
 }
 
 func (w *witness) See(s Sighting) {
@@ -29,8 +32,10 @@ func (w *witness) See(s Sighting) {
 		w.name[s.URL] = s.Name
 	}
 }
-func (w *witness) Lose(l Lost) { w.lost = append(w.lost, l) }
-func (w *witness) End(r Run)   { w.runs = append(w.runs, r) }
+func (w *witness) Lose(l Lost)       { w.lost = append(w.lost, l) }
+func (w *witness) Fail(f Failure)    { w.failed = append(w.failed, f) }
+func (w *witness) Renew(one Renewal) { w.renewed = append(w.renewed, one) }
+func (w *witness) End(r Run)         { w.runs = append(w.runs, r) }
 
 func (w *witness) of(kind Kind) []string {
 	var all []string

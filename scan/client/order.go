@@ -33,6 +33,10 @@ func (r *run) order(sink Sink, q *request, a *answer) {
 		r.see(sink, Sighting{Kind: s.kindWithin(known.name), URL: u, Name: r.nameOf(u),
 			Expires: expiry(s.expires), OfOrder: true, At: a.when(r.zone), Place: a.place})
 	}
+	if s.status == "invalid" && s.errorDetail != "" && r.attempt.problem.Text == "" {
+		r.attempt.problem = Failure{Text: bounded(s.errorKind + " :: " + s.errorDetail),
+			Names: slices.Clone(s.failedNames), At: a.when(r.zone), Place: a.place}
+	}
 	r.oneLeft(sink, o, a)
 }
 
@@ -147,6 +151,9 @@ func (r *run) authorization(sink Sink, q *request, a *answer) {
 		say.Kind, say.Reason = Odd, "its answer in the log has no status"
 	default:
 		say.Kind, say.Shown = Final, true
+	}
+	if s.status == "invalid" {
+		r.invalid(s.identifier(), s.errorKind, s.errorDetail, a)
 	}
 	r.see(sink, say)
 	for _, o := range r.lineage.orders {

@@ -91,6 +91,7 @@ func (c *certbot) alone() bool {
 func (c *certbot) answer(r record, a *answer, body []byte) {
 	body, ended := unrepr(bytes.TrimSpace(body))
 	body = bytes.TrimSpace(body)
+	a.body = body
 	a.json = len(body) > 0 && body[0] == '{'
 	a.whole = readJSON(body, &c.said) && ended && !r.cut
 	if a.status >= 300 && a.status < 400 {

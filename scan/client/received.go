@@ -15,6 +15,8 @@ import (
 type answer struct {
 	status              int
 	location, up, nonce string
+	retryAfter          string
+	body                []byte // until the next record is read
 	date                time.Time
 	whole               bool // the body is one JSON object, to its end
 	json                bool // it begins as one
@@ -74,6 +76,10 @@ func (a *answer) header(name, value []byte) {
 		if bytes.EqualFold(name, []byte("Location")) {
 			a.location = string(value)
 		}
+	case len("Retry-After"):
+		if bytes.EqualFold(name, []byte("Retry-After")) {
+			a.retryAfter = string(value[:min(len(value), 64)])
+		}
 	case len("Replay-Nonce"):
 		if bytes.EqualFold(name, []byte("Replay-Nonce")) {
 			a.nonce = string(value)
@@ -98,6 +104,17 @@ func (a *answer) when(z zone) time.Time {
 		return a.date
 	}
 	return a.at.in(z)
+}
+
+// until is the moment of its Retry-After; zero without one.
+func (a *answer) until(at time.Time) time.Time {
+	if when, err := time.Parse(http.TimeFormat, a.retryAfter); err == nil {
+		return when.UTC()
+	}
+	if n := number([]byte(a.retryAfter)); n > 0 && !at.IsZero() {
+		return at.Add(time.Duration(n) * time.Second)
+	}
+	return time.Time{}
 }
 
 func number(b []byte) int {

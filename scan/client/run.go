@@ -27,6 +27,10 @@ type run struct {
 	marks        marks
 	gotDirectory bool
 	early        bool // 0.9 logged its level, and its version comes yet
+	v1           bool // its CA speaks ACMEv1, which asks for each name by itself
+	client       string
+	attempt      attempt
+	failed       map[string]bool // names and files that were told to have failed
 }
 
 // lineage is what a run knows of the order that it is at.
@@ -50,8 +54,8 @@ type placed struct {
 }
 
 // newRun begins one.
-func newRun(place Place, at moment) *run {
-	return &run{place: place, began: at, last: at}
+func newRun(place Place, at moment, client string) *run {
+	return &run{place: place, began: at, last: at, client: client}
 }
 
 // see tells the sink about one authorization.

@@ -5,6 +5,7 @@ package client
 
 import (
 	"bytes"
+	"path"
 	"strings"
 	"time"
 )
@@ -14,18 +15,20 @@ type uacme struct {
 	authz, challenge, name string
 	pending                bool // the authorization at hand was seen to be so
 	failed                 bool
+	reporting              bool // what follows is the CA's answer, over several lines
 }
 
 func (u *uacme) line(sink Sink, b []byte, place Place) bool {
 	i := bytes.Index(b[:min(len(b), 256)], []byte("uacme: "))
 	if i < 0 {
-		return false
+		return u.reported(string(b[:min(len(b), maxText)]))
 	}
 	text := string(b[i+len("uacme: "):])
+	u.reporting = false
 	switch {
 	case strings.HasPrefix(text, "version "):
 		u.end(sink, Killed)
-		u.begin(place, uacmeTime(text))
+		u.begin(place, uacmeTime(text), "uacme")
 	case strings.HasPrefix(text, "fetching directory at "):
 		u.open(place)
 		u.run.step, u.run.server = Directory, after(text, "fetching directory at ")
@@ -35,6 +38,9 @@ func (u *uacme) line(sink Sink, b []byte, place Place) bool {
 		if account := after(text, "account location: "); usable(account) {
 			u.run.account = account
 		}
+	case strings.HasPrefix(text, "checking existence and expiration of "):
+		u.open(place)
+		u.run.attempt.lineage = ofFile(path.Dir(after(text, "checking existence and expiration of ")))
 	case strings.HasPrefix(text, "creating new order "):
 		u.open(place)
 		u.run.step = NewOrder
@@ -50,7 +56,7 @@ func (u *uacme) line(sink Sink, b []byte, place Place) bool {
 
 func (u *uacme) open(place Place) {
 	if !u.on {
-		u.begin(place, 0)
+		u.begin(place, 0, "uacme")
 	}
 }
 
@@ -82,6 +88,7 @@ func (u *uacme) goesOn(sink Sink, text string, place Place) bool {
 				if w == "begin" {
 					u.name, u.pending = words[i+2], true
 					u.see(sink, Named, u.authz, u.name, place)
+					u.run.attempt.asksFor(u.name)
 				}
 			}
 		}
@@ -90,7 +97,7 @@ func (u *uacme) goesOn(sink Sink, text string, place Place) bool {
 		u.run.step = Challenge
 		u.see(sink, Unanswered, u.authz, u.name, place)
 	case strings.HasPrefix(text, "failed to start challenge at "):
-		u.failed = true // what the CA said is not known: it stays doubtful
+		u.fails(text, place) // what the CA said is not known: it stays doubtful
 	case strings.HasPrefix(text, "polling challenge status at "):
 		u.run.step = Poll
 		if after(text, "polling challenge status at ") == u.challenge {
@@ -98,7 +105,7 @@ func (u *uacme) goesOn(sink Sink, text string, place Place) bool {
 		}
 	case strings.HasPrefix(text, "challenge ") && strings.Contains(text, " failed with status "):
 		u.see(sink, Final, u.authz, u.name, place)
-		u.failed = true
+		u.fails(text, place)
 	case strings.HasPrefix(text, "polling order status at "):
 		u.passed(sink, place)
 		u.authz = ""
@@ -108,14 +115,37 @@ func (u *uacme) goesOn(sink Sink, text string, place Place) bool {
 	case strings.HasPrefix(text, "retrieving certificate at "):
 		u.run.step = Certificate
 	case strings.HasPrefix(text, "saving certificate to "), strings.HasPrefix(text, "renaming "):
+		u.run.gets()
 		u.end(sink, Whole)
 	case strings.HasPrefix(text, "failed to "), strings.HasPrefix(text, "unexpected "),
-		strings.HasPrefix(text, "the server reported"), strings.HasPrefix(text, "timeout, giving up"):
-		u.failed = true
+		strings.HasPrefix(text, "the server reported"), strings.HasPrefix(text, "timeout"):
+		u.fails(text, place)
+		u.reporting = strings.HasPrefix(text, "the server reported")
 	default:
 		return strings.HasPrefix(text, "order location: ")
 	}
 	return true
+}
+
+// fails takes a line that says what went wrong, of the name at hand where there is one.
+func (u *uacme) fails(text string, place Place) {
+	u.failed = true
+	if u.run.attempt.words.Text != "" {
+		u.run.goesOn("uacme: " + text)
+		return
+	}
+	u.run.says("uacme: "+text, place)
+	if u.name != "" {
+		u.run.attempt.words.Names = []string{u.name}
+	}
+}
+
+// reported takes a line of what the CA said.
+func (u *uacme) reported(line string) bool {
+	if u.on && u.reporting {
+		u.run.goesOn(line)
+	}
+	return u.on && u.reporting
 }
 
 func (u *uacme) end(sink Sink, fate Fate) {
