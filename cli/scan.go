@@ -28,6 +28,7 @@ type scanning struct {
 	serverFrom string
 	noLedger   bool
 	check      bool
+	addresses  []string
 	keys       []string // files or directories of account keys
 	server     string
 }
@@ -36,18 +37,19 @@ func newScan(env Env, p *printer) *cobra.Command {
 	f := &scanning{}
 	c := &cobra.Command{
 		Use:   "scan PATH...",
-		Short: "Find in other clients' logs what they left open at the CA",
+		Short: "Find in other clients' logs what they left open at the CA, and what failed",
 		Long: "Read logs of certbot 0.9 to 5.6, lego, uacme and acme.sh: files, directories and tars, plain or\n" +
 			"packed with gzip or zstd, of one server or of many. Three things are listed: authorizations that are\n" +
 			"open (handed out, not seen final, not expired); doubtful ones, of which the log does not tell (their\n" +
 			"challenge was answered last, what the log says of them is torn or contradicts itself); and lost\n" +
 			"newOrders, which were sent and never answered. Then the runs that were killed: at which step, after\n" +
 			"how long, and what they have in common. A certbot that is at work holds the lock in its logs\n" +
-			"directory: what it has open is doubtful, and not asked about before it has ended. What is open or doubtful stands in the ledger as found, which\n" +
-			"forbids nothing and counts against no limit. With --check the CA is asked about these alone, by the\n" +
-			"keys of the accounts in certbot's directory; what it holds pending is an order of this ledger then, which\n" +
-			"pending shows, pending drain finishes and pending release gives up. A check that was stopped goes on\n" +
-			"where it was. certbot may be at work meanwhile.\n\n" +
+			"directory: what it has open is doubtful, and not asked about before it has ended. Then what failed, by\n" +
+			"cause: whose it is to mend, since when, what to do. The ledger has all of it then, as found, and for why\n" +
+			"and failures; it forbids nothing and counts against no limit. With --check the CA is asked about what is\n" +
+			"open or doubtful alone, by the keys of the accounts in certbot's directory; what it holds pending is an\n" +
+			"order of this ledger then, which pending shows, pending drain finishes and pending release gives up. A\n" +
+			"check that was stopped goes on where it was. certbot may be at work meanwhile.\n\n" +
 			"Of other clients' accounts, and of other servers', --account-key names the key: a file in PEM or JWK,\n" +
 			"or the directory of certbot (/etc/letsencrypt), lego (~/.lego), uacme (/etc/ssl/uacme), acme.sh\n" +
 			"(~/.acme.sh) or dehydrated. The CA is asked which account it is of, and none is made. The CA is the one\n" +
@@ -75,6 +77,9 @@ func newScan(env Env, p *printer) *cobra.Command {
 	c.Flags().StringArrayVar(&f.keys, "account-key", nil,
 		"`file` of an account's private key, or another client's directory, to ask with; may be repeated")
 	c.Flags().StringVar(&f.server, "server", "", "directory `URL` of the CA of these accounts")
+	c.Flags().StringArrayVar(&f.addresses, "address", nil,
+		"an `IP` address (or network) of these servers; what points elsewhere has moved away; "+
+			"may be repeated")
 	f.addDeadline(c.Flags())
 	f.places.add(c.Flags())
 	return c
@@ -99,7 +104,11 @@ func (f *scanning) settings() (scan.Settings, error) {
 		}
 		set.HostFrom = from
 	}
+	here, err := ourAddresses(f.addresses)
+	set.Here = here
 	switch {
+	case err != nil:
+		return set, err
 	case f.deadline < 0:
 		return set, failure.New(failure.Usage, "", "--deadline takes a positive time such as 90s")
 	case f.check && f.noLedger:
@@ -165,6 +174,9 @@ func (f *scanning) enter(ctx context.Context, s *session, set scan.Settings, pat
 	if err == nil {
 		_, err = s.enterFound(ctx, report)
 	}
+	if err == nil {
+		err = s.enterHeard(ctx, report)
+	}
 	if err != nil {
 		return endedBy(ctx, err)
 	}
@@ -190,6 +202,9 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 		return 0, err
 	}
 	if inquiry.Rows, err = s.enterFound(ctx, report); err != nil {
+		return 0, err
+	}
+	if err := s.enterHeard(ctx, report); err != nil {
 		return 0, err
 	}
 	inquiry.Rows = ended(inquiry.Rows, report)
@@ -258,7 +273,7 @@ func (s *session) closedSince(ctx context.Context, r *scan.Report, at time.Time)
 
 // say prints what was found, and what the CA said of it where it was asked.
 func (f *scanning) say(p *printer, report *scan.Report, answers *renewal.Checked) error {
-	p.scanned(report, f.serverFrom != "", answers)
+	p.scanned(report, f.serverFrom != "", !f.noLedger, answers)
 	if report.Unread() || answers != nil && !answers.Whole() {
 		return &exitError{1}
 	}

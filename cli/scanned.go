@@ -76,6 +76,7 @@ func (p *printer) printScan(r *scan.Report, answers *renewal.Checked) {
 	entries(out, "doubtful", viewed(slices.Values(r.Doubtful), viewRow))
 	entries(out, "lost", viewed(slices.Values(r.Lost), viewLost))
 	entries(out, "runs", viewed(r.Runs, viewScanned))
+	entries(out, "failures", viewed(r.Failures, p.viewHeard))
 	entries(out, "unread", func(yield func(source.Trouble) bool) {
 		for _, t := range r.Troubles {
 			if t.Unread && !yield(t) {
@@ -126,8 +127,9 @@ func document(out *bufio.Writer, v any) {
 	_, _ = out.Write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
 }
 
-// scanned prints a report. hosts says that logs of several servers were named apart.
-func (p *printer) scanned(r *scan.Report, hosts bool, answers *renewal.Checked) {
+// scanned prints a report. hosts says that logs of several servers were named apart, kept that the
+// ledger has it.
+func (p *printer) scanned(r *scan.Report, hosts, kept bool, answers *renewal.Checked) {
 	if p.json {
 		p.printScan(r, answers)
 		return
@@ -148,6 +150,7 @@ func (p *printer) scanned(r *scan.Report, hosts bool, answers *renewal.Checked) 
 		r.Doubtful, hosts)
 	p.tellLost(r.Lost)
 	p.tellDeaths(scan.DeathsOf(r.Runs), r)
+	p.tellHeard(r, hosts, kept)
 	if r.Logs == 0 {
 		p.Warn("none of these files is a log of certbot, lego, uacme or acme.sh")
 	}

@@ -20,6 +20,8 @@ type Report struct {
 	RunCount int
 	// Holders are certbots at work on logs that were read.
 	Holders []Holder
+	// Hosts are the servers that logs are of, "" where none was named.
+	Hosts []string
 	// Failures are by server, certificate, name and class.
 	Failures     iter.Seq[Failure]
 	FailureCount int

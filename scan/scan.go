@@ -355,7 +355,7 @@ func (s *scan) report() (*Report, error) {
 			strings.Compare(fileA, fileB), cmp.Compare(a.place.Line, b.place.Line))
 	})
 	r.Failures, r.FailureCount = s.allFailures()
-	r.Renewed = s.failures.renewedAt
+	r.Renewed, r.Hosts = s.failures.renewedAt, slices.Clone(s.hosts)
 	if s.failures.beyond {
 		r.Troubles = append(r.Troubles, source.Trouble{Sentence: tooManyFailures, Unread: true})
 	}
