@@ -24,7 +24,9 @@ func decode(text string) string {
 	if len(text) > mostRead {
 		text = text[:mostRead*3/4] + "\n" + text[len(text)-mostRead/4:]
 	}
-	if !simple(text) {
+	if simple(text) {
+		text = text[prefixes(text):]
+	} else {
 		text = withoutPrefixes(unwrap(printable(strings.ToValidUTF8(text, " "))))
 	}
 	plain := unescape(withoutPages(fold(text)))

@@ -45,8 +45,9 @@ type Finding struct {
 	Customer string        // the same for the customer; "" where it is none of theirs
 	Remedy   failure.Remedy
 
-	level level
-	weak  bool // the client's summary, which says no cause
+	level   level
+	weak    bool // the client's summary, which says no cause
+	generic bool // told by the sort of the problem alone
 }
 
 // Text is what a text says, a finding for each name; never none.
@@ -54,9 +55,9 @@ func Text(text string, here Here) []Finding {
 	plain := decode(text)
 	t := scan(plain)
 	all := t.findingsOf(here)
-	if vague(all) && strings.IndexByte(plain, '\n') >= 0 { // words may be broken over lines
-		joined := scan(strings.ReplaceAll(plain, "\n", ""))
-		if again := joined.findingsOf(here); !vague(again) {
+	if strings.IndexByte(plain, '\n') >= 0 && (vague(all) || uncertain(all)) { // words may be broken
+		again := scan(strings.ReplaceAll(plain, "\n", "")).findingsOf(here)
+		if surer(again, all) {
 			return again
 		}
 	}
@@ -75,13 +76,45 @@ func vague(all []Finding) bool {
 	return !slices.ContainsFunc(all, func(f Finding) bool { return !f.weak })
 }
 
+// uncertain reports whether a finding knows no more than the sort of a problem, or not whom it is
+// about.
+func uncertain(all []Finding) bool {
+	return slices.ContainsFunc(all, func(f Finding) bool { return f.generic || f.Charged && f.Name == "" })
+}
+
+// surer reports whether the findings of a text whose lines were joined tell more than those of the
+// text as it came: a cause, or the name of it. Lines that end where a word does are joined wrongly.
+func surer(joined, asCame []Finding) bool {
+	switch {
+	case vague(joined):
+		return false
+	case vague(asCame):
+		return true
+	case len(joined) != len(asCame):
+		return false
+	}
+	better := false
+	for i, j := range joined {
+		came := asCame[i]
+		switch {
+		case j.Name != came.Name && came.Name != "" || j.generic && !came.generic:
+			return false
+		case came.generic && !j.generic && j.Class != came.Class,
+			came.Name == "" && j.Name != "" && j.Class == came.Class:
+			better = true
+		}
+	}
+	return better
+}
+
 // findingsOf are the findings of all parts of a text.
 func (t *tokens) findingsOf(here Here) []Finding {
 	var all []Finding
 	for _, p := range divide(t) {
 		all = append(all, t.findings(p, here)...)
 	}
-	if len(all) == 1 && all[0].level == whole && strings.IndexByte(t.text, '\n') >= 0 {
+	if len(all) == 1 && all[0].level == whole && (strings.IndexByte(t.text, '\n') >= 0 ||
+		strings.Count(t.low, "dns problem") > 1) {
 		if lines := byLine(t, here); len(lines) > 1 {
 			all = lines
 		}
@@ -94,17 +127,22 @@ func (t *tokens) findingsOf(here Here) []Finding {
 func (t *tokens) findings(p part, here Here) []Finding {
 	r := read(t, p, here)
 	class, known := r.own()
+	generic := false
 	if !known {
-		class, known = theTable().classify(r.words)
+		class, generic, known = theTable().classify(r.words)
 	}
 	if !known {
 		return nil
 	}
-	names := r.names()
 	var all []Finding
-	for _, n := range names {
+	for _, n := range r.names() {
+		if class == failure.Account && p.level == whole {
+			n = "" // a name in a text about an account is that of its e-mail address
+		}
 		r.f.name = n
-		all = append(all, r.finding(class))
+		f := r.finding(class)
+		f.generic = generic
+		all = append(all, f)
 	}
 	return all
 }
@@ -112,7 +150,8 @@ func (t *tokens) findings(p part, here Here) []Finding {
 // finding is the finding of a class.
 func (r *reader) finding(class failure.Class) Finding {
 	f := Finding{Name: r.f.name, Class: class, level: r.p.level}
-	f.weak = class == failure.Validation && !strings.Contains(r.words, " txt ")
+	f.weak = class == failure.Validation && !strings.Contains(r.words, " txt ") &&
+		!strings.Contains(r.words, " propagat")
 	f.Charged = class.Fallible() && r.validated(r.words)
 	if f.Limit = limitOf(class, r.words); f.Limit != "" || class.Retry() == failure.RetryLater {
 		f.Until = untilOf(r.text())
@@ -157,7 +196,8 @@ func (r *reader) own() (failure.Class, bool) {
 	for i := r.p.from; i < min(r.p.to, r.p.from+40); i++ {
 		w := r.t.word(i)
 		if strings.IndexByte(w, '-') > 0 && r.t.follows(i) == ':' &&
-			(i == r.p.from || strings.Contains(r.t.between(i), "\n") || r.t.word(i-1) == "error") &&
+			(i == r.p.from || strings.Contains(r.t.between(i), "\n") || r.t.word(i-1) == "error" ||
+				r.t.precedes(i) == '"') &&
 			failure.Class(w).Known() {
 			return failure.Class(w), true
 		}
@@ -165,13 +205,15 @@ func (r *reader) own() (failure.Class, bool) {
 	return "", false
 }
 
-// byLine is each line by itself, where several of them say something of names of their own: the
-// answers of a CA, one below another.
+// byLine is each line by itself, or each "DNS problem" where there are some, where several of them say
+// something of names of their own: the answers of a CA, one below another.
 func byLine(t *tokens, here Here) []Finding {
 	var all []Finding
-	from := 0
+	from, lookups := 0, strings.Count(t.low, "dns problem") > 1
 	for i := 1; i <= len(t.all); i++ {
-		if i < len(t.all) && !strings.Contains(t.between(i), "\n") {
+		begins := lookups && t.word(i) == "dns" && t.word(i+1) == "problem" ||
+			!lookups && strings.Contains(t.between(i), "\n")
+		if i < len(t.all) && !begins {
 			continue
 		}
 		for _, f := range t.findings(part{from: from, to: i}, here) {
@@ -191,7 +233,7 @@ func byLine(t *tokens, here Here) []Finding {
 // torn is the finding of a text whose words may be broken anywhere.
 func torn(t *tokens, here Here) Finding {
 	r := read(t, part{to: len(t.all)}, here)
-	class, _ := theTable().classifyTorn(r.words)
+	class, _, _ := theTable().classifyTorn(r.words)
 	r.f.name = r.subject()
 	return r.finding(class)
 }

@@ -185,23 +185,28 @@ func (r *reader) link(i int) {
 }
 
 // path takes up where a path leads. One of the client's own counts only where it is what failed: the
-// log's is named in every text.
+// log's is named in every text, the renewal file's and the certificate's in most.
 func (r *reader) path(i int) {
 	p, sort := r.t.at(i), ""
+	failed := r.failed(i)
 	switch {
 	case strings.Contains(p, ".well-known") || strings.Contains(p, "acme-challenge"):
 		sort = "{path:challenge}"
-	case strings.Contains(p, "/renewal-hooks"):
+	case strings.Contains(p, "/renewal-hooks") && failed:
 		sort = "{path:hook}"
 	case strings.Contains(p, "/renewal/"):
 		sort = "{path:renewal}"
+		if failed {
+			r.mark("{failed:renewal}")
+		}
+	case !failed:
 	case strings.Contains(p, "/accounts/"):
 		sort = "{path:account}"
 	case strings.Contains(p, "/letsencrypt/live/"), strings.Contains(p, "/letsencrypt/archive/"),
 		strings.Contains(p, "/live/") && strings.HasSuffix(p, ".pem"):
 		sort = "{path:lineage}"
-	case (strings.HasPrefix(p, "/var/log/letsencrypt") || strings.HasPrefix(p, "/var/lib/letsencrypt") ||
-		strings.HasPrefix(p, "/etc/letsencrypt")) && r.t.saysErrno(i-4, i):
+	case strings.HasPrefix(p, "/var/log/letsencrypt"), strings.HasPrefix(p, "/var/lib/letsencrypt"),
+		strings.HasPrefix(p, "/etc/letsencrypt"):
 		sort = "{path:own}"
 	}
 	if sort != "" {
@@ -212,11 +217,16 @@ func (r *reader) path(i int) {
 	}
 }
 
-// saysErrno reports whether an errno, or its words, stand between two tokens.
-func (t *tokens) saysErrno(from, to int) bool {
-	for i := from; i < to; i++ {
-		switch t.word(i) {
-		case "errno", "denied", "permitted", "read-only":
+// failed reports whether a path is what could not be used: an errno or its words stand before it, as
+// Python has them, or behind it, as Go and shells do.
+func (r *reader) failed(i int) bool {
+	t := r.t
+	if next := t.word(i + 1); next == "failure" || next == "success" || next == "skipped" || next == "produced" {
+		return false
+	}
+	for k := max(i-10, r.p.from); k < min(i+5, r.p.to); k++ {
+		switch t.word(k) {
+		case "errno", "denied", "permitted", "read-only", "such", "levels":
 			return true
 		}
 	}
@@ -234,7 +244,8 @@ func (r *reader) number(i int, w string) {
 	case before == "errno" || before == "error" && t.word(i-2) == "os",
 		ofSystem[before]: // OSError(30, …
 		r.mark("{errno:" + w + "}")
-	case before == "curl", t.says(i-4, "curl returned with"), before == "with" && t.word(i-2) == "returned" && t.word(i-3) == "curl",
+	case before == "curl", before == "with" && t.word(i-2) == "failed" && t.word(i-4) == "curl", // getssl
+		t.says(i-4, "curl returned with"), before == "with" && t.word(i-2) == "returned" && t.word(i-3) == "curl",
 		before == "code" && t.word(i-2) == "error" && r.linkTo(i-4, "libcurl"):
 		r.mark("{curl:" + w + "}")
 	case before == "code" && t.word(i-2) == "error" && r.linkTo(i-4, "wget"):

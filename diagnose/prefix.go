@@ -5,38 +5,64 @@ package diagnose
 
 import "strings"
 
-// longestPrefix is the longest that is looked for before a line.
-const longestPrefix = 200
+// How much is looked for before a line.
+const (
+	longestPrefix = 200
+	mostPrefixes  = 3
+)
+
+// stamp is whose form the time at the beginning of a line has.
+type stamp uint8
+
+// The forms of times.
+const (
+	noStamp stamp = iota
+	syslog
+	iso
+	pythonLog
+)
 
 // withoutPrefixes takes off what logs and mails put before lines.
 func withoutPrefixes(text string) string {
-	if !strings.Contains(text, "\n") {
-		return text
-	}
 	out := make([]byte, 0, len(text))
 	for line := range strings.Lines(text) {
-		out = append(out, line[prefixOf(line[:min(len(line), longestPrefix)]):]...)
+		out = append(out, line[prefixes(line):]...)
 	}
 	return string(out)
 }
 
-// prefixOf is the length of what stands before a line's own text.
+// prefixes is the length of all that stands before a line's own text: a log may hold another's lines.
+func prefixes(line string) int {
+	at := 0
+	for range mostPrefixes {
+		n := prefixOf(line[at:min(len(line), at+longestPrefix)])
+		if n == 0 {
+			break
+		}
+		at += n
+	}
+	return at
+}
+
+// prefixOf is the length of what one log, mail or console put before a line.
 func prefixOf(line string) int {
 	at := quoteMarks(line)
 	if before, _, ok := strings.Cut(line[at:], " | "); ok && isIdent(strings.TrimSpace(before)) {
 		at += len(before) + len(" | ") // docker compose
 	}
-	stamp := stampOf(line[at:])
-	if stamp == 0 {
+	stamp, sort := stampOf(line[at:])
+	at += stamp
+	if sort == pythonLog {
 		return at
 	}
-	at += stamp
 	first, rest, _ := strings.Cut(line[at:], " ")
-	if program, pid := isProgram(first); program && pid {
+	program, pid := isProgram(first)
+	if program && pid {
 		return at + len(first) + 1
 	}
 	second, _, more := strings.Cut(rest, " ")
-	if program, _ := isProgram(second); program && more && isIdent(first) {
+	program, pid = isProgram(second)
+	if program && more && isIdent(first) && (pid || sort == syslog) {
 		return at + len(first) + len(second) + 2
 	}
 	return at
@@ -56,10 +82,10 @@ func quoteMarks(line string) int {
 
 // stampOf is the length of a time that begins a line, with the level and the logger that follow it in
 // a log of Python's; 0 where none does.
-func stampOf(line string) int {
+func stampOf(line string) (int, stamp) {
 	switch {
 	case len(line) > 16 && shaped(line[:16], "Aaa d9 99:99:99 "): // syslog
-		return 16
+		return 16, syslog
 	case len(line) > 19 && (shaped(line[:19], "9999-99-99 99:99:99") || shaped(line[:19], "9999-99-99T99:99:99")):
 		at := 19
 		for at < len(line) && strings.IndexByte(".,0123456789Z+-:", line[at]) >= 0 {
@@ -73,13 +99,13 @@ func stampOf(line string) int {
 				}
 				at += next + 1
 			}
-			return at
+			return at, pythonLog
 		}
 		if at < len(line) && line[at] == ' ' {
-			return at + 1
+			return at + 1, iso
 		}
 	}
-	return 0
+	return 0, noStamp
 }
 
 // shaped reports whether a text has a shape: 9 is a digit, d a digit or blank, A and a letters.

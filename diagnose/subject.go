@@ -62,7 +62,7 @@ func (r *reader) behind(words []string) string {
 	for _, before := range words {
 		words := strings.Count(before, " ") + 1
 		for i := r.p.from + words; i < r.p.to; i++ {
-			if r.t.named(i) && r.t.says(i-words, before) {
+			if r.t.named(i) && r.t.says(i-words, before) && (r.t.is(i, name) || r.t.follows(i) != ':') {
 				if n, ok := cleanName(r.t.at(i)); ok {
 					return n
 				}
@@ -109,12 +109,12 @@ func (r *reader) mentioned() string {
 }
 
 // ofCAs are names of CAs, in which their hosts end.
-var ofCAs = []string{".googleapis.com", "pki.goog", "zerossl.com", "sectigo.com", "ssl.com", "buypass.com",
-	"buypass.no", "digicert.com", "globalsign.com", "entrust.net", "actalis.com", "harica.gr"}
+var ofCAs = []string{"letsencrypt.org", ".googleapis.com", "pki.goog", "zerossl.com", "sectigo.com", "ssl.com",
+	"buypass.com", "buypass.no", "digicert.com", "globalsign.com", "entrust.net", "actalis.com", "harica.gr"}
 
-// ofCA reports whether a name is that of a CA's host.
+// ofCA reports whether a name is that of a CA's host. A site may well be called acme-tools.example.
 func ofCA(n string) bool {
-	return strings.HasPrefix(n, "acme") || strings.Contains(n, ".acme") || strings.Contains(n, "letsencrypt") ||
+	return strings.HasPrefix(n, "acme") && strings.Count(n, ".") > 1 || strings.Contains(n, ".acme.") ||
 		slices.ContainsFunc(ofCAs, func(ca string) bool { return strings.HasSuffix(n, ca) })
 }
 
@@ -126,7 +126,10 @@ func ofLineage(p string) string {
 			return n
 		}
 	}
-	return ofFile(p)
+	if strings.Contains(p, "/renewal/") {
+		return ofFile(p)
+	}
+	return ""
 }
 
 // cleanName is a name as names are compared; false for what is none.

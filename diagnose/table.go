@@ -21,6 +21,8 @@ type rule struct {
 	line  int
 	has   []int // phrases, by their numbers
 	lacks []int
+
+	generic bool // no word of the text's own is wanted
 }
 
 // table is the rules with the automaton that finds their phrases.
@@ -50,7 +52,7 @@ func readTable(text string) (*table, error) {
 			continue
 		}
 		class, phrases, ok := strings.Cut(one, ": ")
-		r := rule{class: failure.Class(class), line: line}
+		r := rule{class: failure.Class(class), line: line, generic: true}
 		if !ok || !r.class.Known() {
 			return nil, fmt.Errorf("rules.txt:%d: no class: %s", line, one)
 		}
@@ -71,6 +73,7 @@ func readTable(text string) (*table, error) {
 			} else {
 				r.has = append(r.has, n)
 			}
+			r.generic = r.generic && sorts[wanted]
 		}
 		if len(r.has) == 0 {
 			return nil, fmt.Errorf("rules.txt:%d: fits everything", line)
@@ -86,6 +89,12 @@ func readTable(text string) (*table, error) {
 	t.quick = newAutomaton(t.phrases)
 	return t, nil
 }
+
+// sorts are what is the sort of a problem, or stands in every text about renewal files, and no cause.
+var sorts = map[string]bool{"{type}": true, "{type:dns}": true, "{type:connection}": true,
+	"{type:unauthorized}": true, "{type:malformed}": true, "{challenge}": true, "{api:400}": true,
+	"{api:401}": true, "{api:403}": true, "{api:404}": true, "{api:405}": true, "{api:409}": true,
+	"renewal configuration file": true, "is broken": true, "dns problem*": true}
 
 // phrase is a phrase as a text shows it: in the words of a scanned text, a blank at each end. A phrase
 // that ends with "*" may go on within its last word, as one that was cut off does.
@@ -116,12 +125,12 @@ func (t *tokens) shown(i int) string {
 }
 
 // classify finds the rule for the words of a text.
-func (t *table) classify(words string) (failure.Class, bool) {
+func (t *table) classify(words string) (class failure.Class, generic, known bool) {
 	return t.first(t.quick.match(words))
 }
 
 // first is the class of the first rule that the phrases found fit.
-func (t *table) first(found set) (failure.Class, bool) {
+func (t *table) first(found set) (class failure.Class, generic, known bool) {
 next:
 	for _, r := range t.rules {
 		for _, n := range r.has {
@@ -134,9 +143,9 @@ next:
 				continue next
 			}
 		}
-		return r.class, true
+		return r.class, r.generic, true
 	}
-	return failure.Unclassified, false
+	return failure.Unclassified, false, false
 }
 
 // shortestDense is the shortest phrase that is looked for without its blanks.
@@ -144,7 +153,7 @@ const shortestDense = 12
 
 // classifyTorn is classify for a text whose words are broken: blanks do not count. Marks of what the
 // text was found to have count as ever.
-func (t *table) classifyTorn(words string) (failure.Class, bool) {
+func (t *table) classifyTorn(words string) (class failure.Class, generic, known bool) {
 	dense, found := strings.ReplaceAll(words, " ", ""), t.quick.match(words)
 	for n, p := range t.dense {
 		if p != "" && strings.Contains(dense, p) {

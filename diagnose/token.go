@@ -139,7 +139,11 @@ func (t *tokens) run(begin, end int) int {
 		if cut < 0 {
 			cut = end - begin
 		}
-		t.plain(begin, begin+cut)
+		if begin > 0 && t.low[begin-1] == ':' && begin+cut < end && cut > 0 { // ":ERROR:certbot.hooks:"
+			t.all = append(t.all, token{word, begin, begin + cut})
+		} else {
+			t.plain(begin, begin+cut)
+		}
 		begin += cut + 1
 	}
 	return end
