@@ -1,17 +1,19 @@
-// Command bench-scan prints what `orderly pending scan` costs: a month of many servers, made from
-// the samples, and its megabytes a second, wall and CPU time and memory.
+// Command bench-scan prints what `orderly pending scan` costs: a month of many servers, one log
+// without an end, and very many small ones, all made from the samples; of each the megabytes a
+// second, wall and CPU time, and memory.
 package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
-	"time"
 
 	"orderly/scan/month"
 )
@@ -26,70 +28,79 @@ func main() {
 	}
 }
 
+// sizes are how much is made.
+type sizes struct {
+	samples        string
+	servers, small int
+	huge           int64
+}
+
+// kinds are what is made, in this order.
+var kinds = [...]struct {
+	name string
+	make func(dir string, all []month.Sample, s sizes) (month.Made, error)
+}{
+	{"month", func(dir string, all []month.Sample, s sizes) (month.Made, error) {
+		return month.Make(dir, all, 0, s.servers)
+	}},
+	{"huge", func(dir string, all []month.Sample, s sizes) (month.Made, error) {
+		return month.Huge(filepath.Join(dir, "letsencrypt.log"), all, s.huge)
+	}},
+	{"0.9", func(dir string, _ []month.Sample, s sizes) (month.Made, error) {
+		return month.Repeat(filepath.Join(dir, "letsencrypt.log"),
+			filepath.Join(s.samples, "v1-0.9.log"), s.huge/3)
+	}},
+	{"small", func(dir string, all []month.Sample, s sizes) (month.Made, error) {
+		return month.Small(dir, all, s.small)
+	}},
+}
+
 func run(ctx context.Context) error {
+	var s sizes
 	orderly := flag.String("orderly", "bin/orderly", "the program")
-	samples := flag.String("samples", "scan/testdata/logs", "directory of the samples")
-	servers := flag.Int("servers", 1500, "how many servers")
-	dir := flag.String("dir", "", "where the logs are made and left (default: a temporary directory)")
+	flag.StringVar(&s.samples, "samples", "scan/testdata/logs", "directory of the samples")
+	flag.IntVar(&s.servers, "servers", 1500, "how many servers the month is of")
+	flag.Int64Var(&s.huge, "huge", 3<<30, "bytes of the one huge log")
+	flag.IntVar(&s.small, "small", 100_000, "how many small logs")
+	which := flag.String("kinds", "month,huge,0.9,small", "what is made and scanned")
+	dir := flag.String("dir", "", "where logs are made and left (default: a temporary directory)")
 	flag.Parse()
-	all, err := month.Load(*samples)
+	all, err := month.Load(s.samples)
 	if err != nil {
 		return err
 	}
-	if *dir == "" {
-		if *dir, err = os.MkdirTemp("", "bench-scan-"); err != nil {
-			return err
+	for _, kind := range kinds {
+		if !slices.Contains(strings.Split(*which, ","), kind.name) {
+			continue
 		}
-		defer func() { _ = os.RemoveAll(*dir) }()
-	}
-	made, err := month.Make(*dir, all, 0, *servers)
-	if err != nil {
-		return err
-	}
-	fmt.Printf("%d servers, %d files, %d MB packed, %d MB plain, %d open\n", made.Servers, made.Files,
-		made.Packed>>20, made.Plain>>20, made.Open)
-	return measure(ctx, *orderly, *dir, made)
-}
-
-// measure runs the program and prints what it cost.
-func measure(ctx context.Context, orderly, dir string, made month.Made) error {
-	out, err := os.CreateTemp("", "bench-scan-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(out.Name()); _ = out.Close() }()
-	c := exec.CommandContext(ctx, orderly, "pending", "scan", "--json", "--server-from",
-		"(web[0-9]+)/", "--now", month.End().Format(time.RFC3339), dir)
-	c.Stdout, c.Stderr = out, os.Stderr
-	began := time.Now()
-	if err := c.Run(); err != nil {
-		return err
-	}
-	took := time.Since(began)
-	used := c.ProcessState.SysUsage().(*syscall.Rusage)
-	cpu := c.ProcessState.UserTime() + c.ProcessState.SystemTime()
-	fmt.Printf("wall %.1f s, CPU %.1f s, %d MB resident at most\n", took.Seconds(), cpu.Seconds(),
-		used.Maxrss>>10)
-	fmt.Printf("%.0f MB/s of plain log a second of CPU, %.0f MB/s of packed log on the clock\n",
-		float64(made.Plain)/1e6/cpu.Seconds(), float64(made.Packed)/1e6/took.Seconds())
-	return judge(out.Name(), made)
-}
-
-// judge compares what was found with what is open.
-func judge(path string, made month.Made) error {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	var found struct {
-		Open []struct{} `json:"open"`
-	}
-	if err := json.Unmarshal(b, &found); err != nil {
-		return err
-	}
-	fmt.Printf("%d found open\n", len(found.Open))
-	if len(found.Open) != made.Open {
-		return fmt.Errorf("%d are open", made.Open)
+		err := inDir(*dir, kind.name, func(at string) error {
+			made, err := kind.make(at, all, s)
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s: %d files, %d MB on disk, %d MB plain\n", kind.name, made.Files,
+				made.Packed>>20, made.Plain>>20)
+			return measureAll(ctx, *orderly, at, made)
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", kind.name, err)
+		}
 	}
 	return nil
+}
+
+// inDir does something in a directory of a kind, which is removed afterwards unless it was named.
+func inDir(dir, kind string, do func(string) error) error {
+	if dir != "" {
+		dir = filepath.Join(dir, kind)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
+		return do(dir)
+	}
+	dir, err := os.MkdirTemp("", "bench-scan-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(dir), os.RemoveAll(dir))
 }

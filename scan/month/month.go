@@ -153,10 +153,11 @@ func (t template) write(out *bytes.Buffer, n int64, day time.Time) {
 	}
 }
 
-// Days is how long the month is, and Runs how many runs a day has.
+// Days is how long the month is, Runs how many logs a day has, and PerLog how many runs are in one.
 const (
-	Days = 30
-	Runs = 2
+	Days   = 30
+	Runs   = 2
+	PerLog = 2
 )
 
 // End is when the month is over.
@@ -184,12 +185,14 @@ func Make(dir string, samples []Sample, first, last int) (Made, error) {
 			return made, err
 		}
 		for age := range Days * Runs {
-			sample := samples[(server+age)%len(samples)]
 			day := End().AddDate(0, 0, -(age / Runs))
 			text.Reset()
-			sample.Write(&text, int64(server)*Days*Runs+int64(age), day)
-			if age/Runs < 7 {
-				made.Open += sample.Open
+			for i := range PerLog {
+				sample := samples[(server+age+i)%len(samples)]
+				sample.Write(&text, (int64(server)*Days*Runs+int64(age))*PerLog+int64(i), day)
+				if age/Runs < 7 {
+					made.Open += sample.Open
+				}
 			}
 			packed, err := save(logs, age, text.Bytes(), packer)
 			if err != nil {
