@@ -127,6 +127,9 @@ func (f *scanning) execute(ctx context.Context, env Env, p *printer, paths []str
 	if err != nil {
 		return err
 	}
+	// What is kept is bounded, what is thrown away is not: without a limit as much again lies about,
+	// while the logs are read and while what was found is entered and printed.
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(scanMemory))
 	if f.check {
 		f.beside = true
 		return f.run(ctx, env, p, &f.working, "pending scan --check",
@@ -151,8 +154,6 @@ func (f *scanning) execute(ctx context.Context, env Env, p *printer, paths []str
 // read scans, with a bar for a person.
 func (f *scanning) read(ctx context.Context, p *printer, set scan.Settings,
 	paths []string) (*scan.Report, error) {
-	// What is kept is bounded, what is thrown away is not: without a limit as much again lies about.
-	defer debug.SetMemoryLimit(debug.SetMemoryLimit(scanMemory))
 	bar := p.bar("MB read")
 	defer p.unbar()
 	set.Progress = func(read, all int64) { bar(int(read>>20), int(max(all>>20, read>>20+1))) }
@@ -172,7 +173,7 @@ func (f *scanning) enter(ctx context.Context, s *session, set scan.Settings, pat
 	set.Own = s.ledgerDir()
 	report, err := f.read(ctx, s.p, set, paths)
 	if err == nil {
-		_, err = s.enterFound(ctx, report)
+		err = s.enterFound(ctx, report)
 	}
 	if err == nil {
 		err = s.enterHeard(ctx, report)
@@ -201,13 +202,13 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	if err != nil {
 		return 0, err
 	}
-	if inquiry.Rows, err = s.enterFound(ctx, report); err != nil {
+	if err := s.enterFound(ctx, report); err != nil {
 		return 0, err
 	}
 	if err := s.enterHeard(ctx, report); err != nil {
 		return 0, err
 	}
-	inquiry.Rows = ended(inquiry.Rows, report)
+	inquiry.Rows = foundRows(notAtWork(report), time.Now())
 	answers, err := s.server.Check(ctx, inquiry, s.p.bar("asked"))
 	s.p.unbar()
 	if err != nil {
@@ -220,42 +221,58 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	return 0, err
 }
 
-// ended leaves out what a run that is at work may close yet: as an order of this ledger, somebody
-// could give it up in the middle of that run.
-func ended(rows []ledger.Found, report *scan.Report) []ledger.Found {
-	atWork := map[string]bool{}
+// notAtWork are all rows but what a run that is at work may close yet: as an order of this ledger,
+// somebody could give it up in the middle of that run.
+func notAtWork(report *scan.Report) []scan.Row {
+	rows := slices.Clone(report.Open)
 	for _, r := range report.Doubtful {
-		if r.AtWork {
-			atWork[r.URL] = true
+		if !r.AtWork {
+			rows = append(rows, r)
 		}
 	}
-	return slices.DeleteFunc(rows, func(f ledger.Found) bool { return atWork[f.URL] })
+	return rows
 }
 
 // mostAtOnce is how many rows one commit writes.
 const mostAtOnce = 500
 
-// enterFound enters what a scan found into the ledger, as found.
-func (s *session) enterFound(ctx context.Context, r *scan.Report) ([]ledger.Found, error) {
+// enterFound enters what a scan found into the ledger, as found, a few rows at a time.
+func (s *session) enterFound(ctx context.Context, r *scan.Report) error {
 	at := time.Now()
-	var rows []ledger.Found
-	for _, row := range slices.Concat(r.Open, r.Doubtful) {
-		rows = append(rows, ledger.Found{URL: row.URL, Order: row.Order, Name: failure.Clean(row.Name),
-			Account: row.Account, Server: row.Server, Host: failure.Clean(row.Host), File: failure.Clean(row.File),
-			Line: row.Line, Doubt: row.Reason, Expires: row.Expires, FoundAt: at})
-	}
 	closed, err := s.closedSince(ctx, r, at)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	change := ledger.Change{FoundOver: at.AddDate(0, 0, -1)}
-	for some := range slices.Chunk(slices.Concat(closed, rows), mostAtOnce) {
+	enter := func(some []ledger.Found) error {
 		change.Found = some
-		if err := s.ledger.Commit(ctx, &change); err != nil {
-			return nil, err
+		return s.ledger.Commit(ctx, &change)
+	}
+	for some := range slices.Chunk(closed, mostAtOnce) {
+		if err := enter(some); err != nil {
+			return err
 		}
 	}
-	return rows, nil
+	for _, rows := range [...][]scan.Row{r.Open, r.Doubtful} {
+		for some := range slices.Chunk(rows, mostAtOnce) {
+			if err := enter(foundRows(some, at)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// foundRows are rows as the ledger keeps them.
+func foundRows(rows []scan.Row, at time.Time) []ledger.Found {
+	found := make([]ledger.Found, 0, len(rows))
+	for _, row := range rows {
+		found = append(found, ledger.Found{URL: row.URL, Order: row.Order, Name: failure.Clean(row.Name),
+			Account: row.Account, Server: row.Server, Host: failure.Clean(row.Host),
+			File: failure.Clean(row.File), Line: row.Line, Doubt: row.Reason, Expires: row.Expires,
+			FoundAt: at})
+	}
+	return found
 }
 
 // closedSince are those that were found earlier, and that the logs show final by now.

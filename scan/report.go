@@ -3,8 +3,11 @@ package scan
 // What a scan found.
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"orderly/scan/client"
@@ -88,4 +91,101 @@ func (r *Report) Unread() bool {
 // runID is where a run begins.
 func (s *scan) runID(p client.Place) string {
 	return s.files[p.File] + ":" + strconv.FormatInt(p.Line, 10)
+}
+
+// orderLifetime is how long an order lives that nobody saw: no public CA keeps one that nobody
+// answers for longer.
+const orderLifetime = 30 * 24 * time.Hour
+
+// rows makes rows of what was found, and lets go of it.
+func (s *scan) rows(r *Report, found []*entry) {
+	open := 0
+	for _, one := range found {
+		if one.reason() == "" {
+			open++
+		}
+	}
+	r.Open = make([]Row, 0, open)
+	r.Doubtful = make([]Row, 0, len(found)-open)
+	for i, one := range found {
+		row := Row{URL: one.url, Name: one.name, Account: one.account, Server: one.server,
+			Order: one.order, Expires: fromUnix(one.expires), Reason: one.reason()}
+		if s.atWork[one.lastRun] {
+			row.AtWork, row.Reason = true, "the run that named it last is at work"
+		}
+		row.Host, row.File = s.place(one.place)
+		row.Line, row.Run = one.place.Line, s.runID(one.run)
+		if row.Reason == "" {
+			r.Open = append(r.Open, row)
+		} else {
+			r.Doubtful = append(r.Doubtful, row)
+		}
+		found[i] = nil
+	}
+}
+
+// report makes the result.
+func (s *scan) report() (*Report, error) {
+	r := &Report{Troubles: s.troubles, Logs: s.logs, Others: s.others, Read: s.read.Load(),
+		Closed: s.urls.closed, Holders: s.holders}
+	found, beyond, err := s.urls.left()
+	if err != nil {
+		return nil, err
+	}
+	if beyond {
+		r.Troubles = append(r.Troubles, source.Trouble{Sentence: tooMany, Unread: true})
+	}
+	s.rows(r, found)
+	for _, one := range s.lost {
+		lost := Lost{Names: one.Names, Account: one.Account, Server: one.Server, At: one.At,
+			Line: one.Place.Line}
+		lost.Host, lost.File = s.place(one.Place)
+		r.Lost = append(r.Lost, lost)
+	}
+	slices.SortFunc(s.runs, func(a, b compact) int {
+		hostA, fileA := s.place(a.place())
+		hostB, fileB := s.place(b.place())
+		return cmp.Or(strings.Compare(hostA, hostB), cmp.Compare(a.began, b.began),
+			strings.Compare(fileA, fileB), cmp.Compare(a.line, b.line))
+	})
+	r.Failures, r.FailureCount = s.allFailures()
+	r.Renewed, r.Hosts = s.failures.renewedAt, slices.Clone(s.hosts)
+	if s.failures.beyond {
+		r.Troubles = append(r.Troubles, source.Trouble{Sentence: tooManyFailures, Unread: true})
+	}
+	r.RunCount = len(s.runs)
+	r.Runs = func(yield func(Run) bool) {
+		for _, one := range s.runs {
+			if !yield(s.run(one)) {
+				return
+			}
+		}
+	}
+	r.sort()
+	return r, nil
+}
+
+func (s *scan) place(p client.Place) (host, file string) {
+	return s.hosts[s.fileHost[p.File]], s.files[p.File]
+}
+
+func fromUnix(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+func (r *Report) sort() {
+	rows := func(a, b Row) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host), strings.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line), strings.Compare(a.URL, b.URL))
+	}
+	slices.SortFunc(r.Open, rows)
+	slices.SortFunc(r.Doubtful, rows)
+	slices.SortFunc(r.Lost, func(a, b Lost) int {
+		return cmp.Or(strings.Compare(a.Host, b.Host), a.At.Compare(b.At), strings.Compare(a.File, b.File),
+			cmp.Compare(a.Line, b.Line))
+	})
+	slices.SortStableFunc(r.Troubles, func(a, b source.Trouble) int { return strings.Compare(a.Path, b.Path) })
 }

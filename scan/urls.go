@@ -58,6 +58,7 @@ type urls struct {
 	open   map[string]*entry
 	finals finals
 	texts  map[string]string // accounts and servers, each kept once
+	orders [64]string        // the last ones: all authorizations of an order are named at once
 	beyond bool
 }
 
@@ -141,7 +142,7 @@ func (u *urls) update(e *entry, s client.Sighting, at, expires int64, odd string
 		e.server = u.once(s.Server)
 	}
 	if s.Order != "" {
-		e.order = u.once(s.Order)
+		e.order = u.onceOrder(s.Order, maphash.String(u.seed, s.Order))
 	}
 	if expires != 0 && (e.expires == 0 || e.ofOrder || !s.OfOrder) {
 		e.expires, e.ofOrder = expires, s.OfOrder
@@ -171,15 +172,26 @@ func (u *urls) once(text string) string {
 	return text
 }
 
+// onceOrder is once for what is met again at once or never.
+func (u *urls) onceOrder(text string, hash uint64) string {
+	kept := &u.orders[hash%uint64(len(u.orders))]
+	if *kept != text {
+		*kept = strings.Clone(text)
+	}
+	return *kept
+}
+
 // left is what is neither final nor over, in the order of the logs; beyond says that there is more.
 func (u *urls) left() (found []*entry, beyond bool, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	found = make([]*entry, 0, len(u.open))
 	for _, e := range u.open {
 		if e.expires == 0 || e.expires > u.now {
 			found = append(found, e)
 		}
 	}
+	u.open = nil // nothing is seen any more
 	byHash := map[uint64]*entry{}
 	for _, e := range found {
 		byHash[maphash.String(u.seed, e.url)] = e
