@@ -53,6 +53,9 @@ func remedies() map[string]string {
 		"orderly ledger rebuild":  "case damaged ledger",
 		"orderly pending drain":   "case look",
 		"orderly pending release": "case look",
+		"orderly pending scan":    "it needs logs; TestWhatCertbotsLogsLeaveOpen",
+		"orderly failures":        look,
+		"orderly why":             look,
 		"orderly pending":         look,
 		"orderly limits":          look,
 		"orderly runs":            look,
@@ -119,7 +122,9 @@ func TestEveryCommandInARemedyIsTried(t *testing.T) {
 			t.Errorf("%s: no case runs %s", where, strings.Join(words, " "))
 		}
 	}
-	for _, dir := range []string{"account", "acme", "certbot", "cli", "failure", "hook", "host", "ledger", "limit", "lock", "order", "ownfile", "preflight", "renewal", "schedule", "solver"} {
+	for _, dir := range []string{"account", "acme", "certbot", "cli", "diagnose",
+		"failure", "history", "hook", "host", "ledger", "limit", "lock", "order", "ownfile", "preflight",
+		"renewal", "scan", "schedule", "solver"} {
 		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || path == "../cli/steps.go" || path == "../cli/remedy.go" || path == "../cli/help.go" {
 				return err
@@ -385,6 +390,8 @@ func TestRemediesHelpWhenPasted(t *testing.T) {
 			h.refusedThenLooked("orderly --help", "frobnicate")
 			h.must("pending", "drain") // of a budget that pending orders have used up
 			h.must("pending", "release", "--all", "--dry-run")
+			h.must("failures")
+			h.must("why", name)
 		}},
 	} {
 		h := w.host(fmt.Sprint("h", number))
