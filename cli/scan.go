@@ -208,7 +208,7 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	if err := s.enterHeard(ctx, report); err != nil {
 		return 0, err
 	}
-	inquiry.Rows = foundRows(notAtWork(report), time.Now())
+	inquiry.Rows, inquiry.Closed = foundRows(notAtWork(report), time.Now()), report.Closed
 	answers, err := s.server.Check(ctx, inquiry, s.p.bar("asked"))
 	s.p.unbar()
 	if err != nil {
@@ -224,7 +224,7 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 // notAtWork are all rows but what a run that is at work may close yet: as an order of this ledger,
 // somebody could give it up in the middle of that run.
 func notAtWork(report *scan.Report) []scan.Row {
-	rows := slices.Clone(report.Open)
+	rows := slices.Concat(report.Open, report.Orders)
 	for _, r := range report.Doubtful {
 		if !r.AtWork {
 			rows = append(rows, r)
@@ -253,7 +253,7 @@ func (s *session) enterFound(ctx context.Context, r *scan.Report) error {
 			return err
 		}
 	}
-	for _, rows := range [...][]scan.Row{r.Open, r.Doubtful} {
+	for _, rows := range [...][]scan.Row{r.Open, r.Doubtful, r.Orders} {
 		for some := range slices.Chunk(rows, mostAtOnce) {
 			if err := enter(foundRows(some, at)); err != nil {
 				return err

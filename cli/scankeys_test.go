@@ -200,3 +200,60 @@ func TestAccountKeysThatAreOfNoUse(t *testing.T) {
 		t.Error("a key is kept that is of no use")
 	}
 }
+
+// uacme names an authorization when it comes to it: what an order has beside is known to the CA alone.
+func TestWhatALogDoesNotNameOfAnOrderIsAskedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	s := h.stranger("uacme")
+	made, err := s.speaker.NewOrder(t.Context(), acme.OrderRequest{Names: []string{"a.example.com", "b.example.com", "c.example.com"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := made.Authorizations[0]
+	path := filepath.Join(w.dir, "uacme.log")
+	log := "uacme: version 1.7.4 starting on Sat, 28 Nov 2026 03:00:00 +0000\nuacme: account location: " + s.url +
+		"\nuacme: creating new order at " + w.ca.DirectoryURL() + "\nuacme: order location: " + made.URL +
+		"\nuacme: retrieving authorization at " + first + "\n"
+	w.write(path, log)
+	args := []string{"pending", "scan", "--now", "2026-11-28T04:00:00Z", path}
+	h.must(args...).says(t, 0, "Open at the CA: 1", "Orders: 1. The logs do not name all")
+	// A question that fails leaves the rest for the next check; none is asked twice.
+	check := append([]string{"--account-key", s.file, "--server", w.ca.DirectoryURL(), "--check"}, args[2:]...)
+	check = append([]string{"pending", "scan"}, check...)
+	w.ca.Inject(testca.Fault{Kind: acme.KindAuthorization, Nth: 2, Action: testca.Respond, Status: 400, Problem: "malformed"})
+	h.orderly(check...).says(t, 1, "asked about 2: 2 are pending", "what 1 order(s) have")
+	h.must(check...).says(t, 0, "asked about 3: 3 are pending", "what 1 order(s) have")
+	if n := w.requests(acme.KindAuthorization); n != 4 {
+		t.Errorf("%d questions", n)
+	}
+	h.must("pending", "release", "--all", "-y")
+	if n := w.ca.Truth().Pending(); n != 0 {
+		t.Errorf("%d are pending", n)
+	}
+	// What the log shows past its authorizations is nobody's question.
+	w.write(path, log+"uacme: polling order status at "+made.URL+"\n")
+	h.must(append(args, "--no-ledger")...).says(t, 0, "Nothing is open")
+}
+
+// What leads elsewhere, or to something else, keeps nothing else from being asked about.
+func TestForgedLinesDoNotEndACheck(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	s := h.stranger("lego")
+	log, _ := s.lego("a.example.com")
+	var forged strings.Builder
+	for i := range 20 {
+		for _, url := range []string{"https://evil.example/", s.url + "?", w.ca.DirectoryURL() + "?"} {
+			fmt.Fprintf(&forged, "2026/11/28 03:00:00 [INFO] [x%d.example] AuthURL: %s%d\n", i, url, i)
+		}
+	}
+	path := filepath.Join(w.dir, "lego.log")
+	w.write(path, forged.String()+log)
+	r := h.orderly("pending", "scan", "--check", "--account-key", s.file, "--server", w.ca.DirectoryURL(), path)
+	if r.code != 1 || !strings.Contains(r.stdout, "1 are pending") {
+		t.Errorf("%s", r)
+	}
+}

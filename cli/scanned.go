@@ -54,6 +54,7 @@ type checkedView struct {
 	Asked   int `json:"asked"`
 	Pending int `json:"pending"`
 	Final   int `json:"final"`
+	Orders  int `json:"orders"`
 }
 
 func viewRow(r scan.Row) foundView {
@@ -74,6 +75,7 @@ func (p *printer) printScan(r *scan.Report, answers *renewal.Checked) {
 	fmt.Fprint(out, "{\n  \"version\": 1")
 	entries(out, "open", viewed(slices.Values(r.Open), viewRow))
 	entries(out, "doubtful", viewed(slices.Values(r.Doubtful), viewRow))
+	entries(out, "orders", viewed(slices.Values(r.Orders), viewRow))
 	entries(out, "lost", viewed(slices.Values(r.Lost), viewLost))
 	entries(out, "runs", viewed(r.Runs, viewScanned))
 	entries(out, "failures", viewed(r.Failures, p.viewHeard))
@@ -87,7 +89,7 @@ func (p *printer) printScan(r *scan.Report, answers *renewal.Checked) {
 	fmt.Fprint(out, ",\n  \"checked\": ")
 	var checked checkedView
 	if answers != nil {
-		checked = checkedView{answers.Asked, answers.Pending, answers.Final}
+		checked = checkedView{answers.Asked, answers.Pending, answers.Final, answers.Orders}
 	}
 	document(out, checked)
 	fmt.Fprint(out, "\n}\n")
@@ -148,6 +150,7 @@ func (p *printer) scanned(r *scan.Report, hosts, kept bool, answers *renewal.Che
 		r.Open, hosts)
 	p.tellRows("doubtful", "Doubtful: %d. Whether the CA holds them pending, the logs do not tell.",
 		r.Doubtful, hosts)
+	p.tellOrders(r.Orders, hosts)
 	p.tellLost(r.Lost)
 	p.tellDeaths(scan.DeathsOf(r.Runs), r)
 	p.tellHeard(r, hosts, kept)
@@ -185,6 +188,14 @@ func (p *printer) tellRows(what, title string, rows []scan.Row, hosts bool) {
 		cells = append(cells, row)
 	}
 	p.table(columns, cells)
+}
+
+// tellOrders lists orders of which the logs do not name everything.
+func (p *printer) tellOrders(rows []scan.Row, hosts bool) {
+	if len(rows) > 0 {
+		p.tellRows("order", "Orders: %d. The logs do not name all their authorizations: their client had not come to them.\n"+
+			"With --check the CA is asked for the rest.", rows, hosts)
+	}
 }
 
 func (p *printer) tellLost(lost []scan.Lost) {
@@ -258,6 +269,9 @@ func (p *printer) tellChecked(c renewal.Checked) {
 		p.Warn("%s", failure.Clean(err.Error()))
 	}
 	p.Say("The CA was asked about %d: %d are pending, %d are not.", c.Asked, c.Pending, c.Final)
+	if c.Orders > 0 {
+		p.Say("Among these is what %d order(s) have that the logs do not name.", c.Orders)
+	}
 	if c.Pending > 0 {
 		p.Say("`orderly pending` lists them, `orderly pending drain` finishes what this host can prove, and\n" +
 			"`orderly pending release --all` gives up the rest.")

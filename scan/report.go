@@ -14,10 +14,12 @@ import (
 	"orderly/scan/source"
 )
 
-// Report is what a scan found: three results that have nothing in common, and the runs.
+// Report is what a scan found: results that have nothing in common, and the runs.
 type Report struct {
 	Open, Doubtful []Row
-	Lost           []Lost
+	// Orders are those of which the logs do not name every authorization: URL is the order's.
+	Orders []Row
+	Lost   []Lost
 	// Runs are by server and time; there may be very many, and none is kept longer than it is looked at.
 	Runs     iter.Seq[Run]
 	RunCount int
@@ -115,9 +117,12 @@ func (s *scan) rows(r *Report, found []*entry) {
 		}
 		row.Host, row.File = s.place(one.place)
 		row.Line, row.Run = one.place.Line, s.runID(one.run)
-		if row.Reason == "" {
+		switch {
+		case one.partial:
+			r.Orders = append(r.Orders, row)
+		case row.Reason == "":
 			r.Open = append(r.Open, row)
-		} else {
+		default:
 			r.Doubtful = append(r.Doubtful, row)
 		}
 		found[i] = nil
@@ -183,6 +188,7 @@ func (r *Report) sort() {
 	}
 	slices.SortFunc(r.Open, rows)
 	slices.SortFunc(r.Doubtful, rows)
+	slices.SortFunc(r.Orders, rows)
 	slices.SortFunc(r.Lost, func(a, b Lost) int {
 		return cmp.Or(strings.Compare(a.Host, b.Host), a.At.Compare(b.At), strings.Compare(a.File, b.File),
 			cmp.Compare(a.Line, b.Line))

@@ -32,6 +32,8 @@ type entry struct {
 	name, account, server   string
 	expires                 int64
 	ofOrder                 bool
+	partial                 bool // it is an order
+	seenAt                  int64
 	pendingAt, unansweredAt int64
 	odd                     string
 	place, run              client.Place
@@ -48,6 +50,14 @@ func (e *entry) reason() string {
 		return "its challenge was answered, and the log ends before the CA's answer"
 	}
 	return ""
+}
+
+// over reports whether it has expired; where nothing says when, it has after as long as anything lives.
+func (e *entry) over(now int64) bool {
+	if e.expires == 0 && e.seenAt > 0 {
+		return e.seenAt+int64(orderLifetime/time.Second) <= now
+	}
+	return e.expires != 0 && e.expires <= now
 }
 
 type urls struct {
@@ -150,7 +160,10 @@ func (u *urls) update(e *entry, s client.Sighting, at, expires int64, odd string
 	if at >= e.lastAt {
 		e.lastAt, e.lastRun = at, s.Run
 	}
+	e.seenAt = max(e.seenAt, at)
 	switch s.Kind {
+	case client.Partial:
+		e.partial = true
 	case client.Pending:
 		e.pendingAt = max(e.pendingAt, at)
 	case client.Unanswered:
@@ -187,7 +200,7 @@ func (u *urls) left() (found []*entry, beyond bool, err error) {
 	defer u.mu.Unlock()
 	found = make([]*entry, 0, len(u.open))
 	for _, e := range u.open {
-		if e.expires == 0 || e.expires > u.now {
+		if !e.over(u.now) {
 			found = append(found, e)
 		}
 	}

@@ -43,6 +43,18 @@ func (e *Engine) Ask(ctx context.Context, url string) (Shown, error) {
 	return Shown{reply.Status, reply.Name, reply.Wildcard, reply.Expires}, nil
 }
 
+// AskOrder asks the CA for the authorizations of an order of the account, as Ask does; none where the
+// CA knows no such order.
+func (e *Engine) AskOrder(ctx context.Context, url string) ([]string, error) {
+	rctx, cancel := outliving(ctx)
+	defer cancel()
+	o, err := e.acme().Order(rctx, url)
+	if gone(err) {
+		return nil, nil
+	}
+	return o.Authorizations, err
+}
+
 // FoundPrefix begins the lineage of an order made of what was found, which no lineage on disk can be
 // called. Its name and a number follow.
 const FoundPrefix = "found/"

@@ -23,6 +23,9 @@ const (
 	Unanswered
 	// Refused: the CA refused the answer to one of its challenges, which leaves it open.
 	Refused
+	// Partial: an order's URL, where the log names no more than some of its authorizations; Final where
+	// it is past them.
+	Partial
 	// Odd: what names it is contradictory, torn, or points somewhere else.
 	Odd
 )

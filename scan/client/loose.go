@@ -65,6 +65,14 @@ func (s *started) see(sink Sink, kind Kind, url, name string, place Place) {
 // of is the authorization of a name that was named in this run.
 func (s *started) of(name string) string { return s.names[name] }
 
+// lose tells that the newOrder sent last had no answer.
+func (s *started) lose(sink Sink, names ...string) {
+	if s.on {
+		sink.Lose(Lost{Names: names, Account: s.run.account, Server: s.run.server,
+			At: s.run.last.in(s.run.zone), Place: s.run.place, Run: s.run.place})
+	}
+}
+
 func (s *started) finish(sink Sink, fate Fate) {
 	if s.on {
 		s.run.settleAt(sink, fate, s.run.place)
@@ -77,7 +85,8 @@ func (s *started) finish(sink Sink, fate Fate) {
 // lego 4: YYYY/MM/DD hh:mm:ss [INFO] [NAME] text; local time.
 type lego struct {
 	started
-	failed bool
+	failed  bool
+	ordered string // the names of the order at hand
 }
 
 func (l *lego) line(sink Sink, b []byte, place Place) bool {
@@ -96,7 +105,7 @@ func (l *lego) line(sink Sink, b []byte, place Place) bool {
 			l.run.step = Directory
 		}
 		if strings.HasPrefix(rest, "acme: Obtaining ") {
-			l.run.step = NewOrder
+			l.run.step, l.ordered = NewOrder, name
 		}
 		l.asksFor(name)
 	case strings.HasPrefix(rest, "AuthURL: "):
@@ -210,8 +219,11 @@ func (l *lego) end(sink Sink, fate Fate) {
 	if l.failed && fate == Killed {
 		fate = Failed
 	}
+	if fate == Killed && l.run.step == NewOrder {
+		l.lose(sink, strings.Split(l.ordered, ", ")...)
+	}
 	l.finish(sink, fate)
-	l.failed = false
+	l.failed, l.ordered = false, ""
 }
 
 // bracketed takes [NAME] off the beginning of a text.

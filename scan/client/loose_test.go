@@ -129,24 +129,30 @@ func TestUacme(t *testing.T) {
 	for _, c := range []struct {
 		what, text       string
 		open, doubt, end []string
+		order            Kind // 0: none
 		fate             Fate
 		step             Step
 	}{
-		{"killed before", uacme1, []string{"1 a.example"}, nil, nil, Killed, Authorization},
-		{"killed as it was answered", uacme1 + start, nil, []string{"1 a.example"}, nil, Killed, Challenge},
-		{"killed while polling", uacme1 + start + poll, nil, nil, []string{"1 a.example"}, Killed, Poll},
-		{"killed at the second", uacme1 + start + poll + next, []string{"2 "}, nil, []string{"1 a.example"}, Killed, Authorization},
+		{"killed before", uacme1, []string{"1 a.example"}, nil, nil, Partial, Killed, Authorization},
+		{"killed as it was answered", uacme1 + start, nil, []string{"1 a.example"}, nil, Partial, Killed, Challenge},
+		{"killed while polling", uacme1 + start + poll, nil, nil, []string{"1 a.example"}, Partial, Killed, Poll},
+		{"killed at the second", uacme1 + start + poll + next, []string{"2 "}, nil, []string{"1 a.example"}, Partial, Killed, Authorization},
 		{"the second was valid", uacme1 + start + poll + next +
 			"uacme: polling order status at https://ca.example/acme/order/7/9\n" +
 			"uacme: finalizing order at https://ca.example/acme/finalize/7/9\n" +
 			"uacme: retrieving certificate at https://ca.example/acme/cert/1\nuacme: saving certificate to x\n",
-			nil, nil, []string{"1 a.example", "2 "}, Whole, Certificate},
+			nil, nil, []string{"1 a.example", "2 "}, Final, Whole, Certificate},
 		{"failed", uacme1 + start + poll +
 			"uacme: challenge https://ca.example/acme/chall/7/1/x failed with status invalid\n",
-			nil, nil, []string{"1 a.example"}, Failed, Poll},
+			nil, nil, []string{"1 a.example"}, Partial, Failed, Poll},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			w := read(t, c.text)
+			const order = "https://ca.example/acme/order/7/9"
+			if got := w.last[order]; got != c.order {
+				t.Errorf("the order is %d, want %d", got, c.order)
+			}
+			delete(w.last, order)
 			same(t, "open", w.of(Named), c.open)
 			same(t, "doubtful", w.of(Unanswered), c.doubt)
 			same(t, "final", w.of(Final), c.end)
@@ -154,6 +160,28 @@ func TestUacme(t *testing.T) {
 				t.Errorf("runs: %+v, want %s at %s", w.runs, c.fate, c.step)
 			}
 		})
+	}
+}
+
+// A newOrder without an answer is lost, whichever client sent it.
+func TestLostOrdersOfLooseClients(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		names []string
+	}{
+		{strings.SplitAfter(lego4, "\n")[0], []string{"a.example", "b.example"}},
+		{strings.SplitAfter(lego4, "\n")[0] + lego4, []string{"a.example", "b.example"}},
+		{strings.SplitAfter(lego4, "\n")[0] + "2026/11/28 03:03:55 Could not obtain certificates:\n", nil},
+		{lego4, nil},
+		{"uacme: version 1.7.4 starting on Sat, 28 Nov 2026 03:03:58 +0000\n" +
+			"uacme: checking existence and expiration of /etc/ssl/uacme/a.example/cert.pem\n" +
+			"uacme: creating new order at https://ca.example/acme/new-order\n", []string{"a.example"}},
+		{uacme1, nil},
+	} {
+		w := read(t, c.text)
+		if len(w.lost) != min(1, len(c.names)) || len(w.lost) == 1 && !slices.Equal(w.lost[0].Names, c.names) {
+			t.Errorf("%s: lost %+v, want %q", c.text, w.lost, c.names)
+		}
 	}
 }
 

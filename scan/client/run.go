@@ -64,6 +64,9 @@ func (r *run) see(sink Sink, s Sighting) {
 		return
 	}
 	if s.Kind != Final && r.origin != "" && originOf(s.URL) != r.origin {
+		if s.Kind == Partial {
+			return // what it names is told for itself
+		}
 		s.Kind, s.Reason = Odd, "it is at another origin than the directory"
 	}
 	if known := r.lineage.authz[s.URL]; known != nil {

@@ -1,7 +1,8 @@
 package client
 
 // uacme -v: one line a step, without dates but for the run's own. It goes over the authorizations
-// one after the other, and says nothing of one that is valid already.
+// one after the other, and says nothing of one that is valid already. What it had not come to when it
+// failed, or was killed, no line names: of such an order its own URL is told.
 
 import (
 	"bytes"
@@ -13,6 +14,7 @@ import (
 type uacme struct {
 	started
 	authz, challenge, name string
+	order, certificate     string
 	pending                bool // the authorization at hand was seen to be so
 	failed                 bool
 	reporting              bool // what follows is the CA's answer, over several lines
@@ -40,12 +42,17 @@ func (u *uacme) line(sink Sink, b []byte, place Place) bool {
 		}
 	case strings.HasPrefix(text, "checking existence and expiration of "):
 		u.open(place)
-		u.run.attempt.lineage = ofFile(path.Dir(after(text, "checking existence and expiration of ")))
+		u.certificate = ofFile(path.Dir(after(text, "checking existence and expiration of ")))
+		u.run.attempt.lineage = u.certificate
 	case strings.HasPrefix(text, "creating new order "):
 		u.open(place)
 		u.run.step = NewOrder
 	case strings.HasPrefix(text, "retrieving authorization at "):
 		u.retrieve(sink, after(text, "retrieving authorization at "), place)
+	case strings.HasPrefix(text, "order location: "):
+		u.open(place)
+		u.order = after(text, "order location: ")
+		u.ofOrder(sink, Partial, place)
 	case !u.on:
 		return false
 	default:
@@ -110,6 +117,7 @@ func (u *uacme) goesOn(sink Sink, text string, place Place) bool {
 		u.passed(sink, place)
 		u.authz = ""
 		u.run.step = Order
+		u.ofOrder(sink, Final, place)
 	case strings.HasPrefix(text, "finalizing order at "):
 		u.run.step = Finalize
 	case strings.HasPrefix(text, "retrieving certificate at "):
@@ -122,7 +130,7 @@ func (u *uacme) goesOn(sink Sink, text string, place Place) bool {
 		u.fails(text, place)
 		u.reporting = strings.HasPrefix(text, "the server reported")
 	default:
-		return strings.HasPrefix(text, "order location: ")
+		return false
 	}
 	return true
 }
@@ -148,9 +156,18 @@ func (u *uacme) reported(line string) bool {
 	return u.on && u.reporting
 }
 
+// ofOrder tells that the order has authorizations which are not named, or that it is past them.
+func (u *uacme) ofOrder(sink Sink, kind Kind, place Place) {
+	u.run.see(sink, Sighting{Kind: kind, URL: u.order, Order: u.order, Name: u.certificate,
+		At: u.run.last.in(u.run.zone), Place: place})
+}
+
 func (u *uacme) end(sink Sink, fate Fate) {
 	if u.failed && fate == Killed {
 		fate = Failed
+	}
+	if fate == Killed && u.run.step == NewOrder && u.order == "" {
+		u.lose(sink, u.certificate)
 	}
 	u.finish(sink, fate)
 	*u = uacme{}
