@@ -4,8 +4,11 @@ package cli
 // and since when. A list of a thousand failures is read by nobody.
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,6 +67,7 @@ type serverView struct {
 	Server   string                `json:"server"` // "" for this one
 	Failures int                   `json:"failures"`
 	Lineages int                   `json:"lineages"`
+	Failing  int                   `json:"failing"` // of the lineages, those that fail still
 	Classes  map[failure.Class]int `json:"classes"`
 }
 
@@ -71,9 +75,10 @@ func newFailures(env Env, p *printer) *cobra.Command {
 	f := &failures{}
 	c := &cobra.Command{
 		Use:   "failures [--since TIME] [--class CLASS]",
-		Short: "Say what fails on this server: by cause, by certificate, since when",
-		Long: "Group everything that failed: orders that came to nothing, and those that were not made because\n" +
-			"a check or the CA's limits forbade them. Each name counts with the class of its own cause. The\n" +
+		Short: "Say what fails: by cause, by certificate, by server, since when",
+		Long: "Group everything that failed: orders that came to nothing, those that were not made because a\n" +
+			"check or the CA's limits forbade them, and what logs that pending scan read tell of other clients,\n" +
+			"on this server and on others. Each name counts with the class of its own cause. The\n" +
 			"trend compares the later half of the time with the earlier one.",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
@@ -162,7 +167,7 @@ func printFailuresJSON(p *printer, past history.Past, classes []history.ClassGro
 		lineages = append(lineages, v)
 	}
 	servers := []serverView{}
-	for _, g := range history.ByServer(past.Failures) {
+	for _, g := range past.ByServer() {
 		servers = append(servers, serverView(g))
 	}
 	p.print(struct {
@@ -192,31 +197,78 @@ func printFailures(p *printer, past history.Past, classes []history.ClassGroup) 
 	}
 	printClasses(p, classes)
 	p.Say("")
+	printFailing(p, past.ByLineage())
+	printServers(p, past.ByServer())
+}
+
+// The most that a person reads of certificates and of servers: the worst come first.
+const (
+	screenLineages = 40
+	screenServers  = 20
+)
+
+func printFailing(p *printer, all []history.LineageGroup) {
+	servers := slices.ContainsFunc(all, func(g history.LineageGroup) bool { return g.Server != "" })
 	var rows [][]string
-	for _, g := range past.ByLineage() {
+	for _, g := range all[:min(len(all), screenLineages)] {
 		state := "fails"
 		if !g.Failing {
 			state = "renewed since"
 		}
 		for i, e := range g.Newest {
-			row := []string{g.Lineage, state, p.moment(g.Since), fmt.Sprint(g.Failures), e.Name,
-				string(e.Class), e.Sentence}
+			row := []string{cmp.Or(g.Server, "-"), cmp.Or(g.Lineage, "-"), state, p.moment(g.Since),
+				fmt.Sprint(g.Failures), e.Name, string(e.Class), e.Sentence}
 			if i > 0 {
-				row[0], row[1], row[2], row[3] = "", "", "", ""
+				row[0], row[1], row[2], row[3], row[4] = "", "", "", "", ""
 			}
-			rows = append(rows, row)
+			rows = append(rows, row[skipped(servers):])
 		}
 	}
-	p.table([]column{{"CERTIFICATE", flexible}, {"STATE", fixed}, {"SINCE (UTC)", fixed},
-		{"FAILURES", fixed}, {"NAME", flexible}, {"CLASS", fixed}, {"WHY", aside}}, rows)
-	if servers := history.ByServer(past.Failures); len(servers) > 1 {
-		rows = nil
-		for _, g := range servers {
-			rows = append(rows, []string{g.Server, fmt.Sprint(g.Lineages), fmt.Sprint(g.Failures)})
-		}
-		p.Say("")
-		p.table([]column{{"SERVER", flexible}, {"CERTIFICATES", fixed}, {"FAILURES", fixed}}, rows)
+	p.table([]column{{"SERVER", flexible}, {"CERTIFICATE", flexible}, {"STATE", fixed},
+		{"SINCE (UTC)", fixed}, {"FAILURES", fixed}, {"NAME", flexible}, {"CLASS", fixed},
+		{"WHY", aside}}[skipped(servers):], rows)
+	p.more(len(all)-screenLineages, "certificates")
+}
+
+// skipped is how many columns are left out where there is but one server.
+func skipped(servers bool) int {
+	if servers {
+		return 0
 	}
+	return 1
+}
+
+func printServers(p *printer, all []history.ServerGroup) {
+	if len(all) < 2 {
+		return
+	}
+	var rows [][]string
+	for _, g := range all[:min(len(all), screenServers)] {
+		rows = append(rows, []string{cmp.Or(g.Server, "(this one)"), fmt.Sprint(g.Failing),
+			fmt.Sprint(g.Lineages), fmt.Sprint(g.Failures), mostly(g.Classes)})
+	}
+	p.Say("")
+	p.table([]column{{"SERVER", flexible}, {"FAILING", fixed}, {"FAILED", fixed}, {"FAILURES", fixed},
+		{"MOSTLY", fixed}}, rows)
+	p.more(len(all)-screenServers, "servers")
+}
+
+// more says that a list is not all.
+func (p *printer) more(n int, what string) {
+	if n > 0 {
+		p.Say("and %d more %s: --class and --since narrow the list, --json has all of it.", n, what)
+	}
+}
+
+// mostly is the class of most failures.
+func mostly(classes map[failure.Class]int) string {
+	most := failure.Class("")
+	for _, class := range slices.Sorted(maps.Keys(classes)) {
+		if most == "" || classes[class] > classes[most] {
+			most = class
+		}
+	}
+	return string(most)
 }
 
 // printClasses prints groups by class, and what to do about each.
@@ -226,7 +278,7 @@ func printClasses(p *printer, classes []history.ClassGroup) {
 		rows = append(rows, []string{string(g.Class), fmt.Sprint(len(g.Names)),
 			fmt.Sprint(len(g.Lineages)), fmt.Sprint(g.Failures), p.moment(g.First), p.moment(g.Last),
 			string(g.Trend), whose(g.Class.Who()),
-			p.remedy(diagnose.Known(g.Class, onlyOne(g.Names)).Remedy)})
+			cmp.Or(p.remedy(diagnose.Known(g.Class, onlyOne(g.Names)).Remedy), g.Example.Sentence)})
 	}
 	p.table([]column{{"CLASS", fixed}, {"NAMES", fixed}, {"CERTIFICATES", fixed}, {"FAILURES", fixed},
 		{"FIRST (UTC)", fixed}, {"LAST (UTC)", fixed}, {"TREND", fixed}, {"WHOSE", flexible},

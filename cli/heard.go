@@ -161,9 +161,12 @@ func some(n int) string {
 const keptFor = 366 * 24 * time.Hour
 
 // enterHeard enters what logs tell to have failed into the ledger, and of what failed earlier, that
-// it was renewed since.
-func (s *session) enterHeard(ctx context.Context, r *scan.Report) error {
-	oldest := time.Now().Add(-keptFor)
+// it was renewed since. now is the scan's moment, which may have been set.
+func (s *session) enterHeard(ctx context.Context, r *scan.Report, now time.Time) error {
+	if clock := time.Now(); now.After(clock) {
+		now = clock // nothing is forgotten before its time
+	}
+	oldest := now.Add(-keptFor)
 	change := ledger.Change{LoggedOver: oldest}
 	commit := func(least int) error {
 		if len(change.Logged) < least {

@@ -176,7 +176,7 @@ func (f *scanning) enter(ctx context.Context, s *session, set scan.Settings, pat
 		err = s.enterFound(ctx, report)
 	}
 	if err == nil {
-		err = s.enterHeard(ctx, report)
+		err = s.enterHeard(ctx, report, set.Now)
 	}
 	if err != nil {
 		return endedBy(ctx, err)
@@ -205,7 +205,7 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	if err := s.enterFound(ctx, report); err != nil {
 		return 0, err
 	}
-	if err := s.enterHeard(ctx, report); err != nil {
+	if err := s.enterHeard(ctx, report, set.Now); err != nil {
 		return 0, err
 	}
 	inquiry.Rows, inquiry.Closed = foundRows(notAtWork(report), time.Now()), report.Closed

@@ -41,6 +41,8 @@ type whyView struct {
 	Error    string        `json:"error"`
 	Remedy   string        `json:"remedy"`
 	Customer string        `json:"customer"`
+	Until    *time.Time    `json:"until"`  // when trying again helps, null where nobody said
+	Server   string        `json:"server"` // at which it failed, "" for this one
 }
 
 // orderView is an order in short.
@@ -53,13 +55,23 @@ type orderView struct {
 	Error   string        `json:"error"`
 }
 
-// pastView is a failure of the name.
+// pastView is a failure of the name, or what logs tell of one class of them.
 type pastView struct {
-	At     time.Time     `json:"at"`
-	Class  failure.Class `json:"class"`
-	Source string        `json:"source"`
-	Name   string        `json:"name"` // "" for the whole certificate
-	Error  string        `json:"error"`
+	At       time.Time     `json:"at"` // the last time
+	First    time.Time     `json:"first_at"`
+	Failures int           `json:"failures"`
+	Class    failure.Class `json:"class"`
+	Source   string        `json:"source"`
+	Server   string        `json:"server"` // "" for this one
+	Lineage  string        `json:"lineage"`
+	Name     string        `json:"name"` // "" for the whole certificate
+	Over     bool          `json:"renewed_since"`
+	Error    string        `json:"error"`
+}
+
+func viewPast(p history.Past, e history.Entry) pastView {
+	return pastView{At: e.At, First: e.Began(), Failures: e.Times(), Class: e.Class, Source: e.Source,
+		Server: e.Server, Lineage: e.Lineage, Name: e.Name, Over: p.Over(e), Error: e.Sentence}
 }
 
 func newWhy(env Env, p *printer) *cobra.Command {
@@ -110,7 +122,7 @@ func (f *why) execute(ctx context.Context, env Env, p *printer, typed string) er
 	}
 	if len(on.found) == 0 && len(past.Orders) == 0 && len(past.Failures) == 0 {
 		return failure.New(failure.Config, failure.Do(failure.ListCertificates)+" has the names.",
-			"nothing is known of %s here: no certificate, no order", name)
+			"nothing is known of %s here: no certificate, no order, nothing in a log that was scanned", name)
 	}
 	v := f.view(ctx, s, p, name, on, past)
 	switch {
@@ -145,7 +157,7 @@ func pastOf(ctx context.Context, store ledger.Store, name string,
 			}
 		}
 	}
-	past, err := (history.Book{Store: store}).Of(ctx, lineages)
+	past, err := (history.Book{Store: store}).Of(ctx, name, lineages)
 	past.Failures = slices.DeleteFunc(past.Failures, func(e history.Entry) bool {
 		return e.Name != "" && e.Name != name
 	})
@@ -168,7 +180,7 @@ func (f *why) view(ctx context.Context, s *session, p *printer, name string, on 
 			failure.Class(o.Class), o.Sentence})
 	}
 	for _, e := range past.Failures[max(0, len(past.Failures)-mostPast):] {
-		v.History = append(v.History, pastView{e.At, e.Class, e.Source, e.Name, e.Sentence})
+		v.History = append(v.History, viewPast(past, e))
 	}
 	checks := f.checks(ctx, s, name, on)
 	for _, c := range checks {
@@ -200,24 +212,59 @@ func (p *printer) why(v whyView) {
 	}
 	if len(v.History) > 0 {
 		p.Say("")
-		var rows [][]string
-		for _, e := range v.History[max(0, len(v.History)-screenPast):] {
-			rows = append(rows, []string{p.moment(e.At), string(e.Class), e.Source, e.Error})
-		}
-		p.table([]column{{"FAILED (UTC)", fixed}, {"CLASS", fixed}, {"KNOWN FROM", flexible},
-			{"WHY", aside}}, rows)
+		p.pastOf(v.History[max(0, len(v.History)-screenPast):])
 	}
-	p.Say("")
+	if len(v.Checks) > 0 {
+		p.Say("")
+	}
 	for _, c := range v.Checks {
 		p.lines(fmt.Sprintf("  %-17s", c.Check+":"), strings.TrimSpace(c.Verdict+" "+c.Error))
 	}
 	p.Say("")
-	p.lines("  verdict:         ", strings.TrimSuffix(v.Verdict+": "+cmp.Or(v.Error, verdictWords[v.Verdict]), ": "))
+	where := v.Verdict
+	if v.Server != "" {
+		where += " on " + v.Server
+	}
+	p.lines("  verdict:         ", strings.TrimSuffix(where+": "+cmp.Or(v.Error, verdictWords[v.Verdict]), ": "))
 	if v.Class != "" {
 		p.lines("  class:           ", string(v.Class)+", to be mended by "+whose(v.Who))
 		p.lines("  what to do:      ", v.Remedy)
 	}
+	if v.Until != nil {
+		p.Say("  trying again:    helps after %s UTC", clock(*v.Until))
+	}
 	if v.Customer != "" {
 		p.lines("  to the customer: ", v.Customer)
 	}
+}
+
+// pastOf prints failures, with the server where there is another than this one, and how often where
+// one befell more than once.
+func (p *printer) pastOf(all []pastView) {
+	servers := slices.ContainsFunc(all, func(e pastView) bool { return e.Server != "" })
+	often := slices.ContainsFunc(all, func(e pastView) bool { return e.Failures > 1 })
+	columns := []column{{"FAILED (UTC)", fixed}, {"CLASS", fixed}}
+	if often {
+		columns = append(columns, column{"TIMES", fixed}, column{"SINCE (UTC)", fixed})
+	}
+	if servers {
+		columns = append(columns, column{"SERVER", flexible})
+	}
+	columns = append(columns, column{"KNOWN FROM", flexible}, column{"WHY", aside})
+	var rows [][]string
+	for _, e := range all {
+		row := []string{p.moment(e.At), string(e.Class)}
+		if often {
+			row = append(row, fmt.Sprint(e.Failures), p.moment(e.First))
+		}
+		if servers {
+			row = append(row, cmp.Or(e.Server, "-"))
+		}
+		why := e.Error
+		if e.Over {
+			why += " (renewed since)"
+		}
+		rows = append(rows, append(row, e.Source, why))
+	}
+	p.table(columns, rows)
 }

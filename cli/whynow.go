@@ -224,14 +224,22 @@ type judgement struct {
 	now     time.Time
 }
 
+// last is the newest failure that nothing renewed came after: on this server what disk and ledger
+// have, elsewhere what the logs tell.
+func (j judgement) last() *history.Entry {
+	for i, e := range slices.Backward(j.past.Failures) {
+		if !j.past.Over(e) && (e.Server != "" || e.At.After(j.renewed)) {
+			return &j.past.Failures[i]
+		}
+	}
+	return nil
+}
+
 // judge makes the verdict.
 func (v *whyView) judge(p *printer, name string, j judgement) {
 	v.Verdict = fine
 	refusal := preflight.Report{Results: j.checks}.Refusal()
-	var last *history.Entry
-	if n := len(j.past.Failures); n > 0 && j.past.Failures[n-1].At.After(j.renewed) {
-		last = &j.past.Failures[n-1]
-	}
+	last := j.last()
 	switch {
 	case refusal != nil && refusal.Local:
 		v.Verdict = willFail
@@ -239,7 +247,10 @@ func (v *whyView) judge(p *printer, name string, j judgement) {
 	case last != nil:
 		v.Verdict = fails
 		v.because(p, name, last.Class, last.Sentence, last.Remedy)
-		v.Customer = last.Customer
+		v.Customer, v.Server = last.Customer, last.Server
+		if last.Until.After(j.now) {
+			v.Until = known(last.Until)
+		}
 	case refusal != nil:
 		v.Verdict = willFail
 		if j.now.Sub(j.renewed) < believed {

@@ -24,7 +24,7 @@ const (
 // ClassGroup is all failures of a class.
 type ClassGroup struct {
 	Class    failure.Class
-	Failures int      // entries
+	Failures int      // attempts, of each name
 	Names    []string // each once; lineages stand for failures of a whole certificate
 	Lineages []string
 	First    time.Time
@@ -49,7 +49,8 @@ type LineageGroup struct {
 type ServerGroup struct {
 	Server   string
 	Failures int
-	Lineages int
+	Lineages int // certificates that failed
+	Failing  int // those that fail still
 	Classes  map[failure.Class]int
 }
 
@@ -57,35 +58,67 @@ type ServerGroup struct {
 // trend compares the later half of the time since with the earlier one.
 func ByClass(all []Entry, since, now time.Time) []ClassGroup {
 	half := since.Add(now.Sub(since) / 2)
-	groups, order := map[failure.Class]*ClassGroup{}, []failure.Class{}
-	early, late := map[failure.Class]map[string]bool{}, map[failure.Class]map[string]bool{}
+	groups, order := map[failure.Class]*classes{}, []failure.Class{}
 	for _, e := range all {
 		g := groups[e.Class]
 		if g == nil {
-			g = &ClassGroup{Class: e.Class, First: e.At}
+			g = &classes{ClassGroup: ClassGroup{Class: e.Class, First: e.Began()}, names: set{},
+				lineages: set{}, early: set{}, late: set{}}
 			groups[e.Class], order = g, append(order, e.Class)
-			early[e.Class], late[e.Class] = map[string]bool{}, map[string]bool{}
 		}
-		who := cmp.Or(e.Name, e.Lineage)
-		g.Failures++
-		g.Last, g.Example = e.At, e
-		g.Names, g.Lineages = once(g.Names, who), once(g.Lineages, e.Lineage)
-		if e.At.Before(half) {
-			early[e.Class][who] = true
-		} else {
-			late[e.Class][who] = true
-		}
+		g.add(e, since, half)
 	}
 	found := make([]ClassGroup, 0, len(order))
 	for _, class := range order {
 		g := groups[class]
-		g.Trend = trend(len(early[class]), len(late[class]))
-		slices.Sort(g.Names)
-		slices.Sort(g.Lineages)
-		found = append(found, *g)
+		g.Trend = trend(len(g.early), len(g.late))
+		g.Names, g.Lineages = g.names.sorted(), g.lineages.sorted()
+		found = append(found, g.ClassGroup)
 	}
 	slices.SortStableFunc(found, func(a, b ClassGroup) int { return len(b.Names) - len(a.Names) })
 	return found
+}
+
+// set is a set of words.
+type set map[string]bool
+
+func (s set) add(word string) {
+	if word != "" {
+		s[word] = true
+	}
+}
+
+func (s set) sorted() []string {
+	words := make([]string, 0, len(s))
+	for word := range s {
+		words = append(words, word)
+	}
+	slices.Sort(words)
+	return words
+}
+
+// classes is a group that is being made.
+type classes struct {
+	ClassGroup
+	names, lineages, early, late set
+}
+
+// add adds an entry, which is the newest.
+func (g *classes) add(e Entry, since, half time.Time) {
+	who := cmp.Or(e.Name, e.Lineage)
+	g.Failures += e.Times()
+	g.Last, g.Example = e.At, e
+	if e.Began().Before(g.First) {
+		g.First = e.Began()
+	}
+	g.names.add(who)
+	g.lineages.add(e.Lineage)
+	if e.during(since, half) {
+		g.early[who] = true
+	}
+	if !e.At.Before(half) {
+		g.late[who] = true
+	}
 }
 
 func trend(early, late int) Trend {
@@ -98,29 +131,24 @@ func trend(early, late int) Trend {
 	return Steady
 }
 
-// once adds a word to a list that has it not yet.
-func once(list []string, word string) []string {
-	if word == "" || slices.Contains(list, word) {
-		return list
-	}
-	return append(list, word)
-}
-
 // ByLineage groups failures by certificate: those that fail still first, and longest.
 func (p Past) ByLineage() []LineageGroup {
-	groups, order := map[[2]string]*LineageGroup{}, [][2]string{}
+	type place struct{ server, certificate string }
+	groups, order, renewed := map[place]*LineageGroup{}, []place{}, map[place]time.Time{}
 	for _, e := range p.Failures {
-		key := [2]string{e.Server, e.Lineage}
+		key := place{e.Server, e.certificate()}
+		if at := p.renewed(e); at.After(renewed[key]) {
+			renewed[key] = at
+		}
+	}
+	for _, e := range p.Failures {
+		key := place{e.Server, e.certificate()}
 		g := groups[key]
 		if g == nil {
-			g = &LineageGroup{Lineage: e.Lineage, Server: e.Server}
+			g = &LineageGroup{Lineage: key.certificate, Server: e.Server}
 			groups[key], order = g, append(order, key)
 		}
-		renewed := time.Time{}
-		if e.Server == "" {
-			renewed = p.Renewed[e.Lineage]
-		}
-		g.add(e, renewed)
+		g.add(e, renewed[key])
 	}
 	found := make([]LineageGroup, 0, len(order))
 	for _, key := range order {
@@ -137,40 +165,53 @@ func (p Past) ByLineage() []LineageGroup {
 
 // add adds an entry, which is the newest.
 func (g *LineageGroup) add(e Entry, renewed time.Time) {
-	g.Failures++
-	if g.Since.IsZero() || e.At.After(renewed) && !g.Since.After(renewed) {
-		g.Since = e.At
+	g.Failures += e.Times()
+	began := e.since(renewed)
+	if g.Since.IsZero() || began.Before(g.Since) && began.After(renewed) ||
+		began.After(renewed) && !g.Since.After(renewed) {
+		g.Since = began
 	}
 	g.Failing = e.At.After(renewed)
 	if len(g.Classes) == 0 || g.Classes[len(g.Classes)-1] != e.Class {
 		g.Classes = append(g.Classes, e.Class)
 	}
-	if !e.At.Equal(g.Last) {
+	if !sameAttempt(e.At, g.Last) {
 		g.Newest = nil
 	}
 	g.Last, g.Newest = e.At, append(g.Newest, e)
 }
 
-// ByServer groups entries by server, the one with most first.
-func ByServer(all []Entry) []ServerGroup {
-	groups, order, lineages := map[string]*ServerGroup{}, []string{}, map[[2]string]bool{}
-	for _, e := range all {
-		g := groups[e.Server]
+// sameAttempt reports whether two names failed in one attempt: a log has the moment of each.
+func sameAttempt(a, b time.Time) bool { return a.Sub(b).Abs() < time.Minute }
+
+// ByServer groups failures by server: the one with most certificates that fail still first.
+func (p Past) ByServer() []ServerGroup {
+	groups, order := map[string]*ServerGroup{}, []string{}
+	of := func(server string) *ServerGroup {
+		g := groups[server]
 		if g == nil {
-			g = &ServerGroup{Server: e.Server, Classes: map[failure.Class]int{}}
-			groups[e.Server], order = g, append(order, e.Server)
+			g = &ServerGroup{Server: server, Classes: map[failure.Class]int{}}
+			groups[server], order = g, append(order, server)
 		}
-		g.Failures++
-		g.Classes[e.Class]++
-		if key := [2]string{e.Server, e.Lineage}; !lineages[key] {
-			lineages[key] = true
-			g.Lineages++
+		return g
+	}
+	for _, e := range p.Failures {
+		g := of(e.Server)
+		g.Failures += e.Times()
+		g.Classes[e.Class] += e.Times()
+	}
+	for _, l := range p.ByLineage() {
+		g := of(l.Server)
+		if g.Lineages++; l.Failing {
+			g.Failing++
 		}
 	}
 	found := make([]ServerGroup, 0, len(order))
 	for _, server := range order {
 		found = append(found, *groups[server])
 	}
-	slices.SortStableFunc(found, func(a, b ServerGroup) int { return b.Failures - a.Failures })
+	slices.SortStableFunc(found, func(a, b ServerGroup) int {
+		return cmp.Or(b.Failing-a.Failing, b.Failures-a.Failures, cmp.Compare(a.Server, b.Server))
+	})
 	return found
 }

@@ -1,5 +1,6 @@
 // Package history tells what failed on a server, for whom, why and since when, from what the ledger
-// keeps: orders that came to nothing, and those that were never made. It only reads, and decides
+// keeps: orders that came to nothing, those that were never made, and what logs of other clients,
+// of this server and others, told of failures. It only reads, and decides
 // nothing: what is to be ordered again is package order's.
 package history
 
@@ -20,9 +21,12 @@ import (
 	"orderly/ledger"
 )
 
-// Entry is one failure of one name.
+// Entry is one failure of one name, or of what logs tell, all of a name and class.
 type Entry struct {
-	At       time.Time
+	At       time.Time // when it befell last
+	First    time.Time // when first, zero for what befell once
+	Count    int64     // how often, 0 for once
+	Days     []ledger.LogDay
 	Name     string // "" where it is the whole certificate's
 	Lineage  string
 	Server   string // the host that it befell; "" for this one
@@ -31,6 +35,8 @@ type Entry struct {
 	Sentence string
 	Customer string // what to tell the customer; "" where it is none of theirs
 	Remedy   failure.Remedy
+	Until    time.Time // when trying again helps, zero where nobody said
+	Renewed  time.Time // when logs show its certificate to have been obtained last
 }
 
 // Book is a ledger as this package reads it.
@@ -42,7 +48,7 @@ type Book struct {
 // Past is what a ledger tells.
 type Past struct {
 	Failures []Entry              // the oldest first
-	Renewed  map[string]time.Time // when a certificate of a lineage was put in place last
+	Renewed  map[string]time.Time // when a certificate of a lineage of this server was put in place last
 	Orders   []*ledger.Order      // the oldest first
 }
 
@@ -53,11 +59,15 @@ func (b Book) Since(ctx context.Context, since time.Time) (Past, error) {
 		return Past{}, err
 	}
 	refusals, err := b.Store.Refusals(ctx, "", since)
-	return b.past(orders, refusals), err
+	if err != nil {
+		return Past{}, err
+	}
+	logged, err := b.logged(ctx, ledger.LogFilter{Since: since})
+	return b.past(orders, refusals, logged), err
 }
 
-// Of is the past of some lineages.
-func (b Book) Of(ctx context.Context, lineages []string) (Past, error) {
+// Of is the past of some lineages of this server, and of a name wherever it is.
+func (b Book) Of(ctx context.Context, name string, lineages []string) (Past, error) {
 	var orders []*ledger.Order
 	var refusals []ledger.Event
 	for _, lineage := range lineages {
@@ -72,22 +82,24 @@ func (b Book) Of(ctx context.Context, lineages []string) (Past, error) {
 		orders, refusals = append(orders, some...), append(refusals, refused...)
 	}
 	slices.SortFunc(orders, func(a, b *ledger.Order) int { return cmp.Compare(a.ID, b.ID) })
-	return b.past(orders, refusals), nil
+	logged, err := b.loggedOf(ctx, name, lineages)
+	return b.past(orders, refusals, logged), err
 }
 
-// past is what orders and refusals tell.
-func (b Book) past(orders []*ledger.Order, refusals []ledger.Event) Past {
+// past is what orders, refusals and logs tell.
+func (b Book) past(orders []*ledger.Order, refusals []ledger.Event, logged []Entry) Past {
 	p := Past{Renewed: map[string]time.Time{}, Orders: orders}
 	for _, o := range orders {
 		if o.InstalledAt.After(p.Renewed[o.Lineage]) && !o.Request.Rehearsal {
 			p.Renewed[o.Lineage] = o.InstalledAt
 		}
 	}
-	p.Failures = b.entries(orders, refusals)
+	p.Failures = append(b.entries(orders, refusals), logged...)
+	slices.SortStableFunc(p.Failures, func(a, b Entry) int { return a.At.Compare(b.At) })
 	return p
 }
 
-// entries are the failures among orders and refusals, by time.
+// entries are the failures among orders and refusals.
 func (b Book) entries(orders []*ledger.Order, refusals []ledger.Event) []Entry {
 	var all []Entry
 	for _, o := range orders {
@@ -98,7 +110,6 @@ func (b Book) entries(orders []*ledger.Order, refusals []ledger.Event) []Entry {
 			all = append(all, one)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Entry) int { return a.At.Compare(b.At) })
 	return all
 }
 

@@ -82,7 +82,7 @@ func TestEachNameHasItsOwnCause(t *testing.T) {
 	if all[0].Customer == "" || all[2].Customer != "" || all[0].Remedy == "" {
 		t.Errorf("what is said of it: %+v", all)
 	}
-	some, err := filled(t).Of(t.Context(), []string{"a.example"})
+	some, err := filled(t).Of(t.Context(), "www.a.example", []string{"a.example"})
 	if err != nil || len(some.Failures) != 3 || len(some.Orders) != 1 {
 		t.Errorf("of one lineage: %s, %d orders, %v", shown(some.Failures), len(some.Orders), err)
 	}
@@ -121,7 +121,7 @@ func TestFailuresAreGrouped(t *testing.T) {
 	if again := past.ByLineage(); again[2].Lineage != "a.example" || again[2].Failing {
 		t.Errorf("a lineage that was renewed: %+v", again)
 	}
-	if servers := history.ByServer(all); len(servers) != 1 || servers[0].Failures != 5 || servers[0].Lineages != 3 {
+	if servers := past.ByServer(); len(servers) != 1 || servers[0].Failures != 5 || servers[0].Lineages != 3 {
 		t.Errorf("servers: %+v", servers)
 	}
 }

@@ -20,7 +20,7 @@ func (c *certbot) words(now *run, logger []byte, r record) {
 	case l == "storage":
 		c.stored(now, m)
 	case l == "main" && begins(m, "Arguments: ["):
-		if name := between(m, "-cert-name', '", "'"); lineageName(name) {
+		if name := between(m, "cert-name', '", "'"); lineageName(name) {
 			now.attempt.lineage = strings.Clone(name)
 		}
 	case (l == "main" || l == "log") && begins(m, "Exiting abnormally:"):
