@@ -154,7 +154,7 @@ func (r *reader) finding(class failure.Class) Finding {
 		!strings.Contains(r.words, " propagat")
 	f.Charged = class.Fallible() && r.validated(r.words)
 	if f.Limit = limitOf(class, r.words); f.Limit != "" || class.Retry() == failure.RetryLater {
-		f.Until = untilOf(r.text())
+		f.Until = r.untilOf(class, f.Limit != "")
 	}
 	if class == failure.Paused {
 		f.Until = time.Time{}

@@ -211,17 +211,17 @@ func withSubproblems(t *tokens, all []part) []part {
 	if !strings.Contains(t.low, "subproblems") {
 		return all
 	}
-	for i := range t.all {
+	for i := 0; i < len(t.all); i++ {
 		if t.word(i) == "subproblems" {
-			all = objects(t, i, all)
+			all, i = objects(t, i, all)
 		}
 	}
 	return all
 }
 
-// objects adds a part for each object of the list that begins behind the token i. One that is torn
-// ends with the text.
-func objects(t *tokens, i int, all []part) []part {
+// objects adds a part for each object of the list that begins behind the token i, and returns the last
+// token that it looked at: subproblems have none themselves. One that is torn ends with the text.
+func objects(t *tokens, i int, all []part) ([]part, int) {
 	depth, from := 0, i+1
 	for k := i + 1; k <= len(t.all); k++ {
 		for _, c := range []byte(t.between(k)) {
@@ -235,17 +235,17 @@ func objects(t *tokens, i int, all []part) []part {
 					from = k
 				}
 			case c == ']' && depth == 0:
-				return all
+				return all, max(k-1, i)
 			}
 			if depth < 0 {
-				return all
+				return all, max(k-1, i)
 			}
 		}
 	}
 	if from < len(t.all) && depth > 0 {
 		all = append(all, part{from: from, to: len(t.all), level: challenge})
 	}
-	return all
+	return all, len(t.all)
 }
 
 // between is what stands before the token i, behind the one before it.

@@ -7,6 +7,7 @@ package diagnose
 import (
 	"net/netip"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -39,7 +40,8 @@ type tokens struct {
 	text, low string
 	all       []token
 
-	authorizations bool // several, in JSON
+	authorizations bool       // several, in JSON
+	header         *time.Time // what Retry-After in headers means, once somebody wanted to know
 }
 
 // at is the token i as it stands in the text, "" beyond its ends.
@@ -194,7 +196,7 @@ func (t *tokens) plain(begin, end int) {
 	if begin == end {
 		return
 	}
-	if isHost(t.text[begin:end]) {
+	if isHost(t.text[begin:end]) && (end == len(t.text) || t.text[end] != '(') { // a function's
 		if begin > 1 && t.text[begin-2:begin] == "*." {
 			begin -= 2
 		} else if begin > 2 && t.text[begin-1] == '.' && t.text[begin-2] == '*' {
