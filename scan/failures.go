@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"iter"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -27,6 +28,7 @@ const (
 	maxSaid     = 4096 // texts of which it is remembered what they say
 	maxDays     = 366
 	maxCount    = 1<<12 - 1 // on one day
+	maxWords    = 16 << 20  // bytes of names and of what is said
 )
 
 // Failure is one name that failed in one way, as often as logs of one server tell.
@@ -63,7 +65,9 @@ type failures struct {
 	mu      sync.Mutex
 	words   []string
 	ids     map[string]uint32
-	rows    map[rowKey]*row
+	length  int // of all words
+	index   map[rowKey]uint32
+	rows    []row
 	beyond  bool // there are more than are kept
 	renewed map[uint64]uint32
 	said    map[uint64][]diagnose.Finding
@@ -72,18 +76,22 @@ type failures struct {
 // rowKey is what a failure is known by: a server and words by their number.
 type rowKey struct{ host, lineage, name, class uint32 }
 
+// row is a failure in the least room: there may be a hundred thousand. What is said of it is the same
+// for many names, and kept without the name.
 type row struct {
-	first, last, until int64
-	sentence, customer string
-	remedy             failure.Remedy
-	client             string
-	place              client.Place
-	days               []uint32 // the day above twelve bits of count, in their order
+	first, last, until         uint32 // seconds
+	sentence, customer, remedy uint32 // words, as client is
+	client                     uint32
+	file, line                 uint32   // the line is at most the largest number
+	days                       []uint32 // the day above twelve bits of count, in their order
 }
+
+// noWord is the number of a word for which there was no room.
+const noWord = math.MaxUint32
 
 func newFailures(here diagnose.Here) *failures {
 	return &failures{here: here, seed: maphash.MakeSeed(), ids: map[string]uint32{},
-		rows: map[rowKey]*row{}, renewed: map[uint64]uint32{}, said: map[uint64][]diagnose.Finding{}}
+		index: map[rowKey]uint32{}, renewed: map[uint64]uint32{}, said: map[uint64][]diagnose.Finding{}}
 }
 
 // fail takes one failure of a server.
@@ -136,44 +144,75 @@ func named(name string) string {
 	return strings.ToLower(name)
 }
 
-// id is the number of a word; there are no new ones when no new failure is kept.
+// id is the number of a word, noWord where there is no room for another.
 func (s *failures) id(word string) uint32 {
 	id, known := s.ids[word]
-	if !known && len(s.rows) < maxFailures {
-		id = uint32(len(s.words))
-		s.words, s.ids[word] = append(s.words, word), id
-	} else if !known {
-		id = math.MaxUint32
+	if known {
+		return id
 	}
+	if s.length+len(word) > maxWords || len(s.words) >= 4*maxFailures {
+		return noWord
+	}
+	id = uint32(len(s.words))
+	word = strings.Clone(word)
+	s.words, s.ids[word] = append(s.words, word), id
+	s.length += len(word)
 	return id
+}
+
+// word is the word of a number.
+func (s *failures) word(id uint32) string {
+	if id == noWord {
+		return ""
+	}
+	return s.words[id]
+}
+
+// itself stands for the name in what is said of it.
+const itself = "\x00"
+
+// sayings is the number of what is said of a name.
+func (s *failures) sayings(text, name string) uint32 {
+	if len(name) > 3 {
+		text = strings.ReplaceAll(text, name, itself)
+	}
+	return s.id(text)
 }
 
 // add counts a failure.
 func (s *failures) add(key rowKey, one diagnose.Finding, f client.Failure) {
-	r := s.rows[key]
-	if r == nil {
-		if len(s.rows) == maxFailures {
+	i, known := s.index[key]
+	if !known {
+		if len(s.rows) == maxFailures || key.lineage == noWord || key.name == noWord || key.class == noWord {
 			s.beyond = true
 			return
 		}
-		r = &row{first: math.MaxInt64}
-		s.rows[key] = r
+		i = uint32(len(s.rows))
+		s.rows = append(s.rows, row{first: math.MaxUint32})
+		s.index[key] = i
 	}
+	r := &s.rows[i]
 	at := int64(0)
-	if y := f.At.Year(); y >= 1990 && y < 2200 {
+	if dated(f.At) {
 		at = f.At.Unix()
 		r.count(at / (24 * 60 * 60))
 	}
-	r.first = min(r.first, at)
-	if at >= r.last {
-		r.last, r.place, r.client = at, f.Place, f.Client
-		r.sentence, r.customer, r.remedy = one.Sentence, one.Customer, one.Remedy
-		r.until = 0
-		if until := cmp.Or(one.Until, later(one, f.Until)); !until.IsZero() {
-			r.until = until.Unix()
-		}
+	r.first = min(r.first, uint32(at))
+	if uint32(at) < r.last {
+		return
+	}
+	name := s.words[key.name]
+	r.last, r.client = uint32(at), s.id(f.Client)
+	r.file, r.line = f.Place.File, uint32(min(f.Place.Line, math.MaxUint32))
+	r.sentence, r.customer = s.sayings(one.Sentence, name), s.sayings(one.Customer, name)
+	r.remedy, r.until = s.sayings(string(one.Remedy), name), 0
+	if until := cmp.Or(one.Until, later(one, f.Until)); dated(until) {
+		r.until = uint32(until.Unix())
 	}
 }
+
+// dated says whether a moment is one that a log can be of.
+func dated(at time.Time) bool { return at.Year() >= 1990 && at.Year() < 2100 }
 
 // later is the moment of a Retry-After, where waiting helps.
 func later(one diagnose.Finding, until time.Time) time.Time {
@@ -253,7 +292,7 @@ func withoutToken(text string) string {
 
 // renew takes a renewal of a server.
 func (s *failures) renew(host string, one client.Renewal) {
-	if one.At.Year() < 1990 || one.At.Year() >= 2100 {
+	if !dated(one.At) {
 		return
 	}
 	s.mu.Lock()
@@ -292,10 +331,7 @@ func (s *failures) renewedAt(host, lineage, name string) time.Time {
 // all are the failures by server, certificate, name and class.
 func (s *scan) allFailures() (iter.Seq[Failure], int) {
 	f := s.failures
-	keys := make([]rowKey, 0, len(f.rows))
-	for key := range f.rows {
-		keys = append(keys, key)
-	}
+	keys := slices.Collect(maps.Keys(f.index))
 	slices.SortFunc(keys, func(a, b rowKey) int {
 		return cmp.Or(strings.Compare(s.hosts[a.host], s.hosts[b.host]),
 			strings.Compare(f.words[a.lineage], f.words[b.lineage]),
@@ -304,7 +340,7 @@ func (s *scan) allFailures() (iter.Seq[Failure], int) {
 	})
 	return func(yield func(Failure) bool) {
 		for _, key := range keys {
-			if !yield(s.failure(key, f.rows[key])) {
+			if !yield(s.failure(key, f.rows[f.index[key]])) {
 				return
 			}
 		}
@@ -312,13 +348,19 @@ func (s *scan) allFailures() (iter.Seq[Failure], int) {
 }
 
 // failure is a failure as the report says it.
-func (s *scan) failure(key rowKey, r *row) Failure {
-	words := s.failures.words
-	f := Failure{Lineage: words[key.lineage], Name: words[key.name], Class: failure.Class(words[key.class]),
-		Sentence: r.sentence, Customer: r.customer, Remedy: r.remedy, Until: fromUnix(r.until),
-		Client: r.client, Line: r.place.Line, First: fromUnix(r.first), Last: fromUnix(r.last)}
-	f.Host, f.File = s.place(r.place)
-	f.Renewed = s.failures.renewedAt(f.Host, f.Lineage, f.Name)
+func (s *scan) failure(key rowKey, r row) Failure {
+	words := s.failures
+	f := Failure{Lineage: words.word(key.lineage), Name: words.word(key.name),
+		Class: failure.Class(words.word(key.class)), Until: fromUnix(int64(r.until)),
+		Client: words.word(r.client), Line: int64(r.line), First: fromUnix(int64(r.first)),
+		Last: fromUnix(int64(r.last))}
+	say := func(id uint32) string { return strings.ReplaceAll(words.word(id), itself, f.Name) }
+	f.Sentence, f.Customer, f.Remedy = say(r.sentence), say(r.customer), failure.Remedy(say(r.remedy))
+	if f.Sentence == "" {
+		f.Sentence = diagnose.Known(f.Class, f.Name).Sentence
+	}
+	f.Host, f.File = s.place(client.Place{File: r.file})
+	f.Renewed = words.renewedAt(f.Host, f.Lineage, f.Name)
 	for _, d := range r.days {
 		f.Days = append(f.Days, Day{int64(d >> 12), int64(d & maxCount)})
 	}
