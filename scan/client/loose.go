@@ -23,10 +23,14 @@ type loose struct {
 }
 
 func (l *loose) line(b []byte, place Place) {
-	if l.certbot || len(b) < 8 {
+	if l.certbot {
 		return
 	}
 	b = bytes.TrimRight(b, "\r\n")
+	if len(b) < 8 { // a brace of an answer that is logged over several lines
+		_ = l.acmeSh.continues(b) || l.uacme.reported(string(b))
+		return
+	}
 	switch {
 	case b[0] == '[' && l.acmeSh.line(l.sink, b, place):
 	case l.lego.line(l.sink, b, place):
