@@ -53,6 +53,20 @@ func withoutPages(text string) string {
 			from = begin + len(mark)
 		}
 	}
+	return withoutRest(text, flat)
+}
+
+// withoutRest cuts off what a client's own check of a site printed without quotes, up to the end.
+func withoutRest(text, flat string) string {
+	for _, q := range [][2]string{{"couldn't download ", "response: "}, {"expected response", "but got: "}} {
+		before := strings.Index(flat, q[0])
+		if before < 0 {
+			continue
+		}
+		if at := strings.Index(flat[before:], q[1]); at >= 0 {
+			return text[:before+at+len(q[1])]
+		}
+	}
 	return text
 }
 

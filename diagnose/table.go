@@ -6,6 +6,8 @@ package diagnose
 import (
 	_ "embed"
 	"fmt"
+	"math/bits"
+	"slices"
 	"strings"
 	"sync"
 
@@ -30,6 +32,7 @@ type table struct {
 	rules   []rule
 	phrases []string // with a blank at each end, as they are looked for
 	dense   []string // the longer ones without their blanks, "" for the others
+	having  [][]int  // by phrase, the rules of which it is the first
 	quick   *automaton
 }
 
@@ -86,6 +89,10 @@ func readTable(text string) (*table, error) {
 		}
 		t.dense = append(t.dense, p)
 	}
+	t.having = make([][]int, len(t.phrases))
+	for i, r := range t.rules {
+		t.having[r.has[0]] = append(t.having[r.has[0]], i)
+	}
 	t.quick = newAutomaton(t.phrases)
 	return t, nil
 }
@@ -129,23 +136,32 @@ func (t *table) classify(words string) (class failure.Class, generic, known bool
 	return t.first(t.quick.match(words))
 }
 
-// first is the class of the first rule that the phrases found fit.
+// first is the class of the first rule that the phrases found fit. Only rules that begin with one of
+// them are looked at.
 func (t *table) first(found set) (class failure.Class, generic, known bool) {
-next:
-	for _, r := range t.rules {
-		for _, n := range r.has {
-			if !found.has(n) {
-				continue next
+	best := len(t.rules)
+	for w, left := range found {
+		for ; left != 0; left &= left - 1 {
+			for _, i := range t.having[w<<6+bits.TrailingZeros64(left)] {
+				if i >= best {
+					break
+				}
+				if t.rules[i].fits(found) {
+					best = i
+				}
 			}
 		}
-		for _, n := range r.lacks {
-			if found.has(n) {
-				continue next
-			}
-		}
-		return r.class, r.generic, true
 	}
-	return failure.Unclassified, false, false
+	if best == len(t.rules) {
+		return failure.Unclassified, false, false
+	}
+	return t.rules[best].class, t.rules[best].generic, true
+}
+
+// fits reports whether the phrases found are what a rule wants.
+func (r rule) fits(found set) bool {
+	return !slices.ContainsFunc(r.has, func(n int) bool { return !found.has(n) }) &&
+		!slices.ContainsFunc(r.lacks, found.has)
 }
 
 // shortestDense is the shortest phrase that is looked for without its blanks.

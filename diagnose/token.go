@@ -147,6 +147,9 @@ func (t *tokens) run(begin, end int) int {
 			t.plain(begin, begin+cut)
 		}
 		begin += cut + 1
+		if begin < end && t.address(begin, end) { // "error:192.0.2.10:"
+			return end
+		}
 	}
 	return end
 }
