@@ -227,7 +227,11 @@ func (p *printer) why(v whyView) {
 	}
 	p.lines("  verdict:         ", strings.TrimSuffix(where+": "+cmp.Or(v.Error, verdictWords[v.Verdict]), ": "))
 	if v.Class != "" {
-		p.lines("  class:           ", string(v.Class)+", to be mended by "+whose(v.Who))
+		mends := ", to be mended by " + whose(v.Who)
+		if v.Who == failure.Nobody {
+			mends = ", which nobody has to mend"
+		}
+		p.lines("  class:           ", string(v.Class)+mends)
 		p.lines("  what to do:      ", v.Remedy)
 	}
 	if v.Until != nil {

@@ -228,7 +228,7 @@ type judgement struct {
 // have, elsewhere what the logs tell.
 func (j judgement) last() *history.Entry {
 	for i, e := range slices.Backward(j.past.Failures) {
-		if !j.past.Over(e) && (e.Server != "" || e.At.After(j.renewed)) {
+		if !j.past.Over(e) && (e.Server != "" || !j.renewed.After(e.At)) {
 			return &j.past.Failures[i]
 		}
 	}

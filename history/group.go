@@ -171,7 +171,7 @@ func (g *LineageGroup) add(e Entry, renewed time.Time) {
 		began.After(renewed) && !g.Since.After(renewed) {
 		g.Since = began
 	}
-	g.Failing = e.At.After(renewed)
+	g.Failing = !renewed.After(e.At)
 	if len(g.Classes) == 0 || g.Classes[len(g.Classes)-1] != e.Class {
 		g.Classes = append(g.Classes, e.Class)
 	}

@@ -101,7 +101,7 @@ func (e Entry) during(from, to time.Time) bool {
 
 // since is when it befell first after a moment, to the day where there is no more than a count.
 func (e Entry) since(moment time.Time) time.Time {
-	if e.Began().After(moment) || !e.At.After(moment) {
+	if e.Began().After(moment) || moment.After(e.At) {
 		return e.Began()
 	}
 	for _, d := range e.Days {
@@ -118,8 +118,9 @@ func (e Entry) certificate() string {
 	return cmp.Or(e.Lineage, strings.TrimPrefix(strings.TrimPrefix(e.Name, "*."), "www."))
 }
 
-// Over reports whether its certificate was obtained after it befell last, as far as is known.
-func (p Past) Over(e Entry) bool { return !e.At.After(p.renewed(e)) }
+// Over reports whether its certificate was obtained after it befell last, as far as is known. A hook
+// that fails does so in the second in which its certificate was obtained.
+func (p Past) Over(e Entry) bool { return p.renewed(e).After(e.At) }
 
 // renewed is when the certificate of an entry was put in place last.
 func (p Past) renewed(e Entry) time.Time {

@@ -43,6 +43,7 @@ func TestLogsAreHistory(t *testing.T) {
 		told("web1", "a.example", "", failure.Killed, time.Time{}, 5),
 		told("web2", "b.example", "b.example", failure.HTTPWrong, day.AddDate(0, 0, 11), 8, 10),
 		told("web2", "b.example", "b.example", failure.Hook, day.AddDate(0, 0, 11), 12),
+		told("web4", "d.example", "", failure.Hook, day.AddDate(0, 0, 13), 13),
 		told("", "", "www.c.example", failure.Killed, day.AddDate(0, 0, 3), 2),
 		told("", "", "c.example", failure.Killed, day.AddDate(0, 0, 3), 2))
 	past, err := book.Since(t.Context(), day.AddDate(0, 0, 1))
@@ -56,7 +57,7 @@ func TestLogsAreHistory(t *testing.T) {
 	}
 	want := []string{"web1/a.example failing true since 5: 6 [killed dns-missing]",
 		"web2/b.example failing true since 12: 6 [http-wrong-answer hook]",
-		"/c.example failing false since 2: 4 [killed]"}
+		"web4/d.example failing true since 13: 2 [hook]", "/c.example failing false since 2: 4 [killed]"}
 	if !slices.Equal(got, want) {
 		t.Errorf("by certificate: %q\nwant %q", got, want)
 	}
@@ -64,15 +65,15 @@ func TestLogsAreHistory(t *testing.T) {
 	for _, g := range past.ByServer() {
 		got = append(got, fmt.Sprintf("%s %d of %d, %d", g.Server, g.Failing, g.Lineages, g.Failures))
 	}
-	if want := []string{"web1 1 of 1, 6", "web2 1 of 1, 6", " 0 of 1, 4"}; !slices.Equal(got, want) {
+	if want := []string{"web1 1 of 1, 6", "web2 1 of 1, 6", "web4 1 of 1, 2", " 0 of 1, 4"}; !slices.Equal(got, want) {
 		t.Errorf("by server: %q, want %q", got, want)
 	}
 	got = nil
 	for _, g := range history.ByClass(past.Failures, day.AddDate(0, 0, 1), day.AddDate(0, 0, 21)) {
 		got = append(got, fmt.Sprintf("%s %d %v %s", g.Class, g.Failures, g.Names, g.Trend))
 	}
-	want = []string{"killed 6 [a.example c.example www.c.example] falling", "http-wrong-answer 4 [b.example] falling",
-		"hook 2 [b.example] rising", "dns-missing 4 [a.example] steady"}
+	want = []string{"killed 6 [a.example c.example www.c.example] falling", "hook 4 [b.example d.example] rising",
+		"http-wrong-answer 4 [b.example] falling", "dns-missing 4 [a.example] steady"}
 	if !slices.Equal(got, want) {
 		t.Errorf("by class: %q\nwant %q", got, want)
 	}

@@ -136,7 +136,12 @@ func TestAttemptsOfCertbot(t *testing.T) {
 		"what ended a run of certonly": {
 			fresh().at("certbot._internal.main", "certbot version: 2.1.0").at("certbot._internal.main", "Arguments: ['--cert-name', 'l', '-d', 'a.example']").
 				at("certbot._internal.log", traceback+"certbot.errors.PluginError: Could not bind TCP port 80\nbecause it is in use."),
-			[]string{"l [] : Could not bind TCP port 80\nbecause it is in use."}},
+			[]string{"l [a.example] : Could not bind TCP port 80\nbecause it is in use."}},
+		"names of the command line, where nothing was asked for yet": {
+			fresh().at("certbot._internal.main", "certbot version: 2.1.0").
+				at("certbot._internal.main", "Arguments: ['--domains', 'a.example,B.example', '-n', '-d', 'c.example']").
+				at("certbot._internal.log", traceback+"ValueError: Requesting 127.0.0.1/dir: Connection refused"),
+			[]string{" [a.example,b.example,c.example] : ValueError: Requesting 127.0.0.1/dir: Connection refused"}},
 		"0.9 and its main": {fresh().run("certbot.").order("a.example").
 			at("certbot.main", traceback+"TypeError: write() argument must be str, not bytes"),
 			[]string{" [a.example] : TypeError: write() argument must be str, not bytes"}},
@@ -150,7 +155,7 @@ func TestAttemptsOfCertbot(t *testing.T) {
 			fresh().run("certbot._internal.").order("a.example").at("certbot.compat.misc", "Hook '--manual-auth-hook' for a.example reported error code 1").
 				at("certbot._internal.storage", "Writing certificate to /etc/letsencrypt/archive/l/cert2.pem.").
 				at("certbot._internal.hooks", `deploy-hook command "/x" returned error code 3`).
-				at("certbot.compat.misc", "Hook 'post-hook' reported error code 1"),
+				at("certbot.display.ops", "Hook 'post-hook' reported error code 1"),
 			[]string{"l [] : deploy-hook command \"/x\" returned error code 3", " [] : Hook 'post-hook' reported error code 1"}},
 		"killed while a lineage was at work, of which nothing is known but the file": {
 			fresh().at("certbot._internal.main", "certbot version: 2.1.0").

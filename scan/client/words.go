@@ -13,6 +13,8 @@ import (
 func (c *certbot) words(now *run, logger []byte, r record) {
 	m := r.message
 	switch l := string(logger); {
+	case (l == "hooks" || l == "compat.misc" || l == "display.ops") && hookFailed(m):
+		c.hook(now, m, r.place)
 	case l == "renewal":
 		c.ofRenewal(now, m, r.place)
 	case begins(logger, "display"), l == "reporter":
@@ -20,13 +22,27 @@ func (c *certbot) words(now *run, logger []byte, r record) {
 	case l == "storage":
 		c.stored(now, m)
 	case l == "main" && begins(m, "Arguments: ["):
-		if name := between(m, "cert-name', '", "'"); lineageName(name) {
-			now.attempt.lineage = strings.Clone(name)
-		}
+		now.arguments(m)
 	case (l == "main" || l == "log") && begins(m, "Exiting abnormally:"):
 		c.ended(now, raised(m), r.place)
-	case (l == "hooks" || l == "compat.misc" || l == "display.ops") && hookFailed(m):
-		c.hook(now, m, r.place)
+	}
+}
+
+// arguments are the command line as Python lists it: what the certificate is called, and its names,
+// which no request tells where none was answered.
+func (r *run) arguments(m []byte) {
+	if name := between(m, "cert-name', '", "'"); lineageName(name) {
+		r.attempt.lineage = strings.Clone(name)
+	}
+	words := strings.Split(string(m[:min(len(m), 64<<10)]), "', '")
+	for i, word := range words[1:] {
+		flag := strings.TrimLeft(words[i][strings.LastIndexByte(words[i], '\'')+1:], "-")
+		if flag != "d" && flag != "domain" && flag != "domains" {
+			continue
+		}
+		for name := range strings.SplitSeq(strings.TrimRight(word, "']\n "), ",") {
+			r.attempt.asksFor(strings.ToLower(strings.TrimSpace(name)))
+		}
 	}
 }
 
