@@ -17,6 +17,7 @@ type compact struct {
 	began      int64  // milliseconds
 	took       int32  // milliseconds, or unended
 	file, line uint32 // where it begins
+	mark       uint32
 	fate, step uint8
 }
 
@@ -35,7 +36,7 @@ func steps() []client.Step {
 
 func compactOf(r client.Run) compact {
 	c := compact{began: r.Began.UnixMilli(), took: unended, file: r.Place.File,
-		line: uint32(min(r.Place.Line, math.MaxUint32)),
+		line: uint32(min(r.Place.Line, math.MaxUint32)), mark: r.Mark,
 		fate: uint8(slices.Index(fates(), r.Fate)), step: uint8(slices.Index(steps(), r.Step))}
 	if !r.Began.IsZero() && !r.Ended.IsZero() {
 		took := r.Ended.UnixMilli() - c.began
@@ -57,8 +58,11 @@ func (s *scan) run(c compact) Run {
 	return r
 }
 
+// noTime is the moment of a run whose log has none.
+const noTime = -62135596800000
+
 func fromMilli(n int64) time.Time {
-	if n == (time.Time{}).UnixMilli() {
+	if n == noTime {
 		return time.Time{}
 	}
 	return time.UnixMilli(n).UTC()

@@ -99,6 +99,22 @@ func (s *scan) runID(p client.Place) string {
 // answers for longer.
 const orderLifetime = 30 * 24 * time.Hour
 
+// sortRuns sorts runs by server and time. One that stands in several copies of its log is one run:
+// a copy may have been made before it ended.
+func (s *scan) sortRuns() {
+	slices.SortFunc(s.runs, func(a, b compact) int {
+		hostA, fileA := s.place(a.place())
+		hostB, fileB := s.place(b.place())
+		return cmp.Or(strings.Compare(hostA, hostB), cmp.Compare(a.began, b.began),
+			cmp.Compare(a.mark, b.mark), cmp.Compare(b.took, a.took), strings.Compare(fileA, fileB),
+			cmp.Compare(a.line, b.line))
+	})
+	s.runs = slices.CompactFunc(s.runs, func(a, b compact) bool {
+		return a.began == b.began && a.began != noTime && a.mark == b.mark &&
+			s.fileHost[a.file] == s.fileHost[b.file]
+	})
+}
+
 // rows makes rows of what was found, and lets go of it.
 func (s *scan) rows(r *Report, found []*entry) {
 	open := 0
@@ -147,12 +163,7 @@ func (s *scan) report() (*Report, error) {
 		lost.Host, lost.File = s.place(one.Place)
 		r.Lost = append(r.Lost, lost)
 	}
-	slices.SortFunc(s.runs, func(a, b compact) int {
-		hostA, fileA := s.place(a.place())
-		hostB, fileB := s.place(b.place())
-		return cmp.Or(strings.Compare(hostA, hostB), cmp.Compare(a.began, b.began),
-			strings.Compare(fileA, fileB), cmp.Compare(a.line, b.line))
-	})
+	s.sortRuns()
 	r.Failures, r.FailureCount = s.allFailures()
 	r.Renewed, r.Hosts = s.failures.renewedAt, slices.Clone(s.hosts)
 	if s.failures.beyond {
@@ -167,6 +178,9 @@ func (s *scan) report() (*Report, error) {
 		}
 	}
 	r.sort()
+	r.Lost = slices.CompactFunc(r.Lost, func(a, b Lost) bool {
+		return a.Host == b.Host && !a.At.IsZero() && a.At.Equal(b.At) && slices.Equal(a.Names, b.Names)
+	})
 	return r, nil
 }
 

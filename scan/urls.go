@@ -130,6 +130,10 @@ func (u *urls) final(hash uint64, at, expires int64, s client.Sighting) {
 			e.odd = "the log shows it final, and pending later"
 			return
 		}
+		if e.account != "" && e.account != s.Account {
+			e.odd = "the log shows it final, and another account's"
+			return
+		}
 		delete(u.open, s.URL)
 	}
 	if expires != 0 && expires <= u.now && !s.OfOrder {
@@ -141,22 +145,24 @@ func (u *urls) final(hash uint64, at, expires int64, s client.Sighting) {
 	u.finals.add(hash, at)
 }
 
+// update takes what a sighting says. What is odd or weak may be forged: it adds what is not known,
+// and changes nothing that is.
 func (u *urls) update(e *entry, s client.Sighting, at, expires int64, odd string) {
-	if s.Name != "" && (e.name == "" || len(s.Name) < len(e.name) || !strings.Contains(s.Name, ",")) {
+	sure := s.Kind != client.Odd && !s.Weak
+	if s.Name != "" && (e.name == "" || sure &&
+		(len(s.Name) < len(e.name) || !strings.Contains(s.Name, ","))) {
 		e.name = s.Name
 	}
-	if s.Account != "" {
+	if s.Account != "" && (e.account == "" || sure) {
 		e.account = u.once(s.Account)
 	}
-	if s.Server != "" {
+	if s.Server != "" && (e.server == "" || sure) {
 		e.server = u.once(s.Server)
 	}
-	if s.Order != "" {
+	if s.Order != "" && (e.order == "" || sure) {
 		e.order = u.onceOrder(s.Order, maphash.String(u.seed, s.Order))
 	}
-	if expires != 0 && (e.expires == 0 || e.ofOrder || !s.OfOrder) {
-		e.expires, e.ofOrder = expires, s.OfOrder
-	}
+	u.expire(e, s, expires, sure)
 	if at >= e.lastAt {
 		e.lastAt, e.lastRun = at, s.Run
 	}
@@ -171,6 +177,15 @@ func (u *urls) update(e *entry, s client.Sighting, at, expires int64, odd string
 	}
 	if odd != "" {
 		e.odd = odd
+	}
+}
+
+// expire takes when an authorization ends: its own end before its order's, and of two the later.
+func (u *urls) expire(e *entry, s client.Sighting, expires int64, sure bool) {
+	switch {
+	case expires == 0 || e.expires != 0 && !sure:
+	case e.expires == 0 || e.ofOrder && !s.OfOrder || e.ofOrder == s.OfOrder && expires > e.expires:
+		e.expires, e.ofOrder = expires, s.OfOrder
 	}
 }
 

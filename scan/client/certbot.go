@@ -25,8 +25,8 @@ type certbot struct {
 }
 
 type answered struct {
-	status int
-	nonce  string
+	status, length int
+	nonce          string
 }
 
 func (c *certbot) current() *run {
@@ -99,7 +99,8 @@ func (c *certbot) begins(r record) bool {
 		now.last = momentOf(r.stamp)
 		return true
 	}
-	c.begin(r).early = !version
+	now := c.begin(r)
+	now.whole, now.early = true, !version
 	return true
 }
 
@@ -110,6 +111,11 @@ func (c *certbot) begin(r record) *run {
 	for _, old := range slices.Clone(c.runs) {
 		if old.over() {
 			c.end(old)
+		}
+	}
+	for _, old := range c.runs {
+		if old.out != nil {
+			old.out.overtaken = true
 		}
 	}
 	now := newRun(r.place, momentOf(r.stamp), "certbot")

@@ -51,8 +51,11 @@ type Sighting struct {
 	// it.
 	Shown  bool
 	Reason string
-	At     time.Time
-	Place  Place
+	// Weak says that another may have put it into the log: it adds what is not known, and changes
+	// nothing that is.
+	Weak  bool
+	At    time.Time
+	Place Place
 	// Run is where the run began that the line belongs to.
 	Run Place
 }
@@ -122,6 +125,8 @@ type Run struct {
 	Fate         Fate
 	Step         Step
 	Place        Place
+	// Mark tells runs apart that began at the same moment; the same run has it in every copy.
+	Mark uint32
 	// AtWork says that a Running one is at work now.
 	AtWork bool
 }

@@ -50,3 +50,31 @@ func (r *run) outOfPair(sink Sink, a *answer, reason string) {
 			Expires: expiry(s.expires), At: a.when(r.zone), Place: a.place})
 	}
 }
+
+// doubt keeps in mind the authorization that a request was about, where its answer proves nothing.
+func (r *run) doubt(sink Sink, q *request, a *answer) {
+	if r.lineage.authz[q.url] != nil {
+		r.see(sink, Sighting{Kind: Odd, URL: q.url, Name: r.nameOf(q.url), Reason: q.odd,
+			At: a.when(r.zone), Place: a.place})
+	}
+}
+
+// proven is a sighting as far as its exchange proves it, where another may have written it into the
+// log: it shows nothing final, and changes no end.
+func (r *run) proven(q *request, s Sighting) Sighting {
+	if !q.quoted && (q.method != "GET" || !r.whole && !r.gotDirectory) {
+		return s
+	}
+	// A GET is signed by nobody: it proves nothing of what this run saw pending and did not answer,
+	// or never met, nor where its client asks by POST.
+	known := r.lineage.authz[s.URL]
+	if q.quoted || r.asksByPost || known == nil {
+		s.Weak = true
+	} else if s.Kind != Final || !known.pending || known.answered {
+		return s
+	}
+	if s.Kind == Final {
+		s.Kind, s.Shown, s.Reason = Odd, false, "what shows it final may be quoted by the log"
+	}
+	return s
+}

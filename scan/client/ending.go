@@ -105,7 +105,8 @@ func (r *run) end(sink Sink) {
 
 // ended is the run as it is told, after its last attempt.
 func (r *run) ended(sink Sink, fate Fate, atWork bool) Run {
+	r.confirm(sink, nil)
 	r.settleAt(sink, fate, r.place)
 	return Run{Began: r.began.in(r.zone), Ended: r.last.in(r.zone), Fate: fate, Step: r.step,
-		Place: r.place, AtWork: atWork}
+		Place: r.place, Mark: r.mark, AtWork: atWork}
 }

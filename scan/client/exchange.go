@@ -3,11 +3,15 @@ package client
 // What a run asked and was answered. The steps are told by what the CA named before and never by
 // how a URL looks; a request without an answer leaves behind what it may have done.
 
-import "strings"
+import (
+	"hash/crc32"
+	"strings"
+)
 
 // send is a request of this run. The one before it has no answer, if it waits for one still.
 func (r *run) send(sink Sink, q *request) {
 	r.drop(sink)
+	r.confirm(sink, q)
 	r.asked++
 	r.marks = marks{}
 	q.step = r.stepOf(q)
@@ -23,7 +27,11 @@ func (r *run) send(sink Sink, q *request) {
 	r.attempt.asked = true
 	if q.step == Challenge {
 		r.lineage.answered = true
+		if a := r.lineage.authz[r.lineage.challenges[q.url]]; a != nil && !q.quoted && !q.empty {
+			a.answered = true
+		}
 	}
+	r.asksByPost = r.asksByPost || q.asGet && !q.quoted
 	r.step = q.step
 	r.out = q
 }
@@ -51,7 +59,7 @@ func (r *run) drop(sink Sink) {
 // status before the run was killed.
 func (q *request) unread() Kind {
 	switch {
-	case q.odd || q.status == 0:
+	case q.odd != "" || q.quoted || q.status == 0:
 		return Unanswered
 	case q.status < 300:
 		return Final
@@ -98,13 +106,21 @@ func (r *run) stepOf(q *request) Step {
 func (r *run) take(sink Sink, a *answer) {
 	q := r.out
 	r.out = nil
-	if a.nonce != "" {
+	r.overtaken = q.overtaken
+	if a.nonce != "" && !q.overtaken {
+		if r.mark == 0 {
+			r.mark = crc32.ChecksumIEEE([]byte(a.nonce))
+		}
 		r.nonces[r.nextNonce%len(r.nonces)] = sameNonce(a.nonce)
 		r.nextNonce++
 	}
 	r.zone.learn(a.at, a.date)
-	if q.odd {
-		r.outOfPair(sink, a, "request and answer in the log contradict each other")
+	if q.step == Challenge && !q.empty && (a.said.hasChallenges || a.said.hasAuthorizations) {
+		q.odd = contradictory // a challenge is neither an authorization nor an order
+	}
+	if q.odd != "" {
+		r.outOfPair(sink, a, q.odd)
+		r.doubt(sink, q, a)
 		if q.step == Challenge && !q.empty {
 			r.out = q
 			r.drop(sink)
@@ -159,8 +175,8 @@ func (r *run) challenge(sink Sink, q *request, a *answer) {
 		return
 	}
 	if u != "" {
-		r.see(sink, Sighting{Kind: Final, URL: u, Name: r.nameOf(u), At: a.when(r.zone),
-			Place: a.place})
+		r.see(sink, r.proven(q, Sighting{Kind: Final, URL: u, Name: r.nameOf(u),
+			At: a.when(r.zone), Place: a.place}))
 	}
 	if s := a.said; s.status == "invalid" && s.token != "" {
 		if name := r.nameOf(u); !strings.Contains(name, ",") {
@@ -179,8 +195,8 @@ func (r *run) issued(sink Sink, q *request, a *answer) {
 			r.gets()
 		}
 		for _, u := range o.authorizations {
-			r.see(sink, Sighting{Kind: Final, URL: u, Name: r.nameOf(u), At: a.when(r.zone),
-				Place: a.place})
+			r.see(sink, r.proven(q, Sighting{Kind: Final, URL: u, Name: r.nameOf(u),
+				At: a.when(r.zone), Place: a.place}))
 		}
 	}
 }

@@ -23,15 +23,21 @@ func (r *run) order(sink Sink, q *request, a *answer) {
 	}
 	for _, u := range o.authorizations {
 		known := r.lineage.authz[u]
+		name := ""
+		if known != nil {
+			name = known.name
+		} else if len(o.authorizations) == 1 && len(o.names) == 1 {
+			name = o.names[0]
+		}
+		say := r.proven(q, Sighting{Kind: s.kindWithin(name), URL: u, Expires: expiry(s.expires),
+			OfOrder: true, At: a.when(r.zone), Place: a.place})
 		if known == nil {
-			known = &authz{}
-			if len(o.authorizations) == 1 && len(o.names) == 1 {
-				known.name = o.names[0]
-			}
+			known = &authz{name: name}
 			r.lineage.authz[u] = known
 		}
-		r.see(sink, Sighting{Kind: s.kindWithin(known.name), URL: u, Name: r.nameOf(u),
-			Expires: expiry(s.expires), OfOrder: true, At: a.when(r.zone), Place: a.place})
+		known.pending = known.pending || s.status == "pending"
+		say.Name = r.nameOf(u)
+		r.see(sink, say)
 	}
 	if s.status == "invalid" && s.errorDetail != "" && r.attempt.problem.Text == "" {
 		r.attempt.problem = Failure{Text: bounded(s.errorKind + " :: " + s.errorDetail),
@@ -142,7 +148,6 @@ func (r *run) authorization(sink Sink, q *request, a *answer) {
 	for _, c := range s.challenges {
 		r.lineage.challenges[c] = u
 	}
-	r.lineage.authz[u] = &authz{name: s.identifier()}
 	say := Sighting{Kind: Pending, URL: u, Name: s.identifier(), Expires: expiry(s.expires),
 		At: a.when(r.zone), Place: a.place}
 	switch s.status {
@@ -152,6 +157,12 @@ func (r *run) authorization(sink Sink, q *request, a *answer) {
 	default:
 		say.Kind, say.Shown = Final, true
 	}
+	say = r.proven(q, say)
+	known := &authz{name: s.identifier(), pending: say.Kind == Pending}
+	if before := r.lineage.authz[u]; before != nil {
+		known.answered, known.pending = before.answered, known.pending || before.pending
+	}
+	r.lineage.authz[u] = known
 	if s.status == "invalid" {
 		r.invalid(s.identifier(), s.errorKind, s.errorDetail, a)
 	}

@@ -17,12 +17,12 @@ import (
 const lull = moment(2 * time.Minute)
 
 // owner is the run that sends a request: the one that was given its nonce, else the one that wrote
-// last of those that do not wait for an answer.
-func (c *certbot) owner(q *request, r record) *run {
+// last of those that do not wait for an answer. given says that some run was given the nonce.
+func (c *certbot) owner(q *request, r record) (now *run, given bool) {
 	found := -1
 	for i, one := range c.runs {
 		if one.hasNonce(c.asked.nonce) {
-			found = i
+			found, given = i, true
 		}
 	}
 	// One that waits for an answer cannot ask: where two runs asked for a nonce at the same moment,
@@ -34,13 +34,13 @@ func (c *certbot) owner(q *request, r record) *run {
 	}
 	if found < 0 {
 		if now := c.current(); now != nil {
-			return now // also one that seemed over: what its log says goes on
+			return now, given // also one that seemed over: what its log says goes on
 		}
-		return c.begin(r)
+		return c.begin(r), given
 	}
 	one := c.runs[found]
 	c.runs = append(slices.Delete(c.runs, found, found+1), one)
-	return one
+	return one, given
 }
 
 // line is urllib3's: https://host:443 "POST /acme/new-order HTTP/1.1" 201 443
@@ -72,9 +72,11 @@ func (c *certbot) line(r record) {
 		}
 	}
 	if free != nil && c.alone() {
-		free.out.odd = true
+		free.out.odd = contradictory
 	}
 }
+
+const contradictory = "request and answer in the log contradict each other"
 
 // alone says that one run alone waits for an answer.
 func (c *certbot) alone() bool {
@@ -102,13 +104,15 @@ func (c *certbot) answer(r record, a *answer, body []byte) {
 		c.nobodys(r, a)
 		return
 	}
-	c.last = answered{a.status, a.nonce}
+	c.last = answered{a.status, len(a.body), a.nonce}
 	if !certain {
-		one.out.odd = true
+		one.out.odd = contradictory
 	}
-	one.last = a.at
-	i := slices.Index(c.runs, one)
-	c.runs = append(slices.Delete(c.runs, i, i+1), one)
+	if !one.out.overtaken {
+		one.last = a.at
+		i := slices.Index(c.runs, one)
+		c.runs = append(slices.Delete(c.runs, i, i+1), one)
+	}
 	one.take(c.sink, a)
 	if one.zone.known {
 		c.zone = one.zone
@@ -117,7 +121,8 @@ func (c *certbot) answer(r record, a *answer, body []byte) {
 
 // nobodys is an answer that no request waits for: 0.9's second record of one, or a contradiction.
 func (c *certbot) nobodys(r record, a *answer) {
-	if c.last == (answered{a.status, a.nonce}) && a.nonce != "" {
+	if last := c.last; last.status == a.status && last.nonce == a.nonce &&
+		(a.nonce != "" || last.length == len(a.body)) {
 		return
 	}
 	now := c.current()
@@ -125,6 +130,7 @@ func (c *certbot) nobodys(r record, a *answer) {
 		now = c.begin(r)
 	}
 	now.last = a.at
+	now.release(c.sink, contradictory)
 	now.outOfPair(c.sink, a, "nothing in the log asked for the answer that names it")
 }
 
@@ -133,7 +139,7 @@ func (c *certbot) waiting(a *answer) (one *run, certain bool) {
 	var told, untold, any []*run
 	for _, r := range slices.Backward(c.runs) {
 		switch {
-		case r.out == nil:
+		case r.out == nil, r.out.overtaken && r.out.status != a.status:
 			continue
 		case r.out.status == a.status:
 			told = append(told, r)

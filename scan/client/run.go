@@ -21,11 +21,16 @@ type run struct {
 	nonces       [8]string
 	nextNonce    int
 	out          *request
+	mark         uint32     // of the first nonce that the run was given
+	held         []Sighting // what the last exchange shows final
+	overtaken    bool       // another run began before the last answer
 	step         Step
 	asked        int
 	lineage      lineage
 	marks        marks
+	whole        bool // its beginning is in the log
 	gotDirectory bool
+	asksByPost   bool // its client asks for objects by POST, and never by GET
 	early        bool // 0.9 logged its level, and its version comes yet
 	v1           bool // its CA speaks ACMEv1, which asks for each name by itself
 	client       string
@@ -42,9 +47,11 @@ type lineage struct {
 }
 
 type authz struct {
-	name    string
-	expires time.Time
-	ofOrder bool
+	name     string
+	expires  time.Time
+	ofOrder  bool
+	pending  bool // the CA showed it, or its order, pending in this run
+	answered bool // and this run answered one of its challenges
 }
 
 // placed is an order that was answered.
@@ -60,7 +67,7 @@ func newRun(place Place, at moment, client string) *run {
 
 // see tells the sink about one authorization.
 func (r *run) see(sink Sink, s Sighting) {
-	if !usable(s.URL) {
+	if !usable(s.URL) || r.isOther(s.URL) {
 		return
 	}
 	if s.Kind != Final && r.origin != "" && originOf(s.URL) != r.origin {
@@ -83,5 +90,45 @@ func (r *run) see(sink Sink, s Sighting) {
 			s.Order = o.url
 		}
 	}
+	if s.Kind == Final && r.client == "certbot" {
+		r.held = append(r.held, s)
+		return
+	}
 	sink.See(s)
+}
+
+// confirm tells what the last exchange shows final, now that its run goes on or ended. Where another
+// run began before the answer, only a request that this run signed says that it did go on.
+func (r *run) confirm(sink Sink, next *request) {
+	switch {
+	case next != nil && next.quoted:
+		r.release(sink, contradictory)
+	case r.overtaken && (next == nil || next.method != "POST"):
+		r.release(sink, "another run began before the answer that shows it final")
+	default:
+		r.release(sink, "")
+	}
+}
+
+// release tells what waited for confirm. A second answer before the next request says that one of the
+// two is quoted: then reason says that neither proves anything.
+func (r *run) release(sink Sink, reason string) {
+	for _, s := range r.held {
+		if reason != "" {
+			s.Kind, s.Shown, s.Reason = Odd, false, reason
+		}
+		sink.See(s)
+	}
+	r.held = r.held[:0]
+}
+
+// isOther says whether a URL is known to be something else: an account that was taken for an
+// authorization could be given up as one.
+func (r *run) isOther(u string) bool {
+	if u == r.account || u == r.newOrder || u == r.server {
+		return true
+	}
+	return slices.ContainsFunc(r.lineage.orders, func(o *placed) bool {
+		return u == o.url || u == o.finalize || u == o.certificate
+	})
 }

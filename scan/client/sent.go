@@ -15,11 +15,18 @@ type request struct {
 	at          moment
 	names       []string // of a newOrder or new-authz
 	empty       bool     // POST-as-GET, or no POST
+	asGet       bool     // POST-as-GET
 	answers     bool     // what is sent is an answer to a challenge
 	step        Step
-	// status is the one of urllib3's line, 0 without one; odd says that one contradicts.
+	// status is the one of urllib3's line, 0 without one; odd says why the exchange proves nothing.
 	status int
-	odd    bool
+	odd    string
+	// quoted: a customer's page or a hook may have put it into the log. It was signed with a nonce
+	// that nobody was given there, and nonces are what such a one cannot know.
+	quoted bool
+	// overtaken: another run began before the answer. Where no collector mixed the two, this one was
+	// killed, and what answers it is quoted.
+	overtaken bool
 }
 
 // sending: `Sending POST request to URL:` and the JWS, or 0.9's `. args: (), kwargs: {…}`.
@@ -38,8 +45,9 @@ func (c *certbot) sending(r record) {
 	if q.method == "POST" {
 		c.readJWS(q, jws)
 	}
-	now := c.owner(q, r)
-	if c.asked.keyID != "" && usable(c.asked.keyID) {
+	now, given := c.owner(q, r)
+	q.quoted = q.method == "POST" && !given && (now.whole || now.gotDirectory || now.nextNonce > 0)
+	if usable(c.asked.keyID) && (!q.quoted || now.account == "") {
 		now.account = c.asked.keyID
 	}
 	now.send(c.sink, q)
@@ -59,7 +67,9 @@ func kwargs(b []byte) []byte {
 // readJWS takes from a request who sends it, with which nonce, and what.
 func (c *certbot) readJWS(q *request, jws []byte) {
 	var payload said
-	if p := member(jws, `"payload": "`); len(p) > 0 {
+	p := member(jws, `"payload": "`)
+	q.asGet = p != nil && len(p) == 0
+	if len(p) > 0 {
 		q.empty = false
 		if b := c.decode(p); readJSON(b, &payload) {
 			q.names = payload.names

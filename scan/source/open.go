@@ -124,6 +124,10 @@ func (o *opener) failed(err error) error {
 
 func (o *opener) unwrap(r *bufio.Reader, deep int) error {
 	head, _ := r.Peek(peek)
+	if bytes.HasPrefix(head, []byte("\ufeff")) {
+		_, _ = r.Discard(len("\ufeff")) // what an editor put there
+		head, _ = r.Peek(peek)
+	}
 	switch {
 	case len(head) == 0:
 		return nil // certbot leaves empty files at each start
