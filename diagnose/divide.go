@@ -154,6 +154,8 @@ func nameAnchor(t *tokens, i int) (string, level, bool) {
 	case t.precedes(i) == '[' && t.follows(i) == ']': // lego, certmagic
 		return about, challenge, next != "" && (t.is(i, name) || next == "acme") &&
 			t.at(i-1) != "from" && !t.is(i-1, link) && t.blankBehind(t.all[i].end+1)
+	case t.follows(i) == ':' && next == "acme" && t.word(i+2) == "error": // lego 0.3, in a map
+		return about, challenge, true
 	case t.follows(i) == ':': // acme.sh
 		for _, s := range behindName {
 			if t.says(i+1, s) {

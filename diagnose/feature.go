@@ -88,7 +88,7 @@ func (r *reader) look(i int) {
 		r.setting(r.t.word(i + 1))
 	case c == 'c' && w == "couldn" && r.t.says(i, "couldn t create root for"):
 		r.setting(r.t.word(i + 10)) // 0.21: the format, then what belongs into it
-	case c == 'a' && w == "addressused" && r.t.is(i+1, address):
+	case (c == 'a' && w == "addressused" || c == 'u' && w == "used") && r.t.is(i+1, address):
 		r.used(i + 1)
 	}
 }
@@ -152,7 +152,8 @@ func (r *reader) prefix(i int) {
 // used takes up an address. The first prefix counts, and of validation records the last.
 func (r *reader) used(i int) {
 	a, err := netip.ParseAddr(r.t.at(i))
-	if err == nil && (!r.f.address.IsValid() || r.t.word(i-1) == "addressused") {
+	if before := r.t.word(i - 1); err == nil &&
+		(!r.f.address.IsValid() || before == "addressused" || before == "used") {
 		r.f.address = a.Unmap()
 	}
 }
@@ -244,7 +245,7 @@ func (r *reader) number(i int, w string) {
 	case before == "errno" || before == "error" && t.word(i-2) == "os",
 		ofSystem[before]: // OSError(30, …
 		r.mark("{errno:" + w + "}")
-	case before == "curl", before == "with" && t.word(i-2) == "failed" && t.word(i-4) == "curl", // getssl
+	case before == "curl", before == "failed" && t.word(i-2) == "curl", before == "with" && t.word(i-2) == "failed" && t.word(i-4) == "curl", // getssl
 		t.says(i-4, "curl returned with"), before == "with" && t.word(i-2) == "returned" && t.word(i-3) == "curl",
 		before == "code" && t.word(i-2) == "error" && r.linkTo(i-4, "libcurl"):
 		r.mark("{curl:" + w + "}")

@@ -56,16 +56,27 @@ func withoutPages(text string) string {
 	return withoutRest(text, flat)
 }
 
-// withoutRest cuts off what a client's own check of a site printed without quotes, up to the end.
+// printsPage are the words between which a client's own check of a site printed, without quotes, what
+// it got, the first of them only behind others. Where the last do not follow, it goes to the end.
+var printsPage = [][3]string{{"couldn't download ", "response: ", "\x00"},
+	{"expected response", "but got: ", "(truncated)"}, {"", "presented key (", ") did not match expected"}}
+
+// withoutRest cuts out what clients printed without quotes.
 func withoutRest(text, flat string) string {
-	for _, q := range [][2]string{{"couldn't download ", "response: "}, {"expected response", "but got: "}} {
+	for _, q := range printsPage {
 		before := strings.Index(flat, q[0])
 		if before < 0 {
 			continue
 		}
-		if at := strings.Index(flat[before:], q[1]); at >= 0 {
-			return text[:before+at+len(q[1])]
+		at := strings.Index(flat[before:], q[1])
+		if at < 0 {
+			continue
 		}
+		begin, end := before+at+len(q[1]), len(flat)
+		if last := strings.LastIndex(flat[begin:], q[2]); last >= 0 {
+			end = begin + last
+		}
+		text, flat = text[:begin]+" "+text[end:], flat[:begin]+" "+flat[end:]
 	}
 	return text
 }
@@ -115,12 +126,21 @@ func closing(flat string, begin int) int {
 		case flat[i] == '\\':
 			slashes++
 			continue
-		case flat[i] == '"' && slashes == depth:
+		case flat[i] == '"' && slashes == depth && !goesOn(flat, i+1):
 			return i + 1
 		}
 		slashes = 0
 	}
 	return len(flat)
+}
+
+// goesOn reports whether a quotation goes on behind a quote: old clients did not escape those within.
+func goesOn(flat string, at int) bool {
+	if at >= len(flat) {
+		return false
+	}
+	c := flat[at]
+	return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || strings.IndexByte("/<>-=#_", c) >= 0
 }
 
 // Words of pages, all in lower case.

@@ -50,8 +50,11 @@ func prefixOf(line string) int {
 	if before, _, ok := strings.Cut(line[at:], " | "); ok && isIdent(strings.TrimSpace(before)) {
 		at += len(before) + len(" | ") // docker compose
 	}
-	stamp, sort := stampOf(line[at:])
-	at += stamp
+	blanks := len(line[at:]) - len(strings.TrimLeft(line[at:], " "))
+	stamp, sort := stampOf(line[at+blanks:])
+	if stamp > 0 {
+		at += blanks + stamp
+	}
 	if sort == pythonLog {
 		return at
 	}
@@ -84,6 +87,8 @@ func quoteMarks(line string) int {
 // a log of Python's; 0 where none does.
 func stampOf(line string) (int, stamp) {
 	switch {
+	case len(line) > 25 && shaped(line[:25], "Aaa Aaa d9 99:99:99 9999 "): // OpenWrt
+		return 25, syslog
 	case len(line) > 16 && shaped(line[:16], "Aaa d9 99:99:99 "): // syslog
 		return 16, syslog
 	case len(line) > 19 && (shaped(line[:19], "9999-99-99 99:99:99") || shaped(line[:19], "9999-99-99T99:99:99")):

@@ -20,7 +20,7 @@ var beforeName = []string{"domain token entry", "processing caa for", "problem f
 	"challenge for", "requesting certificates for", "authorizations for", "certificate for",
 	"certificates for", "records found for", "addresses found for", "host for", "renew", "renewing",
 	"set of domains", "caa record for", "issuing for name", "certificate with name", "cert-name", "error renewing", "requested name",
-	"requested domain", "hostname", "name"}
+	"requested domain", "hostname", "dnsname", "name"}
 
 // subject is the name of a part, cleaned, or "".
 func (r *reader) subject() string {
