@@ -30,7 +30,9 @@ func newDrain(env Env, p *printer) *cobra.Command {
 		Use:   "drain",
 		Short: "Finish whatever can be finished now, so that nothing stays pending",
 		Long: "Continue every unfinished order: answer what is pending, install what was issued, look after\n" +
-			"what died. What cannot be finished now is left, and said.",
+			"what died. What cannot be finished now is left, and said. Of what another client left open, and\n" +
+			"pending scan --check found, the names are made valid and no certificate is made: that comes with\n" +
+			"the client's next renewal.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}

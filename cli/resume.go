@@ -4,10 +4,13 @@ package cli
 
 import (
 	"context"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"orderly/cli/argparse"
+	"orderly/ledger"
+	"orderly/order/drive"
 	"orderly/renewal"
 )
 
@@ -58,12 +61,20 @@ func printResumed(p *printer, results []renewal.Result) {
 	if len(results) == 0 {
 		p.Say("Nothing was left unfinished.")
 	}
+	proven := 0
 	for _, r := range results {
+		if strings.HasPrefix(r.Lineage, drive.FoundPrefix) && r.Outcome == string(ledger.Ready) {
+			proven++
+		}
 		if r.Err != nil {
 			p.fault("order %d for %s:", r.Order, r.Lineage)
 			p.because(r)
 			continue
 		}
 		p.Say("order %d for %s: %s", r.Order, r.Lineage, r.Outcome)
+	}
+	if proven > 0 {
+		p.Say("%d name(s) that another client left open are valid at the CA now. No certificate was made of\n"+
+			"them: that comes with the client's next renewal.", proven)
 	}
 }

@@ -214,11 +214,22 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	if err != nil {
 		return 0, err
 	}
+	settle(report, answers)
 	err = f.say(s.p, report, &answers)
 	if done, ok := errors.AsType[*exitError](err); ok {
 		return done.code, nil
 	}
 	return 0, err
+}
+
+// settle makes the CA's word of what the logs leave open the report's.
+func settle(report *scan.Report, answers renewal.Checked) {
+	held := make([]scan.Row, 0, len(answers.Held))
+	for _, f := range answers.Held {
+		held = append(held, scan.Row{URL: f.URL, Name: f.Name, Account: f.Account, Server: f.Server,
+			Host: f.Host, Order: f.Order, Expires: f.Expires, File: f.File, Line: f.Line})
+	}
+	report.Settle(func(url string) bool { return answers.Said[url] }, held)
 }
 
 // notAtWork are all rows but what a run that is at work may close yet: as an order of this ledger,

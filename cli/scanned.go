@@ -146,8 +146,11 @@ func (p *printer) scanned(r *scan.Report, hosts, kept bool, answers *renewal.Che
 	if p.quiet {
 		return
 	}
-	p.tellRows("open", "Open at the CA: %d. The logs show them handed out, and nothing shows them closed.",
-		r.Open, hosts)
+	title := "Open at the CA: %d. The logs show them handed out, and nothing shows them closed."
+	if answers != nil {
+		title = "Open at the CA: %d, " + byWhom(len(r.Open), answers.Pending)
+	}
+	p.tellRows("open", title, r.Open, hosts)
 	p.tellRows("doubtful", "Doubtful: %d. Whether the CA holds them pending, the logs do not tell.",
 		r.Doubtful, hosts)
 	p.tellOrders(r.Orders, hosts)
@@ -160,6 +163,14 @@ func (p *printer) scanned(r *scan.Report, hosts, kept bool, answers *renewal.Che
 	if answers != nil {
 		p.tellChecked(*answers)
 	}
+}
+
+// byWhom says who calls authorizations open, where the CA was asked about some of them.
+func byWhom(open, said int) string {
+	if said == open {
+		return "as it says itself."
+	}
+	return fmt.Sprintf("as it says itself of %d, and the logs of the others.", said)
 }
 
 func (p *printer) tellRows(what, title string, rows []scan.Row, hosts bool) {

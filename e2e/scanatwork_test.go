@@ -31,6 +31,19 @@ type scanRow struct {
 	Reason string `json:"reason"`
 }
 
+// killCertbotAt has certbot killed at a request, if it comes to it.
+func (h *host) killCertbotAt(at point, args ...string) {
+	h.t.Helper()
+	h.hold(at.kind, at.nth, at.after)
+	c := h.startCertbot(args...)
+	if _, held := h.heldOrEnded(c); held {
+		c.signal(syscall.SIGKILL)
+	}
+	c.wait()
+	h.ca.ClearFaults()
+	h.ca.Release()
+}
+
 // scan runs `pending scan` and wants exit code 0.
 func (h *host) scan(args ...string) scanReport {
 	h.t.Helper()

@@ -28,6 +28,9 @@ type Inquiry struct {
 type Checked struct {
 	Asked, Pending, Final int
 	Orders                int // that were asked for what the logs do not name of them
+	// Said is what was answered, by URL; Held are those that are pending.
+	Said map[string]bool
+	Held []ledger.Found
 	// Keyless are those whose account's key is not on this host, by account.
 	Keyless map[string]int
 	// Unknown are the files of keys with which no CA that was asked knows an account, and these CAs.
@@ -57,7 +60,7 @@ type founds struct {
 // Check asks the CA about what was found, and makes orders of what is pending. progress is told how
 // many were asked of how many.
 func (s *founds) Check(ctx context.Context, q Inquiry, progress func(done, all int)) (Checked, error) {
-	out := Checked{Keyless: map[string]int{}, Unknown: map[string][]string{}}
+	out := Checked{Said: map[string]bool{}, Keyless: map[string]int{}, Unknown: map[string][]string{}}
 	asked, err := s.lately(ctx)
 	if err != nil {
 		return out, err
@@ -85,17 +88,27 @@ type answeredLately struct {
 	members map[string][]ledger.Found
 }
 
-// lately is what the CA was asked about within the last hour, or what it said once and for all.
+// lately is what the CA was asked about within the last hour, or what it said once and for all. What
+// it held pending then, and an order of this ledger has ended since, is asked about again.
 func (s *founds) lately(ctx context.Context) (answeredLately, error) {
 	known := answeredLately{map[string]ledger.Found{}, map[string][]ledger.Found{}}
 	now := s.Clock.Now()
 	rows, err := s.Ledger.Found(ctx, now)
+	if err != nil {
+		return known, err
+	}
+	pending, err := s.Ledger.Pending(ctx, now)
+	here := map[string]bool{}
+	for _, p := range pending {
+		here[p.URL] = true
+	}
 	for _, f := range rows {
 		if f.Order != "" && !isOrder(f) {
 			known.members[f.Order] = append(known.members[f.Order], f)
 		}
 		final := f.Status != "" && f.Status != ledger.AuthorizationPending
-		if final || f.Status != "" && now.Sub(f.CheckedAt) < fresh && !f.CheckedAt.After(now) {
+		young := now.Sub(f.CheckedAt) < fresh && !f.CheckedAt.After(now)
+		if final || f.Status != "" && young && here[f.URL] {
 			known.by[f.URL] = f
 		}
 	}
@@ -103,10 +116,12 @@ func (s *founds) lately(ctx context.Context) (answeredLately, error) {
 }
 
 // count counts an answer, whenever it was given.
-func (c *Checked) count(status string) {
+func (c *Checked) count(f ledger.Found) {
 	c.Asked++
-	if status == ledger.AuthorizationPending {
+	c.Said[f.URL] = true
+	if f.Status == ledger.AuthorizationPending {
 		c.Pending++
+		c.Held = append(c.Held, f)
 	} else {
 		c.Final++
 	}
@@ -126,13 +141,14 @@ func (l answeredLately) left(rows []ledger.Found, out *Checked) []ledger.Found {
 		switch {
 		case ok && isOrder(f):
 			out.Orders++
+			out.Said[f.URL] = true
 			for _, member := range l.members[f.URL] {
 				if !named[member.URL] {
 					rows = append(rows, member)
 				}
 			}
 		case ok:
-			out.count(known.Status)
+			out.count(known)
 		default:
 			left = append(left, f)
 		}

@@ -44,12 +44,15 @@ func (t *taker) take(ctx context.Context, a answered) error {
 		return t.takeOrder(ctx, a)
 	}
 	t.step(0)
-	t.out.count(a.shown.Status)
 	a.found.Status, a.found.CheckedAt = a.shown.Status, t.Clock.Now()
 	a.found.Account, a.found.Server = t.account.URL, t.account.Server
 	if !a.shown.Expires.IsZero() {
 		a.found.Expires = a.shown.Expires
 	}
+	if a.shown.Name != "" {
+		a.found.Name = fullName(a.shown)
+	}
+	t.out.count(a.found)
 	change := ledger.Change{Found: []ledger.Found{a.found}}
 	if !a.shown.Open() {
 		return t.Ledger.Commit(context.WithoutCancel(ctx), &change)
@@ -96,6 +99,7 @@ func (t *taker) unanswered(ctx context.Context, a answered) error {
 // says the order was asked for, so that a check which is stopped goes on with it.
 func (t *taker) takeOrder(ctx context.Context, a answered) error {
 	t.out.Orders++
+	t.out.Said[a.found.URL] = true
 	before := len(t.more)
 	for _, url := range a.members {
 		if t.closed != nil && t.closed(url) || t.known(url) {
@@ -149,10 +153,7 @@ func (t *taker) enter(ctx context.Context, a answered, change ledger.Change) err
 		return err
 	}
 	defer kept()
-	name := a.shown.Name
-	if a.shown.Wildcard {
-		name = "*." + name
-	}
+	name := fullName(a.shown)
 	r := t.request(name)
 	r.Server, r.Account, r.NamesOnly = t.account.Server, t.account.ID, true
 	one := &ledger.Authorization{URL: a.found.URL, Name: a.shown.Name, Wildcard: a.shown.Wildcard,
@@ -164,6 +165,14 @@ func (t *taker) enter(ctx context.Context, a answered, change ledger.Change) err
 			return err
 		}
 	}
+}
+
+// fullName is the name that an authorization is for, a wildcard's with its star.
+func fullName(s drive.Shown) string {
+	if s.Wildcard {
+		return "*." + s.Name
+	}
+	return s.Name
 }
 
 // request is how a name is proven on this host: as the certificate that has it is, if one has. Without

@@ -54,6 +54,27 @@ type Row struct {
 	AtWork bool
 }
 
+// Settle is what becomes of rows by the CA's own word: of those that it said something of, none is
+// doubtful, and what it holds pending is open, whatever the logs say.
+func (r *Report) Settle(said func(url string) bool, held []Row) {
+	known := map[string]Row{}
+	for _, row := range slices.Concat(r.Open, r.Doubtful) {
+		known[row.URL] = row
+	}
+	answered := func(row Row) bool { return said(row.URL) }
+	r.Open = slices.DeleteFunc(r.Open, answered)
+	r.Doubtful = slices.DeleteFunc(r.Doubtful, answered)
+	r.Orders = slices.DeleteFunc(r.Orders, answered)
+	for _, row := range held {
+		if logged, ok := known[row.URL]; ok {
+			logged.Name, logged.Expires, logged.Reason = row.Name, row.Expires, ""
+			row = logged
+		}
+		r.Open = append(r.Open, row)
+	}
+	r.sort()
+}
+
 // Holder is a certbot at work: where its logs are, and its process, 0 where that is not known.
 type Holder struct {
 	Dir string

@@ -42,8 +42,14 @@ func (c *certbot) mark(now *run, logger []byte, r record) {
 	case "plugins.selection":
 		now.marks.selecting = true
 	}
-	if endsIn(logger) && saysEnd(m) {
+	if m = m[:min(len(m), 4096)]; !endsIn(logger) {
+		return
+	}
+	switch {
+	case saysEnd(m):
 		now.marks.whole, now.marks.selecting = true, false
+	case saysOrder(m):
+		now.marks.whole = false
 	}
 }
 
@@ -58,16 +64,29 @@ func endsIn(logger []byte) bool {
 	return false
 }
 
-// saysEnd says whether a message is one that certbot ends with.
+// saysEnd says whether a message is one that certbot ends with. Those about an account end the verbs
+// that are about nothing else, and are not the last words where a certificate is ordered next.
 func saysEnd(m []byte) bool {
-	if len(m) > 4096 {
-		m = m[:4096]
-	}
 	for _, end := range [...]string{"no renewal failures", "If you like Certbot", "Congratulations",
 		"Successfully received certificate", "Successfully deployed certificate",
 		"Deploying certificate", "Deploying Certificate", "The dry run was successful",
-		"no action taken", "Keeping the existing certificate"} {
+		"no action taken", "Keeping the existing certificate",
+		"Account registered.", "Account deactivated.", "Account details for server",
+		"account credentials have been saved", "Your e-mail address was updated",
+		"contact information associated with this account has been removed",
+		"Could not find an existing account", "Could not find existing account"} {
 		if bytes.Contains(m, []byte(end)) {
+			return true
+		}
+	}
+	return false
+}
+
+// saysOrder says whether a message is one that an order begins with.
+func saysOrder(m []byte) bool {
+	for _, begin := range [...]string{"Requesting a certificate", "Renewing an existing certificate",
+		"Simulating renewal of", "Obtaining a new certificate"} {
+		if bytes.Contains(m, []byte(begin)) {
 			return true
 		}
 	}

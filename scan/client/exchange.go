@@ -16,7 +16,7 @@ func (r *run) send(sink Sink, q *request) {
 	r.marks = marks{}
 	q.step = r.stepOf(q)
 	if q.step == Directory && q.method == "GET" && q.url == r.server {
-		r.lineage = lineage{} // each lineage of a round is a client of its own
+		r.lineage = lineage{}
 	}
 	if q.step == NewOrder && r.newOrder != "" && len(r.lineage.orders) > 0 {
 		r.lineage = lineage{}
@@ -72,6 +72,9 @@ func (q *request) unread() Kind {
 // stepOf says what is asked for. Paths mean nothing: only what the CA named does.
 func (r *run) stepOf(q *request) Step {
 	l := &r.lineage
+	if q.method == "GET" && q.url == r.server {
+		return Directory // each lineage of a round is a client of its own
+	}
 	if _, known := l.authz[q.url]; known {
 		if l.answered {
 			return Poll
