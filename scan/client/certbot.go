@@ -22,6 +22,7 @@ type certbot struct {
 	asked   said
 	scratch []byte
 	last    answered // what was answered last, which 0.9 logs twice
+	nonced  bool     // the log shows nonces: one that it does not show was not given
 }
 
 type answered struct {
@@ -99,8 +100,7 @@ func (c *certbot) begins(r record) bool {
 		now.last = momentOf(r.stamp)
 		return true
 	}
-	now := c.begin(r)
-	now.whole, now.early = true, !version
+	c.begin(r).early = !version
 	return true
 }
 

@@ -62,15 +62,14 @@ func (r *run) doubt(sink Sink, q *request, a *answer) {
 // proven is a sighting as far as its exchange proves it, where another may have written it into the
 // log: it shows nothing final, and changes no end.
 func (r *run) proven(q *request, s Sighting) Sighting {
-	if !q.quoted && (q.method != "GET" || !r.whole && !r.gotDirectory) {
+	if !q.quoted && (q.method != "GET" || !q.nonced) {
 		return s
 	}
+	s.Weak = true
 	// A GET is signed by nobody: it proves nothing of what this run saw pending and did not answer,
 	// or never met, nor where its client asks by POST.
 	known := r.lineage.authz[s.URL]
-	if q.quoted || r.asksByPost || known == nil {
-		s.Weak = true
-	} else if s.Kind != Final || !known.pending || known.answered {
+	if !q.quoted && !r.asksByPost && known != nil && (!known.pending || known.answered) {
 		return s
 	}
 	if s.Kind == Final {

@@ -105,6 +105,7 @@ func (c *certbot) answer(r record, a *answer, body []byte) {
 		return
 	}
 	c.last = answered{a.status, len(a.body), a.nonce}
+	c.nonced = c.nonced || a.nonce != ""
 	if !certain {
 		one.out.odd = contradictory
 	}

@@ -28,7 +28,6 @@ type run struct {
 	asked        int
 	lineage      lineage
 	marks        marks
-	whole        bool // its beginning is in the log
 	gotDirectory bool
 	asksByPost   bool // its client asks for objects by POST, and never by GET
 	early        bool // 0.9 logged its level, and its version comes yet

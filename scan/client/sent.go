@@ -24,6 +24,7 @@ type request struct {
 	// quoted: a customer's page or a hook may have put it into the log. It was signed with a nonce
 	// that nobody was given there, and nonces are what such a one cannot know.
 	quoted bool
+	nonced bool // there were nonces in the log before: without any nothing can be told
 	// overtaken: another run began before the answer. Where no collector mixed the two, this one was
 	// killed, and what answers it is quoted.
 	overtaken bool
@@ -46,7 +47,8 @@ func (c *certbot) sending(r record) {
 		c.readJWS(q, jws)
 	}
 	now, given := c.owner(q, r)
-	q.quoted = q.method == "POST" && !given && (now.whole || now.gotDirectory || now.nextNonce > 0)
+	q.nonced = c.nonced
+	q.quoted = q.method == "POST" && !given && c.nonced
 	if usable(c.asked.keyID) && (!q.quoted || now.account == "") {
 		now.account = c.asked.keyID
 	}
