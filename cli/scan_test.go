@@ -294,6 +294,16 @@ func TestNothingOfALogReachesATerminal(t *testing.T) {
 				fmt.Sprintf(`{"status":"pending","identifiers":[{"type":"dns","value":%s}],"authorizations":["https://ca.example/2"]}`, name) + "\n" +
 				"2026-11-28 02:51:12,840:DEBUG:acme.client:Sending POST request to https://ca.example/new:\n{\"payload\": \"" +
 				base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"identifiers":[{"type":"dns","value":%s}]}`, name)) + "\"}\n"
+			for _, said := range []string{"certbot._internal.renewal:Failed to renew certificate a.example with error: " + text,
+				"certbot._internal.renewal:Failed to renew certificate " + text + " with error: x",
+				"certbot._internal.renewal:Renewal configuration file " + text + " is broken.",
+				"certbot._internal.display.obj:Notifying user: Processing /x/" + text + ".conf",
+				"certbot._internal.display.obj:Notifying user: \n Domain: a.example\n Type: " + text + "\n Detail: " + text + "\n",
+				"certbot._internal.display.obj:Notifying user: \n Domain: " + text + "\n Type: dns\n Detail: x\n",
+				"certbot.display.ops:Hook '" + text + "' reported error code 1",
+				"certbot._internal.log:Exiting abnormally:\nTraceback:\n  File \"x\", line 1\n    x\ncertbot.errors.Error: " + text} {
+				log += "2026-11-28 02:51:12,840:DEBUG:" + said + "\n"
+			}
 			path := filepath.Join(dir, "logs", strings.ReplaceAll(text[:min(len(text), 100)], "/", "_"))
 			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 				t.Fatal(err)
@@ -304,7 +314,7 @@ func TestNothingOfALogReachesATerminal(t *testing.T) {
 			for _, command := range [][]string{{"pending", "scan", filepath.Dir(path)},
 				{"pending", "scan", path, "--server-from", "(?s).*"}, {"pending", "scan", text[:min(len(text), 100)]},
 				{"pending", "scan", "x", "--server-from", "(" + text[:min(len(text), 100)]}, {"pending", "scan", "x", "--now", text[:min(len(text), 100)]},
-				{"pending"}, {"ledger", "export"}} {
+				{"pending"}, {"ledger", "export"}, {"failures", "--since", "2026-11-01"}, {"why", "a.example"}} {
 				for _, form := range [][]string{nil, {"--json"}} {
 					out := show(t, append(append(command, places...), form...))
 					requireHarmless(t, strings.Join(append(command, form...), " "), out)

@@ -183,6 +183,9 @@ func (r *run) tell(sink Sink, f Failure) {
 	if f.Names == nil {
 		f.Names = slices.Clone(r.attempt.names)
 	}
+	if len(f.Names) == 0 && r.client != "certbot" && f.Lineage != "" {
+		f.Names = []string{f.Lineage} // these call a certificate by its first name
+	}
 	if f.Text != "" || f.Killed {
 		sink.Fail(f)
 	}

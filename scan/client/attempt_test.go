@@ -221,6 +221,11 @@ func TestAttemptsOfOtherClients(t *testing.T) {
 			"uacme: challenge https://ca.example/c failed with status invalid\nuacme: the server reported the following error:\n" + problem,
 			[]string{"a.example [a.example] : uacme: challenge https://ca.example/c failed with status invalid\n" +
 				"uacme: the server reported the following error:\n{\n\"type\": \"urn:ietf:params:acme:error:dns\",\n\"detail\": \"no such name\"\n}"}, nil},
+		"uacme, refused": {"uacme: version 1.7.4 starting on Sat, 28 Nov 2026 03:03:58 +0000\n" +
+			"uacme: checking existence and expiration of uacme/a.example/cert.pem\nuacme: creating new order at https://ca.example/new\n" +
+			"uacme: failed to create new order at https://ca.example/new\nuacme: the server reported the following error:\n" + problem,
+			[]string{"a.example [a.example] : uacme: failed to create new order at https://ca.example/new\n" +
+				"uacme: the server reported the following error:\n{\n\"type\": \"urn:ietf:params:acme:error:dns\",\n\"detail\": \"no such name\"\n}"}, nil},
 		"uacme, whole": {uacme1 + "uacme: saving certificate to x\n", nil, []string{" [a.example]"}},
 		"acme.sh, by its line": {acmeShLog("_main_domain='a.example'", "Using CA: https://ca.example/dir", "d='a.example'",
 			"_authz_url='https://ca.example/authz/1'", "a.example: Invalid status. Verification error details: no such name", "Please add '--debug' or '--log' to see more information."),
