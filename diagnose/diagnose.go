@@ -288,6 +288,8 @@ func (f Finding) covered(all []Finding, i int) bool {
 			}
 		case f.Name == "" && other.Class == f.Class, f.Class == failure.Unclassified:
 			return true
+		case f.generic && f.level <= lineage && other.Name == f.Name && !other.generic && !other.weak:
+			return true // the file is broken, and another line says why
 		case f.Name == "" && f.level == whole && i == 0 && other.level == challenge && f.summary():
 			return true
 		}

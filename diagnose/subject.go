@@ -11,7 +11,7 @@ import (
 )
 
 // surely are words behind which stands one name of a certificate, whatever the certificate is called.
-var surely = []string{"processing caa for", "cannot issue for", "webroot for", "root for",
+var surely = []string{"processing caa for", "rechecking caa for", "cannot issue for", "webroot for", "root for",
 	"domain token entry"}
 
 // beforeName are words that stand before a name, the surer first.

@@ -218,7 +218,7 @@ var notTLDs = map[string]bool{"py": true, "pyc": true, "pem": true, "conf": true
 	"yaml": true, "lock": true, "bak": true, "tmp": true, "service": true, "timer": true, "cnf": true,
 	"gaierror": true, "timeout": true, "error": true, "main": true, "client": true, "exceptions": true,
 	"messages": true, "errors": true, "err": true, "warn": true, "notice": true, "crit": true,
-	"debug": true, "obtain": true, "issuance": true, "maintenance": true}
+	"debug": true, "acme": true, "obtain": true, "issuance": true, "maintenance": true}
 
 // isHost reports whether a word looks like the name of a host: labels, the last of them letters of
 // one case.

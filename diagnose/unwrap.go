@@ -43,10 +43,10 @@ func unwrap(text string) string {
 	return out.String()
 }
 
-// begins reports whether a line begins something, as indented ones do, empty ones, and those whose
-// first word has a capital letter.
+// begins reports whether a line begins something, as indented ones do, empty ones, those of a log, and
+// those whose first word has a capital letter.
 func begins(before, line string) bool {
-	if line == "" || line[0] == ' ' || line[0] == '\t' || line[0] == '[' {
+	if line == "" || line[0] == ' ' || line[0] == '\t' || line[0] == '[' || prefixes(line) > 0 {
 		return true
 	}
 	word := strings.TrimLeft(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
