@@ -180,7 +180,8 @@ func (c *Checks) dryRoots(ctx context.Context, r Request,
 // provable says why a name cannot be proven the way that was asked for.
 func provable(r Request, name string) error {
 	if r.NamesOnly && usesRoots(r) && r.Webroots[strings.ToLower(name)] == "" && !isWildcard(name) {
-		return failure.New(failure.WebrootUnset, "Give it up: "+failure.Do(failure.GiveUp, name)+"; or let it expire.",
+		return failure.New(failure.WebrootUnset, "Write where it is served from into its renewal file, or give it up: "+
+			failure.Do(failure.GiveUp, name)+"; or let it expire.",
 			"no renewal file of this host says where %s is served from, so that nothing here can prove it",
 			failure.Clean(name))
 	}

@@ -78,7 +78,9 @@ func bySteps(dead []Run) []StepDeaths {
 // ends a run after a time does so at that age or a moment later, whatever it is at.
 func timeouts(dead []Run) []Timeout {
 	var found []Timeout
-	for rest := dead; len(rest) > 0; {
+	first, _ := slices.BinarySearchFunc(dead, shortestTimeout,
+		func(r Run, least float64) int { return cmp.Compare(r.Seconds(), least) })
+	for rest := dead[first:]; len(rest) > 0; {
 		best, end := 0, 0
 		for i, j := 0, 0; i < len(rest); i++ {
 			for j < len(rest) && rest[j].Seconds() <= rest[i].Seconds()+slack(rest[i].Seconds()) {
@@ -97,6 +99,10 @@ func timeouts(dead []Run) []Timeout {
 	}
 	return found
 }
+
+// shortestTimeout is the least age, in seconds, that is called a time-out: no script has a shorter
+// one, and what dies younger dies of something else, all of it at about one age.
+const shortestTimeout = 5
 
 // slack is how much later than its time a run may be seen to end: the log's last line comes before.
 func slack(seconds float64) float64 { return max(1, seconds/50) }

@@ -143,3 +143,16 @@ func TestWhatDeathsHaveInCommon(t *testing.T) {
 		t.Errorf("of none: %+v", got)
 	}
 }
+
+// What dies young dies of something else than a time-out.
+func TestRunsThatDieYoungHaveNoTimeoutInCommon(t *testing.T) {
+	var all []Run
+	for i := range 30 {
+		began := time.Date(2026, 11, 28, 3, i, 0, 0, time.UTC)
+		all = append(all, Run{Began: began, Ended: began.Add(time.Duration(i) * 30 * time.Millisecond),
+			Fate: client.Killed, Step: client.Challenge})
+	}
+	if d := DeathsOf(slices.Values(all)); d.Runs != 30 || len(d.Timeouts) != 0 {
+		t.Errorf("%+v", d)
+	}
+}
