@@ -170,7 +170,7 @@ func (r *reader) series(ctx context.Context, series source.Series) error {
 		r.finish()
 	}()
 	for _, file := range series.Files {
-		err := r.kit.Read(file, func(text source.Text) error {
+		err := r.kit.Read(ctx, file, func(text source.Text) error {
 			r.used = true
 			err := r.log.Read(ctx, r.file(text.Name), text)
 			if ctx.Err() != nil {

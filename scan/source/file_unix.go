@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // openRegular opens the file that was found at a path, and no other one.
@@ -42,4 +44,13 @@ func identity(info fs.FileInfo) inode {
 		return inode{uint64(s.Dev), uint64(s.Ino)}
 	}
 	return inode{}
+}
+
+// freeIn is how much may be written where a file lies.
+func freeIn(f *os.File) int64 {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return 0
+	}
+	return int64(st.Bavail) * int64(st.Bsize)
 }

@@ -16,7 +16,7 @@ func (s Series) Held() (pid int, held bool) {
 		return 0, false
 	}
 	last := s.Files[len(s.Files)-1]
-	if last.section != nil || filepath.Base(last.Name) != "letsencrypt.log" {
+	if last.archive != nil || filepath.Base(last.Name) != "letsencrypt.log" {
 		return 0, false
 	}
 	pid, held, err := lock.Foreign(filepath.Join(filepath.Dir(last.Name), ".certbot.lock"))

@@ -3,15 +3,11 @@ package source
 // Taking the wrappings off: what a file is, is told by its first bytes and never by its name.
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
-	"path"
-	"strings"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -22,7 +18,7 @@ import (
 )
 
 const (
-	maxWrappings = 4
+	maxWrappings = 5
 	// A log of certbot's is a tenth of itself in gzip, a fiftieth where nothing but the same was
 	// logged. What grows more, and to more than this, was made to.
 	bombRatio, bombSize = 300, 64 << 20
@@ -43,13 +39,13 @@ type Text struct {
 var errBomb = errors.New("it grows out of all proportion when unpacked: the rest is left unread")
 
 // Read opens one file and hands on the texts in it: one, or those of an archive, series by series.
-// next is told before the first file of each further series. The error is ErrMoved, or what text
-// wrapped as Fatal; everything else is said.
-func (k *Kit) Read(f File, text func(Text) error, next func()) error {
-	return k.read(f, 0, text, next)
+// next is told before the first file of each further series. The error is ErrMoved, ctx's, or what
+// text wrapped as Fatal; everything else is said.
+func (k *Kit) Read(ctx context.Context, f File, text func(Text) error, next func()) error {
+	return k.read(ctx, f, 0, text, next)
 }
 
-func (k *Kit) read(f File, deep int, text func(Text) error, next func()) error {
+func (k *Kit) read(ctx context.Context, f File, deep int, text func(Text) error, next func()) error {
 	r, done, err := f.open()
 	if errors.Is(err, ErrMoved) {
 		return err
@@ -59,15 +55,21 @@ func (k *Kit) read(f File, deep int, text func(Text) error, next func()) error {
 		return nil
 	}
 	defer done()
-	o := &opener{Kit: k, name: f.Name, text: text, next: next}
-	if file, ok := r.(*os.File); ok {
-		o.file = file
-	}
-	in := &counted{Reader: io.LimitReader(r, f.Size+maxGrowth)}
-	if deep == 0 {
+	o := &opener{Kit: k, ctx: ctx, name: f.Name, at: r, size: f.Size + maxGrowth, onDisk: f.onDisk(),
+		text: text, next: next}
+	in := &counted{Reader: io.NewSectionReader(r, 0, o.size), ctx: ctx}
+	if o.onDisk {
 		in.count = k.Count
 	}
-	return o.unwrap(k.buffered(in, deep), deep)
+	err = o.unwrap(k.buffered(in, deep), deep)
+	switch {
+	case err != nil || f.archive != nil:
+	case in.ended && in.n < f.Size:
+		_ = o.trouble("became shorter while it was read: what it held before may be missing")
+	case in.n >= o.size:
+		_ = o.trouble("grows faster than it is read: the rest is left unread")
+	}
+	return err
 }
 
 // Kit is what one goroutine opens files with; what unpacking takes is used again and again.
@@ -89,10 +91,13 @@ func (k *Kit) buffered(r io.Reader, deep int) *bufio.Reader {
 
 type opener struct {
 	*Kit
-	name string
-	file *os.File // where what is read is a file on disk, unwrapped
-	text func(Text) error
-	next func()
+	ctx    context.Context // of one call of Read
+	name   string
+	at     io.ReaderAt // what is read, where it lies somewhere as it is
+	size   int64       // of at
+	onDisk bool        // at is a file, or a part of one
+	text   func(Text) error
+	next   func()
 }
 
 // Fatal wraps what the reader of a text said, which ends everything.
@@ -135,15 +140,16 @@ func (o *opener) unwrap(r *bufio.Reader, deep int) error {
 		return o.trouble("is wrapped too often: it is left unread")
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
 		return o.gzip(r, deep)
-	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+	case bytes.HasPrefix(head, []byte{0x28, 0xb5, 0x2f, 0xfd}), isSkippable(head):
 		return o.zstd(r, deep)
-	case len(head) > 262 && string(head[257:262]) == "ustar":
+	case isTar(head):
 		return o.tar(r, deep)
 	}
-	for magic, name := range map[string]string{"\xfd7zXZ\x00": "xz", "BZh": "bzip2", "PK\x03\x04": "zip",
-		"\x04\"M\x18": "lz4"} {
+	for magic, tool := range map[string]string{"\xfd7zXZ\x00": "xz -d", "BZh": "bzip2 -d",
+		"PK\x03\x04": "unzip", "\x04\"M\x18": "lz4 -d", "\x1f\x9d": "uncompress", "LZIP": "lzip -d",
+		"7z\xbc\xaf\x27\x1c": "7z x"} {
 		if bytes.HasPrefix(head, []byte(magic)) {
-			return o.trouble("is packed with " + name + ", which is not read here: unpack it first")
+			return o.trouble("is packed in a way that is not read here: unpack it first, with `" + tool + "`")
 		}
 	}
 	switch {
@@ -196,102 +202,33 @@ func (o *opener) unpacked(z io.Reader, in *tally, deep int) error {
 		}
 		return o.failed(err)
 	}
-	file := o.file
-	o.file = nil
-	defer func() { o.file = file }()
+	at := o.at
+	o.at = nil
+	defer func() { o.at = at }()
 	return o.unwrap(b, deep+1)
 }
 
-// tar hands on the members of an archive. One that lies on disk as it is, is read series by series,
-// the oldest file first; a packed one in its own order.
-func (o *opener) tar(r io.Reader, deep int) error {
-	if o.file != nil && deep == 0 {
-		return o.tarOnDisk()
-	}
-	archive := tar.NewReader(r)
-	for {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return o.failed(err)
-		}
-		name, wanted := o.member(h)
-		if !wanted {
-			continue
-		}
-		o.next()
-		inner := &opener{Kit: o.Kit, name: name, text: o.text, next: o.next}
-		if err := inner.unwrap(o.buffered(archive, deep+1), deep+1); err != nil {
-			return err
-		}
-	}
+// isSkippable says whether what begins here is a frame of zstd's that holds nothing.
+func isSkippable(head []byte) bool {
+	return len(head) > 4 && head[0]&0xf0 == 0x50 && bytes.HasPrefix(head[1:], []byte{0x2a, 0x4d, 0x18})
 }
 
-func (o *opener) tarOnDisk() error {
-	if _, err := o.file.Seek(0, io.SeekStart); err != nil {
-		return o.failed(err)
-	}
-	archive := tar.NewReader(o.file)
-	var files []File
-	for {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			_ = o.failed(err)
-			break
-		}
-		name, wanted := o.member(h)
-		at, err := o.file.Seek(0, io.SeekCurrent)
-		if err != nil {
-			return o.failed(err)
-		}
-		if wanted {
-			files = append(files, File{Name: name, Size: h.Size,
-				section: io.NewSectionReader(o.file, at, h.Size)})
-		}
-	}
-	for _, series := range inSeries(files) {
-		o.next()
-		for _, file := range series.Files {
-			if err := o.read(file, 1, o.text, o.next); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// member is the name of a member of an archive, and whether it is read. Nothing is ever written
-// where a name points, so that one that leads outside does no harm; it is said all the same.
-func (o *opener) member(h *tar.Header) (string, bool) {
-	name := o.name + ":" + path.Clean("/" + h.Name)[1:]
-	switch h.Typeflag {
-	case tar.TypeReg:
-	case tar.TypeDir, tar.TypeXGlobalHeader, tar.TypeXHeader:
-		return "", false
-	default:
-		o.Say(Trouble{outside.Clean(name), "is no regular file in its archive, and not read", true})
-		return "", false
-	}
-	if strings.HasPrefix(h.Name, "/") || strings.HasPrefix(path.Clean(h.Name), "..") {
-		o.Say(Trouble{outside.Clean(name), fmt.Sprintf("is called %s in its archive, which leads "+
-			"outside; it is read, and written nowhere", outside.Clean(h.Name)), false})
-	}
-	return name, true
-}
-
-// counted counts what is read.
+// counted counts what is read, until it is told to end.
 type counted struct {
 	io.Reader
+	ctx   context.Context
 	count func(int64)
+	n     int64
+	ended bool
 }
 
 func (c *counted) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, Fatal{err}
+	}
 	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	c.ended = c.ended || errors.Is(err, io.EOF)
 	if c.count != nil {
 		c.count(int64(n))
 	}

@@ -25,16 +25,20 @@ import (
 
 // File is one file, or one member of an archive.
 type File struct {
-	Name    string // as a person would find it again
-	Size    int64  // on disk
-	id      inode  // what makes it the same file under another name
-	section *io.SectionReader
+	Name    string      // as a person would find it again
+	Size    int64       // on disk
+	id      inode       // what makes it the same file under another name
+	archive io.ReaderAt // that it is a part of
+	offset  int64       // in archive
+	spooled bool        // archive is not what lies on disk
 }
 
+func (f File) onDisk() bool { return !f.spooled }
+
 // open opens the file that was found, or the part of an archive that it is.
-func (f File) open() (io.Reader, func(), error) {
-	if f.section != nil {
-		return f.section, func() {}, nil
+func (f File) open() (io.ReaderAt, func(), error) {
+	if f.archive != nil {
+		return io.NewSectionReader(f.archive, f.offset, f.Size), func() {}, nil
 	}
 	file, err := openRegular(f.Name, f.id)
 	if err != nil {
@@ -248,7 +252,22 @@ func inSeries(files []File) []Series {
 			return cmp.Or(cmp.Compare(younger, older), strings.Compare(a.Name, b.Name))
 		})
 	}
+	for i := range all {
+		all[i].Files = lastOfEach(all[i].Files)
+	}
 	return all
+}
+
+// lastOfEach leaves out what stands in an archive once more behind: that was appended later, and is
+// what unpacking would leave.
+func lastOfEach(files []File) []File {
+	kept := files[:0]
+	for i, file := range files {
+		if file.archive == nil || i+1 == len(files) || files[i+1].Name != file.Name {
+			kept = append(kept, file)
+		}
+	}
+	return kept
 }
 
 // Size is what a series takes on disk.

@@ -74,7 +74,7 @@ func TestAFileThatMovedIsFoundAgain(t *testing.T) {
 		read = append(read, string(b))
 		return err
 	}
-	if err := kit.Read(found[0].Files[0], take, func() {}); !errors.Is(err, ErrMoved) {
+	if err := kit.Read(t.Context(), found[0].Files[0], take, func() {}); !errors.Is(err, ErrMoved) {
 		t.Fatalf("another file was read: %v, %v", read, err)
 	}
 	finder.Forget(found[0].Files[0])
@@ -83,7 +83,7 @@ func TestAFileThatMovedIsFoundAgain(t *testing.T) {
 		t.Fatal(found, err)
 	}
 	for _, f := range found[0].Files {
-		if err := kit.Read(f, take, func() {}); err != nil {
+		if err := kit.Read(t.Context(), f, take, func() {}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -95,14 +95,15 @@ func TestAFileThatMovedIsFoundAgain(t *testing.T) {
 // What is appended while a file is read is read, but not for ever.
 func TestAFileThatGrows(t *testing.T) {
 	path := put(t, filepath.Join(t.TempDir(), "letsencrypt.log"), "begin\n")
-	finder := &Finder{Say: func(one Trouble) { t.Errorf("said %v", one) }}
+	var said []Trouble
+	finder := &Finder{Say: func(one Trouble) { said = append(said, one) }}
 	found, err := finder.Find(t.Context(), []string{path})
 	if err != nil {
 		t.Fatal(err)
 	}
 	more := strings.Repeat("x", 1<<20)
 	total := 0
-	err = (&Kit{Say: finder.Say}).Read(found[0].Files[0], func(text Text) error {
+	err = (&Kit{Say: finder.Say}).Read(t.Context(), found[0].Files[0], func(text Text) error {
 		buf := make([]byte, 1<<20)
 		for {
 			n, err := text.Read(buf)
@@ -122,6 +123,9 @@ func TestAFileThatGrows(t *testing.T) {
 	}, func() {})
 	if err != nil || total < 1<<20 || total > maxGrowth+1<<20 {
 		t.Errorf("read %d bytes, %v", total, err)
+	}
+	if len(said) != 1 || !said[0].Unread || !strings.Contains(said[0].Sentence, "grows faster") {
+		t.Errorf("said %v", said)
 	}
 }
 
@@ -143,5 +147,67 @@ func TestItsOwnFilesAreNotOpened(t *testing.T) {
 	found, err := finder.Find(t.Context(), []string{dir, own, database, filepath.Join(dir, "etc2")})
 	if err != nil || len(found) != 1 || found[0].Files[0].Name != log {
 		t.Errorf("found %+v, %v", found, err)
+	}
+}
+
+// What is truncated while it is read is said: what it held is gone.
+func TestAFileThatShrinks(t *testing.T) {
+	path := put(t, filepath.Join(t.TempDir(), "letsencrypt.log"), strings.Repeat("x\n", 200_000))
+	var said []Trouble
+	kit := &Kit{Say: func(one Trouble) { said = append(said, one) }}
+	found, err := (&Finder{Say: kit.Say}).Find(t.Context(), []string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = kit.Read(t.Context(), found[0].Files[0], func(text Text) error {
+		if err := os.Truncate(path, 10); err != nil {
+			return err
+		}
+		_, err := io.Copy(io.Discard, text)
+		return err
+	}, func() {})
+	if err != nil || len(said) != 1 || !strings.Contains(said[0].Sentence, "became shorter") {
+		t.Errorf("said %v, %v", said, err)
+	}
+}
+
+// Where there is no room to keep what is packed, it is read all the same, and said.
+func TestAnArchiveWithoutRoom(t *testing.T) {
+	for _, room := range []int64{0, 1500, 3000, 1 << 20} {
+		s := newSpool()
+		defer s.close()
+		s.most, s.enough = room, room/2
+		var said []Trouble
+		var read []string
+		o := &opener{Kit: &Kit{Say: func(one Trouble) { said = append(said, one) }}, ctx: t.Context(),
+			name: "a.tar.gz", next: func() { read = append(read, "next") }, text: func(text Text) error {
+				b, err := io.ReadAll(text)
+				read = append(read, text.Name+" "+strings.TrimRight(string(b), "x"))
+				return err
+			}}
+		for _, name := range []string{"a/log", "b/log", "a/log.1", "b/log.1"} {
+			text := strings.NewReader(name + strings.Repeat("x", 1000))
+			if err := o.spooled(s, "a.tar.gz:"+name, text.Size(), text, 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := o.flush(s, 0); err != nil {
+			t.Fatal(err)
+		}
+		all := strings.Join(slices.DeleteFunc(slices.Clone(read), func(r string) bool { return r == "next" }), ", ")
+		if room == 1<<20 {
+			if len(said) != 0 || strings.Index(all, "a/log.1 ") > strings.Index(all, "a/log ") {
+				t.Errorf("room: read %v, said %v", read, said)
+			}
+			continue
+		}
+		for _, name := range []string{"a/log a/log", "b/log b/log", "a/log.1 a/log.1", "b/log.1 b/log.1"} {
+			if !strings.Contains(all, "a.tar.gz:"+name) {
+				t.Errorf("room for %d: %s was not read: %s", room, name, all)
+			}
+		}
+		if len(said) != 1 || !strings.Contains(said[0].Sentence, "further apart") {
+			t.Errorf("room for %d: said %v", room, said)
+		}
 	}
 }
