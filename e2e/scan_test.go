@@ -43,8 +43,7 @@ func scanTrials() []scanTrial {
 	likeLetsEncrypt := testca.Config{HideProcessing: true, Reuse: true, AuthzReuse: true, Boulder: true}
 	all := []scanTrial{
 		{name: "one by one", authority: hidden, broken: 50, killed: 20, good: 30, rounds: 1, packed: true},
-		{name: "orders reused", authority: likeLetsEncrypt, broken: 10, killed: 20, good: 5, rounds: 2,
-			again: true},
+		{name: "orders reused", authority: likeLetsEncrypt, broken: 10, killed: 20, good: 5, rounds: 2},
 		{name: "authorizations reused", authority: testca.Config{AuthzReuse: true}, broken: 10, killed: 20,
 			good: 5, rounds: 2, again: true},
 		{name: "killed in rounds", authority: hidden, broken: 10, killed: 10, good: 15, rounds: 1,
@@ -166,7 +165,7 @@ func (a *afternoon) kills() {
 		args := []string{"renew", "--no-random-sleep-on-renew", "--cert-name", name}
 		most := 12 // requests of a renewal with two names
 		if a.midround {
-			args, most = args[:2], 12*(len(a.breaks)+len(a.dies)+len(a.works)-i)/2
+			args, most = args[:2], 12*(len(a.breaks)+len(a.dies)+len(a.works)-i)/4
 		}
 		if len(a.faults) > 0 {
 			most = 8 // many end by themselves

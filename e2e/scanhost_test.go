@@ -15,6 +15,7 @@ import (
 	"time"
 
 	fieldwork "orderly/certbot/damage"
+	"orderly/testca"
 )
 
 // unrooted takes the document roots out of a renewal file, as the provider's were.
@@ -178,7 +179,14 @@ func (a *afternoon) recover(unnamed int) {
 		if slices.Contains(a.breaks, name) {
 			a.write(a.conf(name), a.read(a.conf(name)+".whole"))
 		}
+		made := len(a.ca.Truth().Orders)
+		ready := slices.ContainsFunc(a.ca.Truth().Orders, func(o testca.TruthOrder) bool {
+			return o.Status == "ready" && slices.Contains(o.Names, name)
+		})
 		a.mustCertbot("renew", "--no-random-sleep-on-renew", "--cert-name", name)
+		if n := len(a.ca.Truth().Orders); a.authority.Reuse && ready && n != made {
+			a.t.Errorf("the order for %s was ready, and certbot made another one", name)
+		}
 		if n := a.ca.Truth().Pending(); n > unnamed {
 			a.t.Errorf("%d are pending after certbot's next renewal of %s, of which %d no log named", n, name,
 				unnamed)
