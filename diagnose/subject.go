@@ -43,15 +43,26 @@ func (r *reader) subject() string {
 	return r.mentioned()
 }
 
-// refused is the name that a CA quotes as one that it issues nothing for. It may be no name at all: then
-// nobody is named, since the certificate's own name is not what has to go.
+// refused is the name that a CA quotes as one that it issues nothing for, or one of which too many
+// validations failed. It may be no name at all: then nobody is named, since the certificate's own name
+// is not what has to go.
 func (r *reader) refused() (name string, told bool) {
 	for i := r.p.from; i < r.p.to; i++ {
-		if r.t.word(i) == "cannot" && r.t.says(i, "cannot issue for") && r.t.precedes(i+3) == '"' {
-			if n, ok := cleanName(r.t.at(i + 3)); ok {
+		if w := r.t.word(i); w != "cannot" && w != "failed" {
+			continue
+		}
+		if !r.t.says(i, "cannot issue for") &&
+			!(r.t.says(i, "failed authorizations") && r.t.word(i+3) == "for") { // how many, between
+			continue
+		}
+		for k := i + 3; k <= i+4; k++ {
+			if r.t.precedes(k) == '"' {
+				n, ok := cleanName(r.t.at(k))
+				if !ok {
+					n = ""
+				}
 				return n, true
 			}
-			return "", true
 		}
 	}
 	return "", false
