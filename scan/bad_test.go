@@ -8,6 +8,8 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -258,5 +260,101 @@ func TestAScanIsStopped(t *testing.T) {
 	cancel()
 	if _, err := scan.Scan(ctx, []string{"testdata/logs"}, scan.Settings{Now: itsTime}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
+	}
+}
+
+// A disk that does not answer holds nobody who was told to end.
+func TestAScanIsStoppedWhereADiskHangs(t *testing.T) {
+	hangs := make(chan struct{})
+	defer close(hangs)
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := scan.Scan(ctx, []string{"testdata/logs"}, scan.Settings{Now: itsTime, Workers: 1,
+		Progress: func(_, _ int64) { cancel(); <-hangs }})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Whatever is packed: told to end in its midst, it ends.
+func TestUnpackingIsStopped(t *testing.T) {
+	text := plain(t, "testdata/logs/"+openOne)
+	many := make([]entry, 300)
+	for i := range many {
+		many[i] = entry{name: fmt.Sprintf("web%d/letsencrypt.log", i), text: text}
+	}
+	for name, b := range map[string][]byte{"a.tar": tarOf(t, many...), "a.tgz": gz(t, tarOf(t, many...)),
+		"a.gz": gz(t, bytes.Repeat(text, 300))} {
+		path := write(t, filepath.Join(t.TempDir(), name), b)
+		ctx, cancel := context.WithCancel(t.Context())
+		again := 0
+		_, err := scan.Scan(ctx, []string{path}, scan.Settings{Now: itsTime, Workers: 1,
+			Progress: func(_, _ int64) { again++; cancel() }})
+		if !errors.Is(err, context.Canceled) || again != 1 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Paddings and parts that hold nothing are no damage.
+func TestUnusualPacking(t *testing.T) {
+	text := plain(t, "testdata/logs/"+openOne)
+	skipped := append([]byte{0x5a, 0x2a, 0x4d, 0x18, 5, 0, 0, 0}, "hello"...)
+	for _, c := range []struct {
+		name, said string
+		b          []byte
+	}{
+		{"zeros behind gzip", "", append(gz(t, text), make([]byte, 1024)...)},
+		{"text behind gzip", "damaged", append(gz(t, text), "trailing garbage"...)},
+		{"an empty member", "", append(gz(t, nil), gz(t, text)...)},
+		{"zstd behind a frame that is skipped", "", append(skipped, zst(t, text)...)},
+		{"zstd before one", "", append(zst(t, text), skipped...)},
+		{"two frames", "", append(zst(t, text[:4000]), zst(t, text[4000:])...)},
+		{"text behind zstd", "damaged", append(zst(t, text), "trailing garbage"...)},
+		{"holes before the text", "", append(make([]byte, 100_000), text...)},
+	} {
+		got := scanned(t, write(t, filepath.Join(t.TempDir(), "log"), c.b))
+		if len(got.Open) != 1 || len(got.Doubtful) != 1 {
+			t.Errorf("%s: open %v, doubtful %v, troubles %v", c.name, got.Open, got.Doubtful, got.Troubles)
+		}
+		if (len(got.Troubles) > 0) != (c.said != "") ||
+			c.said != "" && !strings.Contains(got.Troubles[0].Sentence, c.said) {
+			t.Errorf("%s: said %v", c.name, got.Troubles)
+		}
+	}
+}
+
+// What is packed in another way is refused with what unpacks it.
+func TestOtherPackings(t *testing.T) {
+	for magic, tool := range map[string]string{"\xfd7zXZ\x00": "xz -d", "BZh91AY": "bzip2 -d",
+		"PK\x03\x04": "unzip", "\x04\"M\x18": "lz4 -d", "\x1f\x9d\x90": "uncompress",
+		"LZIP\x01": "lzip -d", "7z\xbc\xaf\x27\x1c": "7z x"} {
+		got := scanned(t, write(t, filepath.Join(t.TempDir(), "log"), []byte(magic+strings.Repeat("\x01\x00", 300))))
+		if len(got.Troubles) != 1 || !strings.Contains(got.Troubles[0].Sentence, "`"+tool+"`") || !got.Unread() {
+			t.Errorf("%q: said %v", magic, got.Troubles)
+		}
+	}
+}
+
+// What may not be read is said, and the rest goes on; root may read everything.
+func TestWhatMayNotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	write(t, dir+"/a/letsencrypt.log", plain(t, "testdata/logs/"+openOne))
+	write(t, dir+"/b/letsencrypt.log", nil)
+	if err := os.Chmod(dir+"/b", 0); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = os.Chmod(dir+"/b", 0o700) }()
+	socket, err := net.Listen("unix", dir+"/a/socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	got := scanned(t, dir, "/dev/null", dir+"/a/letsencrypt.log/below")
+	want := 3 // the socket, the device, what is below a file
+	if os.Geteuid() != 0 {
+		want++
+	}
+	if len(got.Open) != 1 || len(got.Troubles) != want {
+		t.Errorf("open %v, troubles %v", got.Open, got.Troubles)
 	}
 }

@@ -40,8 +40,36 @@ type Settings struct {
 	Progress func(read, all int64)
 }
 
+// patience is how long it is waited, once ctx ended, for what is being read.
+const patience = time.Second
+
 // Scan reads what is at the paths. An error is ctx's alone: what cannot be read is in the report.
+// It ends soon after ctx even where a disk does not answer: nobody can interrupt that, and it is
+// left behind.
 func Scan(ctx context.Context, paths []string, set Settings) (*Report, error) {
+	type result struct {
+		report *Report
+		err    error
+	}
+	done := make(chan result, 1)
+	go func() {
+		report, err := read(ctx, paths, set)
+		done <- result{report, err}
+	}()
+	select {
+	case r := <-done:
+		return r.report, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-done:
+		return r.report, r.err
+	case <-time.After(patience):
+		return nil, ctx.Err()
+	}
+}
+
+func read(ctx context.Context, paths []string, set Settings) (*Report, error) {
 	s := &scan{set: set, urls: newURLs(set.Now), failures: newFailures(set.Here)}
 	defer s.urls.close()
 	finder := &source.Finder{Say: s.trouble, Own: set.Own}

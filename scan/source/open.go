@@ -128,11 +128,7 @@ func (o *opener) failed(err error) error {
 }
 
 func (o *opener) unwrap(r *bufio.Reader, deep int) error {
-	head, _ := r.Peek(peek)
-	if bytes.HasPrefix(head, []byte("\ufeff")) {
-		_, _ = r.Discard(len("\ufeff")) // what an editor put there
-		head, _ = r.Peek(peek)
-	}
+	head := beginning(r)
 	switch {
 	case len(head) == 0:
 		return nil // certbot leaves empty files at each start
@@ -157,7 +153,7 @@ func (o *opener) unwrap(r *bufio.Reader, deep int) error {
 		o.Say(Trouble{outside.Clean(o.name), "is UTF-16, and read as such", false})
 		decoder := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder()
 		return o.failed(o.text(Text{o.name, transform.NewReader(r, decoder)}))
-	case bytes.IndexByte(head, 0) >= 0:
+	case bytes.IndexByte(bytes.TrimRight(head, "\x00"), 0) >= 0 || head[0] == 0:
 		return o.trouble("is binary, and no log")
 	}
 	return o.failed(o.text(Text{o.name, r}))
@@ -173,7 +169,8 @@ func (o *opener) gzip(r *bufio.Reader, deep int) error {
 	if err := z.Reset(in); err != nil {
 		return o.failed(err)
 	}
-	return o.unpacked(z, in, deep)
+	z.Multistream(false)
+	return o.unpacked(&gunzip{z, in}, in, deep)
 }
 
 func (o *opener) zstd(r *bufio.Reader, deep int) error {
