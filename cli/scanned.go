@@ -58,7 +58,7 @@ type checkedView struct {
 }
 
 func viewRow(r scan.Row) foundView {
-	return foundView{r.URL, r.Name, r.Account, r.Server, r.Host, known(r.Expires), r.File, r.Line, r.Run,
+	return foundView{r.URL, r.Name, r.Account, r.Server, r.Host, known(r.Expires), r.File, r.Line, r.Run(),
 		r.Reason}
 }
 
@@ -187,7 +187,16 @@ func (p *printer) tellRows(what, title string, rows []scan.Row, hosts bool) {
 	if what == "doubtful" {
 		columns = append(columns, column{"BECAUSE", aside})
 	}
-	var cells [][]string
+	for some := range slices.Chunk(rows, mostInTable) {
+		p.table(columns, cellsOf(some, what, hosts))
+	}
+}
+
+// mostInTable bounds a table, of which all is in memory before its first line is printed.
+const mostInTable = 4000
+
+func cellsOf(rows []scan.Row, what string, hosts bool) [][]string {
+	cells := make([][]string, 0, len(rows))
 	for _, r := range rows {
 		row := []string{r.Name, clock(r.Expires), r.URL, fmt.Sprintf("%s:%d", r.File, r.Line)}
 		if hosts {
@@ -198,7 +207,7 @@ func (p *printer) tellRows(what, title string, rows []scan.Row, hosts bool) {
 		}
 		cells = append(cells, row)
 	}
-	p.table(columns, cells)
+	return cells
 }
 
 // tellOrders lists orders of which the logs do not name everything.

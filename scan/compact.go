@@ -14,9 +14,9 @@ import (
 
 // compact is a run.
 type compact struct {
-	began      int64  // milliseconds
-	took       int32  // milliseconds, or unended
-	file, line uint32 // where it begins
+	began      int64 // milliseconds
+	took       int32 // milliseconds, or unended
+	spot             // where it begins
 	mark       uint32
 	fate, step uint8
 }
@@ -35,8 +35,7 @@ func steps() []client.Step {
 }
 
 func compactOf(r client.Run) compact {
-	c := compact{began: r.Began.UnixMilli(), took: unended, file: r.Place.File,
-		line: uint32(min(r.Place.Line, math.MaxUint32)), mark: r.Mark,
+	c := compact{began: r.Began.UnixMilli(), took: unended, spot: spotOf(r.Place), mark: r.Mark,
 		fate: uint8(slices.Index(fates(), r.Fate)), step: uint8(slices.Index(steps(), r.Step))}
 	if !r.Began.IsZero() && !r.Ended.IsZero() {
 		took := r.Ended.UnixMilli() - c.began
@@ -45,7 +44,14 @@ func compactOf(r client.Run) compact {
 	return c
 }
 
-func (c compact) place() client.Place { return client.Place{File: c.file, Line: int64(c.line)} }
+// spot is a line of a log, in the least room.
+type spot struct{ file, line uint32 }
+
+func spotOf(p client.Place) spot {
+	return spot{p.File, uint32(min(p.Line, math.MaxUint32))}
+}
+
+func (s spot) place() client.Place { return client.Place{File: s.file, Line: int64(s.line)} }
 
 // run is a run as the report says it.
 func (s *scan) run(c compact) Run {

@@ -12,7 +12,7 @@ import (
 )
 
 // maxFinals is how many are in memory at once.
-const maxFinals = 1 << 19
+const maxFinals = 1 << 18
 
 const finalLen = 12
 

@@ -48,11 +48,15 @@ type Row struct {
 	Expires                          time.Time // zero where no log says
 	File                             string
 	Line                             int64
-	Run                              string
 	Reason                           string
 	// AtWork says that a run which is at work named it last, and may close it yet.
-	AtWork bool
+	AtWork  bool
+	runFile string
+	runLine int64
 }
+
+// Run is where the run begins that named it first.
+func (r Row) Run() string { return r.runFile + ":" + strconv.FormatInt(r.runLine, 10) }
 
 // Settle is what becomes of rows by the CA's own word: of those that it said something of, none is
 // doubtful, and what it holds pending is open, whatever the logs say.
@@ -111,11 +115,6 @@ func (r *Report) Unread() bool {
 	return false
 }
 
-// runID is where a run begins.
-func (s *scan) runID(p client.Place) string {
-	return s.files[p.File] + ":" + strconv.FormatInt(p.Line, 10)
-}
-
 // orderLifetime is how long an order lives that nobody saw: no public CA keeps one that nobody
 // answers for longer.
 const orderLifetime = 30 * 24 * time.Hour
@@ -149,11 +148,13 @@ func (s *scan) rows(r *Report, found []*entry) {
 	for i, one := range found {
 		row := Row{URL: one.url, Name: one.name, Account: one.account, Server: one.server,
 			Order: one.order, Expires: fromUnix(one.expires), Reason: one.reason()}
-		if s.atWork[one.lastRun] {
+		if s.atWork[one.lastRun.place()] {
 			row.AtWork, row.Reason = true, "the run that named it last is at work"
 		}
-		row.Host, row.File = s.place(one.place)
-		row.Line, row.Run = one.place.Line, s.runID(one.run)
+		row.Host, row.File = s.place(one.place.place())
+		row.Line = int64(one.place.line)
+		_, row.runFile = s.place(one.run.place())
+		row.runLine = int64(one.run.line)
 		switch {
 		case one.partial:
 			r.Orders = append(r.Orders, row)
@@ -190,6 +191,7 @@ func (s *scan) report() (*Report, error) {
 	if s.failures.beyond {
 		r.Troubles = append(r.Troubles, source.Trouble{Sentence: tooManyFailures, Unread: true})
 	}
+	s.moved = nil // and with it what was found on disk
 	r.RunCount = len(s.runs)
 	r.Runs = func(yield func(Run) bool) {
 		for _, one := range s.runs {

@@ -36,8 +36,8 @@ type entry struct {
 	seenAt                  int64
 	pendingAt, unansweredAt int64
 	odd                     string
-	place, run              client.Place
-	lastRun                 client.Place // that named it last
+	place, run              spot
+	lastRun                 spot // that named it last
 	lastAt                  int64
 }
 
@@ -117,7 +117,7 @@ func (u *urls) see(s client.Sighting) {
 			u.beyond = true
 			return
 		}
-		e = &entry{url: s.URL, place: s.Place, run: s.Run}
+		e = &entry{url: s.URL, place: spotOf(s.Place), run: spotOf(s.Run)}
 		u.open[e.url] = e
 	}
 	u.update(e, s, at, expires, odd)
@@ -164,7 +164,7 @@ func (u *urls) update(e *entry, s client.Sighting, at, expires int64, odd string
 	}
 	u.expire(e, s, expires, sure)
 	if at >= e.lastAt {
-		e.lastAt, e.lastRun = at, s.Run
+		e.lastAt, e.lastRun = at, spotOf(s.Run)
 	}
 	e.seenAt = max(e.seenAt, at)
 	switch s.Kind {
@@ -236,7 +236,7 @@ func (u *urls) left() (found []*entry, beyond bool, err error) {
 		return byHash[maphash.String(u.seed, e.url)] == nil
 	})
 	slices.SortFunc(found, func(a, b *entry) int {
-		return cmp.Or(cmp.Compare(a.place.File, b.place.File), cmp.Compare(a.place.Line, b.place.Line))
+		return cmp.Or(cmp.Compare(a.place.file, b.place.file), cmp.Compare(a.place.line, b.place.line))
 	})
 	return found, u.beyond, nil
 }

@@ -69,6 +69,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, kind := range kinds {
 		if !slices.Contains(strings.Split(*which, ","), kind.name) {
 			continue
@@ -83,10 +84,10 @@ func run(ctx context.Context) error {
 			return measureAll(ctx, *orderly, at, made)
 		})
 		if err != nil {
-			return fmt.Errorf("%s: %w", kind.name, err)
+			failed = append(failed, fmt.Errorf("%s: %w", kind.name, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // inDir does something in a directory of a kind, which is removed afterwards unless it was named.

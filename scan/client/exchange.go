@@ -5,6 +5,7 @@ package client
 
 import (
 	"hash/crc32"
+	"slices"
 	"strings"
 )
 
@@ -118,7 +119,8 @@ func (r *run) take(sink Sink, a *answer) {
 		r.nextNonce++
 	}
 	r.zone.learn(a.at, a.date)
-	if q.step == Challenge && !q.empty && (a.said.hasChallenges || a.said.hasAuthorizations) {
+	if q.step == Challenge && (a.said.hasChallenges || a.said.hasAuthorizations) ||
+		slices.Contains(a.said.challenges, q.url) {
 		q.odd = contradictory // a challenge is neither an authorization nor an order
 	}
 	if q.odd != "" {
