@@ -40,6 +40,7 @@ func apart(t *testing.T) bool {
 	if err != nil {
 		t.Errorf("in a mount namespace of its own: %v\n%s", err, out)
 	}
+	t.Logf("%s", out) // figures are printed there
 	return false
 }
 
