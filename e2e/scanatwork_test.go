@@ -124,3 +124,38 @@ func TestAScanOfItsOwnDirectoryKeepsTheLocks(t *testing.T) {
 		t.Errorf("scan: %s", r)
 	}
 }
+
+// What certbot finished itself after the CA was asked is neither given up nor validated again.
+func TestWhatCertbotFinishedSinceIsLeftAsItIs(t *testing.T) {
+	t.Parallel()
+	for _, next := range [][]string{{"pending", "drain"}, {"pending", "release", "--all", "--yes"}} {
+		t.Run(next[1], func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testca.Config{HideProcessing: true, Reuse: true})
+			h := w.host("one")
+			const name = "shop.example.com"
+			h.must(h.certonly(w.site(name), name)...)
+			renew := []string{"renew", "--force-renewal", "--no-random-sleep-on-renew"}
+			h.killCertbotAt(point{"authorization", 1, true}, renew...)
+			h.scan("--check", h.logs)
+			if got := h.pendingURLs(); len(got) != 1 {
+				t.Fatalf("pending %q", got)
+			}
+			h.mustCertbot(renew...)
+			if n := len(w.ca.Truth().Orders); n != 2 {
+				t.Fatalf("%d orders: the CA reused none", n)
+			}
+			said := h.must(next...)
+			a := w.ca.Truth().Orders[1].Authorizations[0]
+			if a.Status != "valid" || a.Validations != 1 {
+				t.Errorf("the authorization is %s after %d validations: %s", a.Status, a.Validations, said)
+			}
+			if got := h.pendingURLs(); len(got) != 0 {
+				t.Errorf("pending %q", got)
+			}
+			if report := h.scan("--check", h.logs); len(report.Open)+len(report.Doubtful) != 0 {
+				t.Errorf("%+v", report)
+			}
+		})
+	}
+}
