@@ -159,8 +159,13 @@ func (r *reader) finding(class failure.Class) Finding {
 	if class == failure.Paused {
 		f.Until = time.Time{}
 	}
-	if f.Sentence, f.Customer, f.Remedy = say(class, r.f, f); f.Sentence == "" {
+	r.f.way = r.way()
+	f.Sentence, f.Customer, f.Remedy = say(class, r.f, f)
+	switch {
+	case f.Sentence == "":
 		f.Sentence = cmp.Or(failure.Clean(r.text()), string(class)) // a class of Orderly's alone
+	case reasoned[class]:
+		f.Sentence = because(f.Sentence, r.reason())
 	}
 	return f
 }

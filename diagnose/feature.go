@@ -19,6 +19,8 @@ type facts struct {
 	status  string     // of the site's answer
 	path    string     // the first that counts
 	host    string     // that was fetched from
+	way     string     // what is in the way of a file
+	setting string     // of a renewal file, where a site's name belongs
 	ours    bool       // the address is one of ours
 }
 
@@ -103,7 +105,8 @@ var settings = map[string]bool{"pre_hook": true, "post_hook": true, "renew_hook"
 	"logs_dir": true, "version": true, "allow_subset_of_names": true}
 
 func (r *reader) setting(w string) {
-	if settings[strings.ReplaceAll(w, "-", "_")] {
+	if w = strings.ReplaceAll(w, "-", "_"); settings[w] {
+		r.f.setting = w
 		r.mark("{setting}")
 	}
 }
@@ -213,9 +216,15 @@ func (r *reader) path(i int) {
 	if sort != "" {
 		r.mark(sort)
 	}
-	if r.f.path == "" || sort == "{path:challenge}" || sort == "{path:lineage}" {
+	closer := sort == "{path:challenge}" || strings.Contains(p, "/live/") || strings.Contains(p, "/archive/")
+	if (r.f.path == "" || closer) && !ofClient(p) {
 		r.f.path = p
 	}
+}
+
+// ofClient reports whether a path is that of a client's program or log, which stand in most texts.
+func ofClient(p string) bool {
+	return strings.HasSuffix(p, ".py") || strings.HasSuffix(p, ".log") || strings.HasPrefix(p, "/usr/bin/")
 }
 
 // failed reports whether a path is what could not be used: an errno or its words stand before it, as

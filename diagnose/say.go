@@ -83,6 +83,17 @@ func (g gaps) value(gap string) string {
 		return " until " + g.f.Until.Format(time.DateTime) + " UTC"
 	case "path":
 		return pathIn(g.of)
+	case "colon-path":
+		return after(":", pathIn(g.of))
+	case "for-path":
+		return after(" for", pathIn(g.of))
+	case "way":
+		return orElse(g.of.way)
+	case "setting":
+		if g.of.setting == "" {
+			return after(":", pathIn(g.of))
+		}
+		return ": " + g.of.setting + " stands below [[webroot_map]], where names of sites belong"
 	case "at":
 		return atOf(g.of)
 	case "limit":
@@ -109,6 +120,14 @@ func atOf(of facts) string {
 		return ""
 	}
 	return " (" + of.address.String() + ")"
+}
+
+// after is what stands before a text, and the text; nothing where there is none.
+func after(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
 }
 
 // mostOfPath is the longest path that is shown.
@@ -157,13 +176,13 @@ var sayings = map[failure.Class]saying{
 		"Write `{arg} = DIR` below [[webroot_map]] of the renewal file, or obtain the certificate again and name the document root with " + failure.Do(failure.DocumentRoot, "DIR") + "."},
 	failure.WebrootGone: {"the document root{path}{of} does not exist, or is no directory", "The site's directory{of} is gone.",
 		"Put the directory back, name the new one with " + failure.Do(failure.DocumentRoot, "DIR") + ", or retire the certificate if the site is gone."},
-	failure.WebrootLocked: {"the token{of} cannot be written to{path}: permissions, a file or an old token in the way, a read-only file system, or links in a circle", "",
+	failure.WebrootLocked: {"the token{of} cannot be written to{path}: {way}", "",
 		"Remove what is in the way, or give the directory back its owner and mode; then run the command again."},
-	failure.DiskFull: {"no room, no inodes or no quota left{path}", "The web space{of} is full.",
+	failure.DiskFull: {"no room, no inodes or no quota left{for-path}", "The web space{of} is full.",
 		"Make room or raise the quota: a renewal needs one small file."},
-	failure.RenewalFile: {"the renewal file{of} cannot be used:{path}", "",
+	failure.RenewalFile: {"the renewal file{of} cannot be used{setting}", "",
 		"Repair the line that is named (a setting below [[webroot_map]] belongs above it), or obtain the certificate anew under its name (" + failure.Do(failure.NameCertificate, "{arg}") + ")."},
-	failure.LineageBroken: {"the certificate's files{of} contradict each other:{path}", "",
+	failure.LineageBroken: {"the certificate's files{of} contradict each other{colon-path}", "",
 		"Link live/ to the newest whole version in archive/; where there is none, obtain the certificate anew."},
 	failure.Account: {"the account at the CA cannot be used: it is not here, not known there, deactivated, or terms or an external binding are wanted", "",
 		"Name the right account in the renewal file, restore its directory, or register (with EAB where the CA wants it)."},
@@ -173,7 +192,7 @@ var sayings = map[failure.Class]saying{
 		"Choose another way of proving (for a wildcard " + failure.Do(failure.ProveByDNS) + "), or install the plugin."},
 	failure.PortTaken: {"the client's own web server cannot have its port", "",
 		"Prove through the web server that runs, by its document root, or stop it in a pre-hook and start it in a post-hook."},
-	failure.Hook: {"a hook is missing, cannot be run, or failed", "",
+	failure.Hook: {"a hook is missing, cannot be run, or failed{colon-path}", "",
 		"Run the hook by hand and mend it. The certificate itself may be there: see the step before it."},
 	failure.Locked: {"another run holds the lock", "",
 		"Nothing: the next run goes on. If it holds for hours, look for a run that hangs."},

@@ -90,19 +90,20 @@ func TestWhatWrapsATextDoesNotChangeItsClass(t *testing.T) {
 // that leads to something else.
 func TestACutTextMisleadsNobody(t *testing.T) {
 	vague := map[string]bool{"unclassified": true, "validation-failed": true, "ca-refused": true, "usage": true, "renewal-file": true}
-	wrong := 0
+	wrong, all := 0, 0
 	for _, r := range collected(t) {
 		for cut := 1; cut < len(r.text); cut++ {
+			all++
 			for _, f := range diagnose.Text(r.text[:cut], ours) {
 				if string(f.Class) != r.class && !vague[string(f.Class)] {
 					wrong++
-					if cut%7 == 0 {
-						t.Logf("%s to byte %d is %s, want %s: …%q", r.id, cut, f.Class, r.class, r.text[max(0, cut-60):cut])
-					}
 					break
 				}
 			}
 		}
 	}
-	t.Log(wrong)
+	// Most of them have lost the one word that tells two limits, or two answers of a site, apart.
+	if wrong*10 > all {
+		t.Errorf("%d of %d cut texts are of another class", wrong, all)
+	}
 }
