@@ -325,9 +325,9 @@ func TestUnusualPacking(t *testing.T) {
 
 // What is packed in another way is refused with what unpacks it.
 func TestOtherPackings(t *testing.T) {
-	for magic, tool := range map[string]string{"\xfd7zXZ\x00": "xz -d", "BZh91AY": "bzip2 -d",
-		"PK\x03\x04": "unzip", "\x04\"M\x18": "lz4 -d", "\x1f\x9d\x90": "uncompress",
-		"LZIP\x01": "lzip -d", "7z\xbc\xaf\x27\x1c": "7z x"} {
+	for magic, tool := range map[string]string{"\xfd7zXZ\x00": "unxz", "BZh91AY": "bunzip2",
+		"PK\x03\x04": "unzip", "\x04\"M\x18": "unlz4", "\x1f\x9d\x90": "uncompress",
+		"LZIP\x01": "lunzip", "7z\xbc\xaf\x27\x1c": "7z x"} {
 		got := scanned(t, write(t, filepath.Join(t.TempDir(), "log"), []byte(magic+strings.Repeat("\x01\x00", 300))))
 		if len(got.Troubles) != 1 || !strings.Contains(got.Troubles[0].Sentence, "`"+tool+"`") || !got.Unread() {
 			t.Errorf("%q: said %v", magic, got.Troubles)

@@ -141,8 +141,8 @@ func (o *opener) unwrap(r *bufio.Reader, deep int) error {
 	case isTar(head):
 		return o.tar(r, deep)
 	}
-	for magic, tool := range map[string]string{"\xfd7zXZ\x00": "xz -d", "BZh": "bzip2 -d",
-		"PK\x03\x04": "unzip", "\x04\"M\x18": "lz4 -d", "\x1f\x9d": "uncompress", "LZIP": "lzip -d",
+	for magic, tool := range map[string]string{"\xfd7zXZ\x00": "unxz", "BZh": "bunzip2",
+		"PK\x03\x04": "unzip", "\x04\"M\x18": "unlz4", "\x1f\x9d": "uncompress", "LZIP": "lunzip",
 		"7z\xbc\xaf\x27\x1c": "7z x"} {
 		if bytes.HasPrefix(head, []byte(magic)) {
 			return o.trouble("is packed in a way that is not read here: unpack it first, with `" + tool + "`")
