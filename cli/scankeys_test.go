@@ -169,9 +169,13 @@ func TestAKeyThatIsGoneIsAskedForAgain(t *testing.T) {
 	w.remove(kept[0])
 	h.orderly("pending", "release", "--all", "-y").says(t, 1, "the key of the account of order 1 is gone", "--account-key")
 	h.must(check...)
+	// Nor does a lost ledger lose anything: its orders are the other client's, and the logs name them.
+	w.remove(filepath.Join(h.config, "orderly", "ledger.db"))
+	h.must("ledger", "rebuild").says(t, 0, "at the account "+s.url, "scanning its logs again")
+	h.must(check...).says(t, 0, "asked about 1: 1 are pending")
 	h.must("pending", "release", "--all", "-y")
-	if n := w.ca.Truth().Pending(); n != 0 {
-		t.Errorf("%d are pending", n)
+	if n := w.ca.Truth().Pending(); n != 0 || len(h.keptKeys()) != 0 {
+		t.Errorf("%d are pending, %q kept", n, h.keptKeys())
 	}
 }
 

@@ -49,6 +49,12 @@ func (s *rebuilds) Rebuild(ctx context.Context) ([]RebuiltAccount, error) {
 			found = append(found, one)
 		}
 	}
+	// Their own orders are their clients': of what was found the logs tell once more.
+	given, _ := s.Disk.GivenAccounts().All() // what cannot be read is said where it is wanted
+	for _, a := range given {
+		s.Report.Tell("What another client left at the account %s, whose key was given to a scan, is found by "+
+			"scanning its logs again.", a.URL)
+	}
 	return found, nil
 }
 
