@@ -179,6 +179,28 @@ func TestAKeyThatIsGoneIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// The other client gives its account up while something of it is an order here.
+func TestAnAccountThatEndsMeanwhile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	s := h.stranger("lego")
+	log, _ := s.lego("a.example.com")
+	path := filepath.Join(w.dir, "lego.log")
+	w.write(path, log)
+	h.must("pending", "scan", "--check", path, "--account-key", s.file, "--server", w.ca.DirectoryURL())
+	if _, err := s.speaker.DeactivateAccount(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"pending", "release", "--all", "-y"}, {"pending", "drain"}} {
+		h.orderly(command...).says(t, 1, "nothing can be done with order 1", "pending release --local --name a.example.com")
+	}
+	h.must("pending", "release", "--local", "--name", "a.example.com", "-y")
+	if len(h.keptKeys()) != 0 {
+		t.Error("the key is still kept")
+	}
+}
+
 func TestAccountKeysThatAreOfNoUse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})

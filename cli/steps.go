@@ -23,6 +23,7 @@ func verbs() map[failure.Step][]string {
 		failure.DrainPending:     {"pending", "drain"},
 		failure.PriceRelease:     {"pending", "release", "--all", "--dry-run"},
 		failure.GiveUp:           {"pending", "release", "--name"},
+		failure.GiveUpHere:       {"pending", "release", "--local", "--name"},
 		failure.Unpause:          {"unpause"},
 		failure.AnotherKey:       {"renew"},
 		failure.RenewNow:         {"renew"},

@@ -25,6 +25,7 @@ const (
 	DrainPending     Step = "drain-pending"      // finish what is pending at the CA
 	PriceRelease     Step = "price-release"      // see what it costs to give up what is pending
 	GiveUp           Step = "give-up"            // give up the orders with a name: the name
+	GiveUpHere       Step = "give-up-here"       // the same on this host alone
 	Unpause          Step = "unpause"            // let names be ordered again: the names
 	AnotherKey       Step = "another-key"        // renew with another key: lineage, as OfKey
 	RenewNow         Step = "renew-now"          // renew before it is due: lineage, as OfKey

@@ -90,6 +90,7 @@ func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {
 	defer s.host.Ports.Rest(o.Lineage)
 	did, err := engine.Resume(ctx, o)
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
+	err = ofNoUse(o, err)
 	if did && o.State == ledger.Installed && !o.SettledAt.IsZero() {
 		s.host.Finished.Add(o)
 	}

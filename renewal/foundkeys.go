@@ -201,6 +201,16 @@ func (s *engines) accountOf(row *ledger.Account) (certbot.Account, error) {
 	return a, err
 }
 
+// ofNoUse says what to do where a CA does not accept the account of what was found any more: nobody on
+// this host can put another in its place.
+func ofNoUse(o *ledger.Order, err error) error {
+	if err == nil || !o.Request.NamesOnly || failure.ClassOf(err) != failure.Account {
+		return err
+	}
+	return failure.Wrap(err, failure.Account, "What is pending of it expires. Leave it out here: "+
+		failure.Do(failure.GiveUpHere, o.Request.Names[0])+".", "nothing can be done with order %d", o.ID)
+}
+
 // forgotten says what to do about an order whose account's key was given once and is not here any more.
 func forgotten(o *ledger.Order, err error) error {
 	if !o.Request.NamesOnly {

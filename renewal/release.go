@@ -39,6 +39,7 @@ func (s *releases) ReleaseAll(ctx context.Context, orders []*ledger.Order) []Res
 		if err == nil {
 			err = engine.Release(ctx, o)
 			s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
+			err = ofNoUse(o, err)
 			if failure.ClassOf(err) == failure.Locked {
 				err = s.host.Locks.By(ctx, o.Lineage)
 			}
