@@ -127,6 +127,14 @@ func TestWhatIsOftenAskedRunsOverAnIndex(t *testing.T) {
 			_, _ = e.Certificate(ctx, "x") // there is none
 			return 0, nil
 		}, []string{"INDEX certificates_lineage (lineage=?)"}},
+		"what logs tell of a name": {func(ctx context.Context) (int, error) {
+			l, err := e.LogFailures(ctx, ledger.LogFilter{Names: []string{"x"}})
+			return len(l), err
+		}, []string{"log_failures USING INDEX log_failures_name (name=?)"}},
+		"what logs tell of a server": {func(ctx context.Context) (int, error) {
+			l, err := e.LogFailures(ctx, ledger.LogFilter{Hosts: []string{"x", "y"}})
+			return len(l), err
+		}, []string{"log_failures USING PRIMARY KEY (host=?)"}},
 		"last steps of runs": {func(ctx context.Context) (int, error) {
 			_, err := e.Runs(ctx, 1)
 			return 0, err
