@@ -159,7 +159,9 @@ func (r *reader) finding(class failure.Class) Finding {
 	if class == failure.Paused {
 		f.Until = time.Time{}
 	}
-	r.f.way = r.way()
+	if class == failure.WebrootLocked {
+		r.f.way = r.way()
+	}
 	f.Sentence, f.Customer, f.Remedy = say(class, r.f, f)
 	switch {
 	case f.Sentence == "":
