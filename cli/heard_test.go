@@ -88,6 +88,9 @@ func TestFailuresOfLogsAreKeptAndFound(t *testing.T) {
 	if len(v.History) != 8 || v.Verdict != "fails" || v.Class != failure.WebrootUnset {
 		t.Errorf("why: %+v", v)
 	}
+	if exported := at("ledger", "export").stdout; strings.Count(exported, `"kind":"log_failure"`) != 28 {
+		t.Errorf("exported: %s", exported)
+	}
 	at("why", "nobody.example").says(t, 1, "nothing in a log that was scanned")
 }
 

@@ -181,7 +181,7 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 // exported is one line of an export.
 type exported struct {
 	Version int    `json:"version"`
-	Kind    string `json:"kind"` // order, run, task (unfinished ones), revocation, event
+	Kind    string `json:"kind"` // order, run, task (unfinished ones), revocation, found, log_failure, event
 	Record  any    `json:"record"`
 }
 
@@ -239,6 +239,15 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 	}
 	for _, f := range found {
 		if done, err := exportOne(ctx, out, "found", f); done {
+			return err
+		}
+	}
+	logged, err := s.ledger.LogFailures(ctx, ledger.LogFilter{})
+	if err != nil {
+		return err
+	}
+	for _, f := range logged {
+		if done, err := exportOne(ctx, out, "log_failure", f); done {
 			return err
 		}
 	}
