@@ -116,7 +116,11 @@ func (s *failures) fail(host uint32, f client.Failure) {
 
 // namesOf are the names that a finding is about: its own, unless it is one that was not asked for.
 // What a log says of other names than an attempt's is a zone's name, or nobody's.
+// An empty list, other than none, says that it is the whole certificate's.
 func namesOf(one diagnose.Finding, all []diagnose.Finding, asked []string) []string {
+	if asked != nil && len(asked) == 0 {
+		return []string{""}
+	}
 	if one.Name != "" && (len(asked) == 0 || slices.Contains(asked, one.Name)) {
 		return []string{one.Name}
 	}

@@ -125,6 +125,16 @@ func TestNightsAreCounted(t *testing.T) {
 	}
 }
 
+// A broken renewal file is of the certificate, and of no name that is called like it.
+func TestABrokenFileIsOfTheCertificate(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "letsencrypt.log"), []byte(begun()+record(5, "certbot._internal.renewal",
+		"Renewal configuration file /etc/letsencrypt/renewal/z.example.conf is broken.\nThe error was: expected /etc/letsencrypt/live/z.example/cert.pem to be a symlink\nSkipping.")))
+	if got := failed(scannedBy(t, scan.Settings{Now: itsTime}, dir)); !slices.Equal(got, []string{"z.example/ lineage-broken x1"}) {
+		t.Errorf("%q", got)
+	}
+}
+
 // An address is elsewhere only where it is known what is ours.
 func TestElsewhereNeedsOurAddresses(t *testing.T) {
 	for _, c := range []struct {

@@ -20,9 +20,11 @@ const (
 
 // Failure is one attempt at one certificate that came to nothing, or what was said of one name of it.
 type Failure struct {
-	Client  string   // the program's name
-	Lineage string   // "" where the log does not say
-	Names   []string // whose failure it is where the text names none
+	Client  string // the program's name
+	Lineage string // "" where the log does not say
+	// Names are whose failure it is where the text names none; an empty list, other than nil, says
+	// that it is the whole certificate's, or the run's.
+	Names []string
 	// Kind is the type of the CA's problem about the only name, Text its detail. Without a Kind the
 	// text is whatever was said.
 	Kind, Text string
