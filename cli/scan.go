@@ -47,9 +47,10 @@ func newScan(env Env, p *printer) *cobra.Command {
 			"directory: what it has open is doubtful, and not asked about before it has ended. Then what failed, by\n" +
 			"cause: whose it is to mend, since when, what to do. The ledger has all of it then, as found, and for why\n" +
 			"and failures; it forbids nothing and counts against no limit. With --check the CA is asked about what is\n" +
-			"open or doubtful alone, by the keys of the accounts in certbot's directory; what it holds pending is an\n" +
-			"order of this ledger then, which pending shows, pending drain finishes and pending release gives up. A\n" +
-			"check that was stopped goes on where it was. certbot may be at work meanwhile.\n\n" +
+			"open or doubtful alone, by the keys of the accounts in certbot's directory, and its word is what is\n" +
+			"listed; what it holds pending is an order of this ledger then, which pending shows, pending drain\n" +
+			"finishes and pending release gives up. A check that was stopped goes on where it was. certbot may be at\n" +
+			"work meanwhile.\n\n" +
 			"Of other clients' accounts, and of other servers', --account-key names the key: a file in PEM or JWK,\n" +
 			"or the directory of certbot (/etc/letsencrypt), lego (~/.lego), uacme (/etc/ssl/uacme), acme.sh\n" +
 			"(~/.acme.sh) or dehydrated. The CA is asked which account it is of, and none is made. The CA is the one\n" +

@@ -22,6 +22,9 @@ type scanReport struct {
 		Fate string `json:"fate"`
 		Step string `json:"step"`
 	} `json:"runs"`
+	Failures []struct {
+		Class string `json:"class"`
+	} `json:"failures"`
 	Checked struct{ Asked, Pending, Final int } `json:"checked"`
 }
 
@@ -71,8 +74,8 @@ func TestACertbotAtWorkIsLeftAlone(t *testing.T) {
 		w.requests("authorization") != asked {
 		t.Errorf("the CA was asked about what certbot is at: %+v", report)
 	}
-	if n := len(report.Runs); n != 1 || report.Runs[0].Fate != "running" {
-		t.Errorf("runs %+v", report.Runs)
+	if n := len(report.Runs); n != 1 || report.Runs[0].Fate != "running" || len(report.Failures) != 0 {
+		t.Errorf("runs %+v, failures %+v", report.Runs, report.Failures)
 	}
 	if got := h.pendingURLs(); len(got) != 0 {
 		t.Errorf("taken over from certbot: %q", got)
@@ -94,7 +97,7 @@ func TestACertbotAtWorkIsLeftAlone(t *testing.T) {
 	w.ca.Release()
 	report = h.scan("--check", h.logs)
 	if report.Checked.Asked != 1 || report.Runs[0].Fate != "killed" ||
-		report.Runs[0].Step != "challenge" {
+		report.Runs[0].Step != "challenge" || len(report.Failures) == 0 {
 		t.Errorf("after the kill: %+v", report)
 	}
 	h.must("pending", "drain")
