@@ -6,7 +6,6 @@ package scan
 
 import (
 	"cmp"
-	"fmt"
 	"hash/maphash"
 	"iter"
 	"maps"
@@ -76,8 +75,8 @@ type failures struct {
 // rowKey is what a failure is known by: a server and words by their number.
 type rowKey struct{ host, lineage, name, class uint32 }
 
-// row is a failure in the least room: there may be a hundred thousand. What is said of it is the same
-// for many names, and kept without the name.
+// row is a failure in the least room: there may be a hundred thousand. What is said of it is the
+// same for many names, and kept without the name.
 type row struct {
 	first, last, until         uint32 // seconds
 	sentence, customer, remedy uint32 // words, as client is
@@ -112,40 +111,6 @@ func (s *failures) fail(host uint32, f client.Failure) {
 			}
 		}
 	}
-}
-
-// namesOf are the names that a finding is about: its own, unless it is one that was not asked for.
-// What a log says of other names than an attempt's is a zone's name, or nobody's.
-// An empty list, other than none, says that it is the whole certificate's.
-func namesOf(one diagnose.Finding, all []diagnose.Finding, asked []string) []string {
-	if asked != nil && len(asked) == 0 {
-		return []string{""}
-	}
-	if one.Name != "" && (len(asked) == 0 || slices.Contains(asked, one.Name)) {
-		return []string{one.Name}
-	}
-	if slices.ContainsFunc(all, func(f diagnose.Finding) bool { return slices.Contains(asked, f.Name) }) &&
-		one.Name != "" {
-		return nil
-	}
-	if len(asked) == 0 {
-		return []string{""}
-	}
-	return asked
-}
-
-// named is a name as it is kept, "" for what cannot be one.
-func named(name string) string {
-	if len(name) > 255 {
-		return ""
-	}
-	for _, c := range []byte(name) {
-		if c != '.' && c != '-' && c != '*' && c != '_' && c != ':' && (c < '0' || c > '9') &&
-			(c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return ""
-		}
-	}
-	return strings.ToLower(name)
 }
 
 // id is the number of a word, noWord where there is no room for another.
@@ -187,7 +152,8 @@ func (s *failures) sayings(text, name string) uint32 {
 func (s *failures) add(key rowKey, one diagnose.Finding, f client.Failure) {
 	i, known := s.index[key]
 	if !known {
-		if len(s.rows) == maxFailures || key.lineage == noWord || key.name == noWord || key.class == noWord {
+		if len(s.rows) == maxFailures || key.lineage == noWord || key.name == noWord ||
+			key.class == noWord {
 			s.beyond = true
 			return
 		}
@@ -218,14 +184,6 @@ func (s *failures) add(key rowKey, one diagnose.Finding, f client.Failure) {
 // dated says whether a moment is one that a log can be of.
 func dated(at time.Time) bool { return at.Year() >= 1990 && at.Year() < 2100 }
 
-// later is the moment of a Retry-After, where waiting helps.
-func later(one diagnose.Finding, until time.Time) time.Time {
-	if one.Class.Retry() != failure.RetryLater {
-		return time.Time{}
-	}
-	return until
-}
-
 // count counts one more on a day.
 func (r *row) count(day int64) {
 	i, found := slices.BinarySearchFunc(r.days, day, func(d uint32, day int64) int {
@@ -237,60 +195,6 @@ func (r *row) count(day int64) {
 		r.days = r.days[max(0, len(r.days)-maxDays):]
 	case r.days[i]&maxCount < maxCount:
 		r.days[i]++
-	}
-}
-
-// findings are what a failure's text says, a finding a name.
-func (s *failures) findings(f client.Failure) []diagnose.Finding {
-	if f.Killed {
-		one := diagnose.Known(failure.Killed, "")
-		one.Sentence = fmt.Sprintf("%s was killed while %s, %.0f s after it began", f.Client,
-			f.Step.Doing(), f.Seconds)
-		return []diagnose.Finding{one}
-	}
-	name := ""
-	if f.Kind != "" && len(f.Names) == 1 {
-		name = f.Names[0]
-	}
-	key := maphash.String(s.seed, name+"\x00"+f.Kind+"\x00"+withoutToken(f.Text))
-	s.mu.Lock()
-	all, known := s.said[key]
-	s.mu.Unlock()
-	if known {
-		return all
-	}
-	if name != "" {
-		one := diagnose.Problem(name, f.Kind, f.Text, s.here)
-		one.Name = name
-		all = []diagnose.Finding{one}
-	} else {
-		all = diagnose.Text(f.Text, s.here)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.said) == maxSaid {
-		clear(s.said)
-	}
-	s.said[key] = all
-	return all
-}
-
-// withoutToken is a text without what differs each time a name is validated.
-func withoutToken(text string) string {
-	const dir = "/.well-known/acme-challenge/"
-	var out strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, dir)
-		out.WriteString(before)
-		if !found {
-			return out.String()
-		}
-		i := 0
-		for i < len(rest) && (rest[i] == '-' || rest[i] == '_' || rest[i] >= '0' && rest[i] <= '9' ||
-			rest[i]|0x20 >= 'a' && rest[i]|0x20 <= 'z') {
-			i++
-		}
-		text = rest[i:]
 	}
 }
 

@@ -18,7 +18,8 @@ const (
 	maxFailed = 100
 )
 
-// Failure is one attempt at one certificate that came to nothing, or what was said of one name of it.
+// Failure is one attempt at one certificate that came to nothing, or what was said of one name of
+// it.
 type Failure struct {
 	Client  string // the program's name
 	Lineage string // "" where the log does not say
@@ -101,7 +102,8 @@ func (r *run) invalid(name string, kind, detail string, a *answer) {
 	if detail == "" || name == "" {
 		return
 	}
-	r.body(Failure{Names: []string{name}, Kind: kind, Text: detail, At: a.when(r.zone), Place: a.place})
+	r.body(Failure{Names: []string{name}, Kind: kind, Text: detail, At: a.when(r.zone),
+		Place: a.place})
 }
 
 // body keeps what was said of one name, once.
@@ -228,8 +230,9 @@ func (r *run) settleAt(sink Sink, fate Fate, place Place) {
 	t := &r.attempt
 	if (fate == Killed || fate == Signaled) && t.asked && !t.failed() && t.obtained == 0 &&
 		(len(t.names) > 0 || t.lineage != "") {
-		r.tell(sink, Failure{Killed: true, Step: r.step, Seconds: r.last.in(r.zone).Sub(r.began.in(r.zone)).Seconds(),
-			At: r.last.in(r.zone), Place: place})
+		ended := r.last.in(r.zone)
+		r.tell(sink, Failure{Killed: true, Step: r.step, At: ended, Place: place,
+			Seconds: ended.Sub(r.began.in(r.zone)).Seconds()})
 	}
 	r.settle(sink)
 }

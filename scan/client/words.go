@@ -129,7 +129,8 @@ func (c *certbot) forPeople(now *run, m []byte, place Place) {
 		if now.attempt.has(one.name) || now.failed[one.name] {
 			continue
 		}
-		f := Failure{Names: []string{one.name}, Kind: one.kind, Text: one.detail, At: now.last.in(now.zone), Place: place}
+		f := Failure{Names: []string{one.name}, Kind: one.kind, Text: one.detail,
+			At: now.last.in(now.zone), Place: place}
 		if now.attempt.empty() || !now.attempt.asked {
 			now.tell(c.sink, f) // printed at the end of the run by old versions
 		} else {
@@ -254,5 +255,6 @@ func ofFile(file string) string {
 
 // lineageName says whether a text can be a lineage's name.
 func lineageName(name string) bool {
-	return name != "" && name != "." && name != "/" && len(name) <= 255 && !strings.ContainsAny(name, "/\n\x00")
+	return name != "" && name != "." && name != "/" && len(name) <= 255 &&
+		!strings.ContainsAny(name, "/\n\x00")
 }
