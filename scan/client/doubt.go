@@ -45,7 +45,8 @@ func (r *run) outOfPair(sink Sink, a *answer, reason string) {
 		r.see(sink, Sighting{Kind: Odd, URL: u, Name: strings.Join(s.names, ","), Reason: reason,
 			Expires: expiry(s.expires), OfOrder: true, At: a.when(r.zone), Place: a.place})
 	}
-	if s.hasChallenges && a.location != "" {
+	// Where records run into each other, the URL may be the challenge's that was answered before.
+	if s.hasChallenges && a.location != "" && a.location != r.lastAnswered {
 		r.see(sink, Sighting{Kind: Odd, URL: a.location, Name: s.identifier(), Reason: reason,
 			Expires: expiry(s.expires), At: a.when(r.zone), Place: a.place})
 	}

@@ -27,7 +27,7 @@ func (r *run) send(sink Sink, q *request) {
 	}
 	r.attempt.asked = true
 	if q.step == Challenge {
-		r.lineage.answered = true
+		r.lineage.answered, r.lastAnswered = true, q.url
 		if a := r.lineage.authz[r.lineage.challenges[q.url]]; a != nil && !q.quoted && !q.empty {
 			a.answered = true
 		}
@@ -111,6 +111,9 @@ func (r *run) take(sink Sink, a *answer) {
 	q := r.out
 	r.out = nil
 	r.overtaken = q.overtaken
+	if q.method == "POST" && q.nonced && a.nonce == "" {
+		q.quoted = true // every answer to a POST has a nonce
+	}
 	if a.nonce != "" && !q.overtaken {
 		if r.mark == 0 {
 			r.mark = crc32.ChecksumIEEE([]byte(a.nonce))

@@ -24,6 +24,7 @@ type run struct {
 	mark         uint32     // of the first nonce that the run was given
 	held         []Sighting // what the last exchange shows final
 	overtaken    bool       // another run began before the last answer
+	lastAnswered string     // the URL of the last challenge that was answered
 	step         Step
 	asked        int
 	lineage      lineage
@@ -124,7 +125,8 @@ func (r *run) release(sink Sink, reason string) {
 // isOther says whether a URL is known to be something else: an account that was taken for an
 // authorization could be given up as one.
 func (r *run) isOther(u string) bool {
-	if u == r.account || u == r.newOrder || u == r.server {
+	if _, challenge := r.lineage.challenges[u]; challenge || u == r.account || u == r.newOrder ||
+		u == r.server {
 		return true
 	}
 	return slices.ContainsFunc(r.lineage.orders, func(o *placed) bool {
