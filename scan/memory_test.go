@@ -86,7 +86,7 @@ func TestWhatIsKeptOfManyRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	made, err := month.Make(dir, all, 0, 10)
+	made, err := month.Make(dir, all, 0, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +94,7 @@ func TestWhatIsKeptOfManyRuns(t *testing.T) {
 	before := heap()
 	got := scanned(t, dir)
 	kept := heap() - before
-	if len(got.Open) < 100 || kept > int64(made.Files)*5<<10 {
+	if len(got.Open) < 20 || kept > int64(made.Files)*5<<10 {
 		t.Errorf("%d kB are kept of %d logs with %d open", kept>>10, made.Files, len(got.Open))
 	}
 }
@@ -102,11 +102,11 @@ func TestWhatIsKeptOfManyRuns(t *testing.T) {
 // What is packed to take memory does not get it.
 func TestBombsTakeNoMemory(t *testing.T) {
 	var long bytes.Buffer
-	w, err := zstd.NewWriter(&long, zstd.WithWindowSize(256<<20), zstd.WithEncoderConcurrency(1))
+	w, err := zstd.NewWriter(&long, zstd.WithWindowSize(64<<20), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 300 {
+	for range 70 {
 		if _, err := w.Write(make([]byte, 1<<20)); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func TestBombsTakeNoMemory(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	zeros := gz(t, bytes.Repeat([]byte("2026-11-28 02:51:12,840:DEBUG:a:x\n"), 8<<20))
+	zeros := bombOf(t, boring())
 	for name, b := range map[string][]byte{"too much memory": long.Bytes(), "out of all proportion": zeros} {
 		path := write(t, filepath.Join(t.TempDir(), "log"), b)
 		said := ""
@@ -123,4 +123,15 @@ func TestBombsTakeNoMemory(t *testing.T) {
 			t.Errorf("took %d MB and said %s, want %q", took>>20, said, name)
 		}
 	}
+}
+
+// boring is a record of about a kilobyte that says nothing.
+func boring() []byte {
+	return []byte("2026-11-28 02:51:12,840:DEBUG:acme.client:" + strings.Repeat("x", 1000) + "\n")
+}
+
+// bombOf is what unpacks to 72 MB of the same, in members of one megabyte: packing more at once takes
+// the race detector long.
+func bombOf(t *testing.T, one []byte) []byte {
+	return bytes.Repeat(gz(t, bytes.Repeat(one, 1<<20/len(one))), 73)
 }
