@@ -34,7 +34,7 @@ type whyView struct {
 	Orders   []orderView   `json:"orders"`  // the newest last
 	History  []pastView    `json:"history"` // the newest last
 	Checks   []checkView   `json:"checks"`
-	Verdict  string        `json:"verdict"` // "fine", "fails", "will-fail", "doubtful"
+	Verdict  string        `json:"verdict"` // "fine", "fails", "mended", "will-fail", "doubtful"
 	Class    failure.Class `json:"class"`   // "" where all is fine
 	Who      failure.Who   `json:"who"`
 	Retry    failure.Retry `json:"retry"`

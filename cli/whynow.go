@@ -205,6 +205,7 @@ func planned(ctx context.Context, writer *webroot.Writer, name, root string) pre
 const (
 	fine     = "fine"
 	fails    = "fails"     // it failed last
+	mended   = "mended"    // what it failed of last is there now, and nothing was renewed since
 	willFail = "will-fail" // a check forbids the next order
 	doubtful = "doubtful"  // a check of the network disagrees with a renewal that went well
 )
@@ -235,6 +236,20 @@ func (j judgement) last() *history.Entry {
 	return nil
 }
 
+// mended reports whether a failure was of something on this host's disk that the checks find in order
+// now.
+func (j judgement) mended(last *history.Entry) bool {
+	switch last.Class {
+	case failure.WebrootUnset, failure.WebrootGone, failure.WebrootLocked, failure.RenewalFile,
+		failure.LineageBroken:
+	default:
+		return false
+	}
+	return last.Server == "" && slices.ContainsFunc(j.checks, func(r preflight.Result) bool {
+		return r.Check == preflight.Writable && r.Verdict == preflight.Pass
+	})
+}
+
 // judge makes the verdict.
 func (v *whyView) judge(p *printer, name string, j judgement) {
 	v.Verdict = fine
@@ -244,6 +259,11 @@ func (v *whyView) judge(p *printer, name string, j judgement) {
 	case refusal != nil && refusal.Local:
 		v.Verdict = willFail
 		v.because(p, name, refusal.Class, refusal.Sentence, refusal.Remedy)
+	case last != nil && j.mended(last):
+		v.Verdict, v.Class = mended, last.Class
+		v.Error = fmt.Sprintf("it failed on %s (%s); what was wanting is there now, and nothing was "+
+			"renewed since", last.At.UTC().Format(time.DateOnly), last.Class)
+		v.Who, v.Retry, v.Remedy = failure.Nobody, failure.RetryOnce, "Wait for the next renewal, or renew it now."
 	case last != nil:
 		v.Verdict = fails
 		v.because(p, name, last.Class, last.Sentence, last.Remedy)

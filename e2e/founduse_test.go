@@ -71,3 +71,32 @@ func TestWhatNobodyHereCanProveFailsNoRenewal(t *testing.T) {
 		t.Errorf("%d are pending at the end", n)
 	}
 }
+
+// What is missing is written where a remedy says, in whole or in half; what was found stands in the way
+// of neither.
+func TestWhatWasMissingIsWrittenWhileWhatWasFoundIsPending(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{HideProcessing: true})
+	h := w.host("one")
+	names := []string{"a.example.com", "b.example.com"}
+	root := w.site(names...)
+	h.must(append(h.certonly(root, names[0]), "-d", names[1])...)
+	conf := filepath.Join(h.config, "renewal", names[0]+".conf")
+	bare := unrooted.ReplaceAllString(w.read(conf), "")
+	w.write(conf, bare)
+	h.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+	h.must("pending", "scan", "--check", h.logs)
+
+	w.write(conf, bare+"[[webroot_map]]\na.example.com = "+root+"\n")
+	drained := h.orderly("pending", "drain")
+	if n := w.ca.Truth().Pending(); n != 1 || drained.code != 1 ||
+		!strings.Contains(drained.stderr, "b.example.com is served from") {
+		t.Errorf("%d are pending where one of two has a document root: %s", n, drained)
+	}
+	w.write(conf, bare)
+	h.must("reconfigure", "--cert-name", names[0], "--webroot", "-w", root, "-n")
+	h.must("pending", "drain")
+	if n := w.ca.Truth().Pending(); n != 0 {
+		t.Errorf("%d are pending at the end", n)
+	}
+}

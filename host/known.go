@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"orderly/certbot"
+	"orderly/failure"
 	"orderly/ledger"
 )
 
@@ -42,8 +43,8 @@ func (f *Files) learnWays() {
 			continue
 		}
 		r, err := FromFile(l, Said{})
-		if err != nil {
-			continue // it is said where the lineage is renewed
+		if err != nil && failure.ClassOf(err) != failure.WebrootUnset {
+			continue // it is said where the lineage is renewed; who has a document root can be proven
 		}
 		for _, name := range l.Certificate.Names {
 			f.ways.of[name] = r

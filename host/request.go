@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -31,7 +32,7 @@ func (s Said) root(l *certbot.Lineage, name string) (string, error) {
 }
 
 // FromFile makes the engine's request of a renewal file. What the file lacks is found here, before
-// anything is ordered.
+// anything is ordered: one that lacks a document root is whole but for that.
 func FromFile(l *certbot.Lineage, said Said) (Request, error) {
 	if err := l.Orderable(); err != nil {
 		return Request{}, err
@@ -51,10 +52,9 @@ func FromFile(l *certbot.Lineage, said Said) (Request, error) {
 	if err := said.prove(&r, l); err != nil {
 		return r, err
 	}
-	if err := said.fillRoots(&r, l); err != nil {
-		return r, err
-	}
-	return r, said.choose(&r, l)
+	rootless := said.fillRoots(&r, l)
+	chosen := said.choose(&r, l)
+	return r, cmp.Or(rootless, chosen)
 }
 
 // Complete completes a request that has its names and document roots: what is said counts before
@@ -89,8 +89,10 @@ func (s Said) choose(r *Request, current *certbot.Lineage) error {
 // At says which CA and account renew a lineage.
 func (s Said) At(p certbot.Params) (server, account string) { return s.at(saidBy(p)) }
 
-// fillRoots names the lineage's names, each with its document root where one proves it.
+// fillRoots names the lineage's names, each with its document root where one proves it. The error is
+// that of the first that has none; the others are filled in all the same.
 func (s Said) fillRoots(r *Request, l *certbot.Lineage) error {
+	var rootless error
 	for _, name := range l.Certificate.Names {
 		name = strings.ToLower(name)
 		r.Names = append(r.Names, name)
@@ -102,11 +104,12 @@ func (s Said) fillRoots(r *Request, l *certbot.Lineage) error {
 			continue // it is asked for
 		}
 		if err != nil {
-			return err
+			rootless = cmp.Or(rootless, err)
+			continue
 		}
 		r.Webroots[name] = root
 	}
-	return nil
+	return rootless
 }
 
 // Params are a request's settings as the renewal file keeps them.

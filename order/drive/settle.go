@@ -29,6 +29,9 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 		if order.Issued(o) {
 			continue // nothing of it is open at the CA
 		}
+		if o.Request.NamesOnly {
+			continue // it is another client's: whoever broke there would pay here, before its own order
+		}
 		if !e.host.Mine(o) {
 			return failure.New(failure.Config,
 				"Run "+failure.Do(failure.Resume)+", which finishes that order, and then this again.",
