@@ -17,6 +17,7 @@ import (
 
 	"orderly/diagnose"
 	"orderly/failure"
+	"orderly/scan"
 )
 
 type explain struct {
@@ -86,7 +87,10 @@ func (f *explain) execute(ctx context.Context, env Env, p *printer, args []strin
 			return err
 		}
 	}
-	found := diagnose.Text(text, here)
+	found, err := meaning(ctx, p, text, here)
+	if err != nil {
+		return err
+	}
 	if p.json {
 		p.print(struct {
 			Version  int           `json:"version"`
@@ -101,6 +105,35 @@ func (f *explain) execute(ctx context.Context, env Env, p *printer, args []strin
 		p.explain(one)
 	}
 	return nil
+}
+
+// What is said of a log in which all went well. There is no class for that, and for a person none is
+// printed.
+const (
+	noFailure    = "the log tells of no failure"
+	noFailureYet = "the first 8 MiB of the log tell of no failure, and no more of it was read"
+)
+
+// meaning is what a text means, never nothing. A log is read as pending scan reads it: most of it is
+// of what went well, and what failed stands anywhere in it.
+func meaning(ctx context.Context, p *printer, text string, here diagnose.Here) ([]diagnose.Finding, error) {
+	if !scan.IsLog(text) {
+		return diagnose.Text(text, here), nil
+	}
+	p.Tell("This is a log: `orderly pending scan` reads whole logs, and says what they left open.")
+	found, sure, err := scan.Text(ctx, text, here)
+	switch {
+	case err != nil:
+		return nil, failure.Wrap(err, failure.Stopped, "Run the same command again.",
+			"stopped while the log was read")
+	case len(found) > 0:
+		return found, nil
+	case sure && len(text) == mostPasted: // what fails may stand in the rest
+		return []diagnose.Finding{{Class: failure.Unclassified, Sentence: noFailureYet}}, nil
+	case sure:
+		return []diagnose.Finding{{Class: failure.Unclassified, Sentence: noFailure}}, nil
+	}
+	return diagnose.Text(text, here), nil // a piece of a run, whose end may say why
 }
 
 // ourAddresses are the addresses of this server or fleet.
@@ -147,6 +180,10 @@ func pasted(ctx context.Context, env Env, p *printer) (string, error) {
 
 // explain prints a finding for a person.
 func (p *printer) explain(f diagnose.Finding) {
+	if f.Class == failure.Unclassified && (f.Sentence == noFailure || f.Sentence == noFailureYet) {
+		p.Say("T%s.", f.Sentence[1:])
+		return
+	}
 	p.Say("%s", p.paint(bold, strings.TrimSpace(f.Name+"  "+string(f.Class))))
 	charged := ""
 	if f.Charged {

@@ -3,14 +3,18 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"orderly/failure"
 )
 
 // explained runs explain with a standard input.
@@ -122,5 +126,103 @@ func TestExplainSpeaksToPeople(t *testing.T) {
 			Stdin: in, Stdout: io.Discard, Stderr: io.Discard, PID: os.Getpid()}); code != 75 {
 			t.Errorf("%q ended by a signal: exit %d", args, code)
 		}
+	}
+}
+
+// aLog is a log of a real run, unpacked.
+func aLog(t *testing.T, name string) string {
+	t.Helper()
+	f, err := os.Open("../scan/testdata/logs/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// foundIn are the names and classes that explain finds.
+func foundIn(t *testing.T, text string) (found []string) {
+	t.Helper()
+	code, out, problems := explained(t, strings.NewReader(text), "--json")
+	var v lineView
+	if err := json.Unmarshal([]byte(out), &v); err != nil || code != 0 {
+		t.Fatalf("exit %d, %v: %s %s", code, err, out, problems)
+	}
+	for _, f := range v.Findings {
+		found = append(found, fmt.Sprintf("%s %s", f["name"], f["class"]))
+	}
+	slices.Sort(found)
+	return found
+}
+
+// What failed stands anywhere in a log, and most of a log is of what went well.
+func TestExplainReadsAWholeLog(t *testing.T) {
+	loop := aLog(t, "loop-1.21.log.gz")
+	ok := aLog(t, "rotated-1.9.log.1.gz")
+	failing := []string{"b.example http-wrong-answer", "c.example webroot-unset"}
+	for name, c := range map[string]struct {
+		text string
+		want []string
+	}{
+		"some failed":    {loop, failing},
+		"a long one":     {strings.Repeat(ok, 4) + loop, failing},
+		"all went well":  {ok, []string{" unclassified"}},
+		"line ends":      {strings.ReplaceAll(loop, "\n", "\r\n"), failing},
+		"a piece, whole": {ok[strings.IndexByte(ok, '\n')+1:], []string{" unclassified"}},
+	} {
+		if got := foundIn(t, c.text); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+	_, out, hint := explained(t, strings.NewReader(ok))
+	_, cut, _ := explained(t, strings.NewReader(strings.Repeat(ok, mostPasted/len(ok)+1)))
+	if !strings.Contains(cut, "no more of it was read") {
+		t.Errorf("a log that was read in part: %q", cut)
+	}
+	if out != "The log tells of no failure.\n" || !strings.Contains(hint, "orderly pending scan") {
+		t.Errorf("a log without a failure: %q %q", out, hint)
+	}
+}
+
+// A file of certbot's own that cannot be read is no document root; nothing is nothing to report.
+func TestExplainTellsWhoseFileItIs(t *testing.T) {
+	for text, want := range map[string]string{
+		"open /etc/letsencrypt/live/x.example/fullchain.pem: permission denied":                                        "x.example lineage-broken",
+		"open /etc/letsencrypt/archive/x.example/privkey3.pem: permission denied":                                      "x.example lineage-broken",
+		"open /etc/letsencrypt/renewal/x.example.conf: permission denied":                                              "x.example renewal-file",
+		"open /etc/letsencrypt/accounts/acme-v02.api.letsencrypt.org/directory/0a/private_key.json: permission denied": " account",
+		"open /srv/www/x.example/.well-known/acme-challenge/x: permission denied":                                      " webroot-unwritable",
+	} {
+		if got := foundIn(t, text); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	_, out, _ := explained(t, strings.NewReader(" \n"))
+	if !strings.Contains(out, "the text is empty") || strings.Contains(out, "report") {
+		t.Errorf("an empty text: %s", out)
+	}
+	_, out, _ = explained(t, nil, "requests.exceptions.ReadTimeout: Read timed out. (new order)")
+	if !strings.Contains(out, "answer-lost") || strings.Contains(out, "resume") {
+		t.Errorf("a lost answer: %s", out)
+	}
+}
+
+// An error's text is nothing to do.
+func TestWhatToDoIsNoErrorText(t *testing.T) {
+	p := &printer{}
+	long := strings.Repeat("some error ", 20)
+	if got := p.toDo(failure.Unclassified, "", long); got == "" || strings.Contains(got, "some error") {
+		t.Errorf("long: %q", got)
+	}
+	if got := p.toDo(failure.Unclassified, "", "odd"); got != "Look at the text: odd" {
+		t.Errorf("short: %q", got)
 	}
 }

@@ -278,7 +278,7 @@ func printClasses(p *printer, classes []history.ClassGroup) {
 		rows = append(rows, []string{string(g.Class), fmt.Sprint(len(g.Names)),
 			fmt.Sprint(len(g.Lineages)), fmt.Sprint(g.Failures), p.moment(g.First), p.moment(g.Last),
 			string(g.Trend), whose(g.Class.Who()),
-			cmp.Or(p.remedy(diagnose.Known(g.Class, onlyOne(g.Names)).Remedy), g.Example.Sentence)})
+			p.toDo(g.Class, diagnose.Known(g.Class, onlyOne(g.Names)).Remedy, g.Example.Sentence)})
 	}
 	p.table([]column{{"CLASS", fixed}, {"NAMES", fixed}, {"CERTIFICATES", fixed}, {"FAILURES", fixed},
 		{"FIRST (UTC)", fixed}, {"LAST (UTC)", fixed}, {"TREND", fixed}, {"WHOSE", flexible},

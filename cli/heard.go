@@ -136,7 +136,7 @@ func (p *printer) tellHeard(r *scan.Report, hosts, kept bool) {
 		names += g.names - g.over
 		row := []string{string(g.class), fmt.Sprint(g.names), fmt.Sprint(g.over), some(g.certificates),
 			fmt.Sprint(g.count), clock(g.first), clock(g.last), strings.Join(g.examples, ","),
-			whose(g.class.Who()), cmp.Or(p.remedy(g.remedy), g.newest)}
+			whose(g.class.Who()), p.toDo(g.class, g.remedy, g.newest)}
 		if hosts {
 			row = slices.Insert(row, 4, fmt.Sprint(g.hosts))
 		}
@@ -147,6 +147,17 @@ func (p *printer) tellHeard(r *scan.Report, hosts, kept bool) {
 	if kept {
 		p.Say("`orderly failures` has them by certificate and server, `orderly why NAME` all about one name.")
 	}
+}
+
+// longestToDo is how long a text may be to stand under what to do.
+const longestToDo = 80
+
+// toDo is what to do about a class: of a text that nothing is known of, to look at it.
+func (p *printer) toDo(class failure.Class, remedy failure.Remedy, newest string) string {
+	if class == failure.Unclassified && newest != "" && len(newest) <= longestToDo {
+		return "Look at the text: " + newest
+	}
+	return p.remedy(cmp.Or(remedy, diagnose.Known(class, "").Remedy))
 }
 
 // some is a number, nothing where nothing was counted.

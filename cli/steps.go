@@ -21,6 +21,7 @@ func verbs() map[failure.Step][]string {
 		failure.ListCertificates: {"certificates"},
 		failure.ListRuns:         {"runs"},
 		failure.DrainPending:     {"pending", "drain"},
+		failure.ScanLogs:         {"pending", "scan"},
 		failure.PriceRelease:     {"pending", "release", "--all", "--dry-run"},
 		failure.GiveUp:           {"pending", "release", "--name"},
 		failure.GiveUpHere:       {"pending", "release", "--local", "--name"},

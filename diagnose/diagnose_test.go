@@ -71,3 +71,15 @@ func TestOtherTextsOfTheKinds(t *testing.T) {
 		}
 	}
 }
+
+// An order that was processing and then had its certificate did not fail of that.
+func TestProcessingIsNoFailureWhereTheCertificateCame(t *testing.T) {
+	body := `{"status":"processing","identifiers":[{"type":"dns","value":"a.example"}]}`
+	valid := `{"status":"valid","certificate":"https://ca.example/cert/1"}`
+	if got := diagnose.Text(body, diagnose.Here{})[0].Class; got != "ca-unavailable" {
+		t.Errorf("processing alone is %s", got)
+	}
+	if got := diagnose.Text(body+"\n"+valid, diagnose.Here{})[0].Class; got == "ca-unavailable" {
+		t.Error("processing, then valid, is a failure of the CA")
+	}
+}

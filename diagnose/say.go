@@ -162,7 +162,11 @@ func upper(s string) string {
 
 // unclassified keeps a text that nothing is known of.
 func unclassified(text string) (string, failure.Remedy) {
-	return cmp.Or(failure.Clean(text), "(an empty text)"),
+	clean := failure.Clean(text)
+	if strings.TrimSpace(clean) == "" {
+		return "the text is empty: there is nothing to explain", "Give the text that the client printed."
+	}
+	return clean,
 		"Look at the lines around it in the log: the cause may stand there. If it does, this text is one that Orderly should know: please report it."
 }
 
@@ -239,10 +243,11 @@ var sayings = map[failure.Class]saying{
 	failure.CAUnreachable: {"this server cannot talk to the CA", "",
 		"Look at the resolver, the firewall (port 443 outwards), the proxy variables, ca-certificates and the clock."},
 	failure.AnswerLost: {"a request was sent and its answer never came: what the CA did is not known", "",
-		"Find out what the CA has before anything is ordered again: " + failure.Do(failure.Resume) + "."},
+		"The client's logs say which request it was (" + failure.Do(failure.ScanLogs, "LOGS") + "); the next order for the same names finds what it made, where the CA reuses orders."},
 	failure.Validation: {"the CA could not validate {name}, and the text does not say why", "",
 		"Look for the line with Detail nearby, or ask the CA for the authorization."},
 	failure.CARefused: {"the CA refused a request{for}", "",
 		"Keep the text, and try once more: refused twice in the same words it is a report to the authors of the client."},
-	failure.Unclassified: {},
+	failure.Unclassified: {"", "",
+		"Look at the text, and at the lines around it in the log: the cause may stand there."},
 }

@@ -23,6 +23,7 @@ const (
 	ListCertificates Step = "list-certificates"  // see the certificates of this host
 	ListRuns         Step = "list-runs"          // see what is at work
 	DrainPending     Step = "drain-pending"      // finish what is pending at the CA
+	ScanLogs         Step = "scan-logs"          // see what other clients' logs left open: the logs
 	PriceRelease     Step = "price-release"      // see what it costs to give up what is pending
 	GiveUp           Step = "give-up"            // give up the orders with a name: the name
 	GiveUpHere       Step = "give-up-here"       // the same on this host alone
