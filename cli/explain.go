@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,15 +127,23 @@ func meaning(ctx context.Context, p *printer, text string, here diagnose.Here) (
 	case err != nil:
 		return nil, failure.Wrap(err, failure.Stopped, "Run the same command again.",
 			"stopped while the log was read")
-	case len(found) > 0:
+	case len(found) > 0 && (sure || !slices.ContainsFunc(found, nameless)):
 		return found, nil
 	case sure && len(text) == mostPasted: // what fails may stand in the rest
 		return []diagnose.Finding{{Class: failure.Unclassified, Sentence: noFailureYet}}, nil
 	case sure:
 		return []diagnose.Finding{{Class: failure.Unclassified, Sentence: noFailure}}, nil
 	}
-	return diagnose.Text(text, here), nil // a piece of a run, whose end may say why
+	// A piece of a run, which its beginning would tell the names of: its words may have them.
+	said := diagnose.Text(text, here)
+	if len(found) > 0 && slices.ContainsFunc(said, nameless) {
+		return found, nil
+	}
+	return said, nil
 }
+
+// nameless reports whether a finding is about no name.
+func nameless(f diagnose.Finding) bool { return f.Name == "" }
 
 // ourAddresses are the addresses of this server or fleet.
 func ourAddresses(given []string) (here diagnose.Here, err error) {

@@ -172,10 +172,14 @@ func TestExplainReadsAWholeLog(t *testing.T) {
 		text string
 		want []string
 	}{
-		"some failed":    {loop, failing},
-		"a long one":     {strings.Repeat(ok, 4) + loop, failing},
-		"all went well":  {ok, []string{" unclassified"}},
-		"line ends":      {strings.ReplaceAll(loop, "\n", "\r\n"), failing},
+		"some failed":   {loop, failing},
+		"a long one":    {strings.Repeat(ok, 4) + loop, failing},
+		"all went well": {ok, []string{" unclassified"}},
+		"line ends":     {strings.ReplaceAll(loop, "\n", "\r\n"), failing},
+		"errors alone": {"2026-11-28 03:00:00,123:ERROR:certbot._internal.renewal:Failed to renew " +
+			"certificate x.example with error: [Errno 28] No space left on device\n2026-11-28 " +
+			"03:00:01,123:ERROR:certbot._internal.renewal:All renewals failed.\n",
+			[]string{"x.example disk-full"}},
 		"a piece, whole": {ok[strings.IndexByte(ok, '\n')+1:], []string{" unclassified"}},
 	} {
 		if got := foundIn(t, c.text); !slices.Equal(got, c.want) {
