@@ -79,14 +79,29 @@ type Client struct {
 	directory *Directory
 }
 
-// New makes a Client and sends nothing. The directory URL must be https (RFC 8555 §6.1); plain http
-// is allowed to a loopback address only, for tests.
-func New(directoryURL string, o Options) (*Client, error) {
+// CheckDirectoryURL reports whether New takes a directory URL: what a person typed is refused before
+// anything is done with it.
+func CheckDirectoryURL(directoryURL string) error {
+	_, err := directoryOf(directoryURL)
+	return err
+}
+
+func directoryOf(directoryURL string) (*url.URL, error) {
 	u, err := url.Parse(directoryURL)
 	if err != nil || u.Host == "" || u.User != nil || !secure(u) {
 		return nil, failure.New(failure.Usage,
 			"Give the https URL of the CA's ACME directory with "+failure.Do(failure.OtherCA)+".",
 			"%q is not the URL of an ACME directory", failure.Clean(directoryURL))
+	}
+	return u, nil
+}
+
+// New makes a Client and sends nothing. The directory URL must be https (RFC 8555 §6.1); plain http
+// is allowed to a loopback address only, for tests.
+func New(directoryURL string, o Options) (*Client, error) {
+	u, err := directoryOf(directoryURL)
+	if err != nil {
+		return nil, err
 	}
 	if o.HTTP == nil {
 		return nil, failure.New(failure.Internal, "", "an ACME client was made without an HTTP client")

@@ -246,3 +246,13 @@ func TestWhatAListAndUnregisterSayHasItsRemedy(t *testing.T) {
 		}
 	}
 }
+
+// Nobody knows the classes by heart: a shell offers them.
+func TestAShellOffersTheClasses(t *testing.T) {
+	code, out, _ := run(t, "orderly", "__complete", "failures", "--class", "")
+	for _, class := range failure.Classes() {
+		if code != 0 || !strings.Contains(out, string(class)+"\n") {
+			t.Errorf("%s is not offered: %d %q", class, code, out)
+		}
+	}
+}

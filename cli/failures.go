@@ -79,13 +79,18 @@ func newFailures(env Env, p *printer) *cobra.Command {
 		Long: "Group everything that failed: orders that came to nothing, those that were not made because a\n" +
 			"check or the CA's limits forbade them, and what logs that pending scan read tell of other clients,\n" +
 			"on this server and on others. Each name counts with the class of its own cause. The\n" +
-			"trend compares the later half of the time with the earlier one.",
+			"trend compares the later half of the time with the earlier one; it is - (and steady in JSON) where\n" +
+			"of the earlier half nothing is known. Orders made of what another client left are not listed: pending\n" +
+			"has them.",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	c.Flags().StringVar(&f.since, "since", "30d",
 		"what failed since this `time`: 12h, 30d, or a date such as 2026-11-01")
 	c.Flags().StringVar(&f.class, "class", "", "only failures of this `class`")
+	// It fails where there is no such flag, and then TestAShellOffersTheClasses does.
+	_ = c.RegisterFlagCompletionFunc("class",
+		cobra.FixedCompletions(classNames(), cobra.ShellCompDirectiveNoFileComp))
 	f.places.add(c.Flags())
 	return c
 }
@@ -97,8 +102,9 @@ func (f *failures) execute(ctx context.Context, env Env, p *printer) error {
 		return err
 	}
 	if f.class != "" && !failure.Class(f.class).Known() {
-		return failure.New(failure.Usage, "", "--class %s: there is no such class",
-			failure.Clean(f.class))
+		return failure.New(failure.Usage,
+			failure.Remedy("The classes are "+strings.Join(classNames(), ", ")+"."),
+			"--class %s: there is no such class", failure.Clean(f.class))
 	}
 	s, there, err := f.listed(ctx, env, p)
 	if err != nil {
@@ -111,8 +117,13 @@ func (f *failures) execute(ctx context.Context, env Env, p *printer) error {
 			return err
 		}
 	}
-	past.Failures = ofClass(past.Failures, failure.Class(f.class))
 	classes := history.ByClass(past.Failures, since, now)
+	if f.class != "" { // what there is to compare with is of any class
+		past.Failures = ofClass(past.Failures, failure.Class(f.class))
+		classes = slices.DeleteFunc(classes, func(g history.ClassGroup) bool {
+			return g.Class != failure.Class(f.class)
+		})
+	}
 	if p.json {
 		printFailuresJSON(p, past, classes, since)
 		return nil
@@ -121,11 +132,17 @@ func (f *failures) execute(ctx context.Context, env Env, p *printer) error {
 	return nil
 }
 
-// ofClass keeps the failures of a class, all for "".
-func ofClass(all []history.Entry, class failure.Class) []history.Entry {
-	if class == "" {
-		return all
+// classNames are all classes.
+func classNames() []string {
+	var names []string
+	for _, class := range failure.Classes() {
+		names = append(names, string(class))
 	}
+	return names
+}
+
+// ofClass keeps the failures of a class.
+func ofClass(all []history.Entry, class failure.Class) []history.Entry {
 	var kept []history.Entry
 	for _, e := range all {
 		if e.Class == class {
@@ -145,14 +162,27 @@ func sinceWhen(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(text); err == nil && d >= 0 {
 		return now.Add(-d), nil
 	}
+	at, ok := dateOf(text)
+	switch {
+	case !ok:
+		return time.Time{}, failure.New(failure.Usage, "",
+			"--since %s: not a time such as 12h, 30d or 2026-11-01", failure.Clean(text))
+	case at.After(now):
+		return time.Time{}, failure.New(failure.Usage, "", "--since %s: that is yet to come",
+			failure.Clean(text))
+	}
+	return at, nil
+}
+
+// dateOf is a date, or a moment of a day, that a person typed; UTC where no zone is said.
+func dateOf(text string) (time.Time, bool) {
 	for _, layout := range []string{time.DateOnly, time.RFC3339, "2006-01-02 15:04:05",
 		"2006-01-02 15:04"} {
 		if at, err := time.Parse(layout, text); err == nil {
-			return at, nil
+			return at, true
 		}
 	}
-	return time.Time{}, failure.New(failure.Usage, "",
-		"--since %s: not a time such as 12h, 30d or 2026-11-01", failure.Clean(text))
+	return time.Time{}, false
 }
 
 func printFailuresJSON(p *printer, past history.Past, classes []history.ClassGroup,
@@ -277,12 +307,20 @@ func printClasses(p *printer, classes []history.ClassGroup) {
 	for _, g := range classes {
 		rows = append(rows, []string{string(g.Class), fmt.Sprint(len(g.Names)),
 			fmt.Sprint(len(g.Lineages)), fmt.Sprint(g.Failures), p.moment(g.First), p.moment(g.Last),
-			string(g.Trend), whose(g.Class.Who()),
+			trendOf(g), whose(g.Class.Who()),
 			p.toDo(g.Class, diagnose.Known(g.Class, onlyOne(g.Names)).Remedy, g.Example.Sentence)})
 	}
 	p.table([]column{{"CLASS", fixed}, {"NAMES", fixed}, {"CERTIFICATES", fixed}, {"FAILURES", fixed},
 		{"FIRST (UTC)", fixed}, {"LAST (UTC)", fixed}, {"TREND", fixed}, {"WHOSE", flexible},
 		{"WHAT TO DO", aside}}, rows)
+}
+
+// trendOf is a trend, where there was anything to compare with.
+func trendOf(g history.ClassGroup) string {
+	if !g.Compared {
+		return "-"
+	}
+	return string(g.Trend)
 }
 
 // onlyOne is the one name that a group is about, "" where there are several.

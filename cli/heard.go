@@ -131,9 +131,7 @@ func (p *printer) tellHeard(r *scan.Report, hosts, kept bool) {
 		columns = slices.Insert(columns, 4, column{"SERVERS", fixed})
 	}
 	var rows [][]string
-	names := 0
 	for _, g := range heardGroups(r) {
-		names += g.names - g.over
 		row := []string{string(g.class), fmt.Sprint(g.names), fmt.Sprint(g.over), some(g.certificates),
 			fmt.Sprint(g.count), clock(g.first), clock(g.last), strings.Join(g.examples, ","),
 			whose(g.class.Who()), p.toDo(g.class, g.remedy, g.newest)}
@@ -142,7 +140,8 @@ func (p *printer) tellHeard(r *scan.Report, hosts, kept bool) {
 		}
 		rows = append(rows, row)
 	}
-	p.Say("Failures: %d. Of these, %d were not renewed since, as far as the logs tell.", r.FailureCount, names)
+	failed, failing := namesOf(r)
+	p.Say("%d name(s) failed; %d of them were not renewed since, as far as the logs tell.", failed, failing)
 	p.table(columns, rows)
 	if kept {
 		p.Say("`orderly failures` has them by certificate and server, `orderly why NAME` all about one name.")
@@ -158,6 +157,23 @@ func (p *printer) toDo(class failure.Class, remedy failure.Remedy, newest string
 		return "Look at the text: " + newest
 	}
 	return p.remedy(cmp.Or(remedy, diagnose.Known(class, "").Remedy))
+}
+
+// namesOf is how many names failed, each once however often and of whatever it failed, and how many
+// of them were not renewed since. Where it was a whole certificate, that counts as one.
+func namesOf(r *scan.Report) (failed, failing int) {
+	before, counted := [3]string{}, false
+	for f := range r.Failures { // by server, certificate and name
+		if name := [3]string{f.Host, f.Lineage, f.Name}; failed == 0 || name != before {
+			before, counted = name, false
+			failed++
+		}
+		if !counted && !f.Renewed.After(f.Last) {
+			counted = true
+			failing++
+		}
+	}
+	return failed, failing
 }
 
 // some is a number, nothing where nothing was counted.

@@ -62,7 +62,7 @@ func TestFailuresOfLogsAreKeptAndFound(t *testing.T) {
 			t.Errorf("%+v", f)
 		}
 	}
-	at(samples...).says(t, 0, "Failures: 28.", "webroot-unset", "dns-missing", "killed", "orderly why NAME")
+	at(samples...).says(t, 0, "28 name(s) failed; ", "webroot-unset", "dns-missing", "killed", "orderly why NAME")
 	since := []string{"failures", "--since", "2026-11-01", "--json"}
 	once := at(since...).stdout
 	at(samples...) // the same logs again, and a part of them
@@ -131,5 +131,40 @@ func TestARenewalInALogEndsAFailure(t *testing.T) {
 	}
 	if r := at("why", "a.example"); !strings.Contains(r.stdout, "fine") || !strings.Contains(r.stdout, "renewed since") {
 		t.Errorf("why: %s", r)
+	}
+}
+
+// A log that is given twice, beside its copy, counts what failed once; and what is pasted, a flag's
+// value that means nothing, and a trend without a past are what a new user met.
+func TestWhatANewUserMetOfFailures(t *testing.T) {
+	t.Parallel()
+	w := &world{t: t, dir: t.TempDir()}
+	at := func(args ...string) result {
+		code, out, problems := runIn(w.dir, args...)
+		return result{code, out, problems}
+	}
+	log := filepath.Join(w.dir, "logs", "letsencrypt.log")
+	copied := filepath.Join(w.dir, "copy", "other.log")
+	text := "2026-11-20 02:51:12,840:DEBUG:certbot._internal.main:certbot version: 2.1.0\n" +
+		"2026-11-20 02:51:12,850:DEBUG:certbot._internal.display.obj:Notifying user: Processing /etc/letsencrypt/renewal/a.example.conf\n" +
+		"2026-11-20 02:51:13,000:ERROR:certbot._internal.renewal:Failed to renew certificate a.example with error: Some challenges have failed.\n"
+	w.write(log, text)
+	w.write(copied, text)
+	for _, f := range decode[heardReport](w, at("pending", "scan", "--no-ledger", "--json", log, copied).stdout).Failures {
+		if f.Count != 1 {
+			t.Errorf("%s counts %d", f.Name, f.Count)
+		}
+	}
+	at("pending", "scan", "--no-ledger", log).says(t, 0, "1 name(s) failed; 1 of them were not renewed since")
+	r := at("pending", "scan", "--no-ledger", "--server-from", "nomatch", "--now", "2026-11-28", log)
+	if !strings.Contains(r.stderr, "--server-from nomatch finds no server's name") {
+		t.Errorf("no warning: %q", r.stderr)
+	}
+	at("pending", "scan", "--check", "--server", "foo", log).says(t, 2, "is not the URL of an ACME directory")
+	at("failures", "--since", "2999-01-01").says(t, 2, "yet to come")
+	at("failures", "--class", "foo").says(t, 2, "The classes are ", "webroot-unset")
+	r = at("pending", "scan", "--deadline", "1ns", log)
+	if r.code != 75 || !strings.Contains(r.stderr, "stopped in time") || strings.Contains(r.stderr, "no-ledger") {
+		t.Errorf("%d %q", r.code, r.stderr)
 	}
 }

@@ -6,12 +6,15 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"orderly/cli/argparse"
+	"orderly/failure"
 	"orderly/ledger"
 )
 
@@ -84,9 +87,22 @@ func (s *session) found(ctx context.Context, now time.Time) ([]pendingView, erro
 		one := ledger.Pending{State: foundState, Names: strings.Split(f.Name, ","), URL: f.URL,
 			Since: f.FoundAt, Expires: f.Expires}
 		views = append(views, pendingView{one, known(f.Expires), seconds(now.Sub(f.FoundAt)),
-			fmt.Sprintf("a log names it (%s:%d); `orderly pending scan --check` asks the CA", f.File, f.Line)})
+			s.p.pasted(askedBy(f))})
 	}
 	return views, err
+}
+
+// askedBy says how the CA is asked about what a log names: by reading the directory of that log
+// again, since the log was rotated perhaps, or the archive that it is in.
+func askedBy(f ledger.Found) string {
+	path := filepath.Dir(f.File)
+	if archive, _, member := strings.Cut(f.File, ":"); member {
+		if at, err := os.Lstat(archive); err == nil && at.Mode().IsRegular() {
+			path = archive
+		}
+	}
+	return fmt.Sprintf("a log names it (%s:%d); `orderly pending scan --check %s` asks the CA", f.File,
+		f.Line, failure.Quote(path))
 }
 
 // foundState is shown for what is no order of this ledger.

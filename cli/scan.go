@@ -6,6 +6,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/account"
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/renewal"
@@ -90,10 +92,10 @@ func newScan(env Env, p *printer) *cobra.Command {
 func (f *scanning) settings() (scan.Settings, error) {
 	set := scan.Settings{Now: time.Now(), Workers: runtime.GOMAXPROCS(0)}
 	if f.now != "" {
-		now, err := time.Parse(time.RFC3339, f.now)
-		if err != nil {
-			return set, failure.New(failure.Usage, "", "--now %s: not a time such as 2026-11-28T03:00:00Z",
-				failure.Clean(f.now))
+		now, ok := dateOf(f.now)
+		if !ok {
+			return set, failure.New(failure.Usage, "",
+				"--now %s: not a time such as 2026-11-28T03:00:00Z or 2026-11-28", failure.Clean(f.now))
 		}
 		set.Now = now
 	}
@@ -104,6 +106,11 @@ func (f *scanning) settings() (scan.Settings, error) {
 				failure.Clean(f.serverFrom), failure.Clean(err.Error()))
 		}
 		set.HostFrom = from
+	}
+	if f.server != "" {
+		if err := acme.CheckDirectoryURL(f.server); err != nil {
+			return set, err
+		}
 	}
 	here, err := ourAddresses(f.addresses)
 	set.Here = here
@@ -167,7 +174,10 @@ const scanMemory = 64 << 20
 // enter scans, and enters what was found into the ledger.
 func (f *scanning) enter(ctx context.Context, s *session, set scan.Settings, paths []string) error {
 	err := s.openLedger(ctx, false)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil: // not the ledger's fault: without it there is no more time either
+		return endedBy(ctx, failure.Wrap(ctx.Err(), failure.Stopped, "", "stopped in time"))
+	case err != nil:
 		return failure.Wrap(err, failure.ClassOf(err), remedyOr(err, "Add --no-ledger to read the logs alone."),
 			"what is found cannot be entered into the ledger in %s", s.ledgerDir())
 	}
@@ -279,9 +289,13 @@ func (s *session) enterFound(ctx context.Context, r *scan.Report) error {
 func foundRows(rows []scan.Row, at time.Time) []ledger.Found {
 	found := make([]ledger.Found, 0, len(rows))
 	for _, row := range rows {
+		file := row.File
+		if absolute, err := filepath.Abs(file); err == nil {
+			file = absolute // what names it later is pasted in another directory
+		}
 		found = append(found, ledger.Found{URL: row.URL, Order: row.Order, Name: failure.Clean(row.Name),
 			Account: row.Account, Server: row.Server, Host: failure.Clean(row.Host),
-			File: failure.Clean(row.File), Line: row.Line, Doubt: row.Reason, Expires: row.Expires,
+			File: failure.Clean(file), Line: row.Line, Doubt: row.Reason, Expires: row.Expires,
 			FoundAt: at})
 	}
 	return found
@@ -302,9 +316,16 @@ func (s *session) closedSince(ctx context.Context, r *scan.Report, at time.Time)
 
 // say prints what was found, and what the CA said of it where it was asked.
 func (f *scanning) say(p *printer, report *scan.Report, answers *renewal.Checked) error {
+	if f.serverFrom != "" && report.Logs > 0 && !slices.ContainsFunc(report.Hosts, named) {
+		p.Warn("--server-from %s finds no server's name in the path of any log: all count as this one's",
+			failure.Clean(f.serverFrom))
+	}
 	p.scanned(report, f.serverFrom != "", !f.noLedger, answers)
 	if report.Unread() || answers != nil && !answers.Whole() {
 		return &exitError{1}
 	}
 	return nil
 }
+
+// named reports whether a server has a name: this one's logs have none.
+func named(host string) bool { return host != "" }

@@ -120,7 +120,8 @@ func TestWhatAnotherClientLeftIsFoundFinishedAndGivenUp(t *testing.T) {
 	if found.Open[0].Account != o.url || found.Open[0].Server != h.ca.DirectoryURL() {
 		t.Errorf("found %+v", found.Open[0])
 	}
-	h.must("pending").says(t, 0, "works.example.com", "gone.example.com", "found", "pending scan --check")
+	h.must("pending").says(t, 0, "works.example.com", "gone.example.com", "found",
+		"pending scan --check "+filepath.Dir(path)+" ")
 	h.must("pending", "drain").says(t, 0, "Nothing was left unfinished")
 	if h.must("renew"); w.requests(acme.KindNewOrder) != 4 {
 		t.Errorf("what was found made %d newOrders", w.requests("new-order"))
@@ -161,6 +162,9 @@ HTTP 200
 	h.orderly("pending", "drain").says(t, 1, "found/works.example.com/1: ready", "nothing here can prove it",
 		"1 name(s) that another client left open are valid at the CA now",
 		"orderly pending release --name gone.example.com")
+	if r := h.must("failures"); strings.Contains(r.stdout, "found/") {
+		t.Errorf("what another client left is listed as a certificate: %s", r)
+	}
 	if n := w.requests(acme.KindAccount) - accounts; n != 0 {
 		t.Errorf("the account was asked for %d times", n)
 	}

@@ -201,7 +201,7 @@ var sayings = map[failure.Class]saying{
 	failure.Locked: {"another run holds the lock", "",
 		"Nothing: the next run goes on. If it holds for hours, look for a run that hangs."},
 	failure.Killed: {"the run was ended from outside: a time-out, a signal, or no memory", "",
-		"Raise the time-out of the script that calls it, and look for the OOM killer in the kernel's log; then look at what is pending at the CA."},
+		"If the script that calls it ends it after a time, raise that time-out; else look who sent the signal (a reboot, a service manager, the OOM killer in the kernel's log). Then look at what is pending at the CA."},
 	failure.BadName: {"the CA issues nothing for {name}", "No certificate can be had for {name}.",
 		"Take {name} out of the certificate."},
 	failure.BadCSR: {"the CA refuses the key or the CSR{for}", "",

@@ -6,6 +6,8 @@ package failure
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"syscall"
 )
 
@@ -89,6 +91,13 @@ var mendings = map[Class]mending{
 	Ledger:        {Provider, RetryNo},
 	Clock:         {Provider, RetryNo},
 	Internal:      {Provider, RetryOnce},
+}
+
+// Classes are all classes that a failure can have, in the order of the alphabet.
+func Classes() []Class {
+	all := append(slices.Collect(maps.Keys(mendings)), Unclassified)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // Known reports whether this is a class at all.

@@ -30,6 +30,7 @@ type ClassGroup struct {
 	First    time.Time
 	Last     time.Time
 	Trend    Trend
+	Compared bool  // whether anything at all is known of the time that the trend compares with
 	Example  Entry // the newest
 }
 
@@ -55,9 +56,10 @@ type ServerGroup struct {
 }
 
 // ByClass groups entries, which are in order of time, by class: the class of most names first. The
-// trend compares the later half of the time since with the earlier one.
+// trend compares the later half of the time since with the earlier one, if that has anything.
 func ByClass(all []Entry, since, now time.Time) []ClassGroup {
 	half := since.Add(now.Sub(since) / 2)
+	compared := slices.ContainsFunc(all, func(e Entry) bool { return e.during(since, half) })
 	groups, order := map[failure.Class]*classes{}, []failure.Class{}
 	for _, e := range all {
 		g := groups[e.Class]
@@ -71,7 +73,10 @@ func ByClass(all []Entry, since, now time.Time) []ClassGroup {
 	found := make([]ClassGroup, 0, len(order))
 	for _, class := range order {
 		g := groups[class]
-		g.Trend = trend(len(g.early), len(g.late))
+		// A first look at logs of one day knows nothing of the time before: nothing rose then.
+		if g.Trend, g.Compared = Steady, compared; compared {
+			g.Trend = trend(len(g.early), len(g.late))
+		}
 		g.Names, g.Lineages = g.names.sorted(), g.lineages.sorted()
 		found = append(found, g.ClassGroup)
 	}

@@ -52,7 +52,8 @@ type Past struct {
 	Orders   []*ledger.Order      // the oldest first
 }
 
-// Since is the past from a moment on.
+// Since is the past from a moment on. Orders made of what another client left are none of this
+// server's certificates, and are pending's to tell: they are left out.
 func (b Book) Since(ctx context.Context, since time.Time) (Past, error) {
 	orders, err := b.Store.Orders(ctx, ledger.OrderFilter{Since: since})
 	if err != nil {
@@ -62,6 +63,14 @@ func (b Book) Since(ctx context.Context, since time.Time) (Past, error) {
 	if err != nil {
 		return Past{}, err
 	}
+	others := set{}
+	for _, o := range orders {
+		if o.Request.NamesOnly {
+			others.add(o.Lineage)
+		}
+	}
+	orders = slices.DeleteFunc(orders, func(o *ledger.Order) bool { return o.Request.NamesOnly })
+	refusals = slices.DeleteFunc(refusals, func(e ledger.Event) bool { return others[e.Lineage] })
 	logged, err := b.logged(ctx, ledger.LogFilter{Since: since})
 	return b.past(orders, refusals, logged), err
 }

@@ -26,6 +26,7 @@ const (
 	maxRenewals = 1 << 19
 	maxSaid     = 4096 // texts of which it is remembered what they say
 	maxDays     = 366
+	maxSeen     = 1 << 18   // failures of which it is known which file told them
 	maxCount    = 1<<12 - 1 // on one day
 	maxWords    = 16 << 20  // bytes of names and of what is said
 )
@@ -67,7 +68,8 @@ type failures struct {
 	length  int // of all words
 	index   map[rowKey]uint32
 	rows    []row
-	beyond  bool // there are more than are kept
+	beyond  bool              // there are more than are kept
+	seen    map[uint64]uint32 // which file told a failure of a moment first
 	renewed map[uint64]uint32
 	said    map[uint64][]diagnose.Finding
 }
@@ -90,7 +92,8 @@ const noWord = math.MaxUint32
 
 func newFailures(here diagnose.Here) *failures {
 	return &failures{here: here, seed: maphash.MakeSeed(), ids: map[string]uint32{},
-		index: map[rowKey]uint32{}, renewed: map[uint64]uint32{}, said: map[uint64][]diagnose.Finding{}}
+		index: map[rowKey]uint32{}, seen: map[uint64]uint32{}, renewed: map[uint64]uint32{},
+		said: map[uint64][]diagnose.Finding{}}
 }
 
 // fail takes one failure of a server.
@@ -165,7 +168,9 @@ func (s *failures) add(key rowKey, one diagnose.Finding, f client.Failure) {
 	at := int64(0)
 	if dated(f.At) {
 		at = f.At.Unix()
-		r.count(at / (24 * 60 * 60))
+		if s.first(key, f) {
+			r.count(at / (24 * 60 * 60))
+		}
 	}
 	r.first = min(r.first, uint32(at))
 	if uint32(at) < r.last {
@@ -179,6 +184,20 @@ func (s *failures) add(key rowKey, one diagnose.Finding, f client.Failure) {
 	if until := cmp.Or(one.Until, later(one, f.Until)); dated(until) {
 		r.until = uint32(until.Unix())
 	}
+}
+
+// first reports whether a failure is told for the first time: a copy of a log, plain beside packed,
+// tells the same moment once more from another file. Beyond the bound each counts.
+func (s *failures) first(key rowKey, f client.Failure) bool {
+	told := maphash.Comparable(s.seed, struct {
+		rowKey
+		at int64
+	}{key, f.At.UnixNano()})
+	file, known := s.seen[told]
+	if !known && len(s.seen) < maxSeen {
+		s.seen[told] = f.Place.File
+	}
+	return !known || file == f.Place.File
 }
 
 // dated says whether a moment is one that a log can be of.
