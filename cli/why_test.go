@@ -65,6 +65,9 @@ func TestWhyOfOneName(t *testing.T) {
 	if r := h.orderly("why", "dead.example.com"); r.code != 0 || !strings.Contains(r.stdout, "to the customer: The domain dead.example.com has no address record") {
 		t.Errorf("the screen: %s", r)
 	}
+	if v = why("dead.example.com", "--online"); len(v.Checks) != 1 || v.Checks[0].Check != "dns" || v.Checks[0].Verdict == "skipped" {
+		t.Errorf("a name without a certificate here: %+v", v)
+	}
 	if v = why("a.example.com", "--online"); v.Verdict != "fine" || len(v.Checks) < 4 {
 		t.Errorf("with the network: %+v", v)
 	}

@@ -180,7 +180,17 @@ func (f *why) checks(ctx context.Context, s *session, name string, on *onDisk) [
 			all = append(all, r)
 		}
 	}
+	if f.online && len(on.found) == 0 {
+		all = append(all, f.resolved(ctx, s, writer, name)...)
+	}
 	return all
+}
+
+// resolved is what DNS says of a name that logs or orders alone know: there is nothing here to fetch.
+func (f *why) resolved(ctx context.Context, s *session, writer *webroot.Writer,
+	name string) []preflight.Result {
+	results := f.fetched(ctx, s, writer, preflight.Site{Name: name, Elsewhere: "another client"})
+	return slices.DeleteFunc(results, func(r preflight.Result) bool { return r.Check != preflight.DNS })
 }
 
 // fetched are all checks of a site.
