@@ -22,6 +22,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"orderly/scan"
+	"orderly/scan/client"
 )
 
 const openOne = "debian-killed-authz.log" // one open, one doubtful
@@ -188,6 +189,34 @@ func TestACutLog(t *testing.T) {
 	}
 	if len(found) != 4 {
 		t.Errorf("found %v", found)
+	}
+}
+
+// The beginning of a log may be gone, also in the middle of a request.
+func TestALogWithoutItsBeginning(t *testing.T) {
+	text := plain(t, "testdata/logs/"+openOne)
+	end := bytes.Index(text, []byte(`"POST /acme/authz-v3/9103952330 HTTP/1.1" 200`))
+	end = bytes.LastIndexByte(text[:end], '\n') + 1
+	for at := 0; at <= end; at += min(101, max(1, end-at)) {
+		got := scanned(t, write(t, filepath.Join(t.TempDir(), "letsencrypt.log"), text[at:]))
+		if !slices.ContainsFunc(slices.Concat(got.Open, got.Doubtful), func(r scan.Row) bool {
+			return strings.HasSuffix(r.URL, "/9103952330")
+		}) {
+			t.Fatalf("without its first %d bytes: open %v, doubtful %v", at, got.Open, got.Doubtful)
+		}
+	}
+}
+
+// ACMEv1 asks for the certificate at a URL that only its directory names.
+func TestARunOfACMEv1IsKilledAsItAsksForTheCertificate(t *testing.T) {
+	text := plain(t, "testdata/logs/v1-0.21-renew.log.gz")
+	at := bytes.Index(text, []byte("/acme/new-cert HTTP/1.1"))
+	got := scanned(t, write(t, filepath.Join(t.TempDir(), "letsencrypt.log"),
+		text[:bytes.LastIndexByte(text[:at], '\n')+1]))
+	for run := range got.Runs {
+		if run.Fate != client.Killed || run.Step != client.Finalize {
+			t.Errorf("%s at %s", run.Fate, run.Step)
+		}
 	}
 }
 

@@ -23,6 +23,7 @@ type certbot struct {
 	scratch []byte
 	last    answered // what was answered last, which 0.9 logs twice
 	nonced  bool     // the log shows nonces: one that it does not show was not given
+	unasked string   // the URL of urllib3's last line, where no request of the log waits
 }
 
 type answered struct {

@@ -100,6 +100,8 @@ func (r *run) stepOf(q *request) Step {
 		return NewOrder
 	case q.answers:
 		return Challenge
+	case q.csr:
+		return Finalize // ACMEv1's new-cert, and where the order was not seen
 	case r.step == "" || !r.gotDirectory:
 		return Directory
 	}

@@ -91,15 +91,25 @@ type lego struct {
 	started
 	failed  bool
 	ordered string // the names of the order at hand
+	ending  string // the authorization that it was about to deactivate when it wrote last
 }
+
+// What lego writes before it deactivates an authorization, and where that was refused: so are those
+// that are invalid already.
+const deactivating, refused = "Deactivating auth: ", "Unable to deactivate the authorization: "
 
 func (l *lego) line(sink Sink, b []byte, place Place) bool {
 	at := bytes.Index(b, []byte(" [INFO] "))
 	if at < 0 {
+		l.deactivated(sink, Final, place)
 		return l.problem(sink, b, place)
 	}
 	text := string(b[at+len(" [INFO] "):])
 	name, rest := bracketed(text)
+	if strings.HasPrefix(rest, refused) {
+		l.ending = "" // what it was before, it is still
+	}
+	l.deactivated(sink, Final, place)
 	now := legoTime(b[:at])
 	switch {
 	case strings.HasPrefix(rest, "acme: Obtaining "), strings.HasPrefix(rest, "acme: Trying renewal "):
@@ -152,10 +162,9 @@ func (l *lego) goesOn(sink Sink, name, rest string, place Place) bool {
 		for one := range strings.SplitSeq(name, ", ") {
 			l.see(sink, Final, l.of(one), one, place)
 		}
-	case strings.HasPrefix(rest, "Deactivating auth: "):
-		// Written before it is asked for, also of those that are invalid already.
-		l.run.step = Authorization
-		l.see(sink, Final, strings.TrimSpace(rest[len("Deactivating auth: "):]), "", place)
+	case strings.HasPrefix(rest, deactivating):
+		// Written before it is asked for: the next line tells what came of it.
+		l.run.step, l.ending = Authorization, strings.TrimSpace(rest[len(deactivating):])
 	case strings.HasPrefix(rest, "Skipping deactivating of valid auth: "):
 		l.see(sink, Final, strings.TrimSpace(rest[len("Skipping deactivating of valid auth: "):]), "", place)
 	case strings.HasPrefix(rest, "Server responded with a certificate"):
@@ -166,6 +175,14 @@ func (l *lego) goesOn(sink Sink, name, rest string, place Place) bool {
 		return strings.HasPrefix(rest, "acme: ") || strings.HasPrefix(rest, "Unable to deactivate")
 	}
 	return true
+}
+
+// deactivated tells what became of the authorization that was to be deactivated.
+func (l *lego) deactivated(sink Sink, kind Kind, place Place) {
+	if l.ending != "" && l.on {
+		l.see(sink, kind, l.ending, "", place)
+	}
+	l.ending = ""
 }
 
 // asksFor takes up the names of a certificate, of which the first names its files.
@@ -223,6 +240,7 @@ func (l *lego) end(sink Sink, fate Fate) {
 	if l.failed && fate == Killed {
 		fate = Failed
 	}
+	l.deactivated(sink, Unanswered, l.run.place)
 	if fate == Killed && l.run.step == NewOrder {
 		l.lose(sink, strings.Split(l.ordered, ", ")...)
 	}

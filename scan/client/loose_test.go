@@ -87,6 +87,15 @@ func TestLego(t *testing.T) {
 			"2026/11/28 03:03:55 Could not obtain certificates:\n\terror: one or more domains had a problem:\n" +
 			"[a.example] acme: error: 403 :: urn:ietf:params:acme:error:unauthorized :: no\n",
 			nil, nil, []string{"1 a.example", "2 b.example"}, Failed, Authorization},
+		{"killed as one was about to be deactivated", lego4 +
+			"2026/11/28 03:03:55 [INFO] Deactivating auth: https://ca.example/acme/authz-v3/2\n",
+			nil, []string{"1 a.example", "2 b.example"}, nil, Killed, Authorization},
+		{"what was not deactivated is what it was", lego4 +
+			"2026/11/28 03:03:55 [INFO] Deactivating auth: https://ca.example/acme/authz-v3/2\n" +
+			"2026/11/28 03:03:55 [INFO] Unable to deactivate the authorization: " +
+			"https://ca.example/acme/authz-v3/2\n" +
+			"2026/11/28 03:03:55 Could not obtain certificates:\n\terror: no\n",
+			[]string{"2 b.example"}, []string{"1 a.example"}, nil, Failed, Authorization},
 	} {
 		for _, prefix := range []string{"", "Nov 28 03:03:58 web1 lego[123]: "} {
 			t.Run(c.what+prefix, func(t *testing.T) {

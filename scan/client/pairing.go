@@ -57,6 +57,11 @@ func (c *certbot) line(r record) {
 	}
 	method, path, _ := splitAt(head[j+1:], ' ')
 	status := number(tail)
+	if !c.waits() {
+		c.unasked = strings.TrimSuffix(originOf(string(bytes.TrimRight(head[:j], " "))), ":443") +
+			string(path)
+		return
+	}
 	var free *run
 	for i := len(c.runs) - 1; i >= 0; i-- {
 		one := c.runs[i]
@@ -74,6 +79,11 @@ func (c *certbot) line(r record) {
 	if free != nil && c.alone() {
 		free.out.odd = contradictory
 	}
+}
+
+// waits says that some request waits for its answer.
+func (c *certbot) waits() bool {
+	return slices.ContainsFunc(c.runs, func(one *run) bool { return one.out != nil })
 }
 
 const contradictory = "request and answer in the log contradict each other"
@@ -131,6 +141,10 @@ func (c *certbot) nobodys(r record, a *answer) {
 		now = c.begin(r)
 	}
 	now.last = a.at
+	if a.said.hasChallenges && a.said.status == "pending" && a.location == "" && usable(c.unasked) {
+		a.location = c.unasked // its request stood before the beginning of the log
+	}
+	c.unasked = ""
 	now.release(c.sink, contradictory)
 	now.outOfPair(c.sink, a, "nothing in the log asked for the answer that names it")
 }

@@ -17,6 +17,7 @@ type request struct {
 	empty       bool     // POST-as-GET, or no POST
 	asGet       bool     // POST-as-GET
 	answers     bool     // what is sent is an answer to a challenge
+	csr         bool     // or a signing request
 	step        Step
 	// status is the one of urllib3's line, 0 without one; odd says why the exchange proves nothing.
 	status int
@@ -42,7 +43,7 @@ func (c *certbot) sending(r record) {
 		head, jws = head[:i], kwargs(head[i:])
 	}
 	q.url = string(bytes.TrimRight(head, ":. "))
-	c.asked = said{}
+	c.asked, c.unasked = said{}, ""
 	if q.method == "POST" {
 		c.readJWS(q, jws)
 	}
@@ -78,6 +79,7 @@ func (c *certbot) readJWS(q *request, jws []byte) {
 			if payload.name != "" {
 				q.names = []string{payload.name}
 			}
+			q.csr = payload.csr
 			q.answers = bytes.Equal(b, []byte("{}")) || payload.hasKeyAuthz
 		}
 	}
