@@ -100,3 +100,29 @@ func TestWhatWasMissingIsWrittenWhileWhatWasFoundIsPending(t *testing.T) {
 		t.Errorf("%d are pending at the end", n)
 	}
 }
+
+// Two checks at once are shown the same, and make one order of it.
+func TestTwoChecksAtOnceEnterWhatIsPendingOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{HideProcessing: true})
+	h := w.host("one")
+	root := w.site("a.example.com")
+	h.must(h.certonly(root, "a.example.com")...)
+	conf := filepath.Join(h.config, "renewal", "a.example.com.conf")
+	w.write(conf, unrooted.ReplaceAllString(w.read(conf), ""))
+	h.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+	h.hold("authorization", 1, true)
+	first := h.start("pending", "scan", "--check", h.logs)
+	if _, held := h.heldOrEnded(first); !held {
+		t.Fatal("the first asked nothing")
+	}
+	h.ca.ClearFaults()
+	h.must("pending", "scan", "--check", h.logs)
+	h.ca.Release()
+	if r := first.wait(); r.code != 0 {
+		t.Errorf("%s", r)
+	}
+	if urls := h.pendingURLs(); len(urls) != 1 {
+		t.Errorf("pending %q", urls)
+	}
+}

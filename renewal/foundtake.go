@@ -164,7 +164,23 @@ func (t *taker) enter(ctx context.Context, a answered, change ledger.Change) err
 		if !errors.Is(err, ledger.ErrLive) {
 			return err
 		}
+		if there, err := t.entered(ctx, r.Lineage, one.URL); err != nil {
+			return err
+		} else if there {
+			return t.Ledger.Commit(context.WithoutCancel(ctx), &change)
+		}
 	}
+}
+
+// entered reports whether an order of this lineage has an authorization: another check, at the same
+// time, may have been shown it as well.
+func (t *taker) entered(ctx context.Context, lineage, url string) (bool, error) {
+	orders, err := t.Ledger.Orders(ctx, ledger.OrderFilter{Lineage: lineage, Unsettled: true})
+	return slices.ContainsFunc(orders, func(o *ledger.Order) bool {
+		return slices.ContainsFunc(o.Authorizations, func(a *ledger.Authorization) bool {
+			return a.URL == url
+		})
+	}), err
 }
 
 // fullName is the name that an authorization is for, a wildcard's with its star.
