@@ -126,3 +126,39 @@ func TestTwoChecksAtOnceEnterWhatIsPendingOnce(t *testing.T) {
 		t.Errorf("pending %q", urls)
 	}
 }
+
+// Whatever the CA says to a check: it is told, nothing is lost of it, and the next one goes on.
+func TestACheckOutlivesItsCAsTroubles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{HideProcessing: true})
+	h := w.host("one")
+	root := w.site("a.example.com", "b.example.com")
+	h.must(append(h.certonly(root, "a.example.com"), "-d", "b.example.com")...)
+	conf := filepath.Join(h.config, "renewal", "a.example.com.conf")
+	w.write(conf, unrooted.ReplaceAllString(w.read(conf), ""))
+	h.certbot("renew", "--force-renewal", "--no-random-sleep-on-renew")
+	for name, fault := range map[string]testca.Fault{
+		"an error":       {Action: testca.Respond, Status: 500, Problem: "serverInternal", Detail: "no"},
+		"a page":         {Action: testca.Respond, Status: 503},
+		"too many":       {Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "30"},
+		"another's":      {Action: testca.Respond, Status: 403, Problem: "unauthorized", Detail: "no"},
+		"no answer":      {Action: testca.LoseAnswer},
+		"a page for 200": {Action: testca.Misshape, Shape: testca.PageInstead, Status: 200},
+		"no status":      {Action: testca.Rewrite, Patch: []byte(`{"status":null}`)},
+		"an odd status":  {Action: testca.Rewrite, Patch: []byte(`{"status":"on holiday"}`)},
+		"no name":        {Action: testca.Rewrite, Patch: []byte(`{"identifier":{"value":"\u001b[2J"}}`)},
+	} {
+		fault.Kind = "authorization"
+		h.ca.Inject(fault)
+		r := h.orderly("pending", "scan", "--check", h.logs)
+		if r.code != 1 || !strings.Contains(r.stdout, "asked about 0:") || len(h.pendingURLs()) != 0 ||
+			!strings.Contains(r.stderr, "warning: https://") || strings.Contains(r.stderr, "\x1b") {
+			t.Errorf("%s: %s", name, r)
+		}
+		h.ca.ClearFaults()
+	}
+	h.must("pending", "scan", "--check", h.logs)
+	if got := h.pendingURLs(); len(got) != 2 || w.ca.Truth().Pending() != 2 {
+		t.Errorf("pending %q, at the CA %d", got, w.ca.Truth().Pending())
+	}
+}

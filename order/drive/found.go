@@ -6,9 +6,12 @@ package drive
 
 import (
 	"context"
+	"fmt"
 	"time"
 
+	"orderly/failure"
 	"orderly/ledger"
+	"orderly/outside"
 )
 
 // Shown is what the CA says of an authorization.
@@ -36,6 +39,9 @@ func (e *Engine) Ask(ctx context.Context, url string) (Shown, error) {
 	}
 	if err == nil {
 		err = unclearAuthorization(reply)
+	}
+	if _, isName := outside.Name(reply.Name); err == nil && !isName { // nothing could be proven for that
+		err = fmt.Errorf("the CA shows the authorization for what is %s", failure.Clean(reply.Name))
 	}
 	if err != nil {
 		return Shown{}, err
