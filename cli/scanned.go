@@ -263,8 +263,8 @@ func (p *printer) tellDeaths(d scan.Deaths, r *scan.Report) {
 	p.table([]column{{"KILLED WHILE", fixed}, {"RUNS", fixed}, {"SHORTEST", fixed}, {"MEDIAN", fixed},
 		{"LONGEST", fixed}}, rows)
 	for _, t := range d.Timeouts {
-		p.Say("%d runs ended at %s, %d of them while %s: something ends them after that time.", t.Runs,
-			seconds1(t.Seconds), t.AtStep, t.Step.Doing())
+		p.Say("%d runs ended at %.0f s, %d of them while %s: something ends them after that time.", t.Runs,
+			t.Seconds, t.AtStep, t.Step.Doing())
 	}
 }
 
