@@ -184,6 +184,9 @@ func pasted(ctx context.Context, env Env, p *printer) (string, error) {
 		return "", failure.Wrap(err, failure.Config, "Give the text as an argument, or mend the pipe.",
 			"standard input cannot be read")
 	}
+	if len(text) == mostPasted {
+		p.Warn("only the first %d MiB of the text were read", mostPasted>>20)
+	}
 	return string(text), nil
 }
 

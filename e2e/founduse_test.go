@@ -157,6 +157,11 @@ func TestACheckOutlivesItsCAsTroubles(t *testing.T) {
 		}
 		h.ca.ClearFaults()
 	}
+	// A copy of the CA's that does not have it yet is not the CA's last word.
+	h.ca.Inject(testca.Fault{Kind: "authorization", Action: testca.Respond, Status: 404,
+		Problem: "malformed", Detail: "no such authorization"})
+	h.must("pending", "scan", "--check", h.logs).says(t, 0, "asked about 2: 0 are pending, 2 are not")
+	h.ca.ClearFaults()
 	h.must("pending", "scan", "--check", h.logs)
 	if got := h.pendingURLs(); len(got) != 2 || w.ca.Truth().Pending() != 2 {
 		t.Errorf("pending %q, at the CA %d", got, w.ca.Truth().Pending())

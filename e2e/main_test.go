@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -38,6 +40,11 @@ func TestMain(m *testing.M) {
 		}
 	}
 	flag.Parse()
+	// Whoever runs the tests may have had SIGHUP ignored (nohup), which a child would inherit: one that
+	// is to die of it would live on. What is caught is a child's own again.
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	code, err := buildAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

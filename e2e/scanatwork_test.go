@@ -162,3 +162,27 @@ func TestWhatCertbotFinishedSinceIsLeftAsItIs(t *testing.T) {
 		})
 	}
 }
+
+// What certbot went on with after the check is not listed as pending any more once its logs are checked
+// again: its CA is asked, however lately it was.
+func TestWhatCertbotFinishedSinceIsNotListed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{HideProcessing: true, Reuse: true})
+	h := w.host("one")
+	const name = "shop.example.com"
+	h.must(h.certonly(w.site(name), name)...)
+	renew := []string{"renew", "--force-renewal", "--no-random-sleep-on-renew"}
+	h.killCertbotAt(point{"authorization", 1, true}, renew...)
+	h.scan("--check", h.logs)
+	if got := h.pendingURLs(); len(got) != 1 {
+		t.Fatalf("pending %q", got)
+	}
+	h.mustCertbot(renew...)
+	if report := h.scan("--check", h.logs); len(report.Open)+len(report.Doubtful) != 0 {
+		t.Errorf("%+v", report)
+	}
+	if got := h.pendingURLs(); len(got) != 0 {
+		t.Errorf("pending %q", got)
+	}
+	h.must("pending", "drain").says(t, 0, "Nothing was left unfinished")
+}

@@ -32,7 +32,8 @@ func (s *earlier) ResumeAll(ctx context.Context) ([]Result, error) {
 func (s *earlier) ResumeOwn(ctx context.Context) ([]Result, error) {
 	now := s.Clock.Now()
 	return s.resumeEach(ctx, func(o *ledger.Order) bool {
-		foreign := o.Request.NamesOnly && !o.Releasing && now.Before(o.Expires)
+		over := !o.Expires.IsZero() && !now.Before(o.Expires)
+		foreign := o.Request.NamesOnly && !o.Releasing && !over
 		return !foreign && s.host.Files.Mine(o)
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"orderly/account"
 	"orderly/ledger"
+	"orderly/order/drive"
 )
 
 // Inquiry is what is asked about, and with which keys beside those of certbot's accounts.
@@ -65,7 +66,7 @@ func (s *founds) Check(ctx context.Context, q Inquiry, progress func(done, all i
 	if err != nil {
 		return out, err
 	}
-	left := asked.left(q.Rows, &out)
+	left := append(asked.left(q.Rows, &out), asked.overtaken(q)...)
 	holders, err := s.holders(ctx, q, &out)
 	if err != nil {
 		return out, err
@@ -86,12 +87,27 @@ type answeredLately struct {
 	by map[string]ledger.Found // URL
 	// members are what orders have; not all was asked about where the check was stopped.
 	members map[string][]ledger.Found
+	// held are those of which an order of this ledger was made that is unfinished.
+	held []ledger.Found
+}
+
+// overtaken are those of which an order of this ledger is unfinished though the logs show them final by
+// now, and name them as open no more: the other client went on with them. What the CA says of them is
+// asked, whenever it was last.
+func (l answeredLately) overtaken(q Inquiry) []ledger.Found {
+	named := map[string]bool{}
+	for _, f := range q.Rows {
+		named[f.URL] = true
+	}
+	return slices.DeleteFunc(l.held, func(f ledger.Found) bool {
+		return named[f.URL] || q.Closed == nil || !q.Closed(f.URL)
+	})
 }
 
 // lately is what the CA was asked about within the last hour, or what it said once and for all. What
 // it held pending then, and an order of this ledger has ended since, is asked about again.
 func (s *founds) lately(ctx context.Context) (answeredLately, error) {
-	known := answeredLately{map[string]ledger.Found{}, map[string][]ledger.Found{}}
+	known := answeredLately{by: map[string]ledger.Found{}, members: map[string][]ledger.Found{}}
 	now := s.Clock.Now()
 	rows, err := s.Ledger.Found(ctx, now)
 	if err != nil {
@@ -106,10 +122,13 @@ func (s *founds) lately(ctx context.Context) (answeredLately, error) {
 		if f.Order != "" && !isOrder(f) {
 			known.members[f.Order] = append(known.members[f.Order], f)
 		}
-		final := f.Status != "" && f.Status != ledger.AuthorizationPending
+		final := f.Status != "" && f.Status != ledger.AuthorizationPending && f.Status != drive.Unknown
 		young := now.Sub(f.CheckedAt) < fresh && !f.CheckedAt.After(now)
 		if final || f.Status != "" && young && here[f.URL] {
 			known.by[f.URL] = f
+		}
+		if f.Status == ledger.AuthorizationPending && here[f.URL] {
+			known.held = append(known.held, f)
 		}
 	}
 	return known, err

@@ -117,13 +117,13 @@ func (c *check) ask(ctx context.Context, q *inquiry) ([]ledger.Found, error) {
 		return nil, err
 	}
 	taker := &taker{check: c, inquiry: q, engine: engine,
-		here: map[string]bool{}, stop: make(chan struct{})}
+		here: map[string]int64{}, stop: make(chan struct{})}
 	known, err := c.Ledger.Pending(ctx, c.Clock.Now())
 	if err != nil {
 		return nil, err
 	}
 	for _, p := range known {
-		taker.here[p.URL] = true
+		taker.here[p.URL] = p.OrderID
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

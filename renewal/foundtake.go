@@ -12,6 +12,7 @@ import (
 
 	"orderly/acme"
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ledger"
 	"orderly/order/drive"
 )
@@ -21,10 +22,10 @@ type taker struct {
 	*check
 	*inquiry
 	engine            *drive.Engine
-	more              []ledger.Found  // what the orders that were asked for have
-	here              map[string]bool // authorizations that an order of this ledger has
-	stop              chan struct{}   // closed where the account is most likely the wrong one
-	shown             bool            // the CA has shown it one
+	more              []ledger.Found   // what the orders that were asked for have
+	here              map[string]int64 // orders of this ledger, by their authorizations
+	stop              chan struct{}    // closed where the account is most likely the wrong one
+	shown             bool             // the CA has shown it one
 	refused, disowned int
 	failed            error
 }
@@ -55,7 +56,7 @@ func (t *taker) take(ctx context.Context, a answered) error {
 	t.out.count(a.found)
 	change := ledger.Change{Found: []ledger.Found{a.found}}
 	if !a.shown.Open() {
-		return t.Ledger.Commit(context.WithoutCancel(ctx), &change)
+		return t.settle(ctx, a, change)
 	}
 	return t.enter(ctx, a, change)
 }
@@ -111,6 +112,9 @@ func (t *taker) takeOrder(ctx context.Context, a answered) error {
 	}
 	t.step(len(t.more) - before)
 	a.found.Status, a.found.CheckedAt = "closed", t.Clock.Now()
+	if len(a.members) == 0 {
+		a.found.Status = drive.Unknown // every order has some
+	}
 	rows := append(slices.Clone(t.more), a.found)
 	return t.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Found: rows})
 }
@@ -143,9 +147,23 @@ func (t *taker) another(err error) bool {
 	return true
 }
 
+// settle takes what is not pending any more, and ends the order that was made of it while it was: the
+// other client went on with it. One that another process is at work on is left to that.
+func (t *taker) settle(ctx context.Context, a answered, change ledger.Change) error {
+	id := t.here[a.found.URL]
+	if id == 0 {
+		return t.Ledger.Commit(context.WithoutCancel(ctx), &change)
+	}
+	err := t.engine.Leave(host.Hurried(ctx, 0), id, a.shown, change)
+	if failure.ClassOf(err) == failure.Locked {
+		return nil
+	}
+	return err
+}
+
 // enter makes an order of what is pending, unless one of this ledger has it already.
 func (t *taker) enter(ctx context.Context, a answered, change ledger.Change) error {
-	if t.here[a.found.URL] {
+	if t.here[a.found.URL] != 0 {
 		return t.Ledger.Commit(context.WithoutCancel(ctx), &change)
 	}
 	kept, err := t.keep(ctx, t.holder)

@@ -11,6 +11,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 	"orderly/outside"
 )
 
@@ -22,10 +23,11 @@ type Shown struct {
 	Expires  time.Time
 }
 
-// Unknown is the status of what the CA does not know.
+// Unknown is the status of what the CA does not know. It proves nothing for good: a CA's copies may
+// not have it yet.
 const Unknown = "unknown"
 
-// Open reports whether the CA holds it pending, or says of it what nobody understands.
+// Open reports whether the CA holds it pending.
 func (s Shown) Open() bool { return s.Status == ledger.AuthorizationPending }
 
 // Ask asks the CA for one authorization of the account. A URL of another origin than the directory's is
@@ -87,4 +89,50 @@ func (e *Engine) Enter(ctx context.Context, r ledger.Request, open []*ledger.Aut
 	beside.Events = append(beside.Events, ledger.Event{At: now, RunID: e.run.ID, Of: o, Kind: "found in logs",
 		Detail: open[0].URL})
 	return o, e.store.Commit(context.WithoutCancel(ctx), &beside)
+}
+
+// Leave ends an order made of what was found, whose authorization the CA has just shown past pending:
+// the other client went on with it. One that was worked on here, or of which the CA says nothing that is
+// final, is left as it is. beside is written in the same commit, or else alone. The error is of class
+// Locked where another process is at work on the order.
+func (e *Engine) Leave(ctx context.Context, id int64, shown Shown, beside ledger.Change) error {
+	commit := func() error { return e.store.Commit(context.WithoutCancel(ctx), &beside) }
+	o, err := e.store.Order(ctx, id)
+	if err != nil {
+		return err
+	}
+	_, release, err := e.lock(ctx, order.LineageLock(o.Lineage), o.Lineage)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if o, err = e.store.Order(ctx, id); err != nil {
+		return err
+	}
+	state, final := left[shown.Status]
+	if !final || !o.SettledAt.IsZero() || !untouched(o) {
+		return commit()
+	}
+	now := e.clock.Now()
+	a := o.Authorizations[0]
+	a.Status, a.SeenAt = shown.Status, now
+	o.State, o.SettledAt, o.UpdatedAt = state, now, now
+	o.Reason = ledger.Because("", "", "the other client went on with it: the CA shows it "+shown.Status)
+	beside.Orders = []*ledger.Order{o}
+	beside.Events = append(beside.Events, ledger.Event{At: now, RunID: e.run.ID, Of: o,
+		Kind: "left to its client", Detail: shown.Status})
+	return commit()
+}
+
+// left is what an order made of what was found has come to, by its authorization's status.
+var left = map[string]ledger.State{"valid": ledger.Ready, "invalid": ledger.Invalid,
+	"deactivated": ledger.ReleasedState, "revoked": ledger.ReleasedState, "expired": ledger.ExpiredState}
+
+// untouched reports whether nothing was done here for an order that was made of what was found.
+func untouched(o *ledger.Order) bool {
+	if !o.Request.NamesOnly || o.Releasing || len(o.Authorizations) != 1 {
+		return false
+	}
+	a := o.Authorizations[0]
+	return a.Placement == "" && a.AnswerSentAt.IsZero()
 }
