@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -83,6 +84,49 @@ func BenchmarkCommitOrder10(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkTransitions takes orders through eight commits each, as an issuance does: alone, and sixteen
+// orders at once. How many syncs that are is counted from outside:
+//
+//	go test -c -o ledger.test ./ledger/sqlite
+//	strace -f -c -e fsync,fdatasync ./ledger.test -test.run - -test.bench Transitions/16 -test.benchtime 200x
+func BenchmarkTransitions(b *testing.B) {
+	for _, jobs := range []int{1, 16} {
+		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
+			s := open(b, filepath.Join(b.TempDir(), "ledger"))
+			if err := s.Commit(b.Context(), oneOrder("first")); err != nil {
+				b.Fatal(err)
+			}
+			var orders atomic.Int64
+			var all sync.WaitGroup
+			b.ResetTimer()
+			for range jobs {
+				all.Go(func() {
+					for i := orders.Add(1); i <= int64(b.N); i = orders.Add(1) {
+						if err := transitions(b.Context(), s, fmt.Sprint("l", i)); err != nil {
+							b.Error(err)
+						}
+					}
+				})
+			}
+			all.Wait()
+		})
+	}
+}
+
+// transitions makes an order and saves it seven times.
+func transitions(ctx context.Context, s ledger.Store, lineage string) error {
+	o := oneOrder(lineage).Orders[0]
+	o.AccountID = 1
+	c := &ledger.Change{Orders: []*ledger.Order{o}}
+	for i := range 8 {
+		c.Events = []ledger.Event{{Kind: fmt.Sprint("step ", i), Of: o, At: time.Now()}}
+		if err := s.Commit(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func BenchmarkPendingOf10000(b *testing.B) {

@@ -21,6 +21,11 @@ func duplicate(err error) bool {
 	return ok && e.Code() == sqlitelib.SQLITE_CONSTRAINT_UNIQUE
 }
 
+func busy(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlitelib.SQLITE_BUSY
+}
+
 // explain names the remedy for what SQLite complains of.
 func explain(path string, err error) error {
 	e, ok := errors.AsType[*sqlite.Error](err)

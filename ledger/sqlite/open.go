@@ -72,6 +72,7 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 	store := sqlstore.New(db, readers, sqlstore.Dialect{
 		Rebind:    func(query string) string { return query },
 		Duplicate: duplicate,
+		Busy:      busy,
 		Explain:   func(err error) error { return explain(path, err) },
 		// begun as deferred: it takes no lock a writer would wait for
 		Snapshot: sql.TxOptions{ReadOnly: true},

@@ -14,6 +14,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/ledger/committer"
 )
 
 // Dialect is what the databases do differently.
@@ -22,6 +23,9 @@ type Dialect struct {
 	Rebind func(query string) string
 	// Duplicate reports whether err is the violation of a unique index.
 	Duplicate func(err error) bool
+	// Busy reports whether err says that another writer was in the way for as long as any is waited
+	// for.
+	Busy func(err error) bool
 	// Explain turns a database error into a sentence with a remedy, or returns it unchanged.
 	Explain func(err error) error
 	// Snapshot opens a transaction that only reads and sees one moment of the ledger throughout.
@@ -30,37 +34,14 @@ type Dialect struct {
 
 // Store implements ledger.Store. Make it with New.
 type Store struct {
-	db      *sql.DB // writes
-	readers *sql.DB
-	dialect Dialect
-	commits atomic.Int64
-	wait    Wait
-	last    context.Context // over once the last wait for another writer is
-}
-
-// Wait bounds how long commits wait for another writer, beside their own contexts.
-type Wait struct {
-	// Ending is what ends the process: a signal or a deadline. Commits that must not be lost are
-	// given a context that does not end with it; from then on they wait for Grace, all together,
-	// and no longer.
-	Ending context.Context
-	Grace  time.Duration
-	// Tell is called when a commit has waited for a second; nil for nobody.
-	Tell func()
-}
-
-// quiet is how long a commit waits before anybody is told, brief how long one that comes after the
-// last wait still tries.
-const (
-	quiet = time.Second
-	brief = 50 * time.Millisecond
-)
-
-// Await sets the bounds. It is called once, before the first commit.
-func (s *Store) Await(w Wait) {
-	last, end := context.WithCancel(context.Background())
-	context.AfterFunc(w.Ending, func() { time.AfterFunc(w.Grace, end) })
-	s.wait, s.last = w, last
+	db           *sql.DB // writes
+	readers      *sql.DB
+	dialect      Dialect
+	committer    *committer.Committer[*transaction]
+	commits      atomic.Int64
+	transactions atomic.Int64
+	wait         Wait
+	last         context.Context // over once the last wait for another writer is
 }
 
 var _ ledger.Store = (*Store)(nil)
@@ -68,92 +49,13 @@ var _ ledger.Store = (*Store)(nil)
 // New returns a store on an open database, which Close closes. Reads have connections of their own,
 // so that a look does not wait for the sync of a commit under way.
 func New(db, readers *sql.DB, d Dialect) *Store {
-	return &Store{db: db, readers: readers, dialect: d, last: context.Background()}
+	s := &Store{db: db, readers: readers, dialect: d, last: context.Background()}
+	s.committer = committer.New(s.begin)
+	return s
 }
 
 // Close closes the database.
 func (s *Store) Close() error { return errors.Join(s.readers.Close(), s.db.Close()) }
-
-// Commits returns how many durable commits this store has made since it was opened.
-func (s *Store) Commits() int64 { return s.commits.Load() }
-
-// Commit implements ledger.Store.
-func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
-	if c.Empty() {
-		return nil
-	}
-	tx, done, err := s.begin(ctx)
-	if err != nil {
-		return s.failed("opening a transaction", err)
-	}
-	defer done()
-	w := &writer{ctx: context.WithoutCancel(ctx), tx: tx, dialect: s.dialect}
-	w.change(c)
-	if w.err == nil {
-		w.err = tx.Commit()
-	}
-	if w.err != nil {
-		_ = tx.Rollback() // after a failed Commit this only says so again
-		w.undo()
-		return s.failed("writing the ledger", w.err)
-	}
-	s.commits.Add(1)
-	return nil
-}
-
-// begin opens a transaction. It waits for other writers as long as ctx lasts; after that the
-// transaction is cut loose from ctx, since one cancelled around its COMMIT could be durable and yet
-// be reported as failed. done must be called after its end.
-func (s *Store) begin(ctx context.Context) (tx *sql.Tx, done func(), err error) {
-	own, done := context.WithCancel(context.WithoutCancel(ctx))
-	attached, told := context.AfterFunc(ctx, done), s.tell()
-	// by whichever comes first: the transaction, or the end of the last wait
-	var decided atomic.Bool
-	late := context.AfterFunc(s.last, func() {
-		time.AfterFunc(brief, func() {
-			if decided.CompareAndSwap(false, true) {
-				done()
-			}
-		})
-	})
-	tx, err = s.db.BeginTx(own, nil)
-	told()
-	late()
-	cut, inTime := attached(), decided.CompareAndSwap(false, true)
-	if err == nil && cut && inTime {
-		return tx, done, nil
-	}
-	if err == nil {
-		_ = tx.Rollback() // nothing was written yet
-	}
-	done()
-	switch {
-	case !cut:
-		err = ctx.Err()
-	case !inTime:
-		err = failure.Wrap(context.Canceled, failure.Stopped,
-			"Run the same command again: it goes on where it stopped.",
-			"another program held the ledger when the run was to end, so that its last step was not written")
-	}
-	return nil, nil, err
-}
-
-// tell tells of a wait that takes its time, unless it is over before.
-func (s *Store) tell() (over func()) {
-	if s.wait.Tell == nil {
-		return func() {}
-	}
-	told := make(chan struct{})
-	timer := time.AfterFunc(quiet, func() {
-		defer close(told)
-		s.wait.Tell()
-	})
-	return func() {
-		if !timer.Stop() {
-			<-told // whoever it tells is not told from two goroutines at once
-		}
-	}
-}
 
 func (s *Store) failed(doing string, err error) error {
 	if r, ok := errors.AsType[refusal](err); ok {

@@ -24,7 +24,17 @@ type writer struct {
 	tx      *sql.Tx
 	dialect Dialect
 	err     error
+	own     bool // err is about this change alone, and left the transaction as it was
 	undos   []func()
+}
+
+// refuse ends the writing of a change that must not be written, or cannot be. It is for what was
+// found out about the change, never for what a database complains of, which may have ended the
+// transaction.
+func (w *writer) refuse(err error) {
+	if w.err == nil {
+		w.err, w.own = err, true
+	}
 }
 
 // set gives a field of a record the value it has in the ledger, until undo.
@@ -40,6 +50,7 @@ func (w *writer) undo() {
 	for _, f := range slices.Backward(w.undos) {
 		f()
 	}
+	w.undos = nil // the change may be written once more
 }
 
 func (w *writer) change(c *ledger.Change) {
@@ -118,7 +129,7 @@ func (w *writer) guard(g ledger.Guard) {
 		return
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		w.err = fmt.Errorf("under the lock %q: %w", g.Key, ledger.ErrLost)
+		w.refuse(fmt.Errorf("under the lock %q: %w", g.Key, ledger.ErrLost))
 	}
 }
 
@@ -140,7 +151,7 @@ func (w *writer) update(what string, id int64, query string, args ...any) {
 		return
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		w.err = fmt.Errorf("%s %d: %w", what, id, ledger.ErrNone)
+		w.refuse(fmt.Errorf("%s %d: %w", what, id, ledger.ErrNone))
 	}
 }
 
@@ -166,8 +177,8 @@ func (w *writer) json(v any) string {
 		err = failure.New(failure.Config, "Rename the directory or file.",
 			"a name or path is not UTF-8: %s", text)
 	}
-	if err != nil && w.err == nil {
-		w.err = fmt.Errorf("encoding %T: %w", v, err)
+	if err != nil {
+		w.refuse(fmt.Errorf("encoding %T: %w", v, err))
 	}
 	return string(text)
 }
@@ -244,7 +255,7 @@ func (w *writer) spend(sp ledger.Spend) {
 	}
 	next, err := sp.Next(tat)
 	if err != nil {
-		w.err = refusal{err}
+		w.refuse(refusal{err})
 		return
 	}
 	w.exec(`INSERT INTO buckets (account_id, name, bucket_key, tat) VALUES (?, ?, ?, ?)
@@ -278,7 +289,7 @@ func (w *writer) event(e *ledger.Event, run *ledger.Run) {
 	}
 	if e.OrderID == 0 && e.Of != nil {
 		if e.Of.ID == 0 {
-			w.err = fmt.Errorf("event %q is of an order that is not in the ledger", e.Kind)
+			w.refuse(fmt.Errorf("event %q is of an order that is not in the ledger", e.Kind))
 			return
 		}
 		set(w, &e.OrderID, e.Of.ID)

@@ -73,7 +73,7 @@ func (w *writer) insertOrder(o *ledger.Order) {
 	for _, name := range o.Names {
 		if name == "" || strings.Contains(name, ",") {
 			// a NameKey would not give it back
-			w.err = fmt.Errorf("%q cannot be a name of an order", name)
+			w.refuse(fmt.Errorf("%q cannot be a name of an order", name))
 			return
 		}
 	}
@@ -107,7 +107,7 @@ func (w *writer) updateOrder(o *ledger.Order) {
 		return
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		w.err = fmt.Errorf("order %d: %w", o.ID, ledger.ErrStale)
+		w.refuse(fmt.Errorf("order %d: %w", o.ID, ledger.ErrStale))
 		return
 	}
 	set(w, &o.Version, o.Version+1)
@@ -115,7 +115,8 @@ func (w *writer) updateOrder(o *ledger.Order) {
 
 func (w *writer) liveTwice() {
 	if w.err != nil && w.dialect.Duplicate(w.err) {
-		w.err = ledger.ErrLive
+		w.err = nil // the statement alone was undone
+		w.refuse(ledger.ErrLive)
 	}
 }
 
