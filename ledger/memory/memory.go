@@ -23,7 +23,7 @@ import (
 type Store struct {
 	commits atomic.Int64
 
-	writing sync.Mutex // held by one Commit at a time, also while it asks a Spend
+	writing chan struct{} // full while one Commit writes, also while it asks a Spend
 
 	mu       sync.Mutex
 	last     map[string]int64 // the last id given, by kind of record
@@ -68,7 +68,8 @@ var _ ledger.Store = (*Store)(nil)
 // New returns an empty ledger.
 func New() *Store {
 	return &Store{
-		last: map[string]int64{}, accounts: map[int64]*ledger.Account{},
+		writing: make(chan struct{}, 1),
+		last:    map[string]int64{}, accounts: map[int64]*ledger.Account{},
 		runs: map[int64]*ledger.Run{}, steps: map[int64]*ledger.Event{},
 		orders: map[int64]*ledger.Order{}, active: map[int64]bool{}, alive: map[string]int64{},
 		lineages: map[string][]int64{}, urls: map[string][]int64{},

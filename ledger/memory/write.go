@@ -26,8 +26,11 @@ func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
 	if c.Empty() {
 		return nil
 	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	select {
+	case s.writing <- struct{}{}:
+		defer func() { <-s.writing }()
+	case <-ctx.Done():
+	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing the ledger: %w", err)
 	}
