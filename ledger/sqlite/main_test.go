@@ -24,7 +24,9 @@ const (
 )
 
 // parts are what a process of this binary can play; each returns its exit code.
-var parts = map[string]func(dir string) int{"first": playFirst, "loop": playLoop, "stranger": playStranger}
+var parts = map[string]func(dir string) int{
+	"first": playFirst, "loop": playLoop, "many": playMany, "some": playSome, "stranger": playStranger,
+}
 
 func TestMain(m *testing.M) {
 	if part, ok := parts[os.Getenv(partVariable)]; ok {

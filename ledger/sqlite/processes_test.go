@@ -77,7 +77,7 @@ func TestNothingCommittedIsLostByKill9(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
 	var committed []int64
 	for range 20 {
-		ids := killedLoop(t, dir)
+		ids := killed(t, "loop", dir)
 		committed = append(committed, ids...)
 		wholeLedger(t, dir, ids)
 	}
@@ -85,10 +85,10 @@ func TestNothingCommittedIsLostByKill9(t *testing.T) {
 	t.Logf("%d commits in 20 killed processes", len(committed))
 }
 
-// killedLoop plays a process that commits in a loop, kills it at a random moment, and returns the ids it printed.
-func killedLoop(t *testing.T, dir string) []int64 {
+// killed plays a process that commits in a loop, kills it at a random moment, and returns the ids it printed.
+func killed(t *testing.T, part, dir string) []int64 {
 	t.Helper()
-	p := player(t, "loop", dir)
+	p := player(t, part, dir)
 	var stderr bytes.Buffer
 	p.Stderr = &stderr
 	out, err := p.StdoutPipe()

@@ -162,8 +162,8 @@ func TestCommitsAreCounted(t *testing.T) {
 	}
 	_ = s.Commit(t.Context(), oneOrder("0"))
 	_ = s.Commit(t.Context(), &ledger.Change{})
-	if got := s.Commits(); got != 3 {
-		t.Errorf("Commits = %d after three, a refused one and an empty one", got)
+	if commits, transactions := s.Commits(), s.Transactions(); commits != 3 || transactions != 3 {
+		t.Errorf("%d in %d transactions after three, a refused one and an empty one", commits, transactions)
 	}
 }
 
