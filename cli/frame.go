@@ -102,7 +102,7 @@ func (s *session) recorded(ctx context.Context, what string,
 		detail = failure.Clean(context.Cause(ctx).Error())
 	}
 	err = errors.Join(err, s.server.End(outcome, code, detail))
-	s.p.log("run ended", outcome, "commits", s.ledger.Commits(), "preflight",
-		s.server.PreflightTook())
+	s.p.log("run ended", outcome, "commits", s.ledger.Commits(), "transactions",
+		s.ledger.Transactions(), "preflight", s.server.PreflightTook())
 	return code, err
 }
