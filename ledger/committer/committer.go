@@ -171,27 +171,36 @@ func (c *Committer[T]) leave(m *member[T]) bool {
 
 // lead opens a transaction, and commits what waits by then.
 func (c *Committer[T]) lead(ctx context.Context, m *member[T]) {
-	c.mu.Lock()
-	before := c.joined
-	c.mu.Unlock()
-	tx, err := c.begin(ctx)
-	if err != nil {
-		c.refuse(m, before, err)
-		return
-	}
-	b := c.take(tx)
-	b.leader = m
+	var b *batch[T]
 	var failed []*member[T]
 	returned := false
 	defer func() {
-		if !returned { // a panic, which is the leader's own
+		switch {
+		case b == nil:
+			c.leave(m) // where begin panicked
+			return
+		case !returned: // a panic, which is the leader's own
 			m.broken = true
 			failed = b.fail()
 		}
 		c.requeue(failed)
 	}()
+	before := c.number()
+	tx, err := c.begin(ctx)
+	if err != nil {
+		c.refuse(m, before, err)
+		return
+	}
+	b = c.take(tx)
 	failed = b.run()
 	returned = true
+}
+
+// number is that of the last one that joined.
+func (c *Committer[T]) number() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.joined
 }
 
 // refuse tells a leader that it got no transaction, and if that was for want of more patience, also
@@ -219,7 +228,8 @@ func (c *Committer[T]) take(tx T) *batch[T] {
 	for !c.waiting[0].alone && n < len(c.waiting) && !c.waiting[n].alone {
 		n++
 	}
-	b := &batch[T]{tx: tx, members: slices.Clone(c.waiting[:n]), wrote: make(chan struct{}, 1)}
+	b := &batch[T]{tx: tx, leader: c.waiting[0], members: slices.Clone(c.waiting[:n]),
+		wrote: make(chan struct{}, 1)}
 	c.waiting = slices.Delete(c.waiting, 0, n)
 	return b
 }

@@ -397,4 +397,19 @@ func TestAPanicOfTheDatabaseHoldsUpNobody(t *testing.T) {
 			t.Error("it is not taken back")
 		}
 	})
+	atDesk(t, func(d *desk) {
+		go func() {
+			defer func() { _ = recover() }()
+			_ = d.c.Commit(d.Context(), &entry{word: "a"})
+		}()
+		synctest.Wait()
+		d.join("b")
+		d.book.begin = func(context.Context) error {
+			d.book.begin = nil
+			panic("planned")
+		}
+		d.release()
+		d.told(nil, "first", "b")
+		d.wrote("first", "b")
+	})
 }

@@ -86,41 +86,50 @@ func BenchmarkCommitOrder10(b *testing.B) {
 	}
 }
 
-// BenchmarkTransitions takes orders through eight commits each, as an issuance does: alone, and sixteen
-// orders at once. How many syncs that are is counted from outside:
+// BenchmarkTransitions takes orders through eight commits each, as an issuance does: alone, sixteen
+// orders at once that do nothing else, and sixteen that compute between commits what an issuance does.
+// Its transactions are counted; how many syncs they are, those of checkpoints included, from outside:
 //
 //	go test -c -o ledger.test ./ledger/sqlite
 //	strace -f -c -e fsync,fdatasync ./ledger.test -test.run - -test.bench Transitions/16 -test.benchtime 200x
 func BenchmarkTransitions(b *testing.B) {
-	for _, jobs := range []int{1, 16} {
-		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
+	for _, one := range []struct {
+		what string
+		jobs int
+		work time.Duration
+	}{{"1", 1, 0}, {"16", 16, 0}, {"16 at work", 16, time.Millisecond}} {
+		b.Run(one.what, func(b *testing.B) {
 			s := open(b, filepath.Join(b.TempDir(), "ledger"))
 			if err := s.Commit(b.Context(), oneOrder("first")); err != nil {
 				b.Fatal(err)
 			}
+			before := s.Transactions()
 			var orders atomic.Int64
 			var all sync.WaitGroup
 			b.ResetTimer()
-			for range jobs {
+			for range one.jobs {
 				all.Go(func() {
 					for i := orders.Add(1); i <= int64(b.N); i = orders.Add(1) {
-						if err := transitions(b.Context(), s, fmt.Sprint("l", i)); err != nil {
+						if err := transitions(b.Context(), s, fmt.Sprint("l", i), one.work); err != nil {
 							b.Error(err)
 						}
 					}
 				})
 			}
 			all.Wait()
+			b.ReportMetric(float64(s.Transactions()-before)/float64(b.N), "transactions/op")
 		})
 	}
 }
 
-// transitions makes an order and saves it seven times.
-func transitions(ctx context.Context, s ledger.Store, lineage string) error {
+// transitions makes an order and saves it seven times, and computes before each.
+func transitions(ctx context.Context, s ledger.Store, lineage string, work time.Duration) error {
 	o := oneOrder(lineage).Orders[0]
 	o.AccountID = 1
 	c := &ledger.Change{Orders: []*ledger.Order{o}}
 	for i := range 8 {
+		for begun := time.Now(); time.Since(begun) < work; {
+		}
 		c.Events = []ledger.Event{{Kind: fmt.Sprint("step ", i), Of: o, At: time.Now()}}
 		if err := s.Commit(ctx, c); err != nil {
 			return err
