@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/failure"
 	"orderly/ledger"
 	"orderly/ledger/sqlite"
 	"orderly/ledger/sqlstore"
@@ -123,6 +124,69 @@ func TestManyInTwoProcessesAllCommitAndShareTransactions(t *testing.T) {
 	if each := int64(many * someRounds); ours >= each || theirs >= each {
 		t.Errorf("%d commits took %d transactions, the other process's as many %d", each, ours, theirs)
 	}
+}
+
+// Another process may hold the write lock for as long as it likes: of the many that wait for it here one
+// speaks, each leaves with its own context, and all the others with the end of the run.
+func TestManyWaitForAnotherWriterAsOneWould(t *testing.T) {
+	dir, _ := made(t, 1)
+	o := options(dir)
+	ending, end := context.WithCancel(t.Context())
+	told := make(chan struct{}, many)
+	o.Wait = sqlstore.Wait{Ending: ending, Grace: 200 * time.Millisecond, Tell: func() { told <- struct{}{} }}
+	s, err := sqlite.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	holder, err := raw(t, dir).Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := holder.ExecContext(t.Context(), `BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	theirs, cancel := context.WithCancel(t.Context())
+	changes, answers := make([]*ledger.Change, many), make([]chan error, many)
+	for i := range many {
+		ctx := context.Background()
+		if i%2 == 0 {
+			ctx = theirs
+		}
+		changes[i], answers[i] = oneOrder(fmt.Sprint("waits", i)), make(chan error, 1)
+		go func() { answers[i] <- s.Commit(ctx, changes[i]) }()
+	}
+	<-told
+	if len(told) > 0 {
+		t.Error("another one speaks")
+	}
+	cancel()
+	for i := 0; i < many; i += 2 {
+		if err := <-answers[i]; !errors.Is(err, context.Canceled) || failure.ClassOf(err) == failure.Ledger {
+			t.Errorf("%d is told %v", i, err)
+		}
+	}
+	end()
+	for i := 1; i < many; i += 2 {
+		if err := <-answers[i]; failure.ClassOf(err) != failure.Stopped || failure.RemedyOf(err) == "" {
+			t.Errorf("%d is told %v", i, err)
+		}
+	}
+	if _, err := holder.ExecContext(t.Context(), `ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range changes {
+		if c.Orders[0].ID != 0 || c.Orders[0].Version != 0 {
+			t.Errorf("order %d has an id", i)
+		}
+	}
+	if orders, err := s.Orders(t.Context(), ledger.OrderFilter{}); err != nil || len(orders) != 1 {
+		t.Errorf("%d orders, %v", len(orders), err)
+	}
+	if err := s.Commit(t.Context(), changes[0]); err != nil {
+		t.Errorf("with nobody in the way: %v", err)
+	}
+	sound(t, dir)
 }
 
 // gate holds the commit that it is a part of, while it is written.
