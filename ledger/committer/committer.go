@@ -10,6 +10,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -70,13 +71,14 @@ func New[T Tx](begin func(ctx context.Context) (T, error)) *Committer[T] {
 // member is one call of Commit.
 type member[T Tx] struct {
 	change Change[T]
-	number int       // of those that joined
-	alone  bool      // its batch failed: it is written by itself
-	next   chan step // what its goroutine does next; two are under way at most: again, lead
-	batch  *batch[T] // that took it
-	own    bool      // err is the change's own
-	err    error     // of its last Write, then what Commit answers
-	broken bool      // its Write did not return, but panicked or ended its goroutine
+	number int         // of those that joined
+	alone  bool        // its batch failed: it is written by itself
+	next   chan step   // what its goroutine does next; two are under way at most, one of them again
+	batch  *batch[T]   // that took it
+	own    bool        // err is the change's own
+	err    error       // of its last Write, then what Commit answers
+	broken bool        // its Write did not return, but panicked or ended its goroutine
+	rearm  atomic.Bool // again is under way; a second one would fill next and block whoever sends it
 }
 
 // step is what a member's goroutine is asked to do.
@@ -111,6 +113,7 @@ func (c *Committer[T]) Commit(ctx context.Context, change Change[T]) error {
 			case write:
 				m.write()
 			case again:
+				m.rearm.Store(false)
 				late, cancel := patient(ctx)
 				defer cancel()
 				ctx, ended = late, late.Done()
@@ -240,7 +243,9 @@ func (c *Committer[T]) requeue(failed []*member[T]) {
 	defer c.mu.Unlock()
 	c.waiting = append(failed, c.waiting...)
 	for _, m := range failed {
-		m.next <- again
+		if m.rearm.CompareAndSwap(false, true) {
+			m.next <- again
+		}
 	}
 	c.pass()
 }
