@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -44,28 +43,29 @@ func (s *Store) Await(w Wait) {
 // Commits returns how many changes this store has made durable since it was opened.
 func (s *Store) Commits() int64 { return s.commits.Load() }
 
-// Transactions returns in how many transactions it has; each cost one sync.
+// Transactions returns in how many transactions it did that; each cost one sync.
 func (s *Store) Transactions() int64 { return s.transactions.Load() }
 
 // Commit implements ledger.Store.
 func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
-	if c.Empty() {
+	switch {
+	case c.Empty():
 		return nil
+	case ctx.Err() != nil:
+		return s.failed("opening a transaction", ctx.Err())
 	}
 	waiting, over := s.waiting(ctx)
 	defer over()
 	w := &writer{ctx: context.WithoutCancel(ctx), dialect: s.dialect}
-	err := s.committer.Commit(waiting, &writing{w, c})
-	switch {
-	case err == nil:
-		s.commits.Add(1)
-		return nil
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
-		return s.failed("opening a transaction", ctx.Err())
-	case w.tx == nil:
-		return s.failed("opening a transaction", err)
+	if err := s.committer.Commit(waiting, &writing{w, c}); err != nil {
+		doing := "writing the ledger"
+		if w.tx == nil {
+			doing = "opening a transaction"
+		}
+		return s.failed(doing, err)
 	}
-	return s.failed("writing the ledger", err)
+	s.commits.Add(1)
+	return nil
 }
 
 // writing is one change on its way into a transaction.
@@ -87,9 +87,10 @@ func (w *writing) Undo() { w.undo() }
 // waiting is the context of a commit's wait for other writers: it ends with ctx, or with the last
 // wait of all, which gives one that comes after it a moment still.
 func (s *Store) waiting(ctx context.Context) (waiting context.Context, over func()) {
-	waiting, end := context.WithCancelCause(ctx)
+	waiting, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	own := context.AfterFunc(ctx, func() { end(ctx.Err()) })
 	late := context.AfterFunc(s.last, func() { time.AfterFunc(brief, func() { end(errLast()) }) })
-	return waiting, func() { late(); end(nil) }
+	return waiting, func() { own(); late(); end(nil) }
 }
 
 func errLast() error {
@@ -104,6 +105,12 @@ type transaction struct {
 	committed *atomic.Int64
 	done      func()
 }
+
+// inTheWay is the error of a database that waited for another writer in vain, word for word.
+type inTheWay struct{ error }
+
+// Unwrap lets errors.Is and errors.As see both.
+func (i inTheWay) Unwrap() []error { return []error{i.error, committer.ErrBusy} }
 
 // begin opens a transaction. It waits for other writers as long as ctx lasts; after that the
 // transaction is cut loose from ctx, since one cancelled around its COMMIT could be durable and yet
@@ -125,7 +132,7 @@ func (s *Store) begin(ctx context.Context) (*transaction, error) {
 	case !cut:
 		err = context.Cause(ctx)
 	case s.dialect.Busy(err):
-		err = fmt.Errorf("%w: %w", committer.ErrBusy, err)
+		err = inTheWay{err}
 	}
 	return nil, err
 }
