@@ -103,7 +103,8 @@ type Bucket struct {
 
 // Spend changes one bucket within the transaction of a Change, so that two processes never take the
 // same token. Next is given the bucket's TAT, zero for one that is not there yet, and returns the
-// new one; its error undoes the whole Change and is what Commit answers.
+// new one; its error undoes the whole Change and is what Commit answers. A Commit that begins anew
+// asks it again: it must do nothing but compute.
 type Spend struct {
 	AccountID int64
 	Name, Key string
