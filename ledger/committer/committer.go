@@ -15,8 +15,8 @@ import (
 )
 
 // Whoever commits is a member. The first one leads: it opens a transaction, takes with it whoever
-// waits by then, lets each write in turn, in the member's own goroutine (a panic stays its own), and
-// commits. Those that come meanwhile wait, and the first of them leads next. Alone, a member does
+// waits by then, lets each write in turn, in the member's own goroutine (a panic stays its own),
+// and commits. Those that come meanwhile wait, and the first of them leads next. Alone, a member does
 // all of it by itself, without another goroutine.
 //
 // The transaction is opened before the batch is taken: while another process is in the way, members

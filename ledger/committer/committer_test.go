@@ -191,7 +191,8 @@ func TestRecordsThatChangesShareAreTakenBackBackwards(t *testing.T) {
 	})
 }
 
-// The one that panics, or ends its goroutine, does so as it would alone; the others know nothing of it.
+// The one that panics, or ends its goroutine, does so as it would alone; the others know nothing of
+// it.
 func TestAPanicIsItsOwnersAlone(t *testing.T) {
 	for what, one := range map[string]struct {
 		at   int // which of the batch

@@ -10,8 +10,8 @@ import (
 	"orderly/ledger/committer"
 )
 
-// Whoever waits leaves with its own context, as long as no batch has taken it, and is never left behind by
-// a leader that does.
+// Whoever waits leaves with its own context, as long as no batch has taken it, and is never left
+// behind by a leader that does.
 
 func TestAContextEndsTheWaitInTheQueue(t *testing.T) {
 	atDesk(t, func(d *desk) {

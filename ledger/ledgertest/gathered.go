@@ -77,6 +77,7 @@ var errSpent = errors.New("the bucket is empty")
 // Each writes something first, of which nothing may be left.
 func (b *bench) outcomes(round int) []outcome {
 	taken := b.saved(b.order(fmt.Sprint("taken", round), ledger.Creating))
+	twin := b.order(taken.Lineage, ledger.Creating)
 	stale := *b.saved(b.order(fmt.Sprint("stale", round), ledger.Creating))
 	stale.Version--
 	key := fmt.Sprint("lineage:lost", round)
@@ -87,7 +88,7 @@ func (b *bench) outcomes(round int) []outcome {
 	bad := b.order("bad", ledger.Creating)
 	bad.Request.Names = []string{"\xff"}
 	list := []outcome{
-		{&ledger.Change{Orders: []*ledger.Order{b.order(taken.Lineage, ledger.Creating)}}, ledger.ErrLive, ""},
+		{&ledger.Change{Orders: []*ledger.Order{twin}}, ledger.ErrLive, ""},
 		{&ledger.Change{Orders: []*ledger.Order{&stale}}, ledger.ErrStale, ""},
 		{&ledger.Change{Run: &ledger.Run{ID: 1 << 40}}, ledger.ErrNone, ""},
 		{&ledger.Change{Guards: []ledger.Guard{{Key: key, Fence: 7}}}, ledger.ErrLost, ""},
@@ -99,7 +100,8 @@ func (b *bench) outcomes(round int) []outcome {
 	}
 	for i := range list {
 		c := list[i].change
-		c.Orders = append([]*ledger.Order{b.order(fmt.Sprintf("lost%d-%d", round, i), ledger.Creating)}, c.Orders...)
+		first := b.order(fmt.Sprintf("lost%d-%d", round, i), ledger.Creating)
+		c.Orders = append([]*ledger.Order{first}, c.Orders...)
 	}
 	for i := range 7 {
 		list = append(list, outcome{change: &ledger.Change{
@@ -160,7 +162,8 @@ func readableWhenTold(b *bench) {
 			}
 			events, err := other.Events(b.ctx, o.ID, 0)
 			if err != nil || found.Lineage != o.Lineage || len(events) != 1 {
-				return fmt.Errorf("%s is read as %s with %d events: %w", o.Lineage, found.Lineage, len(events), err)
+				return fmt.Errorf("%s is read as %s with %d events: %w", o.Lineage, found.Lineage,
+					len(events), err)
 			}
 			return nil
 		})

@@ -41,7 +41,8 @@ func commitMany(s ledger.Store, rounds int, told func(id int64)) error {
 	return errors.Join(errs...)
 }
 
-// playMany commits until it is killed, and prints the ids of the orders that it is told to be durable.
+// playMany commits until it is killed, and prints the ids of the orders that it is told to be
+// durable.
 func playMany(dir string) int {
 	s, err := sqlite.Open(context.Background(), options(dir))
 	if err != nil {
@@ -126,14 +127,15 @@ func TestManyInTwoProcessesAllCommitAndShareTransactions(t *testing.T) {
 	}
 }
 
-// Another process may hold the write lock for as long as it likes: of the many that wait for it here one
-// speaks, each leaves with its own context, and all the others with the end of the run.
+// Another process may hold the write lock for as long as it likes: of the many that wait for it here
+// one speaks, each leaves with its own context, and all the others with the end of the run.
 func TestManyWaitForAnotherWriterAsOneWould(t *testing.T) {
 	dir, _ := made(t, 1)
 	o := options(dir)
 	ending, end := context.WithCancel(t.Context())
 	told := make(chan struct{}, many)
-	o.Wait = sqlstore.Wait{Ending: ending, Grace: 200 * time.Millisecond, Tell: func() { told <- struct{}{} }}
+	o.Wait = sqlstore.Wait{Ending: ending, Grace: 200 * time.Millisecond,
+		Tell: func() { told <- struct{}{} }}
 	s, err := sqlite.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -162,7 +164,8 @@ func TestManyWaitForAnotherWriterAsOneWould(t *testing.T) {
 	}
 	cancel()
 	for i := 0; i < many; i += 2 {
-		if err := <-answers[i]; !errors.Is(err, context.Canceled) || failure.ClassOf(err) == failure.Ledger {
+		err := <-answers[i]
+		if !errors.Is(err, context.Canceled) || failure.ClassOf(err) == failure.Ledger {
 			t.Errorf("%d is told %v", i, err)
 		}
 	}

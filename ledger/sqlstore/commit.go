@@ -154,8 +154,8 @@ func (s *Store) tell() (over func()) {
 	}
 }
 
-// The statements of savepoints are the same everywhere. They run under no context: what is cut short
-// here would leave it open whether a change is in the transaction.
+// The statements of savepoints are the same everywhere. They run under no context: what is cut
+// short here would leave it open whether a change is in the transaction.
 
 // Savepoint implements committer.Tx.
 func (t *transaction) Savepoint() error { return t.exec(`SAVEPOINT change`) }
