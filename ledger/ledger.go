@@ -94,6 +94,11 @@ type Store interface {
 	// class.
 	LogFailures(ctx context.Context, f LogFilter) ([]LogFailure, error)
 
+	// RenewalInfos returns what CAs said of when the certificate of a lineage should be renewed, the
+	// predecessors' that have not expired included; of all lineages, and what is known of the CAs
+	// themselves, when lineage is "". By server and ID.
+	RenewalInfos(ctx context.Context, lineage string) ([]RenewalInfo, error)
+
 	// Close releases the store. It does not wait for other processes.
 	Close() error
 }
@@ -131,8 +136,11 @@ type Change struct {
 	FoundOver   time.Time    // those of Found that expired before this moment are removed
 	Logged      []LogFailure // by host, lineage, name and class: merged with what was known
 	LoggedOver  time.Time    // those of Logged that befell last before this moment are removed
-	Events      []Event      // inserted; get the change's run where they name none; see Event.Of
-	Guards      []Guard      // of the locks under which it is written; see Guard
+	// by server and ID: replaced, but for FirstAt, and for the moment where the window is the same
+	RenewalInfos     []RenewalInfo
+	RenewalInfosOver time.Time // those of RenewalInfos whose certificate expired before are removed
+	Events           []Event   // inserted; get the change's run where they name none; see Event.Of
+	Guards           []Guard   // of the locks under which it is written; see Guard
 }
 
 // Guard is what a lock gave its holder that can be lost, as a lease can: with each holder of Key
@@ -149,7 +157,8 @@ func (c *Change) Empty() bool {
 	return c.Account == nil && c.Run == nil && len(c.Orders) == 0 && c.Certificate == nil &&
 		len(c.Standings) == 0 && len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 &&
 		len(c.Events) == 0 && len(c.Revocations) == 0 && len(c.Tasks) == 0 &&
-		len(c.Found) == 0 && c.FoundOver.IsZero() && len(c.Logged) == 0 && c.LoggedOver.IsZero()
+		len(c.Found) == 0 && c.FoundOver.IsZero() && len(c.Logged) == 0 && c.LoggedOver.IsZero() &&
+		len(c.RenewalInfos) == 0 && c.RenewalInfosOver.IsZero()
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

@@ -19,7 +19,10 @@ type Opener func(t *testing.T) ledger.Store
 
 // Run tries the contract. fresh makes an empty ledger; it is called once for each test.
 func Run(t *testing.T, fresh func(t *testing.T) Opener) {
-	for _, group := range [][]test{recordTests, lookupTests, commitTests, orderTests, pendingTests, listTests, bucketTests, sharedTests, gatheredTests, failureTests, loggedTests} {
+	for _, group := range [][]test{
+		recordTests, lookupTests, commitTests, orderTests, pendingTests, listTests, bucketTests,
+		sharedTests, gatheredTests, failureTests, loggedTests, renewalInfoTests,
+	} {
 		for _, one := range group {
 			t.Run(one.sentence, func(t *testing.T) {
 				open := fresh(t)

@@ -224,6 +224,7 @@ type everything struct {
 	Revocations []ledger.Revocation
 	Found       []ledger.Found
 	Logged      []ledger.LogFailure
+	Infos       []ledger.RenewalInfo
 	Pending     []ledger.Pending
 }
 
@@ -245,6 +246,7 @@ func (b *bench) everything() everything {
 	e.Revocations = must(b.store.Revocations(b.ctx))(b)
 	e.Found = must(b.store.Found(b.ctx, time.Time{}))(b)
 	e.Logged = must(b.store.LogFailures(b.ctx, ledger.LogFilter{}))(b)
+	e.Infos = must(b.store.RenewalInfos(b.ctx, ""))(b)
 	e.Pending = must(b.store.Pending(b.ctx, time.Time{}))(b)
 	return e
 }
@@ -269,7 +271,9 @@ func (b *bench) one(at time.Time) *ledger.Change {
 		Revocations: []ledger.Revocation{{Fingerprint: "f", At: at}},
 		Found:       []ledger.Found{{URL: "u", FoundAt: at}},
 		Logged:      []ledger.LogFailure{{Host: "h", First: at, Last: at, Until: at, Renewed: at}},
-		Events:      []ledger.Event{{Kind: "step", At: at, Of: o}},
+		RenewalInfos: []ledger.RenewalInfo{{Server: "s", Start: at, End: at, Moment: at, FirstAt: at,
+			AskedAt: at, NextAt: at, Expires: at}},
+		Events: []ledger.Event{{Kind: "step", At: at, Of: o}},
 	}
 }
 

@@ -48,6 +48,7 @@ type Store struct {
 	revoked   map[string]ledger.Revocation
 	found     map[string]ledger.Found // by URL
 	logs      map[loggedKey]ledger.LogFailure
+	infos     map[infoKey]ledger.RenewalInfo
 	fences    map[string]int64 // the newest of each lock
 }
 
@@ -79,6 +80,7 @@ func New() *Store {
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
 		found:  map[string]ledger.Found{},
 		logs:   map[loggedKey]ledger.LogFailure{},
+		infos:  map[infoKey]ledger.RenewalInfo{},
 		fences: map[string]int64{},
 	}
 }

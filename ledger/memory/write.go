@@ -140,6 +140,12 @@ func (w *clerk) change(c *ledger.Change) {
 	if over := micro(c.LoggedOver); !over.IsZero() {
 		w.forgetLogged(over)
 	}
+	for _, i := range c.RenewalInfos {
+		w.renewalInfo(i)
+	}
+	if over := micro(c.RenewalInfosOver); !over.IsZero() {
+		w.forgetRenewalInfos(over)
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}

@@ -18,7 +18,7 @@ var migrations embed.FS
 
 // current is the version of the last file in migrations, a test keeps it true. Those before it were
 // never released, so that there is nothing yet to migrate from.
-const current = 8
+const current = 9
 
 // checkVersion refuses a ledger that another version of Orderly made: a column that means something
 // else there would be misread, and an order with it.

@@ -135,6 +135,10 @@ func TestWhatIsOftenAskedRunsOverAnIndex(t *testing.T) {
 			l, err := e.LogFailures(ctx, ledger.LogFilter{Hosts: []string{"x", "y"}})
 			return len(l), err
 		}, []string{"log_failures USING PRIMARY KEY (host=?)"}},
+		"renewal information of a lineage": {func(ctx context.Context) (int, error) {
+			l, err := e.RenewalInfos(ctx, "x")
+			return len(l), err
+		}, []string{"INDEX renewal_infos_lineage (lineage=?)"}},
 		"last steps of runs": {func(ctx context.Context) (int, error) {
 			_, err := e.Runs(ctx, 1)
 			return 0, err

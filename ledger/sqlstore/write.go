@@ -98,6 +98,13 @@ func (w *writer) change(c *ledger.Change) {
 	if !c.LoggedOver.IsZero() {
 		w.exec(`DELETE FROM log_failures WHERE last_at < ?`, micros(c.LoggedOver))
 	}
+	for _, i := range c.RenewalInfos {
+		w.renewalInfo(i)
+	}
+	if !c.RenewalInfosOver.IsZero() {
+		w.exec(`DELETE FROM renewal_infos WHERE expires_at > 0 AND expires_at < ?`,
+			micros(c.RenewalInfosOver))
+	}
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}

@@ -232,6 +232,24 @@ CREATE TABLE log_failures (
 CREATE INDEX log_failures_name ON log_failures (name);
 CREATE INDEX log_failures_last ON log_failures (last_at);
 
+-- What CAs said of when certificates should be renewed: see ledger.RenewalInfo. id is '' for the CA itself.
+CREATE TABLE renewal_infos (
+    server      TEXT   NOT NULL,
+    id          TEXT   NOT NULL,
+    lineage     TEXT   NOT NULL,
+    start_at    BIGINT NOT NULL,
+    end_at      BIGINT NOT NULL,
+    moment      BIGINT NOT NULL,
+    early       BIGINT NOT NULL,
+    explanation TEXT   NOT NULL,
+    first_at    BIGINT NOT NULL,
+    asked_at    BIGINT NOT NULL,
+    next_at     BIGINT NOT NULL,
+    expires_at  BIGINT NOT NULL,
+    PRIMARY KEY (server, id)
+) WITHOUT ROWID;
+CREATE INDEX renewal_infos_lineage ON renewal_infos (lineage);
+
 -- What a command means to do beside orders, until it is done: see ledger.Task. ended_at is 0 until then.
 CREATE TABLE tasks (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -254,6 +272,7 @@ CREATE TABLE fences (
 -- +goose Down
 DROP TABLE fences;
 DROP TABLE tasks;
+DROP TABLE renewal_infos;
 DROP TABLE log_failures;
 DROP TABLE found;
 DROP TABLE revocations;
