@@ -24,7 +24,7 @@ import (
 type RenewalInfo struct {
 	Reply
 	Start, End time.Time
-	// a page that says why, http or https, to be shown to a person and never fetched; "" for none
+	// a page that says why, https, to be shown to a person and never fetched; "" for none
 	ExplanationURL string
 }
 
@@ -68,7 +68,9 @@ func parseRenewalInfo(body []byte) (RenewalInfo, error) {
 	json.Unmarshal(members["suggestedWindow"], &window)
 	info := RenewalInfo{
 		Start: parseTime(textOf(window["start"])), End: parseTime(textOf(window["end"])),
-		ExplanationURL: presentable(textOf(members["explanationURL"])),
+	}
+	if page := presentable(textOf(members["explanationURL"])); strings.HasPrefix(page, "https:") {
+		info.ExplanationURL = page // what anybody on the way could have changed is no explanation
 	}
 	if info.Start.IsZero() || info.End.IsZero() {
 		return RenewalInfo{}, errors.New("it is no renewal information: it has no suggested window")

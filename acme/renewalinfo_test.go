@@ -90,7 +90,7 @@ func TestRenewalInformationThatCannotBeHadSaysWhenToAskAgain(t *testing.T) {
 
 func TestOnlyAPageForPeopleIsAnExplanation(t *testing.T) {
 	for url, want := range map[string]bool{
-		"https://ca.example/x": true, "http://ca.example/x": true, "https://ca.example/" + strings.Repeat("x", 400): true,
+		"https://ca.example/x": true, "http://ca.example/x": false, "HTTPS://ca.example/x": false, "https://ca.example/" + strings.Repeat("x", 400): true,
 		"": false, "x": false, "javascript:alert(1)": false, "https://": false, "https://u:p@ca.example/": false, "file:///etc/passwd": false,
 		"https://ca.example/\x1b[2J": false, "https://ca.example/a b": false, "https://ca.example/" + strings.Repeat("x", 600): false, `https://ca.example/"><script>`: false,
 	} {
@@ -120,7 +120,7 @@ func FuzzRenewalInfo(f *testing.F) {
 		if !json.Valid(body) || info.Start.IsZero() || !info.Start.Before(info.End) {
 			t.Errorf("%q gave %+v", body, info)
 		}
-		if u := info.ExplanationURL; u != "" && (!strings.HasPrefix(strings.ToLower(u), "http") || len(u) > 500 || strings.ContainsAny(u, " \"<>\x1b\n")) {
+		if u := info.ExplanationURL; u != "" && (!strings.HasPrefix(u, "https:") || len(u) > 500 || strings.ContainsAny(u, " \"<>\x1b\n")) {
 			t.Errorf("%q explains itself at %q", body, u)
 		}
 	})

@@ -94,9 +94,8 @@ type Store interface {
 	// class.
 	LogFailures(ctx context.Context, f LogFilter) ([]LogFailure, error)
 
-	// RenewalInfos returns what CAs said of when the certificate of a lineage should be renewed, the
-	// predecessors' that have not expired included; of all lineages, and what is known of the CAs
-	// themselves, when lineage is "". By server and ID.
+	// RenewalInfos returns what CAs said of when the certificates of a lineage should be renewed, of
+	// all when lineage is "", and always what is known of the CAs themselves. By server and ID.
 	RenewalInfos(ctx context.Context, lineage string) ([]RenewalInfo, error)
 
 	// Close releases the store. It does not wait for other processes.
@@ -136,7 +135,7 @@ type Change struct {
 	FoundOver   time.Time    // those of Found that expired before this moment are removed
 	Logged      []LogFailure // by host, lineage, name and class: merged with what was known
 	LoggedOver  time.Time    // those of Logged that befell last before this moment are removed
-	// by server and ID: replaced, but for FirstAt, and for the moment where the window is the same
+	// by server and ID: replaced, but for FirstAt, and for a moment drawn in the same window
 	RenewalInfos     []RenewalInfo
 	RenewalInfosOver time.Time // those of RenewalInfos whose certificate expired before are removed
 	Events           []Event   // inserted; get the change's run where they name none; see Event.Of

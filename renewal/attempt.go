@@ -63,8 +63,8 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 
 // attempt says what begins, unless it is certain already that preflight will refuse.
 func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request,
-	left []string) {
-	s.addReplaces(ctx, e, &r.Request)
+	current *certbot.Lineage, left []string) {
+	s.addReplaces(ctx, e, &r.Request, current)
 	if r.LostKey = r.LostKey || s.host.Lineages.Abandoned(r.Lineage) != ""; r.LostKey {
 		s.host.Voice.WarnOnce("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage)
 	}
@@ -79,14 +79,16 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 	}
 }
 
-// addReplaces names the certificate that the new one replaces (RFC 9773 §5), where this ledger
-// knows that the same account got it: a CA refuses the mention of another's.
-func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.Request) {
-	if r.New || s.Settings.Rehearsal {
+// addReplaces names the certificate that the new one replaces (RFC 9773 §5): the one in place, where
+// this ledger knows that the same account got it. A CA refuses the mention of another's.
+func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.Request,
+	current *certbot.Lineage) {
+	if r.New || s.Settings.Rehearsal || current == nil {
 		return
 	}
 	last, err := s.Ledger.Certificate(ctx, r.Lineage)
-	if err == nil && last.AccountID == e.Account().ID {
+	if err == nil && last.AccountID == e.Account().ID &&
+		last.Fingerprint == fingerprint(current.Certificate) {
 		r.Replaces = last.RenewalID
 	}
 }

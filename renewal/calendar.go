@@ -1,66 +1,55 @@
 package renewal
 
 import (
+	"context"
 	"time"
 
 	"orderly/certbot"
-	"orderly/failure"
 	"orderly/host"
 	"orderly/order"
 )
 
-// When a certificate is to be renewed: by its renewal file, or a third of its lifetime before its
-// end, or at once where it was revoked or its key is lost. A clock that cannot be believed renews
-// nothing.
+// Whether a certificate is to be renewed in this run: by its calendar, or at once where its key is
+// lost or a person wants it. A clock that cannot be believed renews nothing.
 
 // calendar says when certificates are to be renewed.
 type calendar struct {
 	*base
-	revocations Revocations
+	known Known
+	all   bool // what is known was read for all lineages, and not for one at a time
 }
 
-// shortLived is the lifetime below which a certificate is renewed when half of it is left instead
-// of a third.
-const shortLived = 10 * 24 * time.Hour
+// readSuggestions reads what CAs suggested, for all lineages at once.
+func (s *calendar) readSuggestions(ctx context.Context) (err error) {
+	s.known.Suggestions, err = KnownSuggestions(ctx, s.Ledger, "")
+	s.all = err == nil
+	return err
+}
 
-// DueAt is the moment from which a certificate is to be renewed: renew_before_expiry before its end
-// where the renewal file says so, otherwise when a third of its lifetime is left, half for one that
-// lives less than ten days (certbot ≥ 4.0).
-func DueAt(notBefore, notAfter time.Time, renewBefore string) (time.Time, error) {
-	if renewBefore == "" {
-		life := notAfter.Sub(notBefore)
-		if life < shortLived {
-			return notAfter.Add(-life / 2), nil
+// due is when a lineage is to be renewed, of those that are never renewed by themselves as well.
+func (s *calendar) due(l *certbot.Lineage) (Due, error) {
+	known := s.known
+	if !s.all {
+		var err error
+		if known.Suggestions, err = KnownSuggestions(context.Background(), s.Ledger, l.Name); err != nil {
+			return Due{}, err
 		}
-		return notAfter.Add(-life / 3), nil
 	}
-	// The interval is counted from now in certbot; counted back from the end it is the same but for
-	// the lengths of months.
-	later, err := certbot.AddInterval(notAfter, renewBefore)
-	if err != nil {
-		return time.Time{}, failure.Wrap(err, failure.RenewalFile,
-			"Write it as in `renew_before_expiry = 30 days`.",
-			"renew_before_expiry cannot be understood")
+	due, err := known.due(l)
+	if err != nil || due.Because == DueRevoked || due.Because == DueByCA ||
+		s.Clock.Now().Before(due.At) {
+		return due, err
 	}
-	return notAfter.Add(-later.Sub(notAfter)), nil
+	if t := termOf(l); !due.At.Before(t.usual().Add(-24*time.Hour)) || due.Because == DueByLifetime {
+		due.At = s.notSinceBirth(l, due.At) // otherwise a person wants it earlier than it would be
+	}
+	return due, nil
 }
 
-// dueAt is the moment from which a lineage is to be renewed. A certificate that was revoked is due
-// since then, as with certbot, which asks the CA (OCSP): visitors are warned of it.
+// dueAt is the moment of due.
 func (s *calendar) dueAt(l *certbot.Lineage) (time.Time, error) {
-	if v, ok := s.revocations.Of(l.Certificate); ok {
-		return v.At, nil
-	}
-	c := l.Certificate
-	at, err := DueAt(c.NotBefore, c.NotAfter, l.Renewal.Params.RenewBeforeExpiry)
-	if err != nil || s.Clock.Now().Before(at) {
-		return at, err
-	}
-	usual, err := DueAt(c.NotBefore, c.NotAfter, "")
-	if at.Before(usual.Add(-24 * time.Hour)) {
-		return at, err // a person wants it earlier than it would be
-	}
-	return s.notSinceBirth(l, at), err
+	due, err := s.due(l)
+	return due.At, err
 }
 
 // notSinceBirth is when a certificate is due that was due when it was put in place: some CAs date
@@ -71,6 +60,9 @@ func (s *calendar) notSinceBirth(l *certbot.Lineage, at time.Time) time.Time {
 	if o == nil || o.InstalledAt.IsZero() || at.After(o.InstalledAt) {
 		return at
 	}
+	if t := termOf(l); t.RenewBefore == "" && t.usual().After(o.InstalledAt) {
+		return t.usual() // it was due at birth for being spread alone
+	}
 	later, err := DueAt(o.InstalledAt, l.Certificate.NotAfter, "")
 	if err != nil || later.Before(at) {
 		return at
@@ -78,10 +70,10 @@ func (s *calendar) notSinceBirth(l *certbot.Lineage, at time.Time) time.Time {
 	return later
 }
 
-// due reports whether a lineage is to be renewed, or rehearsed. What this run has renewed by
+// needed reports whether a lineage is to be renewed, or rehearsed. What this run has renewed by
 // finishing an earlier run's order is not, whatever is forced: two runs with --force-renewal, the
 // first of them killed, are one renewal.
-func (s *calendar) due(l *certbot.Lineage, round Round) (bool, error) {
+func (s *calendar) needed(l *certbot.Lineage, round Round) (bool, error) {
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil {
 		if r, err := host.FromFile(s.asOrdered(l), round.Said); err == nil && order.Fulfils(done,
 			r.Request) {
@@ -97,7 +89,7 @@ func (s *calendar) due(l *certbot.Lineage, round Round) (bool, error) {
 
 // pressing is urgent, and says so of a certificate that was revoked as well.
 func (s *calendar) pressing(l *certbot.Lineage) bool {
-	_, revoked := s.revocations.Of(l.Certificate)
+	_, revoked := s.known.Revocations.Of(l.Certificate)
 	return revoked || urgent(l.Certificate, s.Clock.Now())
 }
 

@@ -111,7 +111,7 @@ func (s *wishes) fulfilCSR(ctx context.Context, w Wish, csr []byte, files host.O
 			if request.Output, err = host.Outputs(files); err != nil {
 				return nil, err
 			}
-			s.attempt(ctx, engine, &request, nil)
+			s.attempt(ctx, engine, &request, nil, nil)
 			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force}, nil
 		})
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)

@@ -31,8 +31,8 @@ func (s *inPlace) keep(r *Result, l *certbot.Lineage) {
 	for _, note := range l.Renewal.DueNotes() {
 		r.Notes = append(r.Notes, note.String())
 	}
-	if at, err := s.dueAt(l); err == nil {
-		r.DueAt = at
+	if due, err := s.due(l); err == nil {
+		r.DueAt, r.DueBecause = due.At, due.Because
 	}
 }
 

@@ -26,6 +26,9 @@ func (s *wishes) Obtain(ctx context.Context, w Wish) Result {
 	s.heal(ctx, w)
 	for range mostDecisions {
 		d, err := s.decide(w, s.Clock.Now())
+		if err == nil && d.Why == itIsDue && s.consult(ctx, w, d.Current) {
+			d, err = s.decide(w, s.Clock.Now())
+		}
 		err = stoppedOr(ctx, err)
 		result = Result{Lineage: d.Lineage, Names: w.Names}
 		if err != nil {
@@ -82,7 +85,7 @@ func (s *wishes) fulfil(ctx context.Context, w Wish, d Decision, result *Result)
 			if err != nil {
 				return nil, err
 			}
-			s.attempt(ctx, engine, &request, left)
+			s.attempt(ctx, engine, &request, again.Current, left)
 			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force,
 				Urgent: again.Current != nil && s.pressing(again.Current)}, nil
 		})

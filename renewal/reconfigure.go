@@ -107,7 +107,7 @@ func (s *reconfigs) rehearsed(ctx context.Context, l *certbot.Lineage, round Rou
 // changes.
 func (s *reconfigs) rehearsal() *rounds {
 	b := s.rehearsing()
-	return newRounds(b, s.on(b), &calendar{b, s.revocations})
+	return newRounds(b, s.on(b), &calendar{base: b, known: s.known})
 }
 
 // rewrite applies what was asked to the renewal file and reports whether that changed it. The

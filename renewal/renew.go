@@ -14,13 +14,16 @@ import (
 func (s *rounds) renew(ctx context.Context, l *certbot.Lineage, round Round) Result {
 	l = s.asOrdered(l)
 	result := Result{Lineage: l.Name, Names: l.Certificate.Names}
-	needed, err := s.due(l, round)
+	needed, err := s.needed(l, round)
 	if err == nil && !needed && !s.unfinished(ctx, s.host.Files.OrderName(l.Name)) {
 		s.keep(&result, l)
 		return result
 	}
 	if err == nil {
 		err = s.spread(ctx, l, round)
+	}
+	if err == nil && needed && !round.Renew && !s.Settings.Rehearsal {
+		s.tellEarly(l, &result)
 	}
 	if err == nil {
 		err = s.renewOne(ctx, l, round, &result)
@@ -37,6 +40,20 @@ func (s *rounds) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 		s.host.Hooks.Failed(l.Certificate.Names)
 	}
 	return result
+}
+
+// tellEarly says that the CA wants a certificate renewed long before its time, and where it says why.
+func (s *rounds) tellEarly(l *certbot.Lineage, result *Result) {
+	due, err := s.calendar.due(l)
+	if err != nil || due.Because != DueByCA || !termOf(l).early(due.At) {
+		return
+	}
+	result.Explanation = due.Explanation
+	if due.Explanation == "" {
+		s.Report.Tell("The CA wants %s renewed before its time.", l.Name)
+		return
+	}
+	s.Report.Tell("The CA wants %s renewed before its time; why: %s", l.Name, due.Explanation)
 }
 
 func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
@@ -68,7 +85,7 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 			// Another process may have renewed it while the lock was waited for; a forced renewal
 			// is wanted all the same, unless the certificate changed since this run looked at it.
 			changed := fresh.Certificate.Serial != l.Certificate.Serial
-			if needed, err := s.due(fresh, round); err != nil || !needed || (round.Renew && changed) {
+			if needed, err := s.needed(fresh, round); err != nil || !needed || (round.Renew && changed) {
 				return nil, err
 			}
 			request, err := host.FromFile(fresh, round.Said)
@@ -79,7 +96,7 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 			for _, note := range fresh.Renewal.Notes {
 				s.host.Voice.WarnOnce("%s", note)
 			}
-			s.attempt(ctx, engine, &request, left)
+			s.attempt(ctx, engine, &request, fresh, left)
 			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force,
 				Urgent: s.pressing(fresh)}, nil
 		})

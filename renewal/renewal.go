@@ -76,7 +76,7 @@ func (s *Server) Begin(ctx context.Context, command string, pid int,
 		s.Accounts().FinishKeyChanges(ctx)
 	}
 	known, err := KnownRevocations(ctx, s.Ledger)
-	if s.revocations = known; err != nil {
+	if s.known.Revocations = known; err != nil {
 		return err
 	}
 	return s.host.Sweep(ctx)

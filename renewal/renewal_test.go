@@ -28,6 +28,7 @@ func TestAWishIsFulfilledOnce(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	must(t, s.End("done", 0, ""))
+	h.process("certonly").Obtain(t.Context(), h.wish("b.example", "a.example")) // which asks when it should be renewed
 	requests := len(h.ca.Truth().Requests)
 	r = h.process("certonly").Obtain(t.Context(), h.wish("b.example", "a.example"))
 	if r.Outcome != renewal.Kept || r.DueAt.IsZero() || len(h.ca.Truth().Requests) != requests {
@@ -85,6 +86,8 @@ func TestNothingIsSentWhenNothingIsDue(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
 	h.has("a.example", "b.example")
+	_, err := h.renew(renewal.Round{}) // which asks when they should be renewed
+	must(t, err)
 	requests := len(h.ca.Truth().Requests)
 	var progress []int
 	results, err := h.renew(renewal.Round{Progress: func(done, all int) { progress = append(progress, done, all) }})

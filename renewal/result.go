@@ -20,8 +20,12 @@ type Result struct {
 	Key     string    `json:"private_key,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
 	DueAt   time.Time `json:"due_at,omitzero"`
-	Order   int64     `json:"order,omitempty"`
-	Resumed bool      `json:"resumed,omitempty"`
+	// DueBecause says why it is due then: one of the constants of Due.
+	DueBecause string `json:"due_because,omitempty"`
+	// Explanation is a page of the CA that says why it wanted the certificate renewed early.
+	Explanation string `json:"explanation_url,omitempty"`
+	Order       int64  `json:"order,omitempty"`
+	Resumed     bool   `json:"resumed,omitempty"`
 	// Output names the files of a certificate that belongs to no lineage.
 	Output host.Output `json:"output,omitzero"`
 	// Note is what somebody should know although the certificate is in place.

@@ -81,6 +81,9 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 		names = []string{round.CertName}
 	}
 	s.host.Hooks.Round()
+	if err := s.readSuggestions(ctx); err != nil {
+		return nil, err
+	}
 	views, results, err := s.survey(ctx, names, round)
 	if err != nil {
 		return nil, err
@@ -93,6 +96,7 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 		return results, err
 	}
 	s.run.Round = true // for the next one's checkClock
+	s.consult(ctx, views, round)
 	done := len(results)
 	tell := func(result Result) error {
 		round.looked(result)

@@ -22,7 +22,9 @@ type view struct {
 	ends    time.Time // of the current certificate
 	lineage *certbot.Lineage
 	kept    Result // where lineage is nil
-	owned   certbot.Owned
+	// what its CA is to be asked of when it should be renewed, nil for nothing
+	question *question
+	owned    certbot.Owned
 }
 
 // survey reads the lineages. What cannot be read becomes a result, and the others go on.
@@ -127,7 +129,10 @@ func (s *rounds) withoutBlank() ([]string, error) {
 
 func (s *rounds) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
 	v := view{path: l.Renewal.Path, ends: l.Certificate.NotAfter, owned: l.Renewal.Owned()}
-	if needed, err := s.due(l, round); needed || err != nil || unfinished {
+	if !round.Renew && !s.Settings.Rehearsal && l.KeyLost == nil {
+		v.question = s.questionOf(l)
+	}
+	if needed, err := s.needed(l, round); needed || err != nil || unfinished {
 		v.lineage = l
 		return v
 	}

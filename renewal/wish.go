@@ -34,6 +34,9 @@ type Wish struct {
 	closed  bool // nothing more is asked
 }
 
+// itIsDue is the Why of a decision by the calendar.
+const itIsDue = "it is due"
+
 // Decision is what a wish comes to, given what is on disk.
 type Decision struct {
 	Lineage string
@@ -182,7 +185,7 @@ func (s *wishes) decideSame(w Wish, l *certbot.Lineage, now time.Time) (Decision
 		return d, err
 	}
 	// as certbot's should_renew has it
-	d.Needed, d.Why = !now.Before(at) && !l.Renewal.Params.AutorenewOff, "it is due"
+	d.Needed, d.Why = !now.Before(at) && !l.Renewal.Params.AutorenewOff, itIsDue
 	if d.Needed || s.Settings.Rehearsal {
 		return d, nil
 	}

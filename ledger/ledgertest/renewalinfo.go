@@ -50,8 +50,13 @@ func momentStays(b *bench) {
 		early         bool
 		want          int
 		wantEarly     bool
-	}{{1, 10, true, 10, true}, {1, 20, false, 10, true}, {2, 30, false, 30, false}, {2, 40, true, 30, false},
+	}{{1, -1, false, -1, false}, {1, 10, true, 10, true}, {1, 20, false, 10, true}, {2, 30, false, 30, false}, {2, 40, true, 30, false},
 		{1, 50, true, 50, true}} {
+		if c.moment < 0 { // a window of no use, which is of use later
+			b.commit(&ledger.Change{RenewalInfos: []ledger.RenewalInfo{{Server: "s", ID: "i", Start: day,
+				End: day.Add(time.Hour), FirstAt: day}}})
+			continue
+		}
 		say(c.hours, c.moment, c.early)
 		got := b.infos("")
 		b.equal("rows", len(got), 1)
@@ -65,8 +70,8 @@ func infoIsFound(b *bench) {
 		{Server: "s", ID: "a", Lineage: "l"}, {Server: "r", ID: "c", Lineage: "m"}, {Server: "s"}}})
 	line := func(i ledger.RenewalInfo) string { return i.Server + i.ID }
 	b.equal("all", each(b.infos(""), line), "rc\ns\nsa\nsb\n")
-	b.equal("a lineage's", each(b.infos("l"), line), "sa\nsb\n")
-	b.equal("nobody's", each(b.infos("n"), line), "")
+	b.equal("a lineage's", each(b.infos("l"), line), "s\nsa\nsb\n")
+	b.equal("nobody's", each(b.infos("n"), line), "s\n")
 }
 
 func infoIsForgotten(b *bench) {

@@ -23,7 +23,7 @@ func (w *clerk) renewalInfo(i ledger.RenewalInfo) {
 	key := infoKey{i.Server, i.ID}
 	if old, there := w.infos[key]; there {
 		i.FirstAt = old.FirstAt
-		if old.SameWindow(i) {
+		if !old.Moment.IsZero() && old.SameWindow(i) {
 			i.Moment, i.Early = old.Moment, old.Early
 		}
 	}
@@ -48,7 +48,7 @@ func (s *Store) RenewalInfos(ctx context.Context, lineage string) ([]ledger.Rene
 	defer s.mu.Unlock()
 	var found []ledger.RenewalInfo
 	for _, i := range s.infos {
-		if lineage == "" || i.Lineage == lineage {
+		if lineage == "" || i.Lineage == lineage || i.Lineage == "" {
 			found = append(found, i)
 		}
 	}

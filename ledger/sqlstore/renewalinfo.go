@@ -1,7 +1,7 @@
 package sqlstore
 
-// What CAs said of when certificates should be renewed. A round over thousands of lineages reads all
-// of it with one statement.
+// What CAs said of when certificates should be renewed. A round over thousands of lineages reads
+// all of it with one statement.
 
 import (
 	"context"
@@ -15,7 +15,8 @@ const renewalInfoColumns = `server, id, lineage, start_at, end_at, moment, early
 // renewalInfo keeps an answer. Two runs that ask at once draw two moments in one window: the first
 // that was durable stays.
 func (w *writer) renewalInfo(i ledger.RenewalInfo) {
-	const same = `renewal_infos.start_at = excluded.start_at AND renewal_infos.end_at = excluded.end_at`
+	const same = `renewal_infos.moment <> 0 AND renewal_infos.start_at = excluded.start_at
+		AND renewal_infos.end_at = excluded.end_at`
 	w.exec(`INSERT INTO renewal_infos (`+renewalInfoColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (server, id) DO UPDATE SET lineage = excluded.lineage,
 			moment = CASE WHEN `+same+` THEN renewal_infos.moment ELSE excluded.moment END,
@@ -30,7 +31,7 @@ func (w *writer) renewalInfo(i ledger.RenewalInfo) {
 func (s *Store) RenewalInfos(ctx context.Context, lineage string) ([]ledger.RenewalInfo, error) {
 	where, args := "", []any{}
 	if lineage != "" {
-		where, args = `WHERE lineage = ?`, append(args, lineage)
+		where, args = `WHERE lineage IN (?, '')`, append(args, lineage)
 	}
 	var found []ledger.RenewalInfo
 	err := s.query(ctx, s.readers, func(r row) error {
