@@ -27,7 +27,9 @@ type certificateView struct {
 	Names         []string  `json:"identifiers"`
 	NotBefore     time.Time `json:"not_before"`
 	Expires       time.Time `json:"expires"`
-	DueAt         time.Time `json:"due_at,omitzero"`
+	DueAt         time.Time `json:"due_at,omitzero"` // absent for never
+	DueBecause    string    `json:"due_because,omitempty"`
+	Explanation   string    `json:"explanation_url,omitempty"` // the CA's, of why it is due then
 	Valid         bool      `json:"valid"`
 	Expired       bool      `json:"expired"`
 	Revoked       bool      `json:"revoked"` // by this ledger's commands
@@ -58,17 +60,20 @@ type certificates struct {
 	places
 	certName string
 	domains  []string
-	revoked  renewal.Revocations
+	due      bool
+	known    renewal.Known
 }
 
 func newCertificates(env Env, p *printer) *cobra.Command {
 	f := &certificates{}
 	c := &cobra.Command{
-		Use:   "certificates [--cert-name NAME] [-d NAME]",
+		Use:   "certificates [--cert-name NAME] [-d NAME] [--due]",
 		Short: "List the certificates on this host",
 		Long: "List the certificates on this host as certbot does. Revoked are those that were revoked from\n" +
 			"here: nobody is asked. What cannot be read is told with its reason, and keeps nothing else from\n" +
-			"the list.",
+			"the list. --due lists when each is to be renewed and why, the next first: because its CA\n" +
+			"suggests it (ari), because of its lifetime or of renew_before_expiry in its renewal file,\n" +
+			"because it was revoked, or never (off: autorenew = False).",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
@@ -76,6 +81,7 @@ func newCertificates(env Env, p *printer) *cobra.Command {
 	c.Flags().StringSliceVarP(&f.domains, "domain", "d", nil,
 		"only certificates with all of these `names`")
 	alias(c.Flags(), "domains", "domain")
+	c.Flags().BoolVar(&f.due, "due", false, "list when each is to be renewed, and why")
 	f.places.add(c.Flags())
 	return c
 }
@@ -85,7 +91,7 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 	if err != nil {
 		return err
 	}
-	f.revoked = f.revocations(ctx, env, p)
+	f.known = f.read(ctx, env, p)
 	disk := (&certbot.Store{Dirs: s.dirs}).Within(ctx)
 	names, err := disk.Names()
 	if err != nil {
@@ -97,6 +103,9 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 	found, invalid := f.list(p, disk, names)
 	if ctx.Err() != nil { // half a list must not look like a whole one
 		return context.Cause(ctx)
+	}
+	if f.due {
+		slices.SortStableFunc(found, func(a, b listed) int { return soonest(a.due, b.due) })
 	}
 	if p.json {
 		views := []certificateView{}
@@ -110,23 +119,31 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 		}{1, views, invalid})
 		return nil
 	}
+	if f.due {
+		printDue(p, found)
+		objections(p, found, invalid)
+		return nil
+	}
 	f.print(p, found, invalid)
 	return nil
 }
 
-// revocations are what the ledger knows of. Certificates are listed also where it cannot be read.
-func (f *certificates) revocations(ctx context.Context, env Env, p *printer) renewal.Revocations {
+// read is what the ledger knows. Certificates are listed also where it cannot be read.
+func (f *certificates) read(ctx context.Context, env Env, p *printer) (known renewal.Known) {
 	s, there, err := f.look(ctx, env, p)
 	if err == nil && !there {
-		return nil
+		return known
 	}
-	var known renewal.Revocations
 	if err == nil {
 		defer func() { _ = s.close() }() // nothing was written
-		known, err = renewal.KnownRevocations(ctx, s.ledger)
+		if f.due || p.json {
+			known, err = renewal.ReadKnown(ctx, s.ledger)
+		} else {
+			known.Revocations, err = renewal.KnownRevocations(ctx, s.ledger)
+		}
 	}
 	if err != nil {
-		p.Warn("whether certificates were revoked from here is not known: %v", err)
+		p.Warn("whether certificates were revoked from here, and when their CAs want them renewed, is not known: %v", err)
 	}
 	return known
 }
@@ -137,6 +154,8 @@ type listed struct {
 	facts  certbot.Facts
 	view   certificateView // for --json
 	note   string
+	due    renewal.Due
+	stuck  string // why no renewal can be tried
 	owned  certbot.Owned
 	notes  []certbot.Note
 	wanted bool
@@ -155,10 +174,15 @@ func (f *certificates) list(p *printer, disk *certbot.Store, names []string) ([]
 			one.err, one.facts, one.wanted = verifier.Verify(l), l.Facts(now), f.matches(l)
 			one.note = p.pasted(host.WithoutInstaller(disk, l, true))
 			one.owned, one.notes = l.Renewal.Owned(), l.Renewal.DueNotes()
-			_, one.facts.Revoked = f.revoked.Of(l.Certificate)
+			_, one.facts.Revoked = f.known.Revocations.Of(l.Certificate)
+			if f.due || p.json {
+				one.due, _ = f.known.Due(l) // what is no interval is noted, and has no effect
+				if err := l.Usable(); err != nil {
+					one.stuck = p.pasted(err.Error())
+				}
+			}
 			if p.json {
-				one.view = f.viewCertificate(l, one.facts)
-				one.view.Note, one.view.Unusable = one.note, p.pasted(one.view.Unusable)
+				one.view = f.viewCertificate(l, one)
 			}
 		}
 		looked[i] = one
@@ -220,8 +244,8 @@ func (f *certificates) matches(l *certbot.Lineage) bool {
 	return true
 }
 
-func (f *certificates) viewCertificate(l *certbot.Lineage, facts certbot.Facts) certificateView {
-	c, r := l.Certificate, l.Renewal
+func (f *certificates) viewCertificate(l *certbot.Lineage, one listed) certificateView {
+	c, r, facts := l.Certificate, l.Renewal, one.facts
 	v := certificateView{
 		Name: l.Name, Serial: c.Serial, KeyType: c.KeyType, Names: c.Names,
 		NotBefore: c.NotBefore.UTC(), Expires: facts.Expires,
@@ -229,22 +253,20 @@ func (f *certificates) viewCertificate(l *certbot.Lineage, facts certbot.Facts) 
 		Status: facts.Status(), Issuer: c.Issuer.String(),
 		Version: l.Version, Path: r.FullChain, Key: r.PrivKey, Renewal: r.Path,
 		Server: r.Params.Server, Account: r.Params.Account,
-		Authenticator: r.Params.Authenticator,
+		Authenticator: r.Params.Authenticator, DueBecause: one.due.Because,
+		Explanation: one.due.Explanation, Note: one.note, Unusable: one.stuck,
 	}
-	if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, r.Params.RenewBeforeExpiry); err == nil {
-		v.DueAt = at.UTC()
+	if !one.due.At.IsZero() {
+		v.DueAt = one.due.At.UTC()
 	}
-	if gone, ok := f.revoked.Of(c); ok {
-		v.Revoked, v.RevokedAt, v.Reason, v.DueAt = true, gone.At.UTC(), gone.Reason, gone.At.UTC()
+	if gone, ok := f.known.Revocations.Of(c); ok {
+		v.Revoked, v.RevokedAt, v.Reason = true, gone.At.UTC(), gone.Reason
 	}
 	if word, _, _ := strings.Cut(v.Status, ":"); word == "VALID" {
 		v.Status = word // for how long yet, expires says as a time
 	}
 	for _, note := range r.DueNotes() {
 		v.Notes = append(v.Notes, note.String())
-	}
-	if err := l.Usable(); err != nil {
-		v.Unusable = err.Error()
 	}
 	return v
 }
@@ -277,6 +299,11 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 		p.Say("  %s", v.Path)
 	}
 	p.Say(frame)
+	objections(p, found, invalid)
+}
+
+// objections tells what is odd about those that can be read, and why the others cannot.
+func objections(p *printer, found []listed, invalid []invalidView) {
 	for _, l := range found {
 		if l.note != "" {
 			p.Warn("%s", l.note)

@@ -26,6 +26,7 @@ type lineageView struct {
 	Names         []string   `json:"names"`
 	Expires       *time.Time `json:"expires"` // null where the files cannot be read
 	DueAt         *time.Time `json:"due_at"`
+	DueBecause    string     `json:"due_because,omitempty"`
 	Authenticator string     `json:"authenticator"`
 	Root          string     `json:"document_root"`
 	Server        string     `json:"server"`
@@ -58,7 +59,10 @@ type checkView struct {
 }
 
 // onDisk is what the disk has for a name.
-type onDisk struct{ found []standing }
+type onDisk struct {
+	found []standing
+	known renewal.Known
+}
 
 // standing is one lineage as it stands on disk.
 type standing struct {
@@ -89,6 +93,11 @@ func (f *why) onDisk(ctx context.Context, s *session, name string) (*onDisk, err
 		looked[i] = one
 	})
 	on := &onDisk{}
+	if s.ledger != nil {
+		if on.known, err = renewal.ReadKnown(ctx, s.ledger); err != nil {
+			return nil, err
+		}
+	}
 	for _, one := range looked {
 		if one.name != "" {
 			on.found = append(on.found, one)
@@ -117,8 +126,8 @@ func (o *onDisk) views(name string) []lineageView {
 			c, params := l.Certificate, l.Renewal.Params
 			v.Names, v.Authenticator, v.Server = c.Names, params.Authenticator, params.Server
 			v.Expires = known(c.NotAfter.UTC())
-			if at, err := renewal.DueAt(c.NotBefore, c.NotAfter, params.RenewBeforeExpiry); err == nil {
-				v.DueAt = known(at.UTC())
+			if due, err := o.known.Due(l); err == nil && !due.At.IsZero() {
+				v.DueAt, v.DueBecause = known(due.At.UTC()), due.Because
 			}
 			if root, err := l.Renewal.Webroot(name); err == nil && params.Authenticator == "webroot" {
 				v.Root = root
