@@ -180,9 +180,10 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 
 // exported is one line of an export.
 type exported struct {
-	Version int    `json:"version"`
-	Kind    string `json:"kind"` // order, run, task (unfinished ones), revocation, found, log_failure, event
-	Record  any    `json:"record"`
+	Version int `json:"version"`
+	// order, run, task (unfinished ones), revocation, found, log_failure, renewal_info, event
+	Kind   string `json:"kind"`
+	Record any    `json:"record"`
 }
 
 func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) error {
@@ -248,6 +249,15 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 	}
 	for _, f := range logged {
 		if done, err := exportOne(ctx, out, "log_failure", f); done {
+			return err
+		}
+	}
+	infos, err := s.ledger.RenewalInfos(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		if done, err := exportOne(ctx, out, "renewal_info", i); done {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 // Package renewal keeps the certificates of one server: it decides which are due and what is
-// wanted, and goes over all lineages. It must never make a request for a lineage that is not due,
-// and never let one broken lineage keep the others from being renewed.
+// wanted, and goes over all lineages. For a lineage that is not due it must never ask a CA for
+// anything but when that should be renewed, and that no oftener than the CA allows; and it must
+// never let one broken lineage keep the others from being renewed.
 //
 // A Server is put together of subjects, each with what it needs of the others; they need each other
 // downwards only:
@@ -8,6 +9,7 @@
 //	wishes, rounds, reconfigs        what certonly, renew and reconfigure ask for
 //	revoking, deletions, releases    what takes certificates, lineages and orders away
 //	earlier, rebuilds                what earlier runs left, and what a lost ledger knew
+//	inquirer                         what CAs say of when certificates should be renewed
 //	attempts, inPlace, calendar      one order; what stands in place; when it is due
 //	engines                          accounts and the order engine of each
 //	base                             the host and the run
@@ -82,8 +84,8 @@ func (s *Server) Begin(ctx context.Context, command string, pid int,
 	return s.host.Sweep(ctx)
 }
 
-// BeginBeside records that a command runs which changes nothing on this host's disk, so that certbot
-// may be at work meanwhile: nothing that dead runs left is finished.
+// BeginBeside records that a command runs which changes nothing on this host's disk, so that
+// certbot may be at work meanwhile: nothing that dead runs left is finished.
 func (s *Server) BeginBeside(ctx context.Context, command string, pid int) error {
 	s.run.Command, s.run.PID, s.run.StartedAt = command, pid, s.Clock.Now()
 	event := ledger.Event{At: s.run.StartedAt, Kind: "run started", Detail: command}

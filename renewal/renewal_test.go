@@ -11,6 +11,7 @@ import (
 	"orderly/account"
 	"orderly/failure"
 	"orderly/host"
+	"orderly/ledger/memory"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -116,6 +117,23 @@ func TestARenewalSaysWhatItReplaces(t *testing.T) {
 	_, err := h.renew(renewal.Round{})
 	must(t, err)
 	if orders := h.ca.Truth().Orders; len(orders) != 2 || orders[1].Replaces == "" {
+		t.Errorf("orders %+v", orders)
+	}
+}
+
+// Another program of the same account renewed it in between: what this ledger issued last is not what is replaced.
+func TestARenewalReplacesWhatIsInPlace(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.has("a.example")
+	h.due("a.example")
+	ours := h.ledger
+	for _, with := range []*memory.Store{memory.New(), ours} {
+		h.ledger = with
+		_, err := h.renew(renewal.Round{})
+		must(t, err)
+	}
+	if orders := h.ca.Truth().Orders; len(orders) != 3 || orders[1].Replaces != "" || orders[2].Replaces != "" {
 		t.Errorf("orders %+v", orders)
 	}
 }
