@@ -50,7 +50,7 @@ func (s *calendar) questionOf(l *certbot.Lineage) *question {
 	id := acme.RenewalID(l.Certificate.Leaf)
 	_, revoked := s.known.Revocations.Of(l.Certificate)
 	if id == "" || p.Server == "" || p.AutorenewOff || revoked ||
-		!now.Before(l.Certificate.NotAfter) || l.Usable() != nil {
+		!now.Before(l.Certificate.NotAfter) {
 		return nil
 	}
 	q := &question{term: termOf(l), server: p.Server, id: id}
@@ -61,7 +61,7 @@ func (s *calendar) questionOf(l *certbot.Lineage) *question {
 	}
 	due, err := s.known.without(q.term, q.server, id)
 	settled := p.RenewBeforeExpiry != "" || !now.Before(q.term.latest())
-	if err != nil || settled && !now.Before(due.At) {
+	if err != nil || settled && !now.Before(due.At) || l.Usable() != nil {
 		return nil
 	}
 	q.fingerprint = fingerprint(l.Certificate)

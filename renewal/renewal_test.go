@@ -130,6 +130,7 @@ func TestARenewalReplacesWhatIsInPlace(t *testing.T) {
 	ours := h.ledger
 	for _, with := range []*memory.Store{memory.New(), ours} {
 		h.ledger = with
+		h.openLocks() // whose keys are a ledger's numbers
 		_, err := h.renew(renewal.Round{})
 		must(t, err)
 	}
