@@ -135,6 +135,7 @@ func TestManyRoundsAtOnceRenewOnce(t *testing.T) {
 		// What is renewed is of the usual profile, so that it is not due again however slow the five are.
 		h.write(h.conf(name), "renew_before_expiry = 117 seconds\n"+strings.ReplaceAll(h.read(h.conf(name)), "required_profile = brief\n", ""))
 	}
+	h.must("renew") // which asks when they should be renewed
 	until(t, "the certificates are due", func() bool {
 		for _, c := range h.dates().Certificates {
 			if time.Now().Before(c.DueAt) {

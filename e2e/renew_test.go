@@ -117,6 +117,7 @@ func TestRenewGoesByTheCertificatesLifetime(t *testing.T) {
 	w := newWorld(t, testca.Config{Lifetimes: testca.Lifetimes{Certificate: 8 * time.Second}})
 	h := w.host("one")
 	h.lineages("a.example.com")
+	h.must("renew") // which asks when it should be renewed
 	list := h.dates()
 	if len(list.Certificates) != 1 {
 		t.Fatalf("%+v", list)

@@ -143,14 +143,18 @@ func sooner(a, b time.Time) time.Time {
 }
 
 // drawn is the moment for a window that the CA suggests, zero where the window is of no use: one
-// that ended before the certificate began, or begins before it and is open, or begins when it has
-// expired. chance is in [0, 1). What lies after the latest moment counts as that.
+// that ended more than a lifetime before the certificate began, or began before it and is open, or
+// begins when it has expired. chance is in [0, 1). What lies before the certificate counts as its
+// beginning (a CA that revokes what it has just issued may say so), what lies after the latest
+// moment as that.
 func (t Term) drawn(start, end, now time.Time, chance float64) time.Time {
 	switch {
-	case !start.Before(end), !end.After(t.NotBefore), !start.Before(t.NotAfter):
+	case !start.Before(end), end.Before(t.NotBefore.Add(-t.life())), !start.Before(t.NotAfter):
 		return time.Time{}
 	case start.Before(t.NotBefore) && end.After(now):
 		return time.Time{}
+	case !end.After(t.NotBefore):
+		return t.NotBefore
 	case start.Before(t.NotBefore):
 		start = t.NotBefore
 	}

@@ -242,7 +242,6 @@ func TestAnIntervalLongerThanTheLifetimeIsNotObeyed(t *testing.T) {
 			t.Parallel()
 			h := newHost(t, testca.Config{Lifetimes: testca.Lifetimes{Certificate: 160 * time.Hour}})
 			h.set.SkipPreflight = map[string]bool{"http": true} // whose probe looks days old
-			h.withoutRenewalInfo()                              // Pebble's windows are days wide
 			h.has("a.example")
 			h.edit("a.example", "version = ", "renew_before_expiry = "+interval+"\nversion = ")
 			for hours := range 8 { // a lifetime

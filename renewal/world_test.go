@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"orderly/account"
-	"orderly/acme"
 	"orderly/certbot"
 	"orderly/host"
 	"orderly/ledger"
@@ -178,11 +177,6 @@ func (h *machine) openLocks() {
 	must(h.t, err)
 	locks := h.locks
 	h.t.Cleanup(func() { _ = locks.Close() })
-}
-
-// withoutRenewalInfo takes renewal information out of the CA's directory.
-func (h *machine) withoutRenewalInfo() {
-	h.ca.Inject(testca.Fault{Kind: acme.KindDirectory, Action: testca.Rewrite, Patch: []byte(`{"renewalInfo":null}`)})
 }
 
 func (h *machine) root(name string) string { return filepath.Join(h.dir, "srv", name) }

@@ -41,7 +41,7 @@ func TestTheRenewalWindowThatWasSetCounts(t *testing.T) {
 	issued := leafOf(t, c.get(c.issue("a.example.com").str("certificate")).text)
 	serial := l.ca.Truth().Issued[0].Serial
 	replacing := map[string]any{"replaces": issued.certID}
-	c.orderWith(replacing, "a.example.com").want(t, 429, "rateLimited") // Pebble's window is two months away
+	c.orderWith(replacing, "a.example.com").want(t, 429, "rateLimited") // its window is two months away
 	if err := l.ca.SetRenewalInfo("none", time.Now(), time.Now(), ""); err == nil {
 		t.Error("a certificate that was never issued has a window")
 	}

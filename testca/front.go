@@ -182,6 +182,8 @@ func (c *CA) dispatch(r *request) *reply {
 		return c.deactivate(r)
 	case kindChallenge, kindChallengeIs:
 		return c.challenge(r)
+	case kindRenewalInfo:
+		c.suggest(r)
 	}
 	return c.pebble.serve(r.Request, r.body).documented()
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/letsencrypt/pebble/v2/acme"
-	"github.com/letsencrypt/pebble/v2/core"
 )
 
 // replaced is the order whose certificate a `replaces` means; nil if there is none.
@@ -44,9 +43,5 @@ func (c *CA) insideWindow(replaces string, now time.Time) bool {
 	if replaces == "" || original == nil {
 		return false
 	}
-	if original.window != nil {
-		return original.window.IsWithin(now)
-	}
-	certificate := original.CertificateObject.Cert
-	return core.RenewalInfoSimple(certificate.NotBefore, certificate.NotAfter).SuggestedWindow.IsWithin(now)
+	return original.suggested().IsWithin(now)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 
@@ -58,14 +59,43 @@ func (c *CA) SetRenewalInfo(serial string, start, end time.Time, explanation str
 	if o == nil {
 		return fmt.Errorf("no certificate with the serial %s was issued", serial)
 	}
-	window := core.SuggestedWindow{Start: start.UTC(), End: end.UTC()}
-	text, err := json.Marshal(map[string]any{"suggestedWindow": window, "explanationURL": explanation})
-	if err != nil {
-		return err
-	}
-	o.window = &window
-	o.CertificateObject.ARIResponse = string(text)
+	o.window, o.explanation = &core.SuggestedWindow{Start: start.UTC(), End: end.UTC()}, explanation
 	return nil
+}
+
+// suggest sees to it that Pebble's answer has the window of this certificate. Pebble's own are two days wide, which is the
+// whole life of a short one; what was revoked has Pebble's, in the past.
+func (c *CA) suggest(r *request) {
+	o := c.replaced(path.Base(r.URL.Path))
+	if o == nil {
+		return
+	}
+	o.CertificateObject.ARIResponse = ""
+	if o.window == nil && len(c.revocations(o)) > 0 {
+		return
+	}
+	text, err := json.Marshal(map[string]any{"suggestedWindow": o.suggested(), "explanationURL": o.explanation})
+	if err != nil {
+		c.log.Printf("renewal information: %v", err)
+		return
+	}
+	o.CertificateObject.ARIResponse = string(text)
+}
+
+// suggested is the window that SetRenewalInfo set, or Boulder's: a fiftieth of the lifetime, around the moment when a third of
+// it is left, half below ten days.
+func (o *order) suggested() core.SuggestedWindow {
+	if o.window != nil {
+		return *o.window
+	}
+	certificate := o.CertificateObject.Cert
+	life := certificate.NotAfter.Sub(certificate.NotBefore)
+	left := life / 3
+	if life < 10*24*time.Hour {
+		left = life / 2
+	}
+	ideal := certificate.NotAfter.Add(-left)
+	return core.SuggestedWindow{Start: ideal.Add(-life / 100).UTC(), End: ideal.Add(life / 100).UTC()}
 }
 
 func (c *CA) controlRenewalInfo(w http.ResponseWriter, r *http.Request) {

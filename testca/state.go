@@ -38,7 +38,9 @@ type order struct {
 	serial  string
 	frozen  string                // the status it had when it was put aside as expired
 	made    int64                 // the turn in which it had been made
-	window  *core.SuggestedWindow // what SetRenewalInfo set; nil for Pebble's own
+	window  *core.SuggestedWindow // what SetRenewalInfo set; nil for Boulder's
+	// a page that SetRenewalInfo named
+	explanation string
 }
 
 // authorization is one authorization; valid ones may belong to several orders.
