@@ -119,9 +119,8 @@ func share(lineage string, begins ...int64) float64 {
 // With is when it is due given what its CA says of it, "" for its ID where it says nothing. An
 // explicit renew_before_expiry stays the latest moment, as with certbot.
 func (t Term) With(info ledger.RenewalInfo, rest time.Duration) (Due, error) {
-	due, err := t.Own()
-	if err != nil || info.Moment.IsZero() {
-		return due, err
+	if info.Moment.IsZero() {
+		return t.Own()
 	}
 	at := info.Moment
 	if calm := info.FirstAt.Add(rest); info.Early && rest > 0 && at.Before(calm) {
@@ -129,8 +128,10 @@ func (t Term) With(info ledger.RenewalInfo, rest time.Duration) (Due, error) {
 		at = sooner(calm, fresh.usual())
 	}
 	at = sooner(at, t.latest())
-	if t.RenewBefore != "" && !at.Before(due.At) {
-		return due, nil
+	if t.RenewBefore != "" {
+		if own, err := t.Own(); err != nil || !at.Before(own.At) {
+			return own, err
+		}
 	}
 	return Due{At: at, Because: DueByCA, Explanation: info.Explanation}, nil
 }
