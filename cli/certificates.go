@@ -143,7 +143,8 @@ func (f *certificates) read(ctx context.Context, env Env, p *printer) (known ren
 		}
 	}
 	if err != nil {
-		p.Warn("whether certificates were revoked from here, and when their CAs want them renewed, is not known: %v", err)
+		p.Warn("whether certificates were revoked from here, and when their CAs want them renewed, "+
+			"is not known: %v", err)
 	}
 	return known
 }

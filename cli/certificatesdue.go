@@ -25,8 +25,9 @@ func printDue(p *printer, found []listed) {
 		if note == "" {
 			note = l.due.Explanation
 		}
-		rows = append(rows, []string{l.name, p.moment(l.due.At), l.due.Because, p.moment(l.facts.Expires), note})
+		rows = append(rows, []string{l.name, p.moment(l.due.At), l.due.Because,
+			p.moment(l.facts.Expires), note})
 	}
-	p.table([]column{{"CERTIFICATE", flexible}, {"DUE (UTC)", fixed}, {"BECAUSE", fixed}, {"EXPIRES (UTC)", fixed},
-		{"NOTE", aside}}, rows)
+	p.table([]column{{"CERTIFICATE", flexible}, {"DUE (UTC)", fixed}, {"BECAUSE", fixed},
+		{"EXPIRES (UTC)", fixed}, {"NOTE", aside}}, rows)
 }

@@ -79,8 +79,8 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 	}
 }
 
-// addReplaces names the certificate that the new one replaces (RFC 9773 §5): the one in place, where
-// this ledger knows that the same account got it. A CA refuses the mention of another's.
+// addReplaces names the certificate that the new one replaces (RFC 9773 §5): the one in place,
+// where this ledger knows that the same account got it. A CA refuses the mention of another's.
 func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.Request,
 	current *certbot.Lineage) {
 	if r.New || s.Settings.Rehearsal || current == nil {
