@@ -74,17 +74,24 @@ func (s *calendar) notSinceBirth(l *certbot.Lineage, at time.Time) time.Time {
 // finishing an earlier run's order is not, whatever is forced: two runs with --force-renewal, the
 // first of them killed, are one renewal.
 func (s *calendar) needed(l *certbot.Lineage, round Round) (bool, error) {
+	needed, _, err := s.judge(l, round)
+	return needed, err
+}
+
+// judge is needed, and says when the lineage is due where that was looked up.
+func (s *calendar) judge(l *certbot.Lineage, round Round) (needed bool, due Due, err error) {
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil {
 		if r, err := host.FromFile(s.asOrdered(l), round.Said); err == nil && order.Fulfils(done,
 			r.Request) {
-			return false, nil
+			return false, due, nil
 		}
 	}
 	if round.Renew || s.Settings.Rehearsal || s.host.Lineages.NeedsKey(l) {
-		return true, nil
+		return true, due, nil
 	}
-	at, err := s.dueAt(l)
-	return err == nil && !l.Renewal.Params.AutorenewOff && !s.Clock.Now().Before(at), err
+	due, err = s.due(l)
+	past := err == nil && !s.Clock.Now().Before(due.At)
+	return past && !l.Renewal.Params.AutorenewOff, due, err
 }
 
 // pressing is urgent, and says so of a certificate that was revoked as well.

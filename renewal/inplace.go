@@ -20,6 +20,15 @@ type inPlace struct {
 // keep says that a certificate in place is as it should be: because this run has finished what an
 // earlier one began, or since long.
 func (s *inPlace) keep(r *Result, l *certbot.Lineage) {
+	due, err := s.due(l)
+	if err != nil {
+		due = Due{}
+	}
+	s.stands(r, l, due)
+}
+
+// stands is keep where it is known when the certificate is due.
+func (s *inPlace) stands(r *Result, l *certbot.Lineage, due Due) {
 	r.Outcome = Kept
 	if done := s.host.Finished.Of(s.host.Files.OrderName(l.Name)); done != nil && r.Order == 0 {
 		r.Outcome, r.Order, r.Resumed = Issued, done.ID, true
@@ -31,9 +40,7 @@ func (s *inPlace) keep(r *Result, l *certbot.Lineage) {
 	for _, note := range l.Renewal.DueNotes() {
 		r.Notes = append(r.Notes, note.String())
 	}
-	if due, err := s.due(l); err == nil {
-		r.DueAt, r.DueBecause = due.At, due.Because
-	}
+	r.DueAt, r.DueBecause = due.At, due.Because
 }
 
 // conclude reads what was put in place.

@@ -132,12 +132,17 @@ func (s *rounds) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
 	if !round.Renew && !s.Settings.Rehearsal && l.KeyLost == nil {
 		v.question = s.questionOf(l)
 	}
-	if needed, err := s.needed(l, round); needed || err != nil || unfinished {
+	needed, due, err := s.judge(l, round)
+	if needed || err != nil || unfinished {
 		v.lineage = l
 		return v
 	}
 	v.kept = Result{Lineage: l.Name, Names: l.Certificate.Names}
-	s.keep(&v.kept, l)
+	if due.Because == "" { // this run has renewed it
+		s.keep(&v.kept, l)
+		return v
+	}
+	s.stands(&v.kept, l, due)
 	return v
 }
 
