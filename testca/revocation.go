@@ -55,6 +55,9 @@ func (c *CA) IssuingRoots() []IssuingRoot {
 func (c *CA) SetRenewalInfo(serial string, start, end time.Time, explanation string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(serial)%2 == 1 {
+		serial = "0" + serial // as it is written without the zero at its beginning
+	}
 	o := c.state.bySerial[strings.ToLower(serial)]
 	if o == nil {
 		return fmt.Errorf("no certificate with the serial %s was issued", serial)
