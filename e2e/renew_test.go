@@ -136,10 +136,11 @@ func TestAWindowInThePastIsRenewedByTheNextPass(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
 	h := w.host("one")
-	h.lineages("a.example.com", "b.example.com")
+	h.lineages("a.example.com")
+	issued := w.ca.Truth().Issued[0]
+	h.lineages("b.example.com")
 	control := httptest.NewServer(w.ca.Control())
 	defer control.Close()
-	issued := w.ca.Truth().Issued[0]
 	ago := func(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339) }
 	answer, err := http.PostForm(control.URL+"/renewal-info", url.Values{"serial": {issued.Serial}, "start": {ago(2 * time.Hour)},
 		"end": {ago(time.Hour)}, "explanation": {"https://ca.example/incident"}})
