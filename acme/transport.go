@@ -38,7 +38,7 @@ func HTTPClient(getenv func(string) string) (*http.Client, error) {
 		TLSHandshakeTimeout: handshakeTimeout,
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        32,
-		MaxIdleConnsPerHost: 8,
+		MaxIdleConnsPerHost: 16, // what many orders at once have opened is not opened anew
 		MaxConnsPerHost:     16,
 		// below what servers allow, so that a dead connection is rarely tried
 		IdleConnTimeout:        30 * time.Second,

@@ -13,6 +13,7 @@ import (
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/ownfile"
+	"orderly/slot"
 	"orderly/task"
 )
 
@@ -33,7 +34,7 @@ type Hooks struct {
 	Directory bool // those of renewal-hooks are run, too
 
 	// one hook runs at a time, whatever runs at once: they stop and start the same servers
-	turn sync.Mutex
+	turn slot.Turn
 	mu   sync.Mutex
 	book
 }
@@ -80,8 +81,11 @@ func (h *Hooks) Failed(names []string) {
 // Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What
 // they leave owed is durable before they are started (rule 14).
 func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
-	h.turn.Lock()
-	defer h.turn.Unlock()
+	done, err := h.turn.Take(ctx)
+	if err != nil {
+		return false // the run was told to end
+	}
+	defer done()
 	pre, errPre := h.All("pre", r.Hooks.Pre)
 	post, errPost := h.All("post", r.Hooks.Post)
 	if err := errors.Join(errPre, errPost, h.owe(ctx, post)); err != nil {
@@ -228,8 +232,13 @@ func (h *Hooks) payIfOwed(ctx context.Context, t ledger.Task) error {
 // Deploy runs the deploy hooks of a certificate that was put in place: directory hooks first, then
 // the lineage's own (certbot ≥ 5.3).
 func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, command string) error {
-	h.turn.Lock()
-	defer h.turn.Unlock()
+	done, err := h.turn.Take(ctx)
+	if err != nil {
+		return failure.Wrap(err, failure.Stopped,
+			"Run "+failure.Do(failure.Resume)+": the deploy hooks are run then.",
+			"stopped before the deploy hooks of %s ran", lineage)
+	}
+	defer done()
 	all, err := h.All("deploy", command)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ import (
 	"orderly/lock"
 	"orderly/order"
 	"orderly/order/keys"
+	"orderly/slot"
 	"orderly/solver/webroot"
 )
 
@@ -80,7 +81,7 @@ func New(p Parts) *Host {
 		Patience: p.Settings.LockPatience}
 	h.Hooks = &Hooks{Dirs: p.Disk.Dirs, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice,
 		Clock: p.Clock, Log: p.Log,
-		Run: p.Run, Directory: p.Settings.DirectoryHooks}
+		Run: p.Run, Directory: p.Settings.DirectoryHooks, turn: slot.NewTurn()}
 	h.Roots = &Roots{Writer: p.Writer, Voice: h.Voice, Log: p.Log,
 		Patience: p.Settings.RootPatience}
 	h.Ports = &Ports{Locks: h.Locks}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/lock"
 	"orderly/order"
+	"orderly/slot"
 )
 
 // Every wait for another process has a bound, ends with the run's context, and after a second tells
@@ -27,6 +29,8 @@ type Locks struct {
 	Ledger   ledger.Store // it knows which run a process is
 	Voice    *Voice
 	Patience time.Duration // 0: LockPatience
+
+	turns slot.Turns // of the certificates of this run that want one lock
 }
 
 type boundKey struct{}
@@ -61,16 +65,27 @@ func (l *Locks) Lock(ctx context.Context, key string) (func() error, error) {
 // TryLock implements order.KernelLocks.
 func (l *Locks) TryLock(key string) (func() error, bool, error) { return l.File.TryLock(key) }
 
+// within waits for a lock: first until no other certificate of this run has it, which ends when that
+// one does, and then for other runs.
 func (l *Locks) within(ctx context.Context, key string, most time.Duration) (func() error, error) {
-	unlock, err := l.File.Wait(ctx, key,
-		lock.Patience{Bound: patience(ctx, most), Tell: func(pid int) {
-			l.Voice.Tell("Waiting for %s, which is at work on %s.", l.whom(ctx, pid),
-				subjectOf(key))
-		}})
+	told := l.Voice.Slowly("another certificate of this run, which is at work on %s", subjectOf(key))
+	done, err := l.turns.Take(ctx, key)
+	told()
+	var unlock func() error
+	if err == nil {
+		unlock, err = l.wait(ctx, key, most)
+	}
+	if err == nil {
+		return sync.OnceValue(func() error {
+			defer done()
+			return unlock()
+		}), nil
+	}
+	if done != nil {
+		done()
+	}
 	held, busy := errors.AsType[*lock.HeldError](err)
 	switch {
-	case err == nil:
-		return unlock, nil
 	case ctx.Err() != nil:
 		return nil, failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.",
 			"stopped while another run worked on %s", subjectOf(key))
@@ -85,6 +100,21 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 	}
 	return nil, failure.Wrap(err, failure.Config, "Look at the disk and its permissions.",
 		"%s cannot be locked", subjectOf(key))
+}
+
+// wait waits for other runs, and holds no slot meanwhile.
+func (l *Locks) wait(ctx context.Context, key string, most time.Duration) (func() error, error) {
+	unlock, free, err := l.File.TryLock(key)
+	if free || err != nil {
+		return unlock, err
+	}
+	slot.Away(ctx, func() {
+		unlock, err = l.File.Wait(ctx, key, lock.Patience{Bound: patience(ctx, most),
+			Tell: func(pid int) {
+				l.Voice.Tell("Waiting for %s, which is at work on %s.", l.whom(ctx, pid), subjectOf(key))
+			}})
+	})
+	return unlock, err
 }
 
 // endIt is the remedy where another process is in the way.

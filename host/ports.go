@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"orderly/ledger"
+	"orderly/slot"
 	"orderly/solver/standalone"
 	"orderly/solver/webroot"
 )
@@ -22,8 +23,8 @@ type Ports struct {
 
 	web      standalone.Server
 	mu       sync.Mutex
-	reserved map[int]func() error  // by port: what gives it back to other runs
-	turns    map[int]chan struct{} // by port: of the orders of this run that wait for another run
+	reserved map[int]func() error // by port: what gives it back to other runs
+	turns    slot.Turns           // of the orders of this run that wait for another run
 }
 
 // How long a run waits for another one that listens on the same port: before it holds anything that
@@ -66,19 +67,6 @@ func (p *Ports) keep(port int, unlock func() error) {
 	p.reserved[port] = unlock
 }
 
-// turn is the one of the orders that wait for a port.
-func (p *Ports) turn(port int) chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.turns == nil {
-		p.turns = map[int]chan struct{}{}
-	}
-	if p.turns[port] == nil {
-		p.turns[port] = make(chan struct{}, 1)
-	}
-	return p.turns[port]
-}
-
 // Reserve keeps the port that a request needs, if any, from other runs until the last post-hook has
 // run. It waits as long as another run may need it, before anything is held that the other may
 // want.
@@ -99,11 +87,8 @@ func (p *Ports) reserve(ctx context.Context, r Request, most time.Duration) erro
 	}
 	bounded, cancel := context.WithTimeout(ctx, patience(ctx, most))
 	defer cancel()
-	turn := p.turn(port)
-	select {
-	case turn <- struct{}{}:
-		defer func() { <-turn }()
-	case <-bounded.Done():
+	if done, err := p.turns.Take(bounded, portLock(port)); err == nil {
+		defer done()
 	}
 	if free, _ := p.tryReserve(port); free {
 		return nil

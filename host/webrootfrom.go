@@ -19,6 +19,7 @@ import (
 	"orderly/hook"
 	"orderly/outside"
 	"orderly/preflight"
+	"orderly/slot"
 	"orderly/solver/webroot"
 )
 
@@ -191,7 +192,7 @@ func (q *Roots) ask(ctx context.Context, from, name string) answer {
 	default:
 		ended := q.Voice.Slowly("%s to tell the document root of %s: %s",
 			failure.Do(failure.RootFrom), failure.Clean(name), failure.Clean(from))
-		a = q.askCommand(ctx, from, name)
+		slot.Slowly(ctx, func() { a = q.askCommand(ctx, from, name) })
 		ended()
 	}
 	if a.err != nil {

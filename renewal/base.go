@@ -1,6 +1,7 @@
 package renewal
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"orderly/limit"
 	"orderly/lock"
 	"orderly/order"
+	"orderly/slot"
 	"orderly/solver/webroot"
 	"orderly/task"
 )
@@ -58,12 +60,23 @@ type base struct {
 
 func newBase(ctx context.Context, p Parts) *base {
 	p.Disk = p.Disk.Within(ctx)
+	p.Clock, p.HTTP = slot.Clock{Sleeper: p.Clock}, waitingApart(p.HTTP)
 	b := &base{Parts: p, run: &ledger.Run{}}
 	b.host = host.New(host.Parts{Disk: p.Disk, Ledger: p.Ledger, Locks: p.Locks, Clock: p.Clock,
 		Log: p.Log, Report: p.Report,
 		Writer: p.Writer, KeyDir: p.KeyDir, Agent: p.Agent, Settings: p.Settings.Settings,
 		Run: b.run})
 	return b
+}
+
+// waitingApart is a client whose requests hold no job slot while an answer is long in coming.
+func waitingApart(c *http.Client) *http.Client {
+	if c == nil {
+		return nil
+	}
+	apart := *c
+	apart.Transport = slot.Transport{RoundTripper: cmp.Or[http.RoundTripper](c.Transport, http.DefaultTransport)}
+	return &apart
 }
 
 // rehearsing is the same host in the same run, where from now on nothing changes on disk.

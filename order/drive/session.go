@@ -13,12 +13,13 @@ import (
 	"orderly/failure"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/slot"
 )
 
 // Session is one account at its CA, in one process. It is for any number of goroutines.
 type Session struct {
 	client *acme.Client
-	turn   chan struct{} // whoever reads the directory or makes the account has it
+	turn   slot.Turn // whoever reads the directory or makes the account has it
 
 	mu      sync.Mutex
 	row     ledger.Account // without an id while there is no account yet
@@ -30,7 +31,7 @@ type Session struct {
 // NewSession makes the session of an account. The key is nil where there is no account yet, or
 // where its CA is asked nothing; then the client may be nil, too.
 func NewSession(client *acme.Client, key *acme.Key, row *ledger.Account) *Session {
-	s := &Session{client: client, turn: make(chan struct{}, 1), row: *row, key: key}
+	s := &Session{client: client, turn: slot.NewTurn(), row: *row, key: key}
 	if key != nil {
 		s.speaker = client.Account(key, row.URL)
 	}
@@ -82,13 +83,12 @@ func (s *Session) adopt(other *Session) {
 
 // alone lets one goroutine at a time do what costs a request and is done once.
 func (s *Session) alone(ctx context.Context, f func() error) error {
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
+	done, err := s.turn.Take(ctx)
+	if err != nil {
 		return failure.Wrap(order.Interruption(ctx), failure.Stopped,
 			"Run the same command again.", "stopped before anything was sent")
 	}
-	defer func() { <-s.turn }()
+	defer done()
 	return f()
 }
 

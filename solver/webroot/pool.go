@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"orderly/failure"
+	"orderly/slot"
 )
 
 // Many orders may be at work on the document roots of one host, and a few file systems may keep
@@ -59,7 +60,12 @@ type pursuit struct {
 
 // question puts q to the helper of the run's own identity, and on to those of others where one says
 // so.
-func (w *Writer) question(ctx context.Context, q question) (reply, error) {
+func (w *Writer) question(ctx context.Context, q question) (r reply, err error) {
+	slot.Slowly(ctx, func() { r, err = w.pursue(ctx, q) })
+	return r, err
+}
+
+func (w *Writer) pursue(ctx context.Context, q question) (reply, error) {
 	patience := w.Patience
 	if patience == 0 {
 		patience = DefaultPatience
