@@ -62,7 +62,7 @@ func (c *Checks) Preflight(ctx context.Context, r Request, names []string) prefl
 		c.Log.Debug("preflight", "check", result.Check, "name", result.Name, "verdict",
 			result.Verdict, "sentence", result.Sentence)
 		if result.Verdict == preflight.Warn {
-			c.Voice.WarnOnce("%s", failure.Remedy(result.Sentence))
+			c.Voice.In(ctx).WarnOnce("%s", failure.Remedy(result.Sentence))
 		}
 	}
 	return report

@@ -89,7 +89,7 @@ func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
 	pre, errPre := h.All("pre", r.Hooks.Pre)
 	post, errPost := h.All("post", r.Hooks.Post)
 	if err := errors.Join(errPre, errPost, h.owe(ctx, post)); err != nil {
-		h.Voice.Warn("the pre-hooks were not run: %v", err)
+		h.Voice.In(ctx).Warn("the pre-hooks were not run: %v", err)
 		return false
 	}
 	for _, command := range pre {

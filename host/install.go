@@ -37,20 +37,20 @@ func (i *Installer) Install(ctx context.Context, o *ledger.Order, privateKey,
 		return order.Installation{}, nil
 	}
 	if len(o.Request.CSR) > 0 {
-		return i.writeOut(o, chain)
+		return i.writeOut(ctx, o, chain)
 	}
 	if why := i.Files.supersededBy(o, chain); why != "" {
-		i.Voice.Warn("%s", why)
+		i.Voice.In(ctx).Warn("%s", why)
 		return order.Installation{Superseded: why}, nil
 	}
 	return order.Installation{}, i.place(ctx, o, privateKey, chain)
 }
 
 // writeOut is Install for a certificate that belongs to no lineage.
-func (i *Installer) writeOut(o *ledger.Order, chain []byte) (order.Installation, error) {
+func (i *Installer) writeOut(ctx context.Context, o *ledger.Order, chain []byte) (order.Installation, error) {
 	if path := renewedElsewhere(o, chain); path != "" {
 		why := fmt.Sprintf("%s has another certificate for the same key by now; the one of order %d is left aside", path, o.ID)
-		i.Voice.Warn("%s", why)
+		i.Voice.In(ctx).Warn("%s", why)
 		return order.Installation{Superseded: why}, nil
 	}
 	return order.Installation{}, write(Read(o.Request).Output, chain)
@@ -68,7 +68,7 @@ func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chai
 	done, err := i.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain},
 		Params(r))
 	for _, note := range done.Notes {
-		i.Voice.WarnOnce("%s", failure.Remedy(note))
+		i.Voice.In(ctx).WarnOnce("%s", failure.Remedy(note))
 	}
 	return err
 }

@@ -72,7 +72,7 @@ func (v *Proofs) Plan(ctx context.Context, wanted ledger.Request, p order.Proof,
 		if was, err := decode(former); err == nil {
 			earlier = was.Manual
 		}
-		next, err := v.manual().Plan(manualProof(r, p), earlier)
+		next, err := v.manual(ctx).Plan(manualProof(r, p), earlier)
 		if err != nil {
 			return "", err
 		}
@@ -92,7 +92,7 @@ func (v *Proofs) Suits(placement string, wanted ledger.Request, p order.Proof) b
 	case StandaloneSolver:
 		return was.Standalone != nil && *was.Standalone == served{r.Standalone, p.Token, r.Lineage}
 	case ManualSolver:
-		return was.Manual != nil && v.manual().Suits(*was.Manual, manualProof(r, p))
+		return was.Manual != nil && v.manual(context.Background()).Suits(*was.Manual, manualProof(r, p))
 	}
 	return was.Standalone == nil && was.Manual == nil && suitsFile(was.Placement, r, p)
 }
@@ -113,7 +113,7 @@ func (v *Proofs) Place(ctx context.Context, placement, content string) (string, 
 	case r.Manual != nil:
 		ended := v.Voice.Slowly("the manual-auth-hook for %s to end: %s",
 			failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Auth))
-		after, stands, err := v.manual().Place(ctx, *r.Manual)
+		after, stands, err := v.manual(ctx).Place(ctx, *r.Manual)
 		ended()
 		if !stands {
 			return "", err
@@ -203,7 +203,7 @@ func (v *Proofs) Remove(ctx context.Context, placement string) error {
 	case r.Manual != nil:
 		defer v.Voice.Slowly("the manual-cleanup-hook for %s to end: %s",
 			failure.Clean(r.Manual.Domain), failure.Clean(r.Manual.Cleanup))()
-		return v.manual().Remove(ctx, *r.Manual)
+		return v.manual(ctx).Remove(ctx, *r.Manual)
 	}
 	if err := v.Writer.Remove(ctx, r.Placement); err != nil {
 		return fmt.Errorf("%w: %w", order.ErrStands, err)
@@ -212,25 +212,26 @@ func (v *Proofs) Remove(ctx context.Context, placement string) error {
 }
 
 // manual returns the runner of manual hooks, which shows what they print as certbot does.
-func (v *Proofs) manual() *manual.Solver {
+func (v *Proofs) manual(ctx context.Context) *manual.Solver {
 	return &manual.Solver{Now: v.Clock.Now, Env: []string{"PATH=" + hookPath(os.Getenv("PATH"))},
-		Report: v.reportHook}
+		Report: v.Voice.In(ctx).hooked}
 }
 
-func (v *Proofs) reportHook(kind, domain string, r manual.Result) {
+// hooked says what a manual hook printed, as certbot does.
+func (v *Voice) hooked(kind, domain string, r manual.Result) {
 	hook := failure.Do(failure.ProofHook)
 	if kind == manual.CleanupHook {
 		hook = failure.Do(failure.ProofCleanup)
 	}
 	label := failure.Advise("Hook '%s' for %s", hook, domain)
 	if r.Code != 0 {
-		v.Voice.Warn("%s reported error code %d", label, r.Code)
+		v.Warn("%s reported error code %d", label, r.Code)
 	}
 	if !r.Stdout.Empty() {
-		v.Voice.Say("%s ran with output:\n%s", label, r.Stdout)
+		v.Say("%s ran with output:\n%s", label, r.Stdout)
 	}
 	if !r.Stderr.Empty() {
-		v.Voice.Warn("%s ran with error output:\n%s", label, r.Stderr)
+		v.Warn("%s ran with error output:\n%s", label, r.Stderr)
 	}
 }
 

@@ -28,18 +28,19 @@ func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
 	ended := h.Voice.Slowly("the %s to end: %s", kind, failure.Clean(command))
 	err := hook.Run(ctx, command, env, &out, &complaints)
 	ended()
+	voice := h.Voice.In(ctx)
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit):
-		h.Voice.Warn("Hook '%s' reported error code %d", kind, exitCode(exit))
+		voice.Warn("Hook '%s' reported error code %d", kind, exitCode(exit))
 	case err != nil:
-		h.Voice.Warn("Hook '%s' could not be run: %v", kind, err)
+		voice.Warn("Hook '%s' could not be run: %v", kind, err)
 	}
 	if text := out.Printed(); !text.Empty() {
-		h.Voice.Say("Hook '%s' ran with output:\n%s", kind, text)
+		voice.Say("Hook '%s' ran with output:\n%s", kind, text)
 	}
 	if text := complaints.Printed(); !text.Empty() {
-		h.Voice.Warn("Hook '%s' ran with error output:\n%s", kind, text)
+		voice.Warn("Hook '%s' ran with error output:\n%s", kind, text)
 	}
 }
 

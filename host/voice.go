@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -20,15 +21,38 @@ type Reporter interface {
 	Warn(format string, args ...any)
 }
 
-// Voice is the Reporter of a run.
+// Voice is the Reporter of a run, or of what is said of one certificate in it.
 type Voice struct {
 	Reporter
+	*once
+}
+
+// once is what a run has warned of.
+type once struct {
 	mu     sync.Mutex
 	warned map[string]bool
 }
 
 // NewVoice speaks through r.
-func NewVoice(r Reporter) *Voice { return &Voice{Reporter: r, warned: map[string]bool{}} }
+func NewVoice(r Reporter) *Voice {
+	return &Voice{Reporter: r, once: &once{warned: map[string]bool{}}}
+}
+
+type speakerKey struct{}
+
+// Speaking lets what is said of one certificate be said through r, for as long as it is worked on
+// under the context: what many say at once would be mixed.
+func Speaking(ctx context.Context, r Reporter) context.Context {
+	return context.WithValue(ctx, speakerKey{}, r)
+}
+
+// In is the voice for what is said under ctx.
+func (v *Voice) In(ctx context.Context) *Voice {
+	if r, ok := ctx.Value(speakerKey{}).(Reporter); ok {
+		return &Voice{Reporter: r, once: v.once}
+	}
+	return v
+}
 
 // WarnOnce warns of what a run may find more than once.
 func (v *Voice) WarnOnce(format string, args ...any) {

@@ -93,7 +93,7 @@ func (q *Roots) Refresh(ctx context.Context, r *Request) {
 					failure.Clean(answer.root), failure.Do(failure.RootFrom), failure.Clean(last))
 			}
 		case answer.err != nil && last != "" && ctx.Err() == nil && q.usable(ctx, last):
-			q.Voice.WarnOnce("%v; the document root that was known before is used: %s",
+			q.Voice.In(ctx).WarnOnce("%v; the document root that was known before is used: %s",
 				answer.err, failure.Clean(last))
 		}
 	}

@@ -56,7 +56,7 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 		if len(rest) == 0 || len(rest) == len(names) {
 			return outcome, err
 		}
-		s.Report.Warn("%s cannot be validated and is left out: %v", strings.Join(bad, ", "), err)
+		s.host.Voice.In(ctx).Warn("%s cannot be validated and is left out: %v", strings.Join(bad, ", "), err)
 		names, left = rest, rest
 	}
 }
@@ -66,7 +66,7 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 	current *certbot.Lineage, left []string) {
 	s.addReplaces(ctx, e, &r.Request, current)
 	if r.LostKey = r.LostKey || s.host.Lineages.Abandoned(r.Lineage) != ""; r.LostKey {
-		s.host.Voice.WarnOnce("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage)
+		s.host.Voice.In(ctx).WarnOnce("the private key of %s is lost; the certificate is renewed with a new one", r.Lineage)
 	}
 	s.host.Files.Rehearse(r)
 	if left != nil {
@@ -75,7 +75,7 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 	s.host.Roots.Refresh(ctx, r)
 	// who has no account yet hears of that first
 	if e.Account().ID != 0 && !s.host.Checks.Hopeless(ctx, *r) {
-		announce(s.Report, r.Request)
+		announce(s.host.Voice.In(ctx), r.Request)
 	}
 }
 

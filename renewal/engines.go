@@ -191,7 +191,7 @@ func (h enrolling) Enrol(ctx context.Context, r ledger.Request) (drive.Enrolment
 	if err != nil {
 		return drive.Enrolment{}, err
 	}
-	announce(h.s.Report, r)
+	announce(h.Voice.In(ctx), r)
 	return drive.Enrolment{Session: made.Session(), Known: known}, nil
 }
 

@@ -94,7 +94,7 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 			}
 			request.Account = engine.Account().KeyID
 			for _, note := range fresh.Renewal.Notes {
-				s.host.Voice.WarnOnce("%s", note)
+				s.host.Voice.In(ctx).WarnOnce("%s", note)
 			}
 			s.attempt(ctx, engine, &request, fresh, left)
 			return &order.Plan{Request: request.Filed(), Force: s.Settings.Force,

@@ -157,7 +157,7 @@ func (s *rounds) invalid(name string, err error) Result {
 func (s *rounds) result(ctx context.Context, v view, round Round) Result {
 	if v.lineage == nil {
 		for _, note := range v.kept.Notes {
-			s.host.Voice.WarnOnce("%s", failure.Remedy(note))
+			s.host.Voice.In(ctx).WarnOnce("%s", failure.Remedy(note))
 		}
 		return v.kept
 	}

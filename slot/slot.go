@@ -24,16 +24,14 @@ type Slots struct {
 // New makes n slots, at least one.
 func New(n int) *Slots { return &Slots{free: max(n, 1)} }
 
-// Do waits for a slot and calls f, which has it under the context that it is called with. An error
-// is the end of ctx: then f was not called.
-func (s *Slots) Do(ctx context.Context, f func(context.Context)) error {
+// Take waits for a slot. Whatever is done under the context that it returns has it, until done gives
+// it back. An error is the end of ctx.
+func (s *Slots) Take(ctx context.Context) (under context.Context, done func(), err error) {
 	if err := s.take(ctx, &s.anew); err != nil {
-		return err
+		return ctx, nil, err
 	}
 	h := &held{slots: s, has: true}
-	defer h.giveBack()
-	f(context.WithValue(ctx, heldKey{}, h))
-	return nil
+	return context.WithValue(ctx, heldKey{}, h), h.giveBack, nil
 }
 
 // take waits for a slot in a queue.

@@ -74,14 +74,14 @@ func TestWhoWaitsHoldsNoSlot(t *testing.T) {
 				var first, second time.Duration
 				var group sync.WaitGroup
 				group.Go(func() {
-					if err := slots.Do(t.Context(), wait); err != nil {
+					if err := do(t.Context(), slots, wait); err != nil {
 						t.Error(err)
 					}
 					first = time.Since(begun)
 				})
 				synctest.Wait()
 				group.Go(func() {
-					if err := slots.Do(t.Context(), func(context.Context) { second = time.Since(begun) }); err != nil {
+					if err := do(t.Context(), slots, func(context.Context) { second = time.Since(begun) }); err != nil {
 						t.Error(err)
 					}
 				})
@@ -119,7 +119,7 @@ func TestSlotsAreCountedAndServedInOrder(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range 6 {
 			group.Go(func() {
-				_ = slots.Do(t.Context(), func(ctx context.Context) {
+				_ = do(t.Context(), slots, func(ctx context.Context) {
 					work(1)
 					d.add("%d", i)
 					time.Sleep(time.Second) // work
@@ -141,6 +141,17 @@ func TestSlotsAreCountedAndServedInOrder(t *testing.T) {
 	})
 }
 
+// do does f with a slot.
+func do(ctx context.Context, s *slot.Slots, f func(context.Context)) error {
+	under, done, err := s.Take(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	f(under)
+	return nil
+}
+
 // sorted are the words of a text in groups, each in order: those of one moment come as they like.
 func sorted(text string, n int) []string {
 	var groups []string
@@ -156,7 +167,7 @@ func sorted(text string, n int) []string {
 func TestTheSlotOfPartsThatWaitIsGivenBackOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slots := slot.New(1)
-		_ = slots.Do(t.Context(), func(ctx context.Context) {
+		_ = do(t.Context(), slots, func(ctx context.Context) {
 			var parts sync.WaitGroup
 			for i := range 5 {
 				parts.Go(func() {
@@ -172,7 +183,7 @@ func TestTheSlotOfPartsThatWaitIsGivenBackOnce(t *testing.T) {
 		var group sync.WaitGroup
 		for range 3 {
 			group.Go(func() {
-				_ = slots.Do(t.Context(), func(context.Context) {
+				_ = do(t.Context(), slots, func(context.Context) {
 					if working++; working > 1 {
 						t.Error("two have the one slot")
 					}
@@ -199,7 +210,7 @@ func TestTheEndEndsEveryWait(t *testing.T) {
 			t.Fatal(err)
 		}
 		group.Go(func() {
-			_ = slots.Do(ctx, func(ctx context.Context) {
+			_ = do(ctx, slots, func(ctx context.Context) {
 				if _, err := turn.Take(ctx); errors.Is(err, cause) {
 					d.add("turn")
 				}
@@ -207,17 +218,17 @@ func TestTheEndEndsEveryWait(t *testing.T) {
 		})
 		synctest.Wait()
 		group.Go(func() {
-			_ = slots.Do(ctx, func(ctx context.Context) {
+			_ = do(ctx, slots, func(ctx context.Context) {
 				slot.Away(ctx, func() { time.Sleep(time.Second) })
 				d.add("back")
 			})
 		})
 		synctest.Wait()
 		release := make(chan struct{})
-		group.Go(func() { _ = slots.Do(t.Context(), func(context.Context) { <-release }) })
+		group.Go(func() { _ = do(t.Context(), slots, func(context.Context) { <-release }) })
 		synctest.Wait()
 		group.Go(func() {
-			if err := slots.Do(ctx, func(context.Context) { t.Error("it began after the end") }); errors.Is(err, cause) {
+			if err := do(ctx, slots, func(context.Context) { t.Error("it began after the end") }); errors.Is(err, cause) {
 				d.add("begin")
 			}
 		})
@@ -230,7 +241,7 @@ func TestTheEndEndsEveryWait(t *testing.T) {
 		close(release)
 		group.Wait()
 		done()
-		if err := slots.Do(t.Context(), func(context.Context) {}); err != nil {
+		if err := do(t.Context(), slots, func(context.Context) {}); err != nil {
 			t.Errorf("after all that no slot is left: %v", err)
 		}
 	})
