@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"orderly/failure"
+	"orderly/renewal"
 	"orderly/schedule"
 )
 
@@ -26,9 +27,9 @@ type printer struct {
 	line     sync.Mutex // whoever writes a line, or moves the bar, has it
 	out, err io.Writer
 	getenv   func(string) string
-	bars     bool // a progress bar stands on the terminal
-	started  bool // the command line was understood
-	tty      bool // stdout is a terminal
+	barred   string // the progress bar that stands on the terminal
+	started  bool   // the command line was understood
+	tty      bool   // stdout is a terminal
 	renewals schedule.Host
 	logPath  string
 	quiet    bool
@@ -44,8 +45,7 @@ func (p *printer) Say(format string, args ...any) {
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
-		p.unbar()
-		fmt.Fprintln(p.out, text)
+		p.above(p.out, text)
 	}
 }
 
@@ -54,13 +54,12 @@ func (p *printer) say(format string, args ...any) {
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
-		p.unbar()
 		text := p.pasted(fmt.Sprintf(format, args...))
 		if w, ok := p.out.(*witness); ok {
 			w.hold(text + "\n")
 			return
 		}
-		fmt.Fprintln(p.out, text)
+		p.above(p.out, text)
 	}
 }
 
@@ -71,8 +70,7 @@ func (p *printer) Tell(format string, args ...any) {
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
-		p.unbar()
-		fmt.Fprintln(p.err, text)
+		p.above(p.err, text)
 	}
 }
 
@@ -83,12 +81,11 @@ func (p *printer) Warn(format string, args ...any) {
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet {
-		p.unbar()
 		prefix := p.paint(yellow, "warning: ")
 		if p.certbot {
 			prefix = "" // scripts look for certbot's sentences at the beginning of a line
 		}
-		fmt.Fprintln(p.err, prefix+text)
+		p.above(p.err, prefix+text)
 	}
 }
 
@@ -98,8 +95,7 @@ func (p *printer) fault(format string, args ...any) {
 	p.log("fault", text)
 	p.line.Lock()
 	defer p.line.Unlock()
-	p.unbar()
-	fmt.Fprintln(p.err, text)
+	p.above(p.err, text)
 }
 
 func (p *printer) log(kind, text string, args ...any) {
@@ -174,32 +170,81 @@ func isTerminal(w io.Writer) bool {
 
 // bar draws the progress of long work on a terminal, and nothing elsewhere.
 func (p *printer) bar(what string) func(done, all int) {
+	return func(done, all int) { p.draw(what, done, all, "") }
+}
+
+// draw draws a bar beneath what is printed, with more behind it. All of it stands until the work is
+// done.
+func (p *printer) draw(what string, done, all int, more string) {
 	if p.quiet || p.json || !isTerminal(p.err) {
-		return func(int, int) {}
+		return
 	}
 	const width = 30
-	return func(done, all int) {
-		full := width
-		if all > 0 {
-			full = width * done / all
-		}
-		p.line.Lock()
-		defer p.line.Unlock()
-		p.bars = true
-		fmt.Fprintf(p.err, markBack+"%s [%s%s] %d of %d", what, strings.Repeat("=", full),
-			strings.Repeat(" ", width-full), done, all)
-		if done >= all {
-			p.unbar()
-		}
+	full := width
+	if all > 0 {
+		full = width * done / all
+	}
+	p.line.Lock()
+	defer p.line.Unlock()
+	p.unbar()
+	if done >= all {
+		return
+	}
+	p.barred = fmt.Sprintf("%s [%s%s] %d of %d%s", what, strings.Repeat("=", full),
+		strings.Repeat(" ", width-full), done, all, more)
+	p.rebar()
+}
+
+// above writes a line above the bar. Whoever calls has the line.
+func (p *printer) above(w io.Writer, text string) {
+	barred := p.barred
+	p.unbar()
+	fmt.Fprintln(w, text)
+	p.barred = barred
+	p.rebar()
+}
+
+// rebar draws the bar again.
+func (p *printer) rebar() {
+	if p.barred != "" {
+		fmt.Fprint(p.err, p.barred)
 	}
 }
 
-// unbar takes the bar away, so that a line does not begin behind it.
+// unbar takes the bar away, for good unless it is drawn again.
 func (p *printer) unbar() {
-	if p.bars {
-		p.bars = false
+	if p.barred != "" {
+		p.barred = ""
 		fmt.Fprint(p.err, markErase)
 	}
+}
+
+// roundBar is the progress of a round: what is done, under way and failed, and how long the rest may
+// take at the pace so far.
+func (p *printer) roundBar() func(renewal.Progress) {
+	var began time.Time // with the first that is worked on: nobody waits for the others
+	var before int
+	return func(g renewal.Progress) {
+		if began.IsZero() && g.UnderWay > 0 {
+			began, before = time.Now(), g.Done
+		}
+		p.draw("Renewing", g.Done, g.All, behindBar(g, g.Done-before, time.Since(began)))
+	}
+}
+
+// behindBar says more of a round than its bar shows; done of its certificates took so long.
+func behindBar(g renewal.Progress, done int, took time.Duration) string {
+	var more string
+	if g.UnderWay > 0 {
+		more += fmt.Sprintf(", %d under way", g.UnderWay)
+	}
+	if g.Failed > 0 {
+		more += fmt.Sprintf(", %d failed", g.Failed)
+	}
+	if left := g.All - g.Done; done > 0 && left > 0 {
+		more += fmt.Sprintf(", about %s left", span(took*time.Duration(left)/time.Duration(done)))
+	}
+	return more
 }
 
 // clock shows a moment to a person, in UTC as every time here.

@@ -75,7 +75,7 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 		return err
 	}
 	f.round.Server, f.round.Account, f.round.Registration = f.server, f.account, f.registration
-	f.round.Progress = p.bar("Renewing")
+	f.round.Progress = p.roundBar()
 	f.round.WebrootPaths, f.round.Webroots = f.roots.paths, f.roots.mapped
 	if f.spreads(env) {
 		f.round.Spread = renewal.Spread
@@ -118,6 +118,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	var results []renewal.Result
 	if err == nil {
 		results, err = s.server.RenewAll(ctx, f.round)
+		p.unbar()
 	}
 	results = merge(left, results)
 	if err != nil && len(results) == 0 && !p.json {
@@ -129,7 +130,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	causes := s.causes(ctx, results)
 	if p.json {
 		printResults(p, results, causes, err)
-		return renewal.Exit(results, err), nil
+		return f.round.Exit(results, err), nil
 	}
 	p.Say("\n%s", frame)
 	summary(p, results, f.dryRun, f.round.Hooks != host.Hooked{})
@@ -139,7 +140,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return renewal.Exit(results, nil), nil
+	return f.round.Exit(results, nil), nil
 }
 
 // merge puts what was resumed before what the round did, without naming a lineage twice: the

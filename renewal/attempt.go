@@ -31,6 +31,7 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 	enough func(names []string) bool, plan func(ctx context.Context, left []string) (*order.Plan,
 		error)) (drive.Outcome, error) {
 	var left []string // the names that a subset has come down to, nil for all
+	orders := 0
 	for {
 		var made *order.Plan
 		outcome, err := e.Obtain(ctx, lineage, names,
@@ -47,6 +48,8 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 				}
 				return p, err
 			})
+		orders += outcome.Made
+		outcome.Made = orders
 		if err == nil || made == nil || !made.Request.AllowSubset {
 			return outcome, err
 		}

@@ -31,6 +31,7 @@ type Settings struct {
 	// how long the CA is waited for without anything changing; 0: drive.DefaultPatience
 	Patience  time.Duration
 	Installer string // -i: one of certbot's, which is not run
+	Jobs      int    // how many certificates are worked on at once; 0: 1, one after the other
 }
 
 // Parts are what a Server is made of.

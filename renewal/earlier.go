@@ -2,6 +2,8 @@ package renewal
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
 	"orderly/failure"
@@ -46,23 +48,73 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 	if err != nil {
 		return nil, err
 	}
-	var results []Result
-	for _, o := range orders {
-		if !which(o) {
-			continue
-		}
-		result, did := s.resume(ctx, o)
-		if did {
-			results = append(results, result)
-		} else if held, err := s.Locks.Held(order.LineageLock(o.Lineage)); held && err == nil {
-			s.Report.Tell("Order %d is left alone: %v.", o.ID, s.host.Locks.By(ctx, o.Lineage))
-		}
-		if err := endsRound(ctx, result); err != nil {
-			return results, err
-		}
+	orders = slices.DeleteFunc(orders, func(o *ledger.Order) bool { return !which(o) })
+	came := resumed{results: make([]*Result, len(orders))}
+	var pieces []piece
+	for i, o := range orders {
+		r := host.Read(o.Request)
+		pieces = append(pieces, piece{
+			names: append([]string{"lineage:" + o.Lineage}, o.Names...),
+			alone: apart(r, host.Said{}),
+			do: func(ctx context.Context) error {
+				result, did := s.resumeGuarded(ctx, o)
+				if did {
+					came.keep(i, &result)
+				} else if held, err := s.Locks.Held(order.LineageLock(o.Lineage)); held && err == nil {
+					s.Report.Tell("Order %d is left alone: %v.", o.ID, s.host.Locks.By(ctx, o.Lineage))
+				}
+				return endsRound(ctx, result)
+			}})
+	}
+	if err := (crew{jobs: s.Settings.Jobs}).do(ctx, pieces); err != nil {
+		return came.all(), err
 	}
 	s.dropKeys(ctx)
-	return results, nil
+	return came.all(), nil
+}
+
+// resumed is what came of orders, in their order.
+type resumed struct {
+	mu      sync.Mutex
+	results []*Result
+}
+
+func (r *resumed) keep(i int, result *Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.results[i] = result
+}
+
+func (r *resumed) all() []Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out []Result
+	for _, result := range r.results {
+		if result != nil {
+			out = append(out, *result)
+		}
+	}
+	return out
+}
+
+// resumeGuarded is resume; where orders are many at once one that panics is one that failed.
+func (s *earlier) resumeGuarded(ctx context.Context, o *ledger.Order) (result Result, did bool) {
+	started, unmade := s.Clock.Now(), o.URL == ""
+	defer func() {
+		result.Started, result.Ended = started, s.Clock.Now()
+		if unmade && o.URL != "" {
+			result.Made++
+		}
+	}()
+	if s.Settings.Jobs <= 1 {
+		return s.resume(ctx, o)
+	}
+	err := s.guarded(ctx, o.Lineage, func() { result, did = s.resume(ctx, o) })
+	if err != nil {
+		result, did = Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID, Resumed: true}, true
+		result.fail(err)
+	}
+	return result, did
 }
 
 func (s *earlier) resume(ctx context.Context, o *ledger.Order) (Result, bool) {

@@ -48,6 +48,8 @@ func (s *inPlace) conclude(lineage string, outcome drive.Outcome, err error, res
 	if outcome.Order != nil {
 		result.Order, result.Resumed = outcome.Order.ID, outcome.Resumed
 	}
+	result.Made += outcome.Made
+	result.Refused = err != nil && outcome.Refused && outcome.Made == 0
 	if err != nil {
 		return err
 	}

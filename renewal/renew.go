@@ -6,6 +6,7 @@ import (
 	"orderly/certbot"
 	"orderly/failure"
 	"orderly/host"
+	"orderly/ledger"
 	"orderly/order"
 )
 
@@ -60,6 +61,7 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 	result *Result) error {
 	wanted, err := host.FromFile(l, round.Said)
 	if err != nil {
+		result.Refused = true
 		return err
 	}
 	if err := s.host.Ports.Reserve(ctx, wanted); err != nil {
@@ -101,5 +103,9 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 				Urgent: s.pressing(fresh)}, nil
 		})
 	s.Accounts().Mourn(engine.Account().Server, engine.Account().URL, err)
-	return s.conclude(l.Name, outcome, err, result)
+	err = s.conclude(l.Name, outcome, err, result)
+	if err == nil && outcome.Order != nil && outcome.Order.State == ledger.SupersededState {
+		result.Outcome = Superseded
+	}
+	return err
 }

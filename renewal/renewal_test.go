@@ -91,7 +91,7 @@ func TestNothingIsSentWhenNothingIsDue(t *testing.T) {
 	must(t, err)
 	requests := len(h.ca.Truth().Requests)
 	var progress []int
-	results, err := h.renew(renewal.Round{Progress: func(done, all int) { progress = append(progress, done, all) }})
+	results, err := h.renew(renewal.Round{Progress: func(p renewal.Progress) { progress = append(progress, p.Done, p.All) }})
 	must(t, err)
 	if got := outcomes(results); got != "a.example kept, b.example kept" || len(h.ca.Truth().Requests) != requests {
 		t.Errorf("%s, %d requests", got, len(h.ca.Truth().Requests)-requests)

@@ -3,10 +3,12 @@ package renewal
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"orderly/failure"
 	"orderly/host"
+	"orderly/ledger"
 )
 
 // What comes of a lineage, for a person, for JSON and for the exit code.
@@ -26,6 +28,13 @@ type Result struct {
 	Explanation string `json:"explanation_url,omitempty"`
 	Order       int64  `json:"order,omitempty"`
 	Resumed     bool   `json:"resumed,omitempty"`
+	// Made is how many orders the CA made for it in this run.
+	Made int `json:"orders_made"`
+	// Started and Ended are when this run worked on it; zero where there was nothing to do.
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
+	// Refused: it failed before anything was ordered, by what is known here.
+	Refused bool `json:"-"`
 	// Output names the files of a certificate that belongs to no lineage.
 	Output host.Output `json:"output,omitzero"`
 	// Note is what somebody should know although the certificate is in place.
@@ -48,6 +57,8 @@ const (
 	Locked  = "locked"  // another run was at work on it for longer than it was waited for
 	Invalid = "invalid" // the renewal file cannot be used
 	Skipped = "skipped" // the renewal file is a copy of another's
+	// Superseded: what was ordered was not put in place, since something newer was by then.
+	Superseded = string(ledger.SupersededState)
 )
 
 // Rehearsed is the outcome of a dry run that came to a certificate.
@@ -84,6 +95,16 @@ func Exit(results []Result, err error) int {
 		}
 	}
 	return code
+}
+
+// Exit is the exit code of a round. What another run is at work on is that run's to fail, unless it is
+// all that this one was asked for.
+func (r Round) Exit(results []Result, err error) int {
+	if r.CertName == "" {
+		results = slices.DeleteFunc(slices.Clone(results),
+			func(one Result) bool { return one.Outcome == Locked })
+	}
+	return Exit(results, err)
 }
 
 // endsRound returns the error of a result that the other lineages would only repeat.

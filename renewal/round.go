@@ -13,8 +13,9 @@ import (
 	"orderly/ledger"
 )
 
-// A round goes over all lineages. A broken one does not keep the others from being renewed, and one
-// that another process is at work on is left for the end.
+// A round goes over all lineages: those that are not due are answered at once, the others are renewed
+// many at a time. A broken one does not keep the others from being renewed, and one that another
+// process is at work on is left for the end.
 
 // Round is what renew was asked for.
 type Round struct {
@@ -22,11 +23,12 @@ type Round struct {
 	CertName     string // "" for all
 	Renew        bool   // --force-renewal
 	Registration account.Registration
-	Progress     func(done, all int) // called after each lineage; may be nil
+	Progress     func(Progress) // called whenever something has changed; may be nil
 	// Spread tells how long to wait before the first lineage that is due; nil for not at all.
 	Spread func() time.Duration
-	// Looking is called with the renewal file before anything is done for a lineage, Looked with
-	// what came of it; both may be nil.
+	// Looking is called with the renewal file before anything is said of a lineage, Looked with what
+	// came of it; both may be nil. Where many are worked on at once, both are called when one is
+	// done, with what was said of it between them, and nothing of another.
 	Looking func(path string)
 	Looked  func(Result)
 }
@@ -56,7 +58,7 @@ type rounds struct {
 	*engines
 	*inPlace
 	*attempts
-	delayed bool // the pause of Round.Spread was made
+	pause pause // of Round.Spread
 }
 
 func newRounds(b *base, e *engines, c *calendar) *rounds {
@@ -97,61 +99,10 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	}
 	s.run.Round = true // for the next one's checkClock
 	s.consult(ctx, views, round)
-	done := len(results)
-	tell := func(result Result) error {
-		round.looked(result)
-		results = append(results, result)
-		if done++; round.Progress != nil {
-			round.Progress(done, len(names))
-		}
-		return endsRound(ctx, result)
-	}
-	busy, err := s.goRound(ctx, views, round, tell)
-	if err == nil {
-		err = s.waitForBusy(ctx, busy, round, tell)
-	}
-	return results, err
-}
-
-// goRound goes over the lineages without waiting for other processes, and returns those that one of
-// them is at work on: one that hangs must not keep the others from being renewed. Who names a
-// single one waits for it.
-func (s *rounds) goRound(ctx context.Context, views []view, round Round,
-	tell func(Result) error) (busy []view, err error) {
-	if round.CertName == "" {
-		ctx = host.Hurried(ctx, 0)
-	}
-	for _, v := range views {
-		round.looking(v.path)
-		result := s.result(ctx, v, round)
-		if result.Outcome == Locked && round.CertName == "" {
-			s.Report.Tell("%s; it is left for the end of the round.", result.Sentence)
-			busy = append(busy, v)
-			continue
-		}
-		if err := tell(result); err != nil {
-			return nil, err
-		}
-	}
-	return busy, nil
-}
-
-// waitForBusy tries once more, at the end of the round, what other processes were at work on. All
-// are waited for together.
-func (s *rounds) waitForBusy(ctx context.Context, busy []view, round Round,
-	tell func(Result) error) error {
-	until := s.Clock.Now().Add(min(roundPatience, s.host.Locks.Usual()))
-	for _, v := range busy {
-		round.looking(v.path)
-		result := s.result(host.Hurried(ctx, max(0, until.Sub(s.Clock.Now()))), v, round)
-		if result.Outcome == Locked {
-			s.host.Hooks.Failed(result.Names)
-		}
-		if err := tell(result); err != nil {
-			return err
-		}
-	}
-	return nil
+	g := &going{rounds: s, round: round, views: views, results: make([]*Result, len(views)),
+		progress: Progress{All: len(names), Done: len(results)}}
+	err = g.over(ctx)
+	return append(results, g.all()...), err
 }
 
 // checkClock compares the clock with the last round that believed it. One that did not must not

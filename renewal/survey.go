@@ -21,7 +21,9 @@ type view struct {
 	path    string    // of the renewal file
 	ends    time.Time // of the current certificate
 	lineage *certbot.Lineage
-	kept    Result // where lineage is nil
+	// names of its orders that an earlier process left
+	unfinished []string
+	kept       Result // where lineage is nil
 	// what its CA is to be asked of when it should be renewed, nil for nothing
 	question *question
 	owned    certbot.Owned
@@ -34,9 +36,9 @@ func (s *rounds) survey(ctx context.Context, names []string, round Round) ([]vie
 	if err != nil {
 		return nil, nil, err
 	}
-	unfinished := map[string]bool{}
+	unfinished := map[string][]string{} // names, by lineage
 	for _, o := range orders {
-		unfinished[o.Lineage] = true
+		unfinished[o.Lineage] = append(unfinished[o.Lineage], o.Names...)
 	}
 	views := make([]view, len(names))
 	var odd atomic.Bool
@@ -91,7 +93,7 @@ func (s *rounds) withoutCopies(views []view, broken []Result, round Round) ([]vi
 // mend takes up those that a first look passed over: what can be mended is, and the others become
 // results.
 func (s *rounds) mend(ctx context.Context, names []string, views []view, round Round,
-	unfinished map[string]bool) (good []view, broken []Result, err error) {
+	unfinished map[string][]string) (good []view, broken []Result, err error) {
 	var standing []string // but for empty files, which are looked for when the first is met
 	for i, v := range views {
 		if v.path != "" {
@@ -127,13 +129,14 @@ func (s *rounds) withoutBlank() ([]string, error) {
 	return append([]string{""}, names...), err
 }
 
-func (s *rounds) viewOf(l *certbot.Lineage, round Round, unfinished bool) view {
-	v := view{path: l.Renewal.Path, ends: l.Certificate.NotAfter, owned: l.Renewal.Owned()}
+func (s *rounds) viewOf(l *certbot.Lineage, round Round, unfinished []string) view {
+	v := view{path: l.Renewal.Path, ends: l.Certificate.NotAfter, unfinished: unfinished,
+		owned: l.Renewal.Owned()}
 	if !round.Renew && !s.Settings.Rehearsal && l.KeyLost == nil {
 		v.question = s.questionOf(l)
 	}
 	needed, due, err := s.judge(l, round)
-	if needed || err != nil || unfinished {
+	if needed || err != nil || len(unfinished) > 0 {
 		v.lineage = l
 		return v
 	}

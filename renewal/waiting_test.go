@@ -53,8 +53,8 @@ func TestALockedLineageGoesToTheEndOfTheRound(t *testing.T) {
 		if freed {
 			want, code = "a.example issued, b.example issued, c.example issued, d.example kept", 0
 		}
-		if got := outcomes(results); got != want || renewal.Exit(results, nil) != code {
-			t.Errorf("%s, exit %d", got, renewal.Exit(results, nil))
+		if got := outcomes(results); got != want || renewal.Exit(results, nil) != code || round.Exit(results, nil) != 0 {
+			t.Errorf("%s, exit %d of a certificate's, %d of the round's", got, renewal.Exit(results, nil), round.Exit(results, nil))
 		}
 		if slices.Index(order, "a.example") != len(order)-1 {
 			t.Errorf("the round went %v", order)

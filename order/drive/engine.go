@@ -129,6 +129,17 @@ type Outcome struct {
 	Order   *ledger.Order // nil when nothing was to be done
 	Resumed bool          // the order was there before
 	Report  preflight.Report
+	Made    int  // orders that the CA made for it
+	Refused bool // by what is known here, before anything was ordered
+}
+
+// refusedBy notes why nothing was ordered.
+func (o *Outcome) refusedBy(err error) {
+	switch failure.ClassOf(err) {
+	case "", failure.Stopped, failure.Ledger, failure.Internal:
+		return
+	}
+	o.Refused = true
 }
 
 // mostRounds bounds how many orders one call may go through when each dies by no fault of the names
@@ -197,6 +208,7 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 	if e.nobody() {
 		var err error
 		if out.Report, err = e.gate().Admit(ctx, p); err != nil {
+			out.refusedBy(err)
 			return out, err
 		}
 		known, err := e.enrol(ctx, p.Request)
@@ -220,6 +232,7 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 				out.Report, err = e.gate().Admit(ctx, p)
 			}
 			if admitted = false; err != nil {
+				out.refusedBy(err)
 				return out, err
 			}
 			out.Order = e.newOrder(p.Request)
@@ -228,7 +241,10 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 		if d.plan, d.wished = p, true; !out.Resumed {
 			d.newOrder.admitted, d.proofs.checked, d.fingerprint = true, true, out.Report.Fingerprint
 		}
-		err = d.drive(ctx)
+		unmade := out.Order.URL == ""
+		if err = d.drive(ctx); unmade && out.Order.URL != "" {
+			out.Made++
+		}
 		if err == nil && out.Resumed && d.o.State == ledger.Installed && !order.SameKey(d.o.Request, p.Request) {
 			continue // it was finalized with the key of an earlier wish
 		}
