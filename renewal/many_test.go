@@ -1,0 +1,358 @@
+package renewal_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"orderly/failure"
+	"orderly/host"
+	"orderly/ledger"
+	"orderly/renewal"
+	"orderly/testca"
+)
+
+// spoken keeps what a person would read, from any goroutine, each line with who said it.
+type spoken struct {
+	mu    sync.Mutex
+	lines []string
+	// heard, where set, is told of each line after it is kept.
+	heard func(line string)
+}
+
+func (s *spoken) keep(kind, format string, args ...any) {
+	line := kind + fmt.Sprintf(format, args...)
+	s.mu.Lock()
+	s.lines = append(s.lines, line)
+	s.mu.Unlock()
+	if s.heard != nil {
+		s.heard(line)
+	}
+}
+
+// Say implements host.Reporter.
+func (s *spoken) Say(format string, args ...any) { s.keep("", format, args...) }
+
+// Tell implements host.Reporter.
+func (s *spoken) Tell(format string, args ...any) { s.keep("told: ", format, args...) }
+
+// Warn implements host.Reporter.
+func (s *spoken) Warn(format string, args ...any) { s.keep("warning: ", format, args...) }
+
+// blocks are what was said of each lineage, told ones left out.
+func (s *spoken) blocks() map[string][]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	of, all := "", map[string][]string{}
+	for _, line := range s.lines {
+		if path, begins := strings.CutPrefix(line, "begin "); begins {
+			of = strings.TrimSuffix(filepath.Base(path), ".conf")
+		}
+		if !strings.HasPrefix(line, "told: ") {
+			all[of] = append(all[of], line)
+		}
+		if strings.HasPrefix(line, "end ") {
+			of = ""
+		}
+	}
+	return all
+}
+
+// many is a round over many lineages at once, told whole.
+func (h *machine) many(jobs int, round renewal.Round) (*spoken, []renewal.Result, error) {
+	h.t.Helper()
+	s := &spoken{}
+	h.tells, h.set.Jobs = s, jobs
+	round.Looking = func(path string) { s.Say("begin %s", path) }
+	round.Looked = func(r renewal.Result) { s.Say("end %s %s", r.Lineage, r.Outcome) }
+	results, err := h.renew(round)
+	return s, results, err
+}
+
+// sites are n names, each with a certificate that is due.
+func (h *machine) sites(n int) []string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("s%02d.example", i))
+	}
+	h.has(names...)
+	h.due(names...)
+	return names
+}
+
+// deploys gives a lineage a deploy hook, run as a program of its own.
+func (h *machine) deploys(lineage, command string) {
+	script := filepath.Join(h.dir, "deploy-"+lineage)
+	must(h.t, os.WriteFile(script, []byte("#!/bin/sh\n"+command+"\n"), 0o755))
+	h.edit(lineage, "[renewalparams]\n", "[renewalparams]\nrenew_hook = "+script+"\n")
+}
+
+// Twenty lineages, three of them broken, four at a time: each good one has one order, deploy hooks
+// are never two at a time and each is told of its own lineage, and what is said of a lineage stands
+// together.
+func TestManyAtOnceAreEachRenewedOnce(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(20)
+	busy := filepath.Join(h.dir, "busy")
+	for _, name := range names {
+		h.deploys(name, fmt.Sprintf("mkdir %s || echo two at once >> %s; echo $RENEWED_LINEAGE $RENEWED_DOMAINS >> %s; echo of %s; rmdir %s",
+			busy, filepath.Join(h.dir, "notes"), filepath.Join(h.dir, "notes"), name, busy))
+	}
+	for _, broken := range names[3:6] {
+		must(t, os.RemoveAll(h.root(broken)))
+	}
+	before := h.ordered()
+	said, results, err := h.many(4, renewal.Round{})
+	must(t, err)
+	var listed, failed, deployed []string
+	for _, r := range results {
+		listed = append(listed, r.Lineage)
+		if r.Outcome != renewal.Issued {
+			failed = append(failed, r.Lineage)
+			if !r.Refused || r.Made != 0 {
+				t.Errorf("%s: refused %t, %d orders", r.Lineage, r.Refused, r.Made)
+			}
+		} else if r.Made != 1 || r.Started.IsZero() || r.Ended.Before(r.Started) {
+			t.Errorf("%s: %d orders, from %s to %s", r.Lineage, r.Made, r.Started, r.Ended)
+		}
+	}
+	if !slices.Equal(listed, names) || !slices.Equal(failed, names[3:6]) || h.ordered() != before+17 || h.ca.Truth().Pending() != 0 {
+		t.Errorf("of %v failed %v; %d orders, %d pending", listed, failed, h.ordered()-before, h.ca.Truth().Pending())
+	}
+	for note := range strings.SplitSeq(h.notes(), "; ") {
+		path, name, _ := strings.Cut(note, " ")
+		if deployed = append(deployed, name); filepath.Base(path) != name {
+			t.Errorf("a deploy hook was told %q", note)
+		}
+	}
+	slices.Sort(deployed)
+	if want := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return slices.Contains(failed, n) }); !slices.Equal(deployed, want) {
+		t.Errorf("deploy hooks ran for %v", deployed)
+	}
+	blocks := said.blocks()
+	if len(blocks) != 20 || len(blocks[""]) != 0 {
+		t.Errorf("%d blocks, and beside them %q", len(blocks), blocks[""])
+	}
+	for name, lines := range blocks {
+		for _, line := range lines {
+			if !strings.Contains(line, name) {
+				t.Errorf("in the block of %s stands %q", name, line)
+			}
+		}
+		if slices.Contains(deployed, name) && !strings.Contains(strings.Join(lines, "\n"), "Renewing an existing certificate for "+name+"\nHook 'deploy-hook' ran with output:\n of "+name) {
+			t.Errorf("the block of %s is %q", name, lines)
+		}
+	}
+}
+
+// Two lineages that the CA does not answer hold up nobody, though there are no more than two slots.
+func TestWhoHangsHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.sites(6)
+	h.ca.Inject(testca.Fault{Kind: "new-order", Nth: 1, Action: testca.Hold})
+	h.ca.Inject(testca.Fault{Kind: "new-order", Nth: 2, Action: testca.Hold})
+	s := &spoken{}
+	h.tells, h.set.Jobs = s, 2
+	var done []string
+	round := renewal.Round{Looked: func(r renewal.Result) {
+		if done = append(done, r.Lineage); len(done) == 4 {
+			h.ca.Release() // the other four are done, with both slots' holders waiting
+		}
+	}}
+	results, err := h.renew(round)
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != 6 || len(h.ca.Truth().Orders) != 12 {
+		t.Errorf("%s: %v", got, done)
+	}
+}
+
+// Lineages that share a name take turns, also where two of them share no name with one another, and
+// nobody waits for ever.
+func TestLineagesThatShareANameTakeTurns(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.site("a.example", "b.example", "c.example", "d.example", "e.example")
+	sets := [][]string{{"a.example", "b.example"}, {"b.example", "c.example"}, {"c.example", "a.example"}, {"a.example", "b.example"}, {"d.example"}, {"d.example", "e.example"}}
+	for i, names := range sets {
+		w := h.wish(names...)
+		w.CertName, w.Duplicate = fmt.Sprintf("l%d", i), true
+		s := h.process("certonly")
+		if r := s.Obtain(t.Context(), w); r.Outcome != renewal.Issued {
+			t.Fatalf("%+v", r)
+		}
+		must(t, errors.Join(s.Finish(t.Context()), s.End("done", 0, "")))
+		h.due(w.CertName)
+	}
+	_, results, err := h.many(8, renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != len(sets) {
+		t.Fatal(got)
+	}
+	for _, r := range results {
+		if r.Made != 1 {
+			t.Errorf("%s: %d orders", r.Lineage, r.Made)
+		}
+	}
+	var spans []renewal.Result
+	for _, r := range results {
+		for _, other := range spans {
+			shares := slices.ContainsFunc(r.Names, func(n string) bool { return slices.Contains(other.Names, n) })
+			if shares && r.Started.Before(other.Ended) && other.Started.Before(r.Ended) {
+				t.Errorf("%s and %s share a name, and were worked on at once", r.Lineage, other.Lineage)
+			}
+		}
+		spans = append(spans, r)
+	}
+}
+
+// The first renewal of many makes the account for all.
+func TestManyAtOnceMakeOneAccount(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.sites(5)
+	other, err := testca.Start(testca.Config{HTTPPort: h.port, Now: h.clock.Now})
+	must(t, err)
+	t.Cleanup(func() { must(t, other.Close()) })
+	h.ca, h.set.Resolver = other, other.Resolver()
+	round := renewal.Round{Said: host.Said{Server: other.DirectoryURL()}}
+	round.Registration.AgreeTOS, round.Registration.NoEmail = true, true
+	_, results, err := h.many(5, round)
+	must(t, err)
+	if n := h.ca.Truth().RequestsByKind["new-account"]; strings.Count(outcomes(results), "issued") != 5 || n != 1 {
+		t.Errorf("%s, %d newAccounts: %v", outcomes(results), n, results[0].Err)
+	}
+}
+
+// breaking panics when the first order of a lineage is to be made durable.
+type breaking struct {
+	ledger.Store
+	lineage string
+}
+
+// Commit implements ledger.Store.
+func (b breaking) Commit(ctx context.Context, c *ledger.Change) error {
+	for _, o := range c.Orders {
+		if o.Lineage == b.lineage {
+			panic("a nil map")
+		}
+	}
+	return b.Store.Commit(ctx, c)
+}
+
+// A panic is one lineage's failure, and leaves nothing locked.
+func TestAPanicIsOneLineages(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(4)
+	h.through = breaking{h.ledger, names[1]}
+	_, results, err := h.many(2, renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != 3 || results[1].Class != failure.Internal ||
+		!strings.Contains(results[1].Sentence, names[1]) {
+		t.Errorf("%s: %+v", got, results[1])
+	}
+	h.through = nil
+	if _, results, err = h.many(2, renewal.Round{}); err != nil || results[1].Outcome != renewal.Issued {
+		t.Errorf("afterwards: %v %+v", err, results[1])
+	}
+}
+
+// What concerns all ends the round: nothing more is begun.
+func TestALedgerThatCannotBeWrittenEndsTheRoundOfMany(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.sites(6)
+	before := h.ordered()
+	h.through = full{h.ledger}
+	h.tells, h.set.Jobs = &spoken{}, 2
+	_, err := h.process("renew").RenewAll(t.Context(), renewal.Round{})
+	if failure.ClassOf(err) != failure.Ledger || h.ordered() != before {
+		t.Errorf("%v, %d orders", err, h.ordered()-before)
+	}
+}
+
+// full is a ledger on a full disk.
+type full struct{ ledger.Store }
+
+// Commit implements ledger.Store.
+func (f full) Commit(ctx context.Context, c *ledger.Change) error {
+	if len(c.Orders) > 0 {
+		return failure.New(failure.Ledger, "Make room.", "the disk is full")
+	}
+	return f.Store.Commit(ctx, c)
+}
+
+// A signal ends all of them at once, and the next run goes on with each: one order a lineage.
+func TestASignalEndsManyAtOnce(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{OrdersList: true})
+	names := h.sites(6)
+	for range 3 {
+		h.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Hold})
+	}
+	ctx, signal := context.WithCancelCause(t.Context())
+	h.tells, h.set.Jobs = &spoken{}, 3
+	s := h.process("renew")
+	go func() {
+		for range 3 {
+			<-h.ca.Held()
+		}
+		signal(errors.New("SIGTERM"))
+	}()
+	began := time.Now()
+	results, err := s.RenewAll(ctx, renewal.Round{})
+	if failure.ClassOf(err) != failure.Stopped || time.Since(began) > time.Minute || strings.Count(outcomes(results), "stopped") != 3 {
+		t.Errorf("%v after %s: %s", err, time.Since(began), outcomes(results))
+	}
+	must(t, s.Finish(ctx))
+	must(t, s.End("stopped", 75, ""))
+	h.ca.ClearFaults()
+	h.ca.Release()
+	h.openLocks()
+	h.clock.hasten(true)
+	s = h.process("renew")
+	left, err := s.ResumeOwn(t.Context())
+	must(t, err)
+	rest, err := s.RenewAll(t.Context(), renewal.Round{})
+	must(t, err)
+	all := outcomes(append(left, rest...))
+	for _, name := range names {
+		if !strings.Contains(all, name+" issued") {
+			t.Errorf("%s: %s", name, all)
+		}
+	}
+	if h.ca.Truth().Pending() != 0 {
+		t.Errorf("%d pending", h.ca.Truth().Pending())
+	}
+}
+
+// What a pre-hook of its own stops, or what needs the port, is worked on by itself, after the
+// others; a lineage that failed last time is not the first.
+func TestInWhichOrderManyAreWorkedOn(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(4)
+	h.edit(names[0], "[renewalparams]\n", "[renewalparams]\npre_hook = "+h.note("pre")+"\n")
+	must(t, h.ledger.Commit(t.Context(), &ledger.Change{Standings: []ledger.Standing{{Lineage: names[1], Failures: 1,
+		Reason: ledger.Reason{Class: string(failure.Validation), Sentence: "no"}, NextAt: h.clock.Now()}}}))
+	_, results, err := h.many(2, renewal.Round{})
+	must(t, err)
+	begun := func(i int) time.Time { return results[i].Started }
+	if strings.Count(outcomes(results), "issued") != 4 || begun(1).Before(begun(2)) || begun(1).Before(begun(3)) {
+		t.Errorf("%s: what failed was begun at %s", outcomes(results), begun(1))
+	}
+	for i := 1; i < 4; i++ {
+		if begun(0).Before(results[i].Ended) {
+			t.Errorf("%s was worked on beside %s, whose web server it may stop", names[0], names[i])
+		}
+	}
+}
