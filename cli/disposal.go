@@ -39,6 +39,7 @@ func newDrain(env Env, p *printer) *cobra.Command {
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false,
 		"only say what would be done; the CA is not asked anything")
 	f.working.add(c.Flags(), env.Getenv)
+	f.working.addJobs(c.Flags())
 	f.places.add(c.Flags())
 	return c
 }

@@ -74,6 +74,20 @@ type working struct {
 	longestValidation time.Duration
 	patience          int // seconds
 	noDirectoryHooks  bool
+	jobs              int
+	checksJobs        bool   // the command has the flag
+	deployOnce        string // the hook at the end of a round
+}
+
+// defaultJobs is how many certificates are worked on at once: as many as keep a CA busy that answers
+// at once, and few enough that another one is not alarmed.
+const defaultJobs = 8
+
+// addJobs adds what a command has that works on many certificates.
+func (f *working) addJobs(set *pflag.FlagSet) {
+	set.IntVar(&f.jobs, "jobs", defaultJobs, "so `many` certificates at once; whoever waits for the "+
+		"CA, a lock or a hook's turn makes room for another. 1: one after the other")
+	f.checksJobs = true
 }
 
 // addDeadline adds what a command has that talks to a CA without ordering or checking anything.
@@ -119,11 +133,15 @@ func checks() []string {
 // settings checks the flags and turns them into the server's.
 func (f *working) settings(getenv func(string) string) (renewal.Settings, error) {
 	s := renewal.Settings{Force: f.force, LongestValidation: f.longestValidation,
-		Patience: time.Duration(f.patience) * time.Second,
+		Patience: time.Duration(f.patience) * time.Second, Jobs: f.jobs,
 		Settings: host.Settings{Resolver: f.resolver, PreflightPort: f.port,
 			SkipPreflight:  map[string]bool{},
 			DirectoryHooks: !f.noDirectoryHooks, Rehearsal: f.dryRun,
-			RunDeployHooks: f.runDeployHooks}}
+			RunDeployHooks: f.runDeployHooks, DeployOnce: f.deployOnce}}
+	if f.checksJobs && f.jobs < 1 {
+		return s, failure.New(failure.Usage, "Give a number from 1 on, such as --jobs 8.",
+			"--jobs %d: nothing would be done", f.jobs)
+	}
 	if f.port < 1 || f.port > 65535 {
 		return s, failure.New(failure.Usage, "", "--preflight-port %d: not a port", f.port)
 	}

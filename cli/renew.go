@@ -53,6 +53,10 @@ func newRenew(env Env, p *printer) *cobra.Command {
 		"do not wait a random time, up to eight minutes, before the first renewal where nobody "+
 			"watches (ORDERLY_NO_RANDOM_SLEEP)")
 	f.working.add(set, env.Getenv)
+	f.working.addJobs(set)
+	set.StringVar(&f.deployOnce, "deploy-hook-once", "", "shell `command` at the end, once for all "+
+		"certificates that were put in place, beside their own deploy hooks: RENEWED_LINEAGE has all "+
+		"their directories and RENEWED_DOMAINS all their names, with blanks between; kept nowhere")
 	f.places.add(set)
 	return c
 }
@@ -64,6 +68,11 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 	}
 	if err := f.hookFlags.check(f.round.Hooks, env.Getenv); err != nil {
 		return err
+	}
+	if !f.unchecked {
+		if err := host.CheckHook("deploy-hook", f.deployOnce, env.Getenv); err != nil {
+			return err
+		}
 	}
 	if err := checkChoice(&f.round.Choice); err != nil {
 		return err
@@ -135,6 +144,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	p.Say("\n%s", frame)
 	summary(p, results, f.dryRun, f.round.Hooks != host.Hooked{})
 	p.Say(frame)
+	count(p, results)
 	tally(p, results)
 	p.byCause(causes)
 	if err != nil {

@@ -28,6 +28,7 @@ func newResume(env Env, p *printer) *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}
 	f.working.add(c.Flags(), env.Getenv)
+	f.working.addJobs(c.Flags())
 	f.places.add(c.Flags())
 	return c
 }

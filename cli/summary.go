@@ -53,6 +53,9 @@ func describe(r renewal.Result) string {
 type roundView struct {
 	Version int          `json:"version"`
 	Results []resultView `json:"results"`
+	// Counts are the results by outcome, ByClass those that failed by class.
+	Counts  map[string]int        `json:"counts"`
+	ByClass map[failure.Class]int `json:"by_class"`
 	// Failures are those of the results by class.
 	Failures []classView   `json:"failures"`
 	Class    failure.Class `json:"class,omitempty"`
@@ -70,6 +73,7 @@ type resultView struct {
 
 func (p *printer) viewResult(r renewal.Result) resultView {
 	v := resultView{Result: p.worded(r)}
+	v.Outcome = outcomeOf(r)
 	switch {
 	case r.Outcome == renewal.Invalid || r.Outcome == renewal.Skipped:
 		v.Renewal = r.Path
@@ -77,6 +81,17 @@ func (p *printer) viewResult(r renewal.Result) resultView {
 		v.FullChain = &r.Path
 	}
 	return v
+}
+
+// refused is shown of what failed before anything was ordered: the CA has heard nothing of it.
+const refused = "refused"
+
+// outcomeOf is a result's outcome as it is shown and counted.
+func outcomeOf(r renewal.Result) string {
+	if r.Outcome == renewal.Failed && r.Refused {
+		return refused
+	}
+	return r.Outcome
 }
 
 // worded is a result whose steps are in words, to be printed as JSON.
@@ -92,9 +107,14 @@ func (p *printer) worded(r renewal.Result) renewal.Result {
 
 func printResults(p *printer, results []renewal.Result, causes []history.Entry, err error) {
 	view := roundView{Version: 1, Results: []resultView{},
+		Counts: map[string]int{}, ByClass: map[failure.Class]int{},
 		Failures: p.classViews(groups(causes))}
 	for _, r := range results {
 		view.Results = append(view.Results, p.viewResult(r))
+		view.Counts[outcomeOf(r)]++
+		if r.Class != "" {
+			view.ByClass[r.Class]++
+		}
 	}
 	if err != nil {
 		view.Class, view.Error, view.Remedy = failure.ClassOf(err), p.pasted(err.Error()),
@@ -119,8 +139,8 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 	if dry {
 		renewals = "simulated renewals"
 	}
-	issued, failed := append(by[renewal.Issued], by[renewal.Rehearsed]...),
-		slices.Concat(by[renewal.Failed], by[renewal.Locked], by[renewal.Stopped])
+	issued, failed := slices.Concat(by[renewal.Issued], by[renewal.Rehearsed], by[renewal.Superseded]),
+		slices.Concat(by[renewal.Failed], by[renewal.Stopped])
 	switch {
 	case len(issued)+len(failed) == 0:
 		p.Say("No %s were attempted.", renewals)
@@ -133,12 +153,28 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 		p.Say("The following %s succeeded:", renewals)
 	}
 	for _, r := range issued {
-		p.Say("  %s (success)", r.Path)
+		word := "success"
+		if r.Outcome == renewal.Superseded {
+			word = "something newer is in place"
+		}
+		p.Say("  %s (%s)", r.Path, word)
 		if r.Note != "" {
 			p.Say("    %s%s", p.paint(yellow, "note: "), r.Note)
 		}
 	}
 	complain(p, renewals, failed, by[renewal.Invalid], len(issued) == 0)
+	busy(p, by[renewal.Locked])
+}
+
+// busy lists what was left to other runs: they see to it, so that it is no failure of this one.
+func busy(p *printer, locked []renewal.Result) {
+	if len(locked) > 0 {
+		p.fault("Left to another run, which is at work on them:")
+	}
+	for _, r := range locked {
+		p.fault("  %s (locked by another run)", describe(r))
+		p.because(r)
+	}
 }
 
 // complain prints on stderr what failed and what to do about each.
@@ -154,11 +190,8 @@ func complain(p *printer, renewals string, failed, invalid []renewal.Result, all
 	}
 	for _, r := range failed {
 		word := "failure"
-		switch r.Outcome {
-		case renewal.Stopped:
+		if r.Outcome == renewal.Stopped {
 			word = "stopped, and will be continued"
-		case renewal.Locked:
-			word = "locked by another run"
 		}
 		p.fault("  %s (%s)", describe(r), word)
 		p.because(r)
@@ -187,7 +220,7 @@ func tally(p *printer, results []renewal.Result) {
 	failed, invalid := 0, 0
 	for _, r := range results {
 		switch r.Outcome {
-		case renewal.Failed, renewal.Locked, renewal.Stopped:
+		case renewal.Failed, renewal.Stopped:
 			failed++
 		case renewal.Invalid:
 			invalid++
@@ -197,6 +230,40 @@ func tally(p *printer, results []renewal.Result) {
 		p.fault("%d renew failure(s), %d parse failure(s)", failed, invalid)
 	}
 }
+
+// count ends a round over many lineages in one line, which certbot has not.
+func count(p *printer, results []renewal.Result) {
+	if p.certbot || len(results) < fewResults {
+		return
+	}
+	n := map[string]int{}
+	for _, r := range results {
+		n[outcomeOf(r)]++
+	}
+	var said []string
+	for _, of := range []struct {
+		word     string
+		outcomes []string
+	}{
+		{"renewed", []string{renewal.Issued, renewal.Rehearsed}}, {"kept", []string{renewal.Kept}},
+		{"superseded", []string{renewal.Superseded}},
+		{"refused before any order", []string{refused}}, {"locked by another run", []string{renewal.Locked}},
+		{"failed", []string{renewal.Failed}}, {"stopped, to be continued", []string{renewal.Stopped}},
+		{"unusable", []string{renewal.Invalid, renewal.Skipped}},
+	} {
+		sum := 0
+		for _, outcome := range of.outcomes {
+			sum += n[outcome]
+		}
+		if sum > 0 {
+			said = append(said, fmt.Sprintf("%d %s", sum, of.word))
+		}
+	}
+	p.Say("%s.", strings.Join(said, ", "))
+}
+
+// fewResults is how many certificates a round has to be about before they are counted.
+const fewResults = 3
 
 // because prints why a lineage failed and what to do.
 func (p *printer) because(r renewal.Result) {

@@ -14,7 +14,6 @@ import (
 	"orderly/order"
 	"orderly/ownfile"
 	"orderly/slot"
-	"orderly/task"
 )
 
 // Hooks are shell commands around an issuance, certbot's and those of its directories. A pre-hook
@@ -32,6 +31,8 @@ type Hooks struct {
 	Log       *slog.Logger
 	Run       *ledger.Run
 	Directory bool // those of renewal-hooks are run, too
+	// DeployOnce is run once, at the end, for all certificates that the run has put in place.
+	DeployOnce string
 
 	// one hook runs at a time, whatever runs at once: they stop and start the same servers
 	turn slot.Turn
@@ -46,6 +47,7 @@ type book struct {
 	renewed, failed []string       // names, for the post-hooks
 	round           bool           // a run over all lineages
 	deployed        []string       // what the last deploy hook was told
+	lineages, names []string       // put in place, for DeployOnce
 }
 
 // Round says that the run goes over all lineages.
@@ -142,30 +144,13 @@ func quote(path string) string {
 }
 
 func (h *Hooks) owe(ctx context.Context, post []string) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var fresh []*ledger.Task
-	for _, command := range post {
-		owed := func(t *ledger.Task) bool { return t.Subject == command }
-		if !slices.ContainsFunc(h.owed, owed) {
-			fresh = append(fresh, &ledger.Task{RunID: h.Run.ID, Kind: ledger.HookTask, Subject: command,
-				Step: task.Intended, BegunAt: h.Clock.Now()})
-		}
-	}
-	if len(fresh) == 0 {
-		return nil
-	}
-	if err := h.Ledger.Commit(ctx, &ledger.Change{Tasks: fresh}); err != nil {
-		return err
-	}
-	h.owed = append(h.owed, fresh...)
-	return nil
+	return h.oweTasks(ctx, ledger.HookTask, post)
 }
 
 // PayOwn runs the post-hooks that this run owes. The end of ctx leaves them to the next run, with
 // an error of class Stopped.
 func (h *Hooks) PayOwn(ctx context.Context) error {
-	for _, t := range h.known().owed {
+	for _, t := range deploysFirst(h.known().owed) {
 		if !t.EndedAt.IsZero() {
 			continue
 		}
@@ -175,10 +160,7 @@ func (h *Hooks) PayOwn(ctx context.Context) error {
 			}
 		}
 		if t.EndedAt.IsZero() {
-			return failure.Wrap(context.Cause(ctx), failure.Stopped,
-				"Run the same command again, or "+failure.Do(failure.Resume)+
-					": the hook is run first.",
-				"stopped before the post-hook was done: %s", failure.Clean(t.Subject))
+			return unpaid(ctx, t)
 		}
 	}
 	return nil
@@ -192,7 +174,7 @@ func (h *Hooks) PayDebts(ctx context.Context) error {
 		return err
 	}
 	for _, t := range tasks {
-		if t.Kind != ledger.HookTask || t.RunID == h.Run.ID {
+		if !isHook(t) || t.RunID == h.Run.ID {
 			continue
 		}
 		unlock, ok, err := h.Locks.TryLock(RunLock(t.RunID))
@@ -202,8 +184,8 @@ func (h *Hooks) PayDebts(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		h.Log.Info("paying a post-hook that an earlier run left owed", "run", t.RunID, "hook",
-			t.Subject)
+		h.Log.Info("paying a hook that an earlier run left owed", "run", t.RunID, "kind", t.Kind,
+			"hook", t.Subject)
 		err = errors.Join(h.payIfOwed(ctx, t), unlock())
 		if err != nil {
 			return err
@@ -225,6 +207,11 @@ func (h *Hooks) payIfOwed(ctx context.Context, t ledger.Task) error {
 	if err := h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{&t}}); err != nil {
 		return err
 	}
+	if t.Kind == ledger.DeployTask {
+		lineages, names := h.lineagesSince(ctx, t.BegunAt)
+		h.deployOnce(ctx, t.Subject, lineages, names)
+		return nil
+	}
 	h.run(ctx, "post-hook", t.Subject, h.outcomeEnv(h.since(ctx, t.BegunAt), nil))
 	return nil
 }
@@ -243,6 +230,10 @@ func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, comm
 	if err != nil {
 		return err
 	}
+	if err := h.oweOnce(ctx); err != nil {
+		return err
+	}
+	h.placed(LineageOf(lineage), names)
 	if len(all) > 0 {
 		h.tell(LineageOf(lineage), names)
 	}
@@ -258,7 +249,15 @@ func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, comm
 }
 
 func (h *Hooks) pay(ctx context.Context, t *ledger.Task) error {
+	if t.Kind == ledger.DeployTask {
+		return h.payOnce(ctx, t)
+	}
 	h.run(ctx, "post-hook", t.Subject, h.outcomeEnv(h.known().renewed, h.known().failed))
+	return h.ended(ctx, t)
+}
+
+// ended strikes out a hook that was run.
+func (h *Hooks) ended(ctx context.Context, t *ledger.Task) error {
 	if ctx.Err() != nil {
 		return nil // it may have been cut short; the next run pays
 	}

@@ -33,8 +33,9 @@ type Settings struct {
 	RootPatience   time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
 	LockPatience   time.Duration // how long another run is waited for; 0: LockPatience
 	DirectoryHooks bool
-	RunDeployHooks bool // in a rehearsal, too
-	Rehearsal      bool // --dry-run: orders are made and finished, and nothing on disk changes
+	DeployOnce     string // a hook that is run once, at the end, for all certificates put in place
+	RunDeployHooks bool   // in a rehearsal, too
+	Rehearsal      bool   // --dry-run: orders are made and finished, and nothing on disk changes
 }
 
 // Parts are what a host is made of.
@@ -81,7 +82,7 @@ func New(p Parts) *Host {
 		Patience: p.Settings.LockPatience}
 	h.Hooks = &Hooks{Dirs: p.Disk.Dirs, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice,
 		Clock: p.Clock, Log: p.Log,
-		Run: p.Run, Directory: p.Settings.DirectoryHooks, turn: slot.NewTurn()}
+		Run: p.Run, Directory: p.Settings.DirectoryHooks, turn: slot.NewTurn(), DeployOnce: p.Settings.DeployOnce}
 	h.Roots = &Roots{Writer: p.Writer, Voice: h.Voice, Log: p.Log,
 		Patience: p.Settings.RootPatience}
 	h.Ports = &Ports{Locks: h.Locks}

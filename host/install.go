@@ -62,6 +62,9 @@ func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chai
 	if err == nil {
 		err = i.Hooks.owe(context.WithoutCancel(ctx), post)
 	}
+	if err == nil {
+		err = i.Hooks.oweOnce(context.WithoutCancel(ctx))
+	}
 	if err != nil {
 		return err
 	}

@@ -149,16 +149,21 @@ func (h *Hooks) tell(lineage string, names []string) {
 // since are the names whose certificates were put in place since a post-hook was owed: what it
 // would have been told by the run that died.
 func (h *Hooks) since(ctx context.Context, owed time.Time) []string {
+	var names []string
+	for _, o := range h.installedSince(ctx, owed) {
+		names = append(names, o.Request.Names...)
+	}
+	return names
+}
+
+// installedSince are the orders whose certificates were put in place since a moment.
+func (h *Hooks) installedSince(ctx context.Context, owed time.Time) []*ledger.Order {
 	const newest = 500
 	orders, err := h.Ledger.Orders(ctx, ledger.OrderFilter{Limit: newest})
 	if err != nil {
 		return nil // the hook is worth more than what it is told
 	}
-	var names []string
-	for _, o := range orders {
-		if o.State == ledger.Installed && !o.Request.Rehearsal && o.UpdatedAt.After(owed) {
-			names = append(names, o.Request.Names...)
-		}
-	}
-	return names
+	return slices.DeleteFunc(orders, func(o *ledger.Order) bool {
+		return o.State != ledger.Installed || o.Request.Rehearsal || !o.UpdatedAt.After(owed)
+	})
 }

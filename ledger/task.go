@@ -16,6 +16,8 @@ const (
 	KeyChangeTask  TaskKind = "key-change" // of an account
 	// a pre-hook was begun, so its post-hook, the subject, must run
 	HookTask TaskKind = "post-hook"
+	// a certificate is put in place, so the deploy hook of the whole run, the subject, must run
+	DeployTask TaskKind = "deploy-hook"
 )
 
 // Task is what a command means to do beside orders, and how far it has come. It is durable before

@@ -356,3 +356,54 @@ func TestInWhichOrderManyAreWorkedOn(t *testing.T) {
 		}
 	}
 }
+
+// once is a hook for a whole round, as a program of its own that notes what it is told.
+func (h *machine) once() string {
+	script := filepath.Join(h.dir, "once")
+	must(h.t, os.WriteFile(script, []byte("#!/bin/sh\necho once $RENEWED_LINEAGE of $RENEWED_DOMAINS >> "+filepath.Join(h.dir, "notes")+"\n"), 0o755))
+	return script
+}
+
+// The deploy hook of a round runs once, at its end, for all that were put in place; where nothing was,
+// not at all, and where the run died before, by the next one.
+func TestADeployHookOfTheWholeRoundRunsOnce(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(4)
+	must(t, os.RemoveAll(h.root(names[2])))
+	h.set.DeployOnce = h.once()
+	h.edit(names[0], "[renewalparams]\n", "[renewalparams]\npost_hook = echo post >> "+filepath.Join(h.dir, "notes")+"\n")
+	told := func(names ...string) string {
+		var paths []string
+		for _, name := range names {
+			paths = append(paths, filepath.Join(h.dir, "etc/live", name))
+		}
+		slices.Sort(names)
+		return "once " + strings.Join(paths, " ") + " of " + strings.Join(names, " ")
+	}
+	_, results, err := h.many(4, renewal.Round{})
+	must(t, err)
+	once, rest, _ := strings.Cut(h.notes(), "; ")
+	paths, of, _ := strings.Cut(strings.TrimPrefix(once, "once "), " of ")
+	all := strings.Fields(paths)
+	slices.Sort(all)
+	good := []string{names[0], names[1], names[3]}
+	if got := "once " + strings.Join(all, " ") + " of " + of; got != told(good...) || rest != "post" || len(h.debts()) != 0 {
+		t.Errorf("%s: %q, owed %v", outcomes(results), h.notes(), h.debts())
+	}
+	must(t, os.Remove(filepath.Join(h.dir, "notes")))
+	if _, _, err = h.many(4, renewal.Round{}); err != nil || strings.Contains(h.notes(), "once") || len(h.debts()) != 0 {
+		t.Errorf("nothing was put in place: %v %q, owed %v", err, h.notes(), h.debts())
+	}
+	// a run that dies with the hook owed
+	s := h.process("renew")
+	if _, err := s.RenewAll(t.Context(), renewal.Round{CertName: names[1], Renew: true}); err != nil || len(h.debts()) != 1 {
+		t.Fatalf("%v, owed %v", err, h.debts())
+	}
+	h.openLocks()
+	h.set.DeployOnce = ""
+	must(t, h.process("resume").PayDebts(t.Context()))
+	if got := h.notes(); got != told(names[1]) || len(h.debts()) != 0 {
+		t.Errorf("the next run: %q, owed %v", got, h.debts())
+	}
+}

@@ -29,8 +29,8 @@ func (s *Server) finishTasks(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, taskPatience)
 	defer cancel()
 	for _, t := range tasks {
-		if t.Kind == ledger.HookTask || t.RunID == s.run.ID || ctx.Err() != nil {
-			continue // post-hooks have their own moment: see Server.PayDebts
+		if t.Kind == ledger.HookTask || t.Kind == ledger.DeployTask || t.RunID == s.run.ID || ctx.Err() != nil {
+			continue // hooks have their own moment: see Server.PayDebts
 		}
 		if err := s.finishTask(ctx, t); err != nil {
 			s.Report.Warn("the %s of %s, which run %d began at %s, is not finished: %v", t.Kind,

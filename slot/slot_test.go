@@ -257,3 +257,37 @@ func TestWorkWithoutASlotIsNotBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestTurnsAreByKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turns slot.Turns
+		d := &diary{}
+		var group sync.WaitGroup
+		for i, key := range []string{"a", "a", "b", "a"} {
+			group.Go(func() {
+				done, err := turns.Take(t.Context(), key)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				d.add("%s%d", key, i)
+				time.Sleep(time.Second)
+				done()
+				done()
+			})
+			synctest.Wait()
+		}
+		if group.Wait(); d.String() != "a0 b2 a1 a3" {
+			t.Error(d)
+		}
+		ctx, end := context.WithCancel(t.Context())
+		done, err := turns.Take(ctx, "a")
+		if end(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := turns.Take(ctx, "a"); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		done()
+	})
+}

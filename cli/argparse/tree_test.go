@@ -36,7 +36,7 @@ func commands() map[string]string {
 		"certonly": proven + issued + asked + verb + " domain,d= domains= ip-address= webroot expand" +
 			" keep-until-expiring keep reinstall duplicate renew-with-new-domains csr= cert-path=" +
 			" chain-path= fullchain-path= force-interactive",
-		"renew":        proven + issued + asked + verb + " no-random-sleep-on-renew",
+		"renew":        proven + issued + asked + verb + " no-random-sleep-on-renew jobs= deploy-hook-once=",
 		"certificates": verb + " cert-name= domain,d= domains=",
 		"delete":       verb + " cert-name= deadline=",
 		"revoke": asked + verb + " cert-name= cert-path= key-path= reason= delete-after-revoke" +
