@@ -310,7 +310,7 @@ func TestASignalEndsManyAtOnce(t *testing.T) {
 	}()
 	began := time.Now()
 	results, err := s.RenewAll(ctx, renewal.Round{})
-	if failure.ClassOf(err) != failure.Stopped || time.Since(began) > time.Minute || strings.Count(outcomes(results), "stopped") != 3 {
+	if failure.ClassOf(err) != failure.Stopped || time.Since(began) > time.Minute || strings.Count(outcomes(results), "stopped") < 3 {
 		t.Errorf("%v after %s: %s", err, time.Since(began), outcomes(results))
 	}
 	must(t, s.Finish(ctx))
@@ -357,8 +357,8 @@ func TestInWhichOrderManyAreWorkedOn(t *testing.T) {
 	}
 }
 
-// once is a hook for a whole round, as a program of its own that notes what it is told.
-func (h *machine) once() string {
+// wholeHook is a hook for a whole round, as a program of its own that notes what it is told.
+func (h *machine) wholeHook() string {
 	script := filepath.Join(h.dir, "once")
 	must(h.t, os.WriteFile(script, []byte("#!/bin/sh\necho once $RENEWED_LINEAGE of $RENEWED_DOMAINS >> "+filepath.Join(h.dir, "notes")+"\n"), 0o755))
 	return script
@@ -371,7 +371,7 @@ func TestADeployHookOfTheWholeRoundRunsOnce(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	names := h.sites(4)
 	must(t, os.RemoveAll(h.root(names[2])))
-	h.set.DeployOnce = h.once()
+	h.set.DeployOnce = h.wholeHook()
 	h.edit(names[0], "[renewalparams]\n", "[renewalparams]\npost_hook = echo post >> "+filepath.Join(h.dir, "notes")+"\n")
 	told := func(names ...string) string {
 		var paths []string
@@ -392,12 +392,15 @@ func TestADeployHookOfTheWholeRoundRunsOnce(t *testing.T) {
 		t.Errorf("%s: %q, owed %v", outcomes(results), h.notes(), h.debts())
 	}
 	must(t, os.Remove(filepath.Join(h.dir, "notes")))
+	for _, name := range good {
+		must(t, os.RemoveAll(h.root(name)))
+	}
 	if _, _, err = h.many(4, renewal.Round{}); err != nil || strings.Contains(h.notes(), "once") || len(h.debts()) != 0 {
 		t.Errorf("nothing was put in place: %v %q, owed %v", err, h.notes(), h.debts())
 	}
-	// a run that dies with the hook owed
+	h.site(names...) // a run that dies with the hook owed
 	s := h.process("renew")
-	if _, err := s.RenewAll(t.Context(), renewal.Round{CertName: names[1], Renew: true}); err != nil || len(h.debts()) != 1 {
+	if _, err := s.RenewAll(t.Context(), renewal.Round{CertName: names[1]}); err != nil || len(h.debts()) != 1 {
 		t.Fatalf("%v, owed %v", err, h.debts())
 	}
 	h.openLocks()
