@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -149,6 +150,67 @@ func TestAClockThatWasAheadDoesNotEmptyTheBudget(t *testing.T) {
 	w.clock.skip(time.Hour + time.Minute)
 	if _, err := obtain(t.Context(), w.profiled(w.engine(), threeOrders), order.Plan{Request: r}); err != nil {
 		t.Errorf("but it fills from then on: %v", err)
+	}
+}
+
+// together obtains certificates for so many names at once, by one engine. ended is told of each that
+// has come to its end.
+func (w *world) together(e *drive.Engine, n int, ended func(done int)) (failures []error) {
+	w.t.Helper()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	done := 0
+	for i := range n {
+		all.Go(func() {
+			r := request(fmt.Sprintf("s%d", i), fmt.Sprintf("s%d.example.com", i))
+			_, err := obtain(w.t.Context(), e, order.Plan{Request: r})
+			mu.Lock()
+			defer mu.Unlock()
+			if done++; err != nil {
+				failures = append(failures, err)
+			}
+			if ended != nil {
+				ended(done)
+			}
+		})
+	}
+	all.Wait()
+	return failures
+}
+
+// Eight at once, and three orders left: nobody spends what another has spent.
+func TestManyAtOnceKeepToTheBudget(t *testing.T) {
+	w := newWorld(t, testca.Config{Limits: testca.Limits{NewOrdersPerAccount: testca.Limit{Count: 3, Period: 3 * time.Hour}}})
+	failures := w.together(w.profiled(w.engine(), threeOrders), 8, nil)
+	for _, err := range failures {
+		if failure.ClassOf(err) != failure.RateLimited {
+			t.Error(err)
+		}
+	}
+	if truth := w.ca.Truth(); len(failures) != 5 || len(truth.Orders) != 3 || truth.RateLimited != 0 {
+		t.Errorf("%d failed, %d orders, %d refused by the CA", len(failures), len(truth.Orders), truth.RateLimited)
+	}
+}
+
+// Eight at once at a CA that lets three be pending: all are admitted before the first order is made,
+// and yet the CA refuses none.
+func TestManyAtOnceLeaveRoomForWhatIsPending(t *testing.T) {
+	w := newWorld(t, testca.Config{Limits: testca.Limits{PendingAuthorizations: testca.Limit{Count: 3}}})
+	w.ca.Inject(testca.Fault{Kind: "challenge", Action: testca.Hold})
+	e := w.profiled(w.engine(), "counts_pending = 3\ncharges_deactivation = false\n")
+	failures := w.together(e, 8, func(done int) {
+		if done == 5 {
+			w.ca.ClearFaults()
+			w.ca.Release()
+		}
+	})
+	for _, err := range failures {
+		if failure.ClassOf(err) != failure.RateLimited || failure.RemedyOf(err) == "" {
+			t.Error(err)
+		}
+	}
+	if truth := w.ca.Truth(); len(failures) != 5 || len(truth.Orders) != 3 || truth.RateLimited != 0 || truth.Pending() != 0 {
+		t.Errorf("%d failed, %d orders, %d refused by the CA, %d pending", len(failures), len(truth.Orders), truth.RateLimited, truth.Pending())
 	}
 }
 

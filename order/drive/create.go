@@ -64,6 +64,11 @@ func (n *newOrder) create(ctx context.Context) error {
 	if ready, err := n.nonceAtHand(ctx); !ready || ctx.Err() != nil {
 		return err // after a signal one request more is let end, and no order is begun
 	}
+	done, err := n.room(ctx)
+	if err != nil || ctx.Err() != nil {
+		return err // the loop sees the context
+	}
+	defer done()
 	now := n.e.clock.Now() // not earlier: by this moment it is judged which newOrder an order was born of
 	o.CreateSentAt = now
 	o.CreateSends++
@@ -85,6 +90,24 @@ func (n *newOrder) create(ctx context.Context) error {
 		return n.notCreated(ctx, now, err)
 	}
 	return n.created(ctx, reply)
+}
+
+// room waits, where the CA counts what is pending, until no other order of this process is about to be
+// made, and looks whether there is room for this one: when it was admitted all of them were, and
+// none was counted yet.
+func (n *newOrder) room(ctx context.Context) (done func(), err error) {
+	if n.e.known().CountsPending == 0 {
+		return func() {}, nil
+	}
+	done, err = n.e.session.births.Take(ctx)
+	if err != nil {
+		return nil, nil
+	}
+	if err := n.e.gate().Room(ctx, n.o.Request); err != nil && !n.plan.Force {
+		done()
+		return nil, err
+	}
+	return done, nil
 }
 
 // nonceAtHand fetches a nonce where there is none, so that nothing stands between the intent of a

@@ -20,6 +20,7 @@ import (
 type Session struct {
 	client *acme.Client
 	turn   slot.Turn // whoever reads the directory or makes the account has it
+	births slot.Turn // whoever makes an order where the CA counts what is pending has it
 
 	mu      sync.Mutex
 	row     ledger.Account // without an id while there is no account yet
@@ -31,7 +32,7 @@ type Session struct {
 // NewSession makes the session of an account. The key is nil where there is no account yet, or
 // where its CA is asked nothing; then the client may be nil, too.
 func NewSession(client *acme.Client, key *acme.Key, row *ledger.Account) *Session {
-	s := &Session{client: client, turn: slot.NewTurn(), row: *row, key: key}
+	s := &Session{client: client, turn: slot.NewTurn(), births: slot.NewTurn(), row: *row, key: key}
 	if key != nil {
 		s.speaker = client.Account(key, row.URL)
 	}
