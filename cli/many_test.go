@@ -1,0 +1,93 @@
+package cli_test
+
+// What a person and a program read of a round that works on many certificates at once.
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"orderly/testca"
+)
+
+// counted is the JSON of a round.
+type counted struct {
+	Results []struct {
+		Lineage string    `json:"lineage"`
+		Outcome string    `json:"outcome"`
+		Class   string    `json:"class"`
+		Started time.Time `json:"started"`
+		Ended   time.Time `json:"ended"`
+		Made    *int      `json:"orders_made"`
+	} `json:"results"`
+	Counts  map[string]int `json:"counts"`
+	ByClass map[string]int `json:"by_class"`
+}
+
+func TestARoundOfManyIsToldWholeAndCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	var names []string
+	for i := range 5 {
+		name := fmt.Sprintf("s%d.example.com", i)
+		names = append(names, name)
+		h.must(append(h.certonly(w.site(name), name), "--deploy-hook", "echo deployed "+name)...)
+	}
+	w.remove(w.dir + "/sites/" + names[2])
+	r := h.orderly("renew", "--force-renewal", "--jobs", "3")
+	r.says(t, 1, "\n4 renewed, 1 refused before any order.\n", "1 renew failure(s), 0 parse failure(s)\n")
+	const line = "- - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - - -"
+	var seen []string
+	for block := range strings.SplitSeq(r.stdout, "\n"+line+"\nProcessing ") {
+		path, rest, begun := strings.Cut(block, "\n")
+		name := strings.TrimSuffix(path[strings.LastIndex(path, "/")+1:], ".conf")
+		if !begun || !slices.Contains(names, name) {
+			continue
+		}
+		seen = append(seen, name)
+		want := line + "\nRenewing an existing certificate for " + name + "\nHook 'deploy-hook' ran with output:\n deployed " + name + "\n"
+		if name == names[2] {
+			want = line + "\n"
+		}
+		if rest, _, _ = strings.Cut(rest, "\n\n"); strings.TrimRight(rest, "\n") != strings.TrimRight(want, "\n") {
+			t.Errorf("the block of %s is %q", name, rest)
+		}
+	}
+	if slices.Sort(seen); !slices.Equal(seen, names) {
+		t.Errorf("blocks of %v: %s", seen, r)
+	}
+
+	r = h.orderly("renew", "--force-renewal", "--json")
+	value := decode[counted](w, r.stdout)
+	if r.code != 1 || len(value.Results) != 5 || value.Counts["issued"] != 4 || value.Counts["refused"] != 1 || len(value.ByClass) != 1 || value.ByClass["webroot-missing"] != 1 {
+		t.Fatalf("%s", r)
+	}
+	for i, one := range value.Results {
+		outcome, orders := "issued", 1
+		if i == 2 {
+			outcome, orders = "refused", 0
+		}
+		if one.Lineage != names[i] || one.Outcome != outcome || one.Made == nil || *one.Made != orders || one.Started.IsZero() || one.Ended.Before(one.Started) {
+			t.Errorf("%+v", one)
+		}
+	}
+	value = decode[counted](w, h.orderly("renew", "--json").stdout)
+	if value.Counts["kept"] != 5 || len(value.ByClass) != 0 || !value.Results[0].Started.IsZero() {
+		t.Errorf("%+v", value)
+	}
+}
+
+func TestJobsIsANumberFromOneOn(t *testing.T) {
+	t.Parallel()
+	h := newWorld(t, testca.Config{}).host("one")
+	for _, command := range [][]string{{"renew"}, {"resume"}, {"pending", "drain"}} {
+		for jobs, says := range map[string]string{"0": "--jobs 0: nothing would be done", "-1": "--jobs -1: nothing would be done", "x": "--jobs x: not a whole number"} {
+			h.orderly(append(slices.Clone(command), "--jobs", jobs)...).says(t, 2, says)
+		}
+		h.orderly(append(slices.Clone(command), "--jobs", "1")...).says(t, 0, "")
+	}
+	h.orderly("renew", "--deploy-hook-once", "/no/such/hook").says(t, 1, "Unable to find deploy-hook command /no/such/hook")
+}
