@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"orderly/failure"
 	"orderly/outside"
+	"orderly/renewal"
 )
 
 // What the packages below tell is one line, whatever they put into it; its steps are in words, also
@@ -42,5 +44,29 @@ func TestNothingThatIsToldForgesALine(t *testing.T) {
 	}
 	if lines := strings.Count(log.String(), "\n"); lines != 5 {
 		t.Errorf("%d lines in the log: %s", lines, log.String())
+	}
+}
+
+// The line of a round under way stands beneath whatever is printed, and is gone when all is done.
+func TestTheProgressOfARoundStandsBeneath(t *testing.T) {
+	var out, shown bytes.Buffer
+	p := &printer{out: &out, err: &shown, getenv: func(string) string { return "" }}
+	p.barred = "Renewing [] 1 of 2"
+	p.Say("a block")
+	p.Warn("mind")
+	p.unbar()
+	p.Tell("over")
+	if out.String() != "a block\n" || shown.String() != markErase+"Renewing [] 1 of 2"+markErase+"warning: mind\nRenewing [] 1 of 2"+markErase+"over\n" {
+		t.Errorf("%q, %q", out.String(), shown.String())
+	}
+	for want, g := range map[string]renewal.Progress{
+		"":                          {All: 9, Done: 9},
+		", 3 under way":             {All: 9, UnderWay: 3},
+		", 2 failed, 20.0 s left":   {All: 9, Done: 5, Failed: 2},
+		", 1 under way, 5 min left": {All: 64, Done: 4, UnderWay: 1},
+	} {
+		if got := behindBar(g, g.Done, time.Duration(g.Done)*5*time.Second); strings.ReplaceAll(got, "about ", "") != want {
+			t.Errorf("%+v: %q", g, got)
+		}
 	}
 }

@@ -81,8 +81,11 @@ func Verdict(o *ledger.Order) error {
 // does one whose certificate cannot be used. Whether another order may be made at all is for the back-off to say.
 func StartsAnew(o *ledger.Order, resumed bool) bool {
 	switch o.State {
-	case ledger.TakenState, ledger.LostState, ledger.ExpiredState, ledger.SupersededState:
+	case ledger.TakenState, ledger.LostState, ledger.ExpiredState:
 		return true
+	case ledger.SupersededState:
+		// what somebody put in place while this very order was made is for the next decision to judge
+		return o.Superseded || resumed
 	case ledger.Phantom:
 		return o.Class == string(failure.Expired)
 	case ledger.ReleasedState:

@@ -410,3 +410,24 @@ func TestADeployHookOfTheWholeRoundRunsOnce(t *testing.T) {
 		t.Errorf("the next run: %q, owed %v", got, h.debts())
 	}
 }
+
+// What another client put in place while an order was under way stays, and the round says so.
+func TestARoundSaysWhatWasSuperseded(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(1)
+	h.ca.Inject(testca.Fault{Kind: "certificate", Nth: 1, Action: testca.Hold})
+	go func() {
+		<-h.ca.Held()
+		later := time.Now().Add(time.Hour)
+		if err := os.Chtimes(filepath.Join(h.dir, "etc/live", names[0], "cert.pem"), later, later); err != nil {
+			t.Error(err)
+		}
+		h.ca.Release()
+	}()
+	_, results, err := h.many(2, renewal.Round{})
+	must(t, err)
+	if r := results[0]; r.Outcome != renewal.Superseded || r.Made != 1 || renewal.Exit(results, nil) != 0 {
+		t.Errorf("%+v", r)
+	}
+}

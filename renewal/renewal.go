@@ -11,6 +11,7 @@
 //	earlier, rebuilds                what earlier runs left, and what a lost ledger knew
 //	inquirer                         what CAs say of when certificates should be renewed
 //	attempts, inPlace, calendar      one order; what stands in place; when it is due
+//	crew                             how many are worked on at once, and who takes turns
 //	engines                          accounts and the order engine of each
 //	base                             the host and the run
 package renewal

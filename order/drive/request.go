@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"orderly/acme"
@@ -129,12 +130,22 @@ func together[T any](ctx context.Context, c *core, list []*ledger.Authorization,
 		}
 	} else {
 		var group sync.WaitGroup
+		var broken atomic.Pointer[any]
 		turns := make(chan int)
+		one := func(i int) {
+			// in this goroutine it would end every other order's process
+			defer func() {
+				if p := recover(); p != nil {
+					broken.CompareAndSwap(nil, &p)
+				}
+			}()
+			value, err := request(ctx, list[i])
+			results[i] = result{value, err}
+		}
 		for range width {
 			group.Go(func() {
 				for i := range turns {
-					value, err := request(ctx, list[i])
-					results[i] = result{value, err}
+					one(i)
 				}
 			})
 		}
@@ -143,6 +154,9 @@ func together[T any](ctx context.Context, c *core, list []*ledger.Authorization,
 		}
 		close(turns)
 		group.Wait()
+		if p := broken.Load(); p != nil {
+			panic(*p)
+		}
 	}
 	for i, a := range list {
 		done(a, results[i].value, results[i].err)
