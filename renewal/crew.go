@@ -13,8 +13,8 @@ import (
 	"orderly/slot"
 )
 
-// Many certificates are worked on at once. What one of them comes to is its own: an error or a panic
-// is its result, and no other's.
+// Many certificates are worked on at once. What one of them comes to is its own: an error or a
+// panic is its result, and no other's.
 
 // piece is what is done for one certificate.
 type piece struct {
@@ -37,8 +37,8 @@ type crew struct {
 // memory, and at the CA an order.
 const mostWaiting = 25
 
-// do does the pieces, and returns the first error that ended the round. What is under way then comes
-// to rest by itself. With one job everything happens in order.
+// do does the pieces, and returns the first error that ended the round. What is under way then
+// comes to rest by itself. With one job everything happens in order.
 func (c crew) do(ctx context.Context, all []piece) error {
 	if c.jobs <= 1 {
 		for _, p := range all {
@@ -188,9 +188,9 @@ func (s *base) guarded(ctx context.Context, lineage string, f func()) (err error
 	return nil
 }
 
-// apart reports whether a certificate is worked on by itself, after all others: a pre-hook of its own
-// stops what they need, a port is there once, and hooks by which a person proves names were written
-// for one at a time. A pre-hook that was said for the whole round is run before its first.
+// apart reports whether a certificate is worked on by itself, after all others: a pre-hook of its
+// own stops what they need, a port is there once, and hooks by which a person proves names were
+// written for one at a time. A pre-hook that was said for the whole round is run before its first.
 func apart(r host.Request, round host.Said) bool {
 	return r.Solver == host.StandaloneSolver || r.Solver == host.ManualSolver ||
 		r.Hooks.Pre != "" && r.Hooks.Pre != round.Hooks.Pre.Is()

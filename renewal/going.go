@@ -11,8 +11,8 @@ import (
 	"orderly/ledger"
 )
 
-// How a round goes: in which order, what is said of each lineage, and what comes of all. With one job
-// it goes through the lineages as they are listed, and says what it has to say at once.
+// How a round goes: in which order, what is said of each lineage, and what comes of all. With one
+// job it goes through the lineages as they are listed, and says what it has to say at once.
 
 // Progress is how far a round has come.
 type Progress struct {
@@ -51,9 +51,9 @@ func (g *going) all() []Result {
 
 func (g *going) many() bool { return g.Settings.Jobs > 1 }
 
-// over goes over the lineages without waiting for other processes, and then once more over those that
-// one of them is at work on: one that hangs must not keep the others from being renewed. Who names a
-// single one waits for it.
+// over goes over the lineages without waiting for other processes, and then once more over those
+// that one of them is at work on: one that hangs must not keep the others from being renewed. Who
+// names a single one waits for it.
 func (g *going) over(ctx context.Context) error {
 	first := ctx
 	if g.round.CertName == "" {
@@ -141,8 +141,8 @@ func (g *going) piece(i int) piece {
 	return p
 }
 
-// lineage goes on with one lineage, and tells what came of it. What it has to say is said as a whole
-// where it is not the only one under way.
+// lineage goes on with one lineage, and tells what came of it. What it has to say is said as a
+// whole where it is not the only one under way.
 func (g *going) lineage(ctx context.Context, i int) error {
 	if g.views[i].lineage == nil {
 		return g.answer(ctx, i, nil)
@@ -166,6 +166,9 @@ func (g *going) answer(ctx context.Context, i int, b *block) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if result.Outcome == Locked && g.round.CertName == "" && !slices.Contains(g.late, i) {
+		if b != nil {
+			b.tell() // a warning is given once
+		}
 		g.Report.Tell("%s; it is left for the end of the round.", result.Sentence)
 		g.busy = append(g.busy, i)
 		return nil

@@ -431,3 +431,29 @@ func TestARoundSaysWhatWasSuperseded(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Two lineages that share no name meet at the order of a third, which a dead run left: one of them
+// finishes it, the other waits for that one, and neither is taken for another run's.
+func TestTwoLineagesMeetAtTheOrderOfAThird(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(2)
+	third := h.wish(names...)
+	third.CertName = "third.example"
+	h.leave("challenge", false, third)
+	h.ca.Inject(testca.Fault{Kind: "finalize", Nth: 1, Action: testca.Hold})
+	s := &spoken{heard: func(line string) {
+		if strings.HasPrefix(line, "told: Waiting for another certificate of this run") {
+			h.ca.Release()
+		}
+	}}
+	h.tells, h.set.Jobs = s, 2
+	results, err := h.renew(renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != 2 || strings.Contains(strings.Join(s.lines, "\n"), "left for the end") {
+		t.Errorf("%s: %q", got, s.lines)
+	}
+	if h.ca.Truth().Pending() != 0 {
+		t.Errorf("%d pending", h.ca.Truth().Pending())
+	}
+}

@@ -27,8 +27,8 @@ func (c Clock) Sleep(ctx context.Context, d time.Duration) (err error) {
 	return err
 }
 
-// Transport sends requests by another one, and holds no slot while an answer is long in coming: a CA
-// that hangs must not keep the work that is for others.
+// Transport sends requests by another one, and holds no slot while an answer is long in coming: a
+// CA that hangs must not keep the work that is for others.
 type Transport struct{ http.RoundTripper }
 
 // RoundTrip implements http.RoundTripper.

@@ -24,8 +24,8 @@ type Slots struct {
 // New makes n slots, at least one.
 func New(n int) *Slots { return &Slots{free: max(n, 1)} }
 
-// Take waits for a slot. Whatever is done under the context that it returns has it, until done gives
-// it back. An error is the end of ctx.
+// Take waits for a slot. Whatever is done under the context that it returns has it, until done
+// gives it back. An error is the end of ctx.
 func (s *Slots) Take(ctx context.Context) (under context.Context, done func(), err error) {
 	if err := s.take(ctx, &s.anew); err != nil {
 		return ctx, nil, err
@@ -189,8 +189,8 @@ func (h *held) insist() {
 	h.slots.free--
 }
 
-// Turn lets one goroutine at a time go on. Who came first is first, whoever waits has given back the
-// slot, and a wait ends with its context.
+// Turn lets one goroutine at a time go on. Who came first is first, whoever waits has given back
+// the slot, and a wait ends with its context.
 type Turn chan struct{}
 
 // NewTurn makes a Turn that nobody has.
