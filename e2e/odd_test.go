@@ -105,23 +105,31 @@ func exists(path string) bool {
 // A round that is stopped says so, and the next one goes on with the order it was at.
 func TestAStoppedRoundGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, characters()[2].config)
-	h := w.host("one")
-	w.ca.ClearFaults()
-	h.lineages("a.example.com", "b.example.com", "c.example.com")
-	w.ca.Advance(31 * 24 * time.Hour) // no authorization is valid any more
-	r := h.interrupt(point{"challenge", 2, true}, syscall.SIGTERM, "renew", "--force-renewal")
-	endedInTime(t, r, syscall.SIGTERM)
-	if entries := h.pending(); len(entries) > 1 {
-		t.Errorf("%+v", entries)
-	}
-	next := h.must("renew")
-	if !strings.Contains(next.stdout, "live/b.example.com/fullchain.pem (success)") {
-		t.Errorf("%s", next)
-	}
-	truth := w.ca.Truth()
-	if len(truth.Orders) != 5 || len(truth.Issued) != 5 || truth.Pending() != 0 {
-		t.Errorf("%d orders, %d certificates, %d pending", len(truth.Orders), len(truth.Issued), truth.Pending())
+	for _, jobs := range []string{"1", "3"} {
+		t.Run(jobs+" at once", func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, characters()[2].config)
+			h := w.host("one")
+			w.ca.ClearFaults()
+			h.lineages("a.example.com", "b.example.com", "c.example.com")
+			w.ca.Advance(31 * 24 * time.Hour) // no authorization is valid any more
+			r := h.interrupt(point{"challenge", 2, true}, syscall.SIGTERM, "renew", "--force-renewal", "--jobs", jobs)
+			endedInTime(t, r, syscall.SIGTERM)
+			if entries := h.pending(); jobs == "1" && len(entries) > 1 {
+				t.Errorf("%+v", entries)
+			}
+			next := h.must("renew", "--jobs", jobs)
+			if jobs == "1" && !strings.Contains(next.stdout, "live/b.example.com/fullchain.pem (success)") {
+				t.Errorf("%s", next)
+			}
+			truth, orders := w.ca.Truth(), 5 // what was not begun is not due
+			if jobs != "1" {
+				orders = len(truth.Orders)
+			}
+			if orders < 5 || orders > 6 || len(truth.Orders) != orders || len(truth.Issued) != orders || truth.Pending() != 0 {
+				t.Errorf("%d orders, %d certificates, %d pending", len(truth.Orders), len(truth.Issued), truth.Pending())
+			}
+		})
 	}
 }
 
