@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -155,6 +156,51 @@ func TestManyRoundsAtOnceRenewOnce(t *testing.T) {
 	h.atOnce([]string{"renew"}, []string{"renew"}, []string{"renew"}, []string{"renew"}, []string{"renew"})
 	if n := len(w.ca.Truth().Orders); n != 4 {
 		t.Errorf("%d orders were made, not 4", n)
+	}
+}
+
+// A round of many is killed twice, with several under way each time: the next run goes on with all of
+// them, one order each, and the deploy hooks run for each, never two at once.
+func TestAKilledRoundOfManyGoesOn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{Reuse: true, Profiles: map[string]testca.Lifetimes{"brief": {Certificate: 16 * time.Second}}})
+	h := w.host("one")
+	busy, notes := filepath.Join(h.dir, "busy"), filepath.Join(h.dir, "notes")
+	names := []string{"a.example.com", "b.example.com", "c.example.com", "d.example.com", "e.example.com", "f.example.com"}
+	for _, name := range names {
+		h.must(append(h.certonly(h.site(name), name), "--required-profile", "brief")...)
+		// what is renewed is of the usual profile, and not due again
+		h.write(h.conf(name), strings.ReplaceAll(h.read(h.conf(name)), "required_profile = brief\n", ""))
+	}
+	until(t, "the certificates are due", func() bool {
+		for _, c := range h.dates().Certificates {
+			if time.Now().Before(c.DueAt) {
+				return false
+			}
+		}
+		return true
+	})
+	renew := []string{"renew", "--jobs", "4", "--longest-validation", "2s", "--deploy-hook",
+		fmt.Sprintf("mkdir %s || echo two >> %s; echo $RENEWED_DOMAINS >> %s; rmdir %s", busy, notes, notes, busy)}
+	h.interrupt(point{"challenge", 3, true}, syscall.SIGKILL, renew...)
+	h.interrupt(point{"finalize", 2, true}, syscall.SIGKILL, renew...)
+	h.remove(busy) // a hook may have been killed
+	h.must(renew...)
+	truth := w.ca.Truth()
+	if n := 2 * len(names); len(truth.Orders) != n || len(truth.Issued) != n || truth.Pending() != 0 {
+		t.Errorf("%d orders, %d certificates, %d pending", len(truth.Orders), len(truth.Issued), truth.Pending())
+	}
+	told := h.read(notes)
+	for _, name := range names {
+		if !strings.Contains(told, name) {
+			t.Errorf("no deploy hook ran for %s: %q", name, told)
+		}
+	}
+	if strings.Contains(told, "two") {
+		t.Errorf("two deploy hooks at once: %q", told)
+	}
+	if entries := h.pending(); len(entries) != 0 {
+		t.Errorf("shown as pending: %+v", entries)
 	}
 }
 
