@@ -347,7 +347,7 @@ func TestInWhichOrderManyAreWorkedOn(t *testing.T) {
 	_, results, err := h.many(2, renewal.Round{})
 	must(t, err)
 	begun := func(i int) time.Time { return results[i].Started }
-	if strings.Count(outcomes(results), "issued") != 4 || begun(1).Before(begun(2)) || begun(1).Before(begun(3)) {
+	if strings.Count(outcomes(results), "issued") != 4 || begun(1).Before(begun(2)) && begun(1).Before(begun(3)) {
 		t.Errorf("%s: what failed was begun at %s", outcomes(results), begun(1))
 	}
 	for i := 1; i < 4; i++ {
