@@ -74,8 +74,8 @@ func waits(next, now time.Time) bool {
 	return now.Before(next) && !next.After(now.Add(longestPause+time.Hour))
 }
 
-// pause is how long a CA is let alone that has answered so.
-func pause(r acme.Reply) time.Duration {
+// restFor is how long a CA is let alone that has answered so.
+func restFor(r acme.Reply) time.Duration {
 	if !r.HasRetryAfter {
 		return usualPause
 	}
@@ -222,7 +222,7 @@ func (c *askedCA) leave(r acme.Reply) {
 	now := c.Clock.Now()
 	c.left = true
 	c.told = append(c.told, ledger.RenewalInfo{Server: c.server, FirstAt: now, AskedAt: now,
-		NextAt: now.Add(pause(r))})
+		NextAt: now.Add(restFor(r))})
 }
 
 // ask asks about one certificate. What the CA said of it before stays where it has nothing better
@@ -249,7 +249,7 @@ func (c *askedCA) ask(ctx context.Context, q *question) {
 		said = q.term.judged(said, info.Start, info.End, now, c.chance())
 		said.Explanation = info.ExplanationURL
 	}
-	said.NextAt = now.Add(pause(reply))
+	said.NextAt = now.Add(restFor(reply))
 	c.mu.Lock()
 	c.told = append(c.told, said)
 	c.silent++
@@ -299,7 +299,7 @@ func (s *rounds) consult(ctx context.Context, views []view, round Round) {
 			continue
 		}
 		if l, err := s.Disk.Open(q.term.Lineage); err == nil {
-			*v = s.viewOf(l, round, false)
+			*v = s.viewOf(l, round, nil)
 		}
 	}
 }
