@@ -92,7 +92,7 @@ func removeSetting(root, section *configobj.Section, key string) {
 // be understood stays where it is.
 func tidy(root, section *configobj.Section) error {
 	at := placesOf(root, section)
-	for _, key := range knownKeys {
+	for _, key := range knownKeys() {
 		if at.strays == nil {
 			break
 		}

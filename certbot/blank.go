@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -128,8 +127,15 @@ func (s *Store) ClearBlank(lock func(name string) (unlock func() error, free boo
 	return cleared, syncDir(filepath.Dir(s.Dirs.Renewal("x")))
 }
 
-// lineageFile matches what certbot and this program put into live/NAME.
-var lineageFile = regexp.MustCompile(`^(README|(previous_)?(cert|privkey|chain|fullchain)\.pem)$`)
+// isLineageFile reports whether this is the name of a file that certbot or this program puts into
+// live/NAME.
+func isLineageFile(name string) bool {
+	switch strings.TrimPrefix(name, "previous_") {
+	case "cert.pem", "privkey.pem", "chain.pem", "fullchain.pem":
+		return true
+	}
+	return name == "README"
+}
 
 // adoptable returns nil if what stands in the place of a lineage with a blank renewal file can only
 // be that lineage's: in the archive nothing but versions, in live/ nothing but links.
@@ -140,7 +146,7 @@ func (s *Store) adoptable(name string) error {
 	}{
 		{s.Dirs.archive(name), func(e fs.DirEntry) bool { _, _, ok := archived(e.Name()); return ok && !e.IsDir() }},
 		{s.Dirs.live(name), func(e fs.DirEntry) bool {
-			return lineageFile.MatchString(e.Name()) &&
+			return isLineageFile(e.Name()) &&
 				(e.Name() == "README" || e.Type() == fs.ModeSymlink)
 		}},
 	} {

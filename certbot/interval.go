@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"orderly/failure"
@@ -14,7 +15,9 @@ import (
 // Renewal files say when to renew in words, as Python's parsedatetime takes them.
 
 // intervalPart matches one part of an interval: "30 days", "a week", "twenty-one days", "1.5h".
-var intervalPart = regexp.MustCompile(`^(?:(\d{1,6})(?:\.(\d{1,6}))?|([a-z]+(?:-[a-z]+)?)\s)\s*([a-z]+)\s*`)
+var intervalPart = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:(\d{1,6})(?:\.(\d{1,6}))?|([a-z]+(?:-[a-z]+)?)\s)\s*([a-z]+)\s*`)
+})
 
 // AddInterval returns t plus an interval as renewal files write it in renew_before_expiry: a
 // sequence such as "30 days", "three weeks" or "6 months, 1 week and 12 hours"; a bare number is
@@ -29,7 +32,7 @@ func AddInterval(t time.Time, interval string) (time.Time, error) {
 	}
 	rest = strings.TrimPrefix(rest, "in ")
 	for first := true; first || rest != ""; first = false {
-		m := intervalPart.FindStringSubmatch(rest)
+		m := intervalPart().FindStringSubmatch(rest)
 		if m == nil {
 			return t, bad
 		}

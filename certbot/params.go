@@ -3,6 +3,7 @@ package certbot
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -148,7 +149,7 @@ func spellings(key string) []string {
 }
 
 // knownKeys are those of known; every line of every renewal file is compared with them.
-var knownKeys = known()
+var knownKeys = sync.OnceValue(known)
 
 // known lists every key of [renewalparams] that certbot restores, under all its spellings, but
 // webroot_map.
@@ -180,7 +181,7 @@ func (p *Params) plugins() []string {
 
 // isPlugin tells whether a key is a plugin's and none of those that have a field.
 func (p *Params) isPlugin(key string) bool {
-	if key == "webroot_map" || slices.Contains(knownKeys, key) {
+	if key == "webroot_map" || slices.Contains(knownKeys(), key) {
 		return false
 	}
 	return slices.ContainsFunc(p.plugins(),

@@ -142,7 +142,7 @@ func (p places) of(key string) (*configobj.Section, string) {
 }
 
 // stray tells whether a key in [[webroot_map]] is a setting and no name.
-func stray(key string) bool { return slices.Contains(knownKeys, key) }
+func stray(key string) bool { return slices.Contains(knownKeys(), key) }
 
 func placesOf(root, section *configobj.Section) places {
 	return places{section, mapSection(root, section)}

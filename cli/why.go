@@ -225,7 +225,7 @@ func (p *printer) why(v whyView) {
 	if v.Server != "" {
 		where += " on " + v.Server
 	}
-	p.lines("  verdict:         ", strings.TrimSuffix(where+": "+cmp.Or(v.Error, verdictWords[v.Verdict]), ": "))
+	p.lines("  verdict:         ", strings.TrimSuffix(where+": "+cmp.Or(v.Error, verdictWords(v.Verdict)), ": "))
 	if v.Class != "" {
 		mends := ", to be mended by " + whose(v.Who)
 		if v.Who == failure.Nobody {

@@ -230,7 +230,12 @@ const (
 )
 
 // verdictWords are said where a verdict has no error.
-var verdictWords = map[string]string{fine: "nothing stands in the way of its renewal, as far as can be seen from here"}
+func verdictWords(verdict string) string {
+	if verdict != fine {
+		return ""
+	}
+	return "nothing stands in the way of its renewal, as far as can be seen from here"
+}
 
 // believed is for how long a renewal that went well counts more than what the network looks like from
 // here.

@@ -166,7 +166,7 @@ func (r *reader) finding(class failure.Class) Finding {
 	switch {
 	case f.Sentence == "":
 		f.Sentence = cmp.Or(failure.Clean(r.text()), string(class)) // a class of Orderly's alone
-	case reasoned[class]:
+	case isReasoned(class):
 		f.Sentence = because(f.Sentence, r.reason())
 	}
 	return f

@@ -7,6 +7,7 @@ package diagnose
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,7 +46,7 @@ func read(t *tokens, p part, here Here) *reader {
 			r.buf = append(r.buf, t.low[t.all[i].begin:t.all[i].end]...)
 			r.look(i)
 		case page:
-			r.buf = append(r.buf, pageWords[t.text[t.all[i].begin+1]]...)
+			r.buf = append(r.buf, pageWords(t.text[t.all[i].begin+1])...)
 		default:
 			r.buf = append(r.buf, k.shown()...)
 			r.lookAt(i, k)
@@ -64,8 +65,18 @@ func read(t *tokens, p part, here Here) *reader {
 	return r
 }
 
-var pageWords = map[byte]string{pageDenied: "{page} {page:denied}", pageLost: "{page} {page:lost}",
-	pageOther: "{page}"}
+// pageWords are the marks of a page.
+func pageWords(kind byte) string {
+	switch kind {
+	case pageDenied:
+		return "{page} {page:denied}"
+	case pageLost:
+		return "{page} {page:lost}"
+	case pageOther:
+		return "{page}"
+	}
+	return ""
+}
 
 // mark adds a mark.
 func (r *reader) mark(m string) { r.marks = append(r.marks, m) }
@@ -81,7 +92,7 @@ func (r *reader) look(i int) {
 		}
 	case c == 't' && w == "type" && r.f.typ == "" && r.p.level == challenge && i < r.p.from+5 &&
 		r.t.word(i-1) != "identifier":
-		if next := r.t.word(i + 1); knownTypes[next] {
+		if next := r.t.word(i + 1); isKnownType(next) {
 			r.f.typ = next
 		}
 	case c >= '0' && c <= '9':
@@ -95,17 +106,22 @@ func (r *reader) look(i int) {
 	}
 }
 
-// settings of renewal files, which stand in [[webroot_map]] where somebody wrote below it.
-var settings = map[string]bool{"pre_hook": true, "post_hook": true, "renew_hook": true,
-	"deploy_hook": true, "authenticator": true, "installer": true, "server": true, "account": true,
-	"key_type": true, "rsa_key_size": true, "elliptic_curve": true, "webroot_path": true,
-	"preferred_challenges": true, "pref_challs": true, "must_staple": true, "reuse_key": true,
-	"preferred_chain": true, "renew_before_expiry": true, "http01_port": true,
-	"manual_auth_hook": true, "manual_cleanup_hook": true, "config_dir": true, "work_dir": true,
-	"logs_dir": true, "version": true, "allow_subset_of_names": true}
+// isSetting reports whether a word is a setting of renewal files: they stand in [[webroot_map]] where
+// somebody wrote below it.
+func isSetting(w string) bool {
+	switch w {
+	case "pre_hook", "post_hook", "renew_hook", "deploy_hook", "authenticator", "installer",
+		"server", "account", "key_type", "rsa_key_size", "elliptic_curve", "webroot_path",
+		"preferred_challenges", "pref_challs", "must_staple", "reuse_key", "preferred_chain",
+		"renew_before_expiry", "http01_port", "manual_auth_hook", "manual_cleanup_hook",
+		"config_dir", "work_dir", "logs_dir", "version", "allow_subset_of_names":
+		return true
+	}
+	return false
+}
 
 func (r *reader) setting(w string) {
-	if w = strings.ReplaceAll(w, "-", "_"); settings[w] {
+	if w = strings.ReplaceAll(w, "-", "_"); isSetting(w) {
 		r.f.setting = w
 		r.mark("{setting}")
 	}
@@ -122,16 +138,21 @@ func (r *reader) lookAt(i int, k kind) {
 	case path:
 		r.path(i)
 	case name:
-		if retired[t.low[t.all[i].begin:t.all[i].end]] {
+		if isRetired(t.low[t.all[i].begin:t.all[i].end]) {
 			r.mark("{retired}")
 		}
 	}
 }
 
-// retired are hosts of CAs that are gone.
-var retired = map[string]bool{"acme-v01.api.letsencrypt.org": true,
-	"acme-staging.api.letsencrypt.org": true, "api.buypass.com": true, "api.test4.buypass.no": true,
-	"acme.startssl.com": true, "acme-v01.staging.letsencrypt.org": true}
+// isRetired reports whether a host is one of a CA that is gone.
+func isRetired(host string) bool {
+	switch host {
+	case "acme-v01.api.letsencrypt.org", "acme-staging.api.letsencrypt.org", "api.buypass.com",
+		"api.test4.buypass.no", "acme.startssl.com", "acme-v01.staging.letsencrypt.org":
+		return true
+	}
+	return false
+}
 
 // prefix takes up the address that the CA used: "A: detail", or "URL [A]: detail" until 2021. One
 // behind "from", "on" or "to" is another's.
@@ -177,7 +198,7 @@ func (r *reader) link(i int) {
 	case host == "letsencrypt.org":
 		r.mark("{doc:" + tail[max(strings.LastIndexByte(strings.TrimRight(tail, "/#"), '/'),
 			strings.LastIndexByte(tail, '#'))+1:] + "}")
-	case retired[host]:
+	case isRetired(host):
 		r.mark("{retired}")
 	case strings.HasSuffix(host, ".well-known"):
 		r.f.host = strings.TrimSuffix(host, ".well-known")
@@ -197,7 +218,7 @@ func (r *reader) number(i int, w string) {
 	before, t := r.t.word(i-1), r.t
 	switch {
 	case before == "errno" || before == "error" && t.word(i-2) == "os",
-		ofSystem[before]: // OSError(30, …
+		isOfSystem(before): // OSError(30, …
 		r.mark("{errno:" + w + "}")
 	case before == "curl", before == "failed" && t.word(i-2) == "curl", before == "with" && t.word(i-2) == "failed" && t.word(i-4) == "curl", // getssl
 		t.says(i-4, "curl returned with"), before == "with" && t.word(i-2) == "returned" && t.word(i-3) == "curl",
@@ -213,12 +234,17 @@ func (r *reader) number(i int, w string) {
 	}
 }
 
-// ofSystem are Python's exceptions that carry an errno.
-var ofSystem = map[string]bool{"oserror": true, "ioerror": true, "permissionerror": true,
-	"fileexistserror": true, "filenotfounderror": true, "notadirectoryerror": true,
-	"isadirectoryerror": true, "connectionreseterror": true, "connectionrefusederror": true,
-	"connectionabortederror": true, "brokenpipeerror": true, "blockingioerror": true,
-	"timeouterror": true}
+// isOfSystem reports whether a word is one of Python's exceptions that carry an errno.
+func isOfSystem(w string) bool {
+	switch w {
+	case "oserror", "ioerror", "permissionerror", "fileexistserror", "filenotfounderror",
+		"notadirectoryerror", "isadirectoryerror", "connectionreseterror",
+		"connectionrefusederror", "connectionabortederror", "brokenpipeerror",
+		"blockingioerror", "timeouterror":
+		return true
+	}
+	return false
+}
 
 // linkTo reports whether the token i is a URL with this in it.
 func (r *reader) linkTo(i int, what string) bool {
@@ -273,14 +299,17 @@ func (r *reader) api(i int, before string) bool {
 }
 
 // knownTypes are the problems' types as certbot's block has them.
-var knownTypes = map[string]bool{"accountdoesnotexist": true, "alreadyreplaced": true,
-	"alreadyrevoked": true, "badcsr": true, "badnonce": true, "badpublickey": true,
-	"badrevocationreason": true, "badsignaturealgorithm": true, "caa": true, "conflict": true,
-	"connection": true, "dns": true, "dnssec": true, "externalaccountrequired": true,
-	"incorrectresponse": true, "invalidcontact": true, "invalidemail": true, "malformed": true,
-	"ordernotready": true, "ratelimited": true, "rejectedidentifier": true, "serverinternal": true,
-	"tls": true, "unauthorized": true, "unknownhost": true, "unsupportedcontact": true,
-	"unsupportedidentifier": true, "useractionrequired": true}
+var knownTypes = [...]string{
+	"accountdoesnotexist", "alreadyreplaced", "alreadyrevoked", "badcsr", "badnonce",
+	"badpublickey", "badrevocationreason", "badsignaturealgorithm", "caa", "conflict",
+	"connection", "dns", "dnssec", "externalaccountrequired", "incorrectresponse",
+	"invalidcontact", "invalidemail", "malformed", "ordernotready", "ratelimited",
+	"rejectedidentifier", "serverinternal", "tls", "unauthorized", "unknownhost",
+	"unsupportedcontact", "unsupportedidentifier", "useractionrequired",
+}
+
+// isKnownType reports whether a word is one of them.
+func isKnownType(w string) bool { return slices.Contains(knownTypes[:], w) }
 
 // titles are certbot's words for the types, where the type itself was cut off.
 var titles = [][2]string{
@@ -315,8 +344,8 @@ func (r *reader) typed() {
 		return
 	}
 	r.mark("{type}")
-	if !knownTypes[r.f.typ] { // cut off
-		for known := range knownTypes {
+	if !isKnownType(r.f.typ) { // cut off
+		for _, known := range knownTypes {
 			if len(r.f.typ) > 2 && strings.HasPrefix(known, r.f.typ) {
 				r.mark("{type:" + known + "}")
 			}

@@ -10,9 +10,14 @@ import (
 	"orderly/failure"
 )
 
-// reasoned are the classes that say too little without the text's own words.
-var reasoned = map[failure.Class]bool{failure.CARefused: true, failure.BadCSR: true,
-	failure.Account: true, failure.Usage: true, failure.SolverUnfit: true}
+// isReasoned reports whether a class says too little without the text's own words.
+func isReasoned(c failure.Class) bool {
+	switch c {
+	case failure.CARefused, failure.BadCSR, failure.Account, failure.Usage, failure.SolverUnfit:
+		return true
+	}
+	return false
+}
 
 // mostOfReason is the longest reason that is shown, in bytes.
 const mostOfReason = 240

@@ -76,7 +76,7 @@ func readTable(text string) (*table, error) {
 			} else {
 				r.has = append(r.has, n)
 			}
-			r.generic = r.generic && sorts[wanted]
+			r.generic = r.generic && isSort(wanted)
 		}
 		if len(r.has) == 0 {
 			return nil, fmt.Errorf("rules.txt:%d: fits everything", line)
@@ -97,11 +97,17 @@ func readTable(text string) (*table, error) {
 	return t, nil
 }
 
-// sorts are what is the sort of a problem, or stands in every text about renewal files, and no cause.
-var sorts = map[string]bool{"{type}": true, "{type:dns}": true, "{type:connection}": true,
-	"{type:unauthorized}": true, "{type:malformed}": true, "{challenge}": true, "{api:400}": true,
-	"{api:401}": true, "{api:403}": true, "{api:404}": true, "{api:405}": true, "{api:409}": true,
-	"renewal configuration file": true, "is broken": true, "dns problem*": true}
+// isSort reports whether a phrase is the sort of a problem, or stands in every text about renewal
+// files, and is no cause.
+func isSort(phrase string) bool {
+	switch phrase {
+	case "{type}", "{type:dns}", "{type:connection}", "{type:unauthorized}", "{type:malformed}",
+		"{challenge}", "{api:400}", "{api:401}", "{api:403}", "{api:404}", "{api:405}",
+		"{api:409}", "renewal configuration file", "is broken", "dns problem*":
+		return true
+	}
+	return false
+}
 
 // phrase is a phrase as a text shows it: in the words of a scanned text, a blank at each end. A phrase
 // that ends with "*" may go on within its last word, as one that was cut off does.

@@ -211,14 +211,19 @@ func (t *tokens) plain(begin, end int) {
 	t.all = append(t.all, token{word, begin, end})
 }
 
-// notTLDs are endings of files and of programs' own errors, which look like names.
-var notTLDs = map[string]bool{"py": true, "pyc": true, "pem": true, "conf": true, "log": true,
-	"json": true, "txt": true, "key": true, "crt": true, "csr": true, "ini": true, "cgi": true,
-	"php": true, "html": true, "htm": true, "sh": true, "so": true, "toml": true, "yml": true,
-	"yaml": true, "lock": true, "bak": true, "tmp": true, "service": true, "timer": true, "cnf": true,
-	"gaierror": true, "timeout": true, "error": true, "main": true, "client": true, "exceptions": true,
-	"messages": true, "errors": true, "err": true, "warn": true, "notice": true, "crit": true,
-	"debug": true, "acme": true, "obtain": true, "issuance": true, "maintenance": true}
+// isNoTLD reports whether this is an ending of files or of programs' own errors, which look like
+// names.
+func isNoTLD(end string) bool {
+	switch end {
+	case "py", "pyc", "pem", "conf", "log", "json", "txt", "key", "crt", "csr", "ini", "cgi",
+		"php", "html", "htm", "sh", "so", "toml", "yml", "yaml", "lock", "bak", "tmp",
+		"service", "timer", "cnf", "gaierror", "timeout", "error", "main", "client",
+		"exceptions", "messages", "errors", "err", "warn", "notice", "crit", "debug", "acme",
+		"obtain", "issuance", "maintenance":
+		return true
+	}
+	return false
+}
 
 // isHost reports whether a word looks like the name of a host: labels, the last of them letters of
 // one case.
@@ -229,7 +234,7 @@ func isHost(w string) bool {
 	}
 	last := w[dot+1:]
 	low, low0 := lower(last), lower(w[:min(len(w), 20)])
-	if len(last) < 2 || notTLDs[low] {
+	if len(last) < 2 || isNoTLD(low) {
 		return false
 	}
 	letters := low == last || strings.ToUpper(last) == last

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"orderly/failure"
@@ -20,14 +21,22 @@ const dates = `\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?: ?(?:Z|UTC|GMT
 
 var (
 	// moments are how a text says when a limit ends.
-	moments = regexp.MustCompile(`(?i:retry[- ]after|retry again after|try again after|allowed after|until)['":]*\s+['"]*(` +
-		dates + `)`)
+	moments = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i:retry[- ]after|retry again after|try again after|allowed after|until)['":]*\s+['"]*(` +
+			dates + `)`)
+	})
 	// headers are a Retry-After that is a date.
-	headers = regexp.MustCompile(`(?i:retry-after)['"]?: *['"]?(` + dates + `)`)
+	headers = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i:retry-after)['"]?: *['"]?(` + dates + `)`)
+	})
 	// waits are a Retry-After in seconds: a header, or acme.sh's variable.
-	waits = regexp.MustCompile(`(?i:retry-?after)['"]?(?:: |=)['"]*(\d{1,7})\b`)
+	waits = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i:retry-?after)['"]?(?:: |=)['"]*(\d{1,7})\b`)
+	})
 	// answered are the Date of an answer, or the time before a line of acme.sh's.
-	answered = regexp.MustCompile(`\b(?i:date)['"]?: ['"]?(` + dates + `)|\[(` + dates + `)\]`)
+	answered = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`\b(?i:date)['"]?: ['"]?(` + dates + `)|\[(` + dates + `)\]`)
+	})
 )
 
 // layouts are the forms of dates.
@@ -42,7 +51,7 @@ var layouts = []string{"2006-01-02 15:04:05 MST", "2006-01-02 15:04:05", "2006-0
 // trouble say how soon to ask again, and not when the cause is gone.
 func (r *reader) untilOf(class failure.Class, limited bool) time.Time {
 	if strings.Contains(r.t.text, "20") { // no year, no moment: most texts have none
-		if at := firstDate(moments, r.text()); !at.IsZero() {
+		if at := firstDate(moments(), r.text()); !at.IsZero() {
 			return at
 		}
 	}
@@ -51,7 +60,7 @@ func (r *reader) untilOf(class failure.Class, limited bool) time.Time {
 		return time.Time{}
 	}
 	if r.t.header == nil {
-		at := firstDate(headers, r.t.text)
+		at := firstDate(headers(), r.t.text)
 		if at.IsZero() {
 			at = afterHeader(r.t.text)
 		}
@@ -63,15 +72,15 @@ func (r *reader) untilOf(class failure.Class, limited bool) time.Time {
 // afterHeader is the moment that a Retry-After in seconds means: the answer's Date stands before it, or
 // behind it.
 func afterHeader(text string) time.Time {
-	at := waits.FindStringSubmatchIndex(text)
+	at := waits().FindStringSubmatchIndex(text)
 	if at == nil {
 		return time.Time{}
 	}
 	var from time.Time
-	if before := answered.FindAllString(text[:at[0]], -1); len(before) > 0 {
-		from = firstDate(answered, before[len(before)-1])
+	if before := answered().FindAllString(text[:at[0]], -1); len(before) > 0 {
+		from = firstDate(answered(), before[len(before)-1])
 	} else {
-		from = firstDate(answered, text[at[1]:])
+		from = firstDate(answered(), text[at[1]:])
 	}
 	seconds, err := strconv.Atoi(text[at[2]:at[3]])
 	if err != nil || from.IsZero() {

@@ -64,33 +64,24 @@ const (
 	Unclassified   Class = "unclassified"            // a text that nothing is known of
 )
 
-type meaning struct {
-	exit    int
-	network bool
-}
-
-// meanings are those of the classes that end a command otherwise than with 1, or say something of the
-// network.
-var meanings = map[Class]meaning{
-	Usage:         {exit: 2},
-	Stopped:       {exit: 75},
-	DNSMissing:    {exit: 1, network: true},
-	DNSBroken:     {exit: 1, network: true},
-	DNSSilent:     {exit: 1, network: true},
-	HTTPWrong:     {exit: 1, network: true},
-	HTTPUnreached: {exit: 1, network: true},
-	AddressRefuse: {exit: 1, network: true},
-}
-
 // ExitCode is the process's exit code when the command ends with this class: certbot's (2 for a wrong command line, 1
 // for everything else), and 75 (EX_TEMPFAIL) for Stopped.
 func (c Class) ExitCode() int {
-	if m, ok := meanings[c]; ok {
-		return m.exit
+	switch c {
+	case Usage:
+		return 2
+	case Stopped:
+		return 75
 	}
 	return 1
 }
 
 // Network reports whether this refusal rests on what this server sees of the network, which can be wrong (NAT, split
 // DNS), so that it may delay an order but never forbid it for good.
-func (c Class) Network() bool { return meanings[c].network }
+func (c Class) Network() bool {
+	switch c {
+	case DNSMissing, DNSBroken, DNSSilent, HTTPWrong, HTTPUnreached, AddressRefuse:
+		return true
+	}
+	return false
+}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync"
 	"syscall"
 )
 
@@ -38,78 +39,80 @@ type mending struct {
 }
 
 // mendings are what each class leads to. Nothing writes it.
-var mendings = map[Class]mending{
-	WebrootUnset:   {Provider, RetryNo},
-	WebrootGone:    {Provider, RetryNo},
-	WebrootLocked:  {Provider, RetryNo},
-	DiskFull:       {Provider, RetryNo},
-	RenewalFile:    {Provider, RetryNo},
-	LineageBroken:  {Provider, RetryNo},
-	Account:        {Provider, RetryNo},
-	Usage:          {Provider, RetryNo},
-	SolverUnfit:    {Provider, RetryNo},
-	PortTaken:      {Provider, RetryNo},
-	Hook:           {Provider, RetryNo},
-	Locked:         {Nobody, RetryLater},
-	Killed:         {Provider, RetryOnce},
-	BadName:        {Customer, RetryNo},
-	BadCSR:         {Provider, RetryNo},
-	ClientOutdated: {Provider, RetryNo},
-	DNSMissing:     {Customer, RetryNo},
-	DNSElsewhere:   {Customer, RetryNo},
-	DNSBroken:      {Customer, RetryLater},
-	CAAForbids:     {Customer, RetryNo},
-	HTTPUnreached:  {Provider, RetryLater},
-	IPv6Broken:     {Customer, RetryNo},
-	BlockedAbroad:  {Provider, RetryNo},
-	HTTPWrong:      {Provider, RetryNo},
-	HTTPError:      {Customer, RetryNo},
-	Redirect:       {Customer, RetryNo},
-	RateLimited:    {Nobody, RetryLater},
-	LimitFailures:  {Provider, RetryLater},
-	LimitSet:       {Provider, RetryLater},
-	LimitPending:   {Provider, RetryLater},
-	Paused:         {Provider, RetryNo},
-	CAUnavailable:  {CA, RetryLater},
-	CAUnreachable:  {Provider, RetryLater},
-	AnswerLost:     {Nobody, RetryOnce},
-	Validation:     {Provider, RetryNo},
-	CARefused:      {Provider, RetryOnce},
+var mendings = sync.OnceValue(func() map[Class]mending {
+	return map[Class]mending{
+		WebrootUnset:   {Provider, RetryNo},
+		WebrootGone:    {Provider, RetryNo},
+		WebrootLocked:  {Provider, RetryNo},
+		DiskFull:       {Provider, RetryNo},
+		RenewalFile:    {Provider, RetryNo},
+		LineageBroken:  {Provider, RetryNo},
+		Account:        {Provider, RetryNo},
+		Usage:          {Provider, RetryNo},
+		SolverUnfit:    {Provider, RetryNo},
+		PortTaken:      {Provider, RetryNo},
+		Hook:           {Provider, RetryNo},
+		Locked:         {Nobody, RetryLater},
+		Killed:         {Provider, RetryOnce},
+		BadName:        {Customer, RetryNo},
+		BadCSR:         {Provider, RetryNo},
+		ClientOutdated: {Provider, RetryNo},
+		DNSMissing:     {Customer, RetryNo},
+		DNSElsewhere:   {Customer, RetryNo},
+		DNSBroken:      {Customer, RetryLater},
+		CAAForbids:     {Customer, RetryNo},
+		HTTPUnreached:  {Provider, RetryLater},
+		IPv6Broken:     {Customer, RetryNo},
+		BlockedAbroad:  {Provider, RetryNo},
+		HTTPWrong:      {Provider, RetryNo},
+		HTTPError:      {Customer, RetryNo},
+		Redirect:       {Customer, RetryNo},
+		RateLimited:    {Nobody, RetryLater},
+		LimitFailures:  {Provider, RetryLater},
+		LimitSet:       {Provider, RetryLater},
+		LimitPending:   {Provider, RetryLater},
+		Paused:         {Provider, RetryNo},
+		CAUnavailable:  {CA, RetryLater},
+		CAUnreachable:  {Provider, RetryLater},
+		AnswerLost:     {Nobody, RetryOnce},
+		Validation:     {Provider, RetryNo},
+		CARefused:      {Provider, RetryOnce},
 
-	// what only Orderly itself says
-	Config:        {Provider, RetryNo},
-	WebrootUnsafe: {Provider, RetryNo},
-	LineageTaken:  {Provider, RetryNo},
-	DNSSilent:     {Provider, RetryLater},
-	AddressRefuse: {Customer, RetryNo},
-	BackOff:       {Nobody, RetryLater},
-	Taken:         {Nobody, RetryOnce},
-	KeyLost:       {Nobody, RetryOnce},
-	Expired:       {Nobody, RetryOnce},
-	Released:      {Nobody, RetryOnce},
-	Stopped:       {Nobody, RetryOnce},
-	Ledger:        {Provider, RetryNo},
-	Clock:         {Provider, RetryNo},
-	Internal:      {Provider, RetryOnce},
-}
+		// what only Orderly itself says
+		Config:        {Provider, RetryNo},
+		WebrootUnsafe: {Provider, RetryNo},
+		LineageTaken:  {Provider, RetryNo},
+		DNSSilent:     {Provider, RetryLater},
+		AddressRefuse: {Customer, RetryNo},
+		BackOff:       {Nobody, RetryLater},
+		Taken:         {Nobody, RetryOnce},
+		KeyLost:       {Nobody, RetryOnce},
+		Expired:       {Nobody, RetryOnce},
+		Released:      {Nobody, RetryOnce},
+		Stopped:       {Nobody, RetryOnce},
+		Ledger:        {Provider, RetryNo},
+		Clock:         {Provider, RetryNo},
+		Internal:      {Provider, RetryOnce},
+	}
+})
 
 // Classes are all classes that a failure can have, in the order of the alphabet.
 func Classes() []Class {
-	all := append(slices.Collect(maps.Keys(mendings)), Unclassified)
+	all := append(slices.Collect(maps.Keys(mendings())), Unclassified)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
 
 // Known reports whether this is a class at all.
 func (c Class) Known() bool {
-	_, known := mendings[c]
+	_, known := mendings()[c]
 	return known || c == Unclassified
 }
 
 // Who is whose it is to mend a failure of this class. Where nothing is known, whoever runs the
 // server has to look.
 func (c Class) Who() Who {
-	if m, known := mendings[c]; known {
+	if m, known := mendings()[c]; known {
 		return m.who
 	}
 	return Provider
@@ -117,7 +120,7 @@ func (c Class) Who() Who {
 
 // Retry is whether trying again helps.
 func (c Class) Retry() Retry {
-	if m, known := mendings[c]; known {
+	if m, known := mendings()[c]; known {
 		return m.retry
 	}
 	return RetryOnce

@@ -128,18 +128,18 @@ func domains(names []string) []string {
 }
 
 // anchors tell which limit a 429 speaks of, by the end of the link in its detail.
-var anchors = map[string]string{
-	"#new-orders-per-account":                            NewOrdersPerAccount,
-	"#new-certificates-per-registered-domain":            CertificatesPerDomain,
-	"#new-certificates-per-exact-set-of-identifiers":     CertificatesPerFQDNSet,
-	"#authorization-failures-per-identifier-per-account": FailedAuthorizationsPerDomainPerAccount,
+var anchors = [...]struct{ link, limit string }{
+	{"#new-orders-per-account", NewOrdersPerAccount},
+	{"#new-certificates-per-registered-domain", CertificatesPerDomain},
+	{"#new-certificates-per-exact-set-of-identifiers", CertificatesPerFQDNSet},
+	{"#authorization-failures-per-identifier-per-account", FailedAuthorizationsPerDomainPerAccount},
 }
 
 // FromProblem names the limit that the detail of a 429 speaks of, "" for one it does not name.
 func FromProblem(detail string) string {
-	for anchor, name := range anchors {
-		if strings.Contains(detail, anchor) {
-			return name
+	for _, anchor := range anchors {
+		if strings.Contains(detail, anchor.link) {
+			return anchor.limit
 		}
 	}
 	if strings.Contains(detail, "pending authorizations") {

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -54,7 +53,13 @@ func isRedirect(status int) bool {
 	return false
 }
 
-var hostPattern = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$`)
+// isHostName reports whether a host may be a DNS name: 253 small letters, digits and _ - . at the
+// most, of which the first is no dot and no hyphen, and the last no hyphen.
+func isHostName(host string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz0123456789_"
+	return host != "" && len(host) <= 253 && strings.Trim(host, letters+"-.") == "" &&
+		host[0] != '.' && host[0] != '-' && !strings.HasSuffix(host, "-")
+}
 
 // follow resolves the Location of a redirect as Boulder does (va/http.go, extractRequestTarget and
 // processRedirect), or says why a CA would not go there. Credentials and fragments are dropped.
@@ -114,7 +119,7 @@ func checkHost(u *url.URL) error {
 		}
 		return nil // Boulder goes to addresses; whether to this one is the policy's to say
 	}
-	if !hostPattern.MatchString(host) {
+	if !isHostName(host) {
 		return errors.New("a host that is no DNS name")
 	}
 	if isNumber(host) {

@@ -7,16 +7,19 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 
 	"orderly/diagnose"
 	"orderly/scan/client"
 )
 
 // record is the beginning of a record as certbot writes it.
-var record = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):`)
+var record = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}:(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):`)
+})
 
 // IsLog reports whether a text is a log of certbot's.
-func IsLog(text string) bool { return len(record.FindAllStringIndex(text, 2)) == 2 }
+func IsLog(text string) bool { return len(record().FindAllStringIndex(text, 2)) == 2 }
 
 // Text is what a log says to have failed, each name once for each class. Where there is none, sure
 // says that nothing did: the log has a run from its beginning, or a certificate that was obtained.

@@ -5,12 +5,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // ConfigObj replaces names in values when it reads them; a value that is read otherwise here would
 // be another one.
 
-var reference = regexp.MustCompile(`(?s)%\(([^)]*)\)s`)
+var reference = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?s)%\(([^)]*)\)s`)
+})
 
 // maxReferences bounds the replacements in one value: without it, twenty lines that each name the
 // one before twice would unfold into megabytes.
@@ -49,7 +52,7 @@ func (r *resolver) resolve(n *node, s *Section, text string) string {
 	}
 	r.within[n] = true
 	defer delete(r.within, n)
-	return reference.ReplaceAllStringFunc(text, func(match string) string {
+	return reference().ReplaceAllStringFunc(text, func(match string) string {
 		name := match[len("%(") : len(match)-len(")s")]
 		target, owner := s.lookUp(name)
 		r.left--

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -20,18 +21,37 @@ const space = `\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{202
 // chooses the same match as Python's engine. The one look-behind, (?<!,), is left out: it tells an
 // absent from an empty last element, and ConfigObj treats both alike.
 var (
-	sectionLine = compile(`^(\s*)((?:\[\s*)+)((?:"\s*\S.*?\s*")|(?:'\s*\S.*?\s*')|(?:[^'"\s].*?))((?:\s*\])+)\s*(#.*)?$`)
-	keyLine     = compile(`^(\s*)((?:".*?")|(?:'.*?')|(?:[^'"=].*?))\s*=\s*(.*)$`)
-	valueExp    = compile(`^(?:(?:((?:(?:(?:".*?")|(?:'.*?')|(?:[^'",#][^,#]*?))\s*,\s*)*)` +
-		`((?:".*?")|(?:'.*?')|(?:[^'",#\s][^,]*?)|)?)|(,))(\s*(?:#.*)?)$`)
-	listItem = compile(`((?:".*?")|(?:'.*?')|(?:[^'",#]?.*?))\s*,\s*`)
+	sectionLine = sync.OnceValue(func() *regexp.Regexp {
+		return compile(`^(\s*)((?:\[\s*)+)((?:"\s*\S.*?\s*")|(?:'\s*\S.*?\s*')|(?:[^'"\s].*?))((?:\s*\])+)\s*(#.*)?$`)
+	})
+	keyLine = sync.OnceValue(func() *regexp.Regexp {
+		return compile(`^(\s*)((?:".*?")|(?:'.*?')|(?:[^'"=].*?))\s*=\s*(.*)$`)
+	})
+	valueExp = sync.OnceValue(func() *regexp.Regexp {
+		return compile(`^(?:(?:((?:(?:(?:".*?")|(?:'.*?')|(?:[^'",#][^,#]*?))\s*,\s*)*)` +
+			`((?:".*?")|(?:'.*?')|(?:[^'",#\s][^,]*?)|)?)|(,))(\s*(?:#.*)?)$`)
+	})
+	listItem = sync.OnceValue(func() *regexp.Regexp {
+		return compile(`((?:".*?")|(?:'.*?')|(?:[^'",#]?.*?))\s*,\s*`)
+	})
 )
 
 // tripleEnd finds the end of a triple-quoted value on its last line.
-var tripleEnd = map[string]*regexp.Regexp{
-	`'''`: compile(`^(.*?)'''(\s*(?:#.*)?)$`),
-	`"""`: compile(`^(.*?)"""(\s*(?:#.*)?)$`),
+func tripleEnd(quote string) *regexp.Regexp {
+	if quote == `"""` {
+		return threeDouble()
+	}
+	return threeSingle()
 }
+
+var (
+	threeSingle = sync.OnceValue(func() *regexp.Regexp {
+		return compile(`^(.*?)'''(\s*(?:#.*)?)$`)
+	})
+	threeDouble = sync.OnceValue(func() *regexp.Regexp {
+		return compile(`^(.*?)"""(\s*(?:#.*)?)$`)
+	})
+)
 
 // compile makes Python's \s and \S of an expression's.
 func compile(expression string) *regexp.Regexp {
@@ -125,10 +145,10 @@ func (p *parser) line() error {
 	}
 	key, at, ok := plainKey(text)
 	if !ok {
-		if m := sectionLine.FindStringSubmatch(text); m != nil {
+		if m := sectionLine().FindStringSubmatch(text); m != nil {
 			return p.marker(strings.Count(m[2], "["), m[3], strings.Count(m[4], "]"))
 		}
-		m := keyLine.FindStringSubmatchIndex(text)
+		m := keyLine().FindStringSubmatchIndex(text)
 		if m == nil {
 			return p.fail("neither a section marker nor key = value")
 		}
@@ -201,7 +221,7 @@ func (p *parser) value(n *node, text string) error {
 // multiline reads a triple-quoted value; rest is what follows the opening quotes.
 func (p *parser) multiline(n *node, quote, rest string) error {
 	bad := &ParseError{p.at + 1, "badly quoted value of several lines"}
-	end := tripleEnd[quote]
+	end := tripleEnd(quote)
 	n.raw = p.raw[p.at]
 	m := end.FindStringSubmatch(rest)
 	if m == nil && strings.Contains(rest, quote) {
@@ -232,7 +252,7 @@ func splitValue(text string) (v Value, tail string, ok bool) {
 	if v, ok := plainValue(text); ok {
 		return v, "", true
 	}
-	m := valueExp.FindStringSubmatch(text)
+	m := valueExp().FindStringSubmatch(text)
 	if m == nil {
 		return Value{}, "", false
 	}
@@ -244,7 +264,7 @@ func splitValue(text string) (v Value, tail string, ok bool) {
 		return Value{items: []string{unquote(single)}}, tail, true
 	}
 	v.IsList = true
-	for _, item := range listItem.FindAllStringSubmatch(list, -1) {
+	for _, item := range listItem().FindAllStringSubmatch(list, -1) {
 		if item[1] == "" {
 			return Value{}, "", false // ConfigObj cannot unquote an empty element
 		}

@@ -7,15 +7,15 @@ import (
 
 // byExpressions reads a line as if no line were plain.
 func byExpressions(text string) (key string, at int, v Value, tail string, ok bool) {
-	if sectionLine.MatchString(text) {
+	if sectionLine().MatchString(text) {
 		return "", 0, v, "", false
 	}
-	m := keyLine.FindStringSubmatchIndex(text)
+	m := keyLine().FindStringSubmatchIndex(text)
 	if m == nil {
 		return "", 0, v, "", false
 	}
 	rest := text[m[6]:]
-	e := valueExp.FindStringSubmatch(rest)
+	e := valueExp().FindStringSubmatch(rest)
 	if e == nil || strings.HasPrefix(rest, `'''`) || strings.HasPrefix(rest, `"""`) {
 		return "", 0, v, "", false
 	}
@@ -27,7 +27,7 @@ func byExpressions(text string) (key string, at int, v Value, tail string, ok bo
 		v = Value{items: []string{unquote(single)}}
 	default:
 		v.IsList = true
-		for _, item := range listItem.FindAllStringSubmatch(list, -1) {
+		for _, item := range listItem().FindAllStringSubmatch(list, -1) {
 			v.items = append(v.items, unquote(item[1]))
 		}
 		if single != "" {
@@ -49,7 +49,7 @@ func FuzzPlainLinesAreReadAsByTheExpressions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, line string) {
 		line = strings.NewReplacer("\n", "", "\r", "").Replace(line)
 		if depth, name, ok := plainMarker(line); ok {
-			m := sectionLine.FindStringSubmatch(line)
+			m := sectionLine().FindStringSubmatch(line)
 			if m == nil || strings.Count(m[2], "[") != depth || strings.Count(m[4], "]") != depth || unquote(m[3]) != name {
 				t.Errorf("%q is the marker %q, and by the expressions %q", line, name, m)
 			}

@@ -199,7 +199,7 @@ func (s *Section) AddSection(name string, comments ...string) (*Section, error) 
 	depth := s.depth + 1
 	marker := &node{raw: strings.Repeat("[", depth) + quoted + strings.Repeat("]",
 		depth) + s.file.newline}
-	if m := sectionLine.FindStringSubmatch(strings.TrimRight(marker.raw, "\r\n")); m == nil || unquote(m[3]) != name {
+	if m := sectionLine().FindStringSubmatch(strings.TrimRight(marker.raw, "\r\n")); m == nil || unquote(m[3]) != name {
 		return nil, fmt.Errorf("section %s: ConfigObj cannot hold the name", name)
 	}
 	at := s.end()

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"orderly/failure"
 )
@@ -32,11 +33,13 @@ const (
 	lineTail = blank + `*(?:` + blank + `[;#].*)?$`
 )
 
-var lineForms = []*regexp.Regexp{
-	regexp.MustCompile(lineHead + `'(.+?)?')` + lineTail),
-	regexp.MustCompile(lineHead + `"(.+?)?")` + lineTail),
-	regexp.MustCompile(lineHead + `(.+?)?)?` + lineTail),
-}
+var lineForms = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(lineHead + `'(.+?)?')` + lineTail),
+		regexp.MustCompile(lineHead + `"(.+?)?")` + lineTail),
+		regexp.MustCompile(lineHead + `(.+?)?)?` + lineTail),
+	}
+})
 
 // readItems reads a file in the syntax of ConfigArgParse: comments, sections (which mean nothing),
 // `key = value`, `key: value`, `key value` and a bare key. A key that stands twice has the later
@@ -75,7 +78,7 @@ func comment(line string) bool {
 }
 
 func readItem(line string) (item, bool) {
-	for _, form := range lineForms {
+	for _, form := range lineForms() {
 		m := form.FindStringSubmatchIndex(line)
 		if m == nil {
 			continue

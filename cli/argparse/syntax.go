@@ -6,7 +6,6 @@ package argparse
 // value that is taken for a flag, or a flag for a value, is another command.
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -88,8 +87,18 @@ type word struct {
 	attached bool // the value
 }
 
-// negative is what argparse takes for a number and not for an option.
-var negative = regexp.MustCompile(`^-\d+$|^-\d*\.\d+$`)
+// isNegative reports whether argparse takes this for a number and not for an option: its own
+// expression is ^-\d+$|^-\d*\.\d+$.
+func isNegative(arg string) bool {
+	const digits = "0123456789"
+	number, minus := strings.CutPrefix(arg, "-")
+	whole, fraction, point := strings.Cut(number, ".")
+	if !point {
+		fraction = whole
+	}
+	return minus && fraction != "" && strings.Trim(whole, digits) == "" &&
+		strings.Trim(fraction, digits) == ""
+}
 
 func (s *syntax) look(arg string) (word, error) {
 	if len(arg) < 2 || arg[0] != '-' {
@@ -118,7 +127,7 @@ func (s *syntax) look(arg string) (word, error) {
 		return word{isOption: true, known: true, option: o, spelled: arg[:2], value: arg[2:],
 			attached: true}, nil
 	}
-	if negative.MatchString(arg) || strings.Contains(arg, " ") {
+	if isNegative(arg) || strings.Contains(arg, " ") {
 		return word{}, nil
 	}
 	return word{isOption: true, spelled: arg}, nil

@@ -109,7 +109,7 @@ func (e *Engine) Leave(ctx context.Context, id int64, shown Shown, beside ledger
 	if o, err = e.store.Order(ctx, id); err != nil {
 		return err
 	}
-	state, final := left[shown.Status]
+	state, final := left(shown.Status)
 	if !final || !o.SettledAt.IsZero() || !untouched(o) {
 		return commit()
 	}
@@ -125,8 +125,19 @@ func (e *Engine) Leave(ctx context.Context, id int64, shown Shown, beside ledger
 }
 
 // left is what an order made of what was found has come to, by its authorization's status.
-var left = map[string]ledger.State{"valid": ledger.Ready, "invalid": ledger.Invalid,
-	"deactivated": ledger.ReleasedState, "revoked": ledger.ReleasedState, "expired": ledger.ExpiredState}
+func left(status string) (state ledger.State, final bool) {
+	switch status {
+	case "valid":
+		return ledger.Ready, true
+	case "invalid":
+		return ledger.Invalid, true
+	case "deactivated", "revoked":
+		return ledger.ReleasedState, true
+	case "expired":
+		return ledger.ExpiredState, true
+	}
+	return "", false
+}
 
 // untouched reports whether nothing was done here for an order that was made of what was found.
 func untouched(o *ledger.Order) bool {

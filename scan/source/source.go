@@ -200,7 +200,9 @@ func (f *Finder) walk(ctx context.Context, root string) ([]File, error) {
 }
 
 // rotated takes the name of a log apart: letsencrypt.log.12.gz, letsencrypt.log-20261101.zst.
-var rotated = regexp.MustCompile(`^(.+?)(?:\.(\d{1,6})|[-.](\d{8}(?:-?\d{2,6})?|\d{10}))?$`)
+var rotated = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(.+?)(?:\.(\d{1,6})|[-.](\d{8}(?:-?\d{2,6})?|\d{10}))?$`)
+})
 
 // ageOf is the name of a log without what rotation put behind it, and how old that says it is.
 func ageOf(name string) (base string, age int64) {
@@ -214,7 +216,7 @@ func ageOf(name string) (base string, age int64) {
 		}
 		name = cut
 	}
-	m := rotated.FindStringSubmatch(name)
+	m := rotated().FindStringSubmatch(name)
 	if m == nil {
 		return name, 0
 	}

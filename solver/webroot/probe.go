@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
-	"regexp"
+	"strings"
 	"time"
 )
 
@@ -15,9 +15,12 @@ import (
 // probePrefix begins the name of every probe, so that one left behind is known for what it is.
 const probePrefix = "orderly-"
 
-// probePattern is the name of a probe: with its prefix as long as a Boulder token, so that a web
-// server's rule that goes by length treats both alike.
-var probePattern = regexp.MustCompile(`^` + probePrefix + `[A-Za-z0-9_-]{35}$`)
+// isProbe reports whether this is the name of a probe: with its prefix as long as a Boulder token,
+// so that a web server's rule that goes by length treats both alike.
+func isProbe(name string) bool {
+	rest, ours := strings.CutPrefix(name, probePrefix)
+	return ours && len(rest) == 35 && isBase64URL(rest)
+}
 
 // Probe is a file that was written to see whether it can be, and whether it is served.
 type Probe struct {

@@ -37,7 +37,7 @@ func sweep(walk *walker, now time.Time) (removed int, err error) {
 }
 
 func isStale(walk *walker, name string, now time.Time) bool {
-	if !probePattern.MatchString(name) {
+	if !isProbe(name) {
 		return false
 	}
 	e, err := statAt(walk.top().fd, name)
