@@ -12,6 +12,7 @@ import (
 	"orderly/acme"
 	"orderly/certbot"
 	"orderly/ledger"
+	"orderly/order"
 )
 
 // CAs are asked when they want certificates renewed (RFC 9773): many at once, as often as they
@@ -128,7 +129,42 @@ func (s *inquirer) ask(ctx context.Context, all []*question) {
 	}
 	if err != nil {
 		s.Log.Warn("renewal information was not kept", "error", err)
+		return
 	}
+	s.noteInFiles(limited)
+}
+
+// noteInFiles notes in the renewal files of those that were asked about when that may be again, as
+// certbot does each time that it asks: whoever goes back to it asks no more often than the CA
+// allows. A note that cannot be written is none: the ledger has the moment as well.
+func (s *inquirer) noteInFiles(ctx context.Context) {
+	var all sync.WaitGroup
+	for _, said := range s.told {
+		if said.ID == "" {
+			continue // of the CA as a whole, which certbot does not know
+		}
+		if !s.take(ctx) {
+			break
+		}
+		all.Go(func() {
+			defer func() { <-s.slots }()
+			if err := s.noteInFile(said); err != nil {
+				s.Log.Debug("when the CA may be asked again is not noted in the renewal file",
+					"lineage", said.Lineage, "error", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// noteInFile notes it for one lineage, unless another process is at work on that.
+func (s *inquirer) noteInFile(said ledger.RenewalInfo) error {
+	unlock, free, err := s.host.Locks.TryLock(order.LineageLock(said.Lineage))
+	if err != nil || !free {
+		return err
+	}
+	defer func() { _ = unlock() }()
+	return s.Disk.NoteRetryAfter(said.Lineage, said.NextAt)
 }
 
 // askCA asks one CA. One that has no renewal information, cannot be reached or is silent is let

@@ -17,6 +17,7 @@ import (
 	"orderly/host"
 	"orderly/ledger"
 	"orderly/ledger/memory"
+	"orderly/lock"
 )
 
 // silence is a report that nobody reads.
@@ -80,7 +81,10 @@ func asking(t *testing.T, lineages int, server string) (*inquirer, []*question) 
 	t.Helper()
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	s := New(t.Context(), Parts{Disk: &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(t.TempDir(), "etc")}}, Ledger: memory.New(),
+	locks, err := lock.Open(filepath.Join(t.TempDir(), "locks"))
+	must(t, err)
+	t.Cleanup(func() { _ = locks.Close() })
+	s := New(t.Context(), Parts{Locks: locks, Disk: &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(t.TempDir(), "etc")}}, Ledger: memory.New(),
 		HTTP: &http.Client{Transport: transport}, Clock: host.Clock{}, Log: slog.New(slog.DiscardHandler), Report: silence{}})
 	s.calendar.all = true
 	in := newInquirer(s.base, s.engines, s.calendar)

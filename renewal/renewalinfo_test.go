@@ -3,11 +3,14 @@ package renewal_test
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"orderly/acme"
+	"orderly/ledger/memory"
+	"orderly/order"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -134,6 +137,68 @@ func TestWhatCertbotNotedIsObeyed(t *testing.T) {
 	if got["a.example"].DueBecause != renewal.DueByLifetime || got["b.example"].DueBecause != renewal.DueByCA ||
 		got["c.example"].DueBecause != renewal.DueByCA || h.inquired() != 2 {
 		t.Errorf("%d questions; %+v", h.inquired(), got)
+	}
+}
+
+// noteOf is what certbot would read in a lineage's renewal file of when its CA may be asked again.
+func (h *machine) noteOf(lineage string) time.Time { return h.opened(lineage).Renewal.Params.RetryAfter }
+
+// When the CA may be asked again is noted in the renewal files, as certbot does: each time that it was asked, and not when
+// it was not. Who loses the ledger, or goes back to certbot, asks no more often than the CA allows.
+func TestWhenTheCAMayBeAskedAgainIsNotedAsCertbotDoes(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "b.example", "off.example", "busy.example")
+	h.edit("off.example", "[renewalparams]\n", "[renewalparams]\nautorenew = False\n")
+	unlock, free, err := h.locks.TryLock(order.LineageLock("busy.example"))
+	if err != nil || !free {
+		t.Fatal(free, err)
+	}
+	before := h.opened("off.example").Renewal.Text()
+	h.round()
+	must(t, unlock())
+	first := h.noteOf("a.example")
+	rows, err := h.ledger.RenewalInfos(t.Context(), "a.example")
+	if must(t, err); len(rows) != 1 || first.IsZero() || !first.Equal(rows[0].NextAt.Truncate(time.Second)) {
+		t.Errorf("noted %s; the ledger has %+v", first, rows)
+	}
+	if h.noteOf("b.example").IsZero() || !h.noteOf("busy.example").IsZero() || h.opened("off.example").Renewal.Text() != before {
+		t.Errorf("b: %s, busy: %s; off:\n%s", h.noteOf("b.example"), h.noteOf("busy.example"), h.opened("off.example").Renewal.Text())
+	}
+	info, err := os.Stat(h.disk().Dirs.Renewal("a.example"))
+	must(t, err)
+	h.round()
+	again, err := os.Stat(h.disk().Dirs.Renewal("a.example"))
+	if must(t, err); !os.SameFile(info, again) {
+		t.Error("written although nobody was asked")
+	}
+	asked := h.inquired()
+	h.ledger = memory.New() // a host set up anew
+	h.openLocks()
+	if h.round(); h.inquired() != asked+1 { // about busy.example
+		t.Errorf("%d questions without a ledger", h.inquired()-asked)
+	}
+	h.ca.Inject(testca.Fault{Kind: acme.KindRenewalInfo, Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "28800"})
+	h.clock.skip(8 * time.Hour)
+	h.round()
+	if got := max(h.noteOf("a.example").Sub(h.clock.Now()), h.noteOf("b.example").Sub(h.clock.Now())); got < 7*time.Hour || got > 8*time.Hour {
+		t.Errorf("a CA that wants to be left alone for eight hours is for %s", got)
+	}
+}
+
+// A renewal file that cannot be written is no reason to fail, and none to ask more often.
+func TestANoteThatCannotBeWrittenIsNone(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.has("a.example")
+	path := h.disk().Dirs.Renewal("a.example")
+	must(t, os.MkdirAll(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".orderly-new", "in the way"), 0o755))
+	before := h.opened("a.example").Renewal.Text()
+	if r := h.round()["a.example"]; r.Outcome != renewal.Kept || r.DueBecause != renewal.DueByCA || len(h.report.warnings) != 0 {
+		t.Errorf("%+v, %q", r, h.report.warnings)
+	}
+	if h.round(); h.inquired() != 1 || h.opened("a.example").Renewal.Text() != before {
+		t.Errorf("%d questions;\n%s", h.inquired(), h.opened("a.example").Renewal.Text())
 	}
 }
 
