@@ -141,7 +141,9 @@ func TestWhatCertbotNotedIsObeyed(t *testing.T) {
 }
 
 // noteOf is what certbot would read in a lineage's renewal file of when its CA may be asked again.
-func (h *machine) noteOf(lineage string) time.Time { return h.opened(lineage).Renewal.Params.RetryAfter }
+func (h *machine) noteOf(lineage string) time.Time {
+	return h.opened(lineage).Renewal.Params.RetryAfter
+}
 
 // When the CA may be asked again is noted in the renewal files, as certbot does: each time that it was asked, and not when
 // it was not. Who loses the ledger, or goes back to certbot, asks no more often than the CA allows.

@@ -116,7 +116,7 @@ func (f *fleet) asked(ctx context.Context, program string,
 	if !c.asks {
 		return f.run(ctx, program, c)
 	}
-	if err := os.RemoveAll(filepath.Join(f.config, "orderly")); err != nil {
+	if err := errors.Join(os.RemoveAll(filepath.Join(f.config, "orderly")), f.unnoted()); err != nil {
 		return 0, 0, 0, err
 	}
 	before := f.ca.Truth().RequestsByKind["renewal-info"]
@@ -125,6 +125,25 @@ func (f *fleet) asked(ctx context.Context, program string,
 		err = fmt.Errorf("%s asked %d times about %d certificates", program, n, f.lineages)
 	}
 	return wall, cpu, memory, err
+}
+
+// unnoted takes away what an earlier run noted in the renewal files of when the CA may be asked again.
+func (f *fleet) unnoted() error {
+	for i := range f.lineages {
+		path := filepath.Join(f.config, "renewal", name(i)+".conf")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		settings, _, noted := strings.Cut(string(text), "[acme_renewal_info]")
+		if !noted {
+			continue
+		}
+		if err := os.WriteFile(path, []byte(settings), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
