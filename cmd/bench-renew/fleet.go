@@ -23,14 +23,16 @@ const lifetime = 90 * 24 * time.Hour
 
 // fleet is a configuration directory with many lineages, as certbot leaves them.
 type fleet struct {
-	dir, config, root string
-	lineages          int
+	dir, config string
+	lineages    int
 	// certbot's certonly asks for the directory before it finds that there is nothing to do
-	ca        *testca.CA
-	account   string
-	issuer    *x509.Certificate
-	issuerPEM []byte
-	key       *ecdsa.PrivateKey // the issuer's
+	ca              *testca.CA
+	server, account string
+	root            func(i int) string    // the document root of a lineage
+	begin           func(i int) time.Time // of its certificate
+	issuer          *x509.Certificate
+	issuerPEM       []byte
+	key             *ecdsa.PrivateKey // the issuer's
 }
 
 func name(i int) string { return fmt.Sprintf("site%05d.example.com", i) }
@@ -40,13 +42,13 @@ func newFleet(lineages int) (*fleet, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &fleet{dir: dir, config: filepath.Join(dir, "etc"), root: filepath.Join(dir, "www"),
-		lineages: lineages}
-	steps := []func() error{f.startCA, f.directories, f.register, f.makeIssuer}
-	for i := range lineages {
-		steps = append(steps, func() error { return f.add(i) })
+	f := &fleet{dir: dir, config: filepath.Join(dir, "etc"), lineages: lineages}
+	f.root = func(int) string { return filepath.Join(dir, "www") }
+	// Their ages differ, as those of a fleet do; the oldest is not due yet.
+	f.begin = func(i int) time.Time {
+		return time.Now().Add(-time.Hour - time.Duration(i%50)*24*time.Hour)
 	}
-	for _, step := range steps {
+	for _, step := range []func() error{f.startCA, f.register, f.fill} {
 		if err := step(); err != nil {
 			return nil, errors.Join(fmt.Errorf("making the certificates: %w", err), f.close())
 		}
@@ -58,7 +60,24 @@ func (f *fleet) startCA() (err error) {
 	if f.ca, err = testca.Start(testca.Config{}); err != nil {
 		return err
 	}
+	f.server = f.ca.DirectoryURL()
 	return os.WriteFile(f.trust(), f.ca.RootPEM(), 0o644)
+}
+
+// fill makes the lineages.
+func (f *fleet) fill() error {
+	if err := f.directories(); err != nil {
+		return err
+	}
+	if err := f.makeIssuer(); err != nil {
+		return err
+	}
+	for i := range f.lineages {
+		if err := f.add(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // trust is the file with the certificate of the CA's own server.
@@ -73,7 +92,12 @@ func (f *fleet) close() error {
 }
 
 func (f *fleet) directories() error {
-	for _, dir := range []string{f.root, filepath.Join(f.config, "renewal"), filepath.Join(f.config, "live"), filepath.Join(f.config, "archive")} {
+	all := []string{filepath.Join(f.config, "renewal"), filepath.Join(f.config, "live"),
+		filepath.Join(f.config, "archive")}
+	for i := range f.lineages {
+		all = append(all, f.root(i))
+	}
+	for _, dir := range all {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
@@ -87,7 +111,8 @@ func (f *fleet) register() error {
 		return err
 	}
 	disk := &certbot.Store{Dirs: certbot.Dirs{Config: f.config}}
-	a, err := disk.Accounts().Save(certbot.Account{Server: f.ca.DirectoryURL(), URL: f.ca.DirectoryURL() + "/account/1", Key: key, Created: time.Now(), Host: "bench"})
+	a, err := disk.Accounts().Save(certbot.Account{Server: f.server, URL: f.server + "/account/1", Key: key,
+		Created: time.Now(), Host: "bench"})
 	f.account = a.ID
 	return err
 }
@@ -138,14 +163,13 @@ func (f *fleet) add(i int) error {
 		0o644)
 }
 
-// issue makes a certificate and its key. Their ages differ, as those of a fleet do; the oldest is
-// not due yet.
+// issue makes a certificate and its key.
 func (f *fleet) issue(i int) (certificate, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, nil, err
 	}
-	begin := time.Now().Add(-time.Hour - time.Duration(i%50)*24*time.Hour)
+	begin := f.begin(i)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(int64(1000 + i)), Subject: pkix.Name{CommonName: name(i)},
 		NotBefore: begin, NotAfter: begin.Add(lifetime),
@@ -181,5 +205,6 @@ key_type = ecdsa
 [[webroot_map]]
 %[6]s = %[4]s
 www.%[6]s = %[4]s
-`, filepath.Join(f.config, "archive", name(i)), live, f.account, f.root, f.ca.DirectoryURL(), name(i))
+`, filepath.Join(f.config, "archive", name(i)), live, f.account, f.root(i), f.server,
+		name(i))
 }

@@ -15,8 +15,9 @@ import (
 
 // bench is what is measured.
 type bench struct {
-	orderly, certbot string
-	lineages, runs   int
+	orderly, certbot, testca string
+	lineages, runs           int
+	due, pairs               int // lineages that are renewed, and how often
 }
 
 // figure is the median of some processes of one program.
@@ -82,7 +83,7 @@ func (f *fleet) commands() []command {
 	return []command{
 		{"renew", []string{"renew", "-n"}, "No renewals were attempted.", false},
 		{"certificates", []string{"certificates"}, "Certificate Name: " + name(f.lineages-1), false},
-		{"certonly", []string{"certonly", "--webroot", "-w", f.root, "-d", first, "-d", "www." + first, "-n", "--server", f.ca.DirectoryURL()},
+		{"certonly", []string{"certonly", "--webroot", "-w", f.root(0), "-d", first, "-d", "www." + first, "-n", "--server", f.ca.DirectoryURL()},
 			"Certificate not yet due for renewal", false},
 		{"renew, the CA is asked", []string{"renew", "-n"}, "No renewals were attempted.", true},
 	}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A short form of the benchmark of many that are due: the CA's own store holds one order for each
+// whatever the jobs, and commits of orders that run at the same time share their syncs. The bound
+// is a count and far above what 200 take; without sharing it is passed at once. How long it took is
+// for the long form.
+func TestManyThatAreDueShareTheirSyncs(t *testing.T) {
+	dir := built(t)
+	b := bench{orderly: filepath.Join(dir, "orderly"), testca: filepath.Join(dir, "testca"), due: 24,
+		pairs: 1}
+	rows, err := b.many(t.Context(), paces()[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := rows[0]
+	if r.One <= 0 || r.Many <= 0 || r.Ratio <= 0 || r.CPU <= 0 || r.CPUOne <= 0 || r.Memory <= 0 {
+		t.Errorf("%+v", r)
+	}
+	const mostCommits, mostTransactions = 9, 5
+	if r.Commits < 1 || r.Commits > mostCommits || r.Transactions > mostTransactions {
+		t.Errorf("%.2f commits a certificate in %.2f transactions, more than %d and %d", r.Commits,
+			r.Transactions, mostCommits, mostTransactions)
+	}
+	if r.Syncs == nil {
+		t.Fatal("strace is missing: scripts/deps installs it")
+	}
+	if *r.Syncs < 0.1 || *r.Syncs > mostTransactions+2 {
+		t.Errorf("%.2f syncs of the ledger a certificate", *r.Syncs)
+	}
+	var table bytes.Buffer
+	if err := show(&table, b, results{many: rows}, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"24 certificates due", "times shorter", "target ≥ 6", "24 / 24 / 0"} {
+		if !strings.Contains(table.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, &table)
+		}
+	}
+}
