@@ -25,6 +25,7 @@ type helper struct {
 	process *os.Process
 	conn    *net.UnixConn
 	turn    chan struct{} // holds one token: whoever has it may ask
+	room    []byte        // for an answer; of whoever has the turn
 	used    uint64        // when it was asked last, counted by the pool
 	gone    atomic.Bool   // it is not to be asked any more
 }
@@ -62,7 +63,7 @@ func start(ctx context.Context, program string, who identity) (*helper, error) {
 	}
 	go func() { _ = cmd.Wait() }() // one that never ends is left to the init process
 	h := &helper{uid: who.uid, process: cmd.Process, conn: conn.(*net.UnixConn),
-		turn: make(chan struct{}, 1)}
+		turn: make(chan struct{}, 1), room: make([]byte, mostBytes)}
 	h.turn <- struct{}{}
 	var hello reply
 	if _, err := h.hear(ctx, &hello, nil); err != nil {
@@ -155,13 +156,13 @@ func (h *helper) hear(ctx context.Context, r *reply, waits func(at string)) (int
 }
 
 func (h *helper) read(r *reply) (int, error) {
-	text, rights := make([]byte, mostBytes), make([]byte, unix.CmsgSpace(4))
-	n, size, _, _, err := h.conn.ReadMsgUnix(text, rights)
+	rights := make([]byte, unix.CmsgSpace(4))
+	n, size, _, _, err := h.conn.ReadMsgUnix(h.room, rights)
 	if err == nil && n == 0 {
 		err = io.EOF
 	}
 	if err != nil {
 		return -1, err
 	}
-	return decoded(text[:n], rights[:size], r)
+	return decoded(h.room[:n], rights[:size], r)
 }

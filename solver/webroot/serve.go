@@ -49,15 +49,17 @@ func serve(argument string) error {
 	if err := send(socket, reply{}, -1); err != nil {
 		return err
 	}
+	room := make([]byte, mostBytes)
 	for {
 		var q question
-		fd, err := receive(socket, &q)
+		fd, err := receive(socket, room, &q)
 		if err != nil {
 			return err // the run has ended
 		}
-		h := hand{self: currentSelf(), guest: who.other, q: &q,
-			tell: func(at string) { _ = send(socket, reply{At: at}, -1) }}
+		m := newMutter(func(at string) { _ = send(socket, reply{At: at}, -1) })
+		h := hand{self: currentSelf(), guest: who.other, q: &q, tell: m.at}
 		r, pass := h.answer(fd)
+		m.end()
 		err = send(socket, r, pass)
 		h.close()
 		if err != nil {

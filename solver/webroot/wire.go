@@ -57,8 +57,8 @@ type site struct {
 	GID uint32 `json:"gid"`
 }
 
-// reply is what a helper answers. Before it looks at anything that may keep it for ever, it says so
-// in one with At alone.
+// reply is what a helper answers. While a question takes its time, it says what it is about to look
+// at, which may keep it for ever, in one with At alone.
 type reply struct {
 	At       string    `json:"at,omitempty"`
 	Turn     *course   `json:"turn,omitempty"` // with the descriptor of the directory
@@ -110,9 +110,9 @@ func send(socket int, message any, fd int) error {
 	return again(func() error { return unix.Sendmsg(socket, text, rights, nil, unix.MSG_NOSIGNAL) })
 }
 
-// receive reads one message. io.EOF says that the other side is gone.
-func receive(socket int, message any) (fd int, err error) {
-	text, rights := make([]byte, mostBytes), make([]byte, unix.CmsgSpace(4))
+// receive reads one message into the room for it. io.EOF says that the other side is gone.
+func receive(socket int, text []byte, message any) (fd int, err error) {
+	rights := make([]byte, unix.CmsgSpace(4))
 	n, size := 0, 0
 	err = again(func() (err error) {
 		n, size, _, _, err = unix.Recvmsg(socket, text, rights, unix.MSG_CMSG_CLOEXEC)
