@@ -5,6 +5,8 @@ package order
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"orderly/acme"
@@ -56,9 +58,14 @@ func (f *Facts) unmade() (Action, bool) {
 }
 
 // aboutReplaced reports whether a refusal speaks of the certificate that was to be replaced, and not of the account that asks:
-// Boulder says "Requester account did not request the certificate being replaced by this order".
+// Boulder says "Requester account did not request the certificate being replaced by this order", others perhaps "Certificate not
+// found for this account". Where it was the account, the next refusal says so as well.
 func aboutReplaced(o *ledger.Order, p *acme.Problem) bool {
-	return o.Replaces != "" && p != nil && p.Detail.Contains("replac")
+	if o.Replaces == "" || p == nil {
+		return false
+	}
+	said := strings.ToLower(p.Detail.Arrived())
+	return slices.ContainsFunc([]string{"replac", "certificate", "serial"}, func(word string) bool { return strings.Contains(said, word) })
 }
 
 // withdraw settles an order that was certainly never made. If an earlier newOrder of the same row is unaccounted for, a

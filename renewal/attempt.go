@@ -2,6 +2,7 @@ package renewal
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -83,17 +84,32 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 }
 
 // addReplaces names the certificate that the new one replaces (RFC 9773 §5): the one in place,
-// where this ledger knows that the same account got it. A CA refuses the mention of another's.
+// where the account that orders is the one that got it. A CA refuses the mention of another's.
 func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.Request,
 	current *certbot.Lineage) {
-	if r.New || s.Settings.Rehearsal || current == nil {
+	if r.New || s.Settings.Rehearsal || current == nil || current.Certificate.Leaf == nil {
 		return
 	}
-	last, err := s.Ledger.Certificate(ctx, r.Lineage)
-	if err == nil && last.AccountID == e.Account().ID &&
-		last.Fingerprint == fingerprint(current.Certificate) {
-		r.Replaces = last.RenewalID
+	common := slices.ContainsFunc(ledger.CanonicalNames(current.Certificate.Names),
+		func(name string) bool { return slices.Contains(ledger.CanonicalNames(r.Names), name) })
+	if common && s.issuedTo(ctx, e.Account(), current) {
+		r.Replaces = acme.RenewalID(current.Certificate.Leaf)
 	}
+}
+
+// issuedTo reports whether an account got the certificate in place: this ledger knows it of what it
+// had issued, and of certbot's the renewal file names the account, since that is written with each
+// certificate. Where somebody changed it since, the CA refuses once, and is asked without.
+func (s *attempts) issuedTo(ctx context.Context, a ledger.Account, current *certbot.Lineage) bool {
+	last, err := s.Ledger.Certificate(ctx, current.Name)
+	switch {
+	case err == nil && last.Fingerprint == fingerprint(current.Certificate):
+		return last.AccountID == a.ID
+	case err != nil && !errors.Is(err, ledger.ErrNone):
+		return false // whoever goes on meets the same error, and says so
+	}
+	p := current.Renewal.Params
+	return p.Account != "" && p.Account == a.KeyID && p.Server == a.Server
 }
 
 // announce says what begins, in certbot's words.

@@ -2,13 +2,16 @@ package renewal_test
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"orderly/account"
+	"orderly/acme"
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger/memory"
@@ -127,15 +130,63 @@ func TestARenewalReplacesWhatIsInPlace(t *testing.T) {
 	h := newHost(t, testca.Config{})
 	h.has("a.example")
 	h.due("a.example")
-	ours := h.ledger
+	ours, replaced := h.ledger, []string{""}
 	for _, with := range []*memory.Store{memory.New(), ours} {
+		replaced = append(replaced, acme.RenewalID(h.opened("a.example").Certificate.Leaf))
 		h.ledger = with
 		h.openLocks() // whose keys are a ledger's numbers
 		_, err := h.renew(renewal.Round{})
 		must(t, err)
 	}
-	if orders := h.ca.Truth().Orders; len(orders) != 3 || orders[1].Replaces != "" || orders[2].Replaces != "" {
-		t.Errorf("orders %+v", orders)
+	for i, o := range h.ca.Truth().Orders {
+		if o.Replaces != replaced[i] {
+			t.Errorf("order %d replaces %q, not %q", i, o.Replaces, replaced[i])
+		}
+	}
+}
+
+// Of certbot's certificates the renewal file names the account. Where that is not the one that orders, or nothing of the old
+// certificate is in the new one, nothing is said; where somebody changed it since, the CA refuses, and the order is made.
+func TestWhatCertbotIssuedIsReplacedWhereTheAccountIsTheSame(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	first := h.registered()
+	h.has("a.example", "b.example", "c.example")
+	h.site("new.example")
+	h.ledger = memory.New() // all of them are certbot's
+	h.openLocks()
+	s := h.process("certonly")
+	w := h.wish("new.example")
+	w.CertName, w.NewNames = "c.example", true
+	if r := s.Obtain(t.Context(), w); r.Outcome != renewal.Issued {
+		t.Fatalf("%+v", r)
+	}
+	h.ledger = memory.New()
+	h.openLocks()
+	away := filepath.Join(h.dir, "away")
+	must(t, os.Rename(first.Dir, away))
+	second := h.registered()
+	must(t, os.Rename(away, first.Dir))
+	if second.ID == first.ID {
+		t.Fatal("the second account is the first one")
+	}
+	h.edit("a.example", "account = "+first.ID, "account = "+second.ID) // which the CA knows better
+	h.due("a.example")
+	h.due("b.example")
+	old := acme.RenewalID(h.opened("b.example").Certificate.Leaf)
+	got := h.round()
+	if got["a.example"].Outcome != renewal.Issued || got["b.example"].Outcome != renewal.Issued {
+		t.Errorf("%+v", got)
+	}
+	replaced := map[string][]string{}
+	for _, o := range h.ca.Truth().Orders {
+		replaced[o.Names[0]] = append(replaced[o.Names[0]], o.Replaces)
+	}
+	if want := map[string][]string{"a.example": {"", ""}, "b.example": {"", old}, "c.example": {""}, "new.example": {""}}; !maps.EqualFunc(replaced, want, slices.Equal) {
+		t.Errorf("%q, not %q", replaced, want)
+	}
+	if n := h.ca.Truth().RequestsByKind["new-order"]; n != 7 { // one refused
+		t.Errorf("%d newOrders", n)
 	}
 }
 

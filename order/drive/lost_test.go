@@ -88,6 +88,8 @@ func TestARefusedReplacementIsOrderedWithoutIt(t *testing.T) {
 		{400, "replacesInvalid", "unknown"},
 		{403, "unauthorized", "Requester account did not request the certificate being replaced by this order"},
 		{403, "unauthorized", "not yours"},
+		{403, "unauthorized", "certificate not found for this account"},
+		{401, "unauthorized", "Unknown serial for account"},
 		{405, "", ""},
 		{422, "about:blank", "unprocessable"},
 	} {
