@@ -14,7 +14,8 @@ import (
 
 // Some servers take minutes to reload: one hook at the end, for all certificates that were put in
 // place, is run beside the deploy hooks of each. It is owed from before the first of them is in
-// place, as a post-hook is, so that a run that dies leaves it to the next.
+// place, as a post-hook is, so that a run that dies leaves it to the next. That one runs it at its own
+// end: what was under way is put in place until then, and would be served by nobody otherwise.
 
 // oweOnce makes durable that the deploy hook of the whole run is to be run.
 func (h *Hooks) oweOnce(ctx context.Context) error {
@@ -26,11 +27,30 @@ func (h *Hooks) oweOnce(ctx context.Context) error {
 
 // placed notes a certificate that was put in place.
 func (h *Hooks) placed(lineage string, names []string) {
+	path := filepath.Join(h.Dirs.Config, "live", lineage)
 	h.keep(func(b *book) {
-		b.lineages = append(b.lineages, filepath.Join(h.Dirs.Config, "live", lineage))
+		if !slices.Contains(b.lineages, path) {
+			b.lineages = append(b.lineages, path)
+		}
 		b.names = append(b.names, names...)
 	})
 }
+
+// inherit makes what a dead run owed this one's own.
+func (h *Hooks) inherit(ctx context.Context, t ledger.Task) error {
+	own := &ledger.Task{RunID: h.Run.ID, Kind: t.Kind, Subject: t.Subject, Step: task.Intended,
+		BegunAt: t.BegunAt}
+	t.EndedAt = h.Clock.Now()
+	if err := h.Ledger.Commit(context.WithoutCancel(ctx),
+		&ledger.Change{Tasks: []*ledger.Task{&t, own}}); err != nil {
+		return err
+	}
+	h.keep(func(b *book) { b.owed = append(b.owed, own) })
+	return nil
+}
+
+// inherited reports whether another run owed it first.
+func (h *Hooks) inherited(t *ledger.Task) bool { return t.BegunAt.Before(h.Run.StartedAt) }
 
 // mostLineages is the most characters of what one variable tells of lineages: Linux takes no
 // variable of more than 128 KB.
@@ -45,10 +65,25 @@ func (h *Hooks) deployOnce(ctx context.Context, command string, lineages, names 
 		h.namesVariable("RENEWED_DOMAINS", slices.Compact(names), mostLineages)})
 }
 
-// payOnce runs it for this run, if a certificate was put in place.
+// payOnce runs it for this run, and for those that left it, if a certificate was put in place. What
+// was left is struck out before: a hook that ends whoever runs it would end every run after this one.
 func (h *Hooks) payOnce(ctx context.Context, t *ledger.Task) error {
-	if b := h.known(); len(b.lineages) > 0 {
-		h.deployOnce(ctx, t.Subject, b.lineages, slices.Clone(b.names))
+	b := h.known()
+	lineages, names := slices.Clone(b.lineages), slices.Clone(b.names)
+	if h.inherited(t) {
+		if err := h.ended(ctx, t); err != nil {
+			return err
+		}
+		before, of := h.lineagesSince(ctx, t.BegunAt)
+		before = slices.DeleteFunc(before,
+			func(path string) bool { return slices.Contains(lineages, path) })
+		lineages, names = append(before, lineages...), append(of, names...)
+	}
+	if len(lineages) > 0 {
+		h.deployOnce(ctx, t.Subject, lineages, names)
+	}
+	if !t.EndedAt.IsZero() {
+		return nil
 	}
 	return h.ended(ctx, t)
 }
@@ -64,12 +99,21 @@ func (h *Hooks) lineagesSince(ctx context.Context, owed time.Time) (lineages, na
 	return lineages, names
 }
 
-// deploysFirst puts deploy hooks before post-hooks.
+// deploysFirst puts deploy hooks before post-hooks, which may start what they are about.
 func deploysFirst(tasks []*ledger.Task) []*ledger.Task {
+	return sortedTasks(tasks, strings.Compare) // "deploy-hook" < "post-hook"
+}
+
+// deploysLast puts post-hooks first, where there may be no time for all: a server that is down is
+// worse than one that goes on with its old certificate.
+func deploysLast(tasks []*ledger.Task) []*ledger.Task {
+	return sortedTasks(tasks, func(a, b string) int { return strings.Compare(b, a) })
+}
+
+func sortedTasks(tasks []*ledger.Task, kinds func(a, b string) int) []*ledger.Task {
 	tasks = slices.Clone(tasks)
-	slices.SortStableFunc(tasks, func(a, b *ledger.Task) int {
-		return strings.Compare(string(a.Kind), string(b.Kind)) // "deploy-hook" < "post-hook"
-	})
+	slices.SortStableFunc(tasks,
+		func(a, b *ledger.Task) int { return kinds(string(a.Kind), string(b.Kind)) })
 	return tasks
 }
 

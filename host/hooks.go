@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"orderly/certbot"
 	"orderly/failure"
@@ -83,7 +84,7 @@ func (h *Hooks) Failed(names []string) {
 // Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What
 // they leave owed is durable before they are started (rule 14).
 func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
-	done, err := h.turn.Take(ctx)
+	done, err := h.begin(ctx)
 	if err != nil {
 		return false // the run was told to end
 	}
@@ -102,6 +103,14 @@ func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
 		}
 	}
 	return ran
+}
+
+// begin waits for the turn to run hooks. A run that was told to end begins none.
+func (h *Hooks) begin(ctx context.Context) (done func(), err error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return h.turn.Take(ctx)
 }
 
 // Begins reports whether there are pre-hooks that have not been run yet.
@@ -147,27 +156,40 @@ func (h *Hooks) owe(ctx context.Context, post []string) error {
 	return h.oweTasks(ctx, ledger.HookTask, post)
 }
 
-// PayOwn runs the post-hooks that this run owes. The end of ctx leaves them to the next run, with
-// an error of class Stopped.
-func (h *Hooks) PayOwn(ctx context.Context) error {
-	for _, t := range deploysFirst(h.known().owed) {
-		if !t.EndedAt.IsZero() {
-			continue
+// PayOwn runs the hooks that this run owes, deploy hooks first. What goes wrong with one of them is
+// no reason to leave a server down that waits for another. At the end of ctx what was not begun has
+// only as long as last; what is left then is the next run's, with an error of class Stopped.
+func (h *Hooks) PayOwn(ctx context.Context, last time.Duration) error {
+	var first error
+	note := func(t *ledger.Task, err error) {
+		if err == nil && t.EndedAt.IsZero() {
+			err = unpaid(ctx, t)
 		}
-		if ctx.Err() == nil {
-			if err := h.pay(ctx, t); err != nil {
-				return err
-			}
-		}
-		if t.EndedAt.IsZero() {
-			return unpaid(ctx, t)
+		if first == nil {
+			first = err
 		}
 	}
-	return nil
+	owed := slices.DeleteFunc(deploysFirst(h.known().owed),
+		func(t *ledger.Task) bool { return !t.EndedAt.IsZero() })
+	for len(owed) > 0 && ctx.Err() == nil {
+		t := owed[0]
+		owed = owed[1:]
+		note(t, h.pay(ctx, t))
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), last)
+	defer cancel()
+	for _, t := range deploysLast(owed) {
+		var err error
+		if bounded.Err() == nil && !h.inherited(t) {
+			err = h.pay(bounded, t)
+		}
+		note(t, err)
+	}
+	return first
 }
 
-// PayDebts runs the post-hooks that dead runs left owed. Those of runs that are still alive are
-// theirs.
+// PayDebts runs the post-hooks that dead runs left owed, and takes over their deploy hooks of whole
+// runs. Those of runs that are still alive are theirs.
 func (h *Hooks) PayDebts(ctx context.Context) error {
 	tasks, err := h.Ledger.Tasks(ctx)
 	if err != nil {
@@ -203,14 +225,12 @@ func (h *Hooks) payIfOwed(ctx context.Context, t ledger.Task) error {
 	if err != nil || !slices.ContainsFunc(open, func(o ledger.Task) bool { return o.ID == t.ID }) {
 		return err
 	}
+	if t.Kind == ledger.DeployTask {
+		return h.inherit(ctx, t)
+	}
 	t.EndedAt = h.Clock.Now()
 	if err := h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{&t}}); err != nil {
 		return err
-	}
-	if t.Kind == ledger.DeployTask {
-		lineages, names := h.lineagesSince(ctx, t.BegunAt)
-		h.deployOnce(ctx, t.Subject, lineages, names)
-		return nil
 	}
 	h.run(ctx, "post-hook", t.Subject, h.outcomeEnv(h.since(ctx, t.BegunAt), nil))
 	return nil
@@ -219,7 +239,7 @@ func (h *Hooks) payIfOwed(ctx context.Context, t ledger.Task) error {
 // Deploy runs the deploy hooks of a certificate that was put in place: directory hooks first, then
 // the lineage's own (certbot ≥ 5.3).
 func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, command string) error {
-	done, err := h.turn.Take(ctx)
+	done, err := h.begin(ctx)
 	if err != nil {
 		return failure.Wrap(err, failure.Stopped,
 			"Run "+failure.Do(failure.Resume)+": the deploy hooks are run then.",

@@ -14,6 +14,7 @@ import (
 	"orderly/failure"
 	"orderly/hook"
 	"orderly/ledger"
+	"orderly/slot"
 )
 
 // A hook was written for certbot: it is run, shown and judged as certbot does.
@@ -26,7 +27,8 @@ func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, h.known().deployed, env)
 	var out, complaints hook.Output
 	ended := h.Voice.Slowly("the %s to end: %s", kind, failure.Clean(command))
-	err := hook.Run(ctx, command, env, &out, &complaints)
+	var err error
+	slot.Slowly(ctx, func() { err = hook.Run(ctx, command, env, &out, &complaints) })
 	ended()
 	voice := h.Voice.In(ctx)
 	var exit *exec.ExitError
@@ -158,8 +160,7 @@ func (h *Hooks) since(ctx context.Context, owed time.Time) []string {
 
 // installedSince are the orders whose certificates were put in place since a moment.
 func (h *Hooks) installedSince(ctx context.Context, owed time.Time) []*ledger.Order {
-	const newest = 500
-	orders, err := h.Ledger.Orders(ctx, ledger.OrderFilter{Limit: newest})
+	orders, err := h.Ledger.Orders(ctx, ledger.OrderFilter{Since: owed})
 	if err != nil {
 		return nil // the hook is worth more than what it is told
 	}

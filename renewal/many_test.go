@@ -405,7 +405,8 @@ func TestADeployHookOfTheWholeRoundRunsOnce(t *testing.T) {
 	}
 	h.openLocks()
 	h.set.DeployOnce = ""
-	must(t, h.process("resume").PayDebts(t.Context()))
+	s = h.process("resume")
+	must(t, errors.Join(s.PayDebts(t.Context()), s.Finish(t.Context())))
 	if got := h.notes(); got != told(names[1]) || len(h.debts()) != 0 {
 		t.Errorf("the next run: %q, owed %v", got, h.debts())
 	}

@@ -118,12 +118,7 @@ const lastWord = 400 * time.Millisecond
 func (s *Server) Finish(ctx context.Context) error {
 	s.host.Ports.Close() // a post-hook may start the web server whose port it was
 	defer s.host.Ports.Free()
-	if ctx.Err() == nil {
-		return s.host.Hooks.PayOwn(ctx)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
-	defer cancel()
-	return s.host.Hooks.PayOwn(ctx)
+	return s.host.Hooks.PayOwn(ctx, lastWord)
 }
 
 // End records how the run ended. It must be called once, also after an error.
