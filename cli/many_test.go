@@ -3,9 +3,13 @@ package cli_test
 // What a person and a program read of a round that works on many certificates at once.
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,4 +94,47 @@ func TestJobsIsANumberFromOneOn(t *testing.T) {
 		h.orderly(append(slices.Clone(command), "--jobs", "1")...).says(t, 0, "")
 	}
 	h.orderly("renew", "--deploy-hook-once", "/no/such/hook").says(t, 1, "Unable to find deploy-hook command /no/such/hook")
+}
+
+// Whatever ends a round, a program reads one document: also where the signal comes after the results were
+// printed, while a post-hook runs.
+func TestAStoppedRoundIsOneDocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	h.lineages("a.example.com", "b.example.com", "c.example.com")
+	pipe := filepath.Join(w.dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		_, _ = os.ReadFile(pipe)
+		stop()
+	}()
+	r := h.run(ctx, "renew", "--force-renewal", "--json", "--post-hook", "mkdir "+pipe+".once && echo > "+pipe+" && exec sleep 600")
+	r.says(t, 75, "stopped before the post-hook was done")
+	if value := decode[counted](w, r.stdout); value.Counts["issued"] != 3 || strings.Contains(r.stderr, "{") {
+		t.Errorf("%s", r)
+	}
+	ctx, stop = context.WithCancel(t.Context())
+	for range 2 {
+		h.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Hold})
+	}
+	go func() {
+		for range 2 {
+			<-h.ca.Held()
+		}
+		stop()
+	}()
+	r = h.run(ctx, "renew", "--force-renewal", "--json", "--jobs", "2")
+	h.ca.ClearFaults()
+	h.ca.Release()
+	if value := decode[counted](w, r.stdout); r.code != 75 || value.Counts["stopped"] < 2 {
+		t.Errorf("%s", r)
+	}
+	ctx, stop = context.WithCancel(t.Context())
+	stop()
+	r = h.run(ctx, "renew", "--force-renewal", "--json")
+	decode[counted](w, r.stdout)
 }

@@ -34,6 +34,7 @@ type printer struct {
 	logPath  string
 	quiet    bool
 	json     bool
+	printed  bool // a whole document: what comes after it is words on stderr
 	logger   *slog.Logger
 	file     *slog.Logger // without the terminal, which has the line already
 }
@@ -108,7 +109,7 @@ func (p *printer) log(kind, text string, args ...any) {
 func (p *printer) problem(err error) {
 	text := p.inOwnWords(p.pasted(err.Error()))
 	p.log("error", text)
-	if p.json {
+	if p.json && !p.printed {
 		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: text,
 			Remedy: p.remedy(failure.RemedyOf(err))})
 		return
@@ -136,6 +137,7 @@ func (p *printer) print(v any) {
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v) // a closed pipe is the reader's wish
+	p.printed = true
 }
 
 // The colours.
