@@ -28,13 +28,8 @@ import (
 // within two seconds.
 func Main(ctx context.Context, env Env) (code int) {
 	env.ending = ctx
-	out := &witness{Writer: guard{env.Stdout, isTerminal(env.Stdout)},
-		watched: isTerminal(env.Stdout)}
-	env.Stderr = after{guard{env.Stderr, isTerminal(env.Stderr)}, out}
+	p, out := newPrinter(&env)
 	defer out.flush()
-	p := &printer{out: out, err: env.Stderr, getenv: env.Getenv,
-		caller: caller{certbot: argparse.AsCertbot(env.Program)}, tty: out.watched,
-		renewals: env.Renewals}
 	defer func() {
 		if r := recover(); r != nil {
 			// A person must never see a Go stack trace; the log has it.
@@ -70,6 +65,28 @@ func Main(ctx context.Context, env Env) (code int) {
 		err = out.failure()
 	}
 	return finish(p, command, err)
+}
+
+// Answer answers `--version` alone, which scripts ask before each run: it takes neither thirty
+// commands with their flags nor the signals of a run. Of every other command line it says that it
+// has no answer; Main has one to each.
+func Answer(env Env) (code int, answered bool) {
+	if !slices.Equal(env.Args, []string{"--version"}) {
+		return 0, false
+	}
+	p, out := newPrinter(&env)
+	p.printVersion()
+	return finish(p, nil, out.failure()), true
+}
+
+// newPrinter makes what speaks to whoever called the program, and puts it before env's outputs.
+func newPrinter(env *Env) (*printer, *witness) {
+	out := &witness{Writer: guard{env.Stdout, isTerminal(env.Stdout)},
+		watched: isTerminal(env.Stdout)}
+	env.Stderr = after{guard{env.Stderr, isTerminal(env.Stderr)}, out}
+	return &printer{out: out, err: env.Stderr, getenv: env.Getenv,
+		caller: caller{certbot: argparse.AsCertbot(env.Program)}, tty: out.watched,
+		renewals: env.Renewals}, out
 }
 
 // finish prints an error and gives its exit code.
@@ -161,7 +178,6 @@ func newRoot(env Env, p *printer) *cobra.Command {
 			"the same flags, the same files, the same exit codes, and 75 for a run that was stopped in\n" +
 			"time and will be continued. A run may be killed at any instant; the next one goes on " +
 			"with it.",
-		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          argparse.NoArguments,
@@ -171,7 +187,6 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		p.started, p.given = true,
 			c.Flags()
 	}
-	root.SetVersionTemplate("orderly {{.Version}}\n")
 	// without cobra's -v, which means verbose everywhere else
 	root.Flags().Bool("version", false, "print the version")
 	// for the commands, before whose names they may stand

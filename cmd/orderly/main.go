@@ -26,10 +26,16 @@ func main() {
 	// The same holds for SIGXFSZ: a write beyond `ulimit -f` is to fail with a sentence, not with
 	// Go's stack trace.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGXFSZ)
+	env := cli.Env{Program: os.Args[0], Args: os.Args[1:], Getenv: os.Getenv, Stdin: os.Stdin,
+		Stdout: os.Stdout, Stderr: os.Stderr, PID: os.Getpid()}
+	if code, answered := cli.Answer(env); answered {
+		os.Exit(code)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP,
 		syscall.SIGXCPU, syscall.SIGQUIT) // which would end in a stack trace
 	self, _ := os.Executable() // "": no schedule runs this program
-	code := cli.Main(ctx, cli.Env{Program: os.Args[0], Args: os.Args[1:], Renewals: schedule.Host{Self: self}, Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, PID: os.Getpid()})
+	env.Renewals = schedule.Host{Self: self}
+	code := cli.Main(ctx, env)
 	stop()
 	os.Exit(code)
 }
