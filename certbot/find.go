@@ -49,10 +49,21 @@ func (s *Store) each(open func(string) (*Lineage, error)) ([]*Lineage, []error) 
 func (s *Store) OpenEach(names []string, done func(i int, l *Lineage, err error)) {
 	s.inParallel(len(names), func() func(int) {
 		return func(i int) {
-			l, err := s.Open(names[i])
+			l, err := s.tryOpen(names[i])
 			done(i, l, err)
 		}
 	})
+}
+
+// tryOpen is Open of one among many: what is so odd about a lineage that this program breaks at it is
+// that lineage's error, and keeps no other from being renewed.
+func (s *Store) tryOpen(name string) (l *Lineage, err error) {
+	defer func() {
+		if broken := recover(); broken != nil {
+			l, err = nil, fmt.Errorf("%s cannot be read: %v", name, broken)
+		}
+	}()
+	return s.Open(name)
 }
 
 // LookEach is OpenEach with Look instead of Open, but that Unsettled is not looked for and stays

@@ -10,9 +10,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"orderly/parts"
 )
 
 // To open a lineage costs a dozen system calls and a parse. For a search by names most of it is
@@ -180,7 +181,7 @@ const mostRead = 16 << 20
 // called once for each. It stops where Within says so.
 func (s *Store) inParallel(n int, begin func() func(int)) {
 	workers := min(runtime.GOMAXPROCS(0), n)
-	var group sync.WaitGroup
+	var group parts.Group
 	for w := range workers {
 		group.Go(func() {
 			do := begin()

@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -21,6 +20,7 @@ import (
 
 	"orderly/cli/argparse"
 	"orderly/failure"
+	"orderly/parts"
 )
 
 // Main runs the command line and returns the exit code: certbot's 0, 1 and 2, and 75 (EX_TEMPFAIL)
@@ -33,7 +33,7 @@ func Main(ctx context.Context, env Env) (code int) {
 	defer func() {
 		if r := recover(); r != nil {
 			// A person must never see a Go stack trace; the log has it.
-			p.log("panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			p.log("panic", fmt.Sprint(r), "stack", parts.StackOf(r))
 			p.problem(failure.New(failure.Internal,
 				"Run the command again: what was begun goes on. Please report this with the log.",
 				"a defect of Orderly ended the command: %v", r))

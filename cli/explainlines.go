@@ -13,10 +13,10 @@ import (
 	"io"
 	"runtime"
 	"strings"
-	"sync"
 
 	"orderly/diagnose"
 	"orderly/failure"
+	"orderly/parts"
 )
 
 // The sizes of what is worked on at once.
@@ -93,7 +93,7 @@ var lineEscapes = strings.NewReplacer(`\\`, `\`, `\n`, "\n", `\t`, "\t")
 func explainBatch(p *printer, batch []string, first int, here diagnose.Here) []byte {
 	workers := min(runtime.GOMAXPROCS(0), (len(batch)+63)/64)
 	outs := make([]bytes.Buffer, workers)
-	var wait sync.WaitGroup
+	var wait parts.Group
 	for w := range workers {
 		from, to := len(batch)*w/workers, len(batch)*(w+1)/workers
 		wait.Go(func() {

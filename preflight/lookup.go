@@ -9,12 +9,12 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/miekg/dns"
 
 	"orderly/failure"
+	"orderly/parts"
 )
 
 // The CA asks the public DNS. What this host would answer itself (hosts file, cache) is not what
@@ -84,7 +84,7 @@ func (r *resolver) lookup(ctx context.Context, name string) answer {
 		}
 		return answer{v4: none, v6: known}
 	}
-	var both sync.WaitGroup
+	var both parts.Group
 	both.Go(func() { a.v4 = r.ask(ctx, name, dns.TypeA) })
 	both.Go(func() { a.v6 = r.ask(ctx, name, dns.TypeAAAA) })
 	both.Wait()

@@ -10,10 +10,10 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 
 	"orderly/failure"
+	"orderly/parts"
 	"orderly/solver/webroot"
 )
 
@@ -171,7 +171,7 @@ func (c *Checker) Check(ctx context.Context, sites []Site) Report {
 // checkNetwork makes the network checks of all names.
 func (r *round) checkNetwork(ctx context.Context, names []*subject) {
 	slots := make(chan struct{}, maxParallel)
-	var all sync.WaitGroup
+	var all parts.Group
 	for _, name := range names {
 		all.Go(func() {
 			slots <- struct{}{}
@@ -179,17 +179,17 @@ func (r *round) checkNetwork(ctx context.Context, names []*subject) {
 			name.checkNetwork(ctx, r)
 		})
 	}
-	done := make(chan struct{})
-	go func() { all.Wait(); close(done) }()
-	notice := time.NewTimer(waitNotice)
-	defer notice.Stop()
-	select {
-	case <-done:
-		return
-	case <-notice.C:
+	told := make(chan struct{})
+	notice := time.AfterFunc(waitNotice, func() {
+		defer close(told)
 		r.tellWaits(names)
-	}
-	<-done
+	})
+	defer func() {
+		if !notice.Stop() {
+			<-told // nothing is told once the checks are over
+		}
+	}()
+	all.Wait()
 }
 
 // waitNotice is after how long a person is told what is waited for.

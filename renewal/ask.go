@@ -13,6 +13,7 @@ import (
 	"orderly/certbot"
 	"orderly/ledger"
 	"orderly/order"
+	"orderly/parts"
 )
 
 // CAs are asked when they want certificates renewed (RFC 9773): many at once, as often as they
@@ -114,7 +115,7 @@ func (s *inquirer) ask(ctx context.Context, all []*question) {
 	}
 	limited, cancel := context.WithTimeout(ctx, longestAsking)
 	defer cancel()
-	var cas sync.WaitGroup
+	var cas parts.Group
 	for server, questions := range byCA {
 		cas.Go(func() { s.askCA(limited, server, questions) })
 	}
@@ -138,7 +139,7 @@ func (s *inquirer) ask(ctx context.Context, all []*question) {
 // certbot does each time that it asks: whoever goes back to it asks no more often than the CA
 // allows. A note that cannot be written is none: the ledger has the moment as well.
 func (s *inquirer) noteInFiles(ctx context.Context) {
-	var all sync.WaitGroup
+	var all parts.Group
 	for _, said := range s.told {
 		if said.ID == "" {
 			continue // of the CA as a whole, which certbot does not know
@@ -191,7 +192,7 @@ func (s *inquirer) askCA(ctx context.Context, server string, questions []*questi
 		ca.leave(acme.Reply{})
 		return
 	}
-	var all sync.WaitGroup
+	var all parts.Group
 	for _, q := range questions {
 		if ca.isLeft() || !s.take(ctx) {
 			break

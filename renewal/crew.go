@@ -3,13 +3,13 @@ package renewal
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
+	"orderly/parts"
 	"orderly/slot"
 )
 
@@ -71,6 +71,9 @@ func (c crew) do(ctx context.Context, all []piece) error {
 	if err := g.ended(); err != nil {
 		return err
 	}
+	if broken := g.broken.Load(); broken != nil {
+		return *broken
+	}
 	return stoppedOr(ctx, nil)
 }
 
@@ -80,6 +83,8 @@ type gang struct {
 	under chan struct{} // an element for each chain
 	group sync.WaitGroup
 	end   atomic.Pointer[error]
+	// broken is the first panic that no piece made its own result.
+	broken atomic.Pointer[error]
 }
 
 // ended is the error that ended the round, nil while it goes on.
@@ -120,9 +125,19 @@ func (g *gang) begin(ctx context.Context, chain []piece) bool {
 	return true
 }
 
-// take does one piece with its slot.
+// take does one piece with its slot. A panic, which would end the process and every other piece with
+// it, is told when all are done.
 func (g *gang) take(ctx context.Context, done func(), p piece) {
 	defer done()
+	defer func() {
+		if value := recover(); value != nil {
+			var err error = failure.New(failure.Internal,
+				"Run the command again: what was begun goes on. Please report this.",
+				"a defect of Orderly ended the work on one certificate: %s",
+				failure.Clean(fmt.Sprint(value)))
+			g.broken.CompareAndSwap(nil, &err)
+		}
+	}()
 	if g.ended() != nil {
 		return
 	}
@@ -172,7 +187,7 @@ func (s *base) guarded(ctx context.Context, lineage string, f func()) (err error
 		if broken == nil {
 			return
 		}
-		s.Log.Error("a panic", "lineage", lineage, "panic", fmt.Sprint(broken), "stack", string(debug.Stack()))
+		s.Log.Error("a panic", "lineage", lineage, "panic", fmt.Sprint(broken), "stack", parts.StackOf(broken))
 		err = failure.New(failure.Internal,
 			"Please report it, with what the log says. The next run goes on with what was begun.",
 			"something that must not happen did while %s was worked on: %s", lineage,

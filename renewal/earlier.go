@@ -97,7 +97,7 @@ func (r *resumed) all() []Result {
 	return out
 }
 
-// resumeGuarded is resume; where orders are many at once one that panics is one that failed.
+// resumeGuarded is resume, where an order that panics is one that failed.
 func (s *earlier) resumeGuarded(ctx context.Context, o *ledger.Order) (result Result, did bool) {
 	started, unmade := s.Clock.Now(), o.URL == ""
 	defer func() {
@@ -106,9 +106,6 @@ func (s *earlier) resumeGuarded(ctx context.Context, o *ledger.Order) (result Re
 			result.Made++
 		}
 	}()
-	if s.Settings.Jobs <= 1 {
-		return s.resume(ctx, o)
-	}
 	err := s.guarded(ctx, o.Lineage, func() { result, did = s.resume(ctx, o) })
 	if err != nil {
 		result, did = Result{Lineage: o.Lineage, Names: o.Request.Names, Order: o.ID, Resumed: true}, true

@@ -162,7 +162,7 @@ func (g *going) answer(ctx context.Context, i int, b *block) error {
 	if b == nil {
 		g.round.looking(v.path)
 	}
-	result := g.resultOf(ctx, v, b != nil)
+	result := g.resultOf(ctx, v)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if result.Outcome == Locked && g.round.CertName == "" && !slices.Contains(g.late, i) {
@@ -191,16 +191,13 @@ func (g *going) answer(ctx context.Context, i int, b *block) error {
 	return endsRound(ctx, result)
 }
 
-// resultOf is what comes of a lineage. Of many, one that panics is one that failed.
-func (g *going) resultOf(ctx context.Context, v view, many bool) (result Result) {
+// resultOf is what comes of a lineage. One that panics is one that failed.
+func (g *going) resultOf(ctx context.Context, v view) (result Result) {
 	if v.lineage == nil {
 		return g.result(ctx, v, g.round)
 	}
 	started := g.Clock.Now()
 	defer func() { result.Started, result.Ended = started, g.Clock.Now() }()
-	if !many {
-		return g.result(ctx, v, g.round)
-	}
 	err := g.guarded(ctx, v.lineage.Name, func() { result = g.result(ctx, v, g.round) })
 	if err != nil {
 		names := v.lineage.Certificate.Names

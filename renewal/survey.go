@@ -47,7 +47,12 @@ func (s *rounds) survey(ctx context.Context, names []string, round Round) ([]vie
 			odd.Store(true) // mended or complained of below, one after the other
 			return
 		}
-		views[i] = s.viewOf(l, round, unfinished[l.Name])
+		broken := s.guarded(ctx, l.Name,
+			func() { views[i] = s.viewOf(l, round, unfinished[l.Name]) })
+		if broken != nil {
+			views[i] = view{}
+			odd.Store(true)
+		}
 	})
 	if err := stoppedOr(ctx, nil); err != nil {
 		return nil, nil, err
@@ -103,7 +108,15 @@ func (s *rounds) mend(ctx context.Context, names []string, views []view, round R
 		if err := stoppedOr(ctx, nil); err != nil {
 			return nil, nil, err
 		}
-		l, openErr := s.host.Lineages.Open(names[i])
+		var openErr error
+		if broken := s.guarded(ctx, names[i], func() {
+			var l *certbot.Lineage
+			if l, openErr = s.host.Lineages.Open(names[i]); openErr == nil {
+				v = s.viewOf(l, round, unfinished[l.Name])
+			}
+		}); broken != nil {
+			openErr = broken
+		}
 		if errors.Is(openErr, certbot.ErrBlank) && standing == nil {
 			if standing, err = s.withoutBlank(); err != nil {
 				return nil, nil, err
@@ -111,7 +124,7 @@ func (s *rounds) mend(ctx context.Context, names []string, views []view, round R
 		}
 		switch {
 		case openErr == nil:
-			good = append(good, s.viewOf(l, round, unfinished[l.Name]))
+			good = append(good, v)
 		case !errors.Is(openErr, certbot.ErrBlank) || slices.Contains(standing, names[i]):
 			broken = append(broken, s.invalid(names[i], openErr))
 		}
