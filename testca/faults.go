@@ -32,6 +32,8 @@ const (
 type Fault struct {
 	// Kind is the kind of request (see Request.Kind); "" is every kind.
 	Kind string `json:"kind"`
+	// Name, where not "", leaves alone what is not about this name: its orders, their authorizations and certificates.
+	Name string `json:"name,omitempty"`
 	// Nth makes the fault act once, at the Nth request of the kind from now, beginning with 1; 0 is every one.
 	Nth    int    `json:"nth"`
 	Action Action `json:"action"`
@@ -134,13 +136,13 @@ func (c *CA) Release(ids ...int) {
 	}
 }
 
-// match is the fault that acts on a request of the kind, if any.
-func (b *faultBook) match(kind string) *Fault {
+// match is the fault that acts on a request of the kind, if any. about tells the names that the request is about.
+func (b *faultBook) match(kind string, about func() []string) *Fault {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var found *Fault
 	for _, f := range b.faults {
-		if f.Kind != "" && f.Kind != kind {
+		if f.Kind != "" && f.Kind != kind || f.Name != "" && !slices.Contains(about(), f.Name) {
 			continue
 		}
 		f.seen++

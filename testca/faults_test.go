@@ -63,6 +63,30 @@ func TestAFaultAtEveryRequestLastsUntilCleared(t *testing.T) {
 	c.get(c.kid).want(t, 200, "")
 }
 
+// What is asked about one name is answered badly, whatever kind of request it is, and another's order is served meanwhile.
+func TestAFaultOfANameLeavesOthersAlone(t *testing.T) {
+	l := start(t, testca.Config{})
+	c := l.client()
+	good, bad := c.issue("a.example.com"), c.issue("b.example.com")
+	l.ca.Inject(testca.Fault{Name: "b.example.com", Action: testca.Respond, Status: 503})
+	c.order("a.example.com").want(t, 201, "")
+	c.order("x.example.com", "b.example.com").want(t, 503, "")
+	for _, url := range []func(answer) string{
+		func(order answer) string { return order.url() },
+		func(order answer) string { return order.list("authorizations")[0] },
+		func(order answer) string { return order.str("certificate") },
+	} {
+		c.get(url(good)).want(t, 200, "")
+		c.get(url(bad)).want(t, 503, "")
+	}
+	c.finalize(bad).want(t, 503, "")
+	l.ca.ClearFaults()
+	url, _ := c.http01(c.get(bad.list("authorizations")[0]))
+	l.ca.Inject(testca.Fault{Name: "b.example.com", Action: testca.Respond, Status: 503})
+	c.get(url).want(t, 503, "")
+	c.get(c.kid).want(t, 200, "")
+}
+
 func TestADroppedRequestIsNotProcessedAndALostAnswerIs(t *testing.T) {
 	l := start(t, testca.Config{})
 	c := l.client()

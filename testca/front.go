@@ -48,7 +48,7 @@ func (c *CA) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.unmove(r)
 	req := &request{Request: r, signed: peek(body), body: body, turn: c.turns.Add(1)}
 	req.kind = classify(r, req.signed)
-	fault := c.faults.match(req.kind)
+	fault := c.faults.match(req.kind, func() []string { return c.about(req) })
 	entry := Request{Kind: req.kind, Method: r.Method, Path: r.URL.Path, Account: req.kid, Name: c.nameOf(req)}
 	if c.config.Mark != nil {
 		entry.Mark = c.config.Mark()
