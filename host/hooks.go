@@ -43,7 +43,8 @@ type Hooks struct {
 
 // book is what hooks have done and are told in this run.
 type book struct {
-	pre             []string       // commands that were run
+	pre             []string       // commands that were run, or are
+	over            []string       // those of them that have ended
 	owed            []*ledger.Task // post-hooks
 	renewed, failed []string       // names, for the post-hooks
 	round           bool           // a run over all lineages
@@ -83,13 +84,21 @@ func (h *Hooks) Failed(names []string) {
 
 // Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What
 // they leave owed is durable before they are started (rule 14).
+//
+// Only who has a pre-hook to run, or to wait for, needs the turn: a deploy hook that takes its time
+// would otherwise keep every further certificate from being begun.
 func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
-	done, err := h.begin(ctx)
-	if err != nil {
-		return false // the run was told to end
+	if ctx.Err() != nil {
+		return false
 	}
-	defer done()
 	pre, errPre := h.All("pre", r.Hooks.Pre)
+	if h.awaits(pre) {
+		done, err := h.begin(ctx)
+		if err != nil {
+			return false // the run was told to end
+		}
+		defer done()
+	}
 	post, errPost := h.All("post", r.Hooks.Post)
 	if err := errors.Join(errPre, errPost, h.owe(ctx, post)); err != nil {
 		h.Voice.In(ctx).Warn("the pre-hooks were not run: %v", err)
@@ -99,10 +108,17 @@ func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
 		if !slices.Contains(h.known().pre, command) {
 			h.keep(func(b *book) { b.pre = append(b.pre, command) })
 			h.run(ctx, "pre-hook", command, nil)
+			h.keep(func(b *book) { b.over = append(b.over, command) })
 			ran = true
 		}
 	}
 	return ran
+}
+
+// awaits reports whether one of these pre-hooks has not ended yet.
+func (h *Hooks) awaits(pre []string) bool {
+	over := h.known().over
+	return slices.ContainsFunc(pre, func(command string) bool { return !slices.Contains(over, command) })
 }
 
 // begin waits for the turn to run hooks. A run that was told to end begins none.

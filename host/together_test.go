@@ -75,3 +75,33 @@ func TestHooksOfManyOrdersAtOnce(t *testing.T) {
 		t.Errorf("%d post-hooks are owed", len(owed))
 	}
 }
+
+// A deploy hook that takes its time has the turn: whoever has no pre-hook, or one that has ended, begins beside it, and owes
+// its post-hook. Whoever has one to run waits for it.
+func TestABeginningWaitsForNoDeployHook(t *testing.T) {
+	o := newOwing(t)
+	h := o.run(o.book, "")
+	ended := Request{Payload: Payload{Hooks: Commands{Pre: "true", Post: o.notes("post")}}}.Filed()
+	if !h.Begin(o.Context(), Read(ended)) {
+		t.Fatal("the pre-hook did not run")
+	}
+	done, err := h.turn.Take(o.Context())
+	o.must(err)
+	h.Begin(o.Context(), Read(ended))
+	h.Begin(o.Context(), Request{Payload: Payload{Hooks: Commands{Post: o.notes("another")}}})
+	owed, err := o.book.Tasks(o.Context())
+	o.must(err)
+	if len(owed) != 2 {
+		t.Errorf("%d post-hooks are owed", len(owed))
+	}
+	fresh := Request{Payload: Payload{Hooks: Commands{Pre: o.notes("pre")}}}
+	began := make(chan bool)
+	go func() { began <- h.Begin(o.Context(), fresh) }()
+	if !h.Begins(fresh) {
+		t.Error("a pre-hook runs beside a deploy hook")
+	}
+	done()
+	if !<-began {
+		t.Error("the pre-hook did not run after the deploy hook")
+	}
+}
