@@ -111,6 +111,16 @@ func (c *child) signal(s syscall.Signal) {
 	}
 }
 
+// expect says that the program is to end so long after it began, as if it were sent a signal then.
+func (c *child) expect(after time.Duration) {
+	time.AfterFunc(time.Until(c.started.Add(after)), func() {
+		c.mu.Lock()
+		c.hit = time.Now()
+		c.mu.Unlock()
+		c.watchReaction()
+	})
+}
+
 // kill ends the program, if it still runs, and returns how it ended.
 func (c *child) kill() result {
 	select {

@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -75,7 +76,7 @@ type writing struct {
 
 // Write implements committer.Change.
 func (w *writing) Write(tx *transaction) (own bool, err error) {
-	w.tx, w.own, w.err = tx.session, false, nil
+	w.tx, w.own, w.err = tx.Tx, false, nil
 	w.change(w.c)
 	return w.own, w.err
 }
@@ -100,7 +101,7 @@ func errLast() error {
 
 // transaction implements committer.Tx.
 type transaction struct {
-	*session
+	*sql.Tx
 	committed *atomic.Int64
 	done      func()
 }
@@ -117,7 +118,7 @@ func (i inTheWay) Unwrap() []error { return []error{i.error, committer.ErrBusy} 
 func (s *Store) begin(ctx context.Context) (*transaction, error) {
 	own, done := context.WithCancel(context.WithoutCancel(ctx))
 	attached, told := context.AfterFunc(ctx, done), s.tell()
-	tx, err := s.writer.begin(own, nil)
+	tx, err := s.db.BeginTx(own, nil)
 	told()
 	cut := attached()
 	if err == nil && cut {
@@ -171,7 +172,7 @@ func (t *transaction) RollBackTo() error {
 }
 
 func (t *transaction) exec(statement string) error {
-	if _, err := t.ExecContext(context.Background(), statement); err != nil {
+	if _, err := t.Tx.ExecContext(context.Background(), statement); err != nil {
 		return fmt.Errorf("%s: %w", statement, err)
 	}
 	return nil

@@ -21,7 +21,7 @@ import (
 // callers read as a list.
 type writer struct {
 	ctx     context.Context
-	tx      *session
+	tx      *sql.Tx
 	dialect Dialect
 	err     error
 	own     bool // err is about this change alone, and left the transaction as it was
