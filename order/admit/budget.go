@@ -92,11 +92,6 @@ func WholeSecond(t time.Time) time.Time {
 
 // affordPending keeps the account below the number of pending authorizations that its CA allows, where it counts them. What may
 // be pending unseen does not count here: the CA alone knows, and a lock-out by phantoms would last as long as they do (Crowded).
-// Room is the error of an order for which the CA, as far as it counts what is pending, has no room now.
-func (g Gate) Room(ctx context.Context, r ledger.Request) error {
-	return g.affordPending(ctx, g.CA, r)
-}
-
 func (g Gate) affordPending(ctx context.Context, ca order.CA, r ledger.Request) error {
 	if ca.CountsPending == 0 {
 		return nil

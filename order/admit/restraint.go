@@ -142,6 +142,29 @@ func (g Gate) Admit(ctx context.Context, p order.Plan) (preflight.Report, error)
 	return v.report, nil
 }
 
+// Still decides the same once more, right before newOrder: of many orders that were admitted together, one may have been told
+// since that the CA wants a pause, or may have taken the room that it has for what is pending. The checks are not made again.
+func (g Gate) Still(ctx context.Context, p order.Plan) error {
+	if p.Force {
+		return nil
+	}
+	v := evidence{now: g.Clock.Now(), plan: p}
+	var err error
+	if v.holds, err = g.Store.Holds(ctx, g.Account.ID, v.now); err != nil {
+		return err
+	}
+	if err = v.held(); err == nil {
+		err = g.affordPending(ctx, g.CA, p.Request)
+	}
+	if class := failure.ClassOf(err); class != failure.RateLimited && class != failure.Paused {
+		return err
+	}
+	if v, read := g.evidence(ctx, p); read == nil {
+		return g.refuse(ctx, v, err)
+	}
+	return err
+}
+
 func (g Gate) evidence(ctx context.Context, p order.Plan) (evidence, error) {
 	v := evidence{now: g.Clock.Now(), plan: p}
 	names := ledger.CanonicalNames(p.Request.Names)

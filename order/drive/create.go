@@ -65,10 +65,10 @@ func (n *newOrder) create(ctx context.Context) error {
 		return err // after a signal one request more is let end, and no order is begun
 	}
 	done, err := n.room(ctx)
+	defer done()
 	if err != nil || ctx.Err() != nil {
 		return err // the loop sees the context
 	}
-	defer done()
 	now := n.e.clock.Now() // not earlier: by this moment it is judged which newOrder an order was born of
 	o.CreateSentAt = now
 	o.CreateSends++
@@ -94,20 +94,17 @@ func (n *newOrder) create(ctx context.Context) error {
 
 // room waits, where the CA counts what is pending, until no other order of this process is about to be
 // made, and looks whether there is room for this one: when it was admitted all of them were, and
-// none was counted yet.
+// none was counted yet, nor had the CA told one of them that it wants no more. done is never nil.
 func (n *newOrder) room(ctx context.Context) (done func(), err error) {
-	if n.e.known().CountsPending == 0 {
-		return func() {}, nil
+	done = func() {}
+	if n.e.known().CountsPending > 0 {
+		turn, err := n.e.session.births.Take(ctx)
+		if err != nil {
+			return done, nil // the loop sees the context
+		}
+		done = turn
 	}
-	done, err = n.e.session.births.Take(ctx)
-	if err != nil {
-		return nil, nil
-	}
-	if err := n.e.gate().Room(ctx, n.o.Request); err != nil && !n.plan.Force {
-		done()
-		return nil, err
-	}
-	return done, nil
+	return done, n.e.gate().Still(ctx, n.plan)
 }
 
 // nonceAtHand fetches a nonce where there is none, so that nothing stands between the intent of a

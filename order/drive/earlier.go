@@ -38,7 +38,11 @@ func (n *newOrder) judgeEarlier(ctx context.Context, reply acme.Order, more *led
 			r.Lifetimes = append(r.Lifetimes, o.Expires.Sub(o.CreatedAt))
 		}
 	}
-	if r.Shadowed, err = n.phantoms.shadowed(ctx, n.caTime(reply.Reply)); err != nil {
+	now := n.caTime(reply.Reply)
+	if now.After(n.unproven) {
+		now = n.unproven // what was in the way then may have expired since
+	}
+	if r.Shadowed, err = n.phantoms.shadowed(ctx, now); err != nil {
 		return err
 	}
 	result := order.Judge(r)

@@ -245,6 +245,9 @@ func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 		if err = d.drive(ctx); unmade && out.Order.URL != "" {
 			out.Made++
 		}
+		if class := failure.ClassOf(err); out.Order.ID == 0 && (class == failure.RateLimited || class == failure.Paused) {
+			out.refusedBy(err) // by what the orders beside it have come to since it was admitted
+		}
 		if err == nil && out.Resumed && d.o.State == ledger.Installed && !order.SameKey(d.o.Request, p.Request) {
 			continue // it was finalized with the key of an earlier wish
 		}

@@ -247,6 +247,27 @@ func TestAShadowStandsWhateverOurClockSays(t *testing.T) {
 	}
 }
 
+// Under a shadow that has expired since, each newOrder made an order: that the CA hands one of them back by now says nothing of
+// the other.
+func TestAShadowThatIsOverHadItsTime(t *testing.T) {
+	w := newWorld(t, testca.Config{Boulder: true, Reuse: true, HideProcessing: true,
+		Profiles: map[string]testca.Lifetimes{"shortlived": {Order: 8 * time.Hour, PendingAuthorization: time.Hour}}})
+	r := request("a.example", "a.example", "b.example")
+	shadows["of another profile, given up"](w, r)
+	for range 2 {
+		w.dieAt(r, "new-order", 1, true)
+		w.wire.forget()
+		w.clock.skip(time.Minute)
+	}
+	w.clock.skip(9 * time.Hour)
+	w.get(r)
+	w.accounted()
+	if n := len(w.phantoms("a.example")); n != 2 {
+		w.explain()
+		t.Errorf("%d phantoms", n)
+	}
+}
+
 // Without a shadow the CA hands the first one back, and nothing is recorded for it.
 func TestTheLostOrderIsHandedBack(t *testing.T) {
 	w := newWorld(t, testca.Config{Boulder: true, Reuse: true, HideProcessing: true})

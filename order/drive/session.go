@@ -19,14 +19,20 @@ import (
 // Session is one account at its CA, in one process. It is for any number of goroutines.
 type Session struct {
 	client *acme.Client
-	turn   slot.Turn // whoever reads the directory or makes the account has it
-	births slot.Turn // whoever makes an order where the CA counts what is pending has it
+	turn   Turn // whoever reads the directory or makes the account has it
+	births Turn // whoever makes an order where the CA counts what is pending has it
 
 	mu      sync.Mutex
 	row     ledger.Account // without an id while there is no account yet
 	speaker *acme.Account
 	key     *acme.Key
 	ca      order.CA // zero until the directory was read
+}
+
+// Turn lets one order at a time go on, in the order in which they came, as slot.Turn does.
+type Turn interface {
+	// Take waits for the turn, which done gives back. An error is the end of ctx.
+	Take(ctx context.Context) (done func(), err error)
 }
 
 // NewSession makes the session of an account. The key is nil where there is no account yet, or
@@ -38,6 +44,10 @@ func NewSession(client *acme.Client, key *acme.Key, row *ledger.Account) *Sessio
 	}
 	return s
 }
+
+// TakeTurns lets the orders of the session take turns at other turns than slot's, before the first of
+// them: where time is simulated, nobody may wait in a way that the simulation does not see.
+func (s *Session) TakeTurns(turn, births Turn) { s.turn, s.births = turn, births }
 
 // account is the account's row as it is known here.
 func (s *Session) account() ledger.Account {
