@@ -347,7 +347,7 @@ func TestInWhichOrderManyAreWorkedOn(t *testing.T) {
 	_, results, err := h.many(2, renewal.Round{})
 	must(t, err)
 	begun := func(i int) time.Time { return results[i].Started }
-	if strings.Count(outcomes(results), "issued") != 4 || begun(1).Before(begun(2)) && begun(1).Before(begun(3)) {
+	if strings.Count(outcomes(results), "issued") != 4 || begun(1).Before(begun(2)) || begun(1).Before(begun(3)) {
 		t.Errorf("%s: what failed was begun at %s", outcomes(results), begun(1))
 	}
 	for i := 1; i < 4; i++ {
@@ -456,5 +456,27 @@ func TestTwoLineagesMeetAtTheOrderOfAThird(t *testing.T) {
 	}
 	if h.ca.Truth().Pending() != 0 {
 		t.Errorf("%d pending", h.ca.Truth().Pending())
+	}
+}
+
+// What expires first is begun first: of six with two jobs, what expires last is begun after it.
+func TestWhatExpiresFirstComesFirst(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := []string{"f.example", "e.example", "d.example", "c.example", "b.example", "a.example"}
+	h.clock.skip(-5 * time.Hour)
+	for i, name := range names {
+		if h.has(name); i < len(names)-1 {
+			h.clock.skip(time.Hour)
+		}
+	}
+	h.due(names...)
+	_, results, err := h.many(2, renewal.Round{})
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != len(names) {
+		t.Fatal(got)
+	}
+	if last, first := results[0], results[len(results)-1]; !first.Started.Before(last.Started) {
+		t.Errorf("%s expires first, and is begun at %s, after %s at %s", first.Lineage, first.Started, last.Lineage, last.Started)
 	}
 }

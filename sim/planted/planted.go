@@ -35,7 +35,7 @@ type Patch struct {
 // Bugs lists every bug.
 func Bugs() []Bug {
 	return slices.Concat(requests(), lost(), takeovers(), challenges(), certificates(), endings(), restraints(), budgets(),
-		oddities(), commits())
+		oddities(), commits(), crowds())
 }
 
 // on makes the patch of a bug in one file.
