@@ -1,10 +1,8 @@
 package webroot
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -17,18 +15,20 @@ import (
 )
 
 // Many orders may be at work on the document roots of one host, and a few file systems may keep
-// silent. What one of them waits for is not held against another: the time that a file system may
-// take is counted from when a helper turns to the question, and whoever had to wait hears what was
-// learnt meanwhile of file systems that do not answer.
+// silent. Whoever waits for one of them keeps no other waiting: where the helpers of an identity hang,
+// another one is started (team.go), and what is on the file system that keeps them is not asked about
+// until that is decided. The time that a file system may take is counted from when a helper turns to
+// the question, and whoever had to wait hears what was learnt meanwhile of file systems that do not
+// answer.
 
-// pool holds the helpers of a writer, one for each identity, and what was learnt of file systems
+// pool holds the helpers of a writer, a team for each identity, and what was learnt of file systems
 // that do not answer.
 type pool struct {
-	mu      sync.Mutex
-	births  map[who]chan struct{} // whoever starts a helper has the one of its identity
-	helpers map[who]*helper
-	silent  []string // mount points that did not answer
-	uses    uint64
+	mu     sync.Mutex
+	teams  map[who]*team
+	slow   map[string]*slow // mount points that keep helpers
+	silent []string         // mount points that did not answer
+	uses   uint64
 }
 
 // who is an identity as the pool tells them apart: the run's own, or another user's.
@@ -37,8 +37,8 @@ type who struct {
 	uid   uint32
 }
 
-// mostHelpers bounds the processes of one run: each has some megabytes, and a host may have
-// thousands of customers.
+// mostHelpers bounds the processes of one run that are at rest: each has some megabytes, and a host
+// may have thousands of customers.
 const mostHelpers = 8
 
 // mostTurns bounds how often a walk changes hands: from the run's identity to one other, and no
@@ -98,53 +98,51 @@ func (w *Writer) pursue(ctx context.Context, q question) (reply, error) {
 // put asks the helper of an identity, which is started if there is none.
 func (p *pursuit) put(ctx context.Context, as who, q question, fd int) (reply, int, error) {
 	r, got, err := p.putOnce(ctx, as, q, fd)
-	if errors.Is(err, errEnded) && ctx.Err() == nil {
-		return p.putOnce(ctx, as, q, fd) // somebody ended it; nothing that is asked does harm twice
+	for range mostTogether { // somebody ended them; nothing that is asked does harm twice
+		if !errors.Is(err, errEnded) || ctx.Err() != nil {
+			break
+		}
+		r, got, err = p.putOnce(ctx, as, q, fd)
 	}
 	return r, got, err
 }
 
 func (p *pursuit) putOnce(ctx context.Context, as who, q question, fd int) (reply, int, error) {
-	h, err := p.turnOf(ctx, as)
+	pool := &p.w.pool
+	h, err := p.turnOf(ctx, as, q.Root)
 	if err != nil {
 		return reply{}, -1, err
 	}
-	defer func() { h.turn <- struct{}{} }()
-	q.Silent = p.w.pool.quiet()
+	q.Silent = pool.quiet()
 	begun := time.Now()
 	bounded, cancel := context.WithTimeout(ctx, p.patience)
 	defer cancel()
-	r, got, err := h.ask(bounded, q, fd, func(at string) {
-		if p.w.Tell != nil {
-			p.w.Tell("Waiting for the file system of %s.", failure.Clean(at))
-		}
-	})
+	var watch hangs
+	r, got, err := h.ask(bounded, q, fd, waits{
+		at: func(at string) { watch.begin(pool, at) },
+		late: func(at string) {
+			if p.w.Tell != nil {
+				p.w.Tell("Waiting for the file system of %s.", failure.Clean(at))
+			}
+		}})
 	p.patience -= time.Since(begun)
 	if err != nil || bounded.Err() != nil { // its socket's deadline may be past
-		p.w.pool.drop(as, h)
+		h.abandon()
 	}
+	err = p.learnt(err)
+	pool.release(as, h)
+	watch.end(pool)
 	return r, got, err
 }
 
-// turnOf returns a helper that answers nobody else at the moment. Its turn is to be given back.
-func (p *pursuit) turnOf(ctx context.Context, as who) (*helper, error) {
-	queue, cancel := context.WithTimeout(ctx, mostQueues*p.patience)
-	defer cancel()
-	for {
-		h, err := p.w.helper(queue, as)
-		if err != nil {
-			return nil, err
+// learnt remembers a file system that keeps silent, before those that wait for it go on.
+func (p *pursuit) learnt(err error) error {
+	if quiet, ok := errors.AsType[*errSilent](err); ok {
+		if mount := mountOf(quiet.at); mount.point != "/" && mount.point != "" {
+			p.w.pool.silence(mount.point)
 		}
-		select {
-		case <-h.turn:
-		case <-queue.Done():
-			return nil, errBusy
-		}
-		if !h.gone.Load() {
-			return h, nil
-		}
-		h.turn <- struct{}{} // given up while it was waited for
 	}
+	return err
 }
 
 // unanswered says why there is no answer, and remembers a file system that keeps silent.
@@ -161,34 +159,7 @@ func (w *Writer) unanswered(q question, err error) (reply, error) {
 		return reply{}, failure.Wrap(err, failure.Internal, "Run the command again. Please report it if it happens twice.",
 			"document root %s cannot be worked on", failure.Clean(q.Root))
 	}
-	mount := mountOf(quiet.at)
-	if mount.point != "/" && mount.point != "" {
-		w.pool.silence(mount.point)
-	}
 	return reply{Obstacle: &obstacle{Kind: silent, Path: quiet.at}}, nil
-}
-
-// helper returns the helper of an identity, which is started if there is none. Nobody waits for the
-// start of another identity's, whose user may be in a directory service that does not answer.
-func (w *Writer) helper(ctx context.Context, as who) (*helper, error) {
-	if h := w.pool.find(as); h != nil {
-		return h, nil
-	}
-	birth := w.pool.birth(as)
-	select {
-	case birth <- struct{}{}:
-		defer func() { <-birth }()
-	case <-ctx.Done():
-		return nil, errBusy
-	}
-	if h := w.pool.find(as); h != nil {
-		return h, nil
-	}
-	h, err := w.begin(ctx, as)
-	if err == nil {
-		w.pool.add(as, h)
-	}
-	return h, err
 }
 
 // begin starts a helper.
@@ -220,83 +191,6 @@ func (w *Writer) identify(ctx context.Context, uid uint32) identity {
 	return id
 }
 
-// find returns the helper of an identity, nil if there is none.
-func (p *pool) find(as who) *helper {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	h := p.helpers[as]
-	if h != nil {
-		p.uses++
-		h.used = p.uses
-	}
-	return h
-}
-
-func (p *pool) birth(as who) chan struct{} {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.births == nil {
-		p.births = map[who]chan struct{}{}
-	}
-	if p.births[as] == nil {
-		p.births[as] = make(chan struct{}, 1)
-	}
-	return p.births[as]
-}
-
-// add keeps a helper, and ends others if there are too many.
-func (p *pool) add(as who, h *helper) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.helpers == nil {
-		p.helpers = map[who]*helper{}
-	}
-	p.uses++
-	h.used = p.uses
-	p.helpers[as] = h
-	p.shrink()
-}
-
-// shrink ends those helpers at rest that were not needed for the longest time, while there are too
-// many. Whoever calls holds the lock.
-func (p *pool) shrink() {
-	oldestFirst := slices.SortedFunc(maps.Keys(p.helpers), func(a, b who) int {
-		return cmp.Compare(p.helpers[a].used, p.helpers[b].used)
-	})
-	for _, as := range oldestFirst {
-		if len(p.helpers) <= mostHelpers {
-			return
-		}
-		h := p.helpers[as]
-		select {
-		case <-h.turn:
-			h.end()
-			delete(p.helpers, as)
-			h.turn <- struct{}{}
-		default: // it is at work
-		}
-	}
-}
-
-// drop gives a helper up that did not answer.
-func (p *pool) drop(as who, h *helper) {
-	h.abandon()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.helpers[as] == h {
-		delete(p.helpers, as)
-	}
-}
-
-func (p *pool) close() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for as, h := range p.helpers {
-		h.end()
-		delete(p.helpers, as)
-	}
-}
-
 func (p *pool) quiet() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -306,5 +200,7 @@ func (p *pool) quiet() []string {
 func (p *pool) silence(at string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.silent = append(p.silent, at)
+	if !slices.Contains(p.silent, at) {
+		p.silent = append(p.silent, at)
+	}
 }

@@ -24,10 +24,8 @@ type helper struct {
 	uid     uint32
 	process *os.Process
 	conn    *net.UnixConn
-	turn    chan struct{} // holds one token: whoever has it may ask
-	room    []byte        // for an answer; of whoever has the turn
-	used    uint64        // when it was asked last, counted by the pool
-	gone    atomic.Bool   // it is not to be asked any more
+	room    []byte      // for an answer; of whoever asks
+	gone    atomic.Bool // it is not to be asked any more
 }
 
 // errSilent says that a helper did not answer in time. at is where it was looking.
@@ -63,10 +61,9 @@ func start(ctx context.Context, program string, who identity) (*helper, error) {
 	}
 	go func() { _ = cmd.Wait() }() // one that never ends is left to the init process
 	h := &helper{uid: who.uid, process: cmd.Process, conn: conn.(*net.UnixConn),
-		turn: make(chan struct{}, 1), room: make([]byte, mostBytes)}
-	h.turn <- struct{}{}
+		room: make([]byte, mostBytes)}
 	var hello reply
-	if _, err := h.hear(ctx, &hello, nil); err != nil {
+	if _, err := h.hear(ctx, &hello, waits{}); err != nil {
 		h.abandon()
 		return nil, err
 	}
@@ -93,7 +90,7 @@ func (h *helper) abandon() {
 // ask puts a question, with a descriptor unless it is negative, and returns the answer with the one
 // that came along, -1 for none. An error means that the helper is of no use any more.
 func (h *helper) ask(ctx context.Context, q question, fd int,
-	waits func(at string)) (reply, int, error) {
+	w waits) (reply, int, error) {
 	text, err := encoded(q)
 	if err != nil {
 		return reply{}, -1, err
@@ -110,8 +107,14 @@ func (h *helper) ask(ctx context.Context, q question, fd int,
 		return reply{}, -1, fmt.Errorf("%w: %w", errEnded, err)
 	}
 	var r reply
-	got, err := h.hear(ctx, &r, waits)
+	got, err := h.hear(ctx, &r, w)
 	return r, got, err
+}
+
+// waits is told where a helper is that takes its time; either may be nil.
+type waits struct {
+	at   func(place string) // whenever it says so
+	late func(place string) // once, when a person is to be told
 }
 
 // patienceWithoutWord is how long something is waited for before a person is told.
@@ -119,17 +122,17 @@ const patienceWithoutWord = time.Second
 
 // hear waits for an answer until ctx ends. Where the helper says what it is looking at, that is
 // kept for the error.
-func (h *helper) hear(ctx context.Context, r *reply, waits func(at string)) (int, error) {
+func (h *helper) hear(ctx context.Context, r *reply, w waits) (int, error) {
 	_ = h.conn.SetReadDeadline(time.Time{})
 	stop := context.AfterFunc(ctx, func() { _ = h.conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	at := "nothing yet"
 	places := make(chan string, 1)
-	if waits != nil {
+	if w.late != nil {
 		timer := time.AfterFunc(patienceWithoutWord, func() {
 			select {
 			case at := <-places:
-				waits(at)
+				w.late(at)
 			default:
 			}
 		})
@@ -152,6 +155,9 @@ func (h *helper) hear(ctx context.Context, r *reply, waits func(at string)) (int
 		default:
 		}
 		places <- at
+		if w.at != nil {
+			w.at(at)
+		}
 	}
 }
 

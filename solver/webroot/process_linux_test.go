@@ -90,7 +90,7 @@ func TestAHelperEndsWithTheRunAndNotBefore(t *testing.T) {
 		}
 	}
 	q := question{Op: opPlan, Root: "/nowhere"}
-	if r, _, err := h.ask(t.Context(), q, -1, nil); err != nil || r.Obstacle == nil || r.Obstacle.Kind != absent {
+	if r, _, err := h.ask(t.Context(), q, -1, waits{}); err != nil || r.Obstacle == nil || r.Obstacle.Kind != absent {
 		t.Fatalf("%+v %v", r, err)
 	}
 	h.end()
@@ -135,7 +135,7 @@ func TestAHelperThatWasEndedIsReplaced(t *testing.T) {
 		if err := w.Check(t.Context(), root); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.pool.helpers[who{}].process.Kill(); err != nil {
+		if err := w.pool.teams[who{}].all[0].process.Kill(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -159,7 +159,7 @@ func TestMoreCustomersThanHelpersAreServed(t *testing.T) {
 		if err := w.Check(t.Context(), link); err != nil {
 			t.Fatal(err)
 		}
-		if n := len(w.pool.helpers); n > mostHelpers {
+		if n := w.pool.count(); n > mostHelpers {
 			t.Fatalf("%d helpers", n)
 		}
 	}

@@ -10,30 +10,59 @@ import (
 	"orderly/failure"
 )
 
-// Orders of one run share the helpers. While a file system keeps one of them waiting, the others wait, but
-// what it owes is not held against them: their document roots answer as soon as they are asked.
-func TestAFileSystemThatHangsIsNotHeldAgainstOthers(t *testing.T) {
+// Orders of one run share the helpers. While a file system keeps one of them, nobody waits whose document
+// root is elsewhere, however many ask about what hangs: the healthy ones are served while those are still
+// waited for.
+func TestAFileSystemThatHangsHoldsUpNobodyElse(t *testing.T) {
 	g := newGround(t)
 	g.must(g.w.Check(t.Context(), g.root))
-	g.w.Patience = 2 * time.Second
+	g.w.Patience = 10 * time.Minute
+	ctx, end := context.WithCancel(t.Context())
 	fs := g.mountAbroad(g.dir(filepath.Join(g.home, "mnt"), customer, 0o755), 0, map[string]told{".": {}})
 	fs.fallSilent()
 	var all sync.WaitGroup
 	hangs := func(name string) {
-		_, err := g.w.Inspect(t.Context(), filepath.Join(fs.dir, name))
-		if failure.ClassOf(err) != failure.WebrootLocked {
+		_, err := g.w.Inspect(ctx, filepath.Join(fs.dir, name))
+		if failure.ClassOf(err) != failure.Stopped {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	all.Go(func() { hangs("first") })
 	<-fs.heard // the mount's own
 	<-fs.heard
-	for range 6 {
-		all.Go(func() {
+	var healthy sync.WaitGroup
+	for range 20 {
+		all.Go(func() { hangs("next") })
+		healthy.Go(func() {
 			if err := g.w.Check(t.Context(), g.root); err != nil {
 				t.Errorf("a healthy document root: %v", err)
 			}
 		})
+	}
+	healthy.Wait() // with patience for what hangs that lasts far longer than a test
+	end()
+	all.Wait()
+}
+
+// What is known of a file system that keeps silent is known to all who waited for it: they hear so at once,
+// and not after a patience of their own each.
+func TestAFileSystemThatHangsIsWaitedForOnce(t *testing.T) {
+	g := newGround(t)
+	g.must(g.w.Check(t.Context(), g.root))
+	g.w.Patience = 2 * time.Second
+	fs := g.mountAbroad(g.dir(filepath.Join(g.home, "mnt"), customer, 0o755), 0, map[string]told{".": {}})
+	fs.fallSilent()
+	hangs := func(name string) {
+		_, err := g.w.Inspect(t.Context(), filepath.Join(fs.dir, name))
+		if failure.ClassOf(err) != failure.WebrootLocked {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	var all sync.WaitGroup
+	all.Go(func() { hangs("first") })
+	<-fs.heard // the mount's own
+	<-fs.heard
+	for range 30 { // one after the other they would need a minute
 		all.Go(func() { hangs("next") })
 	}
 	all.Wait()
