@@ -120,7 +120,7 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 		return nil
 	}
 	if f.due {
-		printDue(p, found)
+		printDue(p, found, invalid)
 		objections(p, found, invalid)
 		return nil
 	}

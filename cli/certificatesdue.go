@@ -14,20 +14,34 @@ func soonest(a, b renewal.Due) int {
 }
 
 // printDue prints when each certificate is to be renewed.
-func printDue(p *printer, found []listed) {
+func printDue(p *printer, found []listed, invalid []invalidView) {
 	if len(found) == 0 {
-		p.Say("No certificates found.")
+		if len(invalid) == 0 {
+			p.Say("No certificates found.")
+		}
 		return
 	}
 	var rows [][]string
 	for _, l := range found {
 		note := l.stuck
 		if note == "" {
-			note = l.due.Explanation
+			note = dueNote(l.due)
 		}
 		rows = append(rows, []string{l.name, p.moment(l.due.At), l.due.Because,
 			p.moment(l.facts.Expires), note})
 	}
 	p.table([]column{{"CERTIFICATE", flexible}, {"DUE (UTC)", fixed}, {"BECAUSE", fixed},
 		{"EXPIRES (UTC)", fixed}, {"NOTE", aside}}, rows)
+}
+
+// dueNote is what a person is to know of why a certificate is due then.
+func dueNote(due renewal.Due) string {
+	if !due.Calmed {
+		return due.Explanation
+	}
+	note := "the CA wants it sooner, as it did of the one before"
+	if due.Explanation != "" {
+		note += ": " + due.Explanation
+	}
+	return note
 }

@@ -77,4 +77,12 @@ func TestWhenEachCertificateIsDueIsListed(t *testing.T) {
 		t.Errorf("%d requests were made", n)
 	}
 	h.must("certificates", "--due", "--cert-name", "none").says(t, 0, "No certificates found.")
+	h.must("why", "early.example.com").says(t, 0, " as the CA suggests (https://ca.example/why)")
+	if err := os.WriteFile(h.conf("life.example.com"), []byte("what is this\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.must("certificates", "--due", "--cert-name", "life.example.com"); strings.Contains(r.stdout, "No certificates found.") ||
+		!strings.Contains(r.stderr, "life.example.com.conf") {
+		t.Errorf("%s", r)
+	}
 }

@@ -27,11 +27,14 @@ type lineageView struct {
 	Expires       *time.Time `json:"expires"` // null where the files cannot be read
 	DueAt         *time.Time `json:"due_at"`
 	DueBecause    string     `json:"due_because,omitempty"`
+	Explanation   string     `json:"explanation_url,omitempty"` // the CA's, of why it is due then
 	Authenticator string     `json:"authenticator"`
 	Root          string     `json:"document_root"`
 	Server        string     `json:"server"`
 	File          string     `json:"renewal_file"`
 	Error         string     `json:"error"` // why it cannot be renewed, as far as its files show
+
+	dueNote string // what a person is to know of why it is due then
 }
 
 // words is a lineage for a person.
@@ -44,9 +47,26 @@ func (l lineageView) words() string {
 		said += ", expires " + clock(*l.Expires)
 	}
 	if l.DueAt != nil {
-		said += ", due " + clock(*l.DueAt)
+		said += ", due " + clock(*l.DueAt) + becauseOf(l.DueBecause)
+	}
+	if l.dueNote != "" {
+		said += " (" + l.dueNote + ")"
 	}
 	return said
+}
+
+// becauseOf says for a person why a certificate is due when it is; nothing where it is the usual
+// time.
+func becauseOf(because string) string {
+	switch because {
+	case renewal.DueByCA:
+		return " as the CA suggests"
+	case renewal.DueByFile:
+		return " as its renewal file says"
+	case renewal.DueRevoked:
+		return " since it was revoked"
+	}
+	return ""
 }
 
 // checkView is what a check says.
@@ -128,6 +148,7 @@ func (o *onDisk) views(name string) []lineageView {
 			v.Expires = known(c.NotAfter.UTC())
 			if due, err := o.known.Due(l); err == nil && !due.At.IsZero() {
 				v.DueAt, v.DueBecause = known(due.At.UTC()), due.Because
+				v.Explanation, v.dueNote = due.Explanation, dueNote(due)
 			}
 			if root, err := l.Renewal.Webroot(name); err == nil && params.Authenticator == "webroot" {
 				v.Root = root

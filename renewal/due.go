@@ -31,6 +31,8 @@ type Due struct {
 	At          time.Time // zero for never
 	Because     string    // one of the constants
 	Explanation string    // page of the CA that says why, "" for none
+	// Calmed: the CA wants it sooner, as it did of what was renewed before. See Suggestions.calm.
+	Calmed bool
 }
 
 // shortLived is the lifetime below which a certificate is renewed when half of it is left instead
@@ -122,8 +124,9 @@ func (t Term) With(info ledger.RenewalInfo, rest time.Duration) (Due, error) {
 	if info.Moment.IsZero() {
 		return t.Own()
 	}
-	at := info.Moment
-	if calm := info.FirstAt.Add(rest); info.Early && rest > 0 && at.Before(calm) {
+	at, calm := info.Moment, info.FirstAt.Add(rest)
+	calmed := info.Early && rest > 0 && at.Before(calm)
+	if calmed {
 		fresh := Term{NotBefore: info.FirstAt, NotAfter: t.NotAfter}
 		at = sooner(calm, fresh.usual())
 	}
@@ -133,7 +136,7 @@ func (t Term) With(info ledger.RenewalInfo, rest time.Duration) (Due, error) {
 			return own, err
 		}
 	}
-	return Due{At: at, Because: DueByCA, Explanation: info.Explanation}, nil
+	return Due{At: at, Because: DueByCA, Explanation: info.Explanation, Calmed: calmed}, nil
 }
 
 func sooner(a, b time.Time) time.Time {

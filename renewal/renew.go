@@ -43,18 +43,23 @@ func (s *rounds) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 	return result
 }
 
-// tellEarly says that the CA wants a certificate renewed long before its time, and where it says why.
+// tellEarly says that the CA wants a certificate renewed long before its time, and why it wants it
+// now where it says that.
 func (s *rounds) tellEarly(l *certbot.Lineage, result *Result) {
 	due, err := s.calendar.due(l)
-	if err != nil || due.Because != DueByCA || !termOf(l).early(due.At) {
+	if err != nil || due.Because != DueByCA {
 		return
 	}
+	early := termOf(l).early(due.At)
 	result.Explanation = due.Explanation
-	if due.Explanation == "" {
+	switch {
+	case early && due.Explanation == "":
 		s.Report.Tell("The CA wants %s renewed before its time.", l.Name)
-		return
+	case early:
+		s.Report.Tell("The CA wants %s renewed before its time; why: %s", l.Name, due.Explanation)
+	case due.Explanation != "":
+		s.Report.Tell("The CA wants %s renewed now; why: %s", l.Name, due.Explanation)
 	}
-	s.Report.Tell("The CA wants %s renewed before its time; why: %s", l.Name, due.Explanation)
 }
 
 func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,

@@ -269,3 +269,22 @@ func TestAWindowOutlivesItsCAsOutage(t *testing.T) {
 		t.Errorf("%d questions; %+v", h.inquired(), after)
 	}
 }
+
+// A CA that says why is quoted also where the renewal is hardly before its time.
+func TestWhyACAWantsItNowIsTold(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.has("a.example", "b.example")
+	h.clock.skip(53 * day)
+	h.set.SkipPreflight = map[string]bool{"http": true} // whose probe looks weeks old
+	h.wants("a.example", -2*time.Hour, -time.Hour, "https://ca.example/incident")
+	h.wants("b.example", -2*time.Hour, -time.Hour, "")
+	got := h.round()
+	if got["a.example"].Outcome != renewal.Issued || got["a.example"].Explanation != "https://ca.example/incident" || got["b.example"].Outcome != renewal.Issued {
+		t.Errorf("%+v", got)
+	}
+	if told := strings.Join(h.report.lines, "\n"); !strings.Contains(told, "The CA wants a.example renewed now; why: https://ca.example/incident") ||
+		strings.Contains(told, "wants b.example") {
+		t.Error(told)
+	}
+}

@@ -139,3 +139,20 @@ func hastily(t *testing.T, begun, start, end time.Duration) (orders []int) {
 	}
 	return orders
 }
+
+// Where a CA is let alone although it wants the certificate sooner, that can be told.
+func TestWhoLetsACAAloneSaysSo(t *testing.T) {
+	t.Parallel()
+	now := noon.Add(5 * day)
+	for _, c := range []struct {
+		start, end time.Duration
+		rest       time.Duration
+		want       bool
+	}{{-time.Hour, -time.Minute, 0, false}, {-time.Hour, -time.Minute, day, true}, {59 * day, 61 * day, day, false}} {
+		term := ninety("")
+		info := term.judged(ledger.RenewalInfo{FirstAt: now}, noon.Add(c.start), noon.Add(c.end), now, 0.5)
+		if due, err := term.With(info, c.rest); err != nil || due.Calmed != c.want || c.want != due.At.Equal(now.Add(c.rest)) {
+			t.Errorf("%+v: %+v, %v", c, due, err)
+		}
+	}
+}
