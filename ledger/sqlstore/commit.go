@@ -2,7 +2,6 @@ package sqlstore
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -76,7 +75,7 @@ type writing struct {
 
 // Write implements committer.Change.
 func (w *writing) Write(tx *transaction) (own bool, err error) {
-	w.tx, w.own, w.err = tx.Tx, false, nil
+	w.tx, w.own, w.err = tx.session, false, nil
 	w.change(w.c)
 	return w.own, w.err
 }
@@ -101,7 +100,7 @@ func errLast() error {
 
 // transaction implements committer.Tx.
 type transaction struct {
-	*sql.Tx
+	*session
 	committed *atomic.Int64
 	done      func()
 }
@@ -118,7 +117,7 @@ func (i inTheWay) Unwrap() []error { return []error{i.error, committer.ErrBusy} 
 func (s *Store) begin(ctx context.Context) (*transaction, error) {
 	own, done := context.WithCancel(context.WithoutCancel(ctx))
 	attached, told := context.AfterFunc(ctx, done), s.tell()
-	tx, err := s.db.BeginTx(own, nil)
+	tx, err := s.writer.begin(own, nil)
 	told()
 	cut := attached()
 	if err == nil && cut {
@@ -172,7 +171,7 @@ func (t *transaction) RollBackTo() error {
 }
 
 func (t *transaction) exec(statement string) error {
-	if _, err := t.Tx.ExecContext(context.Background(), statement); err != nil {
+	if _, err := t.ExecContext(context.Background(), statement); err != nil {
 		return fmt.Errorf("%s: %w", statement, err)
 	}
 	return nil

@@ -37,7 +37,7 @@ func (s *Store) Check(ctx context.Context) ([]string, error) {
 // Snapshot writes a consistent copy of the whole ledger to path, an empty file, while others go on
 // working.
 func (s *Store) Snapshot(ctx context.Context, path string) error {
-	_, err := s.db.ExecContext(ctx, `VACUUM INTO ?`, path)
+	_, err := s.writer.db.ExecContext(ctx, `VACUUM INTO ?`, path)
 	if err != nil {
 		return s.failed("copying the ledger", err)
 	}

@@ -34,8 +34,8 @@ type Dialect struct {
 
 // Store implements ledger.Store. Make it with New.
 type Store struct {
-	db           *sql.DB // writes
-	readers      *sql.DB
+	writer       *prepared
+	readers      *prepared
 	dialect      Dialect
 	committer    *committer.Committer[*transaction]
 	commits      atomic.Int64
@@ -49,13 +49,14 @@ var _ ledger.Store = (*Store)(nil)
 // New returns a store on an open database, which Close closes. Reads have connections of their own,
 // so that a look does not wait for the sync of a commit under way.
 func New(db, readers *sql.DB, d Dialect) *Store {
-	s := &Store{db: db, readers: readers, dialect: d, last: context.Background()}
+	s := &Store{writer: newPrepared(db), readers: newPrepared(readers), dialect: d,
+		last: context.Background()}
 	s.committer = committer.New(s.begin)
 	return s
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return errors.Join(s.readers.Close(), s.db.Close()) }
+func (s *Store) Close() error { return errors.Join(s.readers.db.Close(), s.writer.db.Close()) }
 
 func (s *Store) failed(doing string, err error) error {
 	if r, ok := errors.AsType[refusal](err); ok {
@@ -75,7 +76,7 @@ func (s *Store) failed(doing string, err error) error {
 	return failure.Wrap(err, failure.Ledger, "", "%s", doing)
 }
 
-// reader is what *sql.DB and *sql.Tx share.
+// reader is what prepared and session share.
 type reader interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
@@ -102,7 +103,7 @@ func (s *Store) query(ctx context.Context, from reader, scan func(row) error, qu
 // snapshot calls read with a reader that sees one moment of the ledger, however many queries it
 // runs.
 func (s *Store) snapshot(ctx context.Context, read func(reader) error) error {
-	tx, err := s.readers.BeginTx(ctx, &s.dialect.Snapshot)
+	tx, err := s.readers.begin(ctx, &s.dialect.Snapshot)
 	if err != nil {
 		return s.failed("reading the ledger", err)
 	}

@@ -21,7 +21,7 @@ import (
 // callers read as a list.
 type writer struct {
 	ctx     context.Context
-	tx      *sql.Tx
+	tx      *session
 	dialect Dialect
 	err     error
 	own     bool // err is about this change alone, and left the transaction as it was

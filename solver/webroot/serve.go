@@ -72,7 +72,8 @@ func serve(argument string) error {
 // among it: a helper that hangs must hold nothing. What the Go runtime opened by itself is closed
 // on exec, which nothing inherited is.
 func letGo() {
-	for fd := socket + 1; fd < mostInherited(); fd++ {
+	above := mostInherited() // asked once: it reads a directory
+	for fd := socket + 1; fd < above; fd++ {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			_ = unix.Close(fd)
 		}
