@@ -16,6 +16,7 @@ import (
 	"orderly/ledger"
 	"orderly/order"
 	"orderly/preflight"
+	"orderly/slot"
 	"orderly/solver/webroot"
 )
 
@@ -50,7 +51,9 @@ func (c *Checks) Preflight(ctx context.Context, r Request, names []string) prefl
 		sites = append(sites, c.site(r, name))
 	}
 	first := append(c.checkSolver(ctx, r, names), c.dryRoots(ctx, r, names)...)
-	report := c.checker().Check(ctx, sites)
+	var report preflight.Report
+	// DNS servers and web servers may keep silent for as long as they are waited for
+	slot.Slowly(ctx, func() { report = c.checker().Check(ctx, sites) })
 	report.Results, report.Fingerprint = append(first, report.Results...), fingerprintOf(r,
 		report.Fingerprint)
 	c.took.Add(int64(report.Took))

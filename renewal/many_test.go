@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,6 +172,32 @@ func TestWhoHangsHoldsUpNobody(t *testing.T) {
 	results, err := h.renew(round)
 	must(t, err)
 	if got := outcomes(results); strings.Count(got, "issued") != 6 || len(h.ca.Truth().Orders) != 12 {
+		t.Errorf("%s: %v", got, done)
+	}
+}
+
+// Web servers that do not answer the checks hold up nobody either.
+func TestAWebServerThatHangsHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(6)
+	var hung atomic.Int32
+	release := make(chan struct{})
+	h.visited = func(path string) {
+		if strings.Contains(path, "/orderly-") && hung.Add(1) <= 2 {
+			<-release
+		}
+	}
+	h.tells, h.set.Jobs = &spoken{}, 2
+	var done []string
+	round := renewal.Round{Looked: func(r renewal.Result) {
+		if done = append(done, r.Lineage); len(done) == 4 {
+			close(release)
+		}
+	}}
+	results, err := h.renew(round)
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != 6 || slices.Contains(done[:4], names[0]) || slices.Contains(done[:4], names[1]) {
 		t.Errorf("%s: %v", got, done)
 	}
 }

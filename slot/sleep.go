@@ -5,6 +5,7 @@ package slot
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 )
@@ -34,5 +35,20 @@ type Transport struct{ http.RoundTripper }
 // RoundTrip implements http.RoundTripper.
 func (t Transport) RoundTrip(r *http.Request) (answer *http.Response, err error) {
 	Slowly(r.Context(), func() { answer, err = t.RoundTripper.RoundTrip(r) })
+	if err == nil && answer.Body != nil {
+		answer.Body = body{answer.Body, r.Context()}
+	}
 	return answer, err
+}
+
+// body is the rest of an answer, which may be as long in coming as its beginning.
+type body struct {
+	io.ReadCloser
+	ctx context.Context
+}
+
+// Read implements io.Reader.
+func (b body) Read(p []byte) (n int, err error) {
+	Slowly(b.ctx, func() { n, err = b.ReadCloser.Read(p) })
+	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -67,6 +68,18 @@ func TestWhoWaitsHoldsNoSlot(t *testing.T) {
 				panic(err)
 			}
 		},
+		"the rest of an answer": func(ctx context.Context) {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://ca.example", nil)
+			if err == nil {
+				var answer *http.Response
+				if answer, err = (slot.Transport{stuttering{}}).RoundTrip(r); err == nil {
+					_, err = answer.Body.Read(nil)
+				}
+			}
+			if !errors.Is(err, errDeaf) {
+				panic(err)
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -102,6 +115,18 @@ type deaf struct{}
 func (deaf) RoundTrip(*http.Request) (*http.Response, error) {
 	time.Sleep(time.Minute)
 	return nil, errDeaf
+}
+
+// stuttering is a CA that begins an answer, and sends no more of it for a minute.
+type stuttering struct{ io.Closer }
+
+func (s stuttering) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{Body: s}, nil
+}
+
+func (stuttering) Read([]byte) (int, error) {
+	time.Sleep(time.Minute)
+	return 0, errDeaf
 }
 
 // Whoever works never is more than so many, and those under way come before those who begin.
