@@ -17,11 +17,11 @@ import (
 // Private keys come in several forms and kinds, of which each was once written by some version of
 // certbot.
 
-// keyFault says why the private key is of no use for a certificate; nil if it is good or cannot be
-// judged. What is not understood is left to its owner: a key that is encrypted, or a token's, would
-// otherwise be replaced with every run.
-func (r *Renewal) keyFault(leaf *x509.Certificate) error {
-	text, err := readFile(r.PrivKey)
+// keyFault says why the private key, a file of this size (0 if that is not known), is of no use for
+// a certificate; nil if it is good or cannot be judged. What is not understood is left to its owner:
+// a key that is encrypted, or a token's, would otherwise be replaced with every run.
+func (r *Renewal) keyFault(leaf *x509.Certificate, size int64) error {
+	text, err := readSized(r.PrivKey, size)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ELOOP):
 		return fmt.Errorf("%s is gone", r.PrivKey)

@@ -98,7 +98,7 @@ func (s *Store) Look(name string) (*Lineage, error) {
 		return nil, err
 	}
 	l.Unsettled = l.Renewal.unsettled(state)
-	l.KeyLost = l.Renewal.keyFault(l.Certificate.Leaf)
+	l.KeyLost = l.Renewal.keyFault(l.Certificate.Leaf, state["privkey"].size)
 	return l, nil
 }
 
@@ -117,7 +117,7 @@ func (s *Store) look(name string) (*Lineage, map[string]target, error) {
 			return nil, nil, err
 		}
 	}
-	text, err := readFile(r.Cert)
+	text, err := readSized(r.Cert, state["cert"].size)
 	if err != nil {
 		return nil, nil, broken(err, name, "the certificate %s cannot be read", r.Cert)
 	}
@@ -232,6 +232,7 @@ func broken(cause error, name, format string, args ...any) error {
 type target struct {
 	text    string // as it stands in the link
 	version int    // 0 if the name is not KINDn.pem
+	size    int64  // of the file there, 0 if it is none
 }
 
 // archived tells kind and version of a file in archive/NAME apart: KINDn.pem, n of at most nine
@@ -279,7 +280,7 @@ func (r *Renewal) linksOf(counts func(kind string) bool) (map[string]target, err
 			return nil, broken(nil, r.Name, "expected %s to be a symlink", *l.path)
 		}
 		t := target{text: text}
-		err = leads(*l.path)
+		t.size, err = leads(*l.path)
 		if errors.Is(err, fs.ErrPermission) {
 			return nil, forbidden(err, r.Name)
 		}

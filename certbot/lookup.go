@@ -25,10 +25,19 @@ func exists(path string) bool {
 	return retried(func() error { return unix.Lstat(path, &st) }) == nil
 }
 
-// leads returns nil if path, links followed, leads to something.
-func leads(path string) error {
+// leads returns nil if path, links followed, leads to something, and the size of a file there.
+func leads(path string) (size int64, err error) {
 	var st unix.Stat_t
-	return retried(func() error { return unix.Stat(path, &st) })
+	err = retried(func() error { return unix.Stat(path, &st) })
+	return sizeOf(st), err
+}
+
+// sizeOf is the size of a file, 0 of what has none.
+func sizeOf(st unix.Stat_t) int64 {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return 0
+	}
+	return st.Size
 }
 
 // readlink is os.Readlink.

@@ -56,25 +56,33 @@ func (s *Store) ReadRenewal(path string) (*Renewal, error) {
 
 // lookRenewal reads a renewal file, settings that cannot be used included.
 func (s *Store) lookRenewal(path string) (*Renewal, error) {
-	info, err := os.Stat(path)
+	text, mode, err := readWithMode(make([]byte, usualSize), path)
 	if err != nil {
-		if _, lstatErr := os.Lstat(path); lstatErr == nil {
-			return nil, failure.Wrap(err, failure.RenewalFile, "Remove the link, or put the file back.", "the renewal file %s is a link that leads nowhere", path)
-		}
-		return nil, failure.Wrap(err, failure.RenewalFile, "", "no renewal file")
-	}
-	text, err := readFile(path)
-	if err != nil {
-		return nil, failure.Wrap(err, failure.RenewalFile, "Make it a file that can be read.", "the renewal file cannot be read")
+		return nil, unread(path, err)
 	}
 	if blank(text) {
 		return nil, s.blankFailure(path, len(text))
 	}
 	r, err := s.parseRenewal(path, text)
 	if err == nil {
-		r.mode = info.Mode().Perm()
+		r.mode = mode
 	}
 	return r, err
+}
+
+// unread is the error of a renewal file that could not be read.
+func unread(path string, err error) error {
+	_, statErr := os.Stat(path)
+	_, lstatErr := os.Lstat(path)
+	switch {
+	case statErr == nil:
+		return failure.Wrap(err, failure.RenewalFile, "Make it a file that can be read.",
+			"the renewal file cannot be read")
+	case lstatErr == nil:
+		return failure.Wrap(statErr, failure.RenewalFile, "Remove the link, or put the file back.",
+			"the renewal file %s is a link that leads nowhere", path)
+	}
+	return failure.Wrap(statErr, failure.RenewalFile, "", "no renewal file")
 }
 
 // parseRenewal makes a Renewal of a file's content.

@@ -132,7 +132,7 @@ func hasLine(text []byte, line string) bool {
 
 // read returns a file's content, which stands until the next call.
 func (r *skimmer) read(path string) ([]byte, error) {
-	text, err := readInto(r.buffer, path)
+	text, err := readInto(r.buffer, path, 0)
 	r.buffer = text[:cap(text)]
 	return text, err
 }
@@ -142,19 +142,55 @@ const usualSize = 6 << 10
 
 // readFile is os.ReadFile with half the system calls: a host has thousands of these files, and
 // every command reads them.
-func readFile(path string) ([]byte, error) { return readInto(make([]byte, usualSize), path) }
+func readFile(path string) ([]byte, error) { return readSized(path, 0) }
+
+// readSized is readFile of a file that had this size a moment ago, 0 for one that is not known. The
+// compiler puts it into its callers, on whose stacks the buffer stands where the text goes no
+// further.
+func readSized(path string, size int64) ([]byte, error) {
+	return readInto(make([]byte, usualSize), path, size)
+}
 
 // readInto reads a file into a buffer, or a larger one if need be.
-func readInto(buffer []byte, path string) ([]byte, error) {
-	// a pipe in a file's place must not stop us
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	for errors.Is(err, unix.EINTR) {
-		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	}
+func readInto(buffer []byte, path string, size int64) ([]byte, error) {
+	fd, err := openFile(path)
 	if err != nil {
-		return buffer[:0], &fs.PathError{Op: "open", Path: path, Err: err}
+		return buffer[:0], err
 	}
 	defer func() { _ = unix.Close(fd) }()
+	return contentOf(fd, buffer, path, size)
+}
+
+// readWithMode reads a file as readInto does, and its permissions.
+func readWithMode(buffer []byte, path string) (text []byte, mode fs.FileMode, err error) {
+	fd, err := openFile(path)
+	if err != nil {
+		return buffer[:0], 0, err
+	}
+	defer func() { _ = unix.Close(fd) }()
+	var st unix.Stat_t
+	if err := retried(func() error { return unix.Fstat(fd, &st) }); err != nil {
+		return buffer[:0], 0, &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	text, err = contentOf(fd, buffer, path, sizeOf(st))
+	return text, fs.FileMode(st.Mode).Perm(), err
+}
+
+// openFile opens a file to be read. A pipe in its place must not stop us.
+func openFile(path string) (fd int, err error) {
+	err = retried(func() (err error) {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+		return err
+	})
+	if err != nil {
+		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	return fd, nil
+}
+
+// contentOf reads an open file to its end, into a buffer or a larger one. The end of a file whose
+// size is known is not looked for with another call.
+func contentOf(fd int, buffer []byte, path string, size int64) ([]byte, error) {
 	for n := 0; ; {
 		if n == len(buffer) {
 			buffer = append(buffer, make([]byte, len(buffer)+usualSize)...)
@@ -169,7 +205,10 @@ func readInto(buffer []byte, path string) ([]byte, error) {
 		case n+m > mostRead:
 			return buffer[:0], &fs.PathError{Op: "read", Path: path, Err: unix.EFBIG}
 		default:
-			n += m
+			// where the buffer is full the file may have grown
+			if n += m; int64(n) == size && n < len(buffer) {
+				return buffer[:n], nil
+			}
 		}
 	}
 }

@@ -172,15 +172,19 @@ func isTerminal(w io.Writer) bool {
 
 // bar draws the progress of long work on a terminal, and nothing elsewhere.
 func (p *printer) bar(what string) func(done, all int) {
+	if !p.draws() {
+		return func(int, int) {}
+	}
 	return func(done, all int) { p.draw(what, done, all, "") }
 }
+
+// draws reports whether bars are drawn. It is asked once for each bar: of thousands of lineages each
+// moves it, and to ask whether there is a terminal is a system call.
+func (p *printer) draws() bool { return !p.quiet && !p.json && isTerminal(p.err) }
 
 // draw draws a bar beneath what is printed, with more behind it. All of it stands until the work is
 // done.
 func (p *printer) draw(what string, done, all int, more string) {
-	if p.quiet || p.json || !isTerminal(p.err) {
-		return
-	}
 	const width = 30
 	full := width
 	if all > 0 {
@@ -222,8 +226,11 @@ func (p *printer) unbar() {
 }
 
 // roundBar is the progress of a round: what is done, under way and failed, and how long the rest may
-// take at the pace so far.
+// take at the pace so far; nil where it is not drawn.
 func (p *printer) roundBar() func(renewal.Progress) {
+	if !p.draws() {
+		return nil
+	}
 	var began time.Time // with the first that is worked on: nobody waits for the others
 	var before int
 	return func(g renewal.Progress) {

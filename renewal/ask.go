@@ -49,6 +49,9 @@ type question struct {
 // asked lately, or could say nothing that would change when the lineage is renewed.
 func (s *calendar) questionOf(l *certbot.Lineage) *question {
 	p, now := l.Renewal.Params, s.Clock.Now()
+	if waits(p.RetryAfter, now) { // nearly all of thousands: nothing is computed for these
+		return nil
+	}
 	id := acme.RenewalID(l.Certificate.Leaf)
 	_, revoked := s.known.Revocations.Of(l.Certificate)
 	if id == "" || p.Server == "" || p.AutorenewOff || revoked ||
@@ -58,7 +61,7 @@ func (s *calendar) questionOf(l *certbot.Lineage) *question {
 	q := &question{term: termOf(l), server: p.Server, id: id}
 	q.known = s.known.Suggestions.said[suggestion{q.server, id}]
 	ca := s.known.Suggestions.said[suggestion{q.server, ""}]
-	if waits(ca.NextAt, now) || waits(q.known.NextAt, now) || waits(p.RetryAfter, now) {
+	if waits(ca.NextAt, now) || waits(q.known.NextAt, now) {
 		return nil
 	}
 	due, err := s.known.without(q.term, q.server, id)
