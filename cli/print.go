@@ -24,6 +24,7 @@ import (
 // said while work is done may come from any goroutine: a line is written at once, and whole.
 type printer struct {
 	caller
+	block    sync.Mutex // held while a lineage's block is told of many: see whole
 	line     sync.Mutex // whoever writes a line, or moves the bar, has it
 	out, err io.Writer
 	getenv   func(string) string
@@ -68,6 +69,8 @@ func (p *printer) say(format string, args ...any) {
 func (p *printer) Tell(format string, args ...any) {
 	text := p.pasted(fmt.Sprintf(format, args...))
 	p.log("tell", text)
+	p.block.Lock() // what is waited for by one lineage stands in no other's block
+	defer p.block.Unlock()
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
@@ -150,7 +153,7 @@ const (
 
 // paint colours text where its reader is a person at a terminal who did not say NO_COLOR.
 func (p *printer) paint(colour, text string) string {
-	if p.getenv("NO_COLOR") != "" || !isTerminal(p.err) {
+	if p.getenv("NO_COLOR") != "" || p.dumb() || !isTerminal(p.err) {
 		return text
 	}
 	return colour + text + markPlain
@@ -180,26 +183,46 @@ func (p *printer) bar(what string) func(done, all int) {
 
 // draws reports whether bars are drawn. It is asked once for each bar: of thousands of lineages each
 // moves it, and to ask whether there is a terminal is a system call.
-func (p *printer) draws() bool { return !p.quiet && !p.json && isTerminal(p.err) }
+func (p *printer) draws() bool {
+	return !p.quiet && !p.json && isTerminal(p.err) && !p.dumb()
+}
 
 // draw draws a bar beneath what is printed, with more behind it. All of it stands until the work is
 // done.
 func (p *printer) draw(what string, done, all int, more string) {
-	const width = 30
-	full := width
-	if all > 0 {
-		full = width * done / all
-	}
 	p.line.Lock()
 	defer p.line.Unlock()
 	p.unbar()
 	if done >= all {
 		return
 	}
-	p.barred = fmt.Sprintf("%s [%s%s] %d of %d%s", what, strings.Repeat("=", full),
-		strings.Repeat(" ", width-full), done, all, more)
+	p.barred = barLine(what, done, all, more, terminalWidth(p.err))
 	p.rebar()
 }
+
+// barLine is a bar that fits a line of so many columns, 0 for any: one that reaches into a second line
+// could not be taken away. There is least to be read in the bar itself, so that it gives way first.
+func barLine(what string, done, all int, more string, columns int) string {
+	const widest, narrowest = 30, 8
+	rest := fmt.Sprintf(" %d of %d%s", done, all, more)
+	width := widest
+	if columns > 0 {
+		width = min(widest, columns-1-cells(what+" []"+rest))
+	}
+	line := what + rest
+	if width >= narrowest {
+		full := width * done / max(all, 1)
+		line = fmt.Sprintf("%s [%s%s]%s", what, strings.Repeat("=", full),
+			strings.Repeat(" ", width-full), rest)
+	}
+	if columns > 0 {
+		line = line[:cut(line, max(columns-1, 1))]
+	}
+	return line
+}
+
+// dumb reports whether the terminal says that it does nothing but print.
+func (p *printer) dumb() bool { return p.getenv("TERM") == "dumb" }
 
 // above writes a line above the bar. Whoever calls has the line.
 func (p *printer) above(w io.Writer, text string) {
@@ -217,7 +240,14 @@ func (p *printer) rebar() {
 	}
 }
 
-// unbar takes the bar away, for good unless it is drawn again.
+// endBar takes the bar away for good.
+func (p *printer) endBar() {
+	p.line.Lock()
+	defer p.line.Unlock()
+	p.unbar()
+}
+
+// unbar takes the bar away, for good unless it is drawn again. Whoever calls has the line.
 func (p *printer) unbar() {
 	if p.barred != "" {
 		p.barred = ""

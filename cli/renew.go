@@ -90,6 +90,9 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 		f.round.Spread = renewal.Spread
 	}
 	f.round.Looking, f.round.Looked = p.processing, p.looked
+	if f.jobs > 1 {
+		f.round.Looking, f.round.Looked = p.whole(f.round.Looking, f.round.Looked)
+	}
 	what := strings.TrimSpace("renew " + f.round.CertName)
 	if f.dryRun {
 		what += " --dry-run"
@@ -127,7 +130,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	var results []renewal.Result
 	if err == nil {
 		results, err = s.server.RenewAll(ctx, f.round)
-		p.unbar()
+		p.endBar()
 	}
 	results = merge(left, results)
 	if err != nil && len(results) == 0 && !p.json {

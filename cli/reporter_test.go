@@ -70,3 +70,40 @@ func TestTheProgressOfARoundStandsBeneath(t *testing.T) {
 		}
 	}
 }
+
+// In a narrow terminal the bar gives way before the numbers do.
+func TestABarFitsItsLine(t *testing.T) {
+	for columns, want := range map[int]string{
+		0:  "Renewing [=====                         ] 1 of 6, 3 under way",
+		80: "Renewing [=====                         ] 1 of 6, 3 under way",
+		45: "Renewing [==           ] 1 of 6, 3 under way",
+		38: "Renewing 1 of 6, 3 under way",
+		12: "Renewing 1 ",
+	} {
+		if got := barLine("Renewing", 1, 6, ", 3 under way", columns); got != want {
+			t.Errorf("%d columns: %q", columns, got)
+		}
+	}
+}
+
+// What one lineage waits for is told between the blocks of others.
+func TestWhatIsWaitedForStandsInNoBlock(t *testing.T) {
+	var out bytes.Buffer
+	p := &printer{out: &out, err: &out, getenv: func(string) string { return "" }}
+	begin, end := p.whole(p.processing, p.looked)
+	begin("a.conf")
+	told := make(chan struct{})
+	begun := make(chan struct{})
+	go func() {
+		close(begun)
+		p.Tell("Waiting for another.")
+		close(told)
+	}()
+	<-begun
+	p.Say("Renewing a")
+	end(renewal.Result{Outcome: renewal.Kept})
+	<-told
+	if got := out.String(); !strings.HasSuffix(got, "\nRenewing a\nCertificate not yet due for renewal\nWaiting for another.\n") {
+		t.Errorf("%q", got)
+	}
+}

@@ -163,7 +163,7 @@ func (f *scanning) execute(ctx context.Context, env Env, p *printer, paths []str
 func (f *scanning) read(ctx context.Context, p *printer, set scan.Settings,
 	paths []string) (*scan.Report, error) {
 	bar := p.bar("MB read")
-	defer p.unbar()
+	defer p.endBar()
 	set.Progress = func(read, all int64) { bar(int(read>>20), int(max(all>>20, read>>20+1))) }
 	return scan.Scan(ctx, paths, set)
 }
@@ -221,7 +221,7 @@ func (f *scanning) checked(ctx context.Context, s *session, set scan.Settings, p
 	}
 	inquiry.Rows, inquiry.Closed = foundRows(notAtWork(report), time.Now()), report.Closed
 	answers, err := s.server.Check(ctx, inquiry, s.p.bar("asked"))
-	s.p.unbar()
+	s.p.endBar()
 	if err != nil {
 		return 0, err
 	}

@@ -137,6 +137,20 @@ func (p *printer) kept(r renewal.Result) {
 		r.Expires.UTC().Format("2006-01-02"), r.DueAt.UTC().Format("2006-01-02"), r.Path, frame)
 }
 
+// whole is what is called before and after a lineage's block, where blocks are told of many: nothing that
+// is told meanwhile stands between.
+func (p *printer) whole(before func(string), after func(renewal.Result)) (func(string), func(renewal.Result)) {
+	begin := func(path string) {
+		p.block.Lock()
+		before(path)
+	}
+	end := func(r renewal.Result) {
+		defer p.block.Unlock()
+		after(r)
+	}
+	return begin, end
+}
+
 // processing is what certbot says before it looks at a lineage.
 func (p *printer) processing(path string) {
 	p.say("\n%s\nProcessing %s\n%s", frame, path, frame)

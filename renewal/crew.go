@@ -203,6 +203,20 @@ func (s *base) guarded(ctx context.Context, lineage string, f func()) (err error
 	return nil
 }
 
+// whole does something under a context in which whatever is said is kept, and told when it is done, by
+// whoever has the turn. With one job it is told at once.
+func (s *base) whole(ctx context.Context, turn *sync.Mutex, do func(context.Context)) {
+	if s.Settings.Jobs <= 1 {
+		do(ctx)
+		return
+	}
+	b := &block{to: s.Report}
+	do(host.Speaking(ctx, b))
+	turn.Lock()
+	defer turn.Unlock()
+	b.tell()
+}
+
 // apart reports whether a certificate is worked on by itself, after all others: a pre-hook of its
 // own stops what they need, a port is there once, and hooks by which a person proves names were
 // written for one at a time. A pre-hook that was said for the whole round is run before its first.

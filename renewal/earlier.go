@@ -50,6 +50,7 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 	}
 	orders = slices.DeleteFunc(orders, func(o *ledger.Order) bool { return !which(o) })
 	came := resumed{results: make([]*Result, len(orders))}
+	var turn sync.Mutex // for what is said of one order
 	var pieces []piece
 	for i, o := range orders {
 		r := host.Read(o.Request)
@@ -57,7 +58,9 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 			names: append([]string{"lineage:" + o.Lineage}, o.Names...),
 			alone: apart(r, host.Said{}),
 			do: func(ctx context.Context) error {
-				result, did := s.resumeGuarded(ctx, o)
+				var result Result
+				var did bool
+				s.whole(ctx, &turn, func(ctx context.Context) { result, did = s.resumeGuarded(ctx, o) })
 				if did {
 					came.keep(i, &result)
 				} else if held, err := s.Locks.Held(order.LineageLock(o.Lineage)); held && err == nil {

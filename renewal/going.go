@@ -184,7 +184,7 @@ func (g *going) answer(ctx context.Context, i int, b *block) error {
 	g.results[i] = &result
 	g.progress.Done++
 	switch result.Outcome {
-	case Failed, Locked, Stopped:
+	case Failed, Stopped:
 		g.progress.Failed++
 	}
 	g.tellProgress()

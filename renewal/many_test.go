@@ -507,3 +507,37 @@ func TestWhatExpiresFirstComesFirst(t *testing.T) {
 		t.Errorf("%s expires first, and is begun at %s, after %s at %s", first.Lineage, first.Started, last.Lineage, last.Started)
 	}
 }
+
+// What is said of an order that an earlier run left stands together as well.
+func TestWhatIsLeftIsToldWhole(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	var names []string
+	for i := range 4 {
+		names = append(names, fmt.Sprintf("s%d.example", i))
+		w := h.wish(names[i])
+		script := filepath.Join(h.dir, "deploy-"+names[i])
+		must(t, os.WriteFile(script, []byte("#!/bin/sh\necho of "+names[i]+"; echo sorry "+names[i]+" >&2; exit 3\n"), 0o755))
+		w.Hooks.Deploy = host.Say(script)
+		h.leave("certificate", false, w)
+	}
+	s := &spoken{}
+	h.tells, h.set.Jobs = s, 4
+	results, err := h.process("resume").ResumeAll(t.Context())
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != 4 {
+		t.Fatal(got)
+	}
+	text := strings.Join(slices.DeleteFunc(s.lines, func(line string) bool { return strings.HasPrefix(line, "told: ") }), "\n")
+	for _, name := range names {
+		if block := "warning: Hook 'deploy-hook' reported error code 3\nHook 'deploy-hook' ran with output:\n of " + name +
+			"\nwarning: Hook 'deploy-hook' ran with error output:\n sorry " + name; !strings.Contains(text, block) {
+			t.Errorf("of %s: %q", name, s.lines)
+		}
+	}
+	for _, r := range results {
+		if r.Started.IsZero() || r.Ended.Before(r.Started) {
+			t.Errorf("%+v", r)
+		}
+	}
+}
