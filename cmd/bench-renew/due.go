@@ -34,17 +34,18 @@ type spent struct {
 	transactions int
 }
 
-// left is how long the certificates of a yard are valid still: they are due by their age, and
-// their CA could say otherwise, so that it is asked about each.
+// left is how long the certificates of a yard are valid still: they are due by their age.
 const left = 25 * 24 * time.Hour
 
-// newYard makes a yard. The account is made by a certificate of its own, before anything is slow.
+// newYard makes a yard. The account is made by a certificate of its own, before anything is slow. The
+// CA did not issue the others, and refuses an order that replaces what it does not know: nothing is
+// said of that.
 func newYard(ctx context.Context, b bench, sites *testca.Sites, p pace) (y *yard, err error) {
 	dir, err := os.MkdirTemp("", "orderly-bench-")
 	if err != nil {
 		return nil, err
 	}
-	y = &yard{fleet: &fleet{dir: dir, config: filepath.Join(dir, "etc"), lineages: b.due},
+	y = &yard{fleet: &fleet{dir: dir, config: filepath.Join(dir, "etc"), lineages: b.due, unnamed: true},
 		orderly: b.orderly, sites: sites}
 	y.root = func(i int) string { return filepath.Join(dir, "www", name(i)) }
 	y.begin = func(int) time.Time { return time.Now().Add(left - lifetime) }

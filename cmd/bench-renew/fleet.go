@@ -30,9 +30,12 @@ type fleet struct {
 	server, account string
 	root            func(i int) string    // the document root of a lineage
 	begin           func(i int) time.Time // of its certificate
-	issuer          *x509.Certificate
-	issuerPEM       []byte
-	key             *ecdsa.PrivateKey // the issuer's
+	// unnamed: the certificates do not say whose they are, so that no CA is asked about them, nor
+	// told that they are replaced
+	unnamed   bool
+	issuer    *x509.Certificate
+	issuerPEM []byte
+	key       *ecdsa.PrivateKey // the issuer's
 }
 
 func name(i int) string { return fmt.Sprintf("site%05d.example.com", i) }
@@ -131,6 +134,9 @@ func (f *fleet) makeIssuer() (err error) {
 		return err
 	}
 	f.issuer, err = x509.ParseCertificate(der)
+	if err == nil && f.unnamed {
+		f.issuer.SubjectKeyId = nil
+	}
 	f.issuerPEM = block("CERTIFICATE", der)
 	return err
 }

@@ -8,10 +8,10 @@ import (
 )
 
 // A short form of the benchmark of many that are due: the CA's own store holds one order for each
-// whatever the jobs, and commits of orders that run at the same time share their syncs. The bound
-// is a count and far above what 200 take; without sharing it is passed at once. How long it took is
-// for the long form.
-func TestManyThatAreDueShareTheirSyncs(t *testing.T) {
+// whatever the jobs, and what one costs in commits and syncs is bounded by counts. How many commits
+// share a sync depends on how fast the disk is (./ledger/sqlite has the test of that), and how long
+// it took is for the long form.
+func TestWhatManyThatAreDueCost(t *testing.T) {
 	dir := built(t)
 	b := bench{orderly: filepath.Join(dir, "orderly"), testca: filepath.Join(dir, "testca"), due: 24,
 		pairs: 1}
@@ -23,15 +23,15 @@ func TestManyThatAreDueShareTheirSyncs(t *testing.T) {
 	if r.One <= 0 || r.Many <= 0 || r.Ratio <= 0 || r.CPU <= 0 || r.CPUOne <= 0 || r.Memory <= 0 {
 		t.Errorf("%+v", r)
 	}
-	const mostCommits, mostTransactions = 9, 5
-	if r.Commits < 1 || r.Commits > mostCommits || r.Transactions > mostTransactions {
-		t.Errorf("%.2f commits a certificate in %.2f transactions, more than %d and %d", r.Commits,
-			r.Transactions, mostCommits, mostTransactions)
+	const most = 8 // the run's own commits among them
+	if r.Commits < 1 || r.Commits > most || r.Transactions < 0.1 || r.Transactions > r.Commits+0.5 {
+		t.Errorf("%.2f commits a certificate in %.2f transactions, more than %d", r.Commits,
+			r.Transactions, most)
 	}
 	if r.Syncs == nil {
 		t.Fatal("strace is missing: scripts/deps installs it")
 	}
-	if *r.Syncs < 0.1 || *r.Syncs > mostTransactions+2 {
+	if *r.Syncs < 0.1 || *r.Syncs > most+1 {
 		t.Errorf("%.2f syncs of the ledger a certificate", *r.Syncs)
 	}
 	var table bytes.Buffer

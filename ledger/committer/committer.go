@@ -8,6 +8,7 @@ package committer
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -188,7 +189,7 @@ func (c *Committer[T]) lead(ctx context.Context, m *member[T]) {
 		}
 		c.requeue(failed)
 	}()
-	before := c.number()
+	before := c.yield()
 	tx, err := c.begin(ctx)
 	if err != nil {
 		c.refuse(m, before, err)
@@ -197,6 +198,21 @@ func (c *Committer[T]) lead(ctx context.Context, m *member[T]) {
 	b = c.take(tx)
 	failed = b.run()
 	returned = true
+}
+
+// yield lets whoever can run go first, for as long as one of them joins, and returns the number of
+// the last one that did. It waits for nobody: where nothing else can run it returns at once. Of
+// many orders in one process several are about to commit when one is, and would each have a sync of
+// their own on a disk that is fast.
+func (c *Committer[T]) yield() int {
+	for joined := c.number(); ; {
+		runtime.Gosched()
+		now := c.number()
+		if now == joined {
+			return now
+		}
+		joined = now
+	}
 }
 
 // number is that of the last one that joined.
