@@ -39,7 +39,9 @@ func HTTPClient(getenv func(string) string) (*http.Client, error) {
 		ForceAttemptHTTP2:   true,
 		MaxIdleConns:        32,
 		MaxIdleConnsPerHost: 16, // what many orders at once have opened is not opened anew
-		MaxConnsPerHost:     16,
+		// where HTTP/2 is not spoken, a request that hangs has a connection: many that hang must
+		// leave some for others
+		MaxConnsPerHost: 256,
 		// below what servers allow, so that a dead connection is rarely tried
 		IdleConnTimeout:        30 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,

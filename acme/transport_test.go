@@ -1,6 +1,7 @@
 package acme_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -257,4 +259,43 @@ func TestABundleThatCannotBeUsedIsNamed(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Where each request has a connection of its own, those that hang keep no other from its answer.
+func TestRequestsThatHangLeaveConnectionsForOthers(t *testing.T) {
+	t.Parallel()
+	release, hung := make(chan struct{}), make(chan struct{}, 200)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			hung <- struct{}{}
+			<-release
+		}
+	}))
+	s.StartTLS()
+	defer s.Close()
+	hc, err := acme.HTTPClient(environment(map[string]string{"SSL_CERT_FILE": bundle(t, s.Certificate())}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range cap(hung) {
+		all.Go(func() {
+			if resp, err := hc.Get(s.URL + "/hang"); err == nil {
+				resp.Body.Close()
+			}
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	there := 0
+	for ctx.Err() == nil && there < cap(hung) {
+		select {
+		case <-hung:
+			there++
+		case <-ctx.Done():
+			t.Errorf("%d that hang have all connections there are", there)
+		}
+	}
+	close(release)
+	all.Wait()
 }

@@ -33,9 +33,12 @@ type crew struct {
 	jobs int
 }
 
-// mostWaiting is how many pieces may be under way for each job: one that waits holds no slot, but
-// memory, and at the CA an order.
-const mostWaiting = 25
+// mostWaiting is how many pieces may be under way for each job, and fewestWaiting how many in any case:
+// one that waits holds no slot, but memory, and at the CA an order.
+const (
+	mostWaiting   = 25
+	fewestWaiting = 200
+)
 
 // do does the pieces, and returns the first error that ended the round. What is under way then
 // comes to rest by itself. With one job everything happens in order.
@@ -57,7 +60,7 @@ func (c crew) do(ctx context.Context, all []piece) error {
 			together = append(together, p)
 		}
 	}
-	g := &gang{slots: slot.New(c.jobs), under: make(chan struct{}, mostWaiting*c.jobs)}
+	g := &gang{slots: slot.New(c.jobs), under: make(chan struct{}, max(mostWaiting*c.jobs, fewestWaiting))}
 	for _, chain := range chains(together) {
 		if !g.begin(ctx, chain) {
 			break
