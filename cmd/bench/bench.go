@@ -53,7 +53,10 @@ func measure(ctx context.Context, orderly string, runs int) (err error) {
 	if err := g.row(ctx, "orderly --version", runs, orderly, func() []string { return []string{"--version"} }); err != nil {
 		return err
 	}
-	return g.certbot(ctx, (runs+3)/4)
+	if err := g.certbot(ctx, (runs+3)/4); err != nil {
+		return err
+	}
+	return g.plain(ctx, runs)
 }
 
 func (g *ground) certbot(ctx context.Context, runs int) error {
@@ -88,21 +91,30 @@ func open(orderly string) (*ground, error) {
 	return g, os.WriteFile(filepath.Join(dir, "root.pem"), g.ca.RootPEM(), 0o644)
 }
 
-// certonly makes a site of so many names and the arguments that get its certificate, for either
-// program.
-func (g *ground) certonly(who string, names int) []string {
+// site makes a site of so many names.
+func (g *ground) site(names int) (root string, list []string) {
 	g.serial++
-	root := filepath.Join(g.dir, "www", strconv.Itoa(g.serial))
+	root = filepath.Join(g.dir, "www", strconv.Itoa(g.serial))
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		panic(err) // a temporary directory that was just made
 	}
+	for i := range names {
+		name := fmt.Sprintf("n%d.site%d.example.com", i, g.serial)
+		g.web.Set(name, root)
+		list = append(list, name)
+	}
+	return root, list
+}
+
+// certonly makes a site of so many names and the arguments that get its certificate, for either
+// program.
+func (g *ground) certonly(who string, names int) []string {
+	root, list := g.site(names)
 	base := filepath.Join(g.dir, who)
 	args := []string{"certonly", "--webroot", "-w", root, "-n", "--agree-tos",
 		"--register-unsafely-without-email", "--server", g.ca.DirectoryURL(), "--config-dir", base +
 			"/etc", "--work-dir", base + "/lib", "--logs-dir", base + "/log"}
-	for i := range names {
-		name := fmt.Sprintf("n%d.site%d.example.com", i, g.serial)
-		g.web.Set(name, root)
+	for _, name := range list {
 		args = append(args, "-d", name)
 	}
 	return args
