@@ -3,6 +3,7 @@ package cli_test
 // Called as certbot, the program says what scripts look for.
 
 import (
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -92,12 +93,21 @@ func TestAConfigurationFileIsObeyed(t *testing.T) {
 	mine := filepath.Join(w.dir, "mine.ini")
 	w.write(mine,
 		"# ours\nserver = "+w.ca.DirectoryURL()+"\nauthenticator = webroot\nwebroot-path = "+root+"\ndomains = a.example.com\nagree-tos = True\nregister-unsafely-without-email\n"+
-			"non-interactive = yes\nkey-type: rsa\nlongest-validation = 2s\n")
+			"non-interactive = yes\nkey-type: rsa\nlongest-validation = 2s\n"+
+			"jobs = 2\ndeploy-hook-once = touch "+w.dir+"/once\n") // renew's alone
 	h.says(h.linked("certonly", "-c", mine), 0, []string{"Successfully received certificate."}, nil)
 	if !strings.Contains(h.read(h.conf("a.example.com")), "key_type = rsa") {
 		t.Errorf("the key type: %s", h.read(h.conf("a.example.com")))
 	}
 	h.says(h.linked("renew", "--config", mine), 0, []string{"No renewals were attempted."}, nil)
+	h.says(h.linked("certificates", "--config", mine), 0, []string{"a.example.com"}, nil)
+	if _, err := os.Stat(w.dir + "/once"); err == nil {
+		t.Error("nothing was renewed, and renew's hook ran")
+	}
+	h.says(h.linked("renew", "--config", mine, "--force-renewal"), 0, []string{"all renewals succeeded"}, nil)
+	if _, err := os.Stat(w.dir + "/once"); err != nil || strings.Contains(h.settings("a.example.com"), "once") {
+		t.Errorf("%v: %s", err, h.settings("a.example.com"))
+	}
 	// HOME of the host is w.dir
 	w.write(filepath.Join(w.dir, ".config", "letsencrypt", "cli.ini"), "frobnicate = 1\n")
 	h.says(h.linked("renew"), 2, nil,

@@ -31,6 +31,9 @@ func (r *rewriter) configured(s *syntax, c *cobra.Command, all []given) ([]given
 		var added []given
 		for _, it := range items {
 			more, err := it.given(s, all)
+			if _, odd := errors.AsType[*unknownKey](err); odd && r.elsewhere(it) {
+				continue
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -43,6 +46,18 @@ func (r *rewriter) configured(s *syntax, c *cobra.Command, all []given) ([]given
 			func(g given) bool { return g.name == "domain" && g.place != "" })
 	}
 	return all, nil
+}
+
+// unknownKey is a key for which the command has no flag.
+type unknownKey struct{ key string }
+
+func (e *unknownKey) Error() string { return "unrecognized arguments: --" + failure.Clean(e.key) }
+
+// elsewhere reports whether a line is about a flag that another command has: a file is read by all of
+// them, and what it says of renewals must not keep a certificate from being obtained.
+func (r *rewriter) elsewhere(it item) bool {
+	_, known := newSyntax(r.table, r.everyFlag()...).options["--"+strings.Trim(it.key, "-")]
+	return known
 }
 
 // files are the lines of each configuration file, the most important file last.
@@ -75,9 +90,8 @@ func (it item) given(s *syntax, stronger []given) ([]given, error) {
 			return nil, failure.Wrap(errors.New(err.Error()), failure.Usage, failure.RemedyOf(err),
 				"%s", it.place)
 		case len(p.given) != 1:
-			return nil, failure.New(failure.Usage, "Use the long names of flags as keys.",
-				"%s: unrecognized arguments: --%s", it.place,
-				failure.Clean(strings.Trim(it.key, "-")))
+			return nil, failure.Wrap(&unknownKey{strings.Trim(it.key, "-")}, failure.Usage,
+				"Use the long names of flags as keys.", "%s", it.place)
 		}
 		g := p.given[0]
 		g.place = it.place
