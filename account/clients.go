@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -44,12 +45,12 @@ func (c *Clients) For(server string) (*acme.Client, error) {
 }
 
 // observe logs every exchange and watches the CA's clock.
-func (c *Clients) observe(x acme.Exchange) {
+func (c *Clients) observe(ctx context.Context, x acme.Exchange) {
 	log := c.Log.With("kind", x.Kind, "method", x.Method, "url", x.URL, "status", x.Status, "took",
 		x.Took)
 	if x.Err != nil {
 		log = log.With("error", x.Err)
 	}
-	log.Debug("exchange")
+	log.DebugContext(ctx, "exchange")
 	c.Date(x.Date)
 }

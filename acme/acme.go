@@ -46,8 +46,8 @@ type Options struct {
 	UserAgent string           // RFC 8555 §6.1 demands one; default "orderly"
 	Timeout   time.Duration    // of each HTTP exchange, reading the body included; default 30 s
 	Now       func() time.Time // default time.Now
-	// optional; called after every HTTP exchange, by several goroutines at once
-	Observe func(Exchange)
+	// optional; called after every HTTP exchange with its context, by several goroutines at once
+	Observe func(context.Context, Exchange)
 }
 
 // Exchange tells of one HTTP exchange that was begun, whether or not an answer arrived.
@@ -72,7 +72,7 @@ type Client struct {
 	userAgent   string
 	timeout     time.Duration
 	now         func() time.Time
-	observe     func(Exchange)
+	observe     func(context.Context, Exchange)
 	nonces      pool
 
 	looking   chan struct{} // holds one token: the right to fetch or read the directory
@@ -122,7 +122,7 @@ func New(directoryURL string, o Options) (*Client, error) {
 		c.now = time.Now
 	}
 	if c.observe == nil {
-		c.observe = func(Exchange) {}
+		c.observe = func(context.Context, Exchange) {}
 	}
 	c.opaque = http.Client{Transport: o.HTTP.Transport, CheckRedirect: stay}
 	c.redirecting = http.Client{Transport: o.HTTP.Transport, CheckRedirect: c.stayInside}

@@ -72,7 +72,7 @@ func (c *Client) exchange(ctx context.Context, hc *http.Client, r request) (answ
 	if a.broken != nil {
 		report.Err = a.lost(a.broken)
 	}
-	c.observe(report)
+	c.observe(ctx, report)
 	return a, err
 }
 

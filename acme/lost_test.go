@@ -333,7 +333,7 @@ func TestATransportThatTellsNothingMeansLost(t *testing.T) {
 func TestWhatFailedIsObserved(t *testing.T) {
 	ca := newFakeCA(t)
 	var seen []acme.Exchange
-	_, a := ca.ready(t, func(o *acme.Options) { o.Observe = func(e acme.Exchange) { seen = append(seen, e) } })
+	_, a := ca.ready(t, func(o *acme.Options) { o.Observe = func(_ context.Context, e acme.Exchange) { seen = append(seen, e) } })
 	ca.on("/new-order", cut)
 	newOrder(t.Context(), a)
 	ca.on("/order/1", ca.located(200, "", strings.Repeat("x", acme.BodyLimit+1)))

@@ -1,6 +1,7 @@
 package acme_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -338,7 +339,7 @@ func TestEveryExchangeIsObserved(t *testing.T) {
 	var mu sync.Mutex
 	var seen []string
 	c := ca.client(t, func(o *acme.Options) {
-		o.Observe = func(e acme.Exchange) {
+		o.Observe = func(_ context.Context, e acme.Exchange) {
 			mu.Lock()
 			defer mu.Unlock()
 			seen = append(seen, e.Method+" "+e.Kind)

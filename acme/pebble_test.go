@@ -1,6 +1,7 @@
 package acme_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -70,7 +71,7 @@ func pebble(t *testing.T) (*httptest.Server, func() int) {
 func TestPebbleIssuesWithOneRequestForEachMethod(t *testing.T) {
 	s, requests := pebble(t)
 	kinds := map[string]int{}
-	c, err := acme.New(s.URL+"/dir", acme.Options{HTTP: s.Client(), Observe: func(e acme.Exchange) { kinds[e.Kind]++ }})
+	c, err := acme.New(s.URL+"/dir", acme.Options{HTTP: s.Client(), Observe: func(_ context.Context, e acme.Exchange) { kinds[e.Kind]++ }})
 	if err != nil {
 		t.Fatal(err)
 	}

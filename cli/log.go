@@ -4,12 +4,14 @@ package cli
 // nobody rotates what they do not know of.
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 
 	"orderly/failure"
+	"orderly/host"
 	"orderly/ownfile"
 )
 
@@ -58,12 +60,32 @@ func (s *session) openLog(verbose bool) error {
 	}
 	s.onClose(file.Close)
 	s.p.saving(path)
+	s.p.verbose = verbose
 	options := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: s.p.logged}
 	var handler slog.Handler = slog.NewTextHandler(file, options)
 	s.p.file = slog.New(handler).With("pid", s.env.PID)
 	if verbose {
 		handler = slog.NewMultiHandler(handler, slog.NewTextHandler(s.p.err, options))
 	}
-	s.p.logger = slog.New(handler).With("pid", s.env.PID)
+	s.p.logger = slog.New(about{handler}).With("pid", s.env.PID)
 	return nil
 }
+
+// about adds which certificate a line is about, where the context says so: of many at once the lines
+// stand mixed.
+type about struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h about) Handle(ctx context.Context, r slog.Record) error {
+	if lineage := host.LineageIn(ctx); lineage != "" {
+		r = r.Clone()
+		r.AddAttrs(slog.String("lineage", lineage))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs implements slog.Handler.
+func (h about) WithAttrs(attrs []slog.Attr) slog.Handler { return about{h.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (h about) WithGroup(name string) slog.Handler { return about{h.Handler.WithGroup(name)} }

@@ -78,6 +78,11 @@ func TestARoundOfManyIsToldWholeAndCounted(t *testing.T) {
 			t.Errorf("%+v", one)
 		}
 	}
+	// where there is no account for it, nothing is ordered either
+	value = decode[counted](w, h.orderly("renew", "--dry-run", "--json", "--server", w.ca.DirectoryURL()+"/other").stdout)
+	if value.Counts["refused"] != 5 || value.ByClass["account"] != 5 {
+		t.Errorf("%+v", value)
+	}
 	value = decode[counted](w, h.orderly("renew", "--json").stdout)
 	if value.Counts["kept"] != 5 || len(value.ByClass) != 0 || !value.Results[0].Started.IsZero() {
 		t.Errorf("%+v", value)
@@ -137,4 +142,33 @@ func TestAStoppedRoundIsOneDocument(t *testing.T) {
 	stop()
 	r = h.run(ctx, "renew", "--force-renewal", "--json")
 	decode[counted](w, r.stdout)
+}
+
+// In the log, where the steps of many certificates stand mixed, each line says which one it is about.
+func TestTheLogOfManySaysWhichOneEachLineIsAbout(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	names := []string{"a.example.com", "b.example.com", "c.example.com"}
+	h.lineages(names...)
+	path := filepath.Join(h.logs, "orderly.log")
+	w.remove(path)
+	h.must("renew", "--force-renewal", "--jobs", "3", "--deploy-hook", "true")
+	about := map[string]map[string]int{"new-order": {}, "finalize": {}, "solver": {}, "Running": {}}
+	for line := range strings.Lines(w.read(path)) {
+		for step := range about {
+			if !strings.Contains(line, "kind="+step+" ") && !strings.Contains(line, "check="+step+" ") && !strings.Contains(line, step+" deploy-hook") {
+				continue
+			}
+			_, lineage, _ := strings.Cut(strings.TrimSpace(line), " lineage=")
+			about[step][lineage]++
+		}
+	}
+	for step, of := range about {
+		for _, name := range names {
+			if of[name] == 0 || len(of) != len(names) {
+				t.Errorf("%s: %v", step, of)
+			}
+		}
+	}
 }

@@ -35,6 +35,7 @@ type printer struct {
 	logPath  string
 	quiet    bool
 	json     bool
+	verbose  bool // every step is written to stderr, where no bar could stand
 	printed  bool // a whole document: what comes after it is words on stderr
 	logger   *slog.Logger
 	file     *slog.Logger // without the terminal, which has the line already
@@ -193,7 +194,7 @@ func (p *printer) draw(what string, done, all int, more string) {
 	p.line.Lock()
 	defer p.line.Unlock()
 	p.unbar()
-	if done >= all {
+	if done >= all || p.verbose {
 		return
 	}
 	p.barred = barLine(what, done, all, more, terminalWidth(p.err))

@@ -62,7 +62,7 @@ func (c *Checks) Preflight(ctx context.Context, r Request, names []string) prefl
 	}
 	for i, result := range report.Results {
 		c.Roots.complete(r, &report.Results[i])
-		c.Log.Debug("preflight", "check", result.Check, "name", result.Name, "verdict",
+		c.Log.DebugContext(ctx, "preflight", "check", result.Check, "name", result.Name, "verdict",
 			result.Verdict, "sentence", result.Sentence)
 		if result.Verdict == preflight.Warn {
 			c.Voice.In(ctx).WarnOnce("%s", failure.Remedy(result.Sentence))

@@ -23,7 +23,7 @@ import (
 // command's.
 func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
 	// certbot says so with -v alone
-	h.Log.Info("Running "+kind+" command", "command", failure.Clean(command))
+	h.Log.InfoContext(ctx, "Running "+kind+" command", "command", failure.Clean(command))
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, h.known().deployed, env)
 	var out, complaints hook.Output
 	ended := h.Voice.Slowly("the %s to end: %s", kind, failure.Clean(command))

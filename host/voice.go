@@ -46,6 +46,19 @@ func Speaking(ctx context.Context, r Reporter) context.Context {
 	return context.WithValue(ctx, speakerKey{}, r)
 }
 
+type lineageKey struct{}
+
+// About lets the log tell which lineage is worked on under the context.
+func About(ctx context.Context, lineage string) context.Context {
+	return context.WithValue(ctx, lineageKey{}, lineage)
+}
+
+// LineageIn is the lineage that is worked on under a context, "" where nobody has said so.
+func LineageIn(ctx context.Context) string {
+	lineage, _ := ctx.Value(lineageKey{}).(string)
+	return lineage
+}
+
 // In is the voice for what is said under ctx.
 func (v *Voice) In(ctx context.Context) *Voice {
 	if r, ok := ctx.Value(speakerKey{}).(Reporter); ok {

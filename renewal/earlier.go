@@ -60,6 +60,7 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 			do: func(ctx context.Context) error {
 				var result Result
 				var did bool
+				ctx = host.About(ctx, o.Lineage)
 				s.whole(ctx, &turn, func(ctx context.Context) { result, did = s.resumeGuarded(ctx, o) })
 				if did {
 					came.keep(i, &result)

@@ -147,6 +147,7 @@ func (g *going) lineage(ctx context.Context, i int) error {
 	if g.views[i].lineage == nil {
 		return g.answer(ctx, i, nil)
 	}
+	ctx = host.About(ctx, g.views[i].lineage.Name)
 	g.step(func(p *Progress) { p.UnderWay++ })
 	defer g.step(func(p *Progress) { p.UnderWay-- })
 	if !g.many() {

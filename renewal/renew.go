@@ -75,6 +75,7 @@ func (s *rounds) renewOne(ctx context.Context, l *certbot.Lineage, round Round,
 	defer s.host.Ports.Rest(s.host.Files.OrderName(l.Name))
 	engine, err := s.engineFor(ctx, round.wish(l.Renewal.Params))
 	if err != nil {
+		result.Refused = failure.ClassOf(err) == failure.Account
 		return err
 	}
 	outcome, err := s.obtain(ctx, engine, s.host.Files.OrderName(l.Name), l.Certificate.Names, l,

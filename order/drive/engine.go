@@ -168,7 +168,9 @@ func (e *Engine) Obtain(ctx context.Context, lineage string, names []string,
 	defer release()
 	p, err := plan(ctx)
 	if err != nil {
-		return Outcome{}, err
+		var out Outcome
+		out.refusedBy(err)
+		return out, err
 	}
 	if p == nil {
 		_, err := e.finishLineage(ctx, lineage, nil)
@@ -202,6 +204,7 @@ func (e *Engine) Forbids(ctx context.Context, p order.Plan) error { return e.gat
 func (e *Engine) obtain(ctx context.Context, p order.Plan) (Outcome, error) {
 	var out Outcome
 	if err := order.Orderable(p.Request); err != nil {
+		out.refusedBy(err)
 		return out, err
 	}
 	admitted := false
