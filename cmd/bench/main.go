@@ -1,7 +1,7 @@
 // Command bench measures what one certificate costs: requests, durable commits, wall and CPU time,
-// peak memory, beside Debian's certbot where it is installed and a client without a ledger; and what the program costs before it
-// does anything. Every figure is that of a whole process, as the operating system accounts for it.
-// It must never compare figures of different runs.
+// peak memory, beside Debian's certbot where it is installed and a client without a ledger; and
+// what the program costs before it does anything. Every figure is that of a whole process, as the
+// operating system accounts for it. It must never compare figures of different runs.
 package main
 
 import (
