@@ -35,12 +35,28 @@ func (s *base) asOrdered(l *certbot.Lineage) *certbot.Lineage {
 	return &ordered
 }
 
+// lately is how many orders of a lineage are looked at first: the one that brought its certificate
+// is nearly always the last or the last but one, and in years there come to be dozens, each with
+// its chain.
+const lately = 3
+
 // orderOf is the order of this ledger that brought a lineage's certificate, nil where none did.
 func (s *base) orderOf(l *certbot.Lineage) *ledger.Order {
-	orders, err := s.Ledger.Orders(context.Background(), ledger.OrderFilter{Lineage: l.Name})
-	if err != nil {
-		return nil // whoever goes on meets the same error, and says so
+	for _, limit := range []int{lately, 0} {
+		orders, err := s.Ledger.Orders(context.Background(),
+			ledger.OrderFilter{Lineage: l.Name, Limit: limit})
+		if err != nil {
+			return nil // whoever goes on meets the same error, and says so
+		}
+		if o := broughtBy(orders, l); o != nil || len(orders) < lately {
+			return o
+		}
 	}
+	return nil
+}
+
+// broughtBy is the last of these orders whose certificate is the lineage's, nil for none.
+func broughtBy(orders []*ledger.Order, l *certbot.Lineage) *ledger.Order {
 	for _, o := range slices.Backward(orders) {
 		block, _ := pem.Decode(o.Chain)
 		if block != nil && string(block.Bytes) == string(l.Certificate.Leaf.Raw) {

@@ -87,7 +87,34 @@ func (s *Store) Orders(ctx context.Context, f ledger.OrderFilter) ([]*ledger.Ord
 		// else SQLite reads the whole table by id instead of the index of the live ones
 		newestFirst = " ORDER BY +id DESC"
 	}
-	return s.orders(ctx, strings.Join(where, " AND ")+newestFirst, args, f.Limit)
+	selected := strings.Join(where, " AND ") + newestFirst
+	if f.Live || f.Unsettled || f.Sharing != nil || f.URL != "" {
+		// a renewal asks a dozen times whether another order stands in its way, and none does
+		if found, err := s.any(ctx, selected, args, f.Limit); err != nil || !found {
+			return nil, err
+		}
+	}
+	return s.orders(ctx, selected, args, f.Limit)
+}
+
+// any reports whether orders would return any. It needs no snapshot, which costs as much again.
+func (s *Store) any(ctx context.Context, where string, args []any, limit int) (bool, error) {
+	rows, err := s.readers.QueryContext(ctx, s.dialect.Rebind(ordersQuery(where)),
+		append(slices.Clone(args), cap64(limit))...)
+	if err != nil {
+		return false, s.failed("reading the ledger", err)
+	}
+	defer func() { _ = rows.Close() }() // its error is that of rows.Err
+	found := rows.Next()
+	if err := rows.Err(); err != nil {
+		return false, s.failed("reading the ledger", err)
+	}
+	return found, nil
+}
+
+// ordersQuery is the statement of orders, with its limit to be given last.
+func ordersQuery(where string) string {
+	return `SELECT ` + orderColumns + ` FROM orders WHERE ` + where + ` LIMIT ?`
 }
 
 // conditions are what a filter asks for, and their arguments.
@@ -151,7 +178,7 @@ func (s *Store) orders(ctx context.Context, where string, args []any,
 				found, byID[o.ID] = append(found, o), o
 			}
 			return err
-		}, `SELECT `+orderColumns+` `+selected, args...)
+		}, ordersQuery(where), args...)
 		if err != nil || len(found) == 0 {
 			return err
 		}
