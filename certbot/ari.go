@@ -14,6 +14,9 @@ import (
 // keeps it, so that either program asks as often as the CA wishes, whichever was run last. It is a
 // hint in a person's file: where it cannot be written without a doubt, it is not.
 
+// RetryAfterKey is the key of Params.RetryAfter, for Params.Remove.
+const RetryAfterKey = ariKey
+
 // ariSection and ariKey are where certbot ≥ 5 notes when the CA may be asked for renewal
 // information again, in the host's local time without a zone (renewal.py).
 const (

@@ -30,9 +30,10 @@ func newRenew(env Env, p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "renew [--cert-name NAME]",
 		Short: "Renew every certificate that is due",
-		Long: "Renew the certificates that are due: a third of their lifetime is left (half of one below ten\n" +
-			"days), or as renew_before_expiry in the renewal file says. Orders that earlier runs left are\n" +
-			"finished first. A lineage that is broken, or in back-off, costs the CA no request.",
+		Long: "Renew the certificates that are due: when their CA suggests it (RFC 9773), otherwise when a\n" +
+			"third of their lifetime is left (half of one below ten days), or as renew_before_expiry in the\n" +
+			"renewal file says. Orders that earlier runs left are finished first. A lineage that is broken, or\n" +
+			"in back-off, costs the CA no request.",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}

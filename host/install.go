@@ -68,8 +68,11 @@ func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chai
 	if err != nil {
 		return err
 	}
-	done, err := i.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain},
-		Params(r))
+	p := Params(r)
+	// It was said of the certificate before: this one is asked about when it is in place, since a CA
+	// that wants it replaced at once says so from the beginning.
+	p.Remove = append(p.Remove, certbot.RetryAfterKey)
+	done, err := i.Disk.Install(o.Lineage, certbot.Material{Key: privateKey, Chain: chain}, p)
 	for _, note := range done.Notes {
 		i.Voice.In(ctx).WarnOnce("%s", failure.Remedy(note))
 	}

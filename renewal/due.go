@@ -147,16 +147,16 @@ func sooner(a, b time.Time) time.Time {
 }
 
 // drawn is the moment for a window that the CA suggests, zero where the window is of no use: one
-// that ended more than a lifetime before the certificate began, or began before it and is open, or
-// begins when it has expired. chance is in [0, 1). What lies before the certificate counts as its
+// that ended more than a lifetime before the certificate began, or began before it and is open for
+// more than a third of that, or begins when it has expired. chance is in [0, 1). What lies before the certificate counts as its
 // beginning (a CA that revokes what it has just issued may say so), what lies after the latest
 // moment as that.
 func (t Term) drawn(start, end, now time.Time, chance float64) time.Time {
 	switch {
 	case !start.Before(end), end.Before(t.NotBefore.Add(-t.life())), !start.Before(t.NotAfter):
 		return time.Time{}
-	case start.Before(t.NotBefore) && end.After(now):
-		return time.Time{}
+	case start.Before(t.NotBefore) && end.After(now) && end.Sub(start) > t.life()/3:
+		return time.Time{} // it says nothing of this certificate; "yesterday to tomorrow" does
 	case !end.After(t.NotBefore):
 		return t.NotBefore
 	case start.Before(t.NotBefore):
@@ -210,7 +210,8 @@ func (k Suggestions) take(info ledger.RenewalInfo) {
 }
 
 // calm is how long a certificate is let alone whatever its CA says, since its predecessors were
-// renewed early on the CA's word already: a day, then two, then four. A CA that suggests the past
+// renewed early on the CA's word already: six hours, so that a second incident within a day is
+// answered in time, then twelve, then a day, two, four. A CA that suggests the past
 // for whatever it issues would otherwise have one order made with each run.
 func (k Suggestions) calm(lineage, id string) time.Duration {
 	others := map[string]bool{}
@@ -221,7 +222,7 @@ func (k Suggestions) calm(lineage, id string) time.Duration {
 	if len(others) == 0 {
 		return 0
 	}
-	return 24 * time.Hour << min(len(others)-1, 8)
+	return 6 * time.Hour << min(len(others)-1, 10)
 }
 
 // Known is what a ledger knows of when certificates are due.

@@ -67,6 +67,7 @@ func TestWhatACAMaySuggest(t *testing.T) {
 		{"for ever", year(1), year(9999), "", own.At, DueByLifetime},
 		{"after its end", at(91), at(92), "", own.At, DueByLifetime},
 		{"in the year 9999", year(9998), year(9999), "", own.At, DueByLifetime},
+		{"begun before it and not over", at(-0.5), at(29), "", at(14.5), DueByCA},
 		{"just before its beginning", at(-3), at(-2), "", at(0), DueByCA},
 		{"at its beginning", at(-3), at(0), "", at(0), DueByCA},
 		{"long before its beginning", at(-100), at(-91), "", own.At, DueByLifetime},
@@ -93,7 +94,7 @@ func TestWhatACAMaySuggest(t *testing.T) {
 	}
 }
 
-// A CA that suggests the past for whatever it issues gets one early order, the next after a day, then after two, four …
+// A CA that suggests the past for whatever it issues gets one early order, the next after six hours, then after twelve, a day, two, four …
 func TestACAThatAlwaysWantsItNowIsNotObeyedForEver(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -102,10 +103,11 @@ func TestACAThatAlwaysWantsItNowIsNotObeyedForEver(t *testing.T) {
 		start, end time.Duration // of the window, from its issuance
 		want       string
 	}{
-		{"a CA that always revokes", time.Hour, -time.Hour, -time.Minute, "[0 2 4 9 17 34]"},
+		{"a CA that always revokes", time.Hour, -time.Hour, -time.Minute, "[0 1 2 4 6 11 19 36]"},
 		// from here on a fifth of the lifetime is the limit
-		{"with certificates that began long ago", 60 * day, -time.Hour, -time.Minute, "[0 2 4 9 17 29 41 53]"},
-		{"that were due when they were issued", 65 * day, -6 * day, -4 * day, "[0 2 4 9 16 23 30 37 44 51 58]"},
+		{"a CA whose window began yesterday", time.Hour, -day, 2 * time.Minute, "[0 1 2 4 6 11 19 36]"},
+		{"with certificates that began long ago", 60 * day, -time.Hour, -time.Minute, "[0 1 2 4 6 11 19 31 43 55]"},
+		{"that were due when they were issued", 65 * day, -6 * day, -4 * day, "[0 1 2 4 6 11 18 25 32 39 46 53 60]"},
 	} {
 		if got := fmt.Sprint(hastily(t, c.begun, c.start, c.end)); got != c.want {
 			t.Errorf("%s: orders were made on days %s", c.name, got)
