@@ -173,6 +173,42 @@ func TestAWindowInThePastIsRenewedByTheNextPass(t *testing.T) {
 	h.kept(promise{names: []string{"a.example.com"}, certificates: 3})
 }
 
+// A CA without renewal information, or with none that is of use, is as one that never heard of it: nothing fails, nothing is
+// ordered, nothing is said, and it is let alone for a while.
+func TestACAThatSaysNothingOfUseIsOneWithoutRenewalInformation(t *testing.T) {
+	t.Parallel()
+	const info = "renewal-info"
+	for name, fault := range map[string]testca.Fault{
+		"none":     {Kind: "directory", Action: testca.Rewrite, Patch: []byte(`{"renewalInfo":null}`)},
+		"500":      {Kind: info, Action: testca.Respond, Status: http.StatusInternalServerError},
+		"nonsense": {Kind: info, Action: testca.Rewrite, Patch: []byte(`{"suggestedWindow":{"start":"9999-01-01T00:00:00Z","end":"NaN"},"explanationURL":"javascript:alert(1)"}`)},
+		"a page":   {Kind: info, Action: testca.Misshape, Shape: testca.PageInstead},
+		"cut":      {Kind: info, Action: testca.LoseAnswer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, testca.Config{})
+			h := w.host("one")
+			h.lineages("a.example.com")
+			w.ca.Inject(fault)
+			r := h.must("renew")
+			if r.stderr != "" || !strings.Contains(r.stdout, "No renewals were attempted.") || strings.Contains(r.stdout, "alert") {
+				t.Errorf("%s", r)
+			}
+			w.ca.ClearFaults()
+			before := w.requests("")
+			h.must("renew")
+			if n := w.requests("") - before; n != 0 || len(w.ca.Truth().Orders) != 1 {
+				t.Errorf("%d requests, %d orders", n, len(w.ca.Truth().Orders))
+			}
+			if due := h.must("certificates", "--due"); !strings.Contains(due.stdout, " lifetime ") {
+				t.Errorf("%s", due)
+			}
+			h.kept(promise{names: []string{"a.example.com"}, certificates: 1})
+		})
+	}
+}
+
 func TestCertNameRenewsThatLineageAlone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testca.Config{})
