@@ -27,6 +27,7 @@ func (h *Host) Keys() order.KeyStore { return h.Kept }
 
 // Preflight implements drive.Host.
 func (h *Host) Preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
+	h.Hooks.looks(r.Lineage)
 	return h.Checks.Preflight(ctx, Read(r), names)
 }
 

@@ -45,6 +45,7 @@ type Hooks struct {
 type book struct {
 	pre             []string       // commands that were run, or are
 	over            []string       // those of them that have ended
+	seen            map[string]int // how many had, when a lineage's checks were last made
 	owed            []*ledger.Task // post-hooks
 	renewed, failed []string       // names, for the post-hooks
 	round           bool           // a run over all lineages
@@ -83,7 +84,8 @@ func (h *Hooks) Failed(names []string) {
 }
 
 // Begin runs the pre-hooks that have not been run yet, and reports whether there were any. What
-// they leave owed is durable before they are started (rule 14).
+// they leave owed is durable before they are started (rule 14). Those count that this or another call
+// has run since the lineage's checks were made.
 //
 // Only who has a pre-hook to run, or to wait for, needs the turn: a deploy hook that takes its time
 // would otherwise keep every further certificate from being begun.
@@ -109,10 +111,27 @@ func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
 			h.keep(func(b *book) { b.pre = append(b.pre, command) })
 			h.run(ctx, "pre-hook", command, nil)
 			h.keep(func(b *book) { b.over = append(b.over, command) })
-			ran = true
 		}
 	}
-	return ran
+	return h.behind(r.Lineage)
+}
+
+// looks notes that the checks of a lineage are made now: what a pre-hook opens that has not ended yet
+// they do not see.
+func (h *Hooks) looks(lineage string) {
+	h.keep(func(b *book) {
+		if b.seen == nil {
+			b.seen = map[string]int{}
+		}
+		b.seen[lineage] = len(b.over)
+	})
+}
+
+// behind reports whether a pre-hook has ended since the checks of a lineage were made.
+func (h *Hooks) behind(lineage string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.seen[lineage] < len(h.over)
 }
 
 // awaits reports whether one of these pre-hooks has not ended yet.
@@ -129,11 +148,12 @@ func (h *Hooks) begin(ctx context.Context) (done func(), err error) {
 	return h.turn.Take(ctx)
 }
 
-// Begins reports whether there are pre-hooks that have not been run yet.
+// Begins reports whether there are pre-hooks that have not been run yet, or not before the lineage's
+// checks were made.
 func (h *Hooks) Begins(r Request) bool {
 	pre, err := h.All("pre", r.Hooks.Pre)
-	return err == nil && slices.ContainsFunc(pre,
-		func(command string) bool { return !slices.Contains(h.known().pre, command) })
+	return err == nil && (h.behind(r.Lineage) || slices.ContainsFunc(pre,
+		func(command string) bool { return !slices.Contains(h.known().pre, command) }))
 }
 
 // All lists the directory hooks of a kind and then command, each once.

@@ -541,3 +541,37 @@ func TestWhatIsLeftIsToldWhole(t *testing.T) {
 		}
 	}
 }
+
+// A pre-hook of a round may open what the CA is to reach. It runs once, and counts for all whose checks
+// were made before it had ended.
+func TestAPreHookOfARoundOpensForAll(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(3)
+	real := filepath.Join(h.dir, "real")
+	must(t, os.Mkdir(real, 0o755))
+	for _, name := range names {
+		must(t, os.Rename(h.root(name), filepath.Join(real, name)))
+		path := h.disk().Dirs.Renewal(name)
+		text, err := os.ReadFile(path)
+		must(t, err)
+		must(t, os.WriteFile(path, []byte(strings.ReplaceAll(string(text), h.root(name), filepath.Join(real, name))), 0o644))
+	}
+	looked := filepath.Join(h.dir, "looked") // there once all three have found their site closed
+	var looks atomic.Int32
+	h.visited = func(path string) {
+		if strings.Contains(path, "/orderly-") && looks.Add(1) == 3 {
+			if err := os.WriteFile(looked, nil, 0o644); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	script := filepath.Join(h.dir, "open")
+	must(t, os.WriteFile(script, []byte("#!/bin/sh\nwhile ! test -e "+looked+"; do sleep 0.02; done\necho opened >> "+
+		filepath.Join(h.dir, "notes")+"\nln -s "+real+"/* "+filepath.Join(h.dir, "srv")+"\n"), 0o755))
+	_, results, err := h.many(3, renewal.Round{Said: host.Said{Hooks: host.Hooked{Pre: host.Say(script)}}})
+	must(t, err)
+	if got := outcomes(results); strings.Count(got, "issued") != 3 || h.notes() != "opened" {
+		t.Errorf("%s, %q: %v", got, h.notes(), results[0].Err)
+	}
+}
