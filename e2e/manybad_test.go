@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"database/sql"
 	"fmt"
+	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"orderly/testca"
 )
@@ -258,4 +262,136 @@ func (h *host) lockLedger() (unlock func()) {
 		_ = tx.Rollback() // nothing was written
 		_ = db.Close()
 	})
+}
+
+// Lineages of two CAs, and of two accounts at one of them, are renewed together, each where it belongs.
+func TestManyOfSeveralCAsAndAccounts(t *testing.T) {
+	t.Parallel()
+	c := crowdOf(t, 9)
+	config := crowded(characters()[0])
+	config.HTTPPort = c.web.port
+	other := newWorld(t, config)
+	c.write(filepath.Join(c.dir, "both.pem"), string(c.ca.RootPEM())+string(other.ca.RootPEM()))
+	first := c.accountIDs()[0]
+	ids := map[string]string{}
+	other.web = c.web
+	for _, h := range []*host{c.world.host("two"), other.host("three")} {
+		name := filepath.Base(filepath.Dir(h.config))
+		h.must(h.certonly(h.site(name+".example.com"), name+".example.com")...)
+		ids[name] = h.accountIDs()[0]
+		h.copyAccount(c.host)
+	}
+	c.setenv("SSL_CERT_FILE", filepath.Join(c.dir, "both.pem"))
+	c.orders++
+	for i, name := range c.names {
+		if i%3 == 1 {
+			c.alter(name, first, ids["two"])
+		}
+		if i%3 == 2 {
+			c.alter(name, first, ids["three"])
+			c.alter(name, c.ca.DirectoryURL(), other.ca.DirectoryURL())
+		}
+	}
+	c.must("renew", "--jobs", "16")
+	elsewhere := map[string]int{}
+	for _, o := range other.ca.Truth().Orders {
+		elsewhere[nameSet(o.Names)]++
+	}
+	orders, _ := c.renewed()
+	accounts := map[string]int{}
+	for _, o := range c.ca.Truth().Orders[c.orders:] {
+		accounts[o.Account]++
+	}
+	for i, name := range c.names {
+		if there := i%3 == 2; orders[name] == 0 != there || elsewhere[name] == 1 != there || orders[name]+elsewhere[name] != 1 {
+			t.Errorf("%s: %d orders at its former CA, %d at the other", name, orders[name], elsewhere[name])
+		}
+	}
+	if len(accounts) != 2 || c.ca.Truth().Pending()+other.ca.Truth().Pending() != 0 {
+		t.Errorf("orders of the accounts %v", accounts)
+	}
+}
+
+// The server of some lineages takes connections and says nothing: with one job they are waited for, and
+// given up; with two they are in nobody's way. The others are renewed.
+func TestAServerThatSaysNothingHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	for _, jobs := range []string{"1", "2"} {
+		t.Run(jobs+" at once", func(t *testing.T) {
+			t.Parallel()
+			c := crowdOf(t, 6)
+			silent, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = silent.Close() }()
+			hung, well := c.names[:3], c.names[3:]
+			for _, name := range hung {
+				c.alter(name, c.ca.DirectoryURL(), "https://"+silent.Addr().String()+"/dir")
+			}
+			r := c.orderly("renew", "--jobs", jobs, "--issuance-timeout", "1")
+			for _, name := range hung {
+				if r.code != 1 || !strings.Contains(r.stderr, name) {
+					t.Errorf("nothing is said of %s: %s", name, r)
+				}
+			}
+			c.onceEach(well)
+		})
+	}
+}
+
+// What another run is at work on is that run's to do: a round that finds nothing else wrong ends well, and says so.
+func TestALockedLineageAloneIsNoFailure(t *testing.T) {
+	t.Parallel()
+	c := crowdOf(t, 3)
+	busy := c.names[0]
+	c.ca.Inject(testca.Fault{Kind: "finalize", Name: busy, Action: testca.Hold})
+	first := c.start("renew", "--cert-name", busy)
+	c.held(first)
+	r := c.must("renew", "--jobs", "16", "--json")
+	said := decode[outcomes](c.world, r.stdout)
+	if said.of(busy) != "locked" || said.Counts["locked"] != 1 || said.Counts["issued"] != 2 {
+		t.Errorf("%s", r)
+	}
+	c.ca.ClearFaults()
+	c.ca.Release()
+	if r := first.wait(); r.code != 0 {
+		t.Errorf("%s", r)
+	}
+	c.onceEach(c.names)
+}
+
+// While certbot is at work, a round of many waits for it, says so, ends when told to, and goes on when it may.
+func TestARoundOfManyWaitsForCertbot(t *testing.T) {
+	t.Parallel()
+	c := crowdOf(t, 4)
+	unlock := c.lockAsCertbot()
+	orders := c.requests("new-order")
+	told, waiting := c.start("renew", "--jobs", "16"), c.start("renew", "--jobs", "16")
+	for _, run := range []*child{told, waiting} {
+		until(t, "it says whom it waits for", func() bool { return strings.Contains(run.err.String(), "Waiting for another instance of certbot") })
+	}
+	told.signal(syscall.SIGTERM)
+	endedInTime(t, told.wait(), syscall.SIGTERM)
+	if n := c.requests("new-order") - orders; n != 0 {
+		t.Errorf("%d newOrders beside certbot", n)
+	}
+	unlock()
+	if r := waiting.wait(); r.code != 0 {
+		t.Errorf("%s", r)
+	}
+	c.onceEach(c.names)
+}
+
+// lockAsCertbot takes certbot's lock of the configuration directory, until the returned function is called.
+func (h *host) lockAsCertbot() (unlock func()) {
+	h.t.Helper()
+	file, err := os.OpenFile(filepath.Join(h.config, ".certbot.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if err := unix.FcntlFlock(file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}); err != nil {
+		h.t.Fatal(err)
+	}
+	return func() { _ = file.Close() } // which gives it up
 }
