@@ -167,13 +167,22 @@ func (r *Renewal) unsettled(state map[string]target) bool {
 	return err != nil
 }
 
-// strays tells whether a link leads out of the archive.
+// strays tells whether a link leads out of the archive. Four that stand and lead side by side, as
+// they do nearly always, are one question.
 func (r *Renewal) strays(state map[string]target) bool {
+	var from, to string
 	for _, l := range r.links() {
-		usual := filepath.Dir(absolute(filepath.Dir(*l.path),
-			state[l.kind].text)) == filepath.Clean(r.ArchiveDir)
+		t := state[l.kind]
+		here, there := filepath.Dir(*l.path), filepath.Dir(t.text)
+		if t.version > 0 && here == from && there == to {
+			continue
+		}
+		usual := filepath.Dir(absolute(here, t.text)) == filepath.Clean(r.ArchiveDir)
 		if !usual && !leadsInto(*l.path, r.ArchiveDir) {
 			return true
+		}
+		if from, to = "", ""; usual && t.version > 0 {
+			from, to = here, there
 		}
 	}
 	return false

@@ -250,7 +250,7 @@ func (s *Store) replaceLink(path, text string) error {
 
 // previousOf is certbot's name for the kept link: it goes by the kind, whatever the link is called.
 func previousOf(l link) string {
-	return filepath.Join(filepath.Dir(*l.path), "previous_"+l.kind+".pem")
+	return filepath.Dir(*l.path) + "/previous_" + l.kind + ".pem"
 }
 
 func (s *Store) dropKept(r *Renewal) error {

@@ -2,9 +2,9 @@ package certbot
 
 import (
 	"cmp"
-	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,10 +21,12 @@ type Places []string
 
 // Places returns a lineage's.
 func (r *Renewal) Places() Places {
-	all := Places{"archive " + filepath.Clean(r.ArchiveDir)}
+	all := make(Places, 0, 6)
+	all = append(all, "archive "+filepath.Clean(r.ArchiveDir))
 	var st unix.Stat_t
 	if retried(func() error { return unix.Stat(r.ArchiveDir, &st) }) == nil {
-		all = append(all, fmt.Sprintf("directory %d %d", st.Dev, st.Ino))
+		all = append(all, "directory "+strconv.FormatUint(uint64(st.Dev), 10)+" "+
+			strconv.FormatUint(uint64(st.Ino), 10))
 	}
 	for _, l := range r.links() {
 		all = append(all, "link "+*l.path)

@@ -195,7 +195,7 @@ type suggestion struct{ server, id string }
 func KnownSuggestions(ctx context.Context, store ledger.Store,
 	lineage string) (Suggestions, error) {
 	list, err := store.RenewalInfos(ctx, lineage)
-	known := Suggestions{map[suggestion]ledger.RenewalInfo{}, map[string][]string{}}
+	known := Suggestions{make(map[suggestion]ledger.RenewalInfo, len(list)), map[string][]string{}}
 	for _, info := range list {
 		known.take(info)
 	}

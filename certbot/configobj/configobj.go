@@ -61,9 +61,11 @@ func New() *File {
 }
 
 func (f *File) newSection(parent *Section, name string, marker *node) *Section {
-	s := &Section{file: f, parent: parent, name: name, marker: marker, keys: map[string]*node{},
-		sections: map[string]*Section{}}
+	s := &Section{file: f, parent: parent, name: name, marker: marker, keys: map[string]*node{}}
 	if parent != nil {
+		if parent.sections == nil { // most sections have none
+			parent.sections = map[string]*Section{}
+		}
 		s.depth = parent.depth + 1
 		parent.sections[name] = s
 		parent.order = append(parent.order, name)

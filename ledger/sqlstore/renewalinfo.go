@@ -34,10 +34,11 @@ func (s *Store) RenewalInfos(ctx context.Context, lineage string) ([]ledger.Rene
 		where, args = `WHERE lineage IN (?, '')`, append(args, lineage)
 	}
 	var found []ledger.RenewalInfo
+	var i ledger.RenewalInfo // each row fills all of it: there are thousands
+	columns := []any{&i.Server, &i.ID, &i.Lineage, at(&i.Start), at(&i.End), at(&i.Moment), &i.Early,
+		&i.Explanation, at(&i.FirstAt), at(&i.AskedAt), at(&i.NextAt), at(&i.Expires)}
 	err := s.query(ctx, s.readers, func(r row) error {
-		var i ledger.RenewalInfo
-		err := r.Scan(&i.Server, &i.ID, &i.Lineage, at(&i.Start), at(&i.End), at(&i.Moment), &i.Early,
-			&i.Explanation, at(&i.FirstAt), at(&i.AskedAt), at(&i.NextAt), at(&i.Expires))
+		err := r.Scan(columns...)
 		found = append(found, i)
 		return err
 	}, `SELECT `+renewalInfoColumns+` FROM renewal_infos `+where+` ORDER BY server, id`, args...)
