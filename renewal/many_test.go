@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -573,5 +574,55 @@ func TestAPreHookOfARoundOpensForAll(t *testing.T) {
 	must(t, err)
 	if got := outcomes(results); strings.Count(got, "issued") != 3 || h.notes() != "opened" {
 		t.Errorf("%s, %q: %v", got, h.notes(), results[0].Err)
+	}
+}
+
+// A signal that comes while one deploy hook runs and others wait for their turn ends all of them; the next
+// run deploys each.
+func TestASignalEndsWhoWaitsForADeployHook(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	names := h.sites(3)
+	pipe, notes := filepath.Join(h.dir, "pipe"), filepath.Join(h.dir, "notes")
+	must(t, syscall.Mkfifo(pipe, 0o600))
+	for _, name := range names { // the first one that runs does not end, but once
+		h.deploys(name, "mkdir "+pipe+".once && { echo > "+pipe+"; exec sleep 600; }; echo "+name+" >> "+notes)
+	}
+	ctx, signal := context.WithCancelCause(t.Context())
+	var placed atomic.Int32
+	for range names {
+		h.ca.Inject(testca.Fault{Kind: "certificate", Action: testca.Hold})
+	}
+	h.tells, h.set.Jobs = &spoken{}, 3
+	s := h.process("renew")
+	go func() {
+		for range names {
+			<-h.ca.Held()
+		}
+		h.ca.ClearFaults()
+		h.ca.Release() // all of them come to their deploy hooks now
+		_, _ = os.ReadFile(pipe)
+		placed.Add(1)
+		signal(errors.New("SIGTERM"))
+	}()
+	results, err := s.RenewAll(ctx, renewal.Round{})
+	if failure.ClassOf(err) != failure.Stopped || placed.Load() != 1 || strings.Contains(outcomes(results), "issued") {
+		t.Errorf("%v: %s", err, outcomes(results))
+	}
+	must(t, s.Finish(ctx))
+	must(t, s.End("stopped", 75, ""))
+	if h.notes() != "" {
+		t.Errorf("after the signal there ran %q", h.notes())
+	}
+	h.openLocks()
+	s = h.process("renew")
+	_, err = s.ResumeOwn(t.Context())
+	must(t, err)
+	_, err = s.RenewAll(t.Context(), renewal.Round{})
+	must(t, err)
+	deployed := strings.Split(h.notes(), "; ")
+	slices.Sort(deployed)
+	if !slices.Equal(deployed, names) || h.ordered() != 6 {
+		t.Errorf("deployed %v, %d orders", deployed, h.ordered())
 	}
 }
