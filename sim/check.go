@@ -37,7 +37,7 @@ type resending struct {
 }
 
 // look notes what the ledger says against an order at the moment at which its preflight begins.
-func (p *process) look(r ledger.Request) {
+func (p *worker) look(r ledger.Request) {
 	now := p.s.time()
 	a := admission{at: now, urgent: p.admission.urgent}
 	a.standing, _ = p.s.book.Standing(background, r.Lineage)
@@ -56,7 +56,7 @@ func (p *process) look(r ledger.Request) {
 }
 
 // sending is called with every request before it leaves (invariants I1, I2, I3).
-func (w *world) sending(p *process, kind string, id int, payload []byte) {
+func (w *world) sending(p *worker, kind string, id int, payload []byte) {
 	w.remembered(p)
 	again := p.resent.due && p.resent.kind == kind && p.resent.id == id
 	p.resent = resending{}
@@ -91,7 +91,7 @@ func (s *server) newer(what string, o *ledger.Order) bool {
 }
 
 // intended wants a durable intent for a request about an authorization.
-func (w *world) intended(p *process, kind, url string, meant func(*ledger.Order, *ledger.Authorization) bool) {
+func (w *world) intended(p *worker, kind, url string, meant func(*ledger.Order, *ledger.Authorization) bool) {
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 		for _, a := range o.Authorizations {
 			if (plain(a.URL) == url || plain(a.ChallengeURL) == url) && meant(o, a) && p.s.newer(url, o) {
@@ -102,17 +102,21 @@ func (w *world) intended(p *process, kind, url string, meant func(*ledger.Order,
 	w.fail("I1", p.lineage(), "%s is sent to %s, and its intent is not in the ledger", kind, url)
 }
 
-func (w *world) sendingOrder(p *process, payload []byte) {
-	names := namesIn(payload)
-	set := ledger.NameKey(names)
-	var row *ledger.Order
-	for _, o := range p.s.book.Peek(ledger.OrderFilter{Live: true}) {
-		// Of two lineages for one name set both may wait for an answer; this is the newOrder of the one that intended it last.
+// intent is the row whose newOrder for a name set was intended last. Of two lineages both may wait for an answer.
+func (s *server) intent(set string) (row *ledger.Order) {
+	for _, o := range s.book.Peek(ledger.OrderFilter{Live: true}) {
 		sent := o.State == ledger.Creating && !o.CreateSentAt.IsZero() && ledger.NameKey(o.Names) == set
 		if sent && (row == nil || o.CreateSentAt.After(row.CreateSentAt)) {
 			row = o
 		}
 	}
+	return row
+}
+
+func (w *world) sendingOrder(p *worker, payload []byte) {
+	names := namesIn(payload)
+	set := ledger.NameKey(names)
+	row := p.s.intent(set)
 	if row == nil || !p.s.newer("new-order", row) {
 		w.fail("I1", p.lineage(), "newOrder for %s is sent, and its intent is not in the ledger", set)
 		return
@@ -133,7 +137,7 @@ func (w *world) sendingOrder(p *process, payload []byte) {
 
 // abandoned complains about an order that is open at the CA, that this ledger knows and has given up, and that is ordered
 // anew (I2).
-func (w *world) abandoned(p *process, row *ledger.Order, o *caOrder) {
+func (w *world) abandoned(p *worker, row *ledger.Order, o *caOrder) {
 	for _, old := range p.s.rows(o) {
 		if old.Lineage != row.Lineage || old.URL != "" && old.URL != orderURL(o) || w.ca.habits.longForgotten(o) {
 			continue
@@ -151,7 +155,7 @@ func (w *world) abandoned(p *process, row *ledger.Order, o *caOrder) {
 }
 
 // forbidden says what forbids the newOrder of a row, "" if nothing does.
-func (p *process) forbidden(row *ledger.Order) string {
+func (p *worker) forbidden(row *ledger.Order) string {
 	a := p.admission
 	refusal := a.report.Refusal()
 	switch {
@@ -190,7 +194,7 @@ func (a admission) through() bool {
 	return (long || a.urgent) && a.at.Sub(a.standing.LetThroughAt) >= day
 }
 
-func (w *world) sendingCSR(p *process, id int, payload []byte) {
+func (w *world) sendingCSR(p *worker, id int, payload []byte) {
 	url := origin + "/finalize/" + strconv.Itoa(id)
 	sum := sumOf(csrIn(payload))
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Live: true}) {
@@ -208,7 +212,7 @@ func (w *world) sendingCSR(p *process, id int, payload []byte) {
 }
 
 // answered is called when the CA has done what it was asked, whether or not the answer arrives (I5, I6).
-func (w *world) answered(p *process, kind string, id int, r reply) {
+func (w *world) answered(p *worker, kind string, id int, r reply) {
 	if r.denied != "" {
 		w.denied(p, r)
 	}
@@ -240,7 +244,7 @@ func (w *world) holders(o *caOrder) []*server {
 }
 
 // denied is a 429: it must not have been foreseeable (I6).
-func (w *world) denied(p *process, r reply) {
+func (w *world) denied(p *worker, r reply) {
 	for _, l := range w.lineages {
 		if until := w.time().Add(w.patience(r)); (l == p.l || r.denied == limit.NewOrdersPerAccount || r.denied == "pending") && l.trouble.Before(until) {
 			l.trouble = until
@@ -252,7 +256,7 @@ func (w *world) denied(p *process, r reply) {
 	}
 	elsewhere := func(o *caOrder) bool {
 		_, withheld := w.ca.habits.served[o] // which is counted once it can be had
-		return o.chain != nil && o.set == r.set && (o.sender != p.s || withheld)
+		return o.chain != nil && o.set == r.set && (o.sender != p.s || withheld || p.s.untaken(o))
 	}
 	if r.denied == limit.CertificatesPerFQDNSet && slices.ContainsFunc(w.ca.orders, elsewhere) {
 		return
@@ -263,6 +267,13 @@ func (w *world) denied(p *process, r reply) {
 	if r.denied == "pending" || w.ca.published {
 		w.fail("I6", p.lineage(), "429 for %s, which the ledger could have foreseen", r.denied)
 	}
+}
+
+// untaken reports whether an order has a certificate that was not accepted yet: only then it is counted.
+func (s *server) untaken(o *caOrder) bool {
+	return slices.ContainsFunc(s.rows(o), func(row *ledger.Order) bool {
+		return row.State == ledger.Valid && len(row.Chain) == 0
+	})
 }
 
 // unseen reports whether the ledger knows of orders that may exist unseen.
@@ -286,12 +297,12 @@ func (w *world) sharedAccount(s *server) bool {
 }
 
 // answeredTwice is called before a pending challenge is validated (I5).
-func (w *world) answeredTwice(p *process, z *caAuthz) {
+func (w *world) answeredTwice(p *worker, z *caAuthz) {
 	if !slices.Contains(z.senders, p.s) {
 		z.senders = append(z.senders, p.s)
 	}
-	again := z.last == p && z.lastFor == p.lineage() // for another lineage, a check that lies may have lifted the back-off
-	z.last, z.lastFor = p, p.lineage()
+	again := z.last == p.process && z.lastFor == p.lineage() // for another lineage, a check that lies may have lifted the back-off
+	z.last, z.lastFor = p.process, p.lineage()
 	if z.begun == 0 {
 		z.firstAt = w.time()
 		return
@@ -309,7 +320,7 @@ func (w *world) answeredTwice(p *process, z *caAuthz) {
 }
 
 // received is called when an answer reaches its process.
-func (w *world) received(p *process, kind string, id int, r reply) {
+func (w *world) received(p *worker, kind string, id int, r reply) {
 	if r.status == 400 && strings.Contains(string(r.body), "badNonce") {
 		p.resent = resending{kind, id, true}
 	}
@@ -321,7 +332,7 @@ func (w *world) received(p *process, kind string, id int, r reply) {
 }
 
 // remembered wants an order that the process was told of to be in the ledger before anything else is done (I4).
-func (w *world) remembered(p *process) {
+func (w *world) remembered(p *worker) {
 	o := p.told
 	p.told = nil
 	if o != nil && len(p.s.rows(o)) == 0 {
@@ -330,7 +341,7 @@ func (w *world) remembered(p *process) {
 }
 
 // committed is called after every commit.
-func (w *world) committed(p *process, c *ledger.Change) {
+func (w *world) committed(p *worker, c *ledger.Change) {
 	w.written(p, c)
 	for _, saved := range c.Orders {
 		o := must(p.s.book.Order(background, saved.ID))
@@ -380,18 +391,21 @@ func (a *authority) order(url string) *caOrder {
 }
 
 // settled looks at an order for which nothing is said to remain to be done.
-func (w *world) settled(p *process, o *ledger.Order) {
+func (w *world) settled(p *worker, o *ledger.Order) {
 	for _, a := range o.Authorizations {
 		if a.Placement != "" {
 			w.fail("I4", o.Lineage, "order %d is settled while the token of %s stands", o.ID, a.Name)
 		}
 		outlives := o.State == ledger.ExpiredState && !a.Expires.IsZero()
+		if z := w.ca.authz(a.URL); z != nil && w.over(p, z.ends) {
+			continue
+		}
 		if !a.Final() && !outlives && o.State != ledger.Seen { // what was only seen may be another server's, and is counted
 			w.fail("I4", o.Lineage, "order %d is settled as %s while the authorization for %s is pending", o.ID, o.State, a.Name)
 		}
 	}
 	at := w.ca.order(o.URL) // one that nobody can ask for may have been issued
-	if o.State == ledger.LostState && !p.s.lost[o.ID] && at != nil && !w.ca.habits.longForgotten(at) {
+	if o.State == ledger.LostState && !p.s.lost[o.ID] && at != nil && !w.over(p, at.ends) && !w.ca.habits.longForgotten(at) {
 		w.fail("I7", o.Lineage, "the private key of order %d is gone, and nothing took it", o.ID)
 	}
 	if o.State != ledger.Installed {
@@ -405,12 +419,18 @@ func (w *world) settled(p *process, o *ledger.Order) {
 	}
 }
 
+// over reports whether something has come to its end at the CA, which does not know it any more, and a clock that was wrong
+// keeps its host from knowing that.
+func (w *world) over(p *worker, end time.Time) bool {
+	return !end.After(w.time()) && !p.s.jumpedAt.IsZero()
+}
+
 func (w *world) gaveUpHooks(s *server, id int64) bool {
 	return slices.ContainsFunc(must(s.book.Events(background, id, 0)), func(e ledger.Event) bool { return e.Kind == "deploy hooks given up" })
 }
 
 // installing looks at what is about to be put in place (I7).
-func (w *world) installing(p *process, o *ledger.Order, privateKey, chain []byte) (*x509.Certificate, error) {
+func (w *world) installing(p *worker, o *ledger.Order, privateKey, chain []byte) (*x509.Certificate, error) {
 	p.s.installs[o.ID] = true
 	pair, err := tls.X509KeyPair(chain, privateKey)
 	if err != nil {
@@ -429,7 +449,7 @@ func (w *world) installing(p *process, o *ledger.Order, privateKey, chain []byte
 }
 
 // ended looks at how a driver ended.
-func (w *world) ended(p *process, err error) {
+func (w *world) ended(p *worker, err error) {
 	if failure.ClassOf(err) == failure.Internal {
 		w.fail("internal", p.lineage(), "a run ends with a defect: %v", err)
 	}

@@ -30,6 +30,7 @@ type server struct {
 	locks      *locks
 	offset     time.Duration // of its clock
 	lines      []*lineage
+	moves      []time.Duration  // after the beginning, when many lineages come to it at once
 	marks      map[string]int64 // see newer
 	deploys    map[int64]int    // by order
 	lost       map[int64]bool   // orders whose key was lost
@@ -57,16 +58,18 @@ type lineage struct {
 func (s *server) time() time.Time { return s.w.time().Add(s.offset) }
 
 // engine is what a new process makes for itself. It knows what the ledger knows.
-func (p *process) engine(command string) (*drive.Engine, error) {
+func (p *worker) engine(command string) (*drive.Engine, error) {
 	run := &ledger.Run{Command: command, StartedAt: p.s.time()}
-	if err := (desk{p.s.book, p}).Commit(runContext{p}, &ledger.Change{Run: run}); err != nil {
+	if err := (desk{p.s.book, p.process}).Commit(runContext{p.process}, &ledger.Change{Run: run}); err != nil {
 		return nil, err
 	}
-	client := must(acme.New(directoryURL, acme.Options{HTTP: &http.Client{Transport: wire{p}}, Now: p.s.time, Timeout: 24 * time.Hour}))
+	client := must(acme.New(directoryURL, acme.Options{HTTP: &http.Client{Transport: wire{p.process}}, Now: p.s.time, Timeout: 24 * time.Hour}))
 	row := must(p.s.book.AccountByID(context.Background(), p.s.row.ID))
+	session := drive.NewSession(client, accountKey(), row)
+	session.TakeTurns(turn{p.process, "session"}, turn{p.process, "births"})
 	return drive.New(drive.Config{
-		Store: desk{p.s.book, p}, Session: drive.NewSession(client, accountKey(), row), Profiles: limit.Profiles{p.w.ca.profile()},
-		Host: newMachine(p), Clock: hostClock{p}, Log: slog.New(slog.DiscardHandler), Run: run,
+		Store: desk{p.s.book, p.process}, Session: session, Profiles: limit.Profiles{p.w.ca.profile()},
+		Host: newMachine(p.process), Clock: hostClock{p.process}, Log: slog.New(slog.DiscardHandler), Run: run,
 		Effort: drive.Effort{Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait},
 	})
 }
@@ -88,7 +91,7 @@ func (m machine) Keys() order.KeyStore { return processKeys{m.p} }
 
 // Preflight implements drive.Host.
 func (m machine) Preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
-	return m.p.preflight(ctx, r, names)
+	return m.p.at().preflight(ctx, r, names)
 }
 
 // Begins implements drive.Host: there are no pre-hooks.
@@ -152,7 +155,7 @@ func (l *lineage) unfinished() bool {
 }
 
 // plan is what is wanted for a lineage, decided under its lock.
-func (p *process) plan(l *lineage) func(context.Context) (*order.Plan, error) {
+func (p *worker) plan(l *lineage) func(context.Context) (*order.Plan, error) {
 	return func(ctx context.Context) (*order.Plan, error) {
 		if !l.due() {
 			return nil, nil
@@ -175,15 +178,15 @@ func (p *process) plan(l *lineage) func(context.Context) (*order.Plan, error) {
 }
 
 // obtain brings one lineage to its certificate, as certonly and renew do. It reports whether the run may go on.
-func (p *process) obtain(e *drive.Engine, l *lineage) bool {
+func (p *worker) obtain(e *drive.Engine, l *lineage) bool {
 	p.l = l
 	p.admission = admission{}
-	_, err := e.Obtain(runContext{p}, l.name, slices.Clone(l.names), p.plan(l))
+	_, err := e.Obtain(runContext{p.process}, l.name, slices.Clone(l.names), p.plan(l))
 	return p.concluded(err)
 }
 
 // concluded looks at how a driver ended.
-func (p *process) concluded(err error) bool {
+func (p *worker) concluded(err error) bool {
 	class := failure.ClassOf(err)
 	p.log("ended", string(class))
 	p.w.ended(p, err)
@@ -205,7 +208,7 @@ func (d desk) Commit(ctx context.Context, c *ledger.Change) error {
 	if c.Empty() {
 		return nil
 	}
-	p := d.p
+	p := d.p.at()
 	p.point("commit")
 	p.nap(p.dice().between(time.Millisecond, 12*time.Millisecond))
 	if p.dice().strikes(ledgerBroken) {
@@ -224,7 +227,7 @@ func (d desk) Commit(ctx context.Context, c *ledger.Change) error {
 }
 
 // tell writes what was committed into the trace, without what differs from one play to the next.
-func (p *process) tell(c *ledger.Change) {
+func (p *worker) tell(c *ledger.Change) {
 	words := []string{"commits"}
 	for _, o := range c.Orders {
 		words = append(words, "order "+strconv.FormatInt(o.ID, 10)+"="+string(o.State))
@@ -242,7 +245,7 @@ type installer struct{ p *process }
 
 // Install implements order.Installer.
 func (v installer) Install(_ context.Context, o *ledger.Order, privateKey, chain []byte) (order.Installation, error) {
-	p := v.p
+	p := v.p.at()
 	p.point("install")
 	leaf, err := p.w.installing(p, o, privateKey, chain)
 	if err != nil {
@@ -264,7 +267,7 @@ func (v installer) Install(_ context.Context, o *ledger.Order, privateKey, chain
 
 // Deploy implements order.Installer.
 func (v installer) Deploy(ctx context.Context, o *ledger.Order) error {
-	p := v.p
+	p := v.p.at()
 	p.point("deploy")
 	p.doze(p.dice().between(10*time.Millisecond, 3*time.Second))
 	if ctx.Err() != nil {

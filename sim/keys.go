@@ -100,16 +100,16 @@ type processKeys struct{ p *process }
 // Make implements order.KeyStore.
 func (k processKeys) Make(o *ledger.Order) (key, csr ledger.FileRef, err error) {
 	ring := k.p.s.keys
-	k.p.point("make key")
+	k.p.at().point("make key")
 	ring.made++
 	number := ring.made
 	content := pairs()[number%len(pairs())].pem
 	key = k.write(o, "key", number, content)
-	k.p.point("key made")
+	k.p.at().point("key made")
 	csr = k.write(o, "csr", number, csrOf(number, o.Names))
-	k.p.nap(5 * time.Millisecond)
-	k.p.point("CSR made")
-	k.p.log("makes key", strconv.Itoa(number))
+	k.p.at().nap(5 * time.Millisecond)
+	k.p.at().point("CSR made")
+	k.p.at().log("makes key", strconv.Itoa(number))
 	return key, csr, nil
 }
 
@@ -147,7 +147,7 @@ func (k processKeys) Remove(o *ledger.Order) {
 		delete(ring.files, path)
 	}
 	delete(ring.of, o.ID)
-	k.p.point("keys removed")
+	k.p.at().point("keys removed")
 }
 
 // errPlace is what a document root that cannot be written says.

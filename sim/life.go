@@ -19,6 +19,7 @@ func (w *world) build() {
 	w.ca = w.newAuthority()
 	w.end = int64(time.Duration(w.o.Days+quietDays) * day / time.Microsecond)
 	w.shared = w.dice.one(3)
+	w.moves = w.dice.one(2)
 	for i := range 1 + w.dice.IntN(3) {
 		account := 1
 		if !w.shared {
@@ -43,6 +44,12 @@ func (w *world) newServer(i, account int) *server {
 		deploys: map[int64]int{}, lost: map[int64]bool{}, installs: map[int64]bool{}, letThrough: map[string]time.Time{}}
 	s.row = ledger.Account{Server: directoryURL, KeyID: "a", URL: origin + "/account/" + strconv.Itoa(account), CreatedAt: start}
 	must(0, s.book.Commit(background, &ledger.Change{Account: &s.row}))
+	for range 3 {
+		s.moves = append(s.moves, s.dice.between(time.Hour, 15*day))
+		if w.moves {
+			w.after(s.moves[len(s.moves)-1]+time.Second, s.renew)
+		}
+	}
 	return s
 }
 
@@ -71,12 +78,18 @@ func (w *world) birth(i int) {
 	}
 	w.lineages = append(w.lineages, l)
 	l.s.lines = append(l.s.lines, l)
-	w.after(l.dice.between(time.Hour, 15*day), func() {
+	begin, moves := l.dice.between(time.Hour, 15*day), l.s.moves
+	if w.moves {
+		begin = moves[l.dice.IntN(len(moves))]
+	}
+	w.after(begin, func() {
 		l.born = w.time()
 		if l.trouble.Before(l.born) {
 			l.trouble = l.born
 		}
-		w.certonly(l)
+		if !w.moves {
+			w.certonly(l)
+		}
 	})
 }
 
@@ -237,7 +250,7 @@ func (s *server) reboot() {
 	}
 	s.w.log("world", s.name, "reboots")
 	for _, p := range slices.Clone(s.w.order) {
-		if p.s == s {
+		if p.s == s && p.lives() {
 			p.crash()
 		}
 	}
@@ -266,7 +279,7 @@ func (l *lineage) change() {
 
 // certonly is the run of a script for one lineage; it tries again later if it dies.
 func (w *world) certonly(l *lineage) {
-	w.spawn(l.s, "certonly", func(p *process) {
+	w.spawn(l.s, "certonly", func(p *worker) {
 		p.l = l
 		p.forced = l.dice.one(40)
 		defer p.again(func() {
@@ -282,7 +295,7 @@ func (w *world) certonly(l *lineage) {
 }
 
 // again runs a command once more some time after a process that was killed: the script's own retry.
-func (p *process) again(run func()) {
+func (p *worker) again(run func()) {
 	if p.dead && p.dice().one(2) {
 		p.w.after(p.dice().between(time.Second, 2*time.Hour), run)
 	}
@@ -294,17 +307,19 @@ func (s *server) renew() {
 	if !slices.ContainsFunc(s.lines, work) {
 		return
 	}
-	s.w.spawn(s, "renew", func(p *process) {
+	s.w.spawn(s, "renew", func(p *worker) {
 		defer p.again(s.renew)
 		e, err := p.engine("renew")
 		if err != nil {
 			return
 		}
+		var all []piece
 		for _, l := range s.lines {
-			if work(l) && !p.obtain(e, l) {
-				return
+			if work(l) {
+				all = append(all, piece{l, l.names, func(p *worker) bool { return !work(l) || p.obtain(e, l) }})
 			}
 		}
+		p.together(all)
 	})
 }
 
@@ -314,19 +329,20 @@ func (s *server) resume() {
 	if len(left) == 0 {
 		return
 	}
-	s.w.spawn(s, "resume", func(p *process) {
+	s.w.spawn(s, "resume", func(p *worker) {
 		e, err := p.engine("resume")
 		if err != nil {
 			return
 		}
+		var all []piece
 		for _, o := range left {
-			p.l = s.w.lineage(o.Lineage)
-			p.admission = admission{}
-			_, err := e.Resume(runContext{p}, o)
-			if !p.concluded(err) {
-				return
-			}
+			all = append(all, piece{s.w.lineage(o.Lineage), o.Names, func(p *worker) bool {
+				p.admission = admission{}
+				_, err := e.Resume(runContext{p.process}, o)
+				return p.concluded(err)
+			}})
 		}
+		p.together(all)
 	})
 }
 
@@ -337,11 +353,11 @@ func (l *lineage) surrender() {
 		return
 	}
 	l.trouble, l.attempts = l.s.w.time(), 0
-	l.s.w.spawn(l.s, "release", func(p *process) {
+	l.s.w.spawn(l.s, "release", func(p *worker) {
 		p.l = l
 		e, err := p.engine("release")
 		if err == nil {
-			p.concluded(e.Release(runContext{p}, left[0]))
+			p.concluded(e.Release(runContext{p.process}, left[0]))
 		}
 	})
 }

@@ -114,7 +114,7 @@ func (h *habits) longForgotten(o *caOrder) bool {
 }
 
 // another is the order that is shown in the place of the one that was asked for.
-func (h *habits) another(p *process, o *caOrder) *caOrder {
+func (h *habits) another(p *worker, o *caOrder) *caOrder {
 	if !h.has[confusion] || len(p.s.rows(o)) == 0 || // what nobody here knows is looked for by its names
 		!h.dice.one(8) {
 		return o
@@ -182,12 +182,12 @@ func (h *habits) reopens(o *caOrder) {
 }
 
 // looked lets a run that looks at an authorization meet another token than the one before.
-func (h *habits) looked(p *process, z *caAuthz) {
+func (h *habits) looked(p *worker, z *caAuthz) {
 	former := z.looker
-	if !h.has[freshTokens] || z.status != "pending" || z.underway > 0 || former == p || h.w.living[former] {
+	if !h.has[freshTokens] || z.status != "pending" || z.underway > 0 || former == p.process || former.lives() {
 		return
 	}
-	if z.looker = p; former != nil {
+	if z.looker = p.process; former != nil {
 		z.tokens++
 		z.token = "token-" + strconv.Itoa(z.id) + "-" + strconv.Itoa(z.tokens)
 	}

@@ -41,7 +41,7 @@ func problem(status int, kind, format string, args ...any) reply {
 func gone(what string) reply { return problem(404, "malformed", "No such %s, or it has expired", what) }
 
 // answer does what a request asks for.
-func (a *authority) answer(p *process, kind string, id int, payload []byte) reply {
+func (a *authority) answer(p *worker, kind string, id int, payload []byte) reply {
 	switch kind {
 	case "directory":
 		return a.directory()
@@ -117,7 +117,7 @@ type identifier struct {
 }
 
 // newOrder is Boulder's: what is refused, then reuse, then a new one.
-func (a *authority) newOrder(p *process, payload []byte) reply {
+func (a *authority) newOrder(p *worker, payload []byte) reply {
 	var want struct {
 		Identifiers []identifier `json:"identifiers"`
 		Replaces    string       `json:"replaces"`
@@ -238,7 +238,7 @@ func (a *authority) show(o *caOrder) map[string]any {
 	return d
 }
 
-func (a *authority) ofOrder(p *process, kind string, o *caOrder, payload []byte) reply {
+func (a *authority) ofOrder(p *worker, kind string, o *caOrder, payload []byte) reply {
 	over := !o.ends.After(a.w.time())
 	lives := a.habits.has[afterlife] && kind == "order" && o.chain == nil && !o.spoiled
 	switch {
@@ -269,7 +269,7 @@ func (a *authority) shown(o *caOrder) reply {
 	return r
 }
 
-func (a *authority) finalize(p *process, o *caOrder, payload []byte) reply {
+func (a *authority) finalize(p *worker, o *caOrder, payload []byte) reply {
 	var want struct {
 		CSR string `json:"csr"`
 	}
@@ -305,7 +305,7 @@ func (a *authority) finalize(p *process, o *caOrder, payload []byte) reply {
 	return r
 }
 
-func (a *authority) ofAuthz(p *process, kind string, z *caAuthz, payload []byte) reply {
+func (a *authority) ofAuthz(p *worker, kind string, z *caAuthz, payload []byte) reply {
 	if kind == "challenge" {
 		return a.challenged(p, z)
 	}
@@ -347,7 +347,7 @@ func (a *authority) showAuthz(z *caAuthz) map[string]any {
 		"challenges": []any{c}}
 }
 
-func (a *authority) challenged(p *process, z *caAuthz) reply {
+func (a *authority) challenged(p *worker, z *caAuthz) reply {
 	shown := func() reply {
 		r := object(200, a.showAuthz(z)["challenges"].([]any)[0])
 		return r

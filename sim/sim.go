@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"time"
 )
 
@@ -38,6 +37,7 @@ type Result struct {
 	Orders   int // that the CA made
 	Issued   int
 	Crashes  int
+	AtOnce   int            // pieces of work of a run that worked on several at once
 	Denied   int            // 429s
 	Faults   map[string]int // by kind
 	Fired    []string       // every single fault, where a trace was kept
@@ -83,6 +83,7 @@ type world struct {
 	rates  [faults]int // per ten thousand chances
 	quiet  bool        // nothing goes wrong any more
 	shared bool        // the servers share an account
+	moves  bool        // lineages come to a server many at once, and stay together
 
 	now   int64 // microseconds since start
 	seq   uint64
@@ -94,8 +95,9 @@ type world struct {
 	servers  []*server
 	lineages []*lineage
 	dice     *dice
-	living   map[*process]bool
-	order    []*process // the living, in the order of their birth
+	living   map[*worker]bool
+	order    []*worker // the living, in the order of their birth
+	running  *worker   // whose turn it is
 
 	result Result
 	hash   uint64
@@ -104,7 +106,7 @@ type world struct {
 // Run plays a year.
 func Run(o Options) (r Result) {
 	o.Lineages, o.Days = cmp.Or(o.Lineages, 50), cmp.Or(o.Days, 365)
-	w := &world{o: o, sites: map[string]*site{}, living: map[*process]bool{}, hash: 14695981039346656037}
+	w := &world{o: o, sites: map[string]*site{}, living: map[*worker]bool{}, hash: 14695981039346656037}
 	w.result.Seed, w.result.Faults = o.Seed, map[string]int{}
 	defer func() {
 		if p := recover(); p != nil {
@@ -136,9 +138,8 @@ func (w *world) play() {
 
 // bury ends what still lives, so that no coroutine is left behind.
 func (w *world) bury() {
-	for _, p := range slices.Clone(w.order) {
-		p.dead = true
-		p.next()
+	for len(w.order) > 0 {
+		w.order[0].process.die()
 	}
 }
 

@@ -12,16 +12,16 @@ func short(seed uint64) sim.Options {
 }
 
 func TestNoInvariantIsBreached(t *testing.T) {
-	issued, crashes := 0, 0
+	issued, crashes, atOnce := 0, 0, 0
 	for seed := uint64(1); seed <= 12; seed++ {
 		r := sim.Run(short(seed))
 		if r.Failure != nil {
 			t.Errorf("seed %d: %v (go run ./cmd/simulate -lineages 15 -days 60 -seeds 1 -from %d)", seed, r.Failure, seed)
 		}
-		issued, crashes = issued+r.Issued, crashes+r.Crashes
+		issued, crashes, atOnce = issued+r.Issued, crashes+r.Crashes, atOnce+r.AtOnce
 	}
-	if issued < 100 || crashes < 20 {
-		t.Errorf("little was tried: %d certificates, %d kills", issued, crashes)
+	if issued < 100 || crashes < 20 || atOnce < 100 {
+		t.Errorf("little was tried: %d certificates, %d kills, %d at once with others", issued, crashes, atOnce)
 	}
 }
 

@@ -67,17 +67,17 @@ func (v solver) Suits(placement string, _ ledger.Request, proof order.Proof) boo
 func (v solver) Place(_ context.Context, placement, content string) (string, error) {
 	name, token, _ := strings.Cut(placement, " ")
 	s := v.p.w.sites[name]
-	v.p.point("place")
+	v.p.at().point("place")
 	if s.gone {
 		return placement, failure.New(failure.WebrootGone, "Make it.", "the document root of %s does not exist", name)
 	}
-	if v.p.dice().strikes(placing) {
+	if v.p.at().dice().strikes(placing) {
 		return placement, errPlace(name)
 	}
 	s.tokens[token] = content
-	v.p.log("places", placement)
-	v.p.nap(time.Millisecond)
-	v.p.point("placed")
+	v.p.at().log("places", placement)
+	v.p.at().nap(time.Millisecond)
+	v.p.at().point("placed")
 	return placement, nil
 }
 
@@ -88,18 +88,18 @@ func (v solver) Leaving(placement string) string { return placement }
 func (v solver) Remove(_ context.Context, placement string) error {
 	name, token, _ := strings.Cut(placement, " ")
 	s := v.p.w.sites[name]
-	v.p.point("remove token")
+	v.p.at().point("remove token")
 	if s.gone {
 		return failure.New(failure.WebrootGone, "Make it.", "the document root of %s does not exist", name)
 	}
 	delete(s.tokens, token)
-	v.p.log("removes", placement)
-	v.p.point("token removed")
+	v.p.at().log("removes", placement)
+	v.p.at().point("token removed")
 	return nil
 }
 
 // preflight is what the checks report: the truth of what is local, and of the network what is seen from here.
-func (p *process) preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
+func (p *worker) preflight(ctx context.Context, r ledger.Request, names []string) preflight.Report {
 	p.look(r)
 	p.doze(p.dice().between(20*time.Millisecond, 900*time.Millisecond))
 	p.point("preflight")
@@ -116,7 +116,7 @@ func (p *process) preflight(ctx context.Context, r ledger.Request, names []strin
 	return report
 }
 
-func (p *process) check(r ledger.Request, name string) preflight.Result {
+func (p *worker) check(r ledger.Request, name string) preflight.Result {
 	s := p.w.sites[name]
 	result := preflight.Result{Check: preflight.HTTP, Name: name, Verdict: preflight.Pass}
 	refuse := func(class failure.Class, local bool) {

@@ -56,7 +56,7 @@ func asked(req *http.Request) (kind string, id int, payload []byte, err error) {
 
 // RoundTrip implements http.RoundTripper.
 func (v wire) RoundTrip(req *http.Request) (*http.Response, error) {
-	p, trace := v.p, httptrace.ContextClientTrace(req.Context())
+	p, trace := v.p.at(), httptrace.ContextClientTrace(req.Context())
 	kind, id, payload, err := asked(req)
 	if err != nil {
 		p.w.fail("panic", p.lineage(), "a request that cannot be read: %v", err)
@@ -89,13 +89,13 @@ func (v wire) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // late reports whether the grace after a signal is over.
-func (p *process) late() bool {
+func (p *worker) late() bool {
 	return p.signalled && p.w.now-p.signalAt > int64(grace/time.Microsecond)
 }
 
 // connect may fail, so that nothing is sent.
 func (v wire) connect(kind string) error {
-	p := v.p
+	p := v.p.at()
 	away := p.w.time().Before(p.w.ca.away) && p.w.ca.drops
 	if !away && !p.dice().strikes(unsent) {
 		return nil
@@ -110,7 +110,7 @@ func (v wire) connect(kind string) error {
 
 // pass lets time pass for a request: to its end, or to the end of the grace after a signal. It reports which.
 func (v wire) pass(d time.Duration) (inTime bool) {
-	p := v.p
+	p := v.p.at()
 	until := p.w.now + int64(d/time.Microsecond)
 	for p.w.now < until {
 		if p.late() {
@@ -129,7 +129,8 @@ func (v wire) pass(d time.Duration) (inTime bool) {
 
 // exchange is the way there, what the CA does, and the way back.
 func (v wire) exchange(kind string, id int, payload []byte) (reply, error) {
-	p, d := v.p, v.p.dice()
+	p := v.p.at()
+	d := p.dice()
 	if !v.pass(d.between(8*time.Millisecond, 120*time.Millisecond)) {
 		return reply{}, context.Canceled
 	}
@@ -161,7 +162,8 @@ func (v wire) exchange(kind string, id int, payload []byte) (reply, error) {
 
 // serve is the CA with what stands before it.
 func (v wire) serve(kind string, id int, payload []byte) reply {
-	p, d := v.p, v.p.dice()
+	p := v.p.at()
+	d := p.dice()
 	post := kind != "directory" && kind != "nonce"
 	switch {
 	case p.w.time().Before(p.w.ca.away), d.strikes(busy):

@@ -12,18 +12,23 @@ import (
 	"orderly/limit"
 )
 
-// witness is what a process was shown and told. It is kept beside the engine, which is not asked.
-type witness struct {
+// sights are what a process was shown and asked for. They are kept beside the engine, which is not asked.
+type sights struct {
 	shown map[string]bool  // URLs of orders that the CA showed it, since it last asked to finalize them
 	asked map[string]bool  // URLs of orders that it asked for
 	rests map[string]int64 // when a request may be made again that was answered with an error and a Retry-After
-	told  []refusal429     // that are not in the ledger yet
 	vain  map[string]int   // how often a request failed since it last succeeded
 	looks map[string]int   // how often it was shown an order
-	csr   int64            // that was known for the order before the last finalize
-	turn  *lineage         // the one that it last ordered for, and the names
-	set   string
-	paid  []string // names of authorizations that the CA has charged it for deactivating
+}
+
+// witness is what a worker was told, beside what its process has seen.
+type witness struct {
+	*sights
+	told []refusal429 // that are not in the ledger yet
+	csr  int64        // that was known for the order before the last finalize
+	turn *lineage     // the one that it last ordered for, and the names
+	set  string
+	paid []string // names of authorizations that the CA has charged it for deactivating
 }
 
 // refusal429 is a 429 to newOrder with a Retry-After.
@@ -36,7 +41,7 @@ type refusal429 struct {
 const slack = time.Minute
 
 // witnessed looks at a request by what its process has seen.
-func (w *world) witnessed(p *process, kind string, id int, payload []byte) {
+func (w *world) witnessed(p *worker, kind string, id int, payload []byte) {
 	url := origin + "/" + kind + "/" + strconv.Itoa(id)
 	if until := p.saw.rests[url]; w.now < until && !p.misled() {
 		w.fail("Retry-After", p.lineage(), "%s is asked again %s too early", url, time.Duration(until-w.now)*time.Microsecond)
@@ -69,12 +74,12 @@ func put1(set *map[string]bool, url string) {
 }
 
 // misled reports whether the clock jumped while the process lived.
-func (p *process) misled() bool {
+func (p *worker) misled() bool {
 	return p.s.jumpedAt.After(start.Add(time.Duration(p.born) * time.Microsecond))
 }
 
 // acquainted wants the CA to have shown this process the order before it does something about an authorization (rule 1).
-func (w *world) acquainted(p *process, url string) {
+func (w *world) acquainted(p *worker, url string) {
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
 		for _, a := range o.Authorizations {
 			if plain(a.URL) != url && plain(a.ChallengeURL) != url {
@@ -91,7 +96,7 @@ func (w *world) acquainted(p *process, url string) {
 
 // prepared wants a challenge to be answered only after this process had its name checked and while its token stands (wall 1,
 // rule 9). What another host does with the same document root is not this one's fault.
-func (w *world) prepared(p *process, z *caAuthz) {
+func (w *world) prepared(p *worker, z *caAuthz) {
 	s := w.sites[z.name]
 	if !slices.Contains(p.admission.checked, z.name) {
 		w.fail("wall 1", p.lineage(), "the challenge for %s is answered by a run that has not checked the name", z.name)
@@ -103,7 +108,7 @@ func (w *world) prepared(p *process, z *caAuthz) {
 
 // finalizing wants the CA to have shown this process the order since the last finalize (rules 1 and 5), the order not to be
 // issued already, and somebody to want its certificate.
-func (w *world) finalizing(p *process, id int, payload []byte) {
+func (w *world) finalizing(p *worker, id int, payload []byte) {
 	o := w.ca.orders[id-1]
 	if addressed := len(p.s.book.Owners(orderURL(o))) > 0; addressed && !p.saw.shown[orderURL(o)] {
 		w.fail("rule 5", p.lineage(), "finalize of %s is sent by a run that has not looked at it since", orderURL(o))
@@ -130,7 +135,7 @@ func (w *world) finalizing(p *process, id int, payload []byte) {
 
 // sameCSR wants an order to have one CSR for good (rule 5). One that was given up and that the CA hands out again as `ready`
 // is another row's, with a CSR of its own.
-func (w *world) sameCSR(p *process, row *ledger.Order, payload []byte) {
+func (w *world) sameCSR(p *worker, row *ledger.Order, payload []byte) {
 	number, _, _ := readCSR(csrIn(payload))
 	key := csrMark(row)
 	p.saw.csr = p.s.marks[key]
@@ -142,11 +147,17 @@ func (w *world) sameCSR(p *process, row *ledger.Order, payload []byte) {
 
 func csrMark(row *ledger.Order) string { return "CSR " + strconv.FormatInt(row.ID, 10) }
 
-// patient wants a 429 to be obeyed once it had the chance to get into the ledger (I6).
-func (w *world) patient(p *process, names []string) {
+// patient wants a 429 to be obeyed by every newOrder whose intent came after it had got into the ledger (I6).
+func (w *world) patient(p *worker, names []string) {
+	row := p.s.intent(ledger.NameKey(names))
+	if row == nil {
+		return // which is a breach of its own
+	}
+	meant := int64(row.CreateSentAt.Add(-p.s.offset).Sub(start) / time.Microsecond)
 	for _, scope := range []string{"new-order", ledger.NameKey(names)} {
 		until := p.s.marks["429 "+scope]
-		if w.now < until-int64(slack/time.Microsecond) && !p.forced && p.s.jumpedAt.Before(w.time().Add(-8*day)) {
+		known := p.s.marks["429 known "+scope] <= meant
+		if known && w.now < until-int64(slack/time.Microsecond) && !p.forced && p.s.jumpedAt.Before(w.time().Add(-8*day)) {
 			w.fail("I6", p.lineage(), "newOrder for %s is sent %s before the CA wants another one", ledger.NameKey(names), time.Duration(until-w.now)*time.Microsecond)
 		}
 	}
@@ -154,7 +165,7 @@ func (w *world) patient(p *process, names []string) {
 
 // alone wants this process to have settled, or to have written down why not, what its ledger has open for one of the names
 // before it orders them (rule 8). One that was ordered already is only looked for.
-func (w *world) alone(p *process, row *ledger.Order) {
+func (w *world) alone(p *worker, row *ledger.Order) {
 	names := row.Names
 	if row.CreateSends > 1 {
 		return
@@ -178,7 +189,7 @@ func (w *world) alone(p *process, row *ledger.Order) {
 }
 
 // heard takes up an answer that reached a process.
-func (w *world) heard(p *process, kind string, id int, r reply) {
+func (w *world) heard(p *worker, kind string, id int, r reply) {
 	w.vain(p, kind, id, r.status < 500)
 	if bytes.HasPrefix(r.body, []byte("<html>")) && r.status/100 == 2 {
 		return // it cannot be read
@@ -196,7 +207,9 @@ func (w *world) heard(p *process, kind string, id int, r reply) {
 	case kind == "new-order" && r.order != nil:
 		put1(&p.saw.shown, orderURL(r.order))
 		put1(&p.saw.shown, finalizeURL(r.order))
-		clear(p.saw.rests) // the order may be another row's, which did not hear of it
+		for _, kind := range []string{"order", "finalize", "certificate"} { // it may be another row's, which did not hear of it
+			delete(p.saw.rests, origin+"/"+kind+"/"+strconv.Itoa(r.order.id))
+		}
 	}
 	if r.retryAfter == "" || r.status < 400 {
 		return
@@ -223,7 +236,7 @@ func (w *world) heard(p *process, kind string, id int, r reply) {
 const mostInVain = 40
 
 // vain counts requests that failed.
-func (w *world) vain(p *process, kind string, id int, ok bool) {
+func (w *world) vain(p *worker, kind string, id int, ok bool) {
 	if kind == "directory" || kind == "nonce" || kind == "new-order" || kind == probe { // each lineage of a run begins with these
 		return
 	}
@@ -241,7 +254,7 @@ func (w *world) vain(p *process, kind string, id int, ok bool) {
 }
 
 // unsent is called when a request could not be sent.
-func (w *world) unsent(p *process, kind string, id int) {
+func (w *world) unsent(p *worker, kind string, id int) {
 	w.vain(p, kind, id, false)
 	if kind == "finalize" {
 		w.notFinalized(p, id)
@@ -249,7 +262,7 @@ func (w *world) unsent(p *process, kind string, id int) {
 }
 
 // notFinalized is called when a finalize certainly came to nothing.
-func (w *world) notFinalized(p *process, id int) {
+func (w *world) notFinalized(p *worker, id int) {
 	url := origin + "/order/" + strconv.Itoa(id)
 	put1(&p.saw.shown, url)
 	for _, row := range p.s.rows(w.ca.orders[id-1]) {
@@ -262,7 +275,7 @@ func (w *world) notFinalized(p *process, id int) {
 // mostLooks is far more often than a run should look at one order before it leaves it to a later one.
 const mostLooks = 200
 
-func (w *world) looked(p *process, id int) {
+func (w *world) looked(p *worker, id int) {
 	if p.saw.looks == nil {
 		p.saw.looks = map[string]int{}
 	}
@@ -273,9 +286,9 @@ func (w *world) looked(p *process, id int) {
 }
 
 // written looks at what a commit must have had in it.
-func (w *world) written(p *process, c *ledger.Change) {
+func (w *world) written(p *worker, c *ledger.Change) {
 	for _, t := range p.saw.told {
-		p.s.marks["429 "+t.scope] = t.until
+		p.s.marks["429 "+t.scope], p.s.marks["429 known "+t.scope] = t.until, w.now
 	}
 	for _, name := range p.saw.paid {
 		if w.ca.published && !w.sharedAccount(p.s) && p.s.jumpedAt.IsZero() {
@@ -300,7 +313,7 @@ func (s *server) unlisted() bool {
 }
 
 // owned wants an order at the CA to belong to one live row (I2).
-func (w *world) owned(p *process, o *ledger.Order) {
+func (w *world) owned(p *worker, o *ledger.Order) {
 	for _, other := range p.s.book.Owners(o.URL) {
 		if id := other.ID; o.URL != "" && o.State.Live() && id != o.ID && other.URL == o.URL && other.State.Live() {
 			w.fail("I2", o.Lineage, "orders %d and %d of the ledger both own %s", o.ID, id, o.URL)
@@ -309,7 +322,7 @@ func (w *world) owned(p *process, o *ledger.Order) {
 }
 
 // punished wants a failure that the CA charged for to begin a back-off with the commit that tells of it (I3).
-func (w *world) punished(p *process, o *ledger.Order) {
+func (w *world) punished(p *worker, o *ledger.Order) {
 	fell := slices.ContainsFunc(o.Authorizations, func(a *ledger.Authorization) bool { return a.Status == ledger.AuthorizationInvalid })
 	key := "fell " + strconv.FormatInt(o.ID, 10)
 	if !fell || o.State != ledger.Invalid || o.Class != string(failure.Validation) || p.s.marks[key] > 0 {
@@ -322,7 +335,7 @@ func (w *world) punished(p *process, o *ledger.Order) {
 }
 
 // unlisted wants no phantom to stand for what the CA's list shows (I4).
-func (w *world) unlisted(p *process, row *ledger.Order) {
+func (w *world) unlisted(p *worker, row *ledger.Order) {
 	for _, o := range w.ca.sets[ledger.NameKey(row.Names)] {
 		if o.account == p.s.account && o.open(w.time()) && len(w.holders(o)) == 0 && !o.made.Before(row.CreatedAt.Add(-time.Hour)) && !w.sharedAccount(p.s) {
 			w.fail("I4", row.Lineage, "a phantom is recorded, and the CA's list shows %s", orderURL(o))
@@ -335,7 +348,7 @@ const lag = 2 * time.Minute
 
 // charged notes a deactivation that the CA may charge for. While the challenge is being validated, or another order has the
 // name, more may be charged than this process can know of.
-func (w *world) charged(p *process, z *caAuthz) {
+func (w *world) charged(p *worker, z *caAuthz) {
 	others := p.s.book.Peek(ledger.OrderFilter{Unsettled: true})
 	others = slices.DeleteFunc(others, func(o *ledger.Order) bool { return !slices.Contains(o.Names, z.name) })
 	if z.begun == 0 && len(others) == 1 {
@@ -344,7 +357,7 @@ func (w *world) charged(p *process, z *caAuthz) {
 }
 
 // reckoned wants the ledger, once a newOrder was answered, to believe no bucket to be fuller than it is at the CA (I6).
-func (w *world) reckoned(p *process, o *caOrder) {
+func (w *world) reckoned(p *worker, o *caOrder) {
 	if !w.ca.published || w.sharedAccount(p.s) || !p.s.jumpedAt.IsZero() {
 		return
 	}
@@ -365,7 +378,7 @@ func (w *world) reckoned(p *process, o *caOrder) {
 	}
 }
 
-func (w *world) compare(p *process, b bucket, key string) {
+func (w *world) compare(p *worker, b bucket, key string) {
 	truth := w.ca.buckets[b.Name+b.key]
 	kept, _ := p.s.book.Buckets(background, p.s.row.ID)
 	for _, k := range kept {

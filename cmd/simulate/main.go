@@ -60,7 +60,8 @@ type totals struct {
 	Orders   int            `json:"orders"`
 	Issued   int            `json:"issued"`
 	Crashes  int            `json:"crashes"`
-	Denied   int            `json:"denied"` // 429s
+	AtOnce   int            `json:"at_once"` // pieces of work in runs that did several at once
+	Denied   int            `json:"denied"`  // 429s
 	Faults   map[string]int `json:"faults"`
 	Breaches []breach       `json:"breaches"`
 	Seconds  float64        `json:"seconds"`
@@ -120,6 +121,7 @@ func (t *totals) add(r *sim.Result) {
 	t.Issued += r.Issued
 	t.Crashes += r.Crashes
 	t.Denied += r.Denied
+	t.AtOnce += r.AtOnce
 	for kind, n := range r.Faults {
 		t.Faults[kind] += n
 	}
@@ -156,9 +158,9 @@ func (t *totals) report(w io.Writer, asJSON bool) {
 	for _, n := range t.Faults {
 		faults += n
 	}
-	_, _ = fmt.Fprintf(w, "seeds %d to %d: %d years, %d steps, %d requests in %d runs, %d orders, %d certificates, %d kills, %d faults of %d kinds, %d answers 429\n",
+	_, _ = fmt.Fprintf(w, "seeds %d to %d: %d years, %d steps, %d requests in %d runs, %d orders, %d certificates, %d kills, %d faults of %d kinds, %d answers 429, %d pieces of work at once with others\n",
 		t.First, t.First+uint64(max(t.Years, 1))-1, t.Years, t.Steps, t.Requests, t.Runs, t.Orders,
-		t.Issued, t.Crashes, faults, len(t.Faults), t.Denied)
+		t.Issued, t.Crashes, faults, len(t.Faults), t.Denied, t.AtOnce)
 	for _, b := range t.Breaches {
 		_, _ = fmt.Fprintf(w, "seed %d: %s\n", b.Seed, b.Sentence)
 	}
