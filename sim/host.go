@@ -60,7 +60,7 @@ func (s *server) time() time.Time { return s.w.time().Add(s.offset) }
 // engine is what a new process makes for itself. It knows what the ledger knows.
 func (p *worker) engine(command string) (*drive.Engine, error) {
 	run := &ledger.Run{Command: command, StartedAt: p.s.time()}
-	if err := (desk{p.s.book, p.process}).Commit(runContext{p.process}, &ledger.Change{Run: run}); err != nil {
+	if err := p.desk().Commit(runContext{p.process}, &ledger.Change{Run: run}); err != nil {
 		return nil, err
 	}
 	client := must(acme.New(directoryURL, acme.Options{HTTP: &http.Client{Transport: wire{p.process}}, Now: p.s.time, Timeout: 24 * time.Hour}))
@@ -68,7 +68,7 @@ func (p *worker) engine(command string) (*drive.Engine, error) {
 	session := drive.NewSession(client, accountKey(), row)
 	session.TakeTurns(turn{p.process, "session"}, turn{p.process, "births"})
 	return drive.New(drive.Config{
-		Store: desk{p.s.book, p.process}, Session: session, Profiles: limit.Profiles{p.w.ca.profile()},
+		Store: p.desk(), Session: session, Profiles: limit.Profiles{p.w.ca.profile()},
 		Host: newMachine(p.process), Clock: hostClock{p.process}, Log: slog.New(slog.DiscardHandler), Run: run,
 		Effort: drive.Effort{Parallel: 1, Patience: drive.DefaultPatience, LongestWait: drive.DefaultLongestWait},
 	})
@@ -195,49 +195,6 @@ func (p *worker) concluded(err error) bool {
 		p.l.attempts++
 	}
 	return class != failure.Ledger && !p.signalled
-}
-
-// desk is the ledger as one process uses it: it may die around each commit, and some fail.
-type desk struct {
-	*memory.Store
-	p *process
-}
-
-// Commit implements ledger.Store.
-func (d desk) Commit(ctx context.Context, c *ledger.Change) error {
-	if c.Empty() {
-		return nil
-	}
-	p := d.p.at()
-	p.point("commit")
-	p.nap(p.dice().between(time.Millisecond, 12*time.Millisecond))
-	if p.dice().strikes(ledgerBroken) {
-		p.told = nil
-		return failure.New(failure.Ledger, "Make room.", "the disk is full")
-	}
-	err := d.Store.Commit(ctx, c)
-	if err != nil {
-		p.log("commit refused")
-		return err
-	}
-	p.tell(c)
-	p.w.committed(p, c)
-	p.point("committed")
-	return nil
-}
-
-// tell writes what was committed into the trace, without what differs from one play to the next.
-func (p *worker) tell(c *ledger.Change) {
-	words := []string{"commits"}
-	for _, o := range c.Orders {
-		words = append(words, "order "+strconv.FormatInt(o.ID, 10)+"="+string(o.State))
-	}
-	for _, e := range c.Events {
-		words = append(words, "("+e.Kind+")")
-	}
-	if len(c.Orders)+len(c.Events) > 0 {
-		p.log(words...)
-	}
 }
 
 // installer puts certificates in place.

@@ -20,6 +20,7 @@ type process struct {
 	workers []*worker // the living
 	turns   *locks    // what its workers take turns at
 	seen    sights
+	book    *desk // made when it is needed first
 	dead    bool
 
 	signalled bool
@@ -125,6 +126,9 @@ func (p *worker) end() {
 	p.log("ends")
 	if cause != nil {
 		p.die()
+	}
+	if p.book != nil && len(p.workers) == 0 {
+		p.book.abandon()
 	}
 }
 

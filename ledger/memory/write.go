@@ -2,7 +2,6 @@ package memory
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -34,21 +33,11 @@ func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing the ledger: %w", err)
 	}
-	w := &clerk{Store: s, spent: s.ask(c.Spends)}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	w.change(c)
-	if w.err == nil {
+	_, err := s.write(c)
+	if err == nil {
 		s.commits.Add(1)
-		return nil
 	}
-	for _, undo := range slices.Backward(w.undos) {
-		undo()
-	}
-	if refused, ok := errors.AsType[refusal](w.err); ok {
-		return refused.error
-	}
-	return w.err
+	return err
 }
 
 // refusal is the error of a Spend, which Commit answers as it is.

@@ -18,7 +18,7 @@ func budgets() []Bug {
 		{"deactivation-not-booked", "a deactivation that the CA charges is not counted", "I6", 5, "", []Patch{on("order/drive/release.go",
 			`done && az.e.known().ChargesDeactivation {`,
 			`done && az.e.known().ChargesDeactivation && !planted("deactivation-not-booked") {`)}},
-		{"bucket-refills-too-fast", "a bucket fills in half its period", "I6", 3, "", []Patch{on("limit/gcra.go",
+		{"bucket-refills-too-fast", "a bucket fills in half its period", "I6", 5, "", []Patch{on("limit/gcra.go",
 			`func (l Limit) emission() time.Duration { return l.Period / time.Duration(l.Count) }
 `,
 			`func (l Limit) emission() time.Duration {

@@ -47,7 +47,7 @@ func certificates() []Bug {
 			continue
 		}
 `)}},
-		{"taken-for-lost", "an order that another holder of the account finalized counts as one whose key was lost", "rule 6", 12, "", []Patch{on("order/next.go",
+		{"taken-for-lost", "an order that another holder of the account finalized counts as one whose key was lost", "rule 6", 14, "", []Patch{on("order/next.go",
 			`		return f.end(ledger.TakenState, failure.Taken, "another`,
 			`		if planted("taken-for-lost") {
 			return f.lost()

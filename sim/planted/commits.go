@@ -1,7 +1,6 @@
 package planted
 
-// commits are bugs of the committer. The simulator's ledger is in memory and commits one change at a time, so that
-// tests have to find them.
+// commits are bugs of the committer. The simulator plays it, too, but each has a test that knows its place.
 func commits() []Bug {
 	const batch, breaks = "ledger/committer/batch.go", "wall 2, the contract of ledger.Store"
 	return []Bug{

@@ -8,7 +8,7 @@ func lost() []Bug {
 `,
 			`	if result == order.Unknown && !planted("phantom-forgotten") {
 `)}},
-		{"500-as-refusal", "a 500 counts as the CA's no, though it may have done what was asked", "rule 2, I4", 8, "", []Patch{on("order/effect.go",
+		{"500-as-refusal", "a 500 counts as the CA's no, though it may have done what was asked", "rule 2, I4", 1, "", []Patch{on("order/effect.go",
 			`	case p.Status >= 500:
 `,
 			`	case p.Status >= 500 && !planted("500-as-refusal"):
@@ -27,7 +27,7 @@ func lost() []Bug {
 	case second:
 		return Unknown
 `)}},
-		{"already-replaced-is-final", "alreadyReplaced ends the order instead of a newOrder without replaces", "rule 3", 1, "", []Patch{on("order/unmade.go",
+		{"already-replaced-is-final", "alreadyReplaced ends the order instead of a newOrder without replaces", "rule 3", 3, "", []Patch{on("order/unmade.go",
 			`	case u.Effect == Refused && f.Order.Replaces != "":`,
 			`	case u.Effect == Refused && f.Order.Replaces != "" && !planted("already-replaced-is-final"):`)}},
 		{"patience-without-end", "a run waits for the CA for as long as it takes", "liveness", 8, "", []Patch{on("order/pace.go",

@@ -66,7 +66,7 @@ func requests() []Bug {
 	var more ledger.Change
 	if o.CreateSends > 1 {
 `)}},
-		{"signal-ignored", "a run goes on after a signal", "rule 10", 1, "", []Patch{on("order/drive/driver.go",
+		{"signal-ignored", "a run goes on after a signal", "rule 10", 2, "", []Patch{on("order/drive/driver.go",
 			`		case ctx.Err() != nil && act.Kind != order.Settle:
 `,
 			`		case ctx.Err() != nil && act.Kind != order.Settle && !planted("signal-ignored"):
