@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -106,4 +107,13 @@ func TestWhatIsWaitedForStandsInNoBlock(t *testing.T) {
 	if got := out.String(); !strings.HasSuffix(got, "\nRenewing a\nCertificate not yet due for renewal\nWaiting for another.\n") {
 		t.Errorf("%q", got)
 	}
+}
+
+// Where nobody watches, nobody is told of each of thousands of lineages how far a round has come.
+func TestNobodyIsToldHowFarWithoutATerminal(t *testing.T) {
+	p := &printer{err: io.Discard, getenv: func(string) string { return "" }}
+	if p.roundBar() != nil {
+		t.Error("a bar is drawn where there is no terminal")
+	}
+	p.bar("read")(1, 2) // and this is nothing
 }
