@@ -16,6 +16,7 @@ import (
 
 	"orderly/certbot"
 	"orderly/failure"
+	"orderly/hook"
 	"orderly/host"
 	"orderly/order/drive"
 	"orderly/preflight"
@@ -137,7 +138,7 @@ func (f *working) settings(getenv func(string) string) (renewal.Settings, error)
 		Settings: host.Settings{Resolver: f.resolver, PreflightPort: f.port,
 			SkipPreflight:  map[string]bool{},
 			DirectoryHooks: !f.noDirectoryHooks, Rehearsal: f.dryRun,
-			RunDeployHooks: f.runDeployHooks, DeployOnce: f.deployOnce}}
+			RunDeployHooks: f.runDeployHooks, DeployOnce: f.deployOnce, Waiter: hook.Waiter(getenv)}}
 	if f.checksJobs && f.jobs < 1 {
 		return s, failure.New(failure.Usage, "Give a number from 1 on, such as --jobs 8.",
 			"--jobs %d: nothing would be done", f.jobs)

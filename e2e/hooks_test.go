@@ -286,3 +286,31 @@ func TestAResumedOrderHasItsPreHook(t *testing.T) {
 		})
 	}
 }
+
+// A deploy hook that renews another certificate of the same round would wait for a run that waits for
+// the hook: each certificate that was put in place is held until its deploy hook had its turn. It is
+// told so at once, and the round goes on.
+func TestADeployHookThatWantsAnothersCertificateIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, crowded(characters()[2]))
+	c := w.host("one").crowd("a.example.com", "b.example.com")
+	said := filepath.Join(w.dir, "said")
+	nested := strings.Join(slices.Concat([]string{program, "certonly", "--webroot", "-n", "-w", "$root",
+		"-d", "$other", "--force-renewal", "--server", w.ca.DirectoryURL()}, c.dirs()), " ")
+	w.write(filepath.Join(w.dir, "hook"), strings.NewReplacer("SAID", said, "CONFIG", c.config,
+		"SITES", filepath.Join(w.dir, "sites"), "NESTED", nested).Replace(`
+[ -e SAID ] && exit 0
+case $RENEWED_DOMAINS in a.*) other=b.example.com;; *) other=a.example.com;; esac
+root=SITES/$other
+while [ ! -e CONFIG/archive/$other/cert2.pem ]; do sleep 0.05; done
+NESTED > SAID 2>&1
+echo exit $? >> SAID
+`))
+	c.must("renew", "--jobs", "2", "--longest-validation", c.longest.String(),
+		"--deploy-hook", "sh "+filepath.Join(w.dir, "hook"))
+	if text := w.read(said); !strings.Contains(text, "waits for the hook that runs this") ||
+		!strings.Contains(text, "post-hook") || !strings.HasSuffix(text, "exit 1\n") {
+		t.Errorf("the hook's own command was told:\n%s", text)
+	}
+	c.onceEach(c.names)
+}

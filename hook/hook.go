@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -19,6 +20,20 @@ import (
 
 // Patience bounds a hook: one that hangs would hold the lineage's lock for ever.
 const Patience = 10 * time.Minute
+
+// waiter is the environment variable that tells a hook, and what that runs, which process waits for
+// it.
+const waiter = "ORDERLY_HOOK_OF"
+
+// Waiter is the process that waits for the hook in which this one runs, as its environment says; 0
+// where it runs in none. Whoever waits for that process waits for ever.
+func Waiter(getenv func(string) string) int {
+	pid, err := strconv.Atoi(getenv(waiter))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
 
 // lastBreath is how long a hook that was told to end may take, before it is killed.
 const lastBreath = 300 * time.Millisecond
@@ -63,7 +78,7 @@ func Run(ctx context.Context, command string, env []string, stdout, stderr io.Wr
 	group, release := watch()
 	defer release()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(append(os.Environ(), env...), waiter+"="+strconv.Itoa(os.Getpid()))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
 	cmd.Cancel = func() error { return syscall.Kill(-leader(group, cmd), syscall.SIGTERM) }
 	cmd.WaitDelay = lastBreath // a grandchild that keeps the pipe open must not keep us

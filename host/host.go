@@ -32,6 +32,7 @@ type Settings struct {
 	SkipPreflight  map[string]bool
 	RootPatience   time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
 	LockPatience   time.Duration // how long another run is waited for; 0: LockPatience
+	Waiter         int           // the process of which this run is a hook; 0: none
 	DirectoryHooks bool
 	DeployOnce     string // a hook that is run once, at the end, for all certificates put in place
 	RunDeployHooks bool   // in a rehearsal, too
@@ -79,7 +80,7 @@ func New(p Parts) *Host {
 	h := &Host{Voice: NewVoice(p.Report), Finished: &Finished{}, Kept: &keys.Store{Dir: p.KeyDir},
 		record: &record{run: p.Run, clock: p.Clock}}
 	h.Locks = &Locks{File: p.Locks, Ledger: p.Ledger, Voice: h.Voice,
-		Patience: p.Settings.LockPatience}
+		Patience: p.Settings.LockPatience, Waiter: p.Settings.Waiter}
 	h.Hooks = &Hooks{Dirs: p.Disk.Dirs, Ledger: p.Ledger, Locks: h.Locks, Voice: h.Voice,
 		Clock: p.Clock, Log: p.Log,
 		Run: p.Run, Directory: p.Settings.DirectoryHooks, turn: slot.NewTurn(), DeployOnce: p.Settings.DeployOnce}

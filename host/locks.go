@@ -29,6 +29,7 @@ type Locks struct {
 	Ledger   ledger.Store // it knows which run a process is
 	Voice    *Voice
 	Patience time.Duration // 0: LockPatience
+	Waiter   int           // the process that waits for this run, which is a hook of it; 0: none
 
 	turns slot.Turns // of the certificates of this run that want one lock
 }
@@ -86,6 +87,11 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 	}
 	held, busy := errors.AsType[*lock.HeldError](err)
 	switch {
+	case errors.Is(err, errWaiter):
+		return nil, failure.New(failure.Locked, "Run this in the post-hook, which comes after all "+
+			"certificates, or once that run has ended.",
+			"%s is at work on %s, and waits for the hook that runs this",
+			l.whom(ctx, l.Waiter), subjectOf(key))
 	case ctx.Err() != nil:
 		return nil, failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.",
 			"stopped while another run worked on %s", subjectOf(key))
@@ -102,11 +108,29 @@ func (l *Locks) within(ctx context.Context, key string, most time.Duration) (fun
 		"%s cannot be locked", subjectOf(key))
 }
 
+// errWaiter says that a lock is held by the run that waits for this one.
+var errWaiter = errors.New("held by the run that waits for this one")
+
+// waitsForUs reports whether a lock is held by the run of which this one is a hook, until the hook
+// has ended: of many certificates, each that was put in place is held until its deploy hook had its
+// turn, and a hook that asks for another's would wait for a run that waits for the hook.
+func (l *Locks) waitsForUs(key string) bool {
+	kind, _, _ := strings.Cut(key, ":")
+	if l.Waiter == 0 || kind != "lineage" && kind != "names" {
+		return false
+	}
+	pid, err := l.File.Holder(key)
+	return err == nil && pid == l.Waiter
+}
+
 // wait waits for other runs, and holds no slot meanwhile.
 func (l *Locks) wait(ctx context.Context, key string, most time.Duration) (func() error, error) {
 	unlock, free, err := l.File.TryLock(key)
 	if free || err != nil {
 		return unlock, err
+	}
+	if l.waitsForUs(key) {
+		return nil, errWaiter
 	}
 	slot.Away(ctx, func() {
 		unlock, err = l.File.Wait(ctx, key, lock.Patience{Bound: patience(ctx, most),
