@@ -166,6 +166,11 @@ func (g *going) answer(ctx context.Context, i int, b *block) error {
 	result := g.resultOf(ctx, v)
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if result.gone {
+		g.progress.Done++
+		g.tellProgress()
+		return endsRound(ctx, result)
+	}
 	if result.Outcome == Locked && g.round.CertName == "" && !slices.Contains(g.late, i) {
 		if b != nil {
 			b.tell() // a warning is given once

@@ -626,3 +626,29 @@ func TestASignalEndsWhoWaitsForADeployHook(t *testing.T) {
 		t.Errorf("deployed %v, %d orders", deployed, h.ordered())
 	}
 }
+
+// A lineage that somebody deletes while a round is under way is no renewal that failed.
+func TestWhatIsDeletedMeanwhileHasNotFailed(t *testing.T) {
+	t.Parallel()
+	for _, jobs := range []int{1, 8} {
+		h := newHost(t, testca.Config{})
+		h.has("a.example", "b.example", "c.example")
+		h.due("a.example", "b.example", "c.example")
+		h.set.Jobs = jobs
+		free := h.occupied("b.example") // it comes last
+		remover := h.process("delete")
+		results, err := h.renew(renewal.Round{Looked: func(r renewal.Result) {
+			if r.Lineage == "c.example" {
+				free()
+				must(t, remover.Delete(t.Context(), "b.example"))
+			}
+		}})
+		must(t, err)
+		if got := outcomes(results); got != "a.example issued, c.example issued" || renewal.Exit(results, nil) != 0 {
+			t.Errorf("%d jobs: %s, exit %d", jobs, got, renewal.Exit(results, nil))
+		}
+		if said := strings.Join(h.report.lines, "\n"); !strings.Contains(said, "b.example was deleted meanwhile.") {
+			t.Errorf("%d jobs: told %q", jobs, said)
+		}
+	}
+}

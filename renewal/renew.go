@@ -2,6 +2,9 @@ package renewal
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 
 	"orderly/certbot"
 	"orderly/failure"
@@ -33,6 +36,11 @@ func (s *rounds) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 		s.keep(&result, l) // it is not due, and what another run does for it is that run's
 		return result
 	}
+	if err != nil && round.CertName == "" && deleted(l) {
+		s.Report.Tell("%s was deleted meanwhile.", l.Name)
+		result.gone = true
+		return result
+	}
 	if err != nil {
 		result.Path = l.Renewal.FullChain
 		result.fail(err)
@@ -41,6 +49,13 @@ func (s *rounds) renew(ctx context.Context, l *certbot.Lineage, round Round) Res
 		s.host.Hooks.Failed(l.Certificate.Names)
 	}
 	return result
+}
+
+// deleted reports whether a lineage is not there any more. Of a round of many it may be hours since
+// they were listed: what a person deletes meanwhile is no renewal that failed.
+func deleted(l *certbot.Lineage) bool {
+	_, err := os.Lstat(l.Renewal.Path)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // tellEarly says that the CA wants a certificate renewed long before its time, and why it wants it

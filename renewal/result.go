@@ -35,6 +35,8 @@ type Result struct {
 	Ended   time.Time `json:"ended,omitzero"`
 	// Refused: it failed before anything was ordered, by what is known here.
 	Refused bool `json:"-"`
+	// gone: it was deleted while the round was under way, and there is nothing to tell of it.
+	gone bool
 	// Output names the files of a certificate that belongs to no lineage.
 	Output host.Output `json:"output,omitzero"`
 	// Note is what somebody should know although the certificate is in place.
