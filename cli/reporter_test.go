@@ -11,6 +11,7 @@ import (
 
 	"orderly/failure"
 	"orderly/outside"
+	"orderly/ledger"
 	"orderly/renewal"
 )
 
@@ -116,4 +117,16 @@ func TestNobodyIsToldHowFarWithoutATerminal(t *testing.T) {
 		t.Error("a bar is drawn where there is no terminal")
 	}
 	p.bar("read")(1, 2) // and this is nothing
+}
+
+// Whatever becomes of a certificate is counted.
+func TestEveryOutcomeIsCounted(t *testing.T) {
+	var out bytes.Buffer
+	p := &printer{out: &out, err: &out, getenv: func(string) string { return "" }}
+	count(p, []renewal.Result{{Outcome: renewal.Issued}, {Outcome: renewal.Kept}, {Outcome: renewal.Kept},
+		{Outcome: renewal.Failed}, {Outcome: renewal.Failed, Refused: true}, {Outcome: renewal.Locked},
+		{Outcome: renewal.Invalid}, {Outcome: string(ledger.LostState)}, {Outcome: string(ledger.ReleasedState)}})
+	if want := "1 renewed, 2 kept, 1 refused before any order, 1 locked by another run, 1 failed, 1 unusable, 2 over without a certificate.\n"; out.String() != want {
+		t.Errorf("%q", out.String())
+	}
 }

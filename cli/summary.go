@@ -240,6 +240,7 @@ func count(p *printer, results []renewal.Result) {
 	for _, r := range results {
 		n[outcomeOf(r)]++
 	}
+	rest := len(results)
 	var said []string
 	for _, of := range []struct {
 		word     string
@@ -255,9 +256,12 @@ func count(p *printer, results []renewal.Result) {
 		for _, outcome := range of.outcomes {
 			sum += n[outcome]
 		}
-		if sum > 0 {
+		if rest -= sum; sum > 0 {
 			said = append(said, fmt.Sprintf("%d %s", sum, of.word))
 		}
+	}
+	if rest > 0 { // orders that earlier runs left, and that are over
+		said = append(said, fmt.Sprintf("%d over without a certificate", rest))
 	}
 	p.Say("%s.", strings.Join(said, ", "))
 }
