@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"orderly/failure"
-	"orderly/outside"
 	"orderly/ledger"
+	"orderly/outside"
 	"orderly/renewal"
 )
 
