@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
@@ -167,6 +168,32 @@ func TestARoundEndsWithSixteenUnderWay(t *testing.T) {
 				c.onceEach(c.names)
 			})
 		}
+	}
+}
+
+// What a killed round of many left under way is finished by whoever comes next, many at once, and what it had not begun
+// is left alone; the hooks of those are run, one at a time.
+func TestWhatAKilledRoundLeftIsFinishedManyAtOnce(t *testing.T) {
+	t.Parallel()
+	for _, next := range [][]string{{"resume"}, {"pending", "drain"}} {
+		t.Run(strings.Join(next, " "), func(t *testing.T) {
+			t.Parallel()
+			c := crowdOf(t, 20)
+			j := c.journal()
+			c.ca.Inject(testca.Fault{Kind: "challenge", Action: testca.Hold, After: true})
+			run := c.start("renew", "--jobs", "16", "--deploy-hook", j.note("deploy"))
+			c.stalled(run, 16)
+			run.signal(syscall.SIGKILL)
+			run.wait()
+			c.ca.ClearFaults()
+			c.ca.Release()
+			begun, _ := c.renewed()
+			c.must(append(next, "--jobs", "16", "--longest-validation", c.longest.String())...)
+			c.onceEach(slices.Collect(maps.Keys(begun)))
+			if n := len(j.words()); n != len(begun) || n < 16 {
+				t.Errorf("%d deploy hooks ran for %d that were begun: %q", n, len(begun), j.lines())
+			}
+		})
 	}
 }
 
