@@ -1,6 +1,7 @@
 package preflight
 
 import (
+	"context"
 	"net/netip"
 	"net/url"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"orderly/solver/webroot"
 )
 
 func TestDNSServersComeFromResolvConf(t *testing.T) {
@@ -87,4 +90,34 @@ func FuzzARedirectLeadsOnlyWhereACAGoes(f *testing.F) {
 			t.Errorf("%q leads to %q, which reads as %v, %v", location, to.url, again, err)
 		}
 	})
+}
+
+// interrupted is a context that ends right after it was seen not to have ended.
+type interrupted struct {
+	context.Context
+	end context.CancelFunc
+}
+
+// Err implements context.Context.
+func (c interrupted) Err() error {
+	defer c.end()
+	return c.Context.Err()
+}
+
+// A signal that comes while probes are being removed keeps none of them in a document root.
+func TestASignalAmongRemovalsLeavesNoProbe(t *testing.T) {
+	writer := new(webroot.Writer)
+	t.Cleanup(writer.Close)
+	root := t.TempDir()
+	r := (&Checker{Writer: writer}).begin()
+	if g := r.ground(t.Context(), root); g.probe == nil {
+		t.Fatalf("no probe: %v, %v", g.unfit, g.unwritable)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	left := r.clear(interrupted{ctx, end})
+	files, err := os.ReadDir(root)
+	if err != nil || len(left) > 0 || len(files) > 0 {
+		t.Errorf("left %v, %v, %v", left, files, err)
+	}
 }

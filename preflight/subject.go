@@ -76,17 +76,16 @@ func (r *round) clear(ctx context.Context) map[string]error {
 	for _, stop := range r.stops {
 		stop()
 	}
-	if ctx.Err() != nil {
-		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), clearing)
-		defer cancel()
-		ctx = bounded
-	}
+	// A signal may come before, or between two of many removals: none of them is given up for it.
+	detached, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(clearing, cancel) })()
 	left := map[string]error{}
 	for root, g := range r.grounds {
 		if g.probe == nil {
 			continue
 		}
-		if err := r.Writer.Remove(ctx, g.probe.Placement); err != nil {
+		if err := r.Writer.Remove(detached, g.probe.Placement); err != nil {
 			left[root] = err
 		}
 	}
