@@ -256,9 +256,9 @@ func (p *printer) unbar() {
 	}
 }
 
-// roundBar is the progress of a round: what is done, under way and failed, and how long the rest may
-// take at the pace so far; nil where it is not drawn.
-func (p *printer) roundBar() func(renewal.Progress) {
+// roundBar is the progress of work on many: what is done, under way and failed, and how long the rest
+// may take at the pace so far; nil where it is not drawn.
+func (p *printer) roundBar(what string) func(renewal.Progress) {
 	if !p.draws() {
 		return nil
 	}
@@ -268,7 +268,7 @@ func (p *printer) roundBar() func(renewal.Progress) {
 		if began.IsZero() && g.UnderWay > 0 {
 			began, before = time.Now(), g.Done
 		}
-		p.draw("Renewing", g.Done, g.All, behindBar(g, g.Done-before, time.Since(began)))
+		p.draw(what, g.Done, g.All, behindBar(g, g.Done-before, time.Since(began)))
 	}
 }
 

@@ -53,6 +53,12 @@ func TestTheProgressOfARoundFitsTheTerminal(t *testing.T) {
 			t.Errorf("%d bars, and at the end %q", bars, last)
 		}
 	}
+	h.stoppedAt("new-order", "renew", "--force-renewal", "--jobs", "3")
+	code, text := h.atTerminal(60, "resume", "--jobs", "2")
+	last := text[max(strings.LastIndex(text, erase), 0):]
+	if code != 0 || !strings.Contains(text, "Resuming [") || strings.Contains(last, "Resuming") {
+		t.Errorf("%d: %q", code, text)
+	}
 	h.env["TERM"] = "dumb"
 	if _, text := h.atTerminal(80, "renew", "--force-renewal", "--jobs", "3"); strings.ContainsAny(text, "\r\x1b") {
 		t.Errorf("at a dumb terminal: %q", text)

@@ -85,7 +85,7 @@ func (f *renew) execute(ctx context.Context, env Env, p *printer) error {
 		return err
 	}
 	f.round.Server, f.round.Account, f.round.Registration = f.server, f.account, f.registration
-	f.round.Progress = p.roundBar()
+	f.round.Progress = p.roundBar("Renewing")
 	f.round.WebrootPaths, f.round.Webroots = f.roots.paths, f.roots.mapped
 	if f.spreads(env) {
 		f.round.Spread = renewal.Spread
@@ -124,6 +124,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	var err error
 	if f.round.CertName == "" {
 		left, err = s.server.ResumeOwn(ctx)
+		p.endBar()
 	} else {
 		// what a dead run stopped must not stay so, whatever this run is about
 		err = s.server.PayDebts(ctx)

@@ -113,7 +113,7 @@ func TestWhatIsWaitedForStandsInNoBlock(t *testing.T) {
 // Where nobody watches, nobody is told of each of thousands of lineages how far a round has come.
 func TestNobodyIsToldHowFarWithoutATerminal(t *testing.T) {
 	p := &printer{err: io.Discard, getenv: func(string) string { return "" }}
-	if p.roundBar() != nil {
+	if p.roundBar("Renewing") != nil {
 		t.Error("a bar is drawn where there is no terminal")
 	}
 	p.bar("read")(1, 2) // and this is nothing

@@ -45,6 +45,7 @@ func resumeAll(p *printer, what string) func(context.Context, *session) (int, er
 			return 0, err
 		}
 		results, err := s.server.ResumeAll(ctx)
+		p.endBar()
 		causes := s.causes(ctx, results)
 		if p.json {
 			printResults(p, results, causes, err)

@@ -69,7 +69,7 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 		Disk:     &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client,
 		Agent: userAgent(),
 		Clock: host.Clock{}, Log: s.p.logger, Report: reporter{s.p}, Settings: settings,
-		KeyDir: filepath.Join(s.ledgerDir(), "keys"),
+		KeyDir: filepath.Join(s.ledgerDir(), "keys"), Resuming: s.p.roundBar("Resuming"),
 	})
 	return nil
 }

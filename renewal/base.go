@@ -50,6 +50,8 @@ type Parts struct {
 	Writer *webroot.Writer
 	// KeyDir is where private keys wait for their certificate.
 	KeyDir string
+	// Resuming is told how far the work on what earlier runs left has come; may be nil.
+	Resuming func(Progress)
 }
 
 // base is the host and the run.

@@ -49,7 +49,8 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 		return nil, err
 	}
 	orders = slices.DeleteFunc(orders, func(o *ledger.Order) bool { return !which(o) })
-	came := resumed{results: make([]*Result, len(orders))}
+	came := resumed{results: make([]*Result, len(orders)), tell: s.Resuming,
+		progress: Progress{All: len(orders)}}
 	var turn sync.Mutex // for what is said of one order
 	var pieces []piece
 	for i, o := range orders {
@@ -61,6 +62,8 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 				var result Result
 				var did bool
 				ctx = host.About(ctx, o.Lineage)
+				came.step(func(p *Progress) { p.UnderWay++ })
+				defer came.step(func(p *Progress) { p.UnderWay--; p.Done++ })
 				s.whole(ctx, &turn, func(ctx context.Context) { result, did = s.resumeGuarded(ctx, o) })
 				if did {
 					came.keep(i, &result)
@@ -79,14 +82,29 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 
 // resumed is what came of orders, in their order.
 type resumed struct {
-	mu      sync.Mutex
-	results []*Result
+	mu       sync.Mutex
+	results  []*Result
+	progress Progress
+	tell     func(Progress)
+}
+
+// step tells how far it has come.
+func (r *resumed) step(change func(*Progress)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if change(&r.progress); r.tell != nil {
+		r.tell(r.progress)
+	}
 }
 
 func (r *resumed) keep(i int, result *Result) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results[i] = result
+	switch result.Outcome {
+	case Failed, Stopped:
+		r.progress.Failed++
+	}
 }
 
 func (r *resumed) all() []Result {
