@@ -79,12 +79,20 @@ func (p *printer) byCause(all []history.Entry) {
 	}
 	p.fault("By cause:")
 	for _, g := range found {
-		p.fault("  %s: %s, %s (to be mended by %s)", p.paint(red, string(g.Class)),
-			counted(len(g.Names), "name"), counted(len(g.Lineages), "certificate"), whose(g.Class.Who()))
+		p.fault("  %s: %s, %s (%s)", p.paint(red, string(g.Class)), counted(len(g.Names), "name"),
+			counted(len(g.Lineages), "certificate"), mendedBy(g.Class.Who()))
 		if r := diagnose.Known(g.Class, onlyOne(g.Names)).Remedy; r != "" {
 			p.fault("    %s%s", p.paint(bold, "remedy: "), p.remedy(r))
 		}
 	}
+}
+
+// mendedBy says who is to mend something, as a part of a sentence.
+func mendedBy(w failure.Who) string {
+	if w == failure.Nobody {
+		return "which nobody has to mend"
+	}
+	return "to be mended by " + whose(w)
 }
 
 // counted is a number of things.

@@ -230,3 +230,15 @@ func TestWhatToDoIsNoErrorText(t *testing.T) {
 		t.Errorf("short: %q", got)
 	}
 }
+
+// What ends by itself is said to be nobody's to mend, in words that make a sentence.
+func TestWhoeverIsToMendItIsSaidInASentence(t *testing.T) {
+	for who, want := range map[failure.Who]string{
+		failure.Nobody: "which nobody has to mend",
+		failure.CA:     "to be mended by the CA",
+	} {
+		if got := mendedBy(who); got != want {
+			t.Errorf("%s: %q, not %q", who, got, want)
+		}
+	}
+}

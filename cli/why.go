@@ -227,11 +227,7 @@ func (p *printer) why(v whyView) {
 	}
 	p.lines("  verdict:         ", strings.TrimSuffix(where+": "+cmp.Or(v.Error, verdictWords(v.Verdict)), ": "))
 	if v.Class != "" {
-		mends := ", to be mended by " + whose(v.Who)
-		if v.Who == failure.Nobody {
-			mends = ", which nobody has to mend"
-		}
-		p.lines("  class:           ", string(v.Class)+mends)
+		p.lines("  class:           ", string(v.Class)+", "+mendedBy(v.Who))
 		p.lines("  what to do:      ", v.Remedy)
 	}
 	if v.Until != nil {
