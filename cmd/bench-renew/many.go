@@ -48,7 +48,7 @@ type manyRow struct {
 func paces() []pace {
 	return []pace{
 		{name: "answers at once", wall: 6},
-		{name: "100 ms each, validates in 1 s", answer: 100 * time.Millisecond,
+		{name: "answers after 100 ms and validates in one second", answer: 100 * time.Millisecond,
 			validation: time.Second, wall: 12},
 	}
 }
