@@ -13,7 +13,7 @@ import (
 // it took is for the long form.
 func TestWhatManyThatAreDueCost(t *testing.T) {
 	dir := built(t)
-	b := bench{orderly: filepath.Join(dir, "orderly"), testca: filepath.Join(dir, "testca"), due: 24,
+	b := bench{orderly: filepath.Join(dir, "orderly"), testca: filepath.Join(dir, "testca"), due: 12,
 		pairs: 1}
 	rows, err := b.many(t.Context(), paces()[:1])
 	if err != nil {
@@ -38,7 +38,7 @@ func TestWhatManyThatAreDueCost(t *testing.T) {
 	if err := show(&table, b, results{many: rows}, false); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"24 certificates due", "times shorter", "target ≥ 6", "24 / 24 / 0"} {
+	for _, want := range []string{"12 certificates due", "times shorter", "target ≥ 6", "12 / 12 / 0"} {
 		if !strings.Contains(table.String(), want) {
 			t.Errorf("the table lacks %q:\n%s", want, &table)
 		}
