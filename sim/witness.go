@@ -222,8 +222,8 @@ func (w *world) heard(p *worker, kind string, id int, r reply) {
 			scope = "new-order"
 		}
 		p.saw.told = append(p.saw.told, refusal429{scope, until})
-	case kind == "order" && w.ca.habits.has[noAddress] && len(p.s.book.Owners(origin+"/order/"+strconv.Itoa(id))) == 0:
-		// One of the list, which may be the one that nobody told of.
+	case kind == "order" && (w.ca.habits.has[noAddress] || len(p.workers) > 1) && len(p.s.book.Owners(origin+"/order/"+strconv.Itoa(id))) == 0:
+		// One of the list, which may be the one that nobody told of. Of many orders each looks through it for its own.
 	case kind == "order", kind == "finalize", kind == "certificate": // those that go together wait for one of them
 		if p.saw.rests == nil {
 			p.saw.rests = map[string]int64{}
