@@ -73,7 +73,9 @@ func removeSetting(root, section *configobj.Section, key string) {
 		root.Delete(key)
 	case ariKey:
 		if sub, ok := root.Subsection(ariSection); ok {
-			sub.Delete(key)
+			if sub.Delete(key); len(sub.Keys())+len(sub.Sections()) == 0 {
+				root.DeleteSection(ariSection) // what is appended to the file would land in it
+			}
 		}
 	}
 	strays := placesOf(root, section).strays

@@ -70,7 +70,7 @@ func TestAnySettingCanBeSetAndTakenAway(t *testing.T) {
 		Remove: []string{"deploy_hook", "post_hook", "renew_before_expiry", "ari_retry_after"},
 		Set:    []certbot.Setting{{Key: "reuse_key", Value: "False"}, {Key: "dns_x", List: []string{"1", "2"}}, {Key: "deploy_hook", Value: "c"}},
 	}))
-	want := head + "[renewalparams]\nreuse_key = False # pinned\ndns_x = 1, 2\nrenew_hook = c\n[[webroot_map]]\na.example = /srv/a\n[acme_renewal_info]\n"
+	want := head + "[renewalparams]\nreuse_key = False # pinned\ndns_x = 1, 2\nrenew_hook = c\n[[webroot_map]]\na.example = /srv/a\n"
 	if got := read(t, r.Path); got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
