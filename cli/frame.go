@@ -81,6 +81,10 @@ func (s *session) recorded(ctx context.Context, what string,
 	code, err := work(ctx, s)
 	err = endedBy(ctx, err)
 	owed := s.server.Finish(ctx)
+	if s.document != nil {
+		s.document()
+	}
+	s.p.brokenOnce(s.server.Broken())
 	if failure.ClassOf(owed) == failure.Stopped && (err != nil || code != 0) {
 		s.p.Warn("%s", owed) // how the work itself ended is the code that counts
 		owed = nil

@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -170,5 +171,36 @@ func TestTheLogOfManySaysWhichOneEachLineIsAbout(t *testing.T) {
 				t.Errorf("%s: %v", step, of)
 			}
 		}
+	}
+}
+
+// A hook that failed is told with whom it was for, also to a program and to who reads errors alone.
+func TestAHookThatFailedIsTold(t *testing.T) {
+	t.Parallel()
+	h := newWorld(t, testca.Config{}).host("one")
+	h.lineages("a.example.com", "b.example.com")
+	hooks := []string{"renew", "--force-renewal", "--jobs", "2", "--deploy-hook", "exit 7", "--deploy-hook-once", "exit 3"}
+	h.orderly(hooks...).says(t, 0, "Hook 'deploy-hook' reported error code 7\n", "what failed is the deploy-hook of a.example.com: exit 7\n",
+		"what failed is the deploy-hook of b.example.com: exit 7\n", "what failed is the deploy-hook-once for 2 certificate(s): exit 3\n")
+	if r := h.orderly(append(hooks, "-q")...); r.code != 0 || r.stdout != "" || strings.Count(r.stderr, "\n") != 2 ||
+		!strings.HasPrefix(r.stderr, "error: the deploy-hook-once for 2 certificate(s) failed (exit status 3), ") {
+		t.Errorf("%s", r)
+	}
+	r := h.orderly(append(hooks, "--json")...)
+	var value struct {
+		Hooks []struct {
+			Hook     string   `json:"hook"`
+			Command  string   `json:"command"`
+			Code     *int     `json:"exit_code"`
+			Lineages []string `json:"lineages"`
+		} `json:"hooks_failed"`
+	}
+	if err := json.Unmarshal([]byte(r.stdout), &value); err != nil || r.code != 0 || len(value.Hooks) != 3 {
+		t.Fatalf("%v: %s", err, r)
+	}
+	once := value.Hooks[2]
+	if slices.Sort(once.Lineages); once.Hook != "deploy-hook-once" || once.Command != "exit 3" || *once.Code != 3 ||
+		!slices.Equal(once.Lineages, []string{"a.example.com", "b.example.com"}) || *value.Hooks[0].Code != 7 || len(value.Hooks[0].Lineages) != 1 {
+		t.Errorf("%s", r)
 	}
 }

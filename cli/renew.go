@@ -143,7 +143,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	}
 	causes := s.causes(ctx, results)
 	if p.json {
-		printResults(p, results, causes, err)
+		s.document = func() { printResults(p, results, causes, s.server.Broken(), err) }
 		return f.round.Exit(results, err), nil
 	}
 	p.Say("\n%s", frame)

@@ -45,6 +45,8 @@ type session struct {
 	closers []func() error
 	alone   bool // no other run of Orderly may be at work
 	beside  bool // certbot may be at work
+	// document, where set, prints what programs read once the hooks at the end have run.
+	document func()
 }
 
 // close closes what was opened, last first.

@@ -57,10 +57,12 @@ type roundView struct {
 	Counts  map[string]int        `json:"counts"`
 	ByClass map[failure.Class]int `json:"by_class"`
 	// Failures are those of the results by class.
-	Failures []classView   `json:"failures"`
-	Class    failure.Class `json:"class,omitempty"`
-	Error    string        `json:"error,omitempty"`
-	Remedy   string        `json:"remedy,omitempty"`
+	Failures []classView `json:"failures"`
+	// Hooks are those that failed, also at the end of the round.
+	Hooks  []host.Broken `json:"hooks_failed"`
+	Class  failure.Class `json:"class,omitempty"`
+	Error  string        `json:"error,omitempty"`
+	Remedy string        `json:"remedy,omitempty"`
 }
 
 // resultView is a result as JSON. One of a renewal file that is not used has the path of that file,
@@ -105,8 +107,9 @@ func (p *printer) worded(r renewal.Result) renewal.Result {
 	return r
 }
 
-func printResults(p *printer, results []renewal.Result, causes []history.Entry, err error) {
-	view := roundView{Version: 1, Results: []resultView{},
+func printResults(p *printer, results []renewal.Result, causes []history.Entry, broken []host.Broken,
+	err error) {
+	view := roundView{Version: 1, Results: []resultView{}, Hooks: append([]host.Broken{}, broken...),
 		Counts: map[string]int{}, ByClass: map[failure.Class]int{},
 		Failures: p.classViews(groups(causes))}
 	for _, r := range results {
@@ -274,5 +277,18 @@ func (p *printer) because(r renewal.Result) {
 	p.fault("    %s: %s", p.paint(red, string(r.Class)), r.Sentence)
 	if r.Remedy != "" {
 		p.fault("    %s%s", p.paint(bold, "remedy: "), r.Remedy)
+	}
+}
+
+// brokenOnce is an error for whoever reads no warnings: the deploy hook of a whole run stands for all
+// its certificates. The exit code stays certbot's.
+func (p *printer) brokenOnce(broken []host.Broken) {
+	for _, b := range broken {
+		if b.Hook == host.OnceHook && p.quiet {
+			p.problem(failure.New(failure.Hook,
+				"Run the command by hand, with RENEWED_LINEAGE and RENEWED_DOMAINS where it needs them.",
+				"the %s failed (%s), and the certificates are in place: %s", b.About(), b.Error,
+				failure.Clean(b.Command)))
+		}
 	}
 }

@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,16 +37,27 @@ func (h *Hooks) placed(lineage string, names []string) {
 	})
 }
 
-// inherit makes what a dead run owed this one's own.
+// inherit makes what a dead run owed this one's own: what several left of one command is run once.
 func (h *Hooks) inherit(ctx context.Context, t ledger.Task) error {
 	own := &ledger.Task{RunID: h.Run.ID, Kind: t.Kind, Subject: t.Subject, Step: task.Intended,
-		BegunAt: t.BegunAt}
+		BegunAt: t.BegunAt, Payload: t.Payload}
+	fresh := true
+	for _, known := range h.known().owed {
+		if known.Kind == t.Kind && known.Subject == t.Subject && known.EndedAt.IsZero() {
+			own, fresh = known, false
+			if t.BegunAt.Before(own.BegunAt) {
+				own.BegunAt, own.Payload = t.BegunAt, t.Payload
+			}
+		}
+	}
 	t.EndedAt = h.Clock.Now()
 	if err := h.Ledger.Commit(context.WithoutCancel(ctx),
 		&ledger.Change{Tasks: []*ledger.Task{&t, own}}); err != nil {
 		return err
 	}
-	h.keep(func(b *book) { b.owed = append(b.owed, own) })
+	if fresh {
+		h.keep(func(b *book) { b.owed = append(b.owed, own) })
+	}
 	return nil
 }
 
@@ -60,9 +72,10 @@ const mostLineages = 120_000
 // them: paths and names, with blanks between.
 func (h *Hooks) deployOnce(ctx context.Context, command string, lineages, names []string) {
 	slices.Sort(names)
-	h.run(ctx, "deploy-hook", command, []string{
+	err := h.execute(ctx, "deploy-hook", command, []string{
 		h.namesVariable("RENEWED_LINEAGE", lineages, mostLineages),
 		h.namesVariable("RENEWED_DOMAINS", slices.Compact(names), mostLineages)})
+	h.noteBroken(ctx, Broken{Hook: OnceHook, Command: command, Lineages: namesOf(lineages)}, err)
 }
 
 // payOnce runs it for this run, and for those that left it, if a certificate was put in place. What
@@ -74,47 +87,70 @@ func (h *Hooks) payOnce(ctx context.Context, t *ledger.Task) error {
 		if err := h.ended(ctx, t); err != nil {
 			return err
 		}
-		before, of := h.lineagesSince(ctx, t.BegunAt)
+		before, of, left := h.lineagesSince(ctx, toldUntil(t))
 		before = slices.DeleteFunc(before,
 			func(path string) bool { return slices.Contains(lineages, path) })
 		lineages, names = append(before, lineages...), append(of, names...)
+		if !left && t.Subject != h.DeployOnce {
+			lineages = nil // this run was not asked for it, and what was left is not in place yet
+		}
 	}
 	if len(lineages) > 0 {
 		h.deployOnce(ctx, t.Subject, lineages, names)
 	}
-	if !t.EndedAt.IsZero() {
-		return nil
+	if t.EndedAt.IsZero() {
+		if err := h.ended(ctx, t); err != nil {
+			return err
+		}
 	}
-	return h.ended(ctx, t)
+	return h.oweRest(ctx, t, len(lineages) > 0)
 }
 
-// lineagesSince are the lineages whose certificates were put in place since a hook was owed.
-func (h *Hooks) lineagesSince(ctx context.Context, owed time.Time) (lineages, names []string) {
-	for _, o := range h.installedSince(ctx, owed) {
+// lineagesSince are the lineages whose certificates were put in place since a moment; left says that
+// another run had begun one of them.
+func (h *Hooks) lineagesSince(ctx context.Context, moment time.Time) (lineages, names []string, left bool) {
+	for _, o := range h.installedSince(ctx, moment) {
 		if lineage := filepath.Join(h.Dirs.Config, "live", LineageOf(o.Lineage)); !slices.Contains(lineages, lineage) {
 			lineages = append(lineages, lineage)
 		}
 		names = append(names, o.Request.Names...)
+		left = left || o.CreatedAt.Before(h.Run.StartedAt)
 	}
-	return lineages, names
+	return lineages, names, left
 }
 
 // deploysFirst puts deploy hooks before post-hooks, which may start what they are about.
 func deploysFirst(tasks []*ledger.Task) []*ledger.Task {
-	return sortedTasks(tasks, strings.Compare) // "deploy-hook" < "post-hook"
-}
-
-// deploysLast puts post-hooks first, where there may be no time for all: a server that is down is
-// worse than one that goes on with its old certificate.
-func deploysLast(tasks []*ledger.Task) []*ledger.Task {
-	return sortedTasks(tasks, func(a, b string) int { return strings.Compare(b, a) })
-}
-
-func sortedTasks(tasks []*ledger.Task, kinds func(a, b string) int) []*ledger.Task {
 	tasks = slices.Clone(tasks)
-	slices.SortStableFunc(tasks,
-		func(a, b *ledger.Task) int { return kinds(string(a.Kind), string(b.Kind)) })
+	slices.SortStableFunc(tasks, func(a, b *ledger.Task) int {
+		return strings.Compare(string(a.Kind), string(b.Kind)) // "deploy-hook" < "post-hook"
+	})
 	return tasks
+}
+
+// byKind are tasks that deploysFirst has sorted, those of one kind together.
+func byKind(tasks []*ledger.Task) iter.Seq2[ledger.TaskKind, []*ledger.Task] {
+	return func(yield func(ledger.TaskKind, []*ledger.Task) bool) {
+		for len(tasks) > 0 {
+			n := 1
+			for n < len(tasks) && tasks[n].Kind == tasks[0].Kind {
+				n++
+			}
+			if !yield(tasks[0].Kind, tasks[:n]) {
+				return
+			}
+			tasks = tasks[n:]
+		}
+	}
+}
+
+// share is how long hooks of a kind have after a signal. A server that is down is worse than one that
+// goes on with its old certificate: deploy hooks leave time for post-hooks.
+func share(kind ledger.TaskKind, owed []*ledger.Task, last time.Duration) time.Duration {
+	if kind == ledger.DeployTask && owed[len(owed)-1].Kind != kind {
+		return last / 2
+	}
+	return last
 }
 
 // oweTasks makes durable which commands are owed.

@@ -51,6 +51,7 @@ type book struct {
 	round           bool           // a run over all lineages
 	deployed        []string       // what the last deploy hook was told
 	lineages, names []string       // put in place, for DeployOnce
+	broken          []Broken
 }
 
 // Round says that the run goes over all lineages.
@@ -102,7 +103,11 @@ func (h *Hooks) Begin(ctx context.Context, r Request) (ran bool) {
 		defer done()
 	}
 	post, errPost := h.All("post", r.Hooks.Post)
-	if err := errors.Join(errPre, errPost, h.owe(ctx, post)); err != nil {
+	err := errors.Join(errPre, errPost, h.owe(ctx, post))
+	if !r.Rehearsal && len(r.CSR) == 0 {
+		err = errors.Join(err, h.oweOnce(ctx)) // whoever is killed from here on leaves an order
+	}
+	if err != nil {
 		h.Voice.In(ctx).Warn("the pre-hooks were not run: %v", err)
 		return false
 	}
@@ -196,7 +201,7 @@ func (h *Hooks) owe(ctx context.Context, post []string) error {
 // no reason to leave a server down that waits for another. At the end of ctx what was not begun has
 // only as long as last; what is left then is the next run's, with an error of class Stopped.
 func (h *Hooks) PayOwn(ctx context.Context, last time.Duration) error {
-	var first error
+	first := h.oweLeft(ctx)
 	note := func(t *ledger.Task, err error) {
 		if err == nil && t.EndedAt.IsZero() {
 			err = unpaid(ctx, t)
@@ -212,14 +217,16 @@ func (h *Hooks) PayOwn(ctx context.Context, last time.Duration) error {
 		owed = owed[1:]
 		note(t, h.pay(ctx, t))
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), last)
-	defer cancel()
-	for _, t := range deploysLast(owed) {
-		var err error
-		if bounded.Err() == nil && !h.inherited(t) {
-			err = h.pay(bounded, t)
+	for kind, tasks := range byKind(owed) {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), share(kind, owed, last))
+		for _, t := range tasks {
+			var err error
+			if bounded.Err() == nil && !h.inherited(t) {
+				err = h.pay(bounded, t)
+			}
+			note(t, err)
 		}
-		note(t, err)
+		cancel()
 	}
 	return first
 }
@@ -294,7 +301,7 @@ func (h *Hooks) Deploy(ctx context.Context, lineage string, names []string, comm
 		h.tell(LineageOf(lineage), names)
 	}
 	for _, command := range all {
-		h.run(ctx, "deploy-hook", command, nil)
+		h.run(ctx, "deploy-hook", command, nil, LineageOf(lineage))
 	}
 	if ctx.Err() != nil && len(all) > 0 {
 		return failure.Wrap(ctx.Err(), failure.Stopped,

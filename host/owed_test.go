@@ -74,7 +74,7 @@ func (o *owing) installed(n int) (names []string) {
 		names = append(names, name)
 		change.Orders = append(change.Orders, &ledger.Order{AccountID: account.ID, Lineage: name, Names: []string{name},
 			Request: ledger.Request{Lineage: name, Names: []string{name}}, State: ledger.Installed,
-			CreatedAt: time.Now(), UpdatedAt: time.Now()})
+			CreatedAt: time.Now(), UpdatedAt: time.Now(), SettledAt: time.Now()})
 	}
 	o.must(o.book.Commit(o.Context(), &change))
 	return names

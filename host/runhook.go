@@ -19,9 +19,15 @@ import (
 
 // A hook was written for certbot: it is run, shown and judged as certbot does.
 
-// run runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the
+// run runs a hook about some lineages, and tells which one it was if it fails.
+func (h *Hooks) run(ctx context.Context, kind, command string, env []string, lineages ...string) {
+	h.noteBroken(ctx, Broken{Hook: kind, Command: command, Lineages: lineages},
+		h.execute(ctx, kind, command, env))
+}
+
+// execute runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the
 // command's.
-func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
+func (h *Hooks) execute(ctx context.Context, kind, command string, env []string) error {
 	// certbot says so with -v alone
 	h.Log.InfoContext(ctx, "Running "+kind+" command", "command", failure.Clean(command))
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, h.known().deployed, env)
@@ -44,6 +50,7 @@ func (h *Hooks) run(ctx context.Context, kind, command string, env []string) {
 	if text := complaints.Printed(); !text.Empty() {
 		voice.Warn("Hook '%s' ran with error output:\n%s", kind, text)
 	}
+	return err
 }
 
 // exitCode is a hook's exit code as certbot tells it: a signal is a negative one.

@@ -121,6 +121,9 @@ func (s *Server) Finish(ctx context.Context) error {
 	return s.host.Hooks.PayOwn(ctx, lastWord)
 }
 
+// Broken are the hooks that failed in this run.
+func (s *Server) Broken() []host.Broken { return s.host.Hooks.Broken() }
+
 // End records how the run ended. It must be called once, also after an error.
 func (s *Server) End(outcome string, exit int, detail string) error {
 	if !s.Begun() || (!s.run.EndedAt.IsZero() && s.run.ExitCode == exit) {

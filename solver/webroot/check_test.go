@@ -1,6 +1,7 @@
 package webroot_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -181,4 +182,24 @@ func BenchmarkCheck(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// A run that is told to end while a probe is put there leaves none.
+func TestAProbeOutlivesNoRunThatIsStopped(t *testing.T) {
+	g := newGround(t)
+	unchanged := g.unchanged(g.base)
+	for range 12 {
+		ctx, stop := context.WithCancel(t.Context())
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			stop()
+		}()
+		probe, err := g.w.WriteProbe(ctx, g.root)
+		<-stopped
+		if err == nil {
+			g.must(g.w.Remove(t.Context(), probe.Placement))
+		}
+	}
+	unchanged()
 }

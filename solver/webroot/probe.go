@@ -36,6 +36,23 @@ func NewProbe() Probe {
 	return Probe{Placement: Placement{Token: token}, Content: token + "." + random(32)}
 }
 
+// clearing bounds the removal of probes after the end of the context: the process must be gone
+// within two seconds.
+const clearing = time.Second
+
+// lasting is a context that ends a little after ctx: long enough to take away what nobody comes back
+// for before it is stale.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	after, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(clearing, func() { cancel(context.Cause(ctx)) })
+	})
+	return after, func() {
+		stop()
+		cancel(context.Canceled)
+	}
+}
+
 // WriteProbe writes a probe file into root as a token would be. Remove(probe.Placement) takes it
 // away. If it fails, what it made is removed again; the errors are those of Check.
 func (w *Writer) WriteProbe(ctx context.Context, root string) (Probe, error) {
@@ -51,7 +68,9 @@ func (w *Writer) WriteProbe(ctx context.Context, root string) (Probe, error) {
 			return probe, nil
 		}
 		if !errors.Is(err, ErrMoved) {
-			_ = w.Remove(ctx, p) // the reason that matters is err
+			after, cancel := lasting(ctx)
+			_ = w.Remove(after, p) // the reason that matters is err
+			cancel()
 			return Probe{}, err
 		}
 	}
