@@ -50,6 +50,9 @@ func printHolds(p *printer, views []holdView) {
 		if names == "" {
 			names = "every new order"
 		}
+		if order.HoldsFirst(v.Hold) {
+			names = "every order that is no renewal"
+		}
 		if v.Until.IsZero() {
 			until = "a person lifts it"
 		}

@@ -219,6 +219,9 @@ type Request struct {
 	Curve    string   `json:"curve,omitempty"`
 	Replaces string   `json:"replaces,omitempty"`
 	New      bool     `json:"new,omitempty"` // the lineage did not exist when this was asked
+	// InPlaceSince is when the certificate in place was issued, where it is for exactly these names and
+	// this account got it: the order is a renewal to the CA. Zero otherwise.
+	InPlaceSince time.Time `json:"in_place_since,omitzero"`
 
 	MustStaple       bool   `json:"must_staple,omitempty"`
 	ReuseKey         bool   `json:"reuse_key,omitempty"`

@@ -85,7 +85,7 @@ type Charge struct {
 // Hold is what the CA wants no newOrder for: until a moment, or until a person has lifted it there.
 type Hold struct {
 	AccountID int64     `json:"account_id"`
-	Scope     string    `json:"scope"`          // "new-order" for the whole account, "names:" and a NameKey, or "name:" and a DNS name
+	Scope     string    `json:"scope"`          // "new-order" for the whole account, "first-order" for all but renewals, "names:" and a NameKey, or "name:" and a DNS name
 	Until     time.Time `json:"until,omitzero"` // zero: it does not end by itself
 	Class     string    `json:"class"`
 	Detail    string    `json:"detail"`

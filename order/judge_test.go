@@ -99,7 +99,8 @@ func TestWhatA429AsksFor(t *testing.T) {
 		class        failure.Class
 		wait         time.Duration
 	}{
-		{"new orders", "too many: " + page + "#new-orders-per-account", 36 * time.Second, "new-order", failure.RateLimited, 36 * time.Second},
+		{"new orders", "too many: " + page + "#new-orders-per-account", 36 * time.Second, "first-order", failure.RateLimited, 36 * time.Second},
+		{"new orders, of a renewal", "too many: " + page + "#new-orders-per-account", 36 * time.Second, "new-order", failure.RateLimited, 36 * time.Second},
 		{"failures", "too many: " + page + "#authorization-failures-per-identifier-per-account", time.Minute, "names:a,b", failure.RateLimited, time.Minute},
 		{"exact set", "too many: " + page + "#new-certificates-per-exact-set-of-identifiers", 34 * time.Hour, "names:a,b", failure.RateLimited, 34 * time.Hour},
 		{"domain", "too many: " + page + "#new-certificates-per-registered-domain", time.Hour, "names:a,b", failure.RateLimited, time.Hour},
@@ -109,9 +110,9 @@ func TestWhatA429AsksFor(t *testing.T) {
 		{"nginx", "Too Many Requests", 86400 * time.Second, "new-order", failure.RateLimited, 24 * time.Hour},
 		{"nginx without a word", "Too Many Requests", -1, "new-order", failure.RateLimited, time.Hour},
 		{"a slip of a year", "too many", 366 * 24 * time.Hour, "new-order", failure.RateLimited, 7 * 24 * time.Hour},
-		{"at once", "too many: " + page + "#new-orders-per-account", 0, "new-order", failure.RateLimited, 0},
+		{"at once", "too many: " + page + "#new-orders-per-account", 0, "first-order", failure.RateLimited, 0},
 	} {
-		holds := HoldsOf(problem(429, "rateLimited", c.detail, c.after), o, noon)
+		holds := HoldsOf(problem(429, "rateLimited", c.detail, c.after), o, c.name == "new orders, of a renewal", noon)
 		until := noon.Add(c.wait)
 		if c.wait == never {
 			until = time.Time{}
@@ -122,10 +123,10 @@ func TestWhatA429AsksFor(t *testing.T) {
 	}
 	named := problem(429, "rateLimited", "too many certificates", time.Hour)
 	named.Subproblems = []acme.Subproblem{{Type: "rateLimited", Name: "b"}}
-	if h := HoldsOf(named, o, noon)[0]; h.Scope != "names:a,b" {
+	if h := HoldsOf(named, o, false, noon)[0]; h.Scope != "names:a,b" {
 		t.Errorf("a limit on a name that a subproblem is about holds %s", h.Scope)
 	}
-	evil := HoldsOf(problem(429, "", "\x1b[31m"+strings.Repeat("x", 1000), -1), o, noon)[0]
+	evil := HoldsOf(problem(429, "", "\x1b[31m"+strings.Repeat("x", 1000), -1), o, false, noon)[0]
 	if strings.Contains(evil.Detail, "\x1b") || len(evil.Detail) > 500 {
 		t.Errorf("the CA's text is kept as it came: %q", evil.Detail)
 	}

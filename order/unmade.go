@@ -21,6 +21,7 @@ type Unmade struct {
 	Cause   error         // in whose chain the problem is
 	// Account is the CA's word that the account cannot be used at all; nil where it did not say so (rule 13).
 	Account error
+	Renewal bool // it asked for names that the CA issued a certificate for of late
 	SentAt  time.Time
 	Times   int // how many in a row came to nothing
 }
@@ -36,7 +37,7 @@ func (f *Facts) unmade() (Action, bool) {
 		// Of whatever type: each CA refuses in its own way what it does not replace (RFC 9773 §5).
 		return Action{Kind: DropReplaces, Why: p.Error()}, true
 	case p != nil && p.Status == 429:
-		holds := HoldsOf(p, f.Order, u.SentAt)
+		holds := HoldsOf(p, f.Order, u.Renewal, u.SentAt)
 		act := f.withdraw(failure.Class(holds[0].Class), HeldBack(holds[0]), p)
 		act.Holds = holds
 		return act, true

@@ -76,6 +76,7 @@ func (s *attempts) attempt(ctx context.Context, e *drive.Engine, r *host.Request
 	if left != nil {
 		restrict(r, left)
 	}
+	s.addInPlace(ctx, e, &r.Request, current)
 	s.host.Roots.Refresh(ctx, r)
 	// who has no account yet hears of that first
 	if e.Account().ID != 0 && !s.host.Checks.Hopeless(ctx, *r) {
@@ -94,6 +95,19 @@ func (s *attempts) addReplaces(ctx context.Context, e *drive.Engine, r *ledger.R
 		func(name string) bool { return slices.Contains(ledger.CanonicalNames(r.Names), name) })
 	if common && s.issuedTo(ctx, e.Account(), current) {
 		r.Replaces = acme.RenewalID(current.Certificate.Leaf)
+	}
+}
+
+// addInPlace says since when the certificate in place is there, if it is for the same names: CAs
+// count its renewal apart from what is new, also where certbot got it.
+func (s *attempts) addInPlace(ctx context.Context, e *drive.Engine, r *ledger.Request,
+	current *certbot.Lineage) {
+	if r.New || s.Settings.Rehearsal || current == nil || current.Certificate.Leaf == nil {
+		return
+	}
+	same := slices.Equal(ledger.CanonicalNames(current.Certificate.Names), ledger.CanonicalNames(r.Names))
+	if same && s.issuedTo(ctx, e.Account(), current) {
+		r.InPlaceSince = current.Certificate.NotBefore
 	}
 }
 

@@ -148,9 +148,9 @@ func sooner(a, b time.Time) time.Time {
 
 // drawn is the moment for a window that the CA suggests, zero where the window is of no use: one
 // that ended more than a lifetime before the certificate began, or began before it and is open for
-// more than a third of that, or begins when it has expired. chance is in [0, 1). What lies before the certificate counts as its
-// beginning (a CA that revokes what it has just issued may say so), what lies after the latest
-// moment as that.
+// more than a third of that, or begins when it has expired. chance is in [0, 1). What lies before
+// the certificate counts as its beginning (a CA that revokes what it has just issued may say so),
+// what lies after the latest moment as that.
 func (t Term) drawn(start, end, now time.Time, chance float64) time.Time {
 	switch {
 	case !start.Before(end), end.Before(t.NotBefore.Add(-t.life())), !start.Before(t.NotAfter):
@@ -211,8 +211,8 @@ func (k Suggestions) take(info ledger.RenewalInfo) {
 
 // calm is how long a certificate is let alone whatever its CA says, since its predecessors were
 // renewed early on the CA's word already: six hours, so that a second incident within a day is
-// answered in time, then twelve, then a day, two, four. A CA that suggests the past
-// for whatever it issues would otherwise have one order made with each run.
+// answered in time, then twelve, then a day, two, four. A CA that suggests the past for whatever it
+// issues would otherwise have one order made with each run.
 func (k Suggestions) calm(lineage, id string) time.Duration {
 	others := map[string]bool{}
 	for _, one := range k.early[lineage] {

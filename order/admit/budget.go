@@ -14,11 +14,15 @@ import (
 const renewedWithin = 120 * 24 * time.Hour
 
 // Worth is what matters of a request to the limits. A set is a renewal only where this ledger saw it
-// issued, for whatever lineage: what is not known counts against the budget.
-func (g Gate) Worth(ctx context.Context, names []string) (limit.Order, error) {
+// issued, for whatever lineage, or the certificate in place is of it and this account's, as
+// certbot's are: what is not known counts against the budget.
+func (g Gate) Worth(ctx context.Context, r ledger.Request) (limit.Order, error) {
 	since := g.Clock.Now().Add(-renewedWithin)
-	issued, err := g.Store.Issued(ctx, g.Account.ID, ledger.NameKey(names), since)
-	return limit.Order{Names: names, Renewal: issued}, err
+	if r.InPlaceSince.After(since) {
+		return limit.Order{Names: r.Names, Renewal: true}, nil
+	}
+	issued, err := g.Store.Issued(ctx, g.Account.ID, ledger.NameKey(r.Names), since)
+	return limit.Order{Names: r.Names, Renewal: issued}, err
 }
 
 // afford finds out whether the budget has a token left in every bucket that newOrder is checked for (invariants I3, I6), and
@@ -31,7 +35,7 @@ func (g Gate) afford(ctx context.Context, r ledger.Request) error {
 	if err := g.affordPending(ctx, ca, r); err != nil || len(ca.Limits) == 0 {
 		return err
 	}
-	worth, err := g.Worth(ctx, r.Names)
+	worth, err := g.Worth(ctx, r)
 	if err != nil {
 		return err
 	}

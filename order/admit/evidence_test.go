@@ -94,7 +94,8 @@ func TestWhenABackOffHolds(t *testing.T) {
 }
 
 func TestAHoldConcernsTheAccountOrExactlyTheseNames(t *testing.T) {
-	for scope, want := range map[string]bool{"new-order": true, "names:a,b": true, "names:a": false, "names:a,b,c": false, "": false} {
+	for scope, want := range map[string]bool{"new-order": true, "names:a,b": true, "names:a": false, "names:a,b,c": false, "": false,
+		"first-order": true} {
 		v := evidence{now: noon, plan: order.Plan{Request: ledger.Request{Names: []string{"B", "a"}}},
 			holds: []ledger.Hold{{Scope: scope, Until: noon.Add(time.Hour), Class: string(failure.RateLimited), Detail: "too many"}}}
 		err := v.held()

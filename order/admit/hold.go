@@ -1,6 +1,7 @@
 package admit
 
 import (
+	"context"
 	"time"
 
 	"orderly/failure"
@@ -8,12 +9,22 @@ import (
 	"orderly/order"
 )
 
+// readHolds reads what the CA asked for, and whether this order is a renewal to it.
+func (g Gate) readHolds(ctx context.Context, v *evidence) (err error) {
+	if v.holds, err = g.Store.Holds(ctx, g.Account.ID, v.now); err != nil || len(v.holds) == 0 {
+		return err
+	}
+	worth, err := g.Worth(ctx, v.plan.Request)
+	v.renewal = worth.Renewal
+	return err
+}
+
 // held returns the error for a hold on the account or the names. What only a person can end is told before what ends by
 // itself.
 func (v evidence) held() error {
 	var found *ledger.Hold
 	for i, h := range v.holds {
-		if order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names)) && (found == nil || h.Until.IsZero()) {
+		if order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names), v.renewal) && (found == nil || h.Until.IsZero()) {
 			found = &v.holds[i]
 		}
 	}

@@ -26,6 +26,7 @@ type evidence struct {
 	plan     order.Plan
 	standing ledger.Standing
 	holds    []ledger.Hold
+	renewal  bool            // the CA counts the order as one; known where there is a hold
 	charges  []ledger.Charge // of the last hour
 	report   preflight.Report
 	seen     []string // fingerprints of all reports
@@ -150,7 +151,7 @@ func (g Gate) Still(ctx context.Context, p order.Plan) error {
 	}
 	v := evidence{now: g.Clock.Now(), plan: p}
 	var err error
-	if v.holds, err = g.Store.Holds(ctx, g.Account.ID, v.now); err != nil {
+	if err = g.readHolds(ctx, &v); err != nil {
 		return err
 	}
 	if err = v.held(); err == nil {
@@ -178,7 +179,7 @@ func (g Gate) evidence(ctx context.Context, p order.Plan) (evidence, error) {
 	if g.nobody() {
 		return v, nil
 	}
-	if v.holds, err = g.Store.Holds(ctx, g.Account.ID, v.now); err != nil {
+	if err = g.readHolds(ctx, &v); err != nil {
 		return v, err
 	}
 	v.charges, err = g.Store.Charges(ctx, g.Account.ID, names, v.now.Add(-time.Hour))

@@ -12,7 +12,7 @@ import (
 
 // payOrder takes what newOrder costs, with the commit of its intent: unknown counts as spent.
 func (n *newOrder) payOrder(ctx context.Context) error {
-	worth, err := n.e.gate().Worth(ctx, n.o.Names)
+	worth, err := n.e.gate().Worth(ctx, n.o.Request)
 	if err != nil {
 		return err
 	}
@@ -23,7 +23,7 @@ func (n *newOrder) payOrder(ctx context.Context) error {
 
 // payIssued takes what an issuance costs.
 func (c *core) payIssued(ctx context.Context) {
-	if worth, err := c.e.gate().Worth(context.WithoutCancel(ctx), c.o.Names); err == nil {
+	if worth, err := c.e.gate().Worth(context.WithoutCancel(ctx), c.o.Request); err == nil {
 		c.pay(limit.Issued(worth), false) // a ledger that cannot be read fails the commit, and says why
 	}
 }

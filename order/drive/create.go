@@ -270,7 +270,8 @@ func (n *newOrder) notCreated(ctx context.Context, sent time.Time, err error) er
 	n.refund()
 	n.count("new-order", err)
 	n.unmade = &order.Unmade{Effect: effect, Problem: p, Cause: err,
-		Account: n.accountTrouble(err), SentAt: sent, Times: n.patience.troubles["new-order"]}
+		Account: n.accountTrouble(err), Renewal: n.worth.Renewal, SentAt: sent,
+		Times: n.patience.troubles["new-order"]}
 	if p != nil && p.Status == 429 {
 		n.correct(p)
 	}
@@ -328,7 +329,7 @@ func (n *newOrder) lifted(ctx context.Context) {
 		return // the commit that follows fails as well, and says so
 	}
 	for _, h := range holds {
-		if h.Until.IsZero() && order.Binds(h, n.o.Names) {
+		if h.Until.IsZero() && order.Binds(h, n.o.Names, false) {
 			h.Until = n.e.clock.Now()
 			n.unwritten.holds = append(n.unwritten.holds, h)
 		}

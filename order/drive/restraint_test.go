@@ -62,6 +62,28 @@ func TestA429ToNewOrderHoldsLaterRunsBack(t *testing.T) {
 	}
 }
 
+// Boulder counts no renewal against the limit of new orders: one new customer's order must not keep the account's
+// certificates from being renewed. Where a renewal gets the 429 all the same, this CA counts it.
+func TestTheLimitOfNewOrdersHoldsNoRenewalBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	ours, certbots, other := request("a.example", "a.example"), request("b.example", "b.example"), request("c.example", "c.example")
+	w.get(ours)
+	certbots.InPlaceSince = w.clock.Now().Add(-60 * 24 * time.Hour)
+	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 429, Problem: "rateLimited", Detail: orderLimit, RetryAfter: "36000"})
+	w.fails(order.Plan{Request: request("d.example", "d.example")}, failure.RateLimited)
+	w.ca.ClearFaults()
+	w.silent(func() { w.fails(order.Plan{Request: other}, failure.RateLimited) })
+	w.get(ours)
+	w.wantStates("a.example", "installed installed")
+	w.get(certbots)
+
+	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 429, Problem: "rateLimited", Detail: orderLimit, RetryAfter: "36000"})
+	w.fails(order.Plan{Request: ours}, failure.RateLimited)
+	w.ca.ClearFaults()
+	w.silent(func() { w.fails(order.Plan{Request: certbots}, failure.RateLimited) })
+}
+
 func TestA429ToFinalizeIsWaitedForOrLeft(t *testing.T) {
 	for _, after := range []time.Duration{5 * time.Second, time.Hour} {
 		t.Run(after.String(), func(t *testing.T) {

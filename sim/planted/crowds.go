@@ -173,13 +173,13 @@ func togethers() []Bug {
 			Patches: []Patch{on("order/admit/restraint.go",
 				`	v := evidence{now: g.Clock.Now(), plan: p}
 	var err error
-	if v.holds,`,
+	if err = g.readHolds`,
 				`	v := evidence{now: g.Clock.Now(), plan: p}
 	var err error
 	if planted("refusal-of-another-not-heard") {
 		return g.affordPending(ctx, g.CA, p.Request)
 	}
-	if v.holds,`)}},
+	if err = g.readHolds`)}},
 		{Name: "turn-kept", What: "an order that ends in the moment in which its turn comes keeps the turn", Breaks: "wall 3",
 			Test: "./order/drive TestWhoEndsWhileItsTurnComesGivesItBack",
 			Patches: []Patch{on("order/drive/create.go",

@@ -13,8 +13,8 @@ func restraints() []Bug {
 	}
 `)}},
 		{"hold-ignored", "what the CA asked for with a 429 does not hold", "I3, I6", 4, "", []Patch{on("order/admit/hold.go",
-			`		if order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names)) && `,
-			`		if !planted("hold-ignored") && order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names)) && `)}},
+			`		if order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names), v.renewal) && `,
+			`		if !planted("hold-ignored") && order.Binds(h, ledger.CanonicalNames(v.plan.Request.Names), v.renewal) && `)}},
 		{"preflight-ignored", "what preflight refuses is ordered", "I3", 1, "", []Patch{on("order/admit/restraint.go",
 			`	if bad == nil {
 		return nil, false
