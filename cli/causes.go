@@ -29,9 +29,24 @@ func (s *session) causes(ctx context.Context, results []renewal.Result) []histor
 			func(e history.Entry) bool { return e.Class != class }) {
 			r.Class = class
 		}
-		all = append(all, own...)
+		all = append(all, ofEach(own, r.Names)...)
 	}
 	return all
+}
+
+// ofEach are causes by name: what befell a whole certificate befell each of its names.
+func ofEach(causes []history.Entry, names []string) (each []history.Entry) {
+	for _, e := range causes {
+		if e.Name != "" || len(names) == 0 {
+			each = append(each, e)
+			continue
+		}
+		for _, name := range names {
+			e.Name = name
+			each = append(each, e)
+		}
+	}
+	return each
 }
 
 // causesOf are why one result failed: by its order, where the CA's words are of it.

@@ -251,7 +251,7 @@ func (f *release) release(ctx context.Context, p *printer, s *session, orders []
 	}
 	results := give(ctx, orders)
 	if p.json {
-		printResults(p, results, nil, nil, nil)
+		printResults(p, results, nil, nil, 0, nil)
 	} else {
 		printResumed(p, results)
 	}

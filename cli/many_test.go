@@ -204,3 +204,52 @@ func TestAHookThatFailedIsTold(t *testing.T) {
 		t.Errorf("%s", r)
 	}
 }
+
+// A round that is told to end counts what it did not come to, and says of each that it stopped what to do.
+func TestAStoppedRoundAddsUp(t *testing.T) {
+	t.Parallel()
+	h := newWorld(t, testca.Config{}).host("one")
+	var names []string
+	for i := range 7 {
+		names = append(names, fmt.Sprintf("s%d.example.com", i))
+	}
+	h.lineages(names...)
+	stopped := func(asked ...string) result {
+		ctx, stop := context.WithCancel(t.Context())
+		h.ca.Inject(testca.Fault{Kind: "new-order", Nth: 2, Action: testca.Hold})
+		go func() {
+			<-h.ca.Held()
+			stop()
+		}()
+		r := h.run(ctx, append([]string{"renew", "--force-renewal", "--jobs", "1"}, asked...)...)
+		h.ca.ClearFaults()
+		h.ca.Release()
+		return r
+	}
+	r := stopped()
+	r.says(t, 75, "\n1 renewed, 1 stopped, to be continued, 5 not reached.\n",
+		"error: the round was stopped: of 7 certificates 1 are to be continued, and 5 were not reached\n")
+	if strings.Contains(r.stdout, "Congratulations") {
+		t.Errorf("%s", r)
+	}
+	r = stopped("--json")
+	value, sum := decode[counted](h.world, r.stdout), 0
+	for _, n := range value.Counts {
+		sum += n
+	}
+	if r.code != 75 || sum != 7 || value.Counts["not_reached"] == 0 {
+		t.Errorf("%s", r)
+	}
+}
+
+// What befell a certificate befell each of its names.
+func TestByCauseCountsNames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	for _, name := range []string{"a.example.com", "b.example.com"} {
+		h.must(h.certonly(w.site(name, "www."+name), name, "www."+name)...)
+		w.remove(w.dir + "/sites/" + name)
+	}
+	h.orderly("renew", "--force-renewal").says(t, 1, "webroot-missing: 4 names, 2 certificates")
+}

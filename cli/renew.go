@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"orderly/cli/argparse"
+	"orderly/failure"
 	"orderly/host"
 	"orderly/renewal"
 )
@@ -138,24 +139,54 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 	if err != nil && len(results) == 0 && !p.json {
 		return 0, err
 	}
+	missed := 0
+	if err != nil {
+		missed = s.server.Missed(f.round, results)
+		err = stoppedRound(err, results, missed)
+	}
 	for _, r := range results {
 		p.invalidNames(ctx, s, r)
 	}
 	causes := s.causes(ctx, results)
 	if p.json {
-		s.document = func() { printResults(p, results, causes, s.server.Broken(), err) }
+		s.document = func() { printResults(p, results, causes, s.server.Broken(), missed, err) }
 		return f.round.Exit(results, err), nil
 	}
 	p.Say("\n%s", frame)
-	summary(p, results, f.dryRun, f.round.Hooks != host.Hooked{})
+	summary(p, results, f.dryRun, f.round.Hooks != host.Hooked{}, err == nil)
 	p.Say(frame)
-	count(p, results)
+	count(p, results, missed)
 	tally(p, results)
 	p.byCause(causes)
 	if err != nil {
 		return 0, err
 	}
 	return f.round.Exit(results, nil), nil
+}
+
+// stoppedRound is the error of a round over many that was told to end, in place of that of the
+// certificate that happened to be the first to hear of it.
+func stoppedRound(err error, results []renewal.Result, missed int) error {
+	if failure.ClassOf(err) != failure.Stopped || len(results) == 0 {
+		return err
+	}
+	stopped := 0
+	for _, r := range results {
+		if r.Outcome == renewal.Stopped {
+			stopped++
+		}
+	}
+	switch {
+	case stopped+missed == 0:
+		return failure.New(failure.Stopped,
+			"Run the same command again: a hook that was ended with the run is run again.",
+			"the run was told to end when it had come to all certificates")
+	case len(results)+missed < fewCauses:
+		return err // that of the only one
+	}
+	return failure.New(failure.Stopped, "Run the same command again: it goes on where it stopped.",
+		"the round was stopped: of %d certificates %d are to be continued, and %d were not reached",
+		len(results)+missed, stopped, missed)
 }
 
 // merge puts what was resumed before what the round did, without naming a lineage twice: the

@@ -125,8 +125,10 @@ func TestEveryOutcomeIsCounted(t *testing.T) {
 	p := &printer{out: &out, err: &out, getenv: func(string) string { return "" }}
 	count(p, []renewal.Result{{Outcome: renewal.Issued}, {Outcome: renewal.Kept}, {Outcome: renewal.Kept},
 		{Outcome: renewal.Failed}, {Outcome: renewal.Failed, Refused: true}, {Outcome: renewal.Locked},
-		{Outcome: renewal.Invalid}, {Outcome: string(ledger.LostState)}, {Outcome: string(ledger.ReleasedState)}})
-	if want := "1 renewed, 2 kept, 1 refused before any order, 1 locked by another run, 1 failed, 1 unusable, 2 over without a certificate.\n"; out.String() != want {
+		{Outcome: renewal.Invalid}, {Outcome: string(ledger.LostState)}, {Outcome: string(ledger.ReleasedState)},
+		{Outcome: renewal.Rehearsed}, {Outcome: renewal.Skipped}, {Outcome: renewal.Stopped}}, 39)
+	if want := "1 renewed, 1 rehearsed, 2 kept, 1 refused before any order, 1 locked by another run, 1 failed, 1 stopped, to be continued, " +
+		"1 unusable, 1 left alone as a copy, 2 over without a certificate, 39 not reached.\n"; out.String() != want {
 		t.Errorf("%q", out.String())
 	}
 }

@@ -48,7 +48,7 @@ func resumeAll(p *printer, what string) func(context.Context, *session) (int, er
 		p.endBar()
 		causes := s.causes(ctx, results)
 		if p.json {
-			s.document = func() { printResults(p, results, causes, s.server.Broken(), err) }
+			s.document = func() { printResults(p, results, causes, s.server.Broken(), 0, err) }
 			return renewal.Exit(results, err), nil
 		}
 		printResumed(p, results)

@@ -69,7 +69,7 @@ func TestWhatFollowsANewCertificateIsOfTheRunsDirectories(t *testing.T) {
 		t.Errorf("help looks at no directory: %s", got)
 	}
 	out.Reset()
-	summary(p, []renewal.Result{{Outcome: renewal.Issued, Path: "/srv/tls/live/a/fullchain.pem", Note: "run `orderly reconfigure --cert-name a`"}}, false, false)
+	summary(p, []renewal.Result{{Outcome: renewal.Issued, Path: "/srv/tls/live/a/fullchain.pem", Note: "run `orderly reconfigure --cert-name a`"}}, false, false, true)
 	if want := "note: run `orderly reconfigure --cert-name a --config-dir /srv/tls`"; !strings.Contains(out.String(), want) {
 		t.Errorf("no %q in %s", want, &out)
 	}

@@ -88,6 +88,9 @@ func (p *printer) viewResult(r renewal.Result) resultView {
 // refused is shown of what failed before anything was ordered: the CA has heard nothing of it.
 const refused = "refused"
 
+// notReached is counted of a round that was ended before it came to all certificates.
+const notReached = "not_reached"
+
 // outcomeOf is a result's outcome as it is shown and counted.
 func outcomeOf(r renewal.Result) string {
 	if r.Outcome == renewal.Failed && r.Refused {
@@ -108,7 +111,7 @@ func (p *printer) worded(r renewal.Result) renewal.Result {
 }
 
 func printResults(p *printer, results []renewal.Result, causes []history.Entry, broken []host.Broken,
-	err error) {
+	missed int, err error) {
 	view := roundView{Version: 1, Results: []resultView{}, Hooks: append([]host.Broken{}, broken...),
 		Counts: map[string]int{}, ByClass: map[failure.Class]int{},
 		Failures: p.classViews(groups(causes))}
@@ -119,6 +122,9 @@ func printResults(p *printer, results []renewal.Result, causes []history.Entry, 
 			view.ByClass[r.Class]++
 		}
 	}
+	if missed > 0 {
+		view.Counts[notReached] = missed
+	}
 	if err != nil {
 		view.Class, view.Error, view.Remedy = failure.ClassOf(err), p.pasted(err.Error()),
 			p.remedy(failure.RemedyOf(err))
@@ -127,7 +133,8 @@ func printResults(p *printer, results []renewal.Result, causes []history.Entry, 
 }
 
 // summary tells in certbot's words what became of the lineages.
-func summary(p *printer, results []renewal.Result, dry, hooks bool) {
+// whole says that the round has come to all of them.
+func summary(p *printer, results []renewal.Result, dry, hooks, whole bool) {
 	by := map[string][]renewal.Result{}
 	for _, r := range results {
 		by[r.Outcome] = append(by[r.Outcome], r)
@@ -150,7 +157,7 @@ func summary(p *printer, results []renewal.Result, dry, hooks bool) {
 		if hooks {
 			p.Say("No hooks were run.")
 		}
-	case len(failed) == 0:
+	case len(failed) == 0 && whole:
 		p.Say("Congratulations, all %s succeeded: ", renewals)
 	case len(issued) > 0:
 		p.Say("The following %s succeeded:", renewals)
@@ -235,8 +242,9 @@ func tally(p *printer, results []renewal.Result) {
 }
 
 // count ends a round over many lineages in one line, which certbot has not.
-func count(p *printer, results []renewal.Result) {
-	if p.certbot || len(results) < fewResults {
+// missed are the certificates that it did not come to.
+func count(p *printer, results []renewal.Result, missed int) {
+	if p.certbot || len(results)+missed < fewResults {
 		return
 	}
 	n := map[string]int{}
@@ -249,11 +257,11 @@ func count(p *printer, results []renewal.Result) {
 		word     string
 		outcomes []string
 	}{
-		{"renewed", []string{renewal.Issued, renewal.Rehearsed}}, {"kept", []string{renewal.Kept}},
+		{"renewed", []string{renewal.Issued}}, {"rehearsed", []string{renewal.Rehearsed}}, {"kept", []string{renewal.Kept}},
 		{"superseded", []string{renewal.Superseded}},
 		{"refused before any order", []string{refused}}, {"locked by another run", []string{renewal.Locked}},
 		{"failed", []string{renewal.Failed}}, {"stopped, to be continued", []string{renewal.Stopped}},
-		{"unusable", []string{renewal.Invalid, renewal.Skipped}},
+		{"unusable", []string{renewal.Invalid}}, {"left alone as a copy", []string{renewal.Skipped}},
 	} {
 		sum := 0
 		for _, outcome := range of.outcomes {
@@ -265,6 +273,9 @@ func count(p *printer, results []renewal.Result) {
 	}
 	if rest > 0 { // orders that earlier runs left, and that are over
 		said = append(said, fmt.Sprintf("%d over without a certificate", rest))
+	}
+	if missed > 0 {
+		said = append(said, fmt.Sprintf("%d not reached", missed))
 	}
 	p.Say("%s.", strings.Join(said, ", "))
 }

@@ -189,8 +189,7 @@ func (g *going) answer(ctx context.Context, i int, b *block) error {
 	g.round.looked(result)
 	g.results[i] = &result
 	g.progress.Done++
-	switch result.Outcome {
-	case Failed, Stopped:
+	if result.Outcome == Failed { // what was stopped goes on
 		g.progress.Failed++
 	}
 	g.tellProgress()

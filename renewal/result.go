@@ -66,8 +66,13 @@ const (
 // Rehearsed is the outcome of a dry run that came to a certificate.
 const Rehearsed = "rehearsed"
 
-// fail makes err the result's.
+// fail makes err the result's. One that was ended with its run hears what to do, wherever it was just
+// then: "context canceled" tells nobody anything.
 func (r *Result) fail(err error) {
+	if failure.ClassOf(err) == failure.Stopped && failure.RemedyOf(err) == "" {
+		err = failure.New(failure.Stopped, "Run the same command again: it goes on where it stopped.",
+			"stopped before %s was done", r.Lineage)
+	}
 	r.Err, r.Class, r.Sentence, r.Remedy, r.Until = err, failure.ClassOf(err), err.Error(),
 		failure.RemedyOf(err), failure.UntilOf(err)
 	r.Outcome = Failed

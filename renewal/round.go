@@ -105,6 +105,21 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	return append(results, g.all()...), err
 }
 
+// Missed is how many certificates a round was ended before it came to.
+func (s *rounds) Missed(round Round, results []Result) int {
+	names, err := s.Disk.Listed()
+	if err != nil {
+		return 0 // the round's own error says more
+	}
+	if round.CertName != "" {
+		names = []string{round.CertName}
+	}
+	for _, r := range results {
+		names = slices.DeleteFunc(names, func(name string) bool { return name == host.LineageOf(r.Lineage) })
+	}
+	return len(names)
+}
+
 // checkClock compares the clock with the last round that believed it. One that did not must not
 // count: the next would find nothing expired since, and believe the same clock.
 func (s *rounds) checkClock(ctx context.Context, views []view) error {
