@@ -106,8 +106,20 @@ func (w *world) suspected(o *caOrder) bool {
 	return false
 }
 
+// resent notes that a lineage waits whose newOrder was meant more than once: no more than one a day is sent while others have no
+// answer, also where its run died before it was sent.
+func (w *world) resent(l *lineage) {
+	for _, o := range l.s.book.Peek(ledger.OrderFilter{Live: true, Lineage: l.name}) {
+		meant := o.CreateSentAt.Add(2*day - l.s.offset)
+		if o.State == ledger.Creating && o.CreateSends > 1 && !o.CreateSentAt.IsZero() && l.trouble.Before(meant) {
+			l.trouble = meant
+		}
+	}
+}
+
 // served wants a healthy lineage to have a certificate.
 func (w *world) served(l *lineage) {
+	w.resent(l)
 	if l.deleted || l.born.IsZero() || l.attempts < fruitless || l.trouble.After(w.time().Add(-patience)) || w.ca.away.After(w.time()) || w.ca.habits.spelled() {
 		return
 	}
