@@ -25,6 +25,11 @@ func (s *session) causes(ctx context.Context, results []renewal.Result) []histor
 			continue
 		}
 		own := s.causesOf(ctx, *r)
+		for i := range own {
+			if own[i].Until.IsZero() {
+				own[i].Until = r.Until
+			}
+		}
 		if class := own[0].Class; !slices.ContainsFunc(own,
 			func(e history.Entry) bool { return e.Class != class }) {
 			r.Class = class
@@ -94,12 +99,26 @@ func (p *printer) byCause(all []history.Entry) {
 	}
 	p.fault("By cause:")
 	for _, g := range found {
-		p.fault("  %s: %s, %s (%s)", p.paint(red, string(g.Class)), counted(len(g.Names), "name"),
-			counted(len(g.Lineages), "certificate"), mendedBy(g.Class.Who()))
+		p.fault("  %s: %s, %s (%s)%s", p.paint(red, string(g.Class)), counted(len(g.Names), "name"),
+			counted(len(g.Lineages), "certificate"), mendedBy(g.Class.Who()), until(all, g.Class))
 		if r := diagnose.Known(g.Class, onlyOne(g.Names)).Remedy; r != "" {
 			p.fault("    %s%s", p.paint(bold, "remedy: "), p.remedy(r))
 		}
 	}
+}
+
+// until says when the last of the causes of a class ends by itself, where that is known of one.
+func until(all []history.Entry, class failure.Class) string {
+	var last time.Time
+	for _, e := range all {
+		if e.Class == class && e.Until.After(last) {
+			last = e.Until
+		}
+	}
+	if last.IsZero() {
+		return ""
+	}
+	return ", until " + clock(last) + " UTC"
 }
 
 // mendedBy says who is to mend something, as a part of a sentence.

@@ -215,6 +215,12 @@ func newRoot(env Env, p *printer) *cobra.Command {
 	}
 	root.AddCommand(refusals(p)...)
 	addConfigFlag(root)
+	for _, c := range root.Commands() {
+		if c.Flags().Lookup("cert-name") != nil {
+			// It fails where there is no such flag, and then TestAShellOffersTheLineages does.
+			_ = c.RegisterFlagCompletionFunc("cert-name", lineagesForShell)
+		}
+	}
 	return root
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"iter"
 	"os"
 	"path/filepath"
@@ -243,6 +244,23 @@ func TestWhatAListAndUnregisterSayHasItsRemedy(t *testing.T) {
 			"--work-dir", filepath.Join(dir, "lib"), "--logs-dir", filepath.Join(dir, "log"))
 		if !strings.Contains(problems, says) {
 			t.Errorf("%s says no %q: %s", verb, says, problems)
+		}
+	}
+}
+
+// A shell offers the certificates of this host.
+func TestAShellOffersTheLineages(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.example.com", "b.example.com"} {
+		path := filepath.Join(dir, "renewal", name+".conf")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, verb := range []string{"certonly", "renew", "certificates", "delete", "revoke", "reconfigure"} {
+		if code, out, _ := run(t, "orderly", "__complete", verb, "--config-dir", dir, "--cert-name", ""); code != 0 ||
+			!strings.HasPrefix(out, "a.example.com\nb.example.com\n") {
+			t.Errorf("%s: %d %q", verb, code, out)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -86,10 +87,37 @@ const defaultJobs = 8
 
 // addJobs adds what a command has that works on many certificates.
 func (f *working) addJobs(set *pflag.FlagSet) {
-	set.IntVar(&f.jobs, "jobs", defaultJobs, "so `many` certificates at once; whoever waits for the "+
+	f.jobs = defaultJobs
+	set.Var((*jobsFlag)(&f.jobs), "jobs", "so `many` certificates at once; whoever waits for the "+
 		"CA, a lock or a hook's turn makes room for another. 1: one after the other")
 	f.checksJobs = true
 }
+
+// mostJobs bounds --jobs: more is a slip of the finger.
+const mostJobs = 10_000
+
+// jobsFlag is a number as certbot's parser reads one: 08 is eight, and blanks around it are nothing.
+type jobsFlag int
+
+// Set implements pflag.Value.
+func (f *jobsFlag) Set(text string) error {
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if n > mostJobs { // also one that no machine counts to
+		return failure.New(failure.Usage, "Give a number from 1 on, such as --jobs 8.",
+			"--jobs %s: more than %d certificates at once", failure.Clean(text), mostJobs)
+	}
+	*f = jobsFlag(n)
+	if errors.Is(err, strconv.ErrRange) {
+		return nil // far below nothing, of which settings says so
+	}
+	return err
+}
+
+// String implements pflag.Value.
+func (f *jobsFlag) String() string { return strconv.Itoa(int(*f)) }
+
+// Type implements pflag.Value.
+func (*jobsFlag) Type() string { return "int" }
 
 // addDeadline adds what a command has that talks to a CA without ordering or checking anything.
 func (f *working) addDeadline(set *pflag.FlagSet) {

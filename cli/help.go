@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"orderly/certbot"
 	"orderly/failure"
 )
 
@@ -65,6 +66,16 @@ func newCompletion(_ Env, p *printer) *cobra.Command {
 	c.Flags().BoolVar(&plain, "no-descriptions", false, "without descriptions")
 	f.add(c.Flags())
 	return c
+}
+
+// lineagesForShell are the names that --cert-name takes. A directory that cannot be read has none.
+func lineagesForShell(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	dirs := certbot.DefaultDirs()
+	if f := c.Flags().Lookup("config-dir"); f != nil {
+		dirs.Config = f.Value.String()
+	}
+	names, _ := (&certbot.Store{Dirs: dirs}).Listed()
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // complete writes the script of a shell and reports whether there is one.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -94,10 +95,14 @@ func TestJobsIsANumberFromOneOn(t *testing.T) {
 	t.Parallel()
 	h := newWorld(t, testca.Config{}).host("one")
 	for _, command := range [][]string{{"renew"}, {"resume"}, {"pending", "drain"}} {
-		for jobs, says := range map[string]string{"0": "--jobs 0: nothing would be done", "-1": "--jobs -1: nothing would be done", "x": "--jobs x: not a whole number"} {
+		for jobs, says := range map[string]string{"0": "--jobs 0: nothing would be done", "-1": "--jobs -1: nothing would be done", "x": "--jobs x: not a whole number",
+			"99999999999999999999": "--jobs 99999999999999999999: more than 10000 certificates at once", "10001": "--jobs 10001: more than 10000",
+			"-99999999999999999999": ": nothing would be done"} {
 			h.orderly(append(slices.Clone(command), "--jobs", jobs)...).says(t, 2, says)
 		}
-		h.orderly(append(slices.Clone(command), "--jobs", "1")...).says(t, 0, "")
+		for _, jobs := range []string{"1", " 4", "08"} {
+			h.orderly(append(slices.Clone(command), "--jobs", jobs)...).says(t, 0, "")
+		}
 	}
 	h.orderly("renew", "--deploy-hook-once", "/no/such/hook").says(t, 1, "Unable to find deploy-hook command /no/such/hook")
 }
@@ -252,4 +257,17 @@ func TestByCauseCountsNames(t *testing.T) {
 		w.remove(w.dir + "/sites/" + name)
 	}
 	h.orderly("renew", "--force-renewal").says(t, 1, "webroot-missing: 4 names, 2 certificates")
+}
+
+// A limit of the CA's is told with the date until which it holds.
+func TestByCauseTellsUntilWhen(t *testing.T) {
+	t.Parallel()
+	h := newWorld(t, testca.Config{}).host("one")
+	h.lineages("a.example.com", "b.example.com")
+	h.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 429, Problem: "rateLimited", RetryAfter: "3600"})
+	r := h.orderly("renew", "--force-renewal")
+	_, causes, _ := strings.Cut(r.stderr, "By cause:\n")
+	if first, _, _ := strings.Cut(causes, "\n"); r.code != 1 || !regexp.MustCompile(`: 2 names, 2 certificates \(.*\), until 20..-..-.. ..:..:.. UTC$`).MatchString(first) {
+		t.Errorf("%s", r)
+	}
 }

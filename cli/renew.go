@@ -34,7 +34,8 @@ func newRenew(env Env, p *printer) *cobra.Command {
 		Long: "Renew the certificates that are due: when their CA suggests it (RFC 9773), otherwise when a\n" +
 			"third of their lifetime is left (half of one below ten days), or as renew_before_expiry in the\n" +
 			"renewal file says. Orders that earlier runs left are finished first. A lineage that is broken, or\n" +
-			"in back-off, costs the CA no request.",
+			"in back-off, costs the CA no request. One with a pre-hook of its own, and one that is proven by\n" +
+			"standalone or by hand (manual), is renewed by itself, after the others.",
 		Args: argparse.NoArguments,
 		RunE: func(c *cobra.Command, _ []string) error { return f.execute(c.Context(), env, p) },
 	}

@@ -69,11 +69,11 @@ func printResumed(p *printer, results []renewal.Result) {
 			proven++
 		}
 		if r.Err != nil {
-			p.fault("order %d for %s:", r.Order, r.Lineage)
+			p.fault("order %d for %s:", r.Order, lineageWords(r.Lineage))
 			p.because(r)
 			continue
 		}
-		p.Say("order %d for %s: %s", r.Order, r.Lineage, r.Outcome)
+		p.Say("order %d for %s: %s", r.Order, lineageWords(r.Lineage), r.Outcome)
 	}
 	if proven > 0 {
 		p.Say("%d name(s) that another client left open are valid at the CA now. No certificate was made of\n"+

@@ -47,7 +47,15 @@ func describe(r renewal.Result) string {
 	if r.Path != "" {
 		return r.Path
 	}
-	return fmt.Sprintf("%s (order %d)", r.Lineage, r.Order)
+	return fmt.Sprintf("%s (order %d)", lineageWords(r.Lineage), r.Order)
+}
+
+// lineageWords names a lineage as people know it: that of a dry run's order is the ledger's word.
+func lineageWords(lineage string) string {
+	if of := host.LineageOf(lineage); of != lineage {
+		return "dry run of " + of
+	}
+	return lineage
 }
 
 type roundView struct {
