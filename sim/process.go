@@ -110,6 +110,9 @@ func (p *worker) end() {
 	if _, died := cause.(killed); cause != nil && !died {
 		p.w.fail("panic", p.lineage(), "%v\n%s", cause, debug.Stack())
 	}
+	if cause != nil && p.l != nil {
+		p.l.attempts = 0 // among many, most deaths are by what happens to another one
+	}
 	if cause == nil && p.told != nil {
 		p.w.remembered(p)
 	}
