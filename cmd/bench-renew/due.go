@@ -29,7 +29,6 @@ type yard struct {
 type spent struct {
 	wall, cpu    time.Duration
 	memory       float64 // MB
-	syncs        int     // of the ledger's files; of a traced process alone
 	commits      int
 	transactions int
 }
