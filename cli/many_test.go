@@ -271,3 +271,30 @@ func TestByCauseTellsUntilWhen(t *testing.T) {
 		t.Errorf("%s", r)
 	}
 }
+
+// A dry run is told by the names of its certificates, also where it was stopped, and counts no renewals.
+func TestADryRunOfManyIsToldInItsOwnWords(t *testing.T) {
+	t.Parallel()
+	h := newWorld(t, testca.Config{}).host("one")
+	h.lineages("a.example.com", "b.example.com", "c.example.com")
+	dry := []string{"renew", "--dry-run", "--server", h.ca.DirectoryURL()}
+	for _, kind := range []string{"new-order", "finalize"} {
+		ctx, stop := context.WithCancel(t.Context())
+		h.ca.Inject(testca.Fault{Kind: kind, Nth: 1, Action: testca.Hold})
+		go func() {
+			<-h.ca.Held()
+			stop()
+		}()
+		r := h.run(ctx, append(dry, "--jobs", "1")...)
+		h.ca.ClearFaults()
+		h.ca.Release()
+		if r.code != 75 || strings.Contains(r.stdout+r.stderr, "rehearsal/") {
+			t.Errorf("stopped at %s: %s", kind, r)
+		}
+	}
+	r := h.orderly(dry...)
+	r.says(t, 0, "\n3 rehearsed.\n")
+	if strings.Contains(r.stdout+r.stderr, "rehearsal/") {
+		t.Errorf("%s", r)
+	}
+}

@@ -136,7 +136,7 @@ func (f *renew) work(ctx context.Context, p *printer, s *session) (int, error) {
 		results, err = s.server.RenewAll(ctx, f.round)
 		p.endBar()
 	}
-	results = merge(left, results)
+	results = merge(left, results, f.dryRun)
 	if err != nil && len(results) == 0 && !p.json {
 		return 0, err
 	}
@@ -191,13 +191,16 @@ func stoppedRound(err error, results []renewal.Result, missed int) error {
 }
 
 // merge puts what was resumed before what the round did, without naming a lineage twice: the
-// round's word is the newer.
-func merge(left, round []renewal.Result) []renewal.Result {
+// round's word is the newer. That of a dry run is one about what another left.
+func merge(left, round []renewal.Result, dry bool) []renewal.Result {
+	same := func(l, r renewal.Result) bool {
+		return l.Lineage == r.Lineage || dry && host.LineageOf(l.Lineage) == r.Lineage
+	}
 	var out []renewal.Result
 	for _, r := range left {
 		newer := false
 		for _, n := range round {
-			newer = newer || (n.Lineage == r.Lineage && n.Outcome != renewal.Kept)
+			newer = newer || (same(r, n) && n.Outcome != renewal.Kept)
 		}
 		if !newer {
 			out = append(out, r)
@@ -206,7 +209,7 @@ func merge(left, round []renewal.Result) []renewal.Result {
 	for _, n := range round {
 		issued := false
 		for _, r := range left {
-			issued = issued || (n.Lineage == r.Lineage && r.Outcome == renewal.Issued &&
+			issued = issued || (same(r, n) && r.Outcome == renewal.Issued &&
 				n.Outcome == renewal.Kept)
 		}
 		if !issued {

@@ -157,7 +157,7 @@ func subjectOf(key string) string {
 	what = failure.Clean(what)
 	switch kind {
 	case "lineage":
-		return what
+		return LineageOf(what)
 	case "names":
 		return "a certificate for " + strings.ReplaceAll(what, ",", ", ")
 	case "account":

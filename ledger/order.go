@@ -140,6 +140,20 @@ type Order struct {
 	Authorizations []*Authorization `json:"authorizations"`
 }
 
+// Subject names what an order is about, for people: the lineage of a dry run's order has a word of
+// the ledger's before its name.
+func (o *Order) Subject() string { return subject(o.Lineage, o.Request.Rehearsal) }
+
+// Subject names what a request is about, for people.
+func (r Request) Subject() string { return subject(r.Lineage, r.Rehearsal) }
+
+func subject(lineage string, rehearsal bool) string {
+	if _, of, marked := strings.Cut(lineage, "/"); marked && rehearsal {
+		return of
+	}
+	return lineage
+}
+
 // NamesOf is the name of one of the order's authorizations. Until the CA has shown it, which it
 // need not be asked to do for one that it reuses, these are the names that no other authorization
 // of the order has.

@@ -82,7 +82,7 @@ func Next(f Facts) Action {
 		return f.downloaded()
 	case f.Now.Before(f.Wait.NotBefore):
 		return Action{Kind: Leave, Class: failure.RateLimited, Remedy: "Run it again after that: the same order goes on.",
-			Why: fmt.Sprintf("the CA asked for no requests about the order for %s before %s", o.Lineage, f.Wait.NotBefore.UTC().Format(time.RFC3339))}
+			Why: fmt.Sprintf("the CA asked for no requests about the order for %s before %s", o.Subject(), f.Wait.NotBefore.UTC().Format(time.RFC3339))}
 	case !f.Known:
 		return Action{Kind: Learn}
 	case o.State == ledger.Creating:

@@ -60,9 +60,9 @@ func RefusedByCA(class failure.Class) bool {
 func NotIssued(o *ledger.Order, p *acme.Problem) *failure.Error {
 	class, remedy := RefusalOfType(o, p)
 	if class == failure.BadCSR {
-		return failure.New(class, remedy, "the CA refuses the key or the CSR of the certificate for %s (%s): %s", o.Lineage, asked(o.Request), p.Error())
+		return failure.New(class, remedy, "the CA refuses the key or the CSR of the certificate for %s (%s): %s", o.Subject(), asked(o.Request), p.Error())
 	}
-	return failure.New(class, remedy, "the CA refused to issue for %s: %s", o.Lineage, p.Error())
+	return failure.New(class, remedy, "the CA refused to issue for %s: %s", o.Subject(), p.Error())
 }
 
 // asked says what a CSR asks for, in a few words.

@@ -56,7 +56,7 @@ func (f *Facts) retryLater() Action {
 	}
 	act := Action{Kind: Stop, Class: acme.Unavailable(t.Cause),
 		Remedy: "The order is kept and goes on with the next run.",
-		Why:    fmt.Sprintf("%s for %s: %s", t.Kind, f.Order.Lineage, failure.Clean(t.Cause.Error()))}
+		Why:    fmt.Sprintf("%s for %s: %s", t.Kind, f.Order.Subject(), failure.Clean(t.Cause.Error()))}
 	if _, p := EffectOf(t.Cause); p != nil && p.Status == 429 {
 		act.Class = failure.RateLimited
 	}

@@ -73,7 +73,7 @@ func aboutReplaced(o *ledger.Order, p *acme.Problem) bool {
 // phantom remains.
 func (f *Facts) withdraw(class failure.Class, remedy failure.Remedy, cause error) Action {
 	act := Action{Kind: Settle, State: ledger.RefusedState, Class: class, Remedy: remedy,
-		Why: fmt.Sprintf("%s: %s", f.Order.Lineage, failure.Clean(cause.Error()))}
+		Why: fmt.Sprintf("%s: %s", f.Order.Subject(), failure.Clean(cause.Error()))}
 	if !f.Order.CreateSentAt.IsZero() {
 		act.State = ledger.Phantom
 	}

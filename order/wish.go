@@ -42,7 +42,7 @@ func Uncovered(r ledger.Request, ca CA) error {
 		if wildcard := "*." + parent; name != wildcard && slices.Contains(names, wildcard) {
 			return failure.New(failure.BadName,
 				failure.Remedy("Leave "+name+" out: "+wildcard+" covers it."),
-				"%s cannot be ordered: this CA takes no order with %s and with %s, which covers it", r.Lineage, name, wildcard)
+				"%s cannot be ordered: this CA takes no order with %s and with %s, which covers it", r.Subject(), name, wildcard)
 		}
 	}
 	return nil

@@ -129,7 +129,7 @@ func (g Gate) Admit(ctx context.Context, p order.Plan) (preflight.Report, error)
 	}
 	if ctx.Err() != nil {
 		return v.report, failure.Wrap(order.Interruption(ctx), failure.Stopped, "Run the same command again.",
-			"%s was stopped before anything was ordered", p.Request.Lineage)
+			"%s was stopped before anything was ordered", p.Request.Subject())
 	}
 	if refusal != nil {
 		return v.report, g.refuse(ctx, v, refusal)

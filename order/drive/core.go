@@ -111,9 +111,9 @@ func (c *core) wait(ctx context.Context, until time.Time) error {
 func (c *core) tellOfWait(pause time.Duration) {
 	switch this, all := c.patience.waits(pause, c.o.State); {
 	case this:
-		c.e.tell("Waiting %s for the CA: the order for %s is %s.", pause.Round(time.Second), c.o.Lineage, c.o.State)
+		c.e.tell("Waiting %s for the CA: the order for %s is %s.", pause.Round(time.Second), c.o.Subject(), c.o.State)
 	case all:
-		c.e.tell("Waiting for the CA: the order for %s is %s.", c.o.Lineage, c.o.State)
+		c.e.tell("Waiting for the CA: the order for %s is %s.", c.o.Subject(), c.o.State)
 	}
 }
 
@@ -130,7 +130,7 @@ func (c *core) interrupted(ctx context.Context, act order.Action) error {
 	}
 	return failure.Wrap(order.Interruption(ctx), failure.Stopped,
 		"Run the same command again, or "+failure.Do(failure.Resume)+".",
-		"the order for %s was stopped in time and will be continued", c.o.Lineage)
+		"the order for %s was stopped in time and will be continued", c.o.Subject())
 }
 
 // stop leaves the order as it is, with the reason, for a later run. A dead one keeps the reason of

@@ -52,7 +52,7 @@ func (i *issuance) download(ctx context.Context) error {
 	i.note("certificate downloaded", "serial %x", got.Leaf.SerialNumber)
 	for _, note := range got.Notes {
 		i.note("certificate is odd", "%s", failure.Clean(note))
-		i.e.tell("Of the certificate for %s: %s.", i.o.Lineage, failure.Clean(note))
+		i.e.tell("Of the certificate for %s: %s.", i.o.Subject(), failure.Clean(note))
 	}
 	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
 }
@@ -133,7 +133,7 @@ func (i *issuance) unfit(ctx context.Context, err error) error {
 	case why.Passing(i.e.clock.Now()) && i.e.clock.Now().Before(issuedSince(i.o).Add(unreadableFor)):
 		if why.Flaw == order.NotBegun || why.Flaw == order.Over { // only time brings another answer
 			return i.stop(failure.CAUnavailable, "The order is kept and goes on with the next run.",
-				"the certificate that the CA issued for %s cannot be used yet: %s", i.o.Lineage, why.Why)
+				"the certificate that the CA issued for %s cannot be used yet: %s", i.o.Subject(), why.Why)
 		}
 		i.trouble("certificate", err)
 		return nil

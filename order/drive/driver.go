@@ -82,7 +82,7 @@ func (d *driver) drive(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.stop(failure.Internal, "", "the order for %s does not come to an end", d.o.Lineage)
+	return d.stop(failure.Internal, "", "the order for %s does not come to an end", d.o.Subject())
 }
 
 // begun says that an order goes on, once something is really to be done for it.
@@ -94,7 +94,7 @@ func (d *driver) begun() {
 		d.e.tell("Proving %s, which another client left open at the CA (order %d).",
 			strings.Join(d.o.Names, ", "), d.o.ID)
 	default:
-		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Lineage,
+		d.e.tell("Continuing order %d for %s, begun at %s by an earlier run.", d.o.ID, d.o.Subject(),
 			d.o.CreatedAt.UTC().Format(time.RFC3339))
 	}
 }

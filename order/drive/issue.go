@@ -55,7 +55,7 @@ func (i *issuance) makeKey() error {
 	i.material, i.keyReady = i.e.host.Keys().Load(i.o)
 	if !i.keyReady {
 		return i.stop(failure.Config, "Look at the disk.",
-			"the private key just written for %s cannot be read back", i.o.Lineage)
+			"the private key just written for %s cannot be read back", i.o.Subject())
 	}
 	return nil
 }

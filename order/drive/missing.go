@@ -48,7 +48,7 @@ func (s *sight) missing(ctx context.Context, p *acme.Problem) error {
 	}
 	if p.Page || now.Sub(o.MissingSince) < missingFor {
 		return s.stop(failure.CARefused, s.lookedFor(),
-			"the CA does not %s the order for %s any more, though it has not expired: %s", knows(p), o.Lineage, p.Error())
+			"the CA does not %s the order for %s any more, though it has not expired: %s", knows(p), o.Subject(), p.Error())
 	}
 	if ctx.Err() != nil {
 		return nil // the loop ends here: the look was what a signal lets end
@@ -157,7 +157,7 @@ func (s *sight) lose(what string, p *acme.Problem, unseen []*ledger.Authorizatio
 	if o.State != ledger.Invalid {
 		o.Class, o.Remedy = string(failure.CARefused), ""
 		o.Sentence = failure.Clean(fmt.Sprintf(
-			"the CA has not known the %s for %s since %s, though it had not expired: %s", what, o.Lineage,
+			"the CA has not known the %s for %s since %s, though it had not expired: %s", what, o.Subject(),
 			o.MissingSince.UTC().Format(time.RFC3339), p.Error()))
 		s.said(p)
 		if !issued { // whose end is nobody's failure here

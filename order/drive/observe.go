@@ -194,7 +194,7 @@ func (s *sight) died(reply acme.Order) {
 		return
 	}
 	s.o.State, s.o.Class = ledger.Invalid, string(failure.CARefused)
-	s.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", s.o.Lineage, failure.Clean(reply.Status))
+	s.o.Sentence = fmt.Sprintf("the CA made the order for %s %s", s.o.Subject(), failure.Clean(reply.Status))
 	if why := cmp.Or(reply.Error, s.refusal); why != nil {
 		class, remedy := order.RefusalOfType(s.o, why)
 		s.o.Class, s.o.Sentence, s.o.Remedy = string(class), s.o.Sentence+": "+why.Error(), remedy.Keep()

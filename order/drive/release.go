@@ -73,7 +73,7 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	}
 	if !ok {
 		return failure.New(failure.Locked, "Run the command again when that run has ended.",
-			"a run is at work on %s", o.Lineage)
+			"a run is at work on %s", o.Subject())
 	}
 	ctx, release := held.Under(ctx)
 	defer release()
@@ -88,7 +88,7 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	case o.State == ledger.Creating, o.State == ledger.Phantom:
 		return failure.New(failure.CARefused,
 			failure.Do(failure.Resume)+" finds out whether it exists.",
-			"order %d for %s has no URL that could be released", o.ID, o.Lineage)
+			"order %d for %s has no URL that could be released", o.ID, o.Subject())
 	}
 	o.Releasing, o.SettledAt = true, time.Time{}
 	if o.State.Live() { // what kept an earlier try from it is not how it ends
@@ -101,6 +101,6 @@ func (e *Engine) Release(ctx context.Context, o *ledger.Order) error {
 	}
 	// Nothing of it is pending at the CA, and what was issued can be neither had nor put in place:
 	// no order is kept against the word of the operator.
-	e.host.Tell("Order %d for %s could not be brought to its end, and is given up: %v", o.ID, o.Lineage, err)
+	e.host.Tell("Order %d for %s could not be brought to its end, and is given up: %v", o.ID, o.Subject(), err)
 	return e.Abandon(ctx, order.NotFinished, []*ledger.Order{o}, nil)
 }

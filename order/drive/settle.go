@@ -35,7 +35,7 @@ func (e *Engine) settleOverlaps(ctx context.Context, lineage string, names []str
 		if !e.host.Mine(o) {
 			return failure.New(failure.Config,
 				"Run "+failure.Do(failure.Resume)+", which finishes that order, and then this again.",
-				"order %d for %s shares a name and is unfinished; a rehearsal does not go on with it", o.ID, o.Lineage)
+				"order %d for %s shares a name and is unfinished; a rehearsal does not go on with it", o.ID, o.Subject())
 		}
 		if err := e.settleOther(ctx, o); err != nil {
 			return err
