@@ -134,7 +134,7 @@ func (a *authority) newOrder(p *worker, payload []byte) reply {
 	if r, refused := a.unreplaceable(want.Replaces, p.s.account, names); refused {
 		return r
 	}
-	renewal := now.Sub(a.issued[set]) < familiar && !a.issued[set].IsZero()
+	renewal := a.renews(set, now)
 	if r, refused := a.tooMany(p.s.account, set, names, renewal); refused {
 		return r
 	}
@@ -154,6 +154,11 @@ func (a *authority) newOrder(p *worker, payload []byte) reply {
 	r := object(201, a.show(o))
 	r.location, r.order = orderURL(o), o
 	return a.habits.born(o, r)
+}
+
+// renews reports whether an order for a set is a renewal, which does not count as a new order.
+func (a *authority) renews(set string, now time.Time) bool {
+	return now.Sub(a.issued[set]) < familiar && !a.issued[set].IsZero()
 }
 
 // tooMany is the 429 of the limits of Let's Encrypt.

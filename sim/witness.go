@@ -147,14 +147,19 @@ func (w *world) sameCSR(p *worker, row *ledger.Order, payload []byte) {
 
 func csrMark(row *ledger.Order) string { return "CSR " + strconv.FormatInt(row.ID, 10) }
 
-// patient wants a 429 to be obeyed by every newOrder whose intent came after it had got into the ledger (I6).
+// patient wants a 429 to be obeyed by every newOrder whose intent came after it had got into the ledger (I6). A renewal does not
+// count against the limit of new orders.
 func (w *world) patient(p *worker, names []string) {
 	row := p.s.intent(ledger.NameKey(names))
 	if row == nil {
 		return // which is a breach of its own
 	}
 	meant := int64(row.CreateSentAt.Add(-p.s.offset).Sub(start) / time.Microsecond)
-	for _, scope := range []string{"new-order", ledger.NameKey(names)} {
+	scopes := []string{ledger.NameKey(names)}
+	if !w.ca.renews(scopes[0], w.time()) {
+		scopes = append(scopes, "new-order")
+	}
+	for _, scope := range scopes {
 		until := p.s.marks["429 "+scope]
 		known := p.s.marks["429 known "+scope] <= meant
 		if known && w.now < until-int64(slack/time.Microsecond) && !p.forced && p.s.jumpedAt.Before(w.time().Add(-8*day)) {
