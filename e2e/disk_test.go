@@ -223,7 +223,7 @@ func TestAnAccountTheCADoesNotKnowStopsEverything(t *testing.T) {
 	h.lineages("a.example.com", "b.example.com")
 	w.ca.Inject(testca.Fault{Kind: "new-order", Action: testca.Respond, Status: 400, Problem: "accountDoesNotExist", Detail: "Account \"x\" not found"})
 	before := w.requests("new-order")
-	r := h.orderly("renew", "--force-renewal")
+	r := h.orderly("renew", "--force-renewal", "--jobs", "1") // of many at once each may have been told
 	h.complains(r, "does not accept the account")
 	if n := w.requests("new-order") - before; n != 1 {
 		t.Errorf("%d newOrders were sent with that account, not 1", n)

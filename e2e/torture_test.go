@@ -16,20 +16,30 @@ func (h *host) endures(names []string) {
 	if n := truth.ValidatedTwice(); n > 0 {
 		h.t.Errorf("%d authorizations were validated more than once", n)
 	}
-	if n := len(unfinished(truth)); n != 0 || truth.Pending() != 0 {
-		h.t.Errorf("%d orders are unfinished, %d authorizations pending", n, truth.Pending())
+	if n := len(unfinished(truth)); n != 0 {
+		h.t.Errorf("%d orders are unfinished", n)
 	}
 	if n := len(truth.Issued); n != 1 {
 		h.t.Errorf("%d certificates were issued", n)
+	}
+	h.pendsNothing()
+	h.nothingUnknown()
+	h.goodPair(names[0], names...)
+	h.tidyButForProbes()
+}
+
+// pendsNothing wants nothing pending at the CA. The ledger may count an order that nobody has seen: a kill between the intent
+// of a newOrder and its first byte cannot be told from one after it.
+func (h *host) pendsNothing() {
+	h.t.Helper()
+	if n := h.ca.Truth().Pending(); n != 0 {
+		h.t.Errorf("%d authorizations are pending", n)
 	}
 	for _, entry := range h.pending() {
 		if entry.State != "phantom" {
 			h.t.Errorf("orderly pending lists %+v", entry)
 		}
 	}
-	h.nothingUnknown()
-	h.goodPair(names[0], names...)
-	h.tidyButForProbes()
 }
 
 // share is a part of the time that a command takes on this machine, as busy as it is.
@@ -207,7 +217,7 @@ func TestAKilledRenewalLeavesAGoodPair(t *testing.T) {
 			h.goodPair(names[0], names...)
 			h.must("resume")
 			h.goodPair(names[0], names...)
-			noOrder(h)
+			h.pendsNothing()
 			h.tidyButForProbes()
 		})
 	}

@@ -67,14 +67,15 @@ const (
 const Rehearsed = "rehearsed"
 
 // fail makes err the result's. One that was ended with its run hears what to do, wherever it was just
-// then: "context canceled" tells nobody anything.
+// then: "context canceled" tells nobody anything. Err stays what it is, for whoever knows what ended
+// the run.
 func (r *Result) fail(err error) {
-	if failure.ClassOf(err) == failure.Stopped && failure.RemedyOf(err) == "" {
-		err = failure.New(failure.Stopped, "Run the same command again: it goes on where it stopped.",
-			"stopped before %s was done", r.Lineage)
-	}
 	r.Err, r.Class, r.Sentence, r.Remedy, r.Until = err, failure.ClassOf(err), err.Error(),
 		failure.RemedyOf(err), failure.UntilOf(err)
+	if r.Class == failure.Stopped && r.Remedy == "" {
+		r.Sentence = fmt.Sprintf("stopped before %s was done", r.Lineage)
+		r.Remedy = "Run the same command again: it goes on where it stopped."
+	}
 	r.Outcome = Failed
 	switch r.Class {
 	case failure.Stopped:
