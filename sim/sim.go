@@ -144,7 +144,10 @@ func (w *world) bury() {
 }
 
 // time is the true time; hosts may believe another one.
-func (w *world) time() time.Time { return start.Add(time.Duration(w.now) * time.Microsecond) }
+func (w *world) time() time.Time { return moment(w.now) }
+
+// moment is the true time so many microseconds after the start.
+func moment(now int64) time.Time { return start.Add(time.Duration(now) * time.Microsecond) }
 
 // after lets something happen later.
 func (w *world) after(d time.Duration, do func()) {

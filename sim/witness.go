@@ -75,7 +75,7 @@ func put1(set *map[string]bool, url string) {
 
 // misled reports whether the clock jumped while the process lived.
 func (p *worker) misled() bool {
-	return p.s.jumpedAt.After(start.Add(time.Duration(p.born) * time.Microsecond))
+	return p.s.jumpedAt.After(moment(p.born))
 }
 
 // acquainted wants the CA to have shown this process the order before it does something about an authorization (rule 1).
@@ -182,15 +182,33 @@ func (w *world) alone(p *worker, row *ledger.Order) {
 		}
 	}
 	for _, o := range p.s.book.Peek(ledger.OrderFilter{Unsettled: true}) {
-		older := o.State == ledger.PendingState && o.UpdatedAt.Before(start.Add(time.Duration(p.born)*time.Microsecond))
+		// By the world's clock: the row's own moments are of a host's that may be hours behind, by which what this run has
+		// written down would look older than the run.
+		made, written := p.s.saved(o)
+		older := o.State == ledger.PendingState && written < p.born
 		mine := o.Lineage == p.lineage() && (slices.Equal(o.Names, names) || !slices.Equal(names, p.l.names))
-		if mine || !older || p.saw.asked[o.URL] || o.NotBefore.After(p.s.time()) || !p.s.jumpedAt.Before(o.CreatedAt) {
+		if mine || !older || p.saw.asked[o.URL] || o.NotBefore.After(p.s.time()) || !p.s.jumpedAt.Before(moment(made)) {
 			continue
 		}
 		if slices.ContainsFunc(o.Names, func(n string) bool { return slices.Contains(names, n) }) {
 			w.fail("rule 8", p.lineage(), "newOrder for %s is sent, and order %d of %s for one of these names was not looked at", ledger.NameKey(names), o.ID, o.Lineage)
 		}
 	}
+}
+
+// note keeps when an order was first saved and when last, by the world's clock.
+func (s *server) note(o *ledger.Order) {
+	id := strconv.FormatInt(o.ID, 10)
+	if _, known := s.marks["made "+id]; !known {
+		s.marks["made "+id] = s.w.now
+	}
+	s.marks["written "+id] = s.w.now
+}
+
+// saved is what note has kept of an order.
+func (s *server) saved(o *ledger.Order) (first, last int64) {
+	id := strconv.FormatInt(o.ID, 10)
+	return s.marks["made "+id], s.marks["written "+id]
 }
 
 // heard takes up an answer that reached a process.
@@ -303,6 +321,7 @@ func (w *world) written(p *worker, c *ledger.Change) {
 	p.saw.told, p.saw.paid = nil, nil
 	for _, saved := range c.Orders {
 		o := must(p.s.book.Order(background, saved.ID))
+		p.s.note(o)
 		w.punished(p, o)
 		w.owned(p, o)
 		if o.State == ledger.Phantom && w.ca.lists && !p.s.unlisted() {
