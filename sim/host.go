@@ -191,8 +191,12 @@ func (p *worker) concluded(err error) bool {
 	p.log("ended", string(class))
 	p.w.ended(p, err)
 	hindered := p.l != nil && p.w.time().Before(p.l.trouble)
-	if p.l != nil && !hindered && class != failure.Ledger && !p.signalled && !(class == failure.RateLimited && p.w.ca.wouldRefuse(p.l)) {
+	switch {
+	case p.l == nil || hindered || class == failure.Ledger || p.signalled:
+	case class != failure.RateLimited:
 		p.l.attempts++
+	case !p.w.ca.wouldRefuse(p.l):
+		p.refused = append(p.refused, p.l)
 	}
 	return class != failure.Ledger && !p.signalled
 }

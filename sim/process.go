@@ -22,6 +22,7 @@ type process struct {
 	seen    sights
 	book    *desk // made when it is needed first
 	dead    bool
+	refused []*lineage // for want of room, which its other workers may yet make
 
 	signalled bool
 	signalAt  int64
@@ -130,8 +131,21 @@ func (p *worker) end() {
 	if cause != nil {
 		p.die()
 	}
-	if p.book != nil && len(p.workers) == 0 {
-		p.book.abandon()
+	if len(p.workers) == 0 {
+		p.over()
+	}
+}
+
+// over is called when the last worker has ended. Who was refused for the room that the account's open orders take up has had a
+// run only if that one lived: where each is killed before it has finished a single one of them, there cannot be any room.
+func (c *process) over() {
+	if !c.dead && !c.signalled {
+		for _, l := range c.refused {
+			l.attempts++
+		}
+	}
+	if c.book != nil {
+		c.book.abandon()
 	}
 }
 
