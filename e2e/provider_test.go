@@ -224,7 +224,7 @@ func differ(a, b []string) (onlyA, onlyB []string) {
 }
 
 // shape lists the files of all lineages, and what the renewal files say. Orderly does not write where the directories are,
-// nor certbot 2's comment about the interval.
+// nor certbot 2's comment about the interval. It notes, as certbot 5, when the CA may be asked again.
 func (c customer) shape() []string {
 	c.t.Helper()
 	own := strings.NewReplacer(c.config, "ETC", c.touched(), "X", filepath.Base(c.accountDir()), "ACCOUNT")
@@ -240,7 +240,7 @@ func (c customer) shape() []string {
 			if dir != "renewal" {
 				continue
 			}
-			for setting := range strings.Lines(c.read(path)) {
+			for setting := range strings.Lines(unnoted(c.read(path))) {
 				if !aside.MatchString(setting) {
 					all = append(all, line+": "+own.Replace(setting))
 				}

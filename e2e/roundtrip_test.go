@@ -218,12 +218,47 @@ func (s *shared) kept() []string {
 func (s *shared) unchanged(by tool, args ...string) {
 	s.t.Helper()
 	before := s.kept()
-	if r := by.run(args...); r.code != 0 {
-		s.t.Errorf("%s %v: %s", by.name, args, r)
-	}
+	s.succeeds(by, args...)
 	if less, more := differ(before, s.kept()); len(less)+len(more) > 0 {
 		s.t.Errorf("%s %v changed %q to %q", by.name, args, less, more)
 	}
+}
+
+// notes runs Orderly when there is nothing to do but to ask the CA when these lineages should be
+// renewed, and wants nothing to be written but when it may be asked again.
+func (s *shared) notes(names []string, args ...string) {
+	s.t.Helper()
+	before := s.kept()
+	s.succeeds(s.ours, args...)
+	for _, name := range names {
+		if text := s.settings(name); unnoted(text) == text {
+			s.t.Errorf("when the CA may be asked again about %s is not noted:\n%s", name, text)
+		}
+	}
+	if less, more := differ(everyUnnoted(before), everyUnnoted(s.kept())); len(less)+len(more) > 0 {
+		s.t.Errorf("%v changed %q to %q", args, less, more)
+	}
+}
+
+// succeeds runs a command that does what it is to do.
+func (s *shared) succeeds(by tool, args ...string) {
+	s.t.Helper()
+	if r := by.run(args...); r.code != 0 {
+		s.t.Errorf("%s %v: %s", by.name, args, r)
+	}
+}
+
+// everyUnnoted are files, as host.files lists them, without such notes, before which the last line
+// of a renewal file needs an end.
+func everyUnnoted(files []string) []string {
+	var all []string
+	for _, file := range files {
+		if strings.HasPrefix(file, "/renewal/") && !strings.HasSuffix(file, "\n") {
+			file += "\n"
+		}
+		all = append(all, unnoted(file))
+	}
+	return all
 }
 
 // renews runs a command that renews these lineages and no others. Orderly leaves each renewal file as it was; certbot takes
@@ -257,9 +292,12 @@ func (s *shared) renews(by tool, all, due []lineage, args ...string) {
 	}
 }
 
-// unnoted is a renewal file without what Orderly, as certbot 5, notes in it of when the CA may be asked again.
+// unnoted is a renewal file without what Orderly, as certbot 5, notes in it of when the CA may be
+// asked again. A section that has something before the note, or nothing at all, stays.
 func unnoted(text string) string {
-	return regexp.MustCompile(`(?m)^\[acme_renewal_info\]\nari_retry_after = .*\n`).ReplaceAllString(text, "")
+	note := regexp.MustCompile(`(?m)^(\[acme_renewal_info\]\r?\n)?` +
+		`ari_retry_after = \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\r?\n`)
+	return note.ReplaceAllString(text, "")
 }
 
 // rewritten takes from a renewal file what certbot 2.1 changes when it renews: it drops settings that it does not know, notes
