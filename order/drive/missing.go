@@ -152,6 +152,11 @@ func denies(err error) bool {
 // pending for certain it is not at its end before they are answered.
 func (s *sight) lose(what string, p *acme.Problem, unseen []*ledger.Authorization) {
 	o := s.o
+	for _, a := range unseen {
+		if a.Expires.IsZero() && o.Expires.IsZero() {
+			a.Expires = s.end() // the CA named none: it would be counted for ever
+		}
+	}
 	pending := len(order.Unfinished(o)) > len(unseen)
 	issued := !pending && !o.FinalizeSentAt.IsZero() && o.State.Live()
 	if o.State != ledger.Invalid {

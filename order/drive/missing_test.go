@@ -201,3 +201,33 @@ func TestAnOrderThatComesBackStaysGivenUp(t *testing.T) {
 		t.Errorf("%s, %d pending", o.State, w.ca.Truth().Pending())
 	}
 }
+
+// What may be pending of an order that was given up is counted until its time is over, also where the CA never said when that
+// is: nobody looks at it any more.
+func TestWhatIsMissingIsNotCountedForEver(t *testing.T) {
+	w := newWorld(t, testca.Config{})
+	for _, kind := range []string{"new-order", "order", "authorization"} {
+		w.ca.Inject(testca.Fault{Kind: kind, Action: testca.Rewrite, Patch: patched("expires", 12)})
+	}
+	r := request("a.example", "a.example", "b.example")
+	w.dieAt(r, "challenge", 1, false)
+	w.wire.forget()
+	w.ca.ClearFaults()
+	for _, kind := range []string{"order", "authorization"} {
+		w.ca.Inject(unknown(kind))
+	}
+	for range 2 {
+		w.fails(order.Plan{Request: r}, failure.CARefused)
+		w.countsPending("while it is missing")
+		w.clock.skip(25 * time.Hour)
+	}
+	if got := w.states("a.example"); got != "released" {
+		w.explain()
+		t.Fatalf("the order is %s", got)
+	}
+	w.countsPending("when it was given up")
+	w.clock.skip(7 * 24 * time.Hour)
+	if left, err := w.store.Pending(t.Context(), w.clock.Now()); err != nil || len(left) != 0 {
+		t.Errorf("%d are counted when their time is over: %v", len(left), err)
+	}
+}
