@@ -98,12 +98,11 @@ func (h *Hooks) payOnce(ctx context.Context, t *ledger.Task) error {
 	if len(lineages) > 0 {
 		h.deployOnce(ctx, t.Subject, lineages, names)
 	}
+	rest := h.rest(ctx, t, len(lineages) > 0)
 	if t.EndedAt.IsZero() {
-		if err := h.ended(ctx, t); err != nil {
-			return err
-		}
+		return h.ended(ctx, t, rest...) // in one commit, lest a kill between two lose what is left
 	}
-	return h.oweRest(ctx, t, len(lineages) > 0)
+	return h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: rest})
 }
 
 // lineagesSince are the lineages whose certificates were put in place since a moment; left says that

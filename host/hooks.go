@@ -319,11 +319,11 @@ func (h *Hooks) pay(ctx context.Context, t *ledger.Task) error {
 	return h.ended(ctx, t)
 }
 
-// ended strikes out a hook that was run.
-func (h *Hooks) ended(ctx context.Context, t *ledger.Task) error {
+// ended strikes out a hook that was run, and makes durable with that what is owed instead.
+func (h *Hooks) ended(ctx context.Context, t *ledger.Task, instead ...*ledger.Task) error {
 	if ctx.Err() != nil {
 		return nil // it may have been cut short; the next run pays
 	}
 	t.EndedAt = h.Clock.Now()
-	return h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{t}})
+	return h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: append(instead, t)})
 }

@@ -31,9 +31,9 @@ func (h *Hooks) oweLeft(ctx context.Context) error {
 	return h.oweTasks(context.WithoutCancel(ctx), ledger.DeployTask, []string{h.DeployOnce})
 }
 
-// oweRest owes a deploy hook that was run once more, for what is under way still.
-func (h *Hooks) oweRest(ctx context.Context, t *ledger.Task, ran bool) error {
-	if t.EndedAt.IsZero() || !h.leaves(ctx, t.BegunAt) {
+// rest is what is owed of a deploy hook once more when it was run, for what is under way still.
+func (h *Hooks) rest(ctx context.Context, t *ledger.Task, ran bool) []*ledger.Task {
+	if !h.leaves(ctx, t.BegunAt) {
 		return nil
 	}
 	rest := &ledger.Task{RunID: h.Run.ID, Kind: t.Kind, Subject: t.Subject, Step: task.Intended,
@@ -41,7 +41,7 @@ func (h *Hooks) oweRest(ctx context.Context, t *ledger.Task, ran bool) error {
 	if ran && ctx.Err() == nil {
 		rest.Payload = h.Clock.Now().Format(time.RFC3339Nano)
 	}
-	return h.Ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Tasks: []*ledger.Task{rest}})
+	return []*ledger.Task{rest}
 }
 
 // leaves reports whether orders that were worked on since a moment may still come to a certificate,

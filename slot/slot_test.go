@@ -113,7 +113,7 @@ var errDeaf = errors.New("no answer")
 type deaf struct{}
 
 func (deaf) RoundTrip(*http.Request) (*http.Response, error) {
-	time.Sleep(time.Minute)
+	time.Sleep(time.Minute) // of the bubble's clock, as all that sleeps here
 	return nil, errDeaf
 }
 
