@@ -368,7 +368,11 @@ func TestASignalEndsManyAtOnce(t *testing.T) {
 func TestInWhichOrderManyAreWorkedOn(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
-	names := h.sites(4)
+	names := []string{"s0.example", "s1.example", "s2.example", "s3.example"}
+	for _, name := range names {
+		h.inTurn(name, func(*renewal.Wish) {})
+	}
+	h.due(names...)
 	h.edit(names[0], "[renewalparams]\n", "[renewalparams]\npre_hook = "+h.note("pre")+"\n")
 	must(t, h.ledger.Commit(t.Context(), &ledger.Change{Standings: []ledger.Standing{{Lineage: names[1], Failures: 1,
 		Reason: ledger.Reason{Class: string(failure.Validation), Sentence: "no"}, NextAt: h.clock.Now()}}}))
@@ -487,25 +491,42 @@ func TestTwoLineagesMeetAtTheOrderOfAThird(t *testing.T) {
 	}
 }
 
-// What expires first is begun first: of six with two jobs, what expires last is begun after it.
+// inTurn makes a host have a certificate for a name, and for one that all such certificates share: they
+// take turns in the order in which a round means to begin them, which among goroutines nobody could tell.
+func (h *machine) inTurn(name string, more func(*renewal.Wish)) {
+	h.t.Helper()
+	h.site(name, "shared.example")
+	s, w := h.process("certonly"), h.wish(name, "shared.example")
+	w.CertName = name
+	more(&w)
+	if r := s.Obtain(h.t.Context(), w); r.Outcome != renewal.Issued {
+		h.t.Fatalf("%s: %+v", name, r)
+	}
+	must(h.t, s.Finish(h.t.Context()))
+	must(h.t, s.End("done", 0, ""))
+}
+
+// What expires first is begun first.
 func TestWhatExpiresFirstComesFirst(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, testca.Config{})
 	names := []string{"f.example", "e.example", "d.example", "c.example", "b.example", "a.example"}
-	h.clock.skip(-5 * time.Hour)
+	config := testca.Config{Profiles: map[string]testca.Lifetimes{}}
 	for i, name := range names {
-		if h.has(name); i < len(names)-1 {
-			h.clock.skip(time.Hour)
-		}
+		config.Profiles[name] = testca.Lifetimes{Certificate: time.Duration(40+i) * 24 * time.Hour}
 	}
-	h.due(names...)
-	_, results, err := h.many(2, renewal.Round{})
+	h := newHost(t, config)
+	for _, name := range names {
+		h.inTurn(name, func(w *renewal.Wish) { w.Choice.RequiredProfile = host.Say(name) })
+	}
+	_, results, err := h.many(2, renewal.Round{Renew: true})
 	must(t, err)
 	if got := outcomes(results); strings.Count(got, "issued") != len(names) {
 		t.Fatal(got)
 	}
-	if last, first := results[0], results[len(results)-1]; !first.Started.Before(last.Started) {
-		t.Errorf("%s expires first, and is begun at %s, after %s at %s", first.Lineage, first.Started, last.Lineage, last.Started)
+	for i, r := range results[1:] {
+		if later := results[i]; !r.Started.Before(later.Started) {
+			t.Errorf("%s expires first, and is begun at %s, after %s at %s", r.Lineage, r.Started, later.Lineage, later.Started)
+		}
 	}
 }
 
