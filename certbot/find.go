@@ -49,21 +49,21 @@ func (s *Store) each(open func(string) (*Lineage, error)) ([]*Lineage, []error) 
 func (s *Store) OpenEach(names []string, done func(i int, l *Lineage, err error)) {
 	s.inParallel(len(names), func() func(int) {
 		return func(i int) {
-			l, err := s.tryOpen(names[i])
+			l, err := s.tried(names[i], s.Open)
 			done(i, l, err)
 		}
 	})
 }
 
-// tryOpen is Open of one among many: what is so odd about a lineage that this program breaks at it is
+// tried is a look at one among many: what is so odd about a lineage that this program breaks at it is
 // that lineage's error, and keeps no other from being renewed.
-func (s *Store) tryOpen(name string) (l *Lineage, err error) {
+func (s *Store) tried(name string, look func(string) (*Lineage, error)) (l *Lineage, err error) {
 	defer func() {
 		if broken := recover(); broken != nil {
 			l, err = nil, fmt.Errorf("%s cannot be read: %v", name, broken)
 		}
 	}()
-	return s.Open(name)
+	return look(name)
 }
 
 // LookEach is OpenEach with Look instead of Open, but that Unsettled is not looked for and stays
@@ -72,6 +72,16 @@ func (s *Store) LookEach(names []string, done func(i int, l *Lineage, err error)
 	s.inParallel(len(names), func() func(int) {
 		return func(i int) {
 			l, _, err := s.look(names[i])
+			done(i, l, err)
+		}
+	})
+}
+
+// ExamineEach is OpenEach with Look instead of Open: also what cannot be renewed is looked at whole.
+func (s *Store) ExamineEach(names []string, done func(i int, l *Lineage, err error)) {
+	s.inParallel(len(names), func() func(int) {
+		return func(i int) {
+			l, err := s.tried(names[i], s.Look)
 			done(i, l, err)
 		}
 	})

@@ -1,0 +1,180 @@
+package cli
+
+// doctor says which certificates will not be renewed and why, on any day, before anything is ordered:
+// by cause, what breaks first first.
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"orderly/certbot"
+	"orderly/doctor"
+	"orderly/failure"
+)
+
+type doctoring struct {
+	places
+}
+
+func newDoctor(env Env, p *printer) *cobra.Command {
+	f := &doctoring{}
+	c := &cobra.Command{
+		Use:   "doctor [NAME…]",
+		Short: "Say which certificates will not be renewed, and why",
+		Long: "Look at the certificates of this host, or at those of these names, and say what will keep\n" +
+			"them from being renewed: what, where, since when, when it will hurt, and what to do about it.\n" +
+			"What hurts first stands first. Nothing is ordered, no CA is asked and nothing is changed. Each\n" +
+			"finding has the id of its check (docs/doctor.md), which never changes its meaning.\n\n" +
+			"Exit codes: 0 nothing was found, 1 something fails or will fail, 3 there are only notes.",
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, names []string) error {
+			return f.execute(c.Context(), env, p, names)
+		},
+	}
+	f.places.add(c.Flags())
+	return c
+}
+
+func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []string) error {
+	s, there, err := f.look(ctx, env, p)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = s.close() }() // nothing was written
+	if _, err := os.Stat(s.dirs.Config); err != nil {
+		return failure.Wrap(err, failure.Config, // lest a mistyped directory looks healthy
+			"Name certbot's configuration directory with "+failure.Do(failure.ConfigDir)+".",
+			"the directory %s cannot be looked at", s.dirs.Config)
+	}
+	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Now: time.Now, Schedule: p.renewals,
+		Tell: p.Tell}
+	if there {
+		h.Ledger = s.ledger
+	}
+	report, err := doctor.Examine(ctx, h, doctor.Wanted{Names: names})
+	if err != nil {
+		return err
+	}
+	if p.json {
+		p.print(report.Document(p.remedy))
+	} else {
+		printReport(p, report)
+	}
+	if code := report.Exit(); code != 0 {
+		return &exitError{code}
+	}
+	return nil
+}
+
+// screenFindings is how many findings of one cause a person reads.
+const screenFindings = 20
+
+// printReport prints findings by cause.
+func printReport(p *printer, r doctor.Report) {
+	for _, g := range r.Groups() {
+		printGroup(p, g)
+	}
+	p.Say("%s", verdict(r))
+}
+
+func printGroup(p *printer, g doctor.Group) {
+	p.Say("%s  %s%s", p.paint(severityColour(g.Severity()), g.Check.ID), g.Check.Title, hurting(g))
+	one := sameRemedy(g.Findings)
+	for _, f := range g.Findings[:min(len(g.Findings), screenFindings)] {
+		p.Say("  %s", findingLine(f))
+		if !one && f.Remedy != "" {
+			p.Say("      %s", p.remedy(f.Remedy))
+		}
+	}
+	if more := len(g.Findings) - screenFindings; more > 0 {
+		p.Say("  and %d more: --json has all of them.", more)
+	}
+	if remedy := g.Findings[0].Remedy; one && remedy != "" {
+		p.Say("    %s%s", p.paint(bold, "remedy: "), p.remedy(remedy))
+	}
+	p.Say("")
+}
+
+// findingLine is one finding for a person: whose it is, what it is, where and since when.
+func findingLine(f doctor.Finding) string {
+	var line strings.Builder
+	if f.Lineage != "" {
+		line.WriteString(f.Lineage + ": ")
+	}
+	line.WriteString(f.Sentence)
+	if f.File != "" && !strings.Contains(f.Sentence, f.File) {
+		line.WriteString(" (" + f.File)
+		if f.Line > 0 {
+			fmt.Fprintf(&line, ", line %d", f.Line)
+		}
+		line.WriteString(")")
+	}
+	if !f.Since.IsZero() {
+		line.WriteString(", since " + f.Since.UTC().Format(time.DateOnly))
+	}
+	return line.String()
+}
+
+// hurting is how bad findings of one cause are, and from when on.
+func hurting(g doctor.Group) string {
+	word := map[doctor.Severity]string{doctor.Fails: "fails", doctor.WillFail: "will fail",
+		doctor.Doubtful: "doubtful", doctor.Note: "note"}[g.Severity()]
+	at := g.HurtsAt()
+	if at.IsZero() || g.Severity() == doctor.Note || g.Severity() == doctor.Doubtful {
+		return " (" + word + ")"
+	}
+	if g.Severity() == doctor.Fails {
+		return fmt.Sprintf(" (%s, due since %s)", word, at.UTC().Format(time.DateOnly))
+	}
+	return fmt.Sprintf(" (%s from %s on)", word, at.UTC().Format(time.DateOnly))
+}
+
+func severityColour(s doctor.Severity) string {
+	switch s {
+	case doctor.Fails:
+		return red
+	case doctor.WillFail, doctor.Doubtful:
+		return yellow
+	}
+	return bold
+}
+
+// sameRemedy reports whether one remedy is that of all.
+func sameRemedy(all []doctor.Finding) bool {
+	return !slices.ContainsFunc(all, func(f doctor.Finding) bool { return f.Remedy != all[0].Remedy })
+}
+
+// verdict sums a report up.
+func verdict(r doctor.Report) string {
+	certificates := "certificates"
+	if r.Lineages == 1 {
+		certificates = "certificate"
+	}
+	if len(r.Findings) == 0 {
+		return fmt.Sprintf("%d %s, nothing found.", r.Lineages, certificates)
+	}
+	var parts []string
+	for _, one := range []struct {
+		severity doctor.Severity
+		words    string
+	}{{doctor.Fails, "fail"}, {doctor.WillFail, "will fail"}, {doctor.Doubtful, "doubtful"},
+		{doctor.Note, "notes"}} {
+		n := 0
+		for _, f := range r.Findings {
+			if f.Severity == one.severity {
+				n++
+			}
+		}
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, one.words))
+		}
+	}
+	return failure.Clean(fmt.Sprintf("%d %s, %d clean; findings: %s.", r.Lineages, certificates,
+		r.Clean, strings.Join(parts, ", ")))
+}

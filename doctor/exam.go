@@ -1,0 +1,281 @@
+package doctor
+
+// The survey: what is known of each lineage is gathered once, each PEM parsed once, and little of it
+// is kept, since a host may have twenty thousand.
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/ledger"
+	"orderly/renewal"
+	"orderly/schedule"
+)
+
+// Host is what is looked at.
+type Host struct {
+	Disk   *certbot.Store
+	Ledger ledger.Store // nil where there is none
+	Now    func() time.Time
+	// Root is the file system's root where the host's own files are looked at (tables of cron,
+	// /proc); "" for /.
+	Root     string
+	Schedule schedule.Host
+	// Tell is told what is waited for.
+	Tell func(format string, args ...any)
+}
+
+// Wanted is what is to be looked at.
+type Wanted struct {
+	// Names are lineages' or sites'; none means all.
+	Names []string
+	// Needs are what checks may need beside Nothing.
+	Needs []Needs
+}
+
+func (w Wanted) allows(n Needs) bool { return n == Nothing || slices.Contains(w.Needs, n) }
+
+// Exam is a host as its checks see it. Nothing of it changes while they look.
+type Exam struct {
+	Host
+	Wanted Wanted
+	At     time.Time // of the examination
+	// Lineages are those that were asked for, by name. Checks of a single lineage see one before
+	// all are there.
+	Lineages []*Lineage
+	// Others are the rest, for what concerns several.
+	Others    []*Lineage
+	Known     renewal.Known
+	Standings map[string]ledger.Standing // by lineage
+}
+
+// Lineage is what is kept of one.
+type Lineage struct {
+	Name string
+	Path string // of the renewal file
+	// Err is why the lineage cannot be read at all; what follows but Due is zero then.
+	Err       error
+	Names     []string
+	NotBefore time.Time
+	NotAfter  time.Time
+	Version   int // of archive/NAME/certN.pem
+	Serial    string
+	Server    string
+	Account   string // id
+	// Authenticator is how its names are proven; Roots are their document roots, where they have
+	// some.
+	Authenticator string
+	Roots         map[string]string
+	Owned         certbot.Owned
+	Due           renewal.Due
+	Standing      ledger.Standing
+}
+
+// hurtsAt is when a renewal of it is next tried.
+func (x *Lineage) hurtsAt() time.Time { return cmp.Or(x.Due.At, x.NotAfter) }
+
+// off reports whether it is never renewed by itself.
+func (x *Lineage) off() bool { return x.Due.Because == renewal.DueNever }
+
+// finds is a finding about a lineage whose renewal will fail of it.
+func (x *Lineage) finds(id string, class failure.Class, remedy failure.Remedy, format string,
+	args ...any) Finding {
+	return Finding{ID: id, Class: class, Severity: WillFail, Lineage: x.Name, File: x.Path,
+		HurtsAt: x.hurtsAt(), Sentence: failure.Words(format, args...), Remedy: remedy, Fix: FixNo}
+}
+
+// findsError is a finding with an error's own words.
+func (x *Lineage) findsError(id string, err error) Finding {
+	f := x.finds(id, failure.ClassOf(err), failure.RemedyOf(err), "%s", "")
+	f.Sentence = err.Error()
+	return f
+}
+
+// Examine looks at a host. An error is one that keeps everything from being looked at; what cannot be
+// looked at alone is a finding.
+func Examine(ctx context.Context, h Host, w Wanted) (Report, error) {
+	e := &Exam{Host: h, Wanted: w, At: h.Now()}
+	if err := e.learn(ctx); err != nil {
+		return Report{}, err
+	}
+	var checks []Check
+	for _, c := range Checks() {
+		if w.allows(c.Needs) {
+			checks = append(checks, c)
+		}
+	}
+	findings, err := e.survey(ctx, checks)
+	if err != nil {
+		return Report{}, err
+	}
+	for _, c := range checks {
+		if c.Host == nil {
+			continue
+		}
+		some, err := c.Host(ctx, e)
+		if ctx.Err() != nil { // half a report must not look like a whole one
+			return Report{}, context.Cause(ctx)
+		}
+		if err != nil {
+			some = append(some, e.unseen(c, err))
+		}
+		findings = append(findings, some...)
+	}
+	return e.report(findings), nil
+}
+
+// unseen is the finding that a check could not be made.
+func (e *Exam) unseen(c Check, err error) Finding {
+	return Finding{ID: c.ID, Class: failure.ClassOf(err), Severity: Note, Fix: FixNo,
+		Sentence: failure.Words("this could not be looked at: %v", err),
+		Remedy:   failure.RemedyOf(err)}
+}
+
+// learn reads what the ledger knows.
+func (e *Exam) learn(ctx context.Context) (err error) {
+	e.Standings = map[string]ledger.Standing{}
+	if e.Ledger == nil {
+		return nil
+	}
+	if e.Known, err = renewal.ReadKnown(ctx, e.Ledger); err != nil {
+		return err
+	}
+	standings, err := e.Ledger.Standings(ctx)
+	for _, s := range standings {
+		e.Standings[s.Lineage] = s
+	}
+	return err
+}
+
+// survey looks at each lineage, and makes the checks that concern one alone.
+func (e *Exam) survey(ctx context.Context, checks []Check) ([]Finding, error) {
+	disk := e.Disk.Within(ctx)
+	names, err := disk.Listed()
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*Lineage, len(names))
+	var mu sync.Mutex
+	var findings []Finding
+	disk.ExamineEach(names, func(i int, l *certbot.Lineage, err error) {
+		x := e.lineage(disk, names[i], l, err)
+		all[i] = x
+		if !e.wanted(x) {
+			return
+		}
+		some := e.each(checks, x, l)
+		if len(some) > 0 {
+			mu.Lock()
+			defer mu.Unlock()
+			findings = append(findings, some...)
+		}
+	})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for _, x := range all {
+		if e.wanted(x) {
+			e.Lineages = append(e.Lineages, x)
+		} else {
+			e.Others = append(e.Others, x)
+		}
+	}
+	return findings, e.allNamed()
+}
+
+// each makes the checks of one lineage. One that is so odd that a check breaks at it hides no other.
+func (e *Exam) each(checks []Check, x *Lineage, l *certbot.Lineage) (findings []Finding) {
+	for _, c := range checks {
+		if c.Lineage == nil {
+			continue
+		}
+		func() {
+			defer func() {
+				if broken := recover(); broken != nil {
+					findings = append(findings, e.unseen(c, fmt.Errorf("%v", broken)))
+					findings[len(findings)-1].Lineage = x.Name
+				}
+			}()
+			findings = append(findings, c.Lineage(e, x, l)...)
+		}()
+	}
+	return findings
+}
+
+// lineage is what is kept of one.
+func (e *Exam) lineage(disk *certbot.Store, name string, l *certbot.Lineage, err error) *Lineage {
+	x := &Lineage{Name: name, Path: disk.Dirs.Renewal(name), Err: err, Standing: e.Standings[name]}
+	if err != nil {
+		return x
+	}
+	c, p := l.Certificate, l.Renewal.Params
+	x.Path, x.Names, x.NotBefore, x.NotAfter = l.Renewal.Path, c.Names, c.NotBefore, c.NotAfter
+	x.Version, x.Serial, x.Server, x.Account = l.Version, c.Serial, p.Server, p.Account
+	x.Authenticator, x.Owned, x.Roots = p.Authenticator, l.Renewal.Owned(), map[string]string{}
+	if due, err := e.Known.Due(l); err == nil {
+		x.Due = due
+	}
+	if p.Authenticator == "webroot" {
+		for _, name := range c.Names {
+			if root, err := l.Renewal.Webroot(name); err == nil {
+				x.Roots[name] = root
+			}
+		}
+	}
+	return x
+}
+
+// wanted reports whether a lineage was asked for.
+func (e *Exam) wanted(x *Lineage) bool {
+	if len(e.Wanted.Names) == 0 {
+		return true
+	}
+	return slices.ContainsFunc(e.Wanted.Names, x.is)
+}
+
+// is reports whether a lineage is called so, or has a name.
+func (x *Lineage) is(named string) bool {
+	return x.Name == named ||
+		slices.ContainsFunc(x.Names, func(n string) bool { return strings.EqualFold(n, named) })
+}
+
+// allNamed complains of a name that no lineage has: a mistyped one must not look healthy.
+func (e *Exam) allNamed() error {
+	for _, name := range e.Wanted.Names {
+		if !slices.ContainsFunc(e.Lineages, func(x *Lineage) bool { return x.is(name) }) {
+			return failure.New(failure.Config, failure.Remedy(
+				"The certificates of this host are listed by "+failure.Do(failure.ListCertificates)+"."),
+				"there is no certificate called %s or with that name", failure.Clean(name))
+		}
+	}
+	return nil
+}
+
+// report puts findings in order, and says of each whether it hurts already.
+func (e *Exam) report(findings []Finding) Report {
+	sick := map[string]bool{}
+	for i := range findings {
+		f := &findings[i]
+		if f.Severity == WillFail && !f.HurtsAt.IsZero() && !f.HurtsAt.After(e.At) {
+			f.Severity = Fails
+		}
+		slices.Sort(f.Names)
+		f.Sentence = failure.Clean(f.Sentence)
+		sick[f.Lineage] = true
+	}
+	Arrange(findings)
+	r := Report{Findings: findings, Lineages: len(e.Lineages)}
+	for _, x := range e.Lineages {
+		if !sick[x.Name] {
+			r.Clean++
+		}
+	}
+	return r
+}
