@@ -37,11 +37,12 @@ func TestTheExportHasUnfinishedTasks(t *testing.T) {
 	}
 	task := &ledger.Task{RunID: run.ID, Kind: ledger.RevokeTask, Subject: "a.example", Step: "intended", Payload: "{}", BegunAt: time.Now()}
 	if err := store.Commit(t.Context(), &ledger.Change{Tasks: []*ledger.Task{task},
+		Sightings: []ledger.Sighting{{Name: "seen.example"}}, Messages: []ledger.Message{{Channel: "mail"}},
 		RenewalInfos: []ledger.RenewalInfo{{Server: "https://ca.example/directory", ID: "a.b", Explanation: "https://ca.example/why"}}}); err != nil {
 		t.Fatal(err)
 	}
 	shown := show(t, []string{"ledger", "export", "--config-dir", config})
-	for _, want := range []string{`"kind":"task"`, `"subject":"a.example"`, `"step":"intended"`, `"kind":"renewal_info"`, `"id":"a.b"`} {
+	for _, want := range []string{`"kind":"task"`, `"subject":"a.example"`, `"step":"intended"`, `"kind":"renewal_info"`, `"kind":"sighting","record":{"name":"seen.example"`, `"kind":"message","record":{"id":1,"channel":"mail"`, `"id":"a.b"`} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("the export lacks %s: %s", want, shown)
 		}

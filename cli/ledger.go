@@ -181,7 +181,7 @@ func (f *places) backup(ctx context.Context, env Env, p *printer, args []string)
 // exported is one line of an export.
 type exported struct {
 	Version int `json:"version"`
-	// order, run, task (unfinished ones), revocation, found, log_failure, renewal_info, event
+	// order, run, task (unfinished ones), revocation, found, log_failure, renewal_info, sighting, message, event
 	Kind   string `json:"kind"`
 	Record any    `json:"record"`
 }
@@ -258,6 +258,24 @@ func (f *places) export(ctx context.Context, env Env, p *printer, _ []string) er
 	}
 	for _, i := range infos {
 		if done, err := exportOne(ctx, out, "renewal_info", i); done {
+			return err
+		}
+	}
+	sightings, err := s.ledger.Sightings(ctx)
+	if err != nil {
+		return err
+	}
+	for _, v := range sightings {
+		if done, err := exportOne(ctx, out, "sighting", v); done {
+			return err
+		}
+	}
+	messages, err := s.ledger.Messages(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		if done, err := exportOne(ctx, out, "message", m); done {
 			return err
 		}
 	}

@@ -98,6 +98,13 @@ type Store interface {
 	// all when lineage is "", and always what is known of the CAs themselves. By server and ID.
 	RenewalInfos(ctx context.Context, lineage string) ([]RenewalInfo, error)
 
+	// Memo returns what was last kept under a key, or ErrNone.
+	Memo(ctx context.Context, key string) (Memo, error)
+	// Sightings returns what was last seen of each name, by name.
+	Sightings(ctx context.Context) ([]Sighting, error)
+	// Messages returns what is still to be told, oldest first.
+	Messages(ctx context.Context) ([]Message, error)
+
 	// Close releases the store. It does not wait for other processes.
 	Close() error
 }
@@ -137,9 +144,15 @@ type Change struct {
 	LoggedOver  time.Time    // those of Logged that befell last before this moment are removed
 	// by server and ID: replaced, but for FirstAt, and for a moment drawn in the same window
 	RenewalInfos     []RenewalInfo
-	RenewalInfosOver time.Time // those of RenewalInfos whose certificate expired before are removed
-	Events           []Event   // inserted; get the change's run where they name none; see Event.Of
-	Guards           []Guard   // of the locks under which it is written; see Guard
+	RenewalInfosOver time.Time  // those of RenewalInfos whose certificate expired before are removed
+	Memos            []Memo     // replaced, by key
+	Sightings        []Sighting // replaced, by name
+	// inserted (ID 0) and given an id in place; one with an ID moves on (NextAt, Tries, Problem)
+	// where it is still there, and is let be where another process delivered it meanwhile
+	Messages  []Message
+	Delivered []int64 // ids of Messages that are removed; one that is not there is no error
+	Events    []Event // inserted; get the change's run where they name none; see Event.Of
+	Guards    []Guard // of the locks under which it is written; see Guard
 }
 
 // Guard is what a lock gave its holder that can be lost, as a lease can: with each holder of Key
@@ -157,7 +170,8 @@ func (c *Change) Empty() bool {
 		len(c.Standings) == 0 && len(c.Charges) == 0 && len(c.Holds) == 0 && len(c.Spends) == 0 &&
 		len(c.Events) == 0 && len(c.Revocations) == 0 && len(c.Tasks) == 0 &&
 		len(c.Found) == 0 && c.FoundOver.IsZero() && len(c.Logged) == 0 && c.LoggedOver.IsZero() &&
-		len(c.RenewalInfos) == 0 && c.RenewalInfosOver.IsZero()
+		len(c.RenewalInfos) == 0 && c.RenewalInfosOver.IsZero() && len(c.Memos) == 0 &&
+		len(c.Sightings) == 0 && len(c.Messages) == 0 && len(c.Delivered) == 0
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

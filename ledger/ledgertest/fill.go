@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"time"
@@ -30,6 +31,10 @@ func (f *filler) value(v reflect.Value, except []string) {
 	if v.Type() == reflect.TypeFor[ledger.Payload]() {
 		text, _ := json.Marshal(map[string]string{"wanted": fmt.Sprintf("%d ü<&>\\u2028\n", f.n)})
 		v.SetString(string(text))
+		return
+	}
+	if v.Type() == reflect.TypeFor[netip.Addr]() {
+		v.Set(reflect.ValueOf(netip.AddrFrom4([4]byte{192, 0, 2, byte(f.n)})))
 		return
 	}
 	switch v.Kind() {

@@ -21,7 +21,7 @@ type Opener func(t *testing.T) ledger.Store
 func Run(t *testing.T, fresh func(t *testing.T) Opener) {
 	for _, group := range [][]test{
 		recordTests, lookupTests, commitTests, orderTests, pendingTests, listTests, bucketTests,
-		sharedTests, gatheredTests, failureTests, loggedTests, renewalInfoTests,
+		sharedTests, gatheredTests, failureTests, loggedTests, renewalInfoTests, seenTests,
 	} {
 		for _, one := range group {
 			t.Run(one.sentence, func(t *testing.T) {

@@ -225,6 +225,9 @@ type everything struct {
 	Found       []ledger.Found
 	Logged      []ledger.LogFailure
 	Infos       []ledger.RenewalInfo
+	Memo        ledger.Memo
+	Sightings   []ledger.Sighting
+	Messages    []ledger.Message
 	Pending     []ledger.Pending
 }
 
@@ -247,6 +250,11 @@ func (b *bench) everything() everything {
 	e.Found = must(b.store.Found(b.ctx, time.Time{}))(b)
 	e.Logged = must(b.store.LogFailures(b.ctx, ledger.LogFilter{}))(b)
 	e.Infos = must(b.store.RenewalInfos(b.ctx, ""))(b)
+	if e.Memo, err = b.store.Memo(b.ctx, "m"); err != nil {
+		e.Memo = ledger.Memo{}
+	}
+	e.Sightings = must(b.store.Sightings(b.ctx))(b)
+	e.Messages = must(b.store.Messages(b.ctx))(b)
 	e.Pending = must(b.store.Pending(b.ctx, time.Time{}))(b)
 	return e
 }
@@ -273,7 +281,11 @@ func (b *bench) one(at time.Time) *ledger.Change {
 		Logged:      []ledger.LogFailure{{Host: "h", First: at, Last: at, Until: at, Renewed: at}},
 		RenewalInfos: []ledger.RenewalInfo{{Server: "s", Start: at, End: at, Moment: at, FirstAt: at,
 			AskedAt: at, NextAt: at, Expires: at}},
-		Events: []ledger.Event{{Kind: "step", At: at, Of: o}},
+		Memos: []ledger.Memo{{Key: "m", At: at}},
+		Sightings: []ledger.Sighting{{Name: "a.example", ServedAt: at, ElsewhereSince: at,
+			DeadSince: at, LookedAt: at}},
+		Messages: []ledger.Message{{Channel: "c", Created: at, NextAt: at}},
+		Events:   []ledger.Event{{Kind: "step", At: at, Of: o}},
 	}
 }
 

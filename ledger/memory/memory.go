@@ -49,6 +49,9 @@ type Store struct {
 	found     map[string]ledger.Found // by URL
 	logs      map[loggedKey]ledger.LogFailure
 	infos     map[infoKey]ledger.RenewalInfo
+	memos     map[string]ledger.Memo
+	sightings map[string]ledger.Sighting
+	messages  map[int64]ledger.Message
 	fences    map[string]int64 // the newest of each lock
 }
 
@@ -78,10 +81,12 @@ func New() *Store {
 		standings: map[string]ledger.Standing{}, holds: map[string]ledger.Hold{},
 		buckets: map[place]ledger.Bucket{}, tasks: map[int64]*ledger.Task{},
 		histories: map[int64][]*ledger.Event{}, revoked: map[string]ledger.Revocation{},
-		found:  map[string]ledger.Found{},
-		logs:   map[loggedKey]ledger.LogFailure{},
-		infos:  map[infoKey]ledger.RenewalInfo{},
-		fences: map[string]int64{},
+		found: map[string]ledger.Found{},
+		logs:  map[loggedKey]ledger.LogFailure{},
+		infos: map[infoKey]ledger.RenewalInfo{},
+		memos: map[string]ledger.Memo{}, sightings: map[string]ledger.Sighting{},
+		messages: map[int64]ledger.Message{},
+		fences:   map[string]int64{},
 	}
 }
 

@@ -135,6 +135,7 @@ func (w *clerk) change(c *ledger.Change) {
 	if over := micro(c.RenewalInfosOver); !over.IsZero() {
 		w.forgetRenewalInfos(over)
 	}
+	w.seen(c)
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}

@@ -26,6 +26,12 @@ func busy(err error) bool {
 	return ok && e.Code()&0xff == sqlitelib.SQLITE_BUSY
 }
 
+// readOnly reports whether err says that the file can be read and not written.
+func readOnly(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code()&0xff == sqlitelib.SQLITE_READONLY
+}
+
 // explain names the remedy for what SQLite complains of.
 func explain(path string, err error) error {
 	e, ok := errors.AsType[*sqlite.Error](err)
@@ -51,11 +57,15 @@ func explain(path string, err error) error {
 				"Look for errors of the disk in the kernel's log.",
 				"the disk under the ledger %s gave an error", path)
 		}
-		return failure.Wrap(err, failure.Ledger,
-			"Make the file and its directory writable for Orderly's user.",
-			"the ledger %s cannot be written", path)
+		return unwritable(path, err)
 	}
 	return err
+}
+
+func unwritable(path string, err error) error {
+	return failure.Wrap(err, failure.Ledger,
+		"Make the file and its directory writable for Orderly's user.",
+		"the ledger %s cannot be written", path)
 }
 
 func full(path string, err error) error {

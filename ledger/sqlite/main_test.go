@@ -26,6 +26,7 @@ const (
 // parts are what a process of this binary can play; each returns its exit code.
 var parts = map[string]func(dir string) int{
 	"first": playFirst, "loop": playLoop, "many": playMany, "some": playSome, "stranger": playStranger,
+	"reader": playReader,
 }
 
 func TestMain(m *testing.M) {

@@ -60,7 +60,8 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 	if err != nil {
 		return nil, explainOpen(path, err)
 	}
-	if err := prepare(ctx, db, path, o); err != nil {
+	have, err := prepare(ctx, db, path, o)
+	if err != nil {
 		_ = db.Close() // its complaint would only be the same
 		return nil, explainOpen(path, err)
 	}
@@ -70,10 +71,11 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 		return nil, explainOpen(path, err)
 	}
 	store := sqlstore.New(db, readers, sqlstore.Dialect{
-		Rebind:    func(query string) string { return query },
-		Duplicate: duplicate,
-		Busy:      busy,
-		Explain:   func(err error) error { return explain(path, err) },
+		Rebind:      func(query string) string { return query },
+		Duplicate:   duplicate,
+		Busy:        busy,
+		Explain:     func(err error) error { return explain(path, err) },
+		NothingSeen: nothingSeen(have, path),
 		// begun as deferred: it takes no lock a writer would wait for
 		Snapshot: sql.TxOptions{ReadOnly: true},
 	})
@@ -152,8 +154,35 @@ func dial(path string, most int, parameters url.Values) (*sql.DB, error) {
 	return db, nil
 }
 
-// prepare checks whose ledger it is, and that this version can read it.
-func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
+// prepare checks whose ledger it is, and that this version can read it, and brings an older one to
+// this version. It returns the version that the ledger has now.
+func prepare(ctx context.Context, db *sql.DB, path string, o Options) (int, error) {
+	if err := ours(ctx, db, path); err != nil {
+		return 0, err
+	}
+	if err := torn(ctx, db, path); err != nil {
+		return 0, err
+	}
+	// in case a person's tool changed it
+	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
+		return 0, err
+	}
+	have, err := version(ctx, db)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkVersion(have, path); err != nil {
+		return 0, err
+	}
+	// first of all whose it is: another host's is not to be changed
+	if err := checkHost(ctx, db, path, o); err != nil {
+		return 0, err
+	}
+	return upgrade(ctx, db, have, o)
+}
+
+// ours refuses an SQLite file of another program.
+func ours(ctx context.Context, db *sql.DB, path string) error {
 	var id int64
 	if err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&id); err != nil {
 		return err
@@ -163,17 +192,7 @@ func prepare(ctx context.Context, db *sql.DB, path string, o Options) error {
 			"Move it aside, or name another directory with "+failure.Do(failure.ConfigDir)+".",
 			"%s is an SQLite file of another program, not Orderly's ledger", path)
 	}
-	if err := torn(ctx, db, path); err != nil {
-		return err
-	}
-	// in case a person's tool changed it
-	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
-		return err
-	}
-	if err := checkVersion(ctx, db, path); err != nil {
-		return err
-	}
-	return checkHost(ctx, db, path, o)
+	return nil
 }
 
 // torn refuses a file that ends within a page. SQLite itself compares the file with its header, but

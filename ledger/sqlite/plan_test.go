@@ -139,6 +139,10 @@ func TestWhatIsOftenAskedRunsOverAnIndex(t *testing.T) {
 			l, err := e.RenewalInfos(ctx, "x")
 			return len(l), err
 		}, []string{"INDEX renewal_infos_lineage (lineage=?)"}},
+		"a memo": {func(ctx context.Context) (int, error) {
+			_, _ = e.Memo(ctx, "x") // there is none
+			return 0, nil
+		}, []string{"memos USING PRIMARY KEY (memo_key=?)"}},
 		"last steps of runs": {func(ctx context.Context) (int, error) {
 			_, err := e.Runs(ctx, 1)
 			return 0, err

@@ -28,6 +28,9 @@ type Dialect struct {
 	Busy func(err error) bool
 	// Explain turns a database error into a sentence with a remedy, or returns it unchanged.
 	Explain func(err error) error
+	// NothingSeen is the error of writing memos, sightings and messages where the database has no
+	// tables for them yet and cannot be given them. There are none then. Otherwise it is nil.
+	NothingSeen error
 	// Snapshot opens a transaction that only reads and sees one moment of the ledger throughout.
 	Snapshot sql.TxOptions
 }

@@ -105,6 +105,7 @@ func (w *writer) change(c *ledger.Change) {
 		w.exec(`DELETE FROM renewal_infos WHERE expires_at > 0 AND expires_at < ?`,
 			micros(c.RenewalInfosOver))
 	}
+	w.seen(c)
 	for i := range c.Events {
 		w.event(&c.Events[i], c.Run)
 	}

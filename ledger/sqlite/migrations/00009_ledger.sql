@@ -1,5 +1,5 @@
 -- +goose Up
--- The whole schema. What changes it after the first release gets a file of its own; the numbers below this one were development
+-- The whole schema of the first ledgers in use. What changed it since has a file of its own; the numbers below this one were development
 -- versions, which were never released. Times are microseconds since 1970 UTC; 0 is "never". Lists and requests are JSON.
 CREATE TABLE book (
     id         INTEGER PRIMARY KEY CHECK (id = 1),
