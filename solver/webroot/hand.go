@@ -76,6 +76,8 @@ func (h *hand) do(fd int) (reply, error) {
 		}
 		e, err := statAt(h.walk.top().fd, h.q.Token)
 		return reply{Stands: err == nil && e.isRegular()}, nil
+	case opRead:
+		return h.read()
 	case opSweep:
 		if len(missing) > 0 {
 			return reply{}, nil
@@ -86,6 +88,14 @@ func (h *hand) do(fd int) (reply, error) {
 	return reply{}, fmt.Errorf("no such question: %s", h.q.Op)
 }
 
+// deepest is the last of the levels that a question is about: a file is read in the document root.
+func (h *hand) deepest() int {
+	if h.q.Op == opRead {
+		return 0
+	}
+	return len(levels())
+}
+
 // descend walks to the document root and on to the tokens' directory, as far as it exists. It
 // returns the names that are missing, outermost first.
 func (h *hand) descend() (missing []string, err error) {
@@ -93,7 +103,7 @@ func (h *hand) descend() (missing []string, err error) {
 	if c := h.q.Course; c != nil {
 		level, steps, led = c.Level, c.Steps, !c.Fresh
 	}
-	for ; level <= len(levels()); level++ {
+	for ; level <= h.deepest(); level++ {
 		if !led && level > 0 {
 			steps = []string{path.Base(levels()[level-1])}
 		}

@@ -18,6 +18,7 @@ const (
 	opRemove = "remove" // take a token away, and the directories that were made for it
 	opSweep  = "sweep"  // remove probes of killed runs
 	opStands = "stands" // look whether a token's file is there
+	opRead   = "read"   // read a piece of a file in the document root itself
 )
 
 // question is one request to a helper. If Course is set, another identity began the walk, and the
@@ -29,6 +30,7 @@ type question struct {
 	Content string    `json:"content,omitempty"`
 	Spot    *Spot     `json:"spot,omitempty"`
 	Now     time.Time `json:"now,omitzero"`
+	Offset  int64     `json:"offset,omitempty"` // of the piece that is to be read
 	Course  *course   `json:"course,omitempty"`
 	// Silent are mount points that did not answer in this run: they are not touched again.
 	Silent []string `json:"silent,omitempty"`
@@ -69,6 +71,7 @@ type reply struct {
 	Again    bool      `json:"again,omitempty"` // something changed under the helper's hands: nothing was done for good
 	Swept    int       `json:"swept,omitempty"`
 	Stands   bool      `json:"stands,omitempty"`
+	Piece    []byte    `json:"piece,omitempty"` // of a file that was read; none at its end
 }
 
 // mostBytes bounds a message: paths, a token and a sentence.
