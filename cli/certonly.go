@@ -64,6 +64,7 @@ func newCertonly(env Env, p *printer) *cobra.Command {
 	f.accountFlags.add(c, letsEncrypt)
 	f.hookFlags.add(c, &f.wish.Hooks)
 	f.working.add(set, env.Getenv)
+	f.addAddresses(set)
 	f.places.add(set)
 	f.addForced(set)
 	return c

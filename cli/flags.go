@@ -72,6 +72,7 @@ type working struct {
 	resolver          string
 	port              int
 	allow             []string
+	fleet             string // file of addresses
 	skip              []string
 	longestValidation time.Duration
 	patience          int // seconds
@@ -148,6 +149,13 @@ func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
 		"do not run the hooks in CONFIG/renewal-hooks")
 }
 
+// addAddresses adds what a command has that says where names lead.
+func (f *working) addAddresses(set *pflag.FlagSet) {
+	set.StringVar(&f.fleet, "addresses", "",
+		"`file` of addresses and networks that lead to this host or its fleet, one a line: a name "+
+			"that points to none of them, and is not served, has moved away")
+}
+
 func environmentPort(getenv func(string) string) int {
 	if port, err := strconv.Atoi(getenv("ORDERLY_PREFLIGHT_PORT")); err == nil {
 		return port
@@ -192,6 +200,13 @@ func (f *working) settings(getenv func(string) string) (renewal.Settings, error)
 				"--preflight-allow %s: not a network such as 10.0.0.0/8", failure.Clean(text))
 		}
 		s.PreflightAllow = append(s.PreflightAllow, prefix)
+	}
+	if f.fleet != "" {
+		fleet, err := fleetAddresses(f.fleet)
+		if err != nil {
+			return s, err
+		}
+		s.Fleet = fleet
 	}
 	for _, name := range f.skip {
 		if !slices.Contains(checks(), name) {

@@ -56,6 +56,7 @@ func newRenew(env Env, p *printer) *cobra.Command {
 		"do not wait a random time, up to eight minutes, before the first renewal where nobody "+
 			"watches (ORDERLY_NO_RANDOM_SLEEP)")
 	f.working.add(set, env.Getenv)
+	f.addAddresses(set)
 	f.working.addJobs(set)
 	set.StringVar(&f.deployOnce, "deploy-hook-once", "", "shell `command` at the end, once for all "+
 		"certificates that were put in place, beside their own deploy hooks: RENEWED_LINEAGE has all "+

@@ -79,6 +79,7 @@ func flags() map[failure.Step]string {
 		failure.UncheckedHooks:    "--disable-hook-validation",
 		failure.SkipCheck:         "--skip-preflight",
 		failure.AllowNetwork:      "--preflight-allow",
+		failure.FleetAddresses:    "--addresses",
 		failure.Resolver:          "--resolver",
 		failure.ContactAddress:    "-m",
 		failure.NoContact:         "--register-unsafely-without-email",

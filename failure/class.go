@@ -80,7 +80,7 @@ func (c Class) ExitCode() int {
 // DNS), so that it may delay an order but never forbid it for good.
 func (c Class) Network() bool {
 	switch c {
-	case DNSMissing, DNSBroken, DNSSilent, HTTPWrong, HTTPUnreached, AddressRefuse:
+	case DNSMissing, DNSElsewhere, DNSBroken, DNSSilent, HTTPWrong, HTTPUnreached, AddressRefuse:
 		return true
 	}
 	return false

@@ -83,6 +83,7 @@ const (
 	UncheckedHooks    Step = "unchecked-hooks"    // hooks are not looked for
 	SkipCheck         Step = "skip-check"         // leave out a check
 	AllowNetwork      Step = "allow-network"      // a network that names may point to
+	FleetAddresses    Step = "fleet-addresses"    // a file of what leads here: the file
 	Resolver          Step = "resolver"           // which DNS server
 	ContactAddress    Step = "contact-address"    // whom the CA writes to
 	NoContact         Step = "no-contact"         // nobody

@@ -36,6 +36,7 @@ type Checks struct {
 	Ports     *Ports
 	Roots     *Roots
 	Installer *Installer
+	Sights    *Sights
 
 	hearing preflight.Hearing // of DNS servers
 	took    atomic.Int64
@@ -57,6 +58,9 @@ func (c *Checks) Preflight(ctx context.Context, r Request, names []string) prefl
 	report.Results, report.Fingerprint = append(first, report.Results...), fingerprintOf(r,
 		report.Fingerprint)
 	c.took.Add(int64(report.Took))
+	if !r.Rehearsal {
+		c.Sights.take(report.Sights)
+	}
 	if extra := c.checkLineage(r); extra != nil {
 		report.Results = append([]preflight.Result{*extra}, report.Results...)
 	}
@@ -75,7 +79,7 @@ func (c *Checks) checker() *preflight.Checker {
 	return &preflight.Checker{
 		Resolver: c.Settings.Resolver, Port: c.Settings.PreflightPort,
 		Skip:  c.Settings.SkipPreflight,
-		Allow: c.Settings.PreflightAllow, UserAgent: c.Agent, Writer: c.Writer, Now: c.Clock.Now,
+		Allow: c.Settings.PreflightAllow, Fleet: c.Settings.Fleet, Memory: c.Sights, UserAgent: c.Agent, Writer: c.Writer, Now: c.Clock.Now,
 		Hearing: &c.hearing, Tell: c.Voice.Tell,
 	}
 }

@@ -73,12 +73,12 @@ func (h *Host) Enrol(context.Context, ledger.Request) (drive.Enrolment, error) {
 func (h *Host) Only() { h.record.only = true }
 
 // Last implements drive.Host. While post-hooks are still to run, the run goes on.
-func (h *Host) Last() *ledger.Run {
+func (h *Host) Last() ledger.Change {
 	if !h.record.only || h.Hooks.Owe() {
-		return nil
+		return ledger.Change{}
 	}
 	h.record.run.EndedAt, h.record.run.Outcome = h.record.clock.Now(), "done"
-	return h.record.run
+	return ledger.Change{Run: h.record.run, Sightings: h.Sights.Taken()}
 }
 
 // record is the run's own, in the ledger.

@@ -29,6 +29,7 @@ type Settings struct {
 	// where this host's web server listens, 80 unless the CA is told otherwise
 	PreflightPort  int
 	PreflightAllow []netip.Prefix
+	Fleet          []netip.Prefix // addresses that lead to this host, or to another of its fleet
 	SkipPreflight  map[string]bool
 	RootPatience   time.Duration // how long --webroot-from is waited for, each time; 0: 10 s
 	LockPatience   time.Duration // how long another run is waited for; 0: LockPatience
@@ -71,6 +72,7 @@ type Host struct {
 	Files     *Files
 	Checks    *Checks
 	Finished  *Finished
+	Sights    *Sights
 	record    *record
 	leftovers leftovers
 }
@@ -92,12 +94,13 @@ func New(p Parts) *Host {
 		Rehearsal: p.Settings.Rehearsal,
 		abandoned: &sync.Map{}}
 	h.Files = &Files{Disk: p.Disk, Rehearsal: p.Settings.Rehearsal, ways: &ways{}}
+	h.Sights = &Sights{Ledger: p.Ledger, Clock: p.Clock}
 	h.Installer = &Installer{Disk: p.Disk, Files: h.Files, Hooks: h.Hooks, Voice: h.Voice,
-		Finished: h.Finished,
-		KeyDir:   p.KeyDir, RunDeployHooks: p.Settings.RunDeployHooks}
+		Finished: h.Finished, Sights: h.Sights,
+		KeyDir: p.KeyDir, RunDeployHooks: p.Settings.RunDeployHooks}
 	h.Checks = &Checks{Settings: p.Settings, Agent: p.Agent, Clock: p.Clock, Log: p.Log,
 		Voice: h.Voice, Writer: p.Writer,
-		Ports: h.Ports, Roots: h.Roots, Installer: h.Installer}
+		Ports: h.Ports, Roots: h.Roots, Installer: h.Installer, Sights: h.Sights}
 	h.leftovers = leftovers{disk: p.Disk, ledger: p.Ledger, locks: h.Locks, kept: h.Kept,
 		proofs: h.Proofs, voice: h.Voice,
 		clock: p.Clock, log: p.Log}

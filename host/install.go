@@ -21,6 +21,7 @@ type Installer struct {
 	Hooks          *Hooks
 	Voice          *Voice
 	Finished       *Finished
+	Sights         *Sights
 	KeyDir         string
 	RunDeployHooks bool // in a rehearsal, too
 
@@ -82,6 +83,9 @@ func (i *Installer) place(ctx context.Context, o *ledger.Order, privateKey, chai
 // Deploy implements order.Installer. A rehearsal runs the hooks only where that was said.
 func (i *Installer) Deploy(ctx context.Context, o *ledger.Order) error {
 	i.Finished.Add(o) // also one that was met on the way to another lineage
+	if !o.Request.Rehearsal {
+		i.Sights.proven(o)
+	}
 	if o.Request.Rehearsal && !i.RunDeployHooks || len(o.Request.CSR) > 0 {
 		return nil
 	}

@@ -90,7 +90,9 @@ type Report struct {
 	// (path, device, inode), whether it can be written, the addresses, or how the probe is
 	// answered. Back-off is lifted by that.
 	Fingerprint string
-	Took        time.Duration
+	// Sights are where the names lead, of those of which that was found out.
+	Sights []Sight
+	Took   time.Duration
 }
 
 // Refusal returns the first refusal, a certain one before any other, or nil.
@@ -124,6 +126,8 @@ type Checker struct {
 	// Allow are networks that may be connected to though they are neither global nor this host's
 	// own.
 	Allow     []netip.Prefix
+	Fleet     []netip.Prefix // addresses that lead to this host, or to another of its fleet
+	Memory    Memory         // of earlier runs; may be nil
 	UserAgent string
 	Writer    *webroot.Writer
 	Now       func() time.Time // default time.Now
@@ -160,6 +164,8 @@ func (c *Checker) Check(ctx context.Context, sites []Site) Report {
 	run.checkNetwork(ctx, names)
 	leftovers := run.clear(ctx)
 	report := Report{Fingerprint: fingerprint(names)}
+	// after the fingerprint: what is learnt of addresses is nobody's mending
+	report.Sights = run.sights(names)
 	for _, name := range names {
 		name.noteLeftover(leftovers[name.site.Root])
 		report.Results = append(report.Results, name.results[:]...)

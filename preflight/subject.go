@@ -102,6 +102,8 @@ type subject struct {
 	site    Site
 	ground  *ground
 	answer  answer
+	looked  *answer // what DNS said, where that shows where the name leads
+	probed  probed
 	served  served
 	results [4]Result // in the order of Checks
 	stage   atomic.Int32
@@ -199,13 +201,14 @@ func (s *subject) noteLeftover(err error) {
 
 // checkNetwork sets the results of the network checks.
 func (s *subject) checkNetwork(ctx context.Context, r *round) {
+	bounded, cancel := context.WithTimeout(ctx, r.fetcher.patience)
+	defer cancel()
 	if s.refusedLocally() {
 		s.skip(DNS, "not checked: the document root has to be put right first")
 		s.skip(HTTP, "not checked: the document root has to be put right first")
+		s.lookAfterGone(bounded, r)
 		return
 	}
-	bounded, cancel := context.WithTimeout(ctx, r.fetcher.patience)
-	defer cancel()
 	defer s.at(idle)
 	s.at(asking)
 	s.checkDNS(bounded, r)
@@ -226,11 +229,22 @@ func (s *subject) noteStop(r *round) {
 	if rests(s.results[2]) {
 		return
 	}
+	s.looked = nil
 	for i, check := range Checks() {
 		if !r.Skip[check] && s.results[i].Verdict != Pass && !rests(s.results[i]) {
 			s.set(check, s.refusal(stopped(), s.results[i].Took))
 		}
 	}
+}
+
+// lookAfterGone asks where a name leads whose document root is gone: a site that was moved away and
+// tidied up would otherwise never be known for one. It is nobody's verdict.
+func (s *subject) lookAfterGone(ctx context.Context, r *round) {
+	if r.Memory == nil || s.results[0].Class != failure.WebrootGone || r.Skip[DNS] || r.Skip[HTTP] {
+		return
+	}
+	said := r.fetcher.resolver.lookup(ctx, s.site.Name)
+	s.looked, s.probed = &said, missed
 }
 
 func (s *subject) checkDNS(ctx context.Context, r *round) {
@@ -241,6 +255,9 @@ func (s *subject) checkDNS(ctx context.Context, r *round) {
 	}
 	if !r.Skip[DNS] || !r.Skip[HTTP] {
 		s.answer = r.fetcher.resolver.lookup(ctx, s.site.Name)
+		if s.site.Elsewhere == "" {
+			s.looked = &s.answer
+		}
 	}
 	if r.Skip[DNS] {
 		s.skip(DNS, onRequest)
@@ -270,8 +287,11 @@ func (s *subject) checkHTTP(ctx context.Context, r *round) {
 	got, err := r.fetcher.fetch(ctx, s.site.Name, s.answer.addresses(), s.ground.probe)
 	s.served = got
 	var result Result
+	s.probed = found
 	if t, ok := errors.AsType[*trouble](err); ok {
-		result = t.result(s.site)
+		if result = t.result(s.site); t.kind != padded {
+			s.probed = missed
+		}
 	} else {
 		result = Result{Verdict: Pass, Sentence: got.trail.way() + " serves the probe file"}
 	}

@@ -126,10 +126,16 @@ func (s *Server) Broken() []host.Broken { return s.host.Hooks.Broken() }
 
 // End records how the run ended. It must be called once, also after an error.
 func (s *Server) End(outcome string, exit int, detail string) error {
-	if !s.Begun() || (!s.run.EndedAt.IsZero() && s.run.ExitCode == exit) {
-		return nil // recorded together with the order's own end
+	if !s.Begun() {
+		return nil
 	}
+	change := &ledger.Change{Sightings: s.host.Sights.Taken()}
+	if !s.run.EndedAt.IsZero() && s.run.ExitCode == exit {
+		// recorded together with the order's own end
+		return s.Ledger.Commit(context.Background(), change)
+	}
+	change.Run = s.run
 	s.run.EndedAt, s.run.Outcome, s.run.ExitCode, s.run.Detail = s.Clock.Now(), outcome, exit,
 		detail
-	return s.Ledger.Commit(context.Background(), &ledger.Change{Run: s.run})
+	return s.Ledger.Commit(context.Background(), change)
 }

@@ -121,7 +121,7 @@ func (machine) Enrol(context.Context, ledger.Request) (drive.Enrolment, error) {
 }
 
 // Last implements drive.Host.
-func (machine) Last() *ledger.Run { return nil }
+func (machine) Last() ledger.Change { return ledger.Change{} }
 
 // Tell implements drive.Host. Nobody watches.
 func (machine) Tell(string, ...any) {}

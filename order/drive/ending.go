@@ -45,7 +45,7 @@ func (c *core) ending(act order.Action) ledger.Change {
 	case ledger.Installed:
 		c.unwritten.stood = &ledger.Standing{Lineage: c.o.Lineage}
 		if c.wished {
-			return ledger.Change{Run: c.e.host.Last()}
+			return c.e.host.Last()
 		}
 	case ledger.Invalid:
 		if c.booked || len(order.Failed(c.o)) > 0 { // it was booked when the first name failed

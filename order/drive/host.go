@@ -54,8 +54,8 @@ type Host interface {
 	// of the first order, so that what is broken here costs the CA not even an account.
 	Enrol(ctx context.Context, r ledger.Request) (Enrolment, error)
 	// Last is the run's own last record, asked for when an order comes to its good end, so that
-	// both are one commit. It is nil where the run goes on after this order.
-	Last() *ledger.Run
+	// both are one commit. It is empty where the run goes on after this order.
+	Last() ledger.Change
 }
 
 // Enrolment is an account that was made for a first order.

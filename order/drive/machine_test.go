@@ -75,7 +75,7 @@ func (m *machine) Enrol(context.Context, ledger.Request) (drive.Enrolment, error
 }
 
 // Last implements drive.Host.
-func (m *machine) Last() *ledger.Run { return m.last() }
+func (m *machine) Last() ledger.Change { return ledger.Change{Run: m.last()} }
 
 // Tell implements drive.Host.
 func (m *machine) Tell(format string, args ...any) { m.tell(format, args...) }
