@@ -28,23 +28,14 @@ const (
 	Nothing   Needs = iota
 	Network         // DNS, and the sites themselves: --online
 	WebServer       // the web servers' own word on their configuration: --web
+	Fleet           // the reports of several servers: --merge (package fleet)
 )
 
 // Checks are all of them.
 func Checks() []Check {
 	var all []Check
-	for _, some := range [][]Check{fileChecks(), attemptChecks()} {
+	for _, some := range [][]Check{fileChecks(), attemptChecks(), fleetChecks()} {
 		all = append(all, some...)
 	}
 	return all
-}
-
-// checkOf is the check with an id; one that a later version made is known by its id alone.
-func checkOf(id string) Check {
-	for _, c := range Checks() {
-		if c.ID == id {
-			return c
-		}
-	}
-	return Check{ID: id, Title: id}
 }

@@ -39,6 +39,7 @@ const (
 type Finding struct {
 	// ID is that of the check, such as D14. It never changes its meaning.
 	ID       string
+	Server   string // of a fleet; "" for the host that was looked at
 	Class    failure.Class
 	Severity Severity
 	Lineage  string   // "" for what concerns the host
@@ -60,12 +61,28 @@ type Finding struct {
 // hurts reports whether a renewal fails of it.
 func (f Finding) hurts() bool { return f.Severity == Fails || f.Severity == WillFail }
 
+// Comes says of a finding that its time has come, where it has.
+func (f *Finding) Comes(now time.Time) {
+	if f.Severity == WillFail && !f.HurtsAt.IsZero() && !f.HurtsAt.After(now) {
+		f.Severity = Fails
+	}
+}
+
 // Report is what a doctor found.
 type Report struct {
 	// Findings are in the order of Arrange.
 	Findings []Finding
 	Lineages int // that were looked at
 	Clean    int // of these, those of which nothing was found but notes about the host
+	// Server is which host looked at itself, At when, and Held what lives there; Partial where only
+	// some certificates were asked for.
+	Server  string
+	At      time.Time
+	Held    []DocumentLineage
+	Partial bool
+	// Servers is how many a fleet's report is of, and Unread what it lacks; none for a single host's.
+	Servers int
+	Unread  []Unread
 }
 
 // The exit codes of a report.
@@ -75,8 +92,8 @@ const (
 	exitNotes = 3 // 2 is for command lines that are not understood
 )
 
-// Exit is the exit code: 0 for clean, 1 where something fails or will fail, 3 for notes and doubts
-// only.
+// Exit is the exit code: 0 for clean, 1 where something fails or will fail, 3 for notes, doubts and
+// servers of a fleet that are silent only.
 func (r Report) Exit() int {
 	code := exitClean
 	for _, f := range r.Findings {
@@ -84,6 +101,9 @@ func (r Report) Exit() int {
 			return exitFails
 		}
 		code = exitNotes
+	}
+	if len(r.Unread) > 0 {
+		code = exitNotes // a server that is silent must not look healthy
 	}
 	return code
 }

@@ -23,6 +23,7 @@ import (
 type Host struct {
 	Disk   *certbot.Store
 	Ledger ledger.Store // nil where there is none
+	Name   string       // of the host, for reports of several
 	Now    func() time.Time
 	// Root is the file system's root where the host's own files are looked at (tables of cron,
 	// /proc); "" for /.
@@ -263,16 +264,18 @@ func (e *Exam) report(findings []Finding) Report {
 	sick := map[string]bool{}
 	for i := range findings {
 		f := &findings[i]
-		if f.Severity == WillFail && !f.HurtsAt.IsZero() && !f.HurtsAt.After(e.At) {
-			f.Severity = Fails
-		}
+		f.Comes(e.At)
 		slices.Sort(f.Names)
 		f.Sentence = failure.Clean(f.Sentence)
 		sick[f.Lineage] = true
 	}
 	Arrange(findings)
-	r := Report{Findings: findings, Lineages: len(e.Lineages)}
+	r := Report{Findings: findings, Lineages: len(e.Lineages), Server: e.Name, At: e.At,
+		Partial: len(e.Wanted.Names) > 0}
 	for _, x := range e.Lineages {
+		if x.Err == nil {
+			r.Held = append(r.Held, DocumentLineage{x.Name, x.Names, x.NotBefore.UTC(), x.NotAfter.UTC()})
+		}
 		if !sick[x.Name] {
 			r.Clean++
 		}
