@@ -20,12 +20,13 @@ import (
 
 type doctoring struct {
 	places
+	merge string // a directory of other servers' reports
 }
 
 func newDoctor(env Env, p *printer) *cobra.Command {
 	f := &doctoring{}
 	c := &cobra.Command{
-		Use:   "doctor [NAME…]",
+		Use:   "doctor [NAME… | --merge DIR]",
 		Short: "Say which certificates will not be renewed, and why",
 		Long: "Look at the certificates of this host, or at those of these names, and say what will keep\n" +
 			"them from being renewed: what, where, since when, when it will hurt, and what to do about it.\n" +
@@ -37,11 +38,19 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			return f.execute(c.Context(), env, p, names)
 		},
 	}
+	c.Flags().StringVar(&f.merge, "merge", "",
+		"make one report of those of many servers: of a `directory` with what doctor --json printed\n"+
+			"on each, in files called NAME.json or NAME.json.gz")
+	// It fails where there is no such flag, and then no command line with it is understood.
+	_ = c.MarkFlagDirname("merge")
 	f.places.add(c.Flags())
 	return c
 }
 
 func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []string) error {
+	if f.merge != "" {
+		return f.merged(ctx, p, names)
+	}
 	s, there, err := f.look(ctx, env, p)
 	if err != nil {
 		return err
@@ -52,7 +61,7 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 			"Name certbot's configuration directory with "+failure.Do(failure.ConfigDir)+".",
 			"the directory %s cannot be looked at", s.dirs.Config)
 	}
-	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Now: time.Now, Schedule: p.renewals,
+	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(env.Getenv), Now: time.Now, Schedule: p.renewals,
 		Tell: p.Tell}
 	if there {
 		h.Ledger = s.ledger
@@ -70,6 +79,16 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 		return &exitError{code}
 	}
 	return nil
+}
+
+// merged is the report of other servers.
+func (f *doctoring) merged(ctx context.Context, p *printer, names []string) error {
+	p.quiet, p.json = f.quiet, f.json
+	if len(names) > 0 {
+		return failure.New(failure.Usage, "Leave out the names: --json has all of each.",
+			"--merge reads whole reports, and looks for no single name")
+	}
+	return mergeReports(ctx, p, f.merge)
 }
 
 // screenFindings is how many findings of one cause a person reads.

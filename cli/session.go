@@ -196,6 +196,19 @@ func hostID(getenv func(string) string) string {
 	return "name:" + name
 }
 
+// serverName is what reports of several servers call this one. ORDERLY_HOST overrides it, as it does
+// hostID.
+func serverName(getenv func(string) string) string {
+	if name := getenv("ORDERLY_HOST"); name != "" {
+		return name
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "" // the file's name stands for it
+	}
+	return name
+}
+
 // remedyOr is the remedy that an error brings, or this one.
 func remedyOr(err error, remedy failure.Remedy) failure.Remedy {
 	if known := failure.RemedyOf(err); known != "" {
