@@ -119,9 +119,20 @@ func (r *Renewal) current() (*Certificate, error) {
 // What may not is left alone, and said.
 func (s *Store) advance(r *Renewal, a archive, number int,
 	current *Certificate) (note string, err error) {
+	newer, note, err := s.successor(a, number, current)
+	if err != nil || newer == 0 {
+		return note, err
+	}
+	return "", s.lead(r, a, newer)
+}
+
+// successor is the newest version that may take the place of the one in use, 0 for none; the note
+// says what looks like one and is left alone.
+func (s *Store) successor(a archive, number int,
+	current *Certificate) (version int, note string, err error) {
 	found, err := a.versions()
 	if err != nil {
-		return "", err
+		return 0, "", err
 	}
 	for _, newer := range slices.Backward(slices.Sorted(maps.Keys(found))) {
 		if newer <= number || len(found[newer]) < len(kinds) {
@@ -132,13 +143,13 @@ func (s *Store) advance(r *Renewal, a archive, number int,
 			objection = c.succeeds(current, s.now())
 		}
 		if objection == nil {
-			return "", s.lead(r, a, newer)
+			return newer, "", nil
 		}
 		if note == "" {
 			note = fmt.Sprintf("version %d in %s is left alone: %v", newer, a.dir, objection)
 		}
 	}
-	return note, nil
+	return 0, note, nil
 }
 
 // candidate is a good version of an archive.
@@ -243,31 +254,50 @@ func (r *Renewal) inUse(linkErr error) *Certificate {
 // same, since somebody leads the links to another place, gives way only to one that may take its
 // place, or where it has other names than the lineage.
 func (s *Store) reconnect(r *Renewal, a archive) (note string, err error) {
+	to, err := s.destination(r, a)
+	switch {
+	case err != nil || to.version == 0:
+		return to.note, err
+	case to.anew:
+		return "", s.connect(r, a, to.version)
+	}
+	return "", s.lead(r, a, to.version)
+}
+
+// destination is where links that are not in order are to lead.
+type destination struct {
+	version int    // 0: they stay as they are
+	anew    bool   // they are made anew: not all of them are links
+	note    string // why they stay, where that is to be said
+}
+
+// destination decides for reconnect.
+func (s *Store) destination(r *Renewal, a archive) (destination, error) {
 	_, linkErr := r.linkState()
 	readable := s.readable(r, linkErr)
 	target, err := s.best(r, a, readable)
 	if err != nil || target.number == 0 {
 		if readable {
-			return "", err // where the key is lost, a renewal makes a new one
+			return destination{}, err // where the key is lost, a renewal makes a new one
 		}
-		return "", errors.Join(linkErr, err)
+		return destination{}, errors.Join(linkErr, err)
 	}
 	used := r.inUse(linkErr)
 	if used != nil && used.Serial != target.Serial && slices.Equal(sorted(used.Names), sorted(target.Names)) {
 		if objection := target.succeeds(used, s.now()); objection != nil {
-			return fmt.Sprintf("the links in %s do not lead to one version in %s, and are left alone; of version %d there: %v",
-				filepath.Dir(r.Cert), a.dir, target.number, objection), nil
+			return destination{note: fmt.Sprintf("the links in %s do not lead to one version in %s, and are left alone; of version %d there: %v",
+				filepath.Dir(r.Cert), a.dir, target.number, objection)}, nil
 		}
 	}
 	switch {
 	case linkErr == nil:
-		return "", s.lead(r, a, target.number)
+		return destination{version: target.number}, nil
 	case s.replaceable(r, a):
-		return "", s.connect(r, a, target.number)
+		return destination{version: target.number, anew: true}, nil
 	case readable:
-		return "", nil
+		return destination{}, nil
 	}
-	return "", linkErr
+	return destination{}, linkErr
 }
 
 // readable tells whether the lineage can be opened as it is, though perhaps without its key.

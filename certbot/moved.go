@@ -39,17 +39,8 @@ func (r *Renewal) movedFailure(d Dirs, old string) error {
 
 // relocate writes today's places into a renewal file from before a move, and reads it again.
 func (s *Store) relocate(r *Renewal) (*Renewal, error) {
-	root := r.file.Root()
-	var err error
-	for _, l := range r.links() {
-		err = errors.Join(err, root.Set(l.kind, filepath.Join(s.Dirs.live(r.Name), l.kind+".pem")))
-	}
-	if !exists(r.ArchiveDir) && exists(s.Dirs.archive(r.Name)) {
-		err = errors.Join(err, root.Set("archive_dir", s.Dirs.archive(r.Name)))
-	}
-	if err != nil {
-		return nil, failure.Wrap(err, failure.RenewalFile, "Choose a configuration directory with a plain path.",
-			"the renewal file %s cannot hold the path of %s", r.Path, s.Dirs.Config)
+	if err := s.namePlaces(r); err != nil {
+		return nil, err
 	}
 	f := newFile{path: r.Path, data: r.file.Bytes(), mode: 0o644,
 		last: func(file *os.File) error { return file.Chmod(r.mode) }}
@@ -60,4 +51,21 @@ func (s *Store) relocate(r *Renewal) (*Renewal, error) {
 		return nil, err
 	}
 	return s.lookRenewal(r.Path)
+}
+
+// namePlaces makes a renewal file name today's places. Nothing is written yet.
+func (s *Store) namePlaces(r *Renewal) error {
+	root := r.file.Root()
+	var err error
+	for _, l := range r.links() {
+		err = errors.Join(err, root.Set(l.kind, filepath.Join(s.Dirs.live(r.Name), l.kind+".pem")))
+	}
+	if !exists(r.ArchiveDir) && exists(s.Dirs.archive(r.Name)) {
+		err = errors.Join(err, root.Set("archive_dir", s.Dirs.archive(r.Name)))
+	}
+	if err == nil {
+		return nil
+	}
+	return failure.Wrap(err, failure.RenewalFile, "Choose a configuration directory with a plain path.",
+		"the renewal file %s cannot hold the path of %s", r.Path, s.Dirs.Config)
 }

@@ -94,24 +94,8 @@ func (s *Store) leadToBest(r *Renewal) (note, abandoned string, err error) {
 // restoreParts makes cert.pem and chain.pem of fullchain.pem where the files they lead to are gone
 // or torn and the pair that servers use is good: to go back to an older version would be worse.
 func (s *Store) restoreParts(r *Renewal) (restored bool, err error) {
-	if r.pair() != nil {
-		return false, nil
-	}
-	key, keyErr := os.ReadFile(r.PrivKey)
-	whole, err := os.ReadFile(r.FullChain)
-	if errors.Join(err, keyErr) != nil {
-		return false, nil
-	}
-	v, err := Material{Key: key, Chain: whole}.version()
-	if err != nil {
-		return false, nil
-	}
-	for kind, link := range map[string]string{"cert": r.Cert, "chain": r.Chain} {
-		path, lost := r.lost(link)
-		if !lost || len(v[kind]) == 0 {
-			continue
-		}
-		if err := s.write(newFile{path: path, data: v[kind], mode: 0o666}); err != nil {
+	for path, data := range r.lostParts() {
+		if err := s.write(newFile{path: path, data: data, mode: 0o666}); err != nil {
 			return restored, err
 		}
 		// by its time others tell when the certificate was put in place
@@ -121,6 +105,29 @@ func (s *Store) restoreParts(r *Renewal) (restored bool, err error) {
 		restored = true
 	}
 	return restored, nil
+}
+
+// lostParts are the files that restoreParts makes, and what is in them.
+func (r *Renewal) lostParts() map[string][]byte {
+	if r.pair() != nil {
+		return nil
+	}
+	key, keyErr := os.ReadFile(r.PrivKey)
+	whole, err := os.ReadFile(r.FullChain)
+	if errors.Join(err, keyErr) != nil {
+		return nil
+	}
+	v, err := Material{Key: key, Chain: whole}.version()
+	if err != nil {
+		return nil
+	}
+	parts := map[string][]byte{}
+	for kind, link := range map[string]string{"cert": r.Cert, "chain": r.Chain} {
+		if path, lost := r.lost(link); lost && len(v[kind]) > 0 {
+			parts[path] = v[kind]
+		}
+	}
+	return parts
 }
 
 // lost tells whether a link leads to a file of the archive that is gone or holds no certificate.
