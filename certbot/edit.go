@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"orderly/failure"
 )
 
 // What a repair would do is told before it is done: a person who is asked must see what he says yes
@@ -200,3 +202,67 @@ func (s *Store) Rewrite(name string, p Params) error {
 	}
 	return s.WriteRenewal(r, p)
 }
+
+// ForeseeRebuilt is what Rebuild would write.
+func (s *Store) ForeseeRebuilt(name string, p Params) (Edit, error) {
+	r, before, err := s.blankRenewal(name)
+	if err == nil {
+		err = r.apply(p)
+	}
+	if err != nil {
+		return Edit{}, err
+	}
+	return Edit{Written, r.Path, before, r.Text()}, nil
+}
+
+// Rebuild writes the renewal file of a lineage whose own is blank, for the usual places. The caller
+// holds the lineage's lock, and certbot's.
+func (s *Store) Rebuild(name string, p Params) error {
+	r, _, err := s.blankRenewal(name)
+	if err != nil {
+		return err
+	}
+	return s.WriteRenewal(r, p)
+}
+
+// blankRenewal is what is to be written in place of a blank renewal file, with its mode.
+func (s *Store) blankRenewal(name string) (r *Renewal, before string, err error) {
+	if err := checkName(name); err != nil {
+		return nil, "", err
+	}
+	path := s.Dirs.Renewal(name)
+	text, mode, err := readWithMode(nil, path)
+	if err != nil {
+		return nil, "", unread(path, err)
+	}
+	if !blank(text) {
+		return nil, "", failure.New(failure.RenewalFile, "", "the renewal file %s is not empty", path)
+	}
+	if r, err = s.newRenewal(name); err == nil {
+		r.mode = mode
+	}
+	return r, string(text), err
+}
+
+// Behind is the certificate in the usual place of a lineage whose renewal file is blank, where its
+// links are in order.
+func (s *Store) Behind(name string) (*Certificate, error) {
+	r, _, err := s.blankRenewal(name)
+	if err != nil {
+		return nil, err
+	}
+	if number, c := r.inOrder(archive{r.ArchiveDir}); number > 0 {
+		return c, nil
+	}
+	return nil, failure.New(failure.LineageBroken, "", "the links of %s are not in order", name)
+}
+
+// RemoveBlank removes a renewal file of no bytes behind which nothing stands, as ClearBlank does. The
+// caller holds the lineage's lock, and certbot's.
+func (s *Store) RemoveBlank(name string) error {
+	_, err := s.clearOne(name)
+	return errors.Join(err, syncDir(filepath.Dir(s.Dirs.Renewal(name))))
+}
+
+// NothingBehind reports whether RemoveBlank would remove a lineage's renewal file.
+func (s *Store) NothingBehind(name string) bool { return s.nothingBehind(name) }

@@ -21,6 +21,8 @@ import (
 type doctoring struct {
 	places
 	merge string // a directory of other servers' reports
+	fixes fixFlag
+	yes   bool
 }
 
 func newDoctor(env Env, p *printer) *cobra.Command {
@@ -32,9 +34,20 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			"them from being renewed: what, where, since when, when it will hurt, and what to do about it.\n" +
 			"What hurts first stands first. Nothing is ordered, no CA is asked and nothing is changed. Each\n" +
 			"finding has the id of its check (docs/doctor.md), which never changes its meaning.\n\n" +
+			"With --fix, what is marked yes is mended: each change is shown, and asked for at a terminal or\n" +
+			"made with -y. What is marked ask is mended where its id is named, as in --fix=D10 or --fix D10.\n" +
+			"certbot and other runs are kept away meanwhile, and what is replaced is kept in\n" +
+			"CONFIG/orderly/backup. What is left is told, and gives the exit code.\n\n" +
 			"Exit codes: 0 nothing was found, 1 something fails or will fail, 3 there are only notes.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, names []string) error {
+			names, err := f.fixes.takeIDs(names)
+			if err != nil {
+				return err
+			}
+			if f.yes && !f.fixes.given {
+				return failure.New(failure.Usage, "Add --fix, or leave -y away.", "-y says yes to --fix alone")
+			}
 			return f.execute(c.Context(), env, p, names)
 		},
 	}
@@ -43,6 +56,9 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			"on each, in files called NAME.json or NAME.json.gz")
 	// It fails where there is no such flag, and then no command line with it is understood.
 	_ = c.MarkFlagDirname("merge")
+	c.Flags().Var(&f.fixes, "fix", "mend what is marked yes, or what is found by the checks with these `ids`")
+	c.Flags().Lookup("fix").NoOptDefVal = fixMarked
+	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "mend without asking")
 	f.places.add(c.Flags())
 	return c
 }
@@ -61,17 +77,28 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 			"Name certbot's configuration directory with "+failure.Do(failure.ConfigDir)+".",
 			"the directory %s cannot be looked at", s.dirs.Config)
 	}
-	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(env.Getenv), Now: time.Now, Schedule: p.renewals,
-		Tell: p.Tell}
-	if there {
-		h.Ledger = s.ledger
-	}
-	report, err := doctor.Examine(ctx, h, doctor.Wanted{Names: names})
+	report, err := f.examine(ctx, s, there, names)
 	if err != nil {
 		return err
 	}
+	var repairs []repaired
+	if f.fixes.given {
+		w, err := f.fix(ctx, env, s, report)
+		if err != nil {
+			return err
+		}
+		if repairs = w.done; w.changed > 0 {
+			if report, err = f.examine(ctx, s, true, names); err != nil {
+				return err
+			}
+			p.Say("")
+		}
+	}
 	if p.json {
-		p.print(report.Document(p.remedy))
+		p.print(struct {
+			doctor.Document
+			Mended []repaired `json:"mended,omitempty"`
+		}{report.Document(p.remedy), repairs})
 	} else {
 		printReport(p, report)
 	}
@@ -84,11 +111,24 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 // merged is the report of other servers.
 func (f *doctoring) merged(ctx context.Context, p *printer, names []string) error {
 	p.quiet, p.json = f.quiet, f.json
+	if f.fixes.given {
+		return failure.New(failure.Usage, "Run orderly doctor --fix on the server itself.",
+			"--merge reads what other servers said, and mends nothing there")
+	}
 	if len(names) > 0 {
 		return failure.New(failure.Usage, "Leave out the names: --json has all of each.",
 			"--merge reads whole reports, and looks for no single name")
 	}
 	return mergeReports(ctx, p, f.merge)
+}
+
+// examine looks at the host, and at its ledger where there is one.
+func (f *doctoring) examine(ctx context.Context, s *session, ledger bool, names []string) (doctor.Report, error) {
+	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(s.env.Getenv), Now: time.Now, Schedule: s.p.renewals, Tell: s.p.Tell}
+	if ledger {
+		h.Ledger = s.ledger
+	}
+	return doctor.Examine(ctx, h, doctor.Wanted{Names: names})
 }
 
 // screenFindings is how many findings of one cause a person reads.

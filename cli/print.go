@@ -160,6 +160,14 @@ func (p *printer) paint(colour, text string) string {
 	return colour + text + markPlain
 }
 
+// paintOut is paint for what goes to stdout.
+func (p *printer) paintOut(colour, text string) string {
+	if p.getenv("NO_COLOR") != "" || p.dumb() || !p.tty {
+		return text
+	}
+	return colour + text + markPlain
+}
+
 // unwrapped is the writer within those that only watch what is written.
 func unwrapped(w io.Writer) io.Writer {
 	for inner, ok := w.(interface{ Unwrap() io.Writer }); ok; inner,

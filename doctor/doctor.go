@@ -1,8 +1,8 @@
 // Package doctor says which certificates of a host will not be renewed, and why, before anything is
 // ordered. It looks at files, at the ledger and, where that was asked for, at DNS and at the sites
 // themselves. It must never ask a CA, never change a file of certbot's or of a customer's while it
-// looks, and never call certain what the network alone shows: who is told of a fault that is none
-// stops reading.
+// looks (a Mender does, where it was told to, under the locks of a renewal), and never call certain
+// what the network alone shows: who is told of a fault that is none stops reading.
 package doctor
 
 import (
@@ -83,6 +83,8 @@ type Report struct {
 	// Servers is how many a fleet's report is of, and Unread what it lacks; none for a single host's.
 	Servers int
 	Unread  []Unread
+
+	exam *Exam // what was looked at, for who mends; nil of a report that was read
 }
 
 // The exit codes of a report.

@@ -129,7 +129,7 @@ func Examine(ctx context.Context, h Host, w Wanted) (Report, error) {
 		}
 		findings = append(findings, some...)
 	}
-	return e.report(findings), nil
+	return e.report(ctx, findings), nil
 }
 
 // unseen is the finding that a check could not be made.
@@ -259,19 +259,20 @@ func (e *Exam) allNamed() error {
 	return nil
 }
 
-// report puts findings in order, and says of each whether it hurts already.
-func (e *Exam) report(findings []Finding) Report {
+// report puts findings in order, and says of each whether it hurts already and can be mended.
+func (e *Exam) report(ctx context.Context, findings []Finding) Report {
 	sick := map[string]bool{}
 	for i := range findings {
 		f := &findings[i]
 		f.Comes(e.At)
 		slices.Sort(f.Names)
 		f.Sentence = failure.Clean(f.Sentence)
+		e.promise(ctx, f)
 		sick[f.Lineage] = true
 	}
 	Arrange(findings)
 	r := Report{Findings: findings, Lineages: len(e.Lineages), Server: e.Name, At: e.At,
-		Partial: len(e.Wanted.Names) > 0}
+		Partial: len(e.Wanted.Names) > 0, exam: e}
 	for _, x := range e.Lineages {
 		if x.Err == nil {
 			r.Held = append(r.Held, DocumentLineage{x.Name, x.Names, x.NotBefore.UTC(), x.NotAfter.UTC()})

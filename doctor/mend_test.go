@@ -1,0 +1,211 @@
+package doctor_test
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"orderly/certbot"
+	"orderly/certbot/damage"
+	"orderly/doctor"
+)
+
+// treeOf is what stands below a directory but Orderly's own: kind, mode, owner, time and content.
+func treeOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	tree := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() && strings.HasSuffix(path, "/etc/orderly") {
+			return fs.SkipDir
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		content, _ := os.Readlink(path)
+		st, _ := info.Sys().(*syscall.Stat_t)
+		is := fmt.Sprintf("%v %d:%d", info.Mode(), st.Uid, st.Gid)
+		if info.Mode().IsRegular() {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			content = string(text)
+			is += info.ModTime().String()
+		}
+		tree[path] = is + " " + content
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// differing are the names that two trees do not have in common, or not alike.
+func differing(before, after map[string]string) []string {
+	names := map[string]bool{}
+	for path, is := range before {
+		names[path] = names[path] || after[path] != is
+	}
+	for path, is := range after {
+		names[path] = names[path] || before[path] != is
+	}
+	maps.DeleteFunc(names, func(_ string, differs bool) bool { return !differs })
+	return slices.Sorted(maps.Keys(names))
+}
+
+// mender mends what a report says, without other processes.
+func (p *place) mender(r doctor.Report) *doctor.Mender {
+	m := r.Mender()
+	m.Lock = func(string) (func() error, bool, error) { return func() error { return nil }, true, nil }
+	m.Backup = &doctor.Backup{Top: filepath.Join(p.dir, "etc", "orderly", "backup"), Now: func() time.Time { return p.now }}
+	return m
+}
+
+// mend mends what is marked so, and returns the names that were shown.
+func (p *place) mend(r doctor.Report, fix doctor.Fix) (shown []string) {
+	p.t.Helper()
+	m := p.mender(r)
+	for _, f := range r.Findings {
+		if f.Fix != fix {
+			continue
+		}
+		repair, err := m.Plan(p.t.Context(), f)
+		if err != nil {
+			p.t.Fatalf("%s of %s: %v", f.ID, f.Lineage, err)
+		}
+		for _, e := range repair.Edits {
+			shown = append(shown, e.Path)
+		}
+		if err := m.Mend(p.t.Context(), repair); err != nil {
+			p.t.Errorf("%s of %s: %v", f.ID, f.Lineage, err)
+		}
+	}
+	slices.Sort(shown)
+	return slices.Compact(shown)
+}
+
+// Over all that the field does to lineages: what is marked yes is mended, those lineages can be
+// renewed, and nothing else changes, neither content nor mode, owner and time.
+func TestWhatIsMarkedYesIsMendedAndNothingElse(t *testing.T) {
+	p := newPlace(t)
+	for _, c := range damage.Cases() {
+		if err := c.Make(p.at(c.Name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := p.examine()
+	before := treeOf(t, p.dir)
+	shown := p.mend(r, doctor.FixYes)
+	for _, path := range differing(before, treeOf(t, p.dir)) {
+		info, err := os.Lstat(path)
+		if !slices.Contains(shown, path) && (err != nil || !info.IsDir()) {
+			t.Errorf("%s was changed and not shown", path)
+		}
+	}
+	if len(shown) < 20 {
+		t.Errorf("only %d names were changed", len(shown))
+	}
+	again := p.examine()
+	disk := &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(p.dir, "etc")}}
+	for _, f := range r.Findings {
+		if f.Fix != doctor.FixYes {
+			continue
+		}
+		if ids, all := of(again, f.Lineage); slices.Contains(ids, f.ID) {
+			t.Errorf("%s of %s is found again: %+v", f.ID, f.Lineage, all)
+		}
+		l, err := disk.Open(f.Lineage)
+		if err == nil {
+			err = l.Usable()
+		}
+		stays := slices.ContainsFunc(r.Findings, func(o doctor.Finding) bool {
+			return o.Lineage == f.Lineage && o.Fix != doctor.FixYes && o.Severity != doctor.Note
+		})
+		if err != nil && !stays && f.ID != "D2" {
+			t.Errorf("%s, mended of %s: %v", f.Lineage, f.ID, err)
+		}
+	}
+	if more := p.mend(again, doctor.FixYes); len(more) > 0 {
+		t.Errorf("a second time, %q", more)
+	}
+}
+
+// What is replaced is kept, with what was changed, where no certbot reads it.
+func TestWhatIsReplacedIsKept(t *testing.T) {
+	p := newPlace(t)
+	d := p.at("a.example")
+	d.Others = []string{"www.a.example"}
+	if err := d.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(d.Conf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	harmed := strings.Replace(strings.Replace(string(text), "webroot_path = "+d.Root+",\n", "", 1),
+		"www.a.example = "+d.Root+"\n", "", 1)
+	if err := os.WriteFile(d.Conf(), []byte(harmed), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := p.examine()
+	m := p.mender(r)
+	repair, err := m.Plan(t.Context(), r.Findings[0])
+	if err != nil || len(repair.Edits) != 1 {
+		t.Fatalf("%+v, %v", repair, err)
+	}
+	shown := strings.Join(doctor.Shown(repair.Edits[0]), "\n")
+	if !strings.Contains(shown, "\n+www.a.example = "+d.Root) || strings.Contains(shown, "\n-") {
+		t.Error(shown)
+	}
+	if err := m.Mend(t.Context(), repair); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(filepath.Join(m.Backup.Dir(), d.Conf()))
+	if err != nil || string(kept) != harmed {
+		t.Errorf("kept is %q, %v", kept, err)
+	}
+	list, err := os.ReadFile(filepath.Join(m.Backup.Dir(), "changes"))
+	if err != nil || !strings.Contains(string(list), shown) {
+		t.Errorf("listed is %q, %v", list, err)
+	}
+}
+
+// What changed between the look and the lock is left as it is.
+func TestWhatChangedMeanwhileIsLeft(t *testing.T) {
+	p := newPlace(t)
+	d := p.at("a.example")
+	if err := d.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Lead(1, "privkey"); err != nil {
+		t.Fatal(err)
+	}
+	r := p.examine()
+	m := p.mender(r)
+	repair, err := m.Plan(t.Context(), r.Findings[0])
+	if err != nil || len(repair.Edits) != 1 {
+		t.Fatalf("%+v, %v", repair, err)
+	}
+	if err := d.Lead(1); err != nil { // somebody goes back to the former version
+		t.Fatal(err)
+	}
+	before := treeOf(t, p.dir)
+	if err := m.Mend(t.Context(), repair); err == nil || !strings.Contains(err.Error(), "changed meanwhile") {
+		t.Errorf("%v", err)
+	}
+	if changed := differing(before, treeOf(t, p.dir)); len(changed) > 0 {
+		t.Errorf("changed %q", changed)
+	}
+}
