@@ -104,6 +104,8 @@ func TestWhatIsOftenAskedRunsOverAnIndex(t *testing.T) {
 		"the order of a URL": {orders(e, ledger.OrderFilter{URL: "x"}), []string{"orders USING INDEX orders_url (url=?)"}},
 		"the orders of a lineage": {orders(e, ledger.OrderFilter{Lineage: "x", Limit: 1}),
 			[]string{"orders USING INDEX orders_lineage (lineage=?)"}},
+		"the orders of a name set": {orders(e, ledger.OrderFilter{NameKey: "x", AccountID: 1}),
+			[]string{"orders USING INDEX orders_names (name_key=?)"}},
 		"the live orders that share a name": {orders(e, ledger.OrderFilter{Sharing: []string{"x", "y"}, AccountID: 1}),
 			[]string{"order_names USING PRIMARY KEY (name=?)", "orders USING INTEGER PRIMARY KEY"}},
 		"named buckets": {func(ctx context.Context) (int, error) {
