@@ -36,7 +36,7 @@ func (r *reader) retryAfter(root *configobj.Section) time.Time {
 	}
 	at, err := time.ParseInLocation(ariLayout, v.String(), time.Local)
 	if err != nil {
-		r.note(sub, ariKey, "ari_retry_after is no time such as %s and has no effect", ariLayout)
+		r.note(sub, ariKey, FaultValue, "ari_retry_after is no time such as %s and has no effect", ariLayout)
 		return time.Time{}
 	}
 	return at

@@ -262,10 +262,33 @@ func checkName(name string) error {
 // certificate that the links still lead to, the newest that the archive holds, the document roots
 // in the renewal file. nil if nothing does.
 func (s *Store) Remains(name string) []string {
+	r, c := s.Remnant(name)
+	if r == nil || c != nil {
+		return namesOf(c)
+	}
+	var mapped []string
+	for _, w := range r.Params.WebrootMap {
+		mapped = append(mapped, w.Name)
+	}
+	return mapped
+}
+
+// namesOf are a certificate's names, none where there is none.
+func namesOf(c *Certificate) []string {
+	if c == nil {
+		return nil
+	}
+	return c.Names
+}
+
+// Remnant is what is left of a lineage that cannot be opened: its renewal file, or the usual places
+// of one that does not parse, and the certificate that the links still lead to, or the newest that
+// the archive holds. Either may be nil.
+func (s *Store) Remnant(name string) (*Renewal, *Certificate) {
 	r, err := s.lookRenewal(s.Dirs.Renewal(name))
 	if err != nil {
 		if r, err = s.newRenewal(name); err != nil { // the file does not parse: its usual places
-			return nil
+			return nil, nil
 		}
 	}
 	paths := []string{r.Cert, r.FullChain}
@@ -276,12 +299,8 @@ func (s *Store) Remains(name string) []string {
 	}
 	for _, path := range paths {
 		if c, err := (&Renewal{Cert: path}).current(); err == nil {
-			return c.Names
+			return r, c
 		}
 	}
-	var mapped []string
-	for _, w := range r.Params.WebrootMap {
-		mapped = append(mapped, w.Name)
-	}
-	return mapped
+	return r, nil
 }

@@ -172,7 +172,7 @@ func (r *Renewal) dueNote(c *Certificate) {
 	if err := suits(interval, c); err != nil {
 		r.Params.RenewBeforeExpiry = ""
 		in := &reader{path: r.Path}
-		in.note(r.file.Root(), "renew_before_expiry", "renew_before_expiry = %s has no effect: %v",
+		in.note(r.file.Root(), "renew_before_expiry", FaultValue, "renew_before_expiry = %s has no effect: %v",
 			failure.Clean(interval), err)
 		in.notes[0].Due = true
 		r.Notes = append(r.Notes, in.notes...)

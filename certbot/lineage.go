@@ -35,6 +35,12 @@ type Lineage struct {
 	// Unsettled tells that a killed run left links half changed, or a version that no link leads
 	// to. Nothing is broken, but Repair may have something to do.
 	Unsettled bool
+	// Astray tells that a link leads out of the lineage's archive, Mixed that the links lead to
+	// different versions; Repair can mend either.
+	Astray, Mixed bool
+	// Ahead is the highest number in the archive that no link leads to and that is above those that
+	// they lead to, complete or not; 0 for none.
+	Ahead int
 }
 
 // Names lists the lineages that have a renewal file, sorted. An empty file that stands for nothing
@@ -97,7 +103,8 @@ func (s *Store) Look(name string) (*Lineage, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.Unsettled = l.Renewal.unsettled(state)
+	l.Unsettled, l.Ahead = l.Renewal.unsettled(state)
+	l.Mixed, l.Astray = mixed(state), len(state) == len(kinds) && l.Unsettled && l.Renewal.strays(state)
 	l.KeyLost = l.Renewal.keyFault(l.Certificate.Leaf, state["privkey"].size)
 	return l, nil
 }
@@ -119,11 +126,13 @@ func (s *Store) look(name string) (*Lineage, map[string]target, error) {
 	}
 	text, err := readSized(r.Cert, state["cert"].size)
 	if err != nil {
-		return nil, nil, broken(err, name, "the certificate %s cannot be read", r.Cert)
+		return nil, nil, marked(broken(err, name, "the certificate %s cannot be read", r.Cert),
+			FaultCertificate, 0)
 	}
 	c, err := ParseCertificate(text)
 	if err != nil {
-		return nil, nil, broken(err, name, "the certificate %s is damaged", r.Cert)
+		return nil, nil, marked(broken(err, name, "the certificate %s is damaged", r.Cert),
+			FaultCertificate, 0)
 	}
 	r.Notes = append(r.Notes, r.staleNotes(c.Names)...)
 	r.dueNote(c)
@@ -134,7 +143,7 @@ func (s *Store) look(name string) (*Lineage, map[string]target, error) {
 // where more is wrong.
 func (s *Store) withoutKey(r *Renewal, linkErr error) (map[string]target, error) {
 	if old := r.movedFrom(s.Dirs); old != "" {
-		return nil, r.movedFailure(s.Dirs, old)
+		return nil, marked(r.movedFailure(s.Dirs, old), FaultMoved, 0)
 	}
 	state, err := r.linksBut("privkey")
 	if err != nil || errors.Is(linkErr, fs.ErrPermission) || exists(r.PrivKey) && !isLink(r.PrivKey) {
@@ -143,28 +152,41 @@ func (s *Store) withoutKey(r *Renewal, linkErr error) (map[string]target, error)
 	return state, nil
 }
 
-// unsettled looks for the traces of a killed run that the links themselves do not show.
-func (r *Renewal) unsettled(state map[string]target) bool {
+// unsettled looks for the traces of a killed run that the links themselves do not show, and for
+// what stands above the versions that they lead to.
+func (r *Renewal) unsettled(state map[string]target) (traces bool, ahead int) {
 	if len(state) < len(kinds) || r.strays(state) {
-		return true
+		return true, 0
 	}
 	newest := 0
 	for _, l := range r.links() {
 		newest = max(newest, state[l.kind].version)
 		if exists(previousOf(l)) {
-			return true
+			return true, 0
 		}
 	}
 	if oldest(state) < newest {
-		return true
+		return true, 0
 	}
 	found, err := archive{r.ArchiveDir}.versions()
 	for version, present := range found {
-		if version > newest && len(present) == len(kinds) {
+		if version > newest {
+			traces = traces || len(present) == len(kinds)
+			ahead = max(ahead, version)
+		}
+	}
+	return traces || err != nil, ahead
+}
+
+// mixed tells whether links lead to files of different versions.
+func mixed(state map[string]target) bool {
+	cert := state["cert"].version
+	for _, t := range state {
+		if cert > 0 && t.version > 0 && t.version != cert {
 			return true
 		}
 	}
-	return err != nil
+	return false
 }
 
 // strays tells whether a link leads out of the archive. Four that stand and lead side by side, as
@@ -218,10 +240,10 @@ func (l *Lineage) Orderable() error {
 
 // KeyNeeded is the error of a renewal that was to keep a private key which is lost.
 func (l *Lineage) KeyNeeded() error {
-	return failure.Wrap(l.KeyLost, failure.LineageBroken,
+	return marked(failure.Wrap(l.KeyLost, failure.LineageBroken,
 		"Put it back, or have a new one made: "+
 			failure.Do(failure.RenewWith, l.Name, failure.NewKey)+".",
-		"the private key of %s is to stay the same and is lost", l.Name)
+		"the private key of %s is to stay the same and is lost", l.Name), FaultKey, 0)
 }
 
 // forbidden says that a lineage cannot be looked at, which says nothing about its state.
@@ -286,7 +308,8 @@ func (r *Renewal) linksOf(counts func(kind string) bool) (map[string]target, err
 			return nil, forbidden(err, r.Name)
 		}
 		if err != nil {
-			return nil, broken(nil, r.Name, "expected %s to be a symlink", *l.path)
+			return nil, marked(broken(nil, r.Name, "expected %s to be a symlink", *l.path),
+				FaultLink, 0)
 		}
 		t := target{text: text}
 		t.size, err = leads(*l.path)
@@ -294,7 +317,8 @@ func (r *Renewal) linksOf(counts func(kind string) bool) (map[string]target, err
 			return nil, forbidden(err, r.Name)
 		}
 		if err != nil {
-			return nil, broken(nil, r.Name, "target %s of symlink %s does not exist", absolute(filepath.Dir(*l.path), text), *l.path)
+			return nil, marked(broken(nil, r.Name, "target %s of symlink %s does not exist",
+				absolute(filepath.Dir(*l.path), text), *l.path), FaultLink, 0)
 		}
 		if kind, version, ok := archived(filepath.Base(text)); ok && kind == l.kind {
 			t.version = version

@@ -21,6 +21,7 @@ type Note struct {
 	Line     int    // 1-based; 0 if it is about no line
 	Sentence string // without a full stop
 	Due      bool   // it is about when the lineage is due
+	Fault    Fault
 }
 
 // String returns file, line and sentence.
@@ -39,24 +40,25 @@ type reader struct {
 }
 
 func (r *reader) fail(s *configobj.Section, key, sentence string) {
-	r.failWith(s, key, "Correct the line.", sentence)
+	r.failWith(s, key, FaultValue, "Correct the line.", sentence)
 }
 
-func (r *reader) failWith(s *configobj.Section, key, remedy, sentence string) {
+func (r *reader) failWith(s *configobj.Section, key string, fault Fault, remedy, sentence string) {
 	if r.err == nil {
-		r.err = failure.New(failure.RenewalFile, failure.Remedy(remedy),
-			"the renewal file %s, line %d: %s", r.path, s.Line(key), sentence)
+		r.err = marked(failure.New(failure.RenewalFile, failure.Remedy(remedy),
+			"the renewal file %s, line %d: %s", r.path, s.Line(key), sentence), fault, s.Line(key))
 	}
 }
 
-func (r *reader) note(s *configobj.Section, key, format string, args ...any) {
-	r.notes = append(r.notes, Note{Path: r.path, Line: s.Line(key), Sentence: failure.Words(format, args...)})
+func (r *reader) note(s *configobj.Section, key string, fault Fault, format string, args ...any) {
+	r.notes = append(r.notes, Note{Path: r.path, Line: s.Line(key), Fault: fault,
+		Sentence: failure.Words(format, args...)})
 }
 
 func (r *reader) get(s *configobj.Section, key string) (configobj.Value, bool) {
 	v, ok := s.Get(key)
 	if v.Err != nil {
-		r.failWith(s, key, "Write the value without %(…)s, for example as a script of its own; certbot cannot read it either.",
+		r.failWith(s, key, FaultInterpolation, "Write the value without %(…)s, for example as a script of its own; certbot cannot read it either.",
 			failure.Clean("the value of "+key+" holds an interpolation: "+v.Err.Error()))
 		return v, false
 	}
@@ -74,11 +76,11 @@ func (r *reader) text(s *configobj.Section, key string) string {
 	text := v.String()
 	if v.IsList && len(v.List()) != 1 {
 		if !isHook(key) || len(v.List()) == 0 {
-			r.failWith(s, key, "Put the whole value in double quotes; certbot cannot use it either.", "the comma makes a list of the value of "+key)
+			r.failWith(s, key, FaultComma, "Put the whole value in double quotes; certbot cannot use it either.", "the comma makes a list of the value of "+key)
 			return ""
 		}
 		text, _ = s.Raw(key)
-		r.note(s, key, "the value of %s has a comma and is not quoted, so certbot runs only what is before it; here all of it is the command", key)
+		r.note(s, key, FaultComma, "the value of %s has a comma and is not quoted, so certbot runs only what is before it; here all of it is the command", key)
 	}
 	if text == "None" {
 		return ""
@@ -191,19 +193,19 @@ func (r *reader) keys(at places, p Params) {
 	case "rsa":
 		if p.RSAKeySize != 0 && p.RSAKeySize < least {
 			s, key := at.of("rsa_key_size")
-			r.failWith(s, key, "Write rsa_key_size = 2048, or remove the line.",
+			r.failWith(s, key, FaultValue, "Write rsa_key_size = 2048, or remove the line.",
 				fmt.Sprintf("no CA accepts an RSA key of %d bits", p.RSAKeySize))
 		}
 	case "ecdsa":
 		curve := strings.ToLower(p.EllipticCurve)
 		if curve != "" && !slices.Contains([]string{"secp256r1", "secp384r1", "secp521r1"}, curve) {
 			s, key := at.of("elliptic_curve")
-			r.failWith(s, key, "Write secp256r1 or secp384r1.",
+			r.failWith(s, key, FaultValue, "Write secp256r1 or secp384r1.",
 				fmt.Sprintf("Unsupported elliptic curve: %s", failure.Clean(p.EllipticCurve)))
 		}
 	default:
 		s, key := at.of("key_type")
-		r.failWith(s, key, "Write rsa or ecdsa.",
+		r.failWith(s, key, FaultValue, "Write rsa or ecdsa.",
 			fmt.Sprintf("Invalid key_type specified: %s", failure.Clean(p.KeyType)))
 	}
 }
@@ -223,7 +225,7 @@ func (r *reader) challenges(s *configobj.Section, key string) []string {
 			name += "-01"
 		case "http-01", "dns-01", "tls-alpn-01":
 		default:
-			r.failWith(s, key, "Write pref_challs = http-01, with the comma at the end, or remove the line.", "Unrecognized challenges: "+failure.Clean(name))
+			r.failWith(s, key, FaultChallenge, "Write pref_challs = http-01, with the comma at the end, or remove the line.", "Unrecognized challenges: "+failure.Clean(name))
 			continue
 		}
 		all = append(all, name)
@@ -262,7 +264,7 @@ func (r *reader) interval(root *configobj.Section) string {
 		return ""
 	}
 	if _, err := AddInterval(time.Time{}, text); err != nil {
-		r.note(root, "renew_before_expiry",
+		r.note(root, "renew_before_expiry", FaultValue,
 			"renew_before_expiry is not understood and has no effect: %v", err)
 		r.notes[len(r.notes)-1].Due = true
 		return ""
@@ -278,16 +280,16 @@ func (r *reader) oddities(root *configobj.Section, at places) {
 		}
 	}
 	if _, ok := root.Subsection("webroot_map"); ok {
-		r.note(root, "webroot_map", "[webroot_map] lacks its second pair of brackets; it is read as [[webroot_map]]")
+		r.note(root, "webroot_map", FaultMisplaced, "[webroot_map] lacks its second pair of brackets; it is read as [[webroot_map]]")
 	}
 	if _, ok := at.own.Get("renew_before_expiry"); ok {
-		r.note(at.own, "renew_before_expiry",
+		r.note(at.own, "renew_before_expiry", FaultMisplaced,
 			"renew_before_expiry has no effect in [renewalparams]; it belongs above that line")
 	}
 	if sub, ok := root.Subsection(ariSection); ok {
 		for _, key := range sub.Keys() {
 			if stray(key) {
-				r.note(sub, key, "the setting %s has no effect in [%s]; it belongs into [renewalparams]", key, ariSection)
+				r.note(sub, key, FaultMisplaced, "the setting %s has no effect in [%s]; it belongs into [renewalparams]", key, ariSection)
 			}
 		}
 	}
@@ -298,8 +300,8 @@ func (r *reader) strayNote(at places, key string) {
 		return
 	}
 	if s, _ := at.of(key); s == at.own {
-		r.note(at.strays, key, "the setting %s stands behind [[webroot_map]] and has no effect: [renewalparams] has its own", key)
+		r.note(at.strays, key, FaultMisplaced, "the setting %s stands behind [[webroot_map]] and has no effect: [renewalparams] has its own", key)
 		return
 	}
-	r.note(at.strays, key, "the setting %s stands behind [[webroot_map]], where certbot takes it for a name; it is read as the setting", key)
+	r.note(at.strays, key, FaultMisplaced, "the setting %s stands behind [[webroot_map]], where certbot takes it for a name; it is read as the setting", key)
 }

@@ -96,13 +96,16 @@ func (s *Store) parseRenewal(path string, text []byte) (*Renewal, error) {
 }
 
 func parseFailure(err error, path string) error {
-	remedy := "Correct the line."
-	var p *configobj.ParseError
-	if errors.As(err, &p) && strings.HasPrefix(p.Reason, "duplicate") {
-		remedy = "Remove one of the two; certbot cannot read the file either."
+	remedy, fault, line := "Correct the line.", FaultSyntax, 0
+	if p, ok := errors.AsType[*configobj.ParseError](err); ok {
+		line = p.Line
+		if strings.HasPrefix(p.Reason, "duplicate") {
+			remedy = "Remove one of the two; certbot cannot read the file either."
+			fault = FaultTwice
+		}
 	}
-	return failure.Wrap(err, failure.RenewalFile, failure.Remedy(remedy),
-		"the renewal file %s does not parse", path)
+	return marked(failure.Wrap(err, failure.RenewalFile, failure.Remedy(remedy),
+		"the renewal file %s does not parse", path), fault, line)
 }
 
 // read takes from the parsed file what Renewal shows.
@@ -121,9 +124,9 @@ func (r *Renewal) read(d Dirs) error {
 	section, ok := r.file.Section("renewalparams")
 	if !ok {
 		r.Params, r.Notes = Params{}, nil
-		r.Unusable = failure.New(failure.RenewalFile,
+		r.Unusable = marked(failure.New(failure.RenewalFile,
 			"Obtain the certificate anew with "+failure.Do(failure.Obtain, r.Name)+".",
-			"the renewal file %s lacks the section [renewalparams]", r.Path)
+			"the renewal file %s lacks the section [renewalparams]", r.Path), FaultSyntax, 0)
 		return nil
 	}
 	r.Params = in.params(root, section)
@@ -141,11 +144,12 @@ func (r *Renewal) reference(in *reader, l link, d Dirs) {
 	remedy := fmt.Sprintf("Write the line %s = %s, as certbot does.", l.kind,
 		filepath.Join(d.live(r.Name), l.kind+".pem"))
 	if *l.path == "" {
-		in.err = failure.New(failure.RenewalFile, failure.Remedy(remedy),
-			"the renewal file %s is missing a required file reference: %s", r.Path, l.kind)
+		in.err = marked(failure.New(failure.RenewalFile, failure.Remedy(remedy),
+			"the renewal file %s is missing a required file reference: %s", r.Path, l.kind),
+			FaultSyntax, 0)
 		return
 	}
-	in.failWith(root, l.kind, remedy,
+	in.failWith(root, l.kind, FaultSyntax, remedy,
 		fmt.Sprintf("%s is no absolute path: %q", l.kind, failure.Clean(*l.path)))
 }
 
@@ -214,9 +218,10 @@ func (r *Renewal) Usable(names []string) error {
 	case r.Unusable != nil:
 		return r.Unusable
 	case r.Params.Authenticator == "":
-		return failure.New(failure.RenewalFile,
+		return marked(failure.New(failure.RenewalFile,
 			"Name it once: "+failure.Do(failure.NameRoot, r.Name)+".",
-			"Renewal configuration file %s does not specify an authenticator", r.Path)
+			"Renewal configuration file %s does not specify an authenticator", r.Path),
+			FaultAuthenticator, 0)
 	case r.Params.Authenticator != "webroot":
 		return nil
 	}

@@ -59,31 +59,61 @@ func pathOf(sub *configobj.Section, name string) string {
 // otherwise the last webroot_path. None, and one that is no absolute path, is an error of class
 // WebrootUnset that names the command which repairs it.
 func (r *Renewal) Webroot(name string) (string, error) {
-	at, root := "", ""
+	at, root, line := "", "", 0
 	if i := r.entry(name); i >= 0 {
-		at, root = fmt.Sprintf(", line %d", r.mapLine(r.Params.WebrootMap[i].Name)), r.Params.WebrootMap[i].Path
+		line, root = r.mapLine(r.Params.WebrootMap[i].Name), r.Params.WebrootMap[i].Path
+		at = fmt.Sprintf(", line %d", line)
 		if root == "" {
-			return "", r.unset("the renewal file %s%s: the document root of %s is empty or no path", r.Path, at, failure.Clean(name))
+			return "", r.unset(line, "the renewal file %s%s: the document root of %s is empty or no path", r.Path, at, failure.Clean(name))
 		}
 	} else if paths := r.Params.WebrootPath; len(paths) > 0 {
 		root = paths[len(paths)-1]
 	}
 	switch {
 	case root == "":
-		return "", r.unset("no document root is configured for %s: the renewal file %s has neither an entry in [[webroot_map]] nor a webroot_path", failure.Clean(name), r.Path)
+		return "", r.unset(0, "no document root is configured for %s: the renewal file %s has neither an entry in [[webroot_map]] nor a webroot_path", failure.Clean(name), r.Path)
 	case !filepath.IsAbs(root):
-		return "", r.unset("the renewal file %s%s: the document root of %s is no absolute path: %q", r.Path, at, failure.Clean(name), failure.Clean(root))
+		return "", r.unset(line, "the renewal file %s%s: the document root of %s is no absolute path: %q", r.Path, at, failure.Clean(name), failure.Clean(root))
 	}
 	return root, nil
 }
 
-func (r *Renewal) unset(format string, args ...any) error {
+func (r *Renewal) unset(line int, format string, args ...any) error {
 	remedy := "Name it: " + failure.Do(failure.NameRoot, r.Name) + ", or with " +
 		failure.Do(failure.Obtain) +
 		", where names have different ones: " + failure.Do(failure.DocumentRoot, "DIR") +
 		" before the " +
 		failure.Do(failure.GiveNames) + " of each."
-	return failure.New(failure.WebrootUnset, remedy, format, args...)
+	return marked(failure.New(failure.WebrootUnset, remedy, format, args...), FaultRoot, line)
+}
+
+// HidesPath reports whether an empty [[webroot_map]] stands beside a webroot_path, which certbot 0.31
+// to 0.34 do not look at then, and on which line.
+func (r *Renewal) HidesPath() (line int, hides bool) {
+	section, ok := r.file.Section("renewalparams")
+	if !ok || len(r.Params.WebrootPath) == 0 || len(r.Params.WebrootMap) > 0 {
+		return 0, false
+	}
+	_, there := section.Subsection("webroot_map")
+	return section.Line("webroot_map"), there
+}
+
+// Line is the line on which a key above [renewalparams] stands, 0 where it does not.
+func (r *Renewal) Line(key string) int { return r.file.Root().Line(key) }
+
+// Written is a setting of [renewalparams] as it stands in the file, and on which line; "" and 0 where
+// it does not.
+func (r *Renewal) Written(key string) (value string, line int) {
+	section, ok := r.file.Section("renewalparams")
+	if !ok {
+		return "", 0
+	}
+	at, spelling := placesOf(r.file.Root(), section).of(key)
+	v, there := at.Get(spelling)
+	if !there {
+		return "", 0
+	}
+	return v.String(), at.Line(spelling)
 }
 
 // entry finds a name in the map, -1 if it is not there. Somebody who edited the file may have
@@ -115,7 +145,7 @@ func (r *Renewal) staleNotes(names []string) []Note {
 	var notes []Note
 	for _, w := range r.Params.WebrootMap {
 		if !slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, w.Name) }) {
-			notes = append(notes, Note{Path: r.Path, Line: r.mapLine(w.Name), Sentence: fmt.Sprintf("the entry %s in [[webroot_map]] belongs to no name of the certificate", failure.Clean(w.Name))})
+			notes = append(notes, Note{Path: r.Path, Line: r.mapLine(w.Name), Fault: FaultStale, Sentence: fmt.Sprintf("the entry %s in [[webroot_map]] belongs to no name of the certificate", failure.Clean(w.Name))})
 		}
 	}
 	return notes

@@ -13,17 +13,35 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"orderly/certbot"
 	"orderly/certbot/damage"
 	"orderly/cli"
 )
 
-// clinic is a configuration directory that a doctor is sent to.
+// clinic is a configuration directory that a doctor is sent to. It has one account.
 type clinic struct {
-	t   *testing.T
-	dir string
+	t            *testing.T
+	dir, account string
 }
 
-func newClinic(t *testing.T) *clinic { return &clinic{t, t.TempDir()} }
+func newClinic(t *testing.T) *clinic {
+	t.Helper()
+	c := &clinic{t: t, dir: t.TempDir()}
+	disk := &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(c.dir, "etc")}}
+	key, err := disk.Accounts().PendingKey(clinicServer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := disk.Accounts().Save(certbot.Account{Server: clinicServer, URL: clinicServer + "/1",
+		Key: key, Created: time.Now(), Host: "here"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.account = a.ID
+	return c
+}
+
+const clinicServer = "https://ca.example/directory"
 
 // lineage makes a healthy lineage, and has it harmed.
 func (c *clinic) lineage(name string, harm func(damage.Dir) error) damage.Dir {
@@ -33,7 +51,7 @@ func (c *clinic) lineage(name string, harm func(damage.Dir) error) damage.Dir {
 		c.t.Fatal(err)
 	}
 	d := damage.Dir{Config: filepath.Join(c.dir, "etc"), Name: name, Root: root,
-		Server: "https://ca.example/directory", Account: "0123", Left: 60 * 24 * time.Hour}
+		Server: clinicServer, Account: c.account, Left: 60 * 24 * time.Hour}
 	err := d.Healthy()
 	if err == nil && harm != nil {
 		err = harm(d)
@@ -125,7 +143,7 @@ func TestWhatIsAMatterOfTasteIsNamed(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	id := said.Findings[0].ID
-	if code, out := c.doctor("--fix", "-y"); code != 1 || !strings.Contains(out, "Nothing is found that --fix mends.") {
+	if code, out := c.doctor("--fix", "-y"); code != 3 || !strings.Contains(out, "Nothing is found that --fix mends.") {
 		t.Errorf("unnamed: %d, %s", code, out)
 	}
 	if code, out := c.doctor("--fix", id, "-y"); code != 0 || !strings.Contains(out, "+archive_dir = "+d.Config+"/archive") {

@@ -34,7 +34,8 @@ const (
 // Checks are all of them.
 func Checks() []Check {
 	var all []Check
-	for _, some := range [][]Check{fileChecks(), attemptChecks(), fleetChecks()} {
+	for _, some := range [][]Check{fileChecks(), linkChecks(), accountChecks(),
+		familyChecks(), strayChecks(), hookChecks(), attemptChecks(), fleetChecks()} {
 		all = append(all, some...)
 	}
 	return all

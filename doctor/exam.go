@@ -6,7 +6,9 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -55,14 +57,26 @@ type Exam struct {
 	Others    []*Lineage
 	Known     renewal.Known
 	Standings map[string]ledger.Standing // by lineage
+	memo      *memo
 }
+
+// memo is what is looked at once, however many lineages it concerns.
+type memo struct {
+	hooks sync.Map // looked, by kind and command
+}
+
+// looked is what a look came to.
+type looked struct{ err error }
 
 // Lineage is what is kept of one.
 type Lineage struct {
 	Name string
 	Path string // of the renewal file
-	// Err is why the lineage cannot be read at all; what follows but Due is zero then.
-	Err       error
+	// Err is why the lineage cannot be read at all; what follows is then what is left of it, if
+	// anything is.
+	Err error
+	// Refusals are why it could not be renewed with its own settings, Err among them.
+	Refusals  []error
 	Names     []string
 	NotBefore time.Time
 	NotAfter  time.Time
@@ -70,10 +84,14 @@ type Lineage struct {
 	Serial    string
 	Server    string
 	Account   string // id
+	// AccountLine is the line of the renewal file that names it, 0 for none.
+	AccountLine int
 	// Authenticator is how its names are proven; Roots are their document roots, where they have
 	// some.
 	Authenticator string
 	Roots         map[string]string
+	Asks          bool // a command is asked for document roots at each renewal
+	KeyType       string
 	Owned         certbot.Owned
 	Due           renewal.Due
 	Standing      ledger.Standing
@@ -102,7 +120,7 @@ func (x *Lineage) findsError(id string, err error) Finding {
 // Examine looks at a host. An error is one that keeps everything from being looked at; what cannot be
 // looked at alone is a finding.
 func Examine(ctx context.Context, h Host, w Wanted) (Report, error) {
-	e := &Exam{Host: h, Wanted: w, At: h.Now()}
+	e := &Exam{Host: h, Wanted: w, At: h.Now(), memo: &memo{}}
 	if err := e.learn(ctx); err != nil {
 		return Report{}, err
 	}
@@ -214,23 +232,61 @@ func (e *Exam) each(checks []Check, x *Lineage, l *certbot.Lineage) (findings []
 func (e *Exam) lineage(disk *certbot.Store, name string, l *certbot.Lineage, err error) *Lineage {
 	x := &Lineage{Name: name, Path: disk.Dirs.Renewal(name), Err: err, Standing: e.Standings[name]}
 	if err != nil {
+		x.Refusals = []error{err}
+		if !errors.Is(err, fs.ErrPermission) {
+			x.remember(disk.Remnant(name))
+		}
 		return x
 	}
-	c, p := l.Certificate, l.Renewal.Params
-	x.Path, x.Names, x.NotBefore, x.NotAfter = l.Renewal.Path, c.Names, c.NotBefore, c.NotAfter
-	x.Version, x.Serial, x.Server, x.Account = l.Version, c.Serial, p.Server, p.Account
-	x.Authenticator, x.Owned, x.Roots = p.Authenticator, l.Renewal.Owned(), map[string]string{}
+	x.Version = l.Version
 	if due, err := e.Known.Due(l); err == nil {
 		x.Due = due
 	}
-	if p.Authenticator == "webroot" {
-		for _, name := range c.Names {
-			if root, err := l.Renewal.Webroot(name); err == nil {
-				x.Roots[name] = root
-			}
-		}
+	x.read(l.Renewal, l.Certificate)
+	if err := refusal(l); err != nil && !x.off() {
+		x.Refusals = []error{err}
 	}
 	return x
+}
+
+// remember keeps what is left of a lineage that cannot be read.
+func (x *Lineage) remember(r *certbot.Renewal, c *certbot.Certificate) {
+	if c == nil {
+		c = &certbot.Certificate{} // nothing is known of it, and nothing expires
+	} else if own, err := (renewal.Term{Lineage: x.Name, NotBefore: c.NotBefore,
+		NotAfter: c.NotAfter}).Own(); err == nil {
+		x.Due = own
+	}
+	if r == nil {
+		return
+	}
+	if r.Params.AutorenewOff {
+		x.Due = renewal.Due{Because: renewal.DueNever}
+	}
+	x.read(r, c)
+	if errors.Is(x.Err, certbot.ErrBlank) || failure.ClassOf(x.Err) == failure.RenewalFile {
+		return // it says nothing, or nothing that can be gone by
+	}
+	if refusal := r.Usable(c.Names); refusal != nil && !x.off() {
+		x.Refusals = append(x.Refusals, refusal)
+	}
+}
+
+// read keeps what a renewal file and a certificate say.
+func (x *Lineage) read(r *certbot.Renewal, c *certbot.Certificate) {
+	p := r.Params
+	x.Names, x.NotBefore, x.NotAfter, x.Serial = c.Names, c.NotBefore, c.NotAfter, c.Serial
+	x.KeyType, x.Server, x.Account, x.Asks = c.KeyType, p.Server, p.Account, p.WebrootFrom != ""
+	x.Authenticator, x.Owned, x.Roots = p.Authenticator, r.Owned(), map[string]string{}
+	_, x.AccountLine = r.Written("account")
+	if p.Authenticator != "webroot" {
+		return
+	}
+	for _, name := range c.Names {
+		if root, err := r.Webroot(name); err == nil {
+			x.Roots[name] = root
+		}
+	}
 }
 
 // wanted reports whether a lineage was asked for.

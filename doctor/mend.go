@@ -67,6 +67,9 @@ func (m *Mender) Mend(ctx context.Context, r Repair) error {
 		return failure.New(failure.Locked, "Run the same command again.",
 			"what was found changed meanwhile, and is left as it is")
 	}
+	if len(now.edits) == 0 {
+		return nil // what was mended before has mended this as well
+	}
 	if err := m.Backup.Keep(r); err != nil {
 		return err
 	}

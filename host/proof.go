@@ -89,3 +89,18 @@ func proven(r Request, p *certbot.Params) {
 func usesRoots(r Request) bool { return r.Solver == "" || r.Solver == WebrootSolver }
 
 func isWildcard(name string) bool { return strings.HasPrefix(name, "*.") }
+
+// Unprovable says why a renewal with a lineage's own settings could not prove its names, as far as
+// the settings alone tell.
+func Unprovable(l *certbot.Lineage) error {
+	r, err := FromFile(l, Said{})
+	if err != nil {
+		return err
+	}
+	for _, name := range r.Names {
+		if err := provable(r, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
