@@ -67,16 +67,11 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 	if f.merge != "" {
 		return f.merged(ctx, p, names)
 	}
-	s, there, err := f.look(ctx, env, p)
+	s, there, err := f.open(ctx, env, p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.close() }() // nothing was written
-	if _, err := os.Stat(s.dirs.Config); err != nil {
-		return failure.Wrap(err, failure.Config, // lest a mistyped directory looks healthy
-			"Name certbot's configuration directory with "+failure.Do(failure.ConfigDir)+".",
-			"the directory %s cannot be looked at", s.dirs.Config)
-	}
 	report, err := f.examine(ctx, s, there, names)
 	if err != nil {
 		return err
@@ -106,6 +101,20 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 		return &exitError{code}
 	}
 	return nil
+}
+
+// open opens what is looked at, and the ledger where there is one.
+func (f *doctoring) open(ctx context.Context, env Env, p *printer) (s *session, there bool, err error) {
+	if s, there, err = f.look(ctx, env, p); err != nil {
+		return nil, false, err
+	}
+	if _, err := os.Stat(s.dirs.Config); err != nil {
+		_ = s.close()                                        // nothing was written
+		return nil, false, failure.Wrap(err, failure.Config, // lest a mistyped directory looks healthy
+			"Name certbot's configuration directory with "+failure.Do(failure.ConfigDir)+".",
+			"the directory %s cannot be looked at", s.dirs.Config)
+	}
+	return s, there, nil
 }
 
 // merged is the report of other servers.

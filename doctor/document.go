@@ -30,6 +30,7 @@ type DocumentLineage struct {
 	Names   []string  `json:"names"`
 	Issued  time.Time `json:"issued"`
 	Expires time.Time `json:"expires"`
+	Due     time.Time `json:"due,omitzero"` // when it is renewed; none for never
 }
 
 // Unread is why a fleet's report lacks a server, or has an old word of it.

@@ -97,6 +97,12 @@ type Lineage struct {
 	Standing      ledger.Standing
 }
 
+// document is it as reports have it.
+func (x *Lineage) document() DocumentLineage {
+	return DocumentLineage{Name: x.Name, Names: x.Names, Issued: x.NotBefore.UTC(),
+		Expires: x.NotAfter.UTC(), Due: x.Due.At.UTC()}
+}
+
 // hurtsAt is when a renewal of it is next tried.
 func (x *Lineage) hurtsAt() time.Time { return cmp.Or(x.Due.At, x.NotAfter) }
 
@@ -331,7 +337,7 @@ func (e *Exam) report(ctx context.Context, findings []Finding) Report {
 		Partial: len(e.Wanted.Names) > 0, exam: e}
 	for _, x := range e.Lineages {
 		if x.Err == nil {
-			r.Held = append(r.Held, DocumentLineage{x.Name, x.Names, x.NotBefore.UTC(), x.NotAfter.UTC()})
+			r.Held = append(r.Held, x.document())
 		}
 		if !sick[x.Name] {
 			r.Clean++
