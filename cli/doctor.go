@@ -20,9 +20,10 @@ import (
 
 type doctoring struct {
 	places
-	merge string // a directory of other servers' reports
-	fixes fixFlag
-	yes   bool
+	merge   string // a directory of other servers' reports
+	fixes   fixFlag
+	yes     bool
+	network networkFlags
 }
 
 func newDoctor(env Env, p *printer) *cobra.Command {
@@ -38,6 +39,8 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			"made with -y. What is marked ask is mended where its id is named, as in --fix=D10 or --fix D10.\n" +
 			"certbot and other runs are kept away meanwhile, and what is replaced is kept in\n" +
 			"CONFIG/orderly/backup. What is left is told, and gives the exit code.\n\n" +
+			"With --online DNS is asked as a CA does, each server of a zone by itself, and a probe file is put\n" +
+			"into each document root, fetched from every address of its names, and removed again.\n\n" +
 			"Exit codes: 0 nothing was found, 1 something fails or will fail, 3 there are only notes.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, names []string) error {
@@ -47,6 +50,9 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			}
 			if f.yes && !f.fixes.given {
 				return failure.New(failure.Usage, "Add --fix, or leave -y away.", "-y says yes to --fix alone")
+			}
+			if err := f.network.check(c.Flags(), f.merge != ""); err != nil {
+				return err
 			}
 			return f.execute(c.Context(), env, p, names)
 		},
@@ -59,6 +65,7 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 	c.Flags().Var(&f.fixes, "fix", "mend what is marked yes, or what is found by the checks with these `ids`")
 	c.Flags().Lookup("fix").NoOptDefVal = fixMarked
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "mend without asking")
+	f.network.add(c.Flags(), env.Getenv)
 	f.places.add(c.Flags())
 	return c
 }
@@ -137,7 +144,16 @@ func (f *doctoring) examine(ctx context.Context, s *session, ledger bool, names 
 	if ledger {
 		h.Ledger = s.ledger
 	}
-	return doctor.Examine(ctx, h, doctor.Wanted{Names: names})
+	w := doctor.Wanted{Names: names}
+	if f.network.online {
+		end, err := f.network.reach(s, &h)
+		if err != nil {
+			return doctor.Report{}, err
+		}
+		defer end()
+		w.Needs = append(w.Needs, doctor.Network)
+	}
+	return doctor.Examine(ctx, h, w)
 }
 
 // screenFindings is how many findings of one cause a person reads.

@@ -35,7 +35,8 @@ const (
 func Checks() []Check {
 	var all []Check
 	for _, some := range [][]Check{fileChecks(), linkChecks(), accountChecks(),
-		familyChecks(), strayChecks(), hookChecks(), attemptChecks(), fleetChecks()} {
+		familyChecks(), strayChecks(), hookChecks(), attemptChecks(), networkChecks(),
+		fleetChecks()} {
 		all = append(all, some...)
 	}
 	return all

@@ -31,6 +31,8 @@ type Host struct {
 	// /proc); "" for /.
 	Root     string
 	Schedule schedule.Host
+	// Online is how the network is asked, for Needs Network.
+	Online *Online
 	// Tell is told what is waited for.
 	Tell func(format string, args ...any)
 }
@@ -58,6 +60,8 @@ type Exam struct {
 	Known     renewal.Known
 	Standings map[string]ledger.Standing // by lineage
 	memo      *memo
+
+	network *network // what it showed, once a check has needed it
 }
 
 // memo is what is looked at once, however many lineages it concerns.

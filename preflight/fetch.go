@@ -38,6 +38,8 @@ type fetcher struct {
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	patience time.Duration // for one name
 	what     string        // is fetched
+	// says the addresses that redirects lead to, where set
+	lookup func(ctx context.Context, host string) []netip.Addr
 }
 
 // trail is the way a fetch went.
@@ -142,6 +144,11 @@ func (f *fetcher) next(ctx context.Context, way trail, location string,
 func (f *fetcher) addressesOf(ctx context.Context, way trail) ([]netip.Addr, error) {
 	if literal, err := netip.ParseAddr(way.at.host); err == nil {
 		return []netip.Addr{literal}, nil
+	}
+	if f.lookup != nil {
+		if addresses := f.lookup(ctx, way.at.host); len(addresses) > 0 {
+			return addresses, nil
+		}
 	}
 	answer := f.resolver.lookup(ctx, way.at.host)
 	if addresses := answer.addresses(); len(addresses) > 0 {

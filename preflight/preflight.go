@@ -136,6 +136,9 @@ type Checker struct {
 	// for one DNS query over one transport, each server being asked twice; default 3 s
 	DNSTimeout time.Duration
 
+	// Lookup, where set, says the addresses of hosts that redirects lead to, none where it does not
+	// know; otherwise the resolver is asked.
+	Lookup func(ctx context.Context, host string) []netip.Addr
 	// Hearing, where set, is what earlier checks of the run found of DNS servers.
 	Hearing *Hearing
 	// Tell, where set, is told after a second what is waited for.
@@ -240,6 +243,7 @@ func (c *Checker) begin() *round {
 		dial:     c.Dial,
 		patience: orDefault(c.Timeout, 10*time.Second),
 		what:     "the probe file",
+		lookup:   c.Lookup,
 	}
 	if r.fetcher.dial == nil {
 		r.fetcher.dial = new(net.Dialer).DialContext

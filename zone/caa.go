@@ -25,7 +25,9 @@ type CAA struct {
 
 // CAARecord is one of them.
 type CAARecord struct {
-	Critical bool   // whoever does not know the tag must not issue
+	// Critical: whoever does not know the tag must not issue. The bit is the highest; many took it
+	// for the lowest, and Boulder obeys both.
+	Critical bool
 	Tag      string // in small letters
 	Value    string
 }
@@ -47,7 +49,7 @@ func (t *task) climb(name string) CAA {
 		found := CAA{Word: NoError, At: plain(on), Aliases: got.Aliases}
 		for _, r := range got.records {
 			if r, ok := r.(*dns.CAA); ok {
-				found.Records = append(found.Records, CAARecord{Critical: r.Flag&128 != 0,
+				found.Records = append(found.Records, CAARecord{Critical: r.Flag&(128|1) != 0,
 					Tag: strings.ToLower(outside.Clean(r.Tag)), Value: outside.Clean(r.Value)})
 			}
 		}

@@ -26,8 +26,9 @@ const (
 // Chain is whether a zone's signatures hold.
 type Chain struct {
 	State State
-	Why   string    // it is bogus
-	Ends  time.Time // when the first of the signatures ends that hold it
+	Why   string // it is bogus
+	// Begins and Ends are when the signature begins and ends that ends first of those that hold it.
+	Begins, Ends time.Time
 
 	keys []*dns.DNSKEY
 }
@@ -102,11 +103,11 @@ func (t *task) prove(c *cut) Chain {
 	case len(trusted) == 0:
 		return Chain{State: Broken, Why: "none of its keys is the one that its parent's DS record names"}
 	}
-	why, ends := t.verify(got.message, records, c.name, typeKey, trusted)
+	why, life := t.verify(got.message, records, c.name, typeKey, trusted)
 	if why != "" {
 		return Chain{State: Broken, Why: "the signature of its keys " + why}
 	}
-	return t.proveSOA(c, Chain{State: Secure, Ends: ends, keys: keys})
+	return t.proveSOA(c, Chain{State: Secure, Begins: life.begins, Ends: life.ends, keys: keys})
 }
 
 // proveSOA adds what is known of the signature of the one record that every zone has.
@@ -119,11 +120,13 @@ func (t *task) proveSOA(c *cut, chain Chain) Chain {
 	if len(records) == 0 {
 		return chain
 	}
-	why, ends := t.verify(got.message, records, c.name, typeSOA, chain.keys)
+	why, life := t.verify(got.message, records, c.name, typeSOA, chain.keys)
 	if why != "" {
 		return Chain{State: Broken, Why: "the signature of its SOA record " + why}
 	}
-	chain.Ends = earlier(chain.Ends, ends)
+	if life.ends.Before(chain.Ends) {
+		chain.Begins, chain.Ends = life.begins, life.ends
+	}
 	return chain
 }
 
@@ -150,10 +153,13 @@ func earlier(a, b time.Time) time.Time {
 // other are work without an end (KeyTrap).
 const maxSignatures = 8
 
+// life is that of a signature.
+type life struct{ begins, ends time.Time }
+
 // verify looks for a signature of a set of records that holds now: why none does, and until when
 // the best one does.
 func (t *task) verify(m *dns.Msg, records []record, name string, kind uint16,
-	keys []*dns.DNSKEY) (why string, ends time.Time) {
+	keys []*dns.DNSKEY) (why string, best life) {
 	now := t.config.Now()
 	why = "is missing"
 	tried := 0
@@ -167,7 +173,7 @@ func (t *task) verify(m *dns.Msg, records []record, name string, kind uint16,
 				continue
 			}
 			if tried++; tried > maxSignatures {
-				return why, ends
+				return why, best
 			}
 			until := time.Unix(int64(sig.Expiration), 0).UTC()
 			switch {
@@ -177,18 +183,18 @@ func (t *task) verify(m *dns.Msg, records []record, name string, kind uint16,
 				why = worse(why, "ended on "+outside.Clean(until.Format("2006-01-02 15:04 UTC")))
 			case !sig.ValidityPeriod(now):
 				why = worse(why, "begins in the future")
-			case until.After(ends):
-				ends = until
+			case until.After(best.ends):
+				best = life{time.Unix(int64(sig.Inception), 0).UTC(), until}
 			}
 		}
-		if ends.IsZero() && tried == 0 {
+		if best.ends.IsZero() && tried == 0 {
 			why = "is by a key that the zone does not have"
 		}
 	}
-	if !ends.IsZero() {
-		return "", ends
+	if !best.ends.IsZero() {
+		return "", best
 	}
-	return why, ends
+	return why, best
 }
 
 // worse keeps what was said first: of several signatures that do not hold one is told.
@@ -218,9 +224,9 @@ func (t *task) proveAnswer(a *Answer, got step, name string, kind uint16, alias 
 	if len(records) == 0 {
 		return // that there is nothing is not proven here
 	}
-	why, ends := t.verify(got.message, records, name, kind, chain.keys)
+	why, life := t.verify(got.message, records, name, kind, chain.keys)
 	if why != "" && a.Bogus == "" {
 		a.Bogus = "the signature of " + question{name, kind}.String() + " " + why
 	}
-	a.Ends = earlier(earlier(a.Ends, chain.Ends), ends)
+	a.Ends = earlier(earlier(a.Ends, chain.Ends), life.ends)
 }

@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"orderly/certbot/damage"
+	"orderly/doctor"
+	"orderly/zone/zonetest"
+)
+
+// doctor --online asks the resolver that was named, fetches the probe at the port that was named, and
+// leaves nothing behind.
+func TestTheDoctorLooksAtTheNetwork(t *testing.T) {
+	dir := t.TempDir()
+	at := damage.Dir{Config: filepath.Join(dir, "etc"), Name: "shop.example", Others: []string{"gone.shop.example"},
+		Root: t.TempDir(), Server: "https://ca.example/directory", Account: "0123", Left: 60 * 24 * time.Hour}
+	if err := at.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	names := zonetest.New()
+	t.Cleanup(names.Close)
+	resolver := names.Serve("192.0.2.53", zonetest.NewZone("example", "shop A 127.0.0.1"))
+	web := httptest.NewServer(http.FileServer(http.Dir(at.Root)))
+	t.Cleanup(web.Close)
+	command := []string{"doctor", "--online", "--json", "--config-dir", at.Config, "--work-dir", filepath.Join(dir, "lib"),
+		"--logs-dir", filepath.Join(dir, "log"), "--resolver", resolver.Address(), "--preflight-port", web.URL[strings.LastIndexByte(web.URL, ':')+1:]}
+	_, out, problems := run(t, "orderly", command...)
+	var d doctor.Document
+	if err := json.Unmarshal([]byte(out), &d); err != nil {
+		t.Fatalf("%v: %s%s", err, out, problems)
+	}
+	var network []doctor.DocumentFinding
+	for _, f := range d.Findings {
+		if f.ID > "D36" && len(f.ID) == 3 {
+			network = append(network, f)
+		}
+	}
+	if len(network) != 1 || network[0].ID != "D38" || network[0].Severity != doctor.Doubtful || network[0].Names[0] != "gone.shop.example" {
+		t.Errorf("%+v", network)
+	}
+	if left, _ := filepath.Glob(filepath.Join(at.Root, ".well-known/acme-challenge/*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A flag that would be ignored is refused.
+func TestFlagsOfTheNetworkNeedTheNetwork(t *testing.T) {
+	dir := t.TempDir()
+	for _, flags := range [][]string{{"--resolver", "127.0.0.1:53"}, {"--preflight-port", "81"}, {"--preflight-allow", "10.0.0.0/8"},
+		{"--addresses", "/dev/null"}, {"--online", "--merge", dir}, {"--online", "--resolver", "nonsense"}} {
+		command := append([]string{"doctor", "--config-dir", dir, "--work-dir", dir, "--logs-dir", dir}, flags...)
+		if code, _, problems := run(t, "orderly", command...); code != 2 || problems == "" {
+			t.Errorf("%v: exit %d %s", flags, code, problems)
+		}
+	}
+}
