@@ -22,6 +22,7 @@ const (
 	ShowSettings     Step = "show-settings"      // see what can be said about a CA
 	ListCertificates Step = "list-certificates"  // see the certificates of this host
 	ListRuns         Step = "list-runs"          // see what is at work
+	ListKilledRuns   Step = "list-killed-runs"   // see which runs were killed, and at what
 	DrainPending     Step = "drain-pending"      // finish what is pending at the CA
 	ScanLogs         Step = "scan-logs"          // see what other clients' logs left open: the logs
 	PriceRelease     Step = "price-release"      // see what it costs to give up what is pending
@@ -31,6 +32,7 @@ const (
 	AnotherKey       Step = "another-key"        // renew with another key: lineage, as OfKey
 	RenewNow         Step = "renew-now"          // renew before it is due: lineage, as OfKey
 	RenewWith        Step = "renew-with"         // renew when due, and so: lineage, as OfKey
+	RenewDue         Step = "renew-due"          // renew what is due
 	RenewAll         Step = "renew-all"          // renew what a directory holds: the directory
 	Obtain           Step = "obtain"             // order a certificate: its name, or none
 	ObtainFor        Step = "obtain-for"         // the same for other names: lineage, the names
@@ -69,6 +71,7 @@ const (
 	Duplicate         Step = "duplicate"          // one more certificate for the same names
 	RenewUndue        Step = "renew-undue"        // whether it is due or not
 	WithoutDelay      Step = "without-delay"      // no random delay
+	Deadline          Step = "deadline"           // end by itself after a time: the time
 	DocumentRoot      Step = "document-root"      // a document root
 	UseRoot           Step = "use-root"           // prove names there: as DocumentRoot
 	RootFrom          Step = "root-from"          // whom to ask for document roots

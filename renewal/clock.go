@@ -15,6 +15,9 @@ const mostSkew = 5 * time.Minute
 // floor is a moment before which this program did not exist.
 var floor = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
 
+// Floor is a moment before which no clock can be right.
+func Floor() time.Time { return floor }
+
 // fewestExpired is how many lineages must have expired at once before their number says something
 // about the clock.
 const fewestExpired = 3

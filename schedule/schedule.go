@@ -58,6 +58,10 @@ func (h Host) path(elements ...string) string {
 	return filepath.Join(append([]string{"/", h.Root}, elements...)...)
 }
 
+// Booted reports whether this is a host that was booted, or a virtual one, and no container: one whose
+// scheduler and clock are its own business.
+func (h Host) Booted() bool { return h.systemd() }
+
 // systemd reports whether the host was booted with it (sd_booted(3)).
 func (h Host) systemd() bool {
 	info, err := os.Lstat(h.path("run/systemd/system"))
@@ -66,14 +70,13 @@ func (h Host) systemd() bool {
 
 // task says what a command line runs, if that renews: its program, and behind it the word renew.
 func (h Host) task(name, command string) (Task, bool) {
-	words := strings.FieldsFunc(command,
-		func(r rune) bool { return strings.ContainsRune(" \t;&|()'\"", r) })
-	for i, word := range words {
+	all := words(command)
+	for i, word := range all {
 		word = strings.TrimLeft(word, "@-:+!") // systemd's, before a program
 		base := filepath.Base(word)
 		known := slices.ContainsFunc([]string{"certbot", "letsencrypt", "orderly"},
 			func(p string) bool { return strings.HasPrefix(base, p) })
-		if !known || !slices.Contains(words[i+1:], "renew") {
+		if !known || !slices.Contains(all[i+1:], "renew") {
 			continue
 		}
 		if program := h.program(word); program != "" {
@@ -110,16 +113,45 @@ const mostText = 1 << 16
 
 // read returns the lines of a file that are no comments; what cannot be read has none.
 func (h Host) read(path string) []string {
+	var lines []string
+	for _, line := range h.numbered(path) {
+		lines = append(lines, line.text)
+	}
+	return lines
+}
+
+// line is one of a file, with those that continue it.
+type line struct {
+	number int // of the first, 1-based
+	text   string
+}
+
+// numbered is read with the numbers of the lines.
+func (h Host) numbered(path string) []line {
 	text, err := os.ReadFile(path)
 	if err != nil || len(text) > mostText {
 		return nil
 	}
-	var lines []string
-	joined := strings.ReplaceAll(string(text), "\\\n", " ")
-	for line := range strings.Lines(joined) {
-		if line = strings.TrimSpace(line); line != "" && !strings.ContainsRune("#;", rune(line[0])) {
-			lines = append(lines, line)
+	var lines []line
+	number, begun := 0, 0
+	joined := ""
+	for part := range strings.Lines(string(text)) {
+		number++
+		if joined == "" {
+			begun = number
 		}
+		if rest, goesOn := strings.CutSuffix(part, "\\\n"); goesOn {
+			joined += rest + " "
+			continue
+		}
+		whole := strings.TrimSpace(joined + part)
+		joined = ""
+		if whole != "" && !strings.ContainsRune("#;", rune(whole[0])) {
+			lines = append(lines, line{begun, whole})
+		}
+	}
+	if whole := strings.TrimSpace(joined); whole != "" && !strings.ContainsRune("#;", rune(whole[0])) {
+		lines = append(lines, line{begun, whole})
 	}
 	return lines
 }

@@ -1,8 +1,11 @@
 package schedule_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"orderly/schedule"
@@ -100,4 +103,48 @@ func cutLink(content string) (target string, link bool) {
 		return content[3:], true
 	}
 	return "", false
+}
+
+// Whoever else renews is found with its line, and what it renews.
+func TestWhoeverRenewsIsFound(t *testing.T) {
+	root := t.TempDir()
+	place := func(path, content string, mode os.FileMode) {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, program := range []string{"usr/local/bin/orderly", "usr/bin/certbot", "snap/bin/certbot", "root/.acme.sh/acme.sh",
+		"usr/local/cpanel/bin/autossl_check", "usr/bin/dehydrated"} {
+		place(program, program, 0o755)
+	}
+	place("run/systemd/system/x", "", 0o644)
+	place("etc/systemd/system/timers.target.wants/tls.timer", "[Timer]\nOnCalendar=daily\n", 0o644)
+	place("etc/systemd/system/tls.timer", "[Timer]\nOnCalendar=daily\n", 0o644)
+	place("etc/systemd/system/tls.service", "[Service]\nExecStart=/usr/local/bin/orderly renew\nRuntimeMaxSec=60\n", 0o644)
+	place("etc/systemd/system/timers.target.wants/snap.certbot.renew.timer", "[Timer]\nUnit=snap.certbot.renew.service\n", 0o644)
+	place("etc/systemd/system/snap.certbot.renew.timer", "[Timer]\nUnit=snap.certbot.renew.service\n", 0o644)
+	place("etc/systemd/system/snap.certbot.renew.service", "[Service]\nExecStart=/usr/bin/snap run --timer=\"00:00~24:00/2\" certbot.renew\n", 0o644)
+	place("var/spool/cron/crontabs/root", "# mine\n\n5 1 * * * timeout -k 5 90 certbot renew \\\n  --config-dir /srv/tls\n"+
+		"7 0 * * * \"/root/.acme.sh\"/acme.sh --cron --home \"/root/.acme.sh\" > /dev/null\n", 0o600)
+	place("var/spool/cron/crontabs/www", "1 1 * * * /usr/bin/dehydrated -c\n2 2 * * * /opt/gone/dehydrated -c\n3 3 * * * dehydrated --version\n", 0o600)
+	place("etc/cron.d/cpanel_autossl", "17 4 * * * root /usr/local/cpanel/bin/autossl_check --all\n", 0o644)
+	var got []string
+	for _, r := range (schedule.Host{Root: root, Self: "/usr/local/bin/orderly"}).All() {
+		got = append(got, fmt.Sprintf("%s %s:%d %s ours=%v certbots=%v %s %s", r.Client, r.Name, r.Line, r.Program, r.Ours, r.Certbots, r.ConfigDir, r.Bound))
+	}
+	want := []string{
+		"certbot snap.certbot.renew.timer:0 /snap/bin/certbot ours=false certbots=true  ",
+		"certbot tls.timer:0 /usr/local/bin/orderly ours=true certbots=true  60",
+		"cPanel AutoSSL /etc/cron.d/cpanel_autossl:1 /usr/local/cpanel/bin/autossl_check ours=false certbots=false  ",
+		"certbot /var/spool/cron/crontabs/root:3 /usr/bin/certbot ours=false certbots=true /srv/tls 90",
+		"acme.sh /var/spool/cron/crontabs/root:5 /root/.acme.sh/acme.sh ours=false certbots=false  ",
+		"dehydrated /var/spool/cron/crontabs/www:1 /usr/bin/dehydrated ours=false certbots=false  ",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
 }

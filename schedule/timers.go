@@ -19,31 +19,37 @@ func unitDirs() []string {
 // timers are the enabled timers whose service renews.
 func (h Host) timers() []Task {
 	var tasks []Task
-	var seen []string
-	for _, dir := range unitDirs() {
-		links, _ := filepath.Glob(h.path(dir, "*.wants", "*.timer")) // the pattern is well formed
-		for _, link := range links {
-			name := filepath.Base(link)
-			if slices.Contains(seen, name) {
-				continue
-			}
-			seen = append(seen, name)
-			service := strings.TrimSuffix(name, ".timer") + ".service"
-			lines := h.unit(name)
-			if len(lines) == 0 {
-				continue // masked, or a link to nothing
-			}
-			if unit := settings(lines, "Unit"); len(unit) > 0 {
-				service = unit[len(unit)-1]
-			}
-			for _, command := range settings(h.unit(service), "ExecStart") {
-				if t, ok := h.task(name, command); ok {
-					tasks = append(tasks, t)
-				}
+	for _, name := range h.enabledTimers() {
+		for _, command := range settings(h.unit(h.serviceOf(name)), "ExecStart") {
+			if t, ok := h.task(name, command); ok {
+				tasks = append(tasks, t)
 			}
 		}
 	}
 	return tasks
+}
+
+// enabledTimers are the names of the timers that something wants, and that are not masked.
+func (h Host) enabledTimers() []string {
+	var names []string
+	for _, dir := range unitDirs() {
+		links, _ := filepath.Glob(h.path(dir, "*.wants", "*.timer")) // the pattern is well formed
+		for _, link := range links {
+			name := filepath.Base(link)
+			if !slices.Contains(names, name) && len(h.unit(name)) > 0 {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// serviceOf is the service that a timer starts.
+func (h Host) serviceOf(timer string) string {
+	if unit := settings(h.unit(timer), "Unit"); len(unit) > 0 {
+		return unit[len(unit)-1]
+	}
+	return strings.TrimSuffix(timer, ".timer") + ".service"
 }
 
 // unit is the text of a unit with what its drop-ins add; nothing for one that is masked.
