@@ -16,6 +16,7 @@ import (
 	"orderly/certbot"
 	"orderly/doctor"
 	"orderly/failure"
+	"orderly/host"
 )
 
 type doctoring struct {
@@ -24,6 +25,8 @@ type doctoring struct {
 	fixes   fixFlag
 	yes     bool
 	network networkFlags
+	// noLedger is why there is none to ask, though there is one.
+	noLedger error
 }
 
 func newDoctor(env Env, p *printer) *cobra.Command {
@@ -112,7 +115,12 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 
 // open opens what is looked at, and the ledger where there is one.
 func (f *doctoring) open(ctx context.Context, env Env, p *printer) (s *session, there bool, err error) {
-	if s, there, err = f.look(ctx, env, p); err != nil {
+	s, there, err = f.look(ctx, env, p)
+	if failure.ClassOf(err) == failure.Ledger { // of what files show nothing is lost by it
+		f.noLedger = err
+		s, err = f.begin(env, p)
+	}
+	if err != nil {
 		return nil, false, err
 	}
 	if _, err := os.Stat(s.dirs.Config); err != nil {
@@ -139,10 +147,13 @@ func (f *doctoring) merged(ctx context.Context, p *printer, names []string) erro
 }
 
 // examine looks at the host, and at its ledger where there is one.
-func (f *doctoring) examine(ctx context.Context, s *session, ledger bool, names []string) (doctor.Report, error) {
+func (f *doctoring) examine(ctx context.Context, s *session, there bool,
+	names []string) (doctor.Report, error) {
 	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(s.env.Getenv), Now: time.Now, Schedule: s.p.renewals, Tell: s.p.Tell}
-	if ledger {
+	h.NoLedger, h.Unsynchronised = f.noLedger, doctor.Unsynchronised
+	if there {
 		h.Ledger = s.ledger
+		h.Alive = func(run int64) (bool, error) { return s.locks.Held(host.RunLock(run)) }
 	}
 	w := doctor.Wanted{Names: names}
 	if f.network.online {

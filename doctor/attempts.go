@@ -83,14 +83,14 @@ func failedLately(e *Exam, x *Lineage, _ *certbot.Lineage) []Finding {
 	return []Finding{f}
 }
 
-// soon is how long before its end a certificate's end is told with what keeps it from being renewed.
-const soon = 30 * 24 * time.Hour
+// endsSoon is how long before it a certificate's end is told with what keeps it from being renewed.
+const endsSoon = 30 * 24 * time.Hour
 
 // ending says of a certificate that is about to end when that is, "" of others.
 func (x *Lineage) ending(now time.Time) string {
 	left := x.NotAfter.Sub(now)
 	switch days := int(left / (24 * time.Hour)); {
-	case x.NotAfter.IsZero() || left > soon:
+	case x.NotAfter.IsZero() || left > endsSoon:
 		return ""
 	case left <= 0:
 		return "expired on " + x.NotAfter.UTC().Format(time.DateOnly) + "; "

@@ -34,7 +34,7 @@ func leftBehind(ctx context.Context, e *Exam) ([]Finding, error) {
 	}
 	var findings []Finding
 	for _, o := range orders {
-		if !o.Request.Rehearsal && e.At.Sub(o.UpdatedAt) > leftFor && !e.At.Before(o.NotBefore) && e.asked(o.Lineage) {
+		if !o.Request.Rehearsal && e.At.Sub(o.UpdatedAt) > leftFor && !e.At.Before(o.NotBefore) && e.asksFor(o.Lineage) {
 			findings = append(findings, orderLeft(o))
 		}
 	}
@@ -58,9 +58,9 @@ func orderLeft(o *ledger.Order) Finding {
 	return f
 }
 
-// asked reports whether a lineage is one of those that were asked for; one that is gone from the
+// asksFor reports whether a lineage is one of those that were asked for; one that is gone from the
 // disk is asked for where all are.
-func (e *Exam) asked(lineage string) bool {
+func (e *Exam) asksFor(lineage string) bool {
 	if len(e.Wanted.Names) == 0 {
 		return true
 	}

@@ -35,8 +35,8 @@ const (
 func Checks() []Check {
 	var all []Check
 	for _, some := range [][]Check{fileChecks(), linkChecks(), accountChecks(),
-		familyChecks(), strayChecks(), hookChecks(), attemptChecks(), networkChecks(),
-		fleetChecks()} {
+		familyChecks(), strayChecks(), hookChecks(), renewerChecks(), runChecks(),
+		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), fleetChecks()} {
 		all = append(all, some...)
 	}
 	return all

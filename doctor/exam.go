@@ -30,7 +30,13 @@ type Host struct {
 	// Root is the file system's root where the host's own files are looked at (tables of cron,
 	// /proc); "" for /.
 	Root     string
-	Schedule schedule.Host
+	Schedule schedule.Host // what starts renewals; without Self nobody is told from ourselves
+	// Alive reports whether a run of the ledger's is at work; nil where that cannot be told.
+	Alive func(run int64) (bool, error)
+	// Unsynchronised reports whether nothing keeps the clock right; nil where nobody is asked.
+	Unsynchronised func() bool
+	// NoLedger is why the ledger cannot be used, though there is one.
+	NoLedger error
 	// Online is how the network is asked, for Needs Network.
 	Online *Online
 	// Tell is told what is waited for.
@@ -59,6 +65,8 @@ type Exam struct {
 	Others    []*Lineage
 	Known     renewal.Known
 	Standings map[string]ledger.Standing // by lineage
+	runs      []ledger.Run               // the last ones, newest first
+	refusals  map[string][]ledger.Event  // of the lineages that fail
 	memo      *memo
 
 	network *network // what it showed, once a check has needed it
@@ -180,7 +188,10 @@ func (e *Exam) learn(ctx context.Context) (err error) {
 	for _, s := range standings {
 		e.Standings[s.Lineage] = s
 	}
-	return err
+	if err == nil {
+		e.runs, err = e.Ledger.Runs(ctx, lastRuns)
+	}
+	return errors.Join(err, e.learnTried(ctx))
 }
 
 // survey looks at each lineage, and makes the checks that concern one alone.
