@@ -2,7 +2,6 @@ package limit
 
 import (
 	_ "embed" // profiles.toml
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,9 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/BurntSushi/toml"
-
 	"orderly/failure"
+	"orderly/tomlfile"
 )
 
 // What an order costs, and what giving one up costs, differs from CA to CA and cannot be asked for:
@@ -76,54 +74,22 @@ func (p Profiles) lay(text, name string) (Profiles, error) {
 	var file struct {
 		CA []written `toml:"ca"`
 	}
-	meta, err := toml.Decode(text, &file)
-	if parse, ok := errors.AsType[toml.ParseError](err); ok {
-		return nil, failure.New(failure.Config, remedy, "%s, line %d: %s", name, parse.Position.Line, inWords(parse.Message))
-	}
-	if err != nil { // of a wrong type: the text has the line
-		return nil, failure.New(failure.Config, remedy, "%s, %s", name, wrongType(strings.TrimPrefix(err.Error(), "toml: ")))
-	}
-	if unknown := meta.Undecoded(); len(unknown) > 0 {
-		key := unknown[0][len(unknown[0])-1]
-		return nil, failure.New(failure.Config, remedy, "%s%s: there is no setting %s", name, line(text, -1, key),
-			failure.Clean(unknown[0].String()))
+	in := tomlfile.File{Text: text, Name: name, Block: "ca", Table: "limits", Remedy: remedy}
+	if err := in.Decode(&file); err != nil {
+		return nil, err
 	}
 	for i, w := range file.CA {
-		if p, err = p.with(w); err != nil {
+		with, err := p.with(w)
+		if err != nil {
 			key, _, _ := strings.Cut(err.Error(), " = ")
 			if of := failure.Clean(w.Name + w.Directory); of != "" {
 				err = fmt.Errorf("ca %s: %w", of, err)
 			}
-			return nil, failure.Wrap(err, failure.Config, remedy, "%s%s", name, line(text, i, key))
+			return nil, in.Wrong(err, i, key)
 		}
+		p = with
 	}
 	return p, nil
-}
-
-// line names the line that gives a key in the block'th [[ca]], -1 for any, and the block's own
-// where none does; "" where the file is written in a way (inline tables) that only a parser finds
-// its way through.
-func line(text string, block int, key string) string {
-	now, heading := -1, 0
-	for n, written := range strings.Split(text, "\n") {
-		written = strings.TrimSpace(written)
-		if strings.HasPrefix(strings.ReplaceAll(written, " ", ""), "[[ca]]") {
-			if now++; now == block {
-				heading = n + 1
-			}
-		}
-		name, _, is := strings.Cut(written, "=")
-		name = strings.Trim(name[strings.LastIndexByte(name, '.')+1:], " \t\"'")
-		if table := strings.Trim(written, "[] "); is && name == key || !is && strings.HasSuffix(table, "."+key) {
-			if block < 0 || now == block {
-				return fmt.Sprintf(", line %d", n+1)
-			}
-		}
-	}
-	if heading > 0 {
-		return fmt.Sprintf(", line %d", heading)
-	}
-	return ""
 }
 
 // over lays what is written over a profile.

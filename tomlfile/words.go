@@ -1,7 +1,7 @@
-package limit
+package tomlfile
 
-// What is wrong with a line of an operator's file, in words that need no knowledge of the parser:
-// its own speak of Go's types and of single characters.
+// What is wrong with a line, in words that need no knowledge of the parser: its own speak of Go's
+// types and of single characters.
 
 import (
 	"regexp"
@@ -11,12 +11,15 @@ import (
 )
 
 // inWords is the parser's message about a line that is no TOML.
-func inWords(message string) string {
+func (f File) inWords(message string) string {
 	if key, ok := strings.CutSuffix(message, " has already been defined."); ok {
 		return failure.Clean(strings.Trim(strings.TrimPrefix(key, "Key "), "'")) + " is set twice"
 	}
 	const assignment = "a setting is written as name = value"
-	const heading = "a heading is written as [[ca]] or [ca.limits]"
+	heading := "a heading is written as [[" + f.Block + "]]"
+	if f.Table != "" {
+		heading += " or [" + f.Block + "." + f.Table + "]"
+	}
 	for _, known := range []struct{ begins, means string }{
 		{"expected '.' or '='", assignment},
 		{"unexpected EOF; expected key separator", assignment},
@@ -46,7 +49,7 @@ func inWords(message string) string {
 const mismatch = `^(line \d+) \(last key "(.*)"\): incompatible types: .* has type (\w+)$`
 
 // wrongType is the parser's error about a value of a wrong type, with its line.
-func wrongType(text string) string {
+func (f File) wrongType(text string) string {
 	parts := regexp.MustCompile(mismatch).FindStringSubmatch(text)
 	if parts == nil {
 		return failure.Clean(text)
@@ -54,9 +57,9 @@ func wrongType(text string) string {
 	wanted := map[string]string{
 		"string": "a text in quotation marks", "integer": "a whole number without quotation marks",
 		"boolean": "true or false, without quotation marks",
-		"slice":   "a heading of its own, [[ca]]",
+		"slice":   "a heading of its own, [[" + f.Block + "]]",
 		"map":     "a heading of its own, or { name = \"value\" }",
-		"struct":  "a heading of its own, [[ca]]",
+		"struct":  "a heading of its own, [[" + f.Block + "]]",
 	}[parts[3]]
 	if wanted == "" {
 		return failure.Clean(text)
