@@ -18,6 +18,8 @@ func verbs() map[failure.Step][]string {
 		failure.ShowOrder:        {"order", "show"},
 		failure.ShowLimits:       {"limits"},
 		failure.ShowSettings:     {"limits", "--help"},
+		failure.ShowChannels:     {"digest", "--help"},
+		failure.TestChannels:     {"digest", "--test"},
 		failure.ListCertificates: {"certificates"},
 		failure.ListRuns:         {"runs"},
 		failure.ListKilledRuns:   {"runs", "--killed"},

@@ -60,6 +60,7 @@ const (
 	LimitFailures  Class = "rate-limited-failures"   // too many failed validations
 	LimitSet       Class = "rate-limited-duplicates" // the same names too often
 	LimitPending   Class = "rate-limited-pending"    // too many pending authorizations
+	Undelivered    Class = "undelivered"             // what was to be told did not arrive
 	CAUnreachable  Class = "ca-unreachable"          // no connection to the CA from here
 	Unclassified   Class = "unclassified"            // a text that nothing is known of
 )

@@ -93,6 +93,7 @@ var mendings = sync.OnceValue(func() map[Class]mending {
 		Ledger:        {Provider, RetryNo},
 		Clock:         {Provider, RetryNo},
 		Internal:      {Provider, RetryOnce},
+		Undelivered:   {Provider, RetryLater},
 	}
 })
 

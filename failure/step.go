@@ -20,6 +20,8 @@ const (
 	ShowOrder        Step = "show-order"         // see the history of an order: its id
 	ShowLimits       Step = "show-limits"        // see what is left of every budget
 	ShowSettings     Step = "show-settings"      // see what can be said about a CA
+	ShowChannels     Step = "show-channels"      // see what can be said about who is told
+	TestChannels     Step = "test-channels"      // see whether everybody is reached who is told
 	ListCertificates Step = "list-certificates"  // see the certificates of this host
 	ListRuns         Step = "list-runs"          // see what is at work
 	ListKilledRuns   Step = "list-killed-runs"   // see which runs were killed, and at what

@@ -73,6 +73,13 @@ func (o *Output) Printed() outside.Printed {
 // live longer leaves the group, as daemons do, or is started before the hook ends. An
 // *exec.ExitError says that it ended with another code than 0, or by a signal.
 func Run(ctx context.Context, command string, env []string, stdout, stderr io.Writer) error {
+	return Fed(ctx, command, env, nil, stdout, stderr)
+}
+
+// Fed is Run with something to read on the command's standard input; one that does not read it, or
+// not to its end, is none the worse for it.
+func Fed(ctx context.Context, command string, env []string, stdin io.Reader,
+	stdout, stderr io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
 	group, release := watch()
@@ -82,7 +89,7 @@ func Run(ctx context.Context, command string, env []string, stdout, stderr io.Wr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: group}
 	cmd.Cancel = func() error { return syscall.Kill(-leader(group, cmd), syscall.SIGTERM) }
 	cmd.WaitDelay = lastBreath // a grandchild that keeps the pipe open must not keep us
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
 	if err := cmd.Start(); err != nil {
 		return err
 	}
