@@ -209,7 +209,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		newCertonly, newRenew, newCertificates, newDelete, newRevoke, newRegister, newShowAccount,
 		newUpdateAccount, newUnregister,
 		newReconfigure, newPlugins, newPending, newOrder, newLimits, newUnpause, newRuns, newResume,
-		newExplain, newWhy, newFailures, newDoctor, newMetrics, newLedger, newMan, newCompletion,
+		newExplain, newWhy, newFailures, newDoctor, newDigest, newMetrics, newLedger, newMan, newCompletion,
 	} {
 		root.AddCommand(add(env, p))
 	}

@@ -50,6 +50,7 @@ type Outbox struct {
 // Outcome is what became of a channel's messages in a run.
 type Outcome struct {
 	Channel   string
+	Tried     bool // or all of it waits for its time
 	Delivered int
 	Waiting   int
 	GivenUp   int
@@ -244,6 +245,7 @@ func (r *run) book(ctx context.Context, c Channel, m ledger.Message, l Letter,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o, now := r.outcomes[c.Name], r.Now()
+	o.Tried = true
 	change := &ledger.Change{}
 	if got.err == nil {
 		o.Delivered++

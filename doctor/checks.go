@@ -36,7 +36,8 @@ func Checks() []Check {
 	var all []Check
 	for _, some := range [][]Check{fileChecks(), linkChecks(), accountChecks(),
 		familyChecks(), strayChecks(), hookChecks(), renewerChecks(), runChecks(),
-		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), fleetChecks()} {
+		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), fleetChecks(),
+		tellingChecks()} {
 		all = append(all, some...)
 	}
 	return all

@@ -1,0 +1,142 @@
+package digest
+
+// A digest in HTML, for mail: every colour stands at its element, since many readers drop style
+// sheets; what they leave in makes it dark where the reader is. Nothing is fetched from anywhere, and
+// html/template escapes whatever others wrote.
+
+import (
+	_ "embed" // digest.html
+	"html/template"
+	"strings"
+	"sync"
+
+	"orderly/doctor"
+	"orderly/failure"
+	"orderly/outside"
+)
+
+//go:embed digest.html
+var page string
+
+// parsed is made when it is first used: most commands send no mail.
+var parsed = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("digest").Funcs(template.FuncMap{
+		"moment": moment, "remedy": remedyParts, "clean": failure.Clean,
+	}).Parse(page))
+})
+
+// remedyPart is a piece of a remedy: words, or a command.
+type remedyPart struct {
+	Text    string
+	Command bool
+}
+
+// remedyParts tells the commands of a remedy apart, so that each can be copied as a whole.
+func remedyParts(text string) (all []remedyPart) {
+	for i, part := range strings.Split(outside.Line(text), "`") {
+		if part != "" {
+			all = append(all, remedyPart{part, i%2 == 1})
+		}
+	}
+	return all
+}
+
+// section is a list of groups under its heading.
+type section struct {
+	Heading string
+	Groups  []shownGroup
+	More    int
+}
+
+type shownGroup struct {
+	Group
+	When   string
+	Urgent bool
+	Lines  []shownLine
+	Left   int
+}
+
+type shownLine struct{ Where, What, Remedy string }
+
+// list is lines under a heading.
+type list struct {
+	Heading string
+	Urgent  bool
+	Lines   []shownLine
+	Left    int
+}
+
+// view is what the page shows.
+type view struct {
+	Subject, Verdict string
+	Act              bool
+	Sections         []section
+	Lists            []list
+	Footer           []string
+}
+
+// HTML is the digest as a page.
+func (d *Digest) HTML() string {
+	v := view{Subject: d.Subject(), Verdict: d.Verdict, Act: d.Act, Footer: d.footer()[1:]}
+	for _, part := range []struct {
+		heading string
+		groups  []Group
+	}{{"New", d.New}, {"Worse", d.Worse}} {
+		if len(part.groups) > 0 {
+			v.Sections = append(v.Sections, sectionOf(part.heading, part.groups))
+		}
+	}
+	v.Lists = d.lists()
+	var text strings.Builder
+	if err := parsed().Execute(&text, v); err != nil {
+		return "" // the text tells the same
+	}
+	return text.String()
+}
+
+func sectionOf(heading string, groups []Group) section {
+	s := section{Heading: heading, More: max(0, len(groups)-mostGroups)}
+	for _, g := range groups[:min(len(groups), mostGroups)] {
+		shown := shownGroup{Group: g, When: strings.Trim(g.when(), " ()"),
+			Urgent: g.Severity == doctor.Fails || g.Severity == doctor.WillFail,
+			Left:   max(0, len(g.Items)+g.More-mostItems)}
+		for _, i := range g.Items[:min(len(g.Items), mostItems)] {
+			what := strings.TrimPrefix(strings.TrimPrefix(i.line(), i.where()), ": ")
+			shown.Lines = append(shown.Lines, shownLine{i.where(), what, i.Remedy})
+		}
+		s.Groups = append(s.Groups, shown)
+	}
+	return s
+}
+
+// lists are the parts of a digest that have no groups.
+func (d *Digest) lists() (all []list) {
+	add := func(heading string, urgent bool, n int, line func(i int) shownLine) {
+		if n == 0 {
+			return
+		}
+		l := list{Heading: heading, Urgent: urgent, Left: max(0, n-mostItems)}
+		for i := range min(n, mostItems) {
+			l.Lines = append(l.Lines, line(i))
+		}
+		all = append(all, l)
+	}
+	add("Ending without a renewal that works", true, len(d.Ending), func(i int) shownLine {
+		e := d.Ending[i]
+		return shownLine{place(e.Server, e.Lineage, ""), e.left(), e.Why}
+	})
+	add("What failed since "+moment(d.failuresSince()), false, len(d.Failures), func(i int) shownLine {
+		f := d.Failures[i]
+		return shownLine{string(f.Class), count(f.Failures, "failure", "failures") + ", " +
+			count(f.Lineages, "certificate", "certificates"), ""}
+	})
+	add("Mended", false, len(d.Mended), func(i int) shownLine {
+		m := d.Mended[i]
+		where := place(m.Server, m.Lineage, "")
+		return shownLine{where, strings.TrimPrefix(strings.TrimPrefix(m.line(), where), ": "), ""}
+	})
+	add("Reports that are missing", false, len(d.Silent), func(i int) shownLine {
+		return shownLine{failure.Clean(d.Silent[i].File), failure.Clean(d.Silent[i].Sentence), ""}
+	})
+	return all
+}

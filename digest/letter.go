@@ -1,0 +1,39 @@
+package digest
+
+// A digest as package deliver takes it.
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"orderly/deliver"
+	"orderly/doctor"
+	"orderly/failure"
+)
+
+// mostEntries is how many entries of a list a webhook gets.
+const mostEntries = 1000
+
+// Letter is the digest as a message.
+func (d *Digest) Letter() (deliver.Letter, error) {
+	text, whole := d.Text()
+	document, err := json.Marshal(d.Bounded(mostEntries))
+	if err != nil {
+		return deliver.Letter{}, fmt.Errorf("a digest cannot be written: %w", err)
+	}
+	return deliver.Letter{Version: 1, ID: "digest-" + rand.Text(), Host: d.Server, At: d.At,
+		Subject: d.Subject(), Text: text, HTML: d.HTML(), Brief: d.Brief(), Whole: whole,
+		Document: document}, nil
+}
+
+// Trial is a message that says nothing but that messages arrive.
+func Trial(host string, at time.Time) (deliver.Letter, error) {
+	d := &Digest{trial: true, Version: Version, Server: host, At: at.UTC(), New: []Group{}, Worse: []Group{}, Ending: []Ending{},
+		Mended: []Mended{}, Failures: []Failures{}, Silent: []doctor.Unread{},
+		Verdict: "This is a test: the digests of " + failure.Clean(host) + " arrive here. Nobody has to do anything."}
+	l, err := d.Letter()
+	l.ID, l.Subject = "test-"+rand.Text(), "[test] ["+failure.Clean(host)+"] digests arrive here"
+	return l, err
+}
