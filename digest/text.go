@@ -134,7 +134,7 @@ func (d *Digest) footer() []string {
 	if d.fleet {
 		of = count(d.Summary.Servers, "server", "servers") + ", " + of
 	}
-	return []string{"-- ", fmt.Sprintf("%s, %s: %s. %s", failure.Clean(d.Server), moment(d.At), of, since),
+	return []string{"-- ", fmt.Sprintf("%s, %s: %s.", failure.Clean(d.Server), moment(d.At), of), since,
 		"All that is open: " + d.all}
 }
 
