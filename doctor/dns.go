@@ -118,7 +118,7 @@ func serversFail(ctx context.Context, e *Exam) (all []Finding, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.deaf() {
+	if n.asked && !n.way.Heard {
 		return []Finding{nobodyAnswers(n)}, nil
 	}
 	for _, x := range e.renewing() {

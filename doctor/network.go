@@ -30,6 +30,7 @@ type Online struct {
 
 // network is what the network showed.
 type network struct {
+	asked     bool // there was a name to ask about
 	way       zone.Way
 	looks     map[string]zone.Look            // by name
 	probes    map[string]preflight.Everywhere // by place
@@ -114,24 +115,17 @@ func (e *Exam) ask(ctx context.Context, n *network) {
 	if len(sorted) == 0 {
 		return
 	}
-	n.way = e.Online.Zones.Way(ctx)
+	n.way, n.asked = e.Online.Zones.Way(ctx), true
 	if !n.way.Direct && e.Tell != nil {
 		e.Tell("DNS is asked at %s alone: what single name servers do wrong is not seen, nor what "+
 			"a cache hides.", strings.Join(n.way.Resolvers, ", "))
 	}
+	if !n.way.Heard {
+		return
+	}
 	for i, look := range e.Online.Zones.LookAll(ctx, sorted) {
 		n.looks[sorted[i]] = look
 	}
-}
-
-// deaf reports whether nobody at all answers: then nothing is known of any name.
-func (n *network) deaf() bool {
-	for _, look := range n.looks {
-		if look.A.Word != zone.Silent && look.A.Word != zone.Unreachable {
-			return false
-		}
-	}
-	return len(n.looks) > 0
 }
 
 // fetch fetches the probes, of one document root after the other.

@@ -158,18 +158,22 @@ func (w *internet) online() doctor.Report {
 			w.t.Fatal(err)
 		}
 	}
-	w.check.Memory = &host.Sights{Ledger: w.store, Clock: host.Clock{}}
-	disk := &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(w.place.dir, "etc"),
-		Work: filepath.Join(w.place.dir, "lib"), Logs: filepath.Join(w.place.dir, "log")}}
-	r, err := doctor.Examine(w.t.Context(), doctor.Host{Disk: disk, Ledger: w.store, Root: w.place.dir,
-		Now: func() time.Time { return w.now }, Tell: w.t.Logf,
-		Online: &doctor.Online{Zones: zone.New(w.config), Checker: &w.check}},
-		doctor.Wanted{Needs: []doctor.Needs{doctor.Network}})
+	r, err := w.look(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.isClean()
 	return r
+}
+
+func (w *internet) look(ctx context.Context) (doctor.Report, error) {
+	w.check.Memory = &host.Sights{Ledger: w.store, Clock: host.Clock{}}
+	disk := &certbot.Store{Dirs: certbot.Dirs{Config: filepath.Join(w.place.dir, "etc"),
+		Work: filepath.Join(w.place.dir, "lib"), Logs: filepath.Join(w.place.dir, "log")}}
+	return doctor.Examine(ctx, doctor.Host{Disk: disk, Ledger: w.store, Root: w.place.dir,
+		Now: func() time.Time { return w.now }, Tell: w.t.Logf,
+		Online: &doctor.Online{Zones: zone.New(w.config), Checker: &w.check}},
+		doctor.Wanted{Needs: []doctor.Needs{doctor.Network}})
 }
 
 // isClean: no probe is left in the document root.
@@ -227,6 +231,8 @@ func TestWhatTheNetworkShowsIsFound(t *testing.T) {
 		{"aliases without an end", func(w *internet) { w.www("CNAME www") }, []string{"D43 fails dns-broken www.shop.com"}, "aliases"},
 		{"one of two addresses is another host", func(w *internet) { w.www("A "+home4, "A "+other); w.web(other, elsewhere(404)) },
 			[]string{"D40 fails http-wrong-answer www.shop.com"}, "1 of 2 addresses"},
+		{"IPv4 is another host", func(w *internet) { w.www("AAAA "+home6, "A "+other); w.web(other, elsewhere(404)) },
+			[]string{"D40 note http-wrong-answer www.shop.com"}, "only the IPv6"},
 		{"IPv6 is another host", func(w *internet) {
 			w.www("A "+home4, "AAAA 2606:2800::9")
 			w.web("2606:2800::9", elsewhere(404))
@@ -369,6 +375,36 @@ func TestNoPrivateAddressIsConnectedTo(t *testing.T) {
 				t.Errorf("connected to %s", address)
 			}
 		}
+	}
+}
+
+// A signal in the middle leaves no probe behind.
+func TestAnEndInTheMiddleLeavesNothingBehind(t *testing.T) {
+	w := newInternet(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	w.www("A 93.184.216.99")
+	w.web("93.184.216.99", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if probes, _ := filepath.Glob(filepath.Join(w.dir.Root, ".well-known/acme-challenge/*")); len(probes) != 1 {
+			t.Errorf("probes: %v", probes)
+		}
+		cancel()
+		<-r.Context().Done()
+	}))
+	if err := w.dir.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.look(ctx); err == nil {
+		t.Error("half a report looks like a whole one")
+	}
+	w.isClean()
+}
+
+// A zone that does not answer says nothing of this host.
+func TestASilentZoneIsNoSilentNetwork(t *testing.T) {
+	w := newInternet(t)
+	w.names.Remove("8.1.0.1", "8.1.0.2")
+	if got := shown(w.online()); !slices.Equal(got, []string{"D43 fails dns-silent shop.com", "D43 fails dns-silent www.shop.com"}) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -53,6 +53,9 @@ func probeMissed(e *Exam, n *network, x *Lineage, name string) []Finding {
 		f.Severity = Doubtful // a firewall towards this host alone may be the reason
 	}
 	f.Cause = string(first.Result.Class)
+	if at := n.sightings[base(name)].ServedAt; !at.IsZero() {
+		f.Sentence += " (it was served on " + day(at) + ")"
+	}
 	return []Finding{f}
 }
 
@@ -67,12 +70,17 @@ func notEverywhere(e *Exam, n *network, x *Lineage, name string) []Finding {
 			odd = append(odd, at)
 		}
 	}
+	remedy := failure.Advise("Let each address of %s lead to the web server that serves its document "+
+		"root, or remove the records of the others.", name)
+	if len(odd) == 0 && len(served) > 0 && len(missed) > 0 && missed[0].Address.Is4() {
+		return []Finding{e.notes(x, "D40", []string{name}, missed[0].Result.Class, remedy,
+			"only the IPv6 addresses of %s, which a CA takes first, serve the probe: %s", name,
+			missed[0].Result.Sentence)}
+	}
 	if len(odd) == 0 {
 		return nil
 	}
-	f := e.suspects(x, "D40", []string{name}, odd[0].Result.Class, failure.Advise(
-		"Let each address of %s lead to the web server that serves its document root, or remove the "+
-			"records of the others.", name),
+	f := e.suspects(x, "D40", []string{name}, odd[0].Result.Class, remedy,
 		"%d of %d addresses of %s do not serve the probe: %s", len(odd), len(served)+len(missed), name,
 		odd[0].Result.Sentence)
 	if allUndialled(odd) {

@@ -132,14 +132,20 @@ func broken(err error) Word {
 	return Nonsense
 }
 
-// deafAfter is how many questions in a row, over all zones, make an address one that is asked once
-// and waited for less: a dead server of a thousand zones is not waited for twice in each.
-const deafAfter = 6
+// How many questions in a row, over all zones, make an address one that is asked once and waited for
+// less: a dead server of a thousand zones is not waited for twice, and for seconds, in each.
+const (
+	deafAfter = 6
+	deadAfter = 24
+)
 
 func (a *Asker) patience(address netip.Addr) (patience time.Duration, times int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.deaf[address] >= deafAfter {
+	switch silent := a.deaf[address]; {
+	case silent >= deadAfter:
+		return min(a.config.Timeout, 250*time.Millisecond), 1
+	case silent >= deafAfter:
 		return min(a.config.Timeout, time.Second), 1
 	}
 	return a.config.Timeout, tries

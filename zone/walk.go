@@ -18,27 +18,33 @@ import (
 // a hundred. No CA issues for more than ten.
 const maxLabels = 12
 
-// way finds out once whether a root server answers.
+// way finds out once whom to ask.
 func (t *task) way() Way {
 	way, _ := t.ways.get(t, "", func() Way {
-		if len(t.root.asked) == 0 {
-			return Way{Resolvers: t.config.Resolvers}
+		if t.rootAnswers() {
+			return Way{Direct: true, Heard: true}
 		}
-		const begin = 4 // roots that are asked: one that answers is enough
-		var all parts.Group
-		heard := make([]bool, min(begin, len(t.root.asked)))
-		for i := range heard {
-			all.Go(func() {
-				heard[i] = t.root.askOne(t, t.root.asked[i], question{".", typeNS}).word.Good()
-			})
-		}
-		all.Wait()
-		if slices.Contains(heard, true) || len(t.config.Resolvers) == 0 {
+		if len(t.config.Resolvers) == 0 {
 			return Way{Direct: true}
 		}
-		return Way{Resolvers: t.config.Resolvers}
+		word := t.recurse(question{".", typeNS}).word
+		return Way{Resolvers: t.config.Resolvers, Heard: word != Silent && word != Unreachable}
 	})
 	return way
+}
+
+// rootAnswers asks a few of the root's servers: one that answers is enough.
+func (t *task) rootAnswers() bool {
+	const few = 4
+	heard := make([]bool, min(few, len(t.root.asked)))
+	var all parts.Group
+	for i := range heard {
+		all.Go(func() {
+			heard[i] = t.root.askOne(t, t.root.asked[i], question{".", typeNS}).word.Good()
+		})
+	}
+	all.Wait()
+	return slices.Contains(heard, true)
 }
 
 // cutOf is the zone that holds what stands at a name: its own where it is delegated.

@@ -171,6 +171,8 @@ type Way struct {
 	Direct bool // to the servers of each zone
 	// Resolvers are asked otherwise, since nobody was to begin at or no root server answers.
 	Resolvers []string
+	// Heard says that anybody answered at all; otherwise nothing can be learnt of any name.
+	Heard bool
 }
 
 // Way says how questions go; it asks the root servers once.

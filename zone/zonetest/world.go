@@ -85,6 +85,15 @@ func (w *World) Serve(address string, zones ...*Zone) *Server {
 	return s
 }
 
+// Remove lets nobody be at addresses any more.
+func (w *World) Remove(addresses ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, address := range addresses {
+		delete(w.really, net.JoinHostPort(address, "53"))
+	}
+}
+
 // Address is where the server really listens.
 func (s *Server) Address() string { return s.address }
 
