@@ -3,6 +3,9 @@ package cli
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"orderly/certbot"
 	"orderly/certbot/damage"
 	"orderly/doctor"
 )
@@ -31,9 +35,18 @@ func TestReportsOfSeveralServersBecomeOne(t *testing.T) {
 	dir := t.TempDir()
 	for i, server := range []string{"web1.example", "web2.example"} {
 		config := t.TempDir()
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		account, err := (&certbot.Store{Dirs: certbot.Dirs{Config: config}}).Accounts().Save(certbot.Account{
+			Server: "https://ca.example/directory", URL: "https://ca.example/1", Key: key, Created: time.Now()})
+		if err != nil {
+			t.Fatal(err)
+		}
 		at := func(name string, left time.Duration) damage.Dir {
 			return damage.Dir{Config: config, Name: name, Root: t.TempDir(), Server: "https://ca.example/directory",
-				Account: "0123", Left: left}
+				Account: account.ID, Left: left}
 		}
 		if err := at("shared.example", time.Duration(50+i)*24*time.Hour).Healthy(); err != nil {
 			t.Fatal(err)
@@ -59,7 +72,7 @@ func TestReportsOfSeveralServersBecomeOne(t *testing.T) {
 	}
 
 	code, out, problems := asServer(t, "here", "doctor", "--merge", dir)
-	for _, want := range []string{"D1  The renewal file cannot be used", "2 on 2 servers", "  web1.example: broken0.example: ",
+	for _, want := range []string{"D1  The renewal file cannot be used", "2 on 2 servers", "  web1.example: broken0.example: ", "  web2.example: broken1.example: ",
 		"D52  A name is live on two servers", "2 servers; 4 certificates, "} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is missing in %s", want, out)
@@ -75,7 +88,7 @@ func TestReportsOfSeveralServersBecomeOne(t *testing.T) {
 		t.Fatalf("exit %d, %v, %s%s", code, err, out, problems)
 	}
 	if d.Version != 1 || d.Summary != (doctor.Summary{Lineages: 4, Clean: 2, Findings: len(d.Findings), Servers: 2}) ||
-		len(d.Unread) != 1 || d.Findings[0].Server != "web1.example" {
+		len(d.Unread) != 1 || !strings.HasPrefix(d.Findings[0].Server, "web") {
 		t.Errorf("%+v", d)
 	}
 	if code, _, problems := asServer(t, "here", "doctor", "--merge", dir, "a.example"); code != 2 || problems == "" {

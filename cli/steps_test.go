@@ -144,7 +144,7 @@ func TestNothingButTheCommandLineSpellsOne(t *testing.T) {
 // part of the product.
 func speaks(path string) bool {
 	return slices.Contains([]string{"cli", "cmd", "testca", "sim", "e2e", "docs", ".git",
-		"certbot/damage", "ledger/ledgertest", "schedule"}, filepath.ToSlash(strings.TrimPrefix(path, "../")))
+		"certbot/damage", "ledger/ledgertest", "schedule", "webserver"}, filepath.ToSlash(strings.TrimPrefix(path, "../")))
 }
 
 // isShell reports whether a call is that of failure.Shell: a command of the system's.
@@ -165,6 +165,7 @@ func notTyped() []string {
 		"-c", "-u", "trap '' TERM; read -r never; kill -TERM 0; sleep 1; kill -KILL 0",
 		"-d /run/systemd/system", "--orderly-webroot-helper=",
 		"%d files can still be made there (df -i)",
+		"Set the clock, and look at its source (timedatectl, chronyc tracking, ntpq -p).",
 		// what acme.sh says, and what is typed at zstd
 		"Please add '--debug'",
 		"needs too much memory to unpack: unpack it with `zstd -d --long=31` first",

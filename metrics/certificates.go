@@ -60,7 +60,7 @@ func late(l doctor.DocumentLineage, now time.Time) bool {
 
 // findings counts what was found by check and severity.
 func findings(r doctor.Report) Family {
-	f := Family{Name: "orderly_findings", Help: "What orderly doctor finds, by check and severity."}
+	f := Family{Name: "orderly_findings", Help: "What the doctor finds, by check and severity."}
 	for _, one := range r.Findings {
 		f.add(1, "id", one.ID, "severity", string(one.Severity))
 	}
