@@ -24,10 +24,12 @@ func noAddress(e *Exam, n *network, x *Lineage, name string) []Finding {
 		len(look.Addresses()) > 0 || broken(look) != "" && look.A.Word != zone.NXDomain {
 		return nil
 	}
-	f := e.suspects(x, "D38", []string{name}, failure.DNSMissing, failure.Advise(
-		"Create an A or AAAA record of %s that points to this server, or renew without this name. If "+
-			"the site is gone for good, it has to be taken out of the certificate.", name),
-		"%s", absence(name, look))
+	rest := x.without(func(name string) bool {
+		return x.fetched(name) && len(n.looks[base(name)].Addresses()) == 0
+	})
+	f := e.suspects(x, "D38", []string{name}, failure.DNSMissing, failure.Advise("Create an A or AAAA "+
+		"record of %s that points to this server. If the site is gone for good, renew without it%s.",
+		name, rest), "%s", absence(name, look))
 	if dead := n.sightings[base(name)].DeadSince; !dead.IsZero() {
 		f.Since = dead
 	}

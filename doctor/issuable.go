@@ -27,8 +27,9 @@ func unissuable(e *Exam, _ *network, x *Lineage, name string) []Finding {
 	if why == "" {
 		return nil
 	}
+	rest := x.without(func(name string) bool { return policyAgainst(base(name)) != "" })
 	return []Finding{e.suspects(x, "D47", []string{name}, failure.BadName, failure.Advise(
-		"Renew without %s: %s.", name, failure.Do(failure.ObtainFor, x.Name, "NAME…")),
+		"Give the site of %s another name, and renew without it%s.", name, rest),
 		"%s issues for no name like %s: %s", ca.name, name, why)}
 }
 

@@ -211,6 +211,17 @@ func (e *Exam) notes(x *Lineage, id string, names []string, class failure.Class,
 	return f
 }
 
+// without is how to renew a lineage without names that cannot be proven, after a sentence that ends
+// in "without it"; empty where no other name is left, or too many to be pasted.
+func (x *Lineage) without(gone func(name string) bool) failure.Remedy {
+	const most = 20
+	left := slices.DeleteFunc(slices.Clone(x.Names), gone)
+	if len(left) == 0 || len(left) > most {
+		return ""
+	}
+	return ": " + failure.Do(failure.ObtainFor, append([]string{x.Name}, left...)...)
+}
+
 // succeededLately reports whether a renewal succeeded within 90 days and none has failed since.
 func (e *Exam) succeededLately(x *Lineage) bool {
 	return !x.NotBefore.IsZero() && e.At.Sub(x.NotBefore) < lately && !x.failing()

@@ -47,8 +47,13 @@ func probeMissed(e *Exam, n *network, x *Lineage, name string) []Finding {
 			first = at
 		}
 	}
-	f := e.suspects(x, "D37", []string{name}, first.Result.Class, first.Result.Remedy.For(x.Name), "%s",
-		first.Result.Sentence)
+	remedy := first.Result.Remedy.For(x.Name)
+	if first.Result.Class == failure.HTTPWrong {
+		remedy = failure.Advise("Let the web server of %s serve /.well-known/acme-challenge/ from %s, or "+
+			"name the document root that it really uses: %s.", name, x.Roots[name],
+			failure.Do(failure.NameRoot, x.Name))
+	}
+	f := e.suspects(x, "D37", []string{name}, first.Result.Class, remedy, "%s", first.Result.Sentence)
 	if first.Result.Verdict == preflight.Warn && !x.failing() {
 		f.Severity = Doubtful // a firewall towards this host alone may be the reason
 	}
