@@ -18,6 +18,7 @@ func main() {
 	flag.StringVar(&b.orderly, "orderly", "bin/orderly", "`path` of the program to measure")
 	flag.IntVar(&b.lineages, "lineages", 1500, "how many certificates a host has; 0 for none")
 	flag.IntVar(&b.many, "many", 20_000, "how many a large host has; 0 for none")
+	flag.IntVar(&b.sites, "sites", 1500, "how many names a host has that is asked about with --online; 0 for none")
 	flag.IntVar(&b.servers, "servers", 1500, "of how many servers the reports are; 0 for none")
 	flag.IntVar(&b.names, "names", 300_000, "how many names they have")
 	flag.IntVar(&b.runs, "runs", 5, "processes of each kind; the median is told, and the highest peak of memory")
@@ -36,6 +37,7 @@ func main() {
 type bench struct {
 	orderly, dir   string
 	lineages, many int
+	sites          int // that the network is asked about
 	servers, names int
 	runs           int
 }
@@ -59,6 +61,12 @@ func (b bench) measure(ctx context.Context, out io.Writer) error {
 		err := b.inDir(fmt.Sprint("host-", h.lineages), func(dir string) error {
 			return b.host(ctx, out, dir, h.lineages, h.promised)
 		})
+		if err != nil {
+			return err
+		}
+	}
+	if b.sites > 0 {
+		err := b.inDir("online", func(dir string) error { return b.online(ctx, out, dir) })
 		if err != nil {
 			return err
 		}

@@ -18,13 +18,13 @@ func TestEachReportIsMadeAndMeasured(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	b := bench{orderly: orderly, lineages: 10, many: 60, servers: 10, names: 400, runs: 1}
+	b := bench{orderly: orderly, lineages: 10, many: 60, sites: 60, servers: 10, names: 400, runs: 1}
 	var out bytes.Buffer
 	if err := b.measure(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"doctor, 10 certificates", "doctor --json, 10 certificates", "metrics, 60 certificates",
-		"doctor --merge, 10 servers, 400 names", "doctor --merge --json, 10 servers, 400 names", "10 s, 500 MB"} {
+		"doctor --online, 60 names", "doctor --merge, 10 servers, 400 names", "doctor --merge --json, 10 servers, 400 names", "10 s, 500 MB"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &out)
 		}

@@ -56,7 +56,10 @@ func (b bench) row(ctx context.Context, out io.Writer, title string, args []stri
 	slices.Sort(cpus)
 	fmt.Fprintf(out, "%-58s %6.2f s %6.2f s %5.0f MB", title, walls[b.runs/2], cpus[b.runs/2], memory)
 	if promised.wall > 0 {
-		fmt.Fprintf(out, "   %.0f s, %.0f MB", promised.wall, promised.memory)
+		fmt.Fprintf(out, "   %.0f s", promised.wall)
+	}
+	if promised.memory > 0 {
+		fmt.Fprintf(out, ", %.0f MB", promised.memory)
 	}
 	fmt.Fprintln(out)
 	return nil
