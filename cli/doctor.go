@@ -5,10 +5,8 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +22,9 @@ type doctoring struct {
 	merge   string // a directory of other servers' reports
 	fixes   fixFlag
 	yes     bool
+	fresh   bool // only what is new
+	nagios  bool
+	asked   []string // the names that were given
 	network networkFlags
 	// noLedger is why there is none to ask, though there is one.
 	noLedger error
@@ -44,20 +45,17 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			"CONFIG/orderly/backup. What is left is told, and gives the exit code.\n\n" +
 			"With --online DNS is asked as a CA does, each server of a zone by itself, and a probe file is put\n" +
 			"into each document root, fetched from every address of its names, and removed again.\n\n" +
+			"With --new, what the last doctor --new found is left out, unless it is worse by now; the exit code\n" +
+			"counts what is new. With --nagios the first line and the exit code are what Nagios reads: 0 OK,\n" +
+			"1 WARNING, 2 CRITICAL (something fails, or will within 7 days), 3 UNKNOWN (it could not be looked).\n\n" +
 			"Exit codes: 0 nothing was found, 1 something fails or will fail, 3 there are only notes.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, names []string) error {
-			names, err := f.fixes.takeIDs(names)
-			if err != nil {
-				return err
+			err := f.called(c, env, p, names)
+			if f.nagios {
+				return f.asNagios(c.Context(), p, err)
 			}
-			if f.yes && !f.fixes.given {
-				return failure.New(failure.Usage, "Add --fix, or leave -y away.", "-y says yes to --fix alone")
-			}
-			if err := f.network.check(c.Flags(), f.merge != ""); err != nil {
-				return err
-			}
-			return f.execute(c.Context(), env, p, names)
+			return err
 		},
 	}
 	c.Flags().StringVar(&f.merge, "merge", "",
@@ -68,20 +66,82 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 	c.Flags().Var(&f.fixes, "fix", "mend what is marked yes, or what is found by the checks with these `ids`")
 	c.Flags().Lookup("fix").NoOptDefVal = fixMarked
 	c.Flags().BoolVarP(&f.yes, "yes", "y", false, "mend without asking")
+	c.Flags().BoolVar(&f.fresh, "new", false, "only what is new, or worse, since the last doctor --new")
+	c.Flags().BoolVar(&f.nagios, "nagios", false, "print what a plugin of Nagios prints, and end with its codes")
 	f.network.add(c.Flags(), env.Getenv)
 	f.places.add(c.Flags())
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if slices.Contains(env.Args, "--nagios") { // for which 2 is critical
+			return f.asNagios(c.Context(), p, failure.Wrap(err, failure.Usage, "", "%s", c.CommandPath()))
+		}
+		return c.Root().FlagErrorFunc()(c, err)
+	})
+	c.ValidArgsFunction = lineagesForShell
+	// It fails where there is no such flag, and then TestTheDoctorIsCompleted does.
+	_ = c.RegisterFlagCompletionFunc("fix", checksForShell)
 	return c
 }
 
+// checksForShell are the ids that --fix takes.
+func checksForShell(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	var ids []string
+	for _, c := range doctor.Checks() {
+		if doctor.Mends(c.ID) {
+			ids = append(ids, c.ID+"\t"+c.Title)
+		}
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp
+}
+
+// called checks the command line and looks.
+func (f *doctoring) called(c *cobra.Command, env Env, p *printer, names []string) error {
+	names, err := f.fixes.takeIDs(names)
+	if err == nil {
+		err = f.checkFlags(names)
+	}
+	if err == nil {
+		err = f.network.check(c.Flags(), f.merge != "")
+	}
+	if err != nil {
+		return err
+	}
+	f.asked = names
+	return f.execute(c.Context(), env, p, names)
+}
+
+// checkFlags refuses what does not go together.
+func (f *doctoring) checkFlags(names []string) error {
+	switch {
+	case f.yes && !f.fixes.given:
+		return failure.New(failure.Usage, "Add --fix, or leave -y away.", "-y says yes to --fix alone")
+	case f.nagios && (f.json || f.fixes.given):
+		return failure.New(failure.Usage, "Leave one of them away.",
+			"--nagios prints what Nagios reads, and neither JSON nor what was mended")
+	case f.merge == "":
+		return nil
+	case f.fixes.given:
+		return failure.New(failure.Usage, "Run orderly doctor --fix on the server itself.",
+			"--merge reads what other servers said, and mends nothing there")
+	case f.fresh || f.nagios:
+		return failure.New(failure.Usage, "Leave one of them away.",
+			"--merge is about many servers, --new and --nagios about this one")
+	case len(names) > 0:
+		return failure.New(failure.Usage, "Leave out the names: --json has all of each.",
+			"--merge reads whole reports, and looks for no single name")
+	}
+	return nil
+}
+
 func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []string) error {
+	p.quiet, p.json = f.quiet, f.json
 	if f.merge != "" {
-		return f.merged(ctx, p, names)
+		return mergeReports(ctx, p, f.merge)
 	}
 	s, there, err := f.open(ctx, env, p)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.close() }() // nothing was written
+	defer func() { _ = s.close() }() // what was written is committed
 	report, err := f.examine(ctx, s, there, names)
 	if err != nil {
 		return err
@@ -99,18 +159,51 @@ func (f *doctoring) execute(ctx context.Context, env Env, p *printer, names []st
 			p.Say("")
 		}
 	}
-	if p.json {
-		p.print(struct {
-			doctor.Document
-			Mended []repaired `json:"mended,omitempty"`
-		}{report.Document(p.remedy), repairs})
-	} else {
-		printReport(p, report)
+	return f.tell(ctx, s, report, repairs)
+}
+
+// tell prints a report, or what is new of it, and gives the exit code.
+func (f *doctoring) tell(ctx context.Context, s *session, report doctor.Report, repairs []repaired) error {
+	var n *news
+	if f.fresh {
+		var err error
+		if n, err = f.compared(ctx, s, report); err != nil {
+			return err
+		}
+		report = n.fresh
 	}
-	if code := report.Exit(); code != 0 {
+	code := report.Exit()
+	switch {
+	case f.nagios:
+		code = printNagios(s.p, report, time.Now())
+	case f.json:
+		view := doctorView{Document: report.Document(s.p.remedy), Mended: repairs}
+		if n != nil {
+			view.Since = known(n.since)
+		}
+		s.p.print(view)
+	default:
+		if n != nil {
+			n.tell(s.p)
+		}
+		printReport(s.p, report, f.asked)
+	}
+	if n != nil {
+		if err := n.keep(ctx); err != nil {
+			return err
+		}
+	}
+	if code != 0 {
 		return &exitError{code}
 	}
 	return nil
+}
+
+// doctorView is a report as programs read it.
+type doctorView struct {
+	doctor.Document
+	Mended []repaired `json:"mended,omitempty"`
+	Since  *time.Time `json:"new_since,omitempty"` // the look with which it was compared
 }
 
 // open opens what is looked at, and the ledger where there is one.
@@ -132,20 +225,6 @@ func (f *doctoring) open(ctx context.Context, env Env, p *printer) (s *session, 
 	return s, there, nil
 }
 
-// merged is the report of other servers.
-func (f *doctoring) merged(ctx context.Context, p *printer, names []string) error {
-	p.quiet, p.json = f.quiet, f.json
-	if f.fixes.given {
-		return failure.New(failure.Usage, "Run orderly doctor --fix on the server itself.",
-			"--merge reads what other servers said, and mends nothing there")
-	}
-	if len(names) > 0 {
-		return failure.New(failure.Usage, "Leave out the names: --json has all of each.",
-			"--merge reads whole reports, and looks for no single name")
-	}
-	return mergeReports(ctx, p, f.merge)
-}
-
 // examine looks at the host, and at its ledger where there is one.
 func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 	names []string) (doctor.Report, error) {
@@ -155,6 +234,9 @@ func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 		h.Ledger = s.ledger
 		h.Alive = func(run int64) (bool, error) { return s.locks.Held(host.RunLock(run)) }
 	}
+	bar := s.p.bar("Looking at certificates")
+	h.Progress = bar
+	defer s.p.endBar()
 	w := doctor.Wanted{Names: names}
 	if f.network.online {
 		end, err := f.network.reach(s, &h)
@@ -165,111 +247,4 @@ func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 		w.Needs = append(w.Needs, doctor.Network)
 	}
 	return doctor.Examine(ctx, h, w)
-}
-
-// screenFindings is how many findings of one cause a person reads.
-const screenFindings = 20
-
-// printReport prints findings by cause.
-func printReport(p *printer, r doctor.Report) {
-	for _, g := range r.Groups() {
-		printGroup(p, g)
-	}
-	p.Say("%s", verdict(r))
-}
-
-func printGroup(p *printer, g doctor.Group) {
-	p.Say("%s  %s%s", p.paint(severityColour(g.Severity()), g.Check.ID), g.Check.Title, hurting(g))
-	one := sameRemedy(g.Findings)
-	for _, f := range g.Findings[:min(len(g.Findings), screenFindings)] {
-		p.Say("  %s", findingLine(f))
-		if !one && f.Remedy != "" {
-			p.Say("      %s", p.remedy(f.Remedy))
-		}
-	}
-	if more := len(g.Findings) - screenFindings; more > 0 {
-		p.Say("  and %d more: --json has all of them.", more)
-	}
-	if remedy := g.Findings[0].Remedy; one && remedy != "" {
-		p.Say("    %s%s", p.paint(bold, "remedy: "), p.remedy(remedy))
-	}
-	p.Say("")
-}
-
-// findingLine is one finding for a person: whose it is, what it is, where and since when.
-func findingLine(f doctor.Finding) string {
-	var line strings.Builder
-	if f.Lineage != "" {
-		line.WriteString(f.Lineage + ": ")
-	}
-	line.WriteString(f.Sentence)
-	if f.File != "" && !strings.Contains(f.Sentence, f.File) {
-		line.WriteString(" (" + f.File)
-		if f.Line > 0 {
-			fmt.Fprintf(&line, ", line %d", f.Line)
-		}
-		line.WriteString(")")
-	}
-	if !f.Since.IsZero() {
-		line.WriteString(", since " + f.Since.UTC().Format(time.DateOnly))
-	}
-	return line.String()
-}
-
-// hurting is how bad findings of one cause are, and from when on.
-func hurting(g doctor.Group) string {
-	word := map[doctor.Severity]string{doctor.Fails: "fails", doctor.WillFail: "will fail",
-		doctor.Doubtful: "doubtful", doctor.Note: "note"}[g.Severity()]
-	at := g.HurtsAt()
-	if at.IsZero() || g.Severity() == doctor.Note || g.Severity() == doctor.Doubtful {
-		return " (" + word + ")"
-	}
-	if g.Severity() == doctor.Fails {
-		return fmt.Sprintf(" (%s, due since %s)", word, at.UTC().Format(time.DateOnly))
-	}
-	return fmt.Sprintf(" (%s from %s on)", word, at.UTC().Format(time.DateOnly))
-}
-
-func severityColour(s doctor.Severity) string {
-	switch s {
-	case doctor.Fails:
-		return red
-	case doctor.WillFail, doctor.Doubtful:
-		return yellow
-	}
-	return bold
-}
-
-// sameRemedy reports whether one remedy is that of all.
-func sameRemedy(all []doctor.Finding) bool {
-	return !slices.ContainsFunc(all, func(f doctor.Finding) bool { return f.Remedy != all[0].Remedy })
-}
-
-// verdict sums a report up.
-func verdict(r doctor.Report) string {
-	certificates := "certificates"
-	if r.Lineages == 1 {
-		certificates = "certificate"
-	}
-	if len(r.Findings) == 0 {
-		return fmt.Sprintf("%d %s, nothing found.", r.Lineages, certificates)
-	}
-	var parts []string
-	for _, one := range []struct {
-		severity doctor.Severity
-		words    string
-	}{{doctor.Fails, "fail"}, {doctor.WillFail, "will fail"}, {doctor.Doubtful, "doubtful"},
-		{doctor.Note, "notes"}} {
-		n := 0
-		for _, f := range r.Findings {
-			if f.Severity == one.severity {
-				n++
-			}
-		}
-		if n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, one.words))
-		}
-	}
-	return failure.Clean(fmt.Sprintf("%d %s, %d clean; findings: %s.", r.Lineages, certificates,
-		r.Clean, strings.Join(parts, ", ")))
 }

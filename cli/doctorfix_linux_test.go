@@ -46,12 +46,18 @@ const clinicServer = "https://ca.example/directory"
 // lineage makes a healthy lineage, and has it harmed.
 func (c *clinic) lineage(name string, harm func(damage.Dir) error) damage.Dir {
 	c.t.Helper()
+	return c.lineageOf(name, 60*24*time.Hour, harm)
+}
+
+// lineageOf is lineage for a certificate that is valid for so long.
+func (c *clinic) lineageOf(name string, left time.Duration, harm func(damage.Dir) error) damage.Dir {
+	c.t.Helper()
 	root := filepath.Join(c.dir, "www", name)
 	if err := os.MkdirAll(root, 0o755); err != nil {
 		c.t.Fatal(err)
 	}
 	d := damage.Dir{Config: filepath.Join(c.dir, "etc"), Name: name, Root: root,
-		Server: clinicServer, Account: c.account, Left: 60 * 24 * time.Hour}
+		Server: clinicServer, Account: c.account, Left: left}
 	err := d.Healthy()
 	if err == nil && harm != nil {
 		err = harm(d)

@@ -46,6 +46,14 @@ func later(a, b time.Time) int {
 	return a.Compare(b)
 }
 
+// dayOf is the day of a moment: of what hurts on one day, what has one cause stands together.
+func dayOf(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(24 * time.Hour)
+}
+
 // rank is a severity's place: what breaks a renewal comes first. It is asked for each comparison of
 // hundreds of thousands.
 func rank(s Severity) int {
@@ -71,7 +79,7 @@ func Arrange(all []Finding) {
 		return cmp.Or(
 			cmp.Compare(min(rank(Doubtful), rank(a.Severity)), min(rank(Doubtful), rank(b.Severity))),
 			bySeverity(a, b)*notHurting(a, b),
-			later(a.HurtsAt, b.HurtsAt), cmp.Compare(number(a.ID), number(b.ID)),
+			later(dayOf(a.HurtsAt), dayOf(b.HurtsAt)), cmp.Compare(number(a.ID), number(b.ID)),
 			cmp.Compare(a.Server, b.Server), cmp.Compare(a.Lineage, b.Lineage), slices.Compare(a.Names, b.Names),
 			cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Sentence, b.Sentence))

@@ -20,7 +20,7 @@ const ahead = 5 * time.Minute
 // wrongClock tells of a clock from before this program was made, from before what it has recorded,
 // and of one that nothing keeps right.
 func wrongClock(_ context.Context, e *Exam) ([]Finding, error) {
-	const remedy = "Set the clock, and look at its source (timedatectl, chronyc tracking, ntpq -p)."
+	const remedy = "Set the clock, and look at its source (timedatectl, chronyc tracking)."
 	f := Finding{ID: "D31", Class: failure.Clock, Severity: WillFail, Fix: FixNo, HurtsAt: e.At, Remedy: remedy}
 	if e.At.Before(renewal.Floor()) {
 		f.Sentence = "it says " + e.At.UTC().Format(time.DateOnly) + ", which is before Orderly was made"

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"orderly/certbot"
@@ -39,6 +40,9 @@ type Host struct {
 	NoLedger error
 	// Online is how the network is asked, for Needs Network.
 	Online *Online
+	// Progress is told how many lineages were looked at; nil for nobody. It is called from several
+	// goroutines.
+	Progress func(done, all int)
 	// Tell is told what is waited for.
 	Tell func(format string, args ...any)
 }
@@ -204,7 +208,9 @@ func (e *Exam) survey(ctx context.Context, checks []Check) ([]Finding, error) {
 	all := make([]*Lineage, len(names))
 	var mu sync.Mutex
 	var findings []Finding
+	looked := e.progress(len(names))
 	disk.ExamineEach(names, func(i int, l *certbot.Lineage, err error) {
+		defer looked()
 		x := e.lineage(disk, names[i], l, err)
 		all[i] = x
 		if !e.wanted(x) {
@@ -228,6 +234,20 @@ func (e *Exam) survey(ctx context.Context, checks []Check) ([]Finding, error) {
 		}
 	}
 	return findings, e.allNamed()
+}
+
+// progress counts the lineages that were looked at, and tells of each hundredth part.
+func (e *Exam) progress(all int) (looked func()) {
+	if e.Progress == nil {
+		return func() {}
+	}
+	var done atomic.Int64
+	step := int64(max(1, all/100))
+	return func() {
+		if n := done.Add(1); n%step == 0 {
+			e.Progress(int(n), all)
+		}
+	}
 }
 
 // each makes the checks of one lineage. One that is so odd that a check breaks at it hides no other.

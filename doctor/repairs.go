@@ -43,6 +43,9 @@ func planners() map[string]planner {
 	}
 }
 
+// Mends reports whether what a check finds can be mended, where it is certain.
+func Mends(id string) bool { return planners()[id] != nil }
+
 // planFor is the plan for a finding as things stand now.
 func (e *Exam) planFor(ctx context.Context, f Finding) (plan, error) {
 	propose, ok := planners()[f.ID]
