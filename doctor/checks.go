@@ -35,7 +35,8 @@ const (
 func Checks() []Check {
 	var all []Check
 	for _, some := range [][]Check{fileChecks(), linkChecks(), accountChecks(),
-		familyChecks(), strayChecks(), hookChecks(), renewerChecks(), runChecks(),
+		familyChecks(), strayChecks(), groundChecks(), roomChecks(), hookChecks(),
+		renewerChecks(), runChecks(),
 		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), fleetChecks(),
 		tellingChecks()} {
 		all = append(all, some...)

@@ -20,6 +20,7 @@ import (
 	"orderly/ledger"
 	"orderly/renewal"
 	"orderly/schedule"
+	"orderly/solver/webroot"
 )
 
 // Host is what is looked at.
@@ -78,7 +79,10 @@ type Exam struct {
 
 // memo is what is looked at once, however many lineages it concerns.
 type memo struct {
-	hooks sync.Map // looked, by kind and command
+	hooks   sync.Map // looked, by kind and command
+	grounds grounds
+	whole   sync.Once
+	cannot  bool // the configuration directory cannot be written
 }
 
 // looked is what a look came to.
@@ -143,6 +147,8 @@ func (x *Lineage) findsError(id string, err error) Finding {
 // looked at alone is a finding.
 func Examine(ctx context.Context, h Host, w Wanted) (Report, error) {
 	e := &Exam{Host: h, Wanted: w, At: h.Now(), memo: &memo{}}
+	e.memo.grounds.writer = &webroot.Writer{Patience: groundPatience, Tell: h.Tell}
+	defer e.memo.grounds.writer.Close() // who mends later starts it again
 	if err := e.learn(ctx); err != nil {
 		return Report{}, err
 	}
@@ -233,7 +239,7 @@ func (e *Exam) survey(ctx context.Context, checks []Check) ([]Finding, error) {
 			e.Others = append(e.Others, x)
 		}
 	}
-	return findings, e.allNamed()
+	return findings, cmp.Or(e.allNamed(), e.allClosed())
 }
 
 // progress counts the lineages that were looked at, and tells of each hundredth part.

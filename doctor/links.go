@@ -4,6 +4,8 @@ package doctor
 // renew mends by itself is said to be mended, and fails nothing.
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,7 +19,8 @@ import (
 
 func linkChecks() []Check {
 	return []Check{
-		{ID: "D14", Title: "The files of a certificate contradict each other", Lineage: oddLinks},
+		{ID: "D14", Title: "The files of a certificate contradict each other", Lineage: oddLinks,
+			Host: unreadable},
 		{ID: "D15", Title: "The private key is not the certificate's", Lineage: oddKey},
 		{ID: "D16", Title: "A version of a certificate is damaged", Lineage: tornVersion},
 		{ID: "D17", Title: "The private key is open to others", Lineage: openKey},
@@ -61,6 +64,41 @@ func (x *Lineage) brokenFiles(e *Exam, id string) []Finding {
 		x.mends(e, &all[i])
 	}
 	return all
+}
+
+// unreadable tells of the lineages that whoever asks may not look at: in one sentence, since there is
+// one cause.
+func unreadable(_ context.Context, e *Exam) ([]Finding, error) {
+	closed := e.closed()
+	if len(closed) == 0 {
+		return nil, nil
+	}
+	return []Finding{{ID: "D14", Class: failure.Config, Severity: Note, Cause: "closed",
+		Sentence: failure.Words("%d certificates cannot be looked at by this user: %s", len(closed),
+			called(closed)),
+		Remedy: "Run the command as root, or as a user who may read live/ and archive/."}}, nil
+}
+
+// closed are the lineages that whoever asks may not look at.
+func (e *Exam) closed() []*Lineage {
+	var all []*Lineage
+	for _, x := range e.Lineages {
+		if errors.Is(x.Err, fs.ErrPermission) {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// allClosed is the error where none at all may be looked at: what is not seen must not look healthy.
+func (e *Exam) allClosed() error {
+	closed := e.closed()
+	if len(closed) == 0 || len(closed) < len(e.Lineages) {
+		return nil
+	}
+	return failure.Wrap(closed[0].Err, failure.Config,
+		"Run the command as root, or as a user who may read live/ and archive/.",
+		"none of the %d certificates can be looked at", len(closed))
 }
 
 // oddLinks tells of links that are none, lead nowhere or elsewhere, or were left half changed.

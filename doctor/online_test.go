@@ -35,13 +35,6 @@ import (
 	"orderly/zone/zonetest"
 )
 
-func TestMain(m *testing.M) {
-	if code, ours := webroot.Helper(os.Args); ours {
-		os.Exit(code)
-	}
-	os.Exit(m.Run())
-}
-
 // internet is what surrounds a host: name servers, and web servers behind addresses.
 type internet struct {
 	*place

@@ -41,7 +41,7 @@ func (h *hand) answer(fd int) (reply, int) {
 	case errors.Is(err, errChanged):
 		return reply{Again: true}, -1
 	case err != nil:
-		r = refusal(err)
+		r = h.stopped(err)
 		r.Site = h.site
 	}
 	return r, -1
@@ -68,6 +68,8 @@ func (h *hand) do(fd int) (reply, error) {
 	switch h.q.Op {
 	case opPlan:
 		return reply{Site: h.site, Spot: h.spot(missing), Obstacle: h.mayWrite(missing)}, nil
+	case opLook:
+		return h.look(missing), nil
 	case opPlace:
 		return h.place(missing)
 	case opStands:

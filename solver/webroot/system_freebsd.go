@@ -34,6 +34,9 @@ func readLink(fd, dir int, name string) (string, error) {
 	return target, err
 }
 
+// readOnlyFlag is that of a file system that is mounted read-only.
+const readOnlyFlag = unix.MNT_RDONLY
+
 // descriptors is where the kernel lists what this process has open, where fdescfs is mounted.
 const descriptors = "/dev/fd"
 

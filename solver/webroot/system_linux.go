@@ -16,6 +16,9 @@ func hide() error { return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0) }
 // readLink reads the target of the link that fd was opened from.
 func readLink(fd, _ int, _ string) (string, error) { return readLinkAt(fd, "") }
 
+// readOnlyFlag is that of a file system that is mounted read-only.
+const readOnlyFlag = unix.ST_RDONLY
+
 // descriptors is where the kernel lists what this process has open.
 const descriptors = "/proc/self/fd"
 

@@ -18,6 +18,7 @@ const (
 	opRemove = "remove" // take a token away, and the directories that were made for it
 	opSweep  = "sweep"  // remove probes of killed runs
 	opStands = "stands" // look whether a token's file is there
+	opLook   = "look"   // look what is in a token's way, what is left there, and what room there is
 	opRead   = "read"   // read a piece of a file in the document root itself
 )
 
@@ -71,6 +72,9 @@ type reply struct {
 	Again    bool      `json:"again,omitempty"` // something changed under the helper's hands: nothing was done for good
 	Swept    int       `json:"swept,omitempty"`
 	Stands   bool      `json:"stands,omitempty"`
+	Left     []Left    `json:"left,omitempty"`
+	Room     *Room     `json:"room,omitempty"`
+	Changed  time.Time `json:"changed,omitzero"`
 	Piece    []byte    `json:"piece,omitempty"` // of a file that was read; none at its end
 }
 
