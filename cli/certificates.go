@@ -62,6 +62,7 @@ type certificates struct {
 	domains  []string
 	due      bool
 	known    renewal.Known
+	retired  string // how many were put aside
 }
 
 func newCertificates(env Env, p *printer) *cobra.Command {
@@ -100,6 +101,7 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 	if f.certName != "" {
 		names = slices.DeleteFunc(names, func(name string) bool { return name != f.certName })
 	}
+	f.retired = retiredLine(p, disk)
 	found, invalid := f.list(p, disk, names)
 	if ctx.Err() != nil { // half a list must not look like a whole one
 		return context.Cause(ctx)
@@ -300,6 +302,9 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 		p.Say("  %s", v.Path)
 	}
 	p.Say(frame)
+	if f.retired != "" {
+		p.Say("%s", f.retired)
+	}
 	objections(p, found, invalid)
 }
 

@@ -206,7 +206,7 @@ func newRoot(env Env, p *printer) *cobra.Command {
 		return failure.Wrap(err, failure.Usage, "", "%s", c.CommandPath())
 	})
 	for _, add := range []func(Env, *printer) *cobra.Command{
-		newCertonly, newRenew, newCertificates, newDelete, newRevoke, newRegister, newShowAccount,
+		newCertonly, newRenew, newCertificates, newDelete, newRetire, newRevoke, newRegister, newShowAccount,
 		newUpdateAccount, newUnregister,
 		newReconfigure, newPlugins, newPending, newOrder, newLimits, newUnpause, newRuns, newResume,
 		newExplain, newWhy, newFailures, newDoctor, newDigest, newMetrics, newLedger, newMan, newCompletion,

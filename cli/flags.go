@@ -131,12 +131,7 @@ func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
 	f.addDeadline(set)
 	set.BoolVar(&f.force, "force", false,
 		"a person insists: ignore back-off, holds and refusals on network grounds")
-	set.StringVar(&f.resolver, "resolver", getenv("ORDERLY_RESOLVER"),
-		"DNS server, `host:port`, that preflight asks (ORDERLY_RESOLVER)")
-	set.IntVar(&f.port, "preflight-port", environmentPort(getenv),
-		"`port` of the web server as the CA sees it (ORDERLY_PREFLIGHT_PORT)")
-	set.StringSliceVar(&f.allow, "preflight-allow", nil,
-		"`networks` beside public ones that names may point to (CIDR)")
+	f.addNetwork(set, getenv)
 	set.StringSliceVar(&f.skip, "skip-preflight", nil,
 		"`checks` to leave out: "+strings.Join(checks(), ", "))
 	set.DurationVar(&f.longestValidation, "longest-validation", 0,
@@ -147,6 +142,16 @@ func (f *working) add(set *pflag.FlagSet, getenv func(string) string) {
 			"on with the order")
 	set.BoolVar(&f.noDirectoryHooks, "no-directory-hooks", false,
 		"do not run the hooks in CONFIG/renewal-hooks")
+}
+
+// addNetwork adds what a command has that looks at names as the CA does.
+func (f *working) addNetwork(set *pflag.FlagSet, getenv func(string) string) {
+	set.StringVar(&f.resolver, "resolver", getenv("ORDERLY_RESOLVER"),
+		"DNS server, `host:port`, that preflight asks (ORDERLY_RESOLVER)")
+	set.IntVar(&f.port, "preflight-port", environmentPort(getenv),
+		"`port` of the web server as the CA sees it (ORDERLY_PREFLIGHT_PORT)")
+	set.StringSliceVar(&f.allow, "preflight-allow", nil,
+		"`networks` beside public ones that names may point to (CIDR)")
 }
 
 // addAddresses adds what a command has that says where names lead.

@@ -39,6 +39,8 @@ func verbs() map[failure.Step][]string {
 		failure.NameRoot:         {"reconfigure"},
 		failure.SetDeployHook:    {"reconfigure"},
 		failure.Delete:           {"delete", "--cert-name"},
+		failure.Retire:           {"retire"},
+		failure.Unretire:         {"retire", "--undo"},
 		failure.Register:         {"register", "--agree-tos", "-m", "ADDRESS"},
 		failure.ForgetAccount:    {"unregister"},
 		failure.ChangeAccountKey: {"update_account", "--change-account-key"},

@@ -44,6 +44,7 @@ func effectNames() []naming {
 		{`^etc/orderly/ledger\.db$`, "ledger, checkpoint"},
 		{`^etc/orderly/new-accounts(/|$)`, "account key"},
 		{`^etc/accounts(/|$)`, "account"},
+		{`^etc/orderly/retired(/|$)`, "put aside"},
 		{`^etc/orderly/keys$`, "directory of keys"},
 		{`^etc/orderly/keys/[^/]*\.key$`, "private key"},
 		{`^etc/orderly/keys/[^/]*\.csr$`, "CSR"},

@@ -42,6 +42,7 @@ func remedies() map[string]string {
 		"systemctl":               "needs systemd",
 		"orderly reconfigure":     "case no document root",
 		"orderly delete":          "case lineage that is gone",
+		"orderly retire":          "TestASiteThatMovedAwayIsPutAside",
 		"orderly certonly":        "case empty renewal file",
 		"orderly register":        "case no account",
 		"orderly unregister":      "case account that the CA has ended",

@@ -24,7 +24,10 @@ func Advise(format string, args ...any) Remedy { return Remedy(Words(format, arg
 // For completes a remedy with the certificate that it is for: who checks a document root knows
 // names alone.
 func (r Remedy) For(lineage string) Remedy {
-	return Remedy(strings.ReplaceAll(string(r), string(Do(NameRoot)), string(Do(NameRoot, lineage))))
+	for _, step := range []Step{NameRoot, Retire} {
+		r = Remedy(strings.ReplaceAll(string(r), string(Do(step)), string(Do(step, lineage))))
+	}
+	return r
 }
 
 // Cleaned is a remedy that holds its steps and else nothing that does something.

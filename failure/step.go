@@ -42,6 +42,8 @@ const (
 	NameRoot         Step = "name-root"          // name a document root: lineage; see Remedy.For
 	SetDeployHook    Step = "set-deploy-hook"    // name a deploy hook: lineage, the command
 	Delete           Step = "delete"             // delete a certificate: lineage
+	Retire           Step = "retire"             // put certificates aside: lineage, or none
+	Unretire         Step = "unretire"           // take one back: lineage
 	Register         Step = "register"           // make an account: the CA, or none
 	ForgetAccount    Step = "forget-account"     // remove an account from this host
 	ChangeAccountKey Step = "change-account-key" // give an account another key: server, account

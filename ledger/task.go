@@ -11,6 +11,8 @@ type TaskKind string
 // The kinds of task.
 const (
 	DeleteTask     TaskKind = "delete"     // of a lineage from this host
+	RetireTask     TaskKind = "retirement" // of a lineage: it is put aside
+	ReturnTask     TaskKind = "return"     // of a lineage that was put aside
 	RevokeTask     TaskKind = "revoke"     // of a certificate
 	UnregisterTask TaskKind = "unregister" // of an account
 	KeyChangeTask  TaskKind = "key-change" // of an account

@@ -16,6 +16,7 @@ const (
 	GivenUpHere        Reason = "it was given up on this host, without a word to its CA"
 	NotFinished        Reason = "it was given up, since what the CA has issued could not be put in place"
 	LineageDeleted     Reason = "its lineage was deleted"
+	LineageRetired     Reason = "its lineage was put aside"
 	AccountDeactivated Reason = "its account was deactivated"
 	// AccountGone: nobody can ask the CA about it, and it is long past its end by this host's clock.
 	AccountGone Reason = "it expired while its account was gone from this host"
@@ -24,7 +25,7 @@ const (
 // Abandonment says what an order comes to that is abandoned: Settle, or Supersede, where its names are still to become valid so
 // that nothing stays pending.
 func Abandonment(o *ledger.Order, why Reason) Action {
-	if why == LineageDeleted && o.State.Live() && o.State != ledger.Processing && o.State != ledger.Valid {
+	if (why == LineageDeleted || why == LineageRetired) && o.State.Live() && o.State != ledger.Processing && o.State != ledger.Valid {
 		return Action{Kind: Supersede, Why: string(why)}
 	}
 	act := Action{Kind: Settle, State: ledger.ReleasedState, Class: failure.Released, Why: string(why)}

@@ -149,6 +149,7 @@ func (s *subject) judgeElsewhere(r *round, addresses []netip.Addr) {
 	s.set(HTTP, Result{Verdict: Refuse, Class: failure.DNSElsewhere, Took: was.Took,
 		Sentence: sentence + ": " + was.Sentence,
 		Remedy: failure.Advise("Let %s point to this server again, or order without it. Where that "+
-			"address leads to this server or its fleet, name it in a file: %s.", s.site.Name,
-			failure.Do(failure.FleetAddresses, "FILE"))})
+			"address leads to this server or its fleet, name it in a file: %s. If the site has moved for "+
+			"good: %s.", s.site.Name, failure.Do(failure.FleetAddresses, "FILE"),
+			failure.Do(failure.Retire))})
 }

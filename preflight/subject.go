@@ -237,10 +237,11 @@ func (s *subject) noteStop(r *round) {
 	}
 }
 
-// lookAfterGone asks where a name leads whose document root is gone: a site that was moved away and
+// lookAfterGone asks where a name leads whose document root is gone, or not known: a site that was moved away and
 // tidied up would otherwise never be known for one. It is nobody's verdict.
 func (s *subject) lookAfterGone(ctx context.Context, r *round) {
-	if r.Memory == nil || s.results[0].Class != failure.WebrootGone || r.Skip[DNS] || r.Skip[HTTP] {
+	class := s.results[0].Class
+	if r.Memory == nil || class != failure.WebrootGone && class != failure.WebrootUnset || r.Skip[DNS] || r.Skip[HTTP] {
 		return
 	}
 	said := r.fetcher.resolver.lookup(ctx, s.site.Name)

@@ -36,6 +36,8 @@ func (p *pointing) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 	p.mu.Unlock()
 	answer := new(dns.Msg).SetReply(question)
 	switch {
+	case address == "servfail":
+		answer.Rcode = dns.RcodeServerFailure
 	case told && address == "":
 		answer.Rcode = dns.RcodeNameError
 	case q.Qtype == dns.TypeA:

@@ -119,6 +119,9 @@ func (s *base) unfinished(ctx context.Context, lineage string) bool {
 
 // noCertificate says in certbot's words that there is no renewal file.
 func (s *base) noCertificate(name string) error {
+	if err := s.retiredAs(name); err != nil {
+		return err
+	}
 	return failure.New(failure.Config, failure.Do(failure.ListCertificates)+" lists the names.",
 		"No certificate found with name %s (expected %s).",
 		failure.Clean(name), s.Disk.Dirs.Renewal(failure.Clean(name)))

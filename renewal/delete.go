@@ -39,7 +39,7 @@ func (s *deletions) CertificateNames(ctx context.Context, given []string) ([]str
 		return nil, err
 	}
 	for _, t := range tasks {
-		if t.Kind == ledger.DeleteTask {
+		if t.Kind == ledger.DeleteTask || t.Kind == ledger.RetireTask {
 			// a killed run may have come so far that nothing of it is on disk
 			there = append(there, t.Subject)
 		}
@@ -63,7 +63,7 @@ func (s *deletions) CertificateNames(ctx context.Context, given []string) ([]str
 	return names, nil
 }
 
-// deletion is the payload of a DeleteTask.
+// deletion is the payload of a DeleteTask, and of a RetireTask.
 type deletion struct {
 	// File is the SHA-256 of the renewal file that is deleted. Another one under the same name is
 	// another lineage, made since by certbot or by hand, and stays.
@@ -96,7 +96,7 @@ func (s *deletions) delete(ctx context.Context, name string, revoked *ledger.Tas
 	ctx = context.WithoutCancel(ctx)
 	p := deletion{File: s.renewalSum(name), Revoked: revoked != nil}
 	var t *ledger.Task
-	err := s.forsake(ctx, name, func(change ledger.Change) (err error) {
+	err := s.forsake(ctx, name, order.LineageDeleted, func(change ledger.Change) (err error) {
 		if revoked != nil {
 			revoked.EndedAt = s.Clock.Now()
 			change.Tasks = append(change.Tasks, revoked)
@@ -165,11 +165,11 @@ func (s *deletions) goOnDeleting(ctx context.Context, t *ledger.Task) error {
 }
 
 // forsake lets nothing come of a lineage's unfinished orders. commit writes that.
-func (s *deletions) forsake(ctx context.Context, name string,
+func (s *deletions) forsake(ctx context.Context, name string, why order.Reason,
 	commit func(ledger.Change) error) error {
 	orders, err := s.Ledger.Orders(ctx, ledger.OrderFilter{Unsettled: true, Lineage: name})
 	if err == nil {
-		err = s.abandon(ctx, order.LineageDeleted, orders, commit)
+		err = s.abandon(ctx, why, orders, commit)
 	}
 	if err != nil {
 		return err

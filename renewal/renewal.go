@@ -8,6 +8,7 @@
 //
 //	wishes, rounds, reconfigs        what certonly, renew and reconfigure ask for
 //	revoking, deletions, releases    what takes certificates, lineages and orders away
+//	retirements                      what puts lineages aside, and takes them back
 //	earlier, rebuilds                what earlier runs left, and what a lost ledger knew
 //	inquirer                         what CAs say of when certificates should be renewed
 //	attempts, inPlace, calendar      one order; what stands in place; when it is due
@@ -34,6 +35,7 @@ type Server struct {
 	*rounds
 	*earlier
 	*deletions
+	*retirements
 	*revoking
 	*releases
 	*rebuilds
@@ -54,7 +56,7 @@ func New(ctx context.Context, p Parts) *Server {
 	return &Server{
 		base: b, engines: e, calendar: c, wishes: &wishes{b, e, &inPlace{b, c}, &attempts{b}},
 		rounds:  newRounds(b, e, c),
-		earlier: left, deletions: d, revoking: &revoking{base: b, engines: e, deletions: d},
+		earlier: left, deletions: d, retirements: &retirements{base: b, deletions: d}, revoking: &revoking{base: b, engines: e, deletions: d},
 		releases: &releases{b, e},
 		rebuilds: &rebuilds{b, e}, reconfigs: &reconfigs{b, e, c}, founds: &founds{base: b, engines: e},
 	}

@@ -55,6 +55,10 @@ func (s *Server) finishTask(ctx context.Context, t ledger.Task) error {
 	switch t.Kind {
 	case ledger.DeleteTask:
 		return s.goOnDeleting(ctx, &t)
+	case ledger.RetireTask:
+		return s.goOnRetiring(ctx, &t)
+	case ledger.ReturnTask:
+		return s.goOnReturning(ctx, &t)
 	case ledger.RevokeTask:
 		return s.goOnRevoking(ctx, &t)
 	case ledger.UnregisterTask:
