@@ -7,7 +7,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 
 $(shell mkdir -p $(BIN))
 
-.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz deps clean
+.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz digest-picture deps clean
 
 all: build
 
@@ -79,6 +79,10 @@ many: deps
 # Customers who swap everything for a minute while tokens are placed; `make test` does it for a moment.
 swap:
 	ORDERLY_E2E=all $(GO) test -count=1 -run Swapping -v ./solver/webroot
+
+# What a digest looks like in Chromium, 600 pixels wide, by day and by night: docs/digest.html as a test keeps it, docs/digest*.png.
+digest-picture:
+	./scripts/digest-picture
 
 # A year of 50 lineages for each seed; a seed that breaches an invariant is named and made smaller.
 SEEDS ?= 1000

@@ -56,7 +56,7 @@ type shownGroup struct {
 	Left   int
 }
 
-type shownLine struct{ Where, What, Remedy string }
+type shownLine struct{ Where, What, Remedy, Since string }
 
 // list is lines under a heading.
 type list struct {
@@ -71,7 +71,7 @@ type view struct {
 	Subject, Verdict string
 	Act              bool
 	Sections         []section
-	Lists            []list
+	Ending, Lists    []list
 	Footer           []string
 }
 
@@ -86,7 +86,7 @@ func (d *Digest) HTML() string {
 			v.Sections = append(v.Sections, sectionOf(part.heading, part.groups))
 		}
 	}
-	v.Lists = d.lists()
+	v.Ending, v.Lists = d.endings(), d.lists()
 	var text strings.Builder
 	if err := parsed().Execute(&text, v); err != nil {
 		return "" // the text tells the same
@@ -101,42 +101,49 @@ func sectionOf(heading string, groups []Group) section {
 			Urgent: g.Severity == doctor.Fails || g.Severity == doctor.WillFail,
 			Left:   max(0, len(g.Items)+g.More-mostItems)}
 		for _, i := range g.Items[:min(len(g.Items), mostItems)] {
-			what := strings.TrimPrefix(strings.TrimPrefix(i.line(), i.where()), ": ")
-			shown.Lines = append(shown.Lines, shownLine{i.where(), what, i.Remedy})
+			shown.Lines = append(shown.Lines, shownLine{i.where(), i.Sentence, i.Remedy, i.since()})
 		}
 		s.Groups = append(s.Groups, shown)
 	}
 	return s
 }
 
-// lists are the parts of a digest that have no groups.
-func (d *Digest) lists() (all []list) {
-	add := func(heading string, urgent bool, n int, line func(i int) shownLine) {
-		if n == 0 {
-			return
-		}
-		l := list{Heading: heading, Urgent: urgent, Left: max(0, n-mostItems)}
-		for i := range min(n, mostItems) {
-			l.Lines = append(l.Lines, line(i))
-		}
-		all = append(all, l)
+// listOf is a list with its bound; none where there is nothing.
+func listOf(heading string, urgent bool, n int, line func(i int) shownLine) (all []list) {
+	if n == 0 {
+		return nil
 	}
-	add("Ending without a renewal that works", true, len(d.Ending), func(i int) shownLine {
+	l := list{Heading: heading, Urgent: urgent, Left: max(0, n-mostItems)}
+	for i := range min(n, mostItems) {
+		l.Lines = append(l.Lines, line(i))
+	}
+	return append(all, l)
+}
+
+func (d *Digest) endings() []list {
+	return listOf("Ending without a renewal that works", true, len(d.Ending), func(i int) shownLine {
 		e := d.Ending[i]
-		return shownLine{place(e.Server, e.Lineage, ""), e.left(), e.Why}
+		return shownLine{place(e.Server, e.Lineage, ""), e.left(), e.Why, ""}
 	})
-	add("What failed since "+moment(d.failuresSince()), false, len(d.Failures), func(i int) shownLine {
+}
+
+// lists are the parts of a digest that have no groups, and can wait.
+func (d *Digest) lists() (all []list) {
+	add := func(heading string, n int, line func(i int) shownLine) {
+		all = append(all, listOf(heading, false, n, line)...)
+	}
+	add("What failed since "+moment(d.failuresSince()), len(d.Failures), func(i int) shownLine {
 		f := d.Failures[i]
 		return shownLine{string(f.Class), count(f.Failures, "failure", "failures") + ", " +
-			count(f.Lineages, "certificate", "certificates"), ""}
+			count(f.Lineages, "certificate", "certificates"), "", ""}
 	})
-	add("Mended", false, len(d.Mended), func(i int) shownLine {
+	add("Mended", len(d.Mended), func(i int) shownLine {
 		m := d.Mended[i]
 		where := place(m.Server, m.Lineage, "")
-		return shownLine{where, strings.TrimPrefix(strings.TrimPrefix(m.line(), where), ": "), ""}
+		return shownLine{where, strings.TrimPrefix(strings.TrimPrefix(m.line(), where), ": "), "", ""}
 	})
-	add("Reports that are missing", false, len(d.Silent), func(i int) shownLine {
-		return shownLine{failure.Clean(d.Silent[i].File), failure.Clean(d.Silent[i].Sentence), ""}
+	add("Reports that are missing", len(d.Silent), func(i int) shownLine {
+		return shownLine{failure.Clean(d.Silent[i].File), failure.Clean(d.Silent[i].Sentence), "", ""}
 	})
 	return all
 }

@@ -110,9 +110,9 @@ func (w *writer) more(n int) {
 func (d *Digest) write(w *writer) {
 	w.line("%s", d.Verdict)
 	w.line("")
+	w.ending(d.Ending)
 	w.groups("New", d.New)
 	w.groups("Worse", d.Worse)
-	w.ending(d.Ending)
 	w.failures(d)
 	w.mended(d.Mended)
 	w.silent(d.Silent)
@@ -147,7 +147,7 @@ func (w *writer) groups(heading string, groups []Group) {
 	w.line("%s", strings.ToUpper(heading))
 	w.line("")
 	for _, g := range groups[:w.shown(len(groups), w.b.groups)] {
-		w.line("%s: %s%s", g.ID, g.Title, g.when())
+		w.line("%s: %s%s", g.ID, g.heading(), g.when())
 		for _, item := range g.Items[:w.shown(len(g.Items), w.b.items)] {
 			w.line("  %s", item.line())
 			if item.Remedy != "" {
@@ -191,6 +191,14 @@ func (w *writer) paragraph(begin, text string) {
 	w.line("%s", line)
 }
 
+// heading is what a group is of.
+func (g Group) heading() string {
+	if g.Cause == "" {
+		return g.Title
+	}
+	return g.Title + ", " + g.Cause
+}
+
 // when is how bad a group is, and from when on.
 func (g Group) when() string {
 	word := map[doctor.Severity]string{doctor.Fails: "fails", doctor.WillFail: "will fail",
@@ -208,10 +216,18 @@ func (i Item) line() string {
 		line += ": "
 	}
 	line += i.Sentence
-	if !i.Since.IsZero() {
-		line += ", since " + i.Since.UTC().Format(time.DateOnly)
+	if since := i.since(); since != "" {
+		line += ", " + since
 	}
 	return line
+}
+
+// since is since when, "" where nobody knows.
+func (i Item) since() string {
+	if i.Since.IsZero() {
+		return ""
+	}
+	return "since " + i.Since.UTC().Format(time.DateOnly)
 }
 
 // where is the server and the certificate of a finding, or its file.
@@ -340,7 +356,7 @@ func (d *Digest) Brief() string {
 			if more := len(g.Items) + g.More - 1; more > 0 {
 				first += fmt.Sprintf(" and %d more", more)
 			}
-			if !add("• %s: %s %s%s: %s", part.heading, g.ID, g.Title, g.when(), first) {
+			if !add("• %s: %s %s%s: %s", part.heading, g.ID, g.heading(), g.when(), first) {
 				return text.String() + "…\n"
 			}
 		}
