@@ -111,6 +111,7 @@ func (c *Checks) Hopeless(ctx context.Context, r Request) bool {
 	if hopelessProof(r) {
 		return true
 	}
+	looked := map[string]bool{} // most names of a certificate have the same document root
 	for _, name := range r.Names {
 		if !usesRoots(r) {
 			break
@@ -119,6 +120,10 @@ func (c *Checks) Hopeless(ctx context.Context, r Request) bool {
 		if root == "" {
 			return true
 		}
+		if looked[root] {
+			continue
+		}
+		looked[root] = true
 		if _, err := c.Writer.Inspect(ctx, root); err != nil {
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -68,8 +69,8 @@ func (r *Request) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// ownKeys are the keys of what an order is.
-func ownKeys() []string {
+// ownKeys are the keys of what an order is, found out once: every commit of an order asks.
+var ownKeys = sync.OnceValue(func() []string {
 	var keys []string
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[Request]()) {
 		if key, _, _ := strings.Cut(field.Tag.Get("json"), ","); key != "-" {
@@ -77,4 +78,4 @@ func ownKeys() []string {
 		}
 	}
 	return keys
-}
+})

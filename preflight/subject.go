@@ -47,22 +47,25 @@ func (r *round) ground(ctx context.Context, root string) *ground {
 		return g
 	}
 	began := r.now()
-	g.identity, g.unfit = r.Writer.Inspect(ctx, root)
+	identity, draft, unfit := r.Writer.Survey(ctx, root)
+	g.identity, g.unfit = identity, unfit
 	looked := r.now()
 	g.lookTook = looked.Sub(began)
 	if g.writeSkipped || g.unfit != nil && !r.Skip[Webroot] {
 		return g
 	}
-	probe, err := r.Writer.WriteProbe(ctx, root)
+	probe, err := draft.Write(ctx)
 	g.writeTook = r.now().Sub(looked)
 	if err != nil {
 		g.unwritable = err
 		return g
 	}
 	g.probe = &probe
-	// Probes of killed runs would stay for ever. What cannot be removed does no harm and is tried
-	// again next time.
-	_, _ = r.Writer.RemoveStaleProbes(ctx, root, r.now())
+	if !probe.IsAlone() {
+		// Probes of killed runs would stay for ever. What cannot be removed does no harm and is tried
+		// again next time.
+		_, _ = r.Writer.RemoveStaleProbes(ctx, root, r.now())
+	}
 	return g
 }
 

@@ -20,6 +20,7 @@ func main() {
 	if code, ours := webroot.Helper(os.Args); ours {
 		os.Exit(code)
 	}
+	collectLater()
 	log.SetOutput(io.Discard) // net/http quotes there what servers of customers send
 	// A reader that goes away (`orderly … | head`) must not kill a run in the middle of an order.
 	// It is caught, not ignored: hooks would inherit that, and their own pipelines would never end.

@@ -180,15 +180,17 @@ func (w *writer) insert(id *int64, query string, args ...any) {
 // bytes in its name, and one that came back changed would let a later run write elsewhere than was
 // asked.
 func (w *writer) json(v any) string {
-	text, err := json.Marshal(v)
-	if err == nil && strings.Contains(strings.ReplaceAll(string(text), `\\`, ``), `\ufffd`) {
+	encoded, err := json.Marshal(v)
+	text := string(encoded)
+	if err == nil && strings.Contains(text, `\ufffd`) && // nearly no text is taken apart
+		strings.Contains(strings.ReplaceAll(text, `\\`, ``), `\ufffd`) {
 		err = failure.New(failure.Config, "Rename the directory or file.",
 			"a name or path is not UTF-8: %s", text)
 	}
 	if err != nil {
 		w.refuse(fmt.Errorf("encoding %T: %w", v, err))
 	}
-	return string(text)
+	return text
 }
 
 func (w *writer) account(a *ledger.Account) {

@@ -30,6 +30,16 @@ type Probe struct {
 	Content string
 }
 
+// IsAlone reports whether the probe's directory was made for it, so that nothing else can be there.
+func (p Probe) IsAlone() bool {
+	if len(p.Spots) == 0 {
+		return false
+	}
+	spot := p.Spots[len(p.Spots)-1]
+	last := len(spot.Made) - 1
+	return last >= 0 && spot.Made[last].Path == spot.Dir && spot.Made[last].Inode != 0
+}
+
 // NewProbe makes up a probe that stands nowhere yet.
 func NewProbe() Probe {
 	token := probePrefix + random(26)
@@ -54,13 +64,46 @@ func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // WriteProbe writes a probe file into root as a token would be. Remove(probe.Placement) takes it
-// away. If it fails, what it made is removed again; the errors are those of Check.
+// away. If it fails, what it made is removed again; the errors are those of Plan and Place.
 func (w *Writer) WriteProbe(ctx context.Context, root string) (Probe, error) {
-	probe := NewProbe()
-	p, err := w.Plan(ctx, root, probe.Token)
-	if err != nil {
-		return Probe{}, err
+	_, draft, _ := w.Survey(ctx, root) // what is wrong with root, the draft knows as well
+	return draft.Write(ctx)
+}
+
+// Draft is a probe that is planned and stands nowhere yet, or why none can be written.
+type Draft struct {
+	w     *Writer
+	probe Probe
+	err   error
+}
+
+// Survey is Inspect and the plan of a probe at once: a helper is asked a single question.
+func (w *Writer) Survey(ctx context.Context, root string) (Identity, Draft, error) {
+	d := Draft{w: w, probe: NewProbe()}
+	abs, err := absolute(root)
+	var r reply
+	if err == nil {
+		r, err = w.question(ctx, question{Op: opPlan, Root: abs, Token: d.probe.Token})
 	}
+	if err != nil {
+		d.err = err
+		return Identity{}, d, err
+	}
+	if r.Obstacle != nil {
+		d.err = w.explain(abs, r.Obstacle)
+	} else {
+		d.probe.Root, d.probe.Spots = abs, []Spot{*r.Spot}
+	}
+	identity, err := w.inspected(abs, r)
+	return identity, d, err
+}
+
+// Write writes a planned probe, as WriteProbe does.
+func (d Draft) Write(ctx context.Context) (Probe, error) {
+	if d.err != nil {
+		return Probe{}, d.err
+	}
+	w, probe, p, err := d.w, d.probe, d.probe.Placement, error(nil)
 	for {
 		p, err = w.Place(ctx, p, probe.Content)
 		if err == nil {

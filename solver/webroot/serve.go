@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -38,6 +39,7 @@ func serve(argument string) error {
 	// once.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
 	letGo()
+	runtime.GOMAXPROCS(1) // it does one thing after the other; a second processor only looks for work
 	unix.Umask(0)
 	who, err := parseIdentity(argument)
 	if err != nil {
@@ -72,28 +74,28 @@ func serve(argument string) error {
 // among it: a helper that hangs must hold nothing. What the Go runtime opened by itself is closed
 // on exec, which nothing inherited is.
 func letGo() {
-	above := mostInherited() // asked once: it reads a directory
-	for fd := socket + 1; fd < above; fd++ {
+	for _, fd := range inherited() {
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			_ = unix.Close(fd)
 		}
 	}
 }
 
-// mostInherited is above every descriptor that this process has.
-func mostInherited() int {
+// inherited are the descriptors above the socket that this process may have. Where the system does
+// not list them all, those are tried that processes usually have.
+func inherited() []int {
 	const usual = 1024
+	var list []int
 	entries, err := os.ReadDir(descriptors)
-	if err != nil {
-		return usual
-	}
-	most := usual
 	for _, e := range entries {
-		if n, err := strconv.Atoi(e.Name()); err == nil {
-			most = max(most, n+1)
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > socket {
+			list = append(list, fd)
 		}
 	}
-	return most
+	for fd := socket + 1; fd < usual && (err != nil || !descriptorsAll); fd++ {
+		list = append(list, fd)
+	}
+	return list
 }
 
 func refusal(err error) reply {

@@ -40,6 +40,9 @@ const readOnlyFlag = unix.MNT_RDONLY
 // descriptors is where the kernel lists what this process has open, where fdescfs is mounted.
 const descriptors = "/dev/fd"
 
+// descriptorsAll says that all of them are listed there: without fdescfs it is the first three.
+const descriptorsAll = false
+
 // moment is the clock by which the kernel stamps files, which may lag behind
 // (vfs.timestamp_precision).
 func moment() unix.Timespec {

@@ -22,6 +22,9 @@ const readOnlyFlag = unix.ST_RDONLY
 // descriptors is where the kernel lists what this process has open.
 const descriptors = "/proc/self/fd"
 
+// descriptorsAll says that all of them are listed there.
+const descriptorsAll = true
+
 // moment is the clock by which the kernel stamps files.
 func moment() unix.Timespec {
 	var now unix.Timespec

@@ -70,9 +70,15 @@ func (w *Writer) Inspect(ctx context.Context, root string) (Identity, error) {
 		return Identity{}, err
 	}
 	r, err := w.question(ctx, question{Op: opPlan, Root: abs})
-	switch {
-	case err != nil:
+	if err != nil {
 		return Identity{}, err
+	}
+	return w.inspected(abs, r)
+}
+
+// inspected is what Inspect makes of the answer to its question.
+func (w *Writer) inspected(abs string, r reply) (Identity, error) {
+	switch {
 	case r.Obstacle != nil && (r.Site == nil || r.Obstacle.Kind.isUnsafe()):
 		return Identity{}, w.explain(abs, r.Obstacle)
 	case r.Site == nil:
