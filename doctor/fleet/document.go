@@ -22,8 +22,8 @@ type amount struct{ findings, names, odd int }
 
 // The bounds of one document, and of all together.
 var (
-	mostOfOne = amount{findings: 200_000, names: 2_000_000}
-	mostOfAll = amount{findings: 1_000_000, names: 4_000_000}
+	mostOfOne = amount{findings: 100_000, names: 1_000_000}
+	mostOfAll = amount{findings: 500_000, names: 2_000_000}
 )
 
 func (a amount) plus(b amount) amount {
