@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"orderly/doctor"
@@ -91,7 +92,29 @@ func printMerged(p *printer, r doctor.Report) {
 	if more := len(r.Unread) - screenUnread; more > 0 {
 		p.Warn("and %d more files: --json has all of them.", more)
 	}
-	p.Say("%d servers; %s", r.Servers, verdict(r))
+	if line := worst(r); line != "" {
+		p.Say("%s", line)
+	}
+	p.Say("%s; %s", counted(r.Servers, "server"), verdict(r))
+}
+
+// worst are the servers on which most certificates fail or will.
+func worst(r doctor.Report) string {
+	var hurting []doctor.Finding
+	for _, f := range r.Findings {
+		if f.Severity == doctor.Fails || f.Severity == doctor.WillFail {
+			hurting = append(hurting, f)
+		}
+	}
+	servers := byServer(hurting)
+	if len(servers) < 2 {
+		return "" // which stands above
+	}
+	var most []string
+	for _, s := range servers[:min(len(servers), screenWorst)] {
+		most = append(most, fmt.Sprintf("%s (%d)", s.server, len(s.findings)))
+	}
+	return "Most of what fails is on " + strings.Join(most, ", ") + "."
 }
 
 // onServer is what one server has of a cause.
@@ -103,7 +126,7 @@ type onServer struct {
 // printCause prints a cause, and the servers that have most of it.
 func printCause(p *printer, g doctor.Group) {
 	servers := byServer(g.Findings)
-	p.Say("%s  %s%s: %d on %s", p.paint(severityColour(g.Severity()), g.Check.ID), g.Check.Title,
+	p.Say("%s  %s%s: %d on %s", p.paintOut(severityColour(g.Severity()), g.Check.ID), p.paintOut(bold, g.Check.Title),
 		hurting(g), len(g.Findings), counted(len(servers), "server"))
 	for _, s := range servers[:min(len(servers), screenWorst)] {
 		more := ""
@@ -119,9 +142,9 @@ func printCause(p *printer, g doctor.Group) {
 	switch {
 	case first.Remedy == "":
 	case sameRemedy(g.Findings):
-		p.Say("    %s%s", p.paint(bold, "remedy: "), p.remedy(first.Remedy))
+		p.Say("    %s%s", p.paintOut(bold, "remedy: "), p.remedy(first.Remedy))
 	default:
-		p.Say("    %s%s", p.paint(bold, "remedy for the first: "), p.remedy(first.Remedy))
+		p.Say("    %s%s", p.paintOut(bold, "remedy for the first: "), p.remedy(first.Remedy))
 	}
 	p.Say("")
 }

@@ -44,6 +44,20 @@ func TestMetricsAreWrittenWholeAndNowhereElse(t *testing.T) {
 		t.Errorf("left beside it is %v", left)
 	}
 
+	broken := filepath.Join(dir, "broken")
+	if err := os.MkdirAll(filepath.Join(broken, "orderly"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(broken, "orderly", "ledger.db"), []byte("no ledger at all, whatever it is called"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, problems := run(t, "orderly", "metrics", "--config-dir", broken, "--textfile", file); code != 1 || problems == "" {
+		t.Errorf("of a host whose ledger cannot be read: exit %d, %s", code, problems)
+	}
+	if text, _ := os.ReadFile(file); !strings.Contains(string(text), "\norderly_certificates 1\n") {
+		t.Errorf("the last metrics were replaced: %s", text)
+	}
+
 	var d struct{ Metrics []metrics.Family }
 	_, out, _ = run(t, "orderly", "metrics", "--config-dir", config, "--json")
 	if err := json.Unmarshal([]byte(out), &d); err != nil || len(d.Metrics) < 5 {

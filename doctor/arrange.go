@@ -121,7 +121,7 @@ func (r Report) Groups() []Group {
 			at[k] = i
 			check, known := checks[f.ID]
 			if !known { // a later version made it: it is known by its id alone
-				check = Check{ID: f.ID, Title: f.ID}
+				check = Check{ID: f.ID, Title: "A check that this version does not know"}
 			}
 			groups = append(groups, Group{Check: check, Cause: f.Cause})
 		}

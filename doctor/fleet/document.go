@@ -142,6 +142,9 @@ func (p *parsing) field(key string) error {
 		return err
 	case "partial":
 		return p.d.Decode(&p.partial)
+	case "new_since": // what was found before is left out
+		p.partial = true
+		return p.pass()
 	case "summary":
 		p.summary = true
 		return p.d.Decode(&p.s.Summary)
@@ -255,7 +258,7 @@ func (p *parsing) judge() error {
 	case p.version != doctor.DocumentVersion:
 		return fmt.Errorf("a report of version %d, where %d is understood here", p.version, doctor.DocumentVersion)
 	case p.partial:
-		return errors.New("a report of some certificates of its server alone")
+		return errors.New("not all that there is of its server: a report of some certificates, or of what is new")
 	case sum.Servers != 0:
 		return errors.New("a report of several servers")
 	case sum.Lineages < 0 || sum.Lineages > mostCounted || sum.Clean < 0 || sum.Clean > sum.Lineages:

@@ -116,7 +116,8 @@ func TestATornForeignOrHostileDocumentHidesNoOther(t *testing.T) {
 		"deeper.json":        "nested too deep",
 		"sums.json":          "its numbers cannot be",
 		"longname.json":      "longer than 253 bytes",
-		"part.json":          "some certificates of its server alone",
+		"part.json":          "not all that there is of its server",
+		"new.json":           "not all that there is of its server",
 		"merged.json":        "of several servers",
 		"moment.json":        "one of its times is none",
 		"link.json":          "a link",
@@ -152,6 +153,7 @@ func TestATornForeignOrHostileDocumentHidesNoOther(t *testing.T) {
 	p.put("sums.json", bytes.Replace(frame(""), []byte(`"clean":1`), []byte(`"clean":-1`), 1))
 	p.put("longname.json", frame(`"server":"`+strings.Repeat("x", 1<<20)+`",`))
 	p.put("part.json", frame(`"partial":true,`))
+	p.put("new.json", frame(`"new_since":"2026-11-27T06:00:00Z",`))
 	p.put("merged.json", bytes.Replace(frame(""), []byte(`"findings":0`), []byte(`"findings":0,"servers":3`), 1))
 	p.put("moment.json", frame(`"at":"yesterday",`))
 	p.put("README", []byte("hello"))
@@ -313,7 +315,7 @@ func TestANameLiveOnTwoServersIsFound(t *testing.T) {
 		t.Fatalf("%s", strings.Join(got, "\n"))
 	}
 	said := r.Findings[0].Sentence
-	for _, part := range []string{"web1", "web2", "2026-11-25", "2026-09-19", "web2 is probably the one in use"} {
+	for _, part := range []string{"web1", "web2", "2026-11-25", "2026-09-19", "on web2; the certificate there"} {
 		if !strings.Contains(said, part) {
 			t.Errorf("%q lacks %q", said, part)
 		}

@@ -110,9 +110,8 @@ func (f *Fleet) compare(a, b held) int {
 func (f *Fleet) finding(p pair, names []string) doctor.Finding {
 	older, newer := f.certificate(p.older), f.certificate(p.newer)
 	here, there := f.Servers[p.older.server].Name, f.Servers[p.newer.server].Name
-	said := failure.Words("%s live on %s and on %s, whose certificate %s is the newer (of %s, this one of %s): "+
-		"%s is probably the one in use", are(names), here, there, newer.Name,
-		newer.Issued.Format(time.DateOnly), older.Issued.Format(time.DateOnly), there)
+	said := failure.Words("%s live on %s and on %s; the certificate there (%s of %s, here of %s) is the newer, and probably the one in use",
+		are(names), here, there, newer.Name, newer.Issued.Format(time.DateOnly), older.Issued.Format(time.DateOnly))
 	if newer.Issued.Equal(older.Issued) {
 		said = failure.Words("%s live on %s and on %s, with certificates of the same time (%s)",
 			are(names), here, there, newer.Issued.Format(time.DateOnly))
