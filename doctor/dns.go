@@ -163,6 +163,9 @@ func (e *Exam) unansweredAt(x *Lineage, name string, look zone.Look, what string
 		class = failure.DNSSilent
 	}
 	f := e.suspects(x, "D43", []string{name}, class, digging(name), "%s", what)
+	if word == zone.TooSlow {
+		f.Severity = Doubtful // a CA may have more patience
+	}
 	if servers := e.wrongServers(look.Zone, nil); servers != "" {
 		f.Sentence += failure.Words(" (zone %s: %s)", look.Zone, servers)
 	}

@@ -145,9 +145,7 @@ func (e *Exam) fetch(ctx context.Context, n *network) {
 		}
 	}
 	checker := *e.Online.Checker
-	checker.Lookup = func(ctx context.Context, host string) []netip.Addr {
-		return e.Online.Zones.Look(ctx, host).Addresses()
-	}
+	checker.Lookup = e.Online.Zones.Addresses
 	checker.Tell = once(e.Tell)
 	var mu sync.Mutex
 	each(slices.Sorted(maps.Keys(roots)), func(root string) {

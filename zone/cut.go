@@ -61,17 +61,23 @@ func (a *Asker) askable(s Server) (all []askable) {
 	return all
 }
 
-// preferIPv4 puts the addresses in the order in which they are asked: many hosts have IPv4 alone.
-func (c *cut) preferIPv4() {
-	slices.SortStableFunc(c.asked, func(x, y askable) int { return rank(x) - rank(y) })
-	c.asked = c.asked[:min(len(c.asked), maxAsked)]
-}
-
-func rank(a askable) int {
-	if a.address.Is4() {
-		return 0
+// arrange puts the addresses in the order in which they are asked, IPv4 and IPv6 in turn: a host that
+// lacks one of them must not find that all it may ask is of that kind.
+func (c *cut) arrange() {
+	var four, six []askable
+	for _, at := range c.asked {
+		if at.address.Is4() {
+			four = append(four, at)
+		} else {
+			six = append(six, at)
+		}
 	}
-	return 1
+	c.asked = nil
+	for i := range max(len(four), len(six)) {
+		c.asked = append(c.asked, four[min(i, len(four)):min(i+1, len(four))]...)
+		c.asked = append(c.asked, six[min(i, len(six)):min(i+1, len(six))]...)
+	}
+	c.asked = c.asked[:min(len(c.asked), maxAsked)]
 }
 
 // ask puts a question to one server after the other until one knows.
@@ -219,12 +225,17 @@ func (c *cut) referral(got reply, q question) string {
 	return ""
 }
 
-// shown is the zone as it is handed out.
-func (c *cut) shown() Zone {
+// shown is the zone as it is handed out. Without IPv6 a host cannot know that one is silent there.
+func (c *cut) shown(withIPv6 bool) Zone {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	z := Zone{Name: plain(c.name), Named: c.named, GivenUp: c.givenUp,
 		Heard: slices.Clone(c.heard), Servers: slices.Clone(c.servers)}
+	for i, h := range z.Heard {
+		if h.Word == Silent && h.Address.Is6() && !withIPv6 {
+			z.Heard[i].Word = Unreachable
+		}
+	}
 	slices.SortFunc(z.Heard, func(x, y Heard) int {
 		if by := strings.Compare(x.Server, y.Server); by != 0 {
 			return by

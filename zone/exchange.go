@@ -56,8 +56,19 @@ func (a *Asker) exchange(ctx context.Context, address string, d demand, patience
 			return reply{word: Nonsense}
 		}
 	}
+	lower(got)
 	return reply{word: wordOf(got.Rcode), caseLost: got.Question[0].Name != sent.Question[0].Name,
 		message: got}
+}
+
+// lower writes the owners of all records in small letters: most servers repeat the question's capitals,
+// and records are one set whatever their capitals.
+func lower(m *dns.Msg) {
+	for _, section := range [][]dns.RR{m.Answer, m.Ns, m.Extra} {
+		for _, r := range section {
+			r.Header().Name = strings.ToLower(r.Header().Name)
+		}
+	}
 }
 
 func (d demand) message(edns bool) *dns.Msg {
@@ -157,16 +168,45 @@ func (a *Asker) note(address netip.Addr, word Word) {
 	switch word {
 	case Silent:
 		a.deaf[address]++
+		if address.Is6() {
+			a.six.silent++
+		}
 	case Unreachable, Unasked:
 	default:
 		delete(a.deaf, address)
+		a.six.heard = a.six.heard || address.Is6()
 	}
+}
+
+// kind is what was heard over one kind of address.
+type kind struct {
+	heard  bool
+	silent int
+}
+
+// lostAfter is how many questions without any answer over IPv6 show that this host has none, though
+// it has addresses: they end somewhere on the way.
+const lostAfter = 16
+
+func (a *Asker) hasIPv6() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.six.heard
+}
+
+func (a *Asker) lostIPv6() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !a.six.heard && a.six.silent >= lostAfter
 }
 
 // ask puts a question to one address of a zone, twice where nothing is heard.
 func (a *Asker) ask(ctx context.Context, at askable, q question) reply {
 	if !a.config.Permits(at.address) {
 		return reply{word: Unasked}
+	}
+	if at.address.Is6() && a.lostIPv6() {
+		return reply{word: Unreachable}
 	}
 	a.slots <- struct{}{}
 	defer func() { <-a.slots }()

@@ -3,6 +3,7 @@ package zone
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // What one name has found out, all others use; what one is finding out, all others wait for. Zones
@@ -13,11 +14,18 @@ import (
 type task struct {
 	*Asker
 	ctx     context.Context
+	began   time.Time
 	depth   int // names of servers that are looked for to find servers
 	waiting *work
 }
 
-func (a *Asker) task(ctx context.Context) *task { return &task{Asker: a, ctx: ctx} }
+func (a *Asker) task(ctx context.Context) *task {
+	return &task{Asker: a, ctx: ctx, began: a.config.Now()}
+}
+
+// late reports whether a line of questions has taken longer than one name may: whoever owns zones can
+// write aliases and servers that lead from one silent server to the next.
+func (t *task) late() bool { return t.config.Now().Sub(t.began) > perName }
 
 // work is something that a task is finding out.
 type work struct {

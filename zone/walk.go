@@ -93,17 +93,19 @@ func (t *task) delegated(name string, above *cut, m *dns.Msg) *cut {
 	c := newCut(name, above)
 	names := serversIn(m, name)
 	c.named = len(names)
+	began := t.config.Now()
 	for _, ns := range names[:min(len(names), maxServers)] {
 		server := Server{Name: plain(ns), Addresses: glueIn(m, ns, above.name)}
 		if len(server.Addresses) == 0 {
-			if server.Glueless = dns.IsSubDomain(name, ns); !server.Glueless {
+			server.Glueless = dns.IsSubDomain(name, ns)
+			if !server.Glueless && t.config.Now().Sub(began) < perServers && !t.late() {
 				server.Addresses = t.addressesOf(ns)
 			}
 		}
 		c.servers = append(c.servers, server)
 		c.asked = append(c.asked, t.askable(server)...)
 	}
-	c.preferIPv4()
+	c.arrange()
 	return c
 }
 
@@ -210,8 +212,12 @@ func (t *task) follow(name string, kind uint16) Answer {
 			a.settle(records)
 			return a
 		}
-		if seen[alias] || len(a.Aliases) == maxAliases {
+		switch {
+		case seen[alias] || len(a.Aliases) == maxAliases:
 			a.Word = Endless
+			return a
+		case t.late():
+			a.Word = TooSlow
 			return a
 		}
 		a.Aliases = append(a.Aliases, plain(alias))

@@ -32,6 +32,7 @@ const (
 	Unasked     Word = "an address that is not connected to"
 	NoServer    Word = "no server with an address"
 	Endless     Word = "aliases without an end"
+	TooSlow     Word = "aliases that lead from one slow zone to the next"
 )
 
 // Good reports whether somebody who may know has answered.

@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,7 +36,7 @@ type Config struct {
 	Permits func(netip.Addr) bool
 	// Dial connects; default net.Dialer. Its address is IP:PORT, but for a resolver's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	Now  func() time.Time // by which signatures are judged; default time.Now
+	Now  func() time.Time // by which signatures and patience are judged; default time.Now
 	// Tell, where set, is told after a second what is waited for.
 	Tell func(format string, args ...any)
 }
@@ -108,12 +109,14 @@ const (
 	maxAliases   = 11 // followed, as unbound does (MAX_RESTART_COUNT)
 	maxDepth     = 5  // names of servers that are needed to find servers
 	waitNotice   = time.Second
-	udpSize      = 1232 // DNS flag day 2020
-	tries        = 2    // before an address counts as silent
-	maxServers   = 8    // of a zone whose names and addresses are looked for
-	maxAsked     = 8    // addresses of a zone that are asked
-	maxHeard     = 64   // kept of what went wrong in a zone
-	maxFruitless = 60   // questions in a row that brought nothing
+	udpSize      = 1232             // DNS flag day 2020
+	tries        = 2                // before an address counts as silent
+	maxServers   = 8                // of a zone whose names and addresses are looked for
+	maxAsked     = 8                // addresses of a zone that are asked
+	maxHeard     = 64               // kept of what went wrong in a zone
+	perName      = 30 * time.Second // after which a name's aliases are not followed any more
+	perServers   = 10 * time.Second // after which no more servers' addresses are looked for
+	maxFruitless = 60               // questions in a row that brought nothing
 )
 
 // Asker asks. What it learns of a zone is shared by all names of a run; it may be used from many
@@ -129,6 +132,7 @@ type Asker struct {
 	answers memory[step]
 	chains  memory[Chain]
 	ways    memory[Way]
+	six     kind
 	deaf    map[netip.Addr]int // questions in a row without an answer, over all zones
 	mute    int                // the same of the resolvers
 }
@@ -162,7 +166,7 @@ func New(config Config) *Asker {
 	rand.Shuffle(len(a.root.asked), func(i, j int) {
 		a.root.asked[i], a.root.asked[j] = a.root.asked[j], a.root.asked[i]
 	})
-	a.root.preferIPv4()
+	a.root.arrange()
 	return a
 }
 
@@ -202,6 +206,14 @@ func (a *Asker) Look(ctx context.Context, name string) Look {
 	return look
 }
 
+// Addresses asks for a name's addresses alone.
+func (a *Asker) Addresses(ctx context.Context, name string) []netip.Addr {
+	t := a.task(ctx)
+	t.depth = 1 // nothing of the zones on the way is told
+	return slices.Concat(t.follow(canonical(name), typeAAAA).Addresses,
+		t.follow(canonical(name), typeA).Addresses)
+}
+
 // LookAll looks at names, many at once; what it returns stands in the order of names.
 func (a *Asker) LookAll(ctx context.Context, names []string) []Look {
 	looks := make([]Look, len(names))
@@ -228,7 +240,7 @@ func (a *Asker) Zone(name string) (Zone, bool) {
 	if !ok || found.name != fqdn {
 		return Zone{}, false
 	}
-	z := found.shown()
+	z := found.shown(a.hasIPv6())
 	z.Chain, _ = a.chains.known(fqdn)
 	return z, true
 }

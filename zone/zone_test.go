@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -362,6 +363,64 @@ func TestAnAliasLeadsToAnotherZone(t *testing.T) {
 	if look.A.Zone != "cdn.example" || look.Zone != "shop.example" || len(look.Zones) != 2 ||
 		!slices.Equal(look.Addresses(), addresses("93.184.216.40")) {
 		t.Errorf("%+v", look)
+	}
+}
+
+// Whoever owns zones could lead from one slow one to the next.
+func TestAliasesThatTakeTooLongAreLeft(t *testing.T) {
+	w := newWorld(t)
+	var late atomic.Int64
+	w.config.Now = func() time.Time { return now.Add(time.Duration(late.Load())) }
+	s := w.delegate(shop(chain(9)...), "shop.example", 1)[0]
+	s.Twist(func(asked, answer *dns.Msg, _ bool) *dns.Msg {
+		if strings.HasPrefix(strings.ToLower(asked.Question[0].Name), "n4.") {
+			late.Add(int64(time.Minute))
+		}
+		return answer
+	})
+	if look := w.look("n0.shop.example"); look.A.Word != zone.TooSlow || len(look.A.Aliases) != 4 {
+		t.Errorf("%+v", look.A)
+	}
+}
+
+// A host that has one kind of address alone sees as much, and calls no server of the other silent.
+func TestAHostWithOneKindOfAddress(t *testing.T) {
+	for _, test := range []struct {
+		name, has string
+		err       error
+	}{
+		{"IPv4 alone", "8", syscall.ENETUNREACH}, {"IPv6 alone", "[", syscall.ENETUNREACH},
+		{"IPv6 that ends somewhere", "8", syscall.ECONNREFUSED},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			root := zonetest.NewZone(".", "example. NS ns.nic.example.", "ns.nic.example. A "+topAt, "ns.nic.example. AAAA 2001:4::2")
+			w.Serve(rootAt, root)
+			w.Serve("2001:4::1", root)
+			w.Serve("2001:4::2", w.top)
+			w.top.Add("shop.example. NS ns1.shop.example.", "ns1.shop.example. A 8.1.0.1", "ns1.shop.example. AAAA 2001:4::3")
+			w.Serve("8.1.0.1", shop())
+			w.Serve("2001:4::3", shop())
+			w.config.Roots[0].Addresses = addresses(rootAt, "2001:4::1")
+			for i := range 12 { // more than are asked
+				w.Serve(fmt.Sprintf("8.0.1.%d", i), root)
+				w.config.Roots[0].Addresses = append(w.config.Roots[0].Addresses, addresses(fmt.Sprintf("8.0.1.%d", i))...)
+			}
+			w.config.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if !strings.HasPrefix(address, test.has) {
+					return nil, &net.OpError{Op: "dial", Net: network, Err: test.err}
+				}
+				return w.Dial(ctx, network, address)
+			}
+			if look := w.look("www.shop.example"); look.A.Word != zone.NoError || !w.asker.Way(t.Context()).Direct {
+				t.Errorf("%+v", look)
+			}
+			for _, h := range w.zone("shop.example").Heard {
+				if h.Word != zone.NoError && h.Word != zone.Unreachable {
+					t.Errorf("%+v", h)
+				}
+			}
+		})
 	}
 }
 

@@ -51,11 +51,13 @@ func (z *Zone) Sign(begins, ends time.Time) (ds string) {
 	defer z.mu.Unlock()
 	z.key = &dns.DNSKEY{Hdr: dns.RR_Header{Name: z.name, Rrtype: dns.TypeDNSKEY, Class: dns.ClassINET,
 		Ttl: 300}, Flags: 257, Protocol: 3, Algorithm: dns.ECDSAP256SHA256}
-	private, err := z.key.Generate(256)
-	if err != nil {
-		panic(err)
+	for z.signer = nil; z.signer == nil || z.key.KeyTag() == 0; { // the library signs with no such key
+		private, err := z.key.Generate(256)
+		if err != nil {
+			panic(err)
+		}
+		z.signer = private.(crypto.Signer)
 	}
-	z.signer = private.(crypto.Signer)
 	z.begins, z.ends = uint32(begins.Unix()), uint32(ends.Unix())
 	z.records[z.name] = append(z.records[z.name], z.key)
 	return z.key.ToDS(dns.SHA256).String()
@@ -82,7 +84,11 @@ func (z *Zone) answer(reply *dns.Msg) {
 		}
 		return
 	}
-	reply.Answer = z.signed(found)
+	for _, r := range z.signed(found) {
+		r = dns.Copy(r)
+		r.Header().Name = q.Name // a pointer to the question, capitals and all, as BIND writes it
+		reply.Answer = append(reply.Answer, r)
+	}
 }
 
 // refers fills a reply with a referral, where the zone is delegated between its apex and the name.
