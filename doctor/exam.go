@@ -370,6 +370,9 @@ func (e *Exam) report(ctx context.Context, findings []Finding) Report {
 		f.Comes(e.At)
 		slices.Sort(f.Names)
 		f.Sentence = failure.Clean(f.Sentence)
+		if f.Lineage != "" { // who checks a document root knows names alone
+			f.Remedy = f.Remedy.For(f.Lineage)
+		}
 		e.promise(ctx, f)
 		sick[f.Lineage] = true
 	}

@@ -165,11 +165,11 @@ func rootUnset(_ *Exam, x *Lineage, _ *certbot.Lineage) []Finding {
 			}
 		}
 		if len(f.Names) > 1 {
-			f.Sentence += failure.Words("; nor for %d other names", len(f.Names)-1)
+			f.Sentence += failure.Words("; nor for %d more", len(f.Names)-1)
 		}
 		for root, n := range others {
 			if len(others) == 1 {
-				f.Sentence += failure.Words("; %d other names are served from %s", n, root)
+				f.Sentence += failure.Words("; the root of %d more is %s", n, root)
 			}
 		}
 	}
