@@ -28,7 +28,7 @@ func noAddress(e *Exam, n *network, x *Lineage, name string) []Finding {
 		return x.fetched(name) && len(n.looks[base(name)].Addresses()) == 0
 	})
 	f := e.suspects(x, "D38", []string{name}, failure.DNSMissing, failure.Advise("Create an A or AAAA "+
-		"record of %s that points to this server. If the site is gone for good, renew without it%s.",
+		"record of %s that points to this server. If the site is gone for good, %s.",
 		name, rest), "%s", absence(name, look))
 	if dead := n.sightings[base(name)].DeadSince; !dead.IsZero() {
 		f.Since = dead

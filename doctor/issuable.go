@@ -29,7 +29,7 @@ func unissuable(e *Exam, _ *network, x *Lineage, name string) []Finding {
 	}
 	rest := x.without(func(name string) bool { return policyAgainst(base(name)) != "" })
 	return []Finding{e.suspects(x, "D47", []string{name}, failure.BadName, failure.Advise(
-		"Give the site of %s another name, and renew without it%s.", name, rest),
+		"Give the site of %s another name, and %s.", name, rest),
 		"%s issues for no name like %s: %s", ca.name, name, why)}
 }
 

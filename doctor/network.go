@@ -209,15 +209,18 @@ func (e *Exam) notes(x *Lineage, id string, names []string, class failure.Class,
 	return f
 }
 
-// without is how to renew a lineage without names that cannot be proven, after a sentence that ends
-// in "without it"; empty where no other name is left, or too many to be pasted.
+// without is what to do where names of a lineage cannot be proven any more: to renew it without them,
+// or to put it aside where no other name is left.
 func (x *Lineage) without(gone func(name string) bool) failure.Remedy {
-	const most = 20
+	const most = 20 // names that can be pasted
 	left := slices.DeleteFunc(slices.Clone(x.Names), gone)
-	if len(left) == 0 || len(left) > most {
-		return ""
+	switch {
+	case len(left) == 0:
+		return "put its certificate aside: " + failure.Do(failure.Retire, x.Name)
+	case len(left) > most:
+		return "renew without it"
 	}
-	return ": " + failure.Do(failure.ObtainFor, append([]string{x.Name}, left...)...)
+	return "renew without it: " + failure.Do(failure.ObtainFor, append([]string{x.Name}, left...)...)
 }
 
 // succeededLately reports whether a renewal succeeded within 90 days and none has failed since.
