@@ -44,7 +44,9 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			"certbot and other runs are kept away meanwhile, and what is replaced is kept in\n" +
 			"CONFIG/orderly/backup. What is left is told, and gives the exit code.\n\n" +
 			"With --online DNS is asked as a CA does, each server of a zone by itself, and a probe file is put\n" +
-			"into each document root, fetched from every address of its names, and removed again.\n\n" +
+			"into each document root, fetched from every address of its names, and removed again. With --web\n" +
+			"nginx and Apache are asked for their configuration: which document roots, certificates and rules\n" +
+			"they have for the names. Nothing of it is changed.\n\n" +
 			"With --new, what the last doctor --new found is left out, unless it is worse by now; the exit code\n" +
 			"counts what is new. With --nagios the first line and the exit code are what Nagios reads: 0 OK,\n" +
 			"1 WARNING, 2 CRITICAL (something fails, or will within 7 days), 3 UNKNOWN (it could not be looked).\n\n" +
@@ -245,6 +247,14 @@ func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 		}
 		defer end()
 		w.Needs = append(w.Needs, doctor.Network)
+	}
+	if f.network.web {
+		end, err := f.network.ask(s, &h)
+		if err != nil {
+			return doctor.Report{}, err
+		}
+		defer end()
+		w.Needs = append(w.Needs, doctor.WebServer)
 	}
 	return doctor.Examine(ctx, h, w)
 }

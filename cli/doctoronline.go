@@ -13,18 +13,23 @@ import (
 	"orderly/host"
 	"orderly/preflight"
 	"orderly/solver/webroot"
+	"orderly/webserver"
 	"orderly/zone"
 )
 
 type networkFlags struct {
 	working
 	online bool
+	web    bool
 }
 
 func (f *networkFlags) add(set *pflag.FlagSet, getenv func(string) string) {
 	set.BoolVar(&f.online, "online", false,
 		"look at the network as well: name servers, CAA records, whether a probe file is served, and "+
 			"with which certificate")
+	set.BoolVar(&f.web, "web", false,
+		"ask the web servers of this host (nginx, Apache) for their configuration, and for the "+
+			"certificates that they serve")
 	set.StringVar(&f.resolver, "resolver", getenv("ORDERLY_RESOLVER"),
 		"DNS server, `host:port`, that --online asks instead of the zones' own servers "+
 			"(ORDERLY_RESOLVER)")
@@ -37,12 +42,12 @@ func (f *networkFlags) add(set *pflag.FlagSet, getenv func(string) string) {
 
 // check refuses what would be ignored.
 func (f *networkFlags) check(set *pflag.FlagSet, merge bool) error {
-	if f.online && merge {
+	if (f.online || f.web) && merge {
 		return failure.New(failure.Usage, "Leave one of them out.",
-			"--merge reads what other servers said, and asks no network")
+			"--merge reads what other servers said, and asks no network and no web server")
 	}
 	for _, name := range []string{"resolver", "preflight-port", "preflight-allow", "addresses"} {
-		if set.Changed(name) && !f.online {
+		if set.Changed(name) && !f.online && !(f.web && name == "preflight-port") {
 			return failure.New(failure.Usage, failure.Advise("Add --online, or leave --%s away.", name),
 				"--%s says how the network is asked, which is done with --online alone", name)
 		}
@@ -73,5 +78,16 @@ func (f *networkFlags) reach(s *session, h *doctor.Host) (end func(), err error)
 	if settings.PreflightPort != 80 {
 		h.Online.TLSPort = -1 // which one stands in for 443 nobody said
 	}
+	return writer.Close, nil
+}
+
+// ask lets a host's web servers be asked. end takes away what is needed for that.
+func (f *networkFlags) ask(s *session, h *doctor.Host) (end func(), err error) {
+	settings, err := f.settings(s.env.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	writer := &webroot.Writer{Tell: s.p.Tell}
+	h.Web = &doctor.Web{Look: webserver.Look, Writer: writer, Port: settings.PreflightPort}
 	return writer.Close, nil
 }

@@ -36,6 +36,7 @@ func verbs() map[failure.Step][]string {
 		failure.RenewAll:         {"renew", "--config-dir"},
 		failure.ObtainFor:        {"certonly"},
 		failure.ObtainAt:         {"certonly"},
+		failure.ObtainIn:         {"certonly"},
 		failure.NameRoot:         {"reconfigure"},
 		failure.SetDeployHook:    {"reconfigure"},
 		failure.Delete:           {"delete", "--cert-name"},
@@ -154,8 +155,10 @@ func typedArguments(step failure.Step, args []string) []string {
 			at = slices.Concat([]string{"--cert-name", lineage}, at)
 		}
 		return slices.Concat(at, each("-d", rest))
+	case failure.ObtainIn:
+		return slices.Concat([]string{"--webroot", "-w", arg(0, "DIR")}, each("-d", rest))
 	case failure.NameRoot:
-		return []string{"--cert-name", arg(0, "CERTIFICATE"), "--webroot", "-w", "DIR"}
+		return []string{"--cert-name", arg(0, "CERTIFICATE"), "--webroot", "-w", arg(1, "DIR")}
 	case failure.SetDeployHook:
 		return []string{"--cert-name", arg(0, ""), "--deploy-hook", arg(1, "")}
 	case failure.Register:

@@ -38,7 +38,7 @@ func Checks() []Check {
 		familyChecks(), strayChecks(), groundChecks(), roomChecks(), hookChecks(),
 		renewerChecks(), runChecks(),
 		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), fleetChecks(),
-		tellingChecks()} {
+		tellingChecks(), webChecks()} {
 		all = append(all, some...)
 	}
 	return all

@@ -44,6 +44,8 @@ type Host struct {
 	// Progress is told how many lineages were looked at; nil for nobody. It is called from several
 	// goroutines.
 	Progress func(done, all int)
+	// Web is how the web servers are asked, for Needs WebServer.
+	Web *Web
 	// Tell is told what is waited for.
 	Tell func(format string, args ...any)
 }
@@ -75,6 +77,7 @@ type Exam struct {
 	memo      *memo
 
 	network *network // what it showed, once a check has needed it
+	sites   *sites   // what the web servers said, likewise
 }
 
 // memo is what is looked at once, however many lineages it concerns.
@@ -113,6 +116,8 @@ type Lineage struct {
 	Asks          bool // a command is asked for document roots at each renewal
 	KeyType       string
 	Owned         certbot.Owned
+	DeployHook    string // its own
+	Links         Links
 	Due           renewal.Due
 	Standing      ledger.Standing
 }
@@ -122,6 +127,9 @@ func (x *Lineage) document() DocumentLineage {
 	return DocumentLineage{Name: x.Name, Names: x.Names, Issued: x.NotBefore.UTC(),
 		Expires: x.NotAfter.UTC(), Due: x.Due.At.UTC()}
 }
+
+// Links are the files of a lineage that a web server is told of.
+type Links struct{ Cert, FullChain, Key string }
 
 // hurtsAt is when a renewal of it is next tried.
 func (x *Lineage) hurtsAt() time.Time { return cmp.Or(x.Due.At, x.NotAfter) }
@@ -326,6 +334,7 @@ func (x *Lineage) read(r *certbot.Renewal, c *certbot.Certificate) {
 	x.KeyType, x.Server, x.Account, x.Asks = c.KeyType, p.Server, p.Account, p.WebrootFrom != ""
 	x.Authenticator, x.Owned, x.Roots = p.Authenticator, r.Owned(), map[string]string{}
 	_, x.AccountLine = r.Written("account")
+	x.DeployHook, x.Links = p.DeployHook, Links{r.Cert, r.FullChain, r.PrivKey}
 	if p.Authenticator != "webroot" {
 		return
 	}

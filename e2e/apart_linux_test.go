@@ -18,9 +18,20 @@ const apartVariable = "ORDERLY_E2E_APART"
 // mount, which a container may deny even to root.
 func apart(t *testing.T) bool {
 	t.Helper()
+	return apartWith(t, 0)
+}
+
+// apartWith is apart with more that is its own: with CLONE_NEWPID, /proc shows no process of another test.
+func apartWith(t *testing.T, more uintptr) bool {
+	t.Helper()
 	if os.Getenv(apartVariable) != "" {
 		if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 			t.Fatal("making mounts private: ", err)
+		}
+		if more&syscall.CLONE_NEWPID != 0 {
+			if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+				t.Fatal("mounting /proc: ", err)
+			}
 		}
 		return true
 	}
@@ -30,7 +41,7 @@ func apart(t *testing.T) bool {
 	}
 	c := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
 	c.Env = append(os.Environ(), apartVariable+"="+program)
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | more, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() != 0 {
 		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
 		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}

@@ -39,7 +39,8 @@ const (
 	Obtain           Step = "obtain"             // order a certificate: its name, or none
 	ObtainFor        Step = "obtain-for"         // the same for other names: lineage, the names
 	ObtainAt         Step = "obtain-at"          // the same by a document root: as ObtainFor
-	NameRoot         Step = "name-root"          // name a document root: lineage; see Remedy.For
+	ObtainIn         Step = "obtain-in"          // the same by this document root: it, the names
+	NameRoot         Step = "name-root"          // name a document root: lineage, or none; the root, or none
 	SetDeployHook    Step = "set-deploy-hook"    // name a deploy hook: lineage, the command
 	Delete           Step = "delete"             // delete a certificate: lineage
 	Retire           Step = "retire"             // put certificates aside: lineage, or none

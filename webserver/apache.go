@@ -143,7 +143,7 @@ func brokenApache(stderr string, err error, main string) *Note {
 
 // apacheServer is the server that a main file with its includes describes.
 func apacheServer(files *apacheFiles, main string) *Server {
-	s := &Server{Kind: Apache}
+	s := &Server{Kind: Apache, Main: main}
 	all := files.load(main)
 	if root, ok := last(all, "serverroot"); ok && root.arg(1) != files.root {
 		files.root = root.arg(1)
@@ -207,7 +207,7 @@ func apacheAddress(word string) (Listen, bool) {
 }
 
 func apacheHost(main *apacheMain, block statement, listens []Listen) *Host {
-	h := &Host{Place: block.Place, Kind: Apache}
+	h := &Host{Place: block.Place, Open: block.Line, End: block.end, Kind: Apache}
 	r := &apacheRules{main: main, host: block.block}
 	h.rules = r
 	engine, _ := r.setting("sslengine")

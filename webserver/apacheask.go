@@ -70,6 +70,7 @@ func (r *apacheRules) ask(ctx context.Context, q *query) verdict {
 func (w *apacheWalk) walk(ctx context.Context) verdict {
 	for range mostLed {
 		if v, ended := w.translate(); ended {
+			v.ofHost = true
 			return v
 		}
 		if path.Base(w.file) != exampleToken {

@@ -88,7 +88,7 @@ func (p *apacheText) block(section string, depth int, live bool) []statement {
 			}
 			continue
 		}
-		s := statement{Place: Place{p.file, number}}
+		s := statement{Place: Place{p.file, number}, text: text}
 		opens := strings.HasPrefix(text, "<")
 		if opens {
 			text = strings.TrimSuffix(text, ">")
@@ -123,7 +123,7 @@ func (p *apacheText) section(s statement, depth int, live bool) []statement {
 	case transparent:
 		return inner
 	}
-	s.block = append([]statement{}, inner...)
+	s.block, s.end = append([]statement{}, inner...), p.at
 	return []statement{s}
 }
 

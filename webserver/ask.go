@@ -1,6 +1,7 @@
 package webserver
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"path"
@@ -34,6 +35,10 @@ type Fault struct {
 	Kind  FaultKind
 	Place Place
 	Words string // the rule, as it stands
+	// OfHost says that it is the host's own, obeyed before any location or directory is looked at.
+	OfHost bool
+	// Own says that it stands in what is said of the challenges alone.
+	Own bool
 }
 
 // Answer is what becomes of a request for a token of one name.
@@ -77,6 +82,7 @@ type verdict struct {
 	fault  *Fault
 	to     *target
 	doubts []Note
+	ofHost bool // the host's own rules say so
 }
 
 // target is where a request is led.
@@ -91,11 +97,11 @@ type target struct {
 }
 
 func fault(kind FaultKind, s statement) verdict {
-	return verdict{fault: &Fault{Kind: kind, Place: s.Place, Words: strings.Join(s.words, " ")}}
+	return verdict{fault: &Fault{Kind: kind, Place: s.Place, Words: s.said()}}
 }
 
 func doubt(s statement, words string) Note {
-	return Note{Place: s.Place, Words: strings.Join(s.words, " ") + ": " + words}
+	return Note{Place: s.Place, Words: s.said() + ": " + words}
 }
 
 // parseTarget takes apart the URL of a redirect or a proxy, whose variables are filled in.
@@ -170,19 +176,17 @@ func (s *Survey) follow(ctx context.Context, a *Answer, q query) {
 		}
 		v := a.Host.rules.ask(ctx, &q)
 		a.Doubts = append(a.Doubts, v.doubts...)
-		switch {
-		case v.fault != nil:
-			a.Fault = v.fault
-			return
-		case v.to == nil:
-			a.Dir, a.By, a.How = v.dir, v.by, v.how
-			if v.dir == "" && len(a.Doubts) == 0 {
-				a.Doubts = append(a.Doubts, Note{Place: a.Host.Place, Words: "nothing says from where it is served"})
-			}
-			return
-		case !s.step(a, &q, v.to):
-			return
+		ended := v.to == nil || v.fault != nil || !s.step(a, &q, v.to)
+		if a.Fault = cmp.Or(v.fault, a.Fault); a.Fault != nil {
+			a.Fault.OfHost = v.ofHost
 		}
+		if !ended {
+			continue
+		}
+		if a.Dir, a.By, a.How = v.dir, v.by, v.how; v.dir == "" && a.Fault == nil && len(a.Doubts) == 0 {
+			a.Doubts = append(a.Doubts, Note{Place: a.Host.Place, Words: "nothing says from where it is served"})
+		}
+		return
 	}
 	a.Doubts = append(a.Doubts, Note{Place: a.Host.Place, Words: "it is led on again and again"})
 }

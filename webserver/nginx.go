@@ -14,7 +14,7 @@ import (
 // nginxServer is the server that a main file with its includes describes. prefix is what relative
 // paths of document roots begin with.
 func nginxServer(files *nginxFiles, main, prefix string) *Server {
-	s := &Server{Kind: Nginx}
+	s := &Server{Kind: Nginx, Main: main}
 	for _, top := range files.load(main, 0) {
 		if top.name() != "http" || top.block == nil {
 			continue
@@ -30,7 +30,7 @@ func nginxServer(files *nginxFiles, main, prefix string) *Server {
 }
 
 func nginxHost(http []statement, server statement, confPrefix, prefix string) *Host {
-	h := &Host{Place: server.Place, Kind: Nginx}
+	h := &Host{Place: server.Place, Open: server.open, Kind: Nginx}
 	tls := false
 	for _, s := range server.block {
 		switch s.name() {

@@ -21,9 +21,20 @@ type nginxWalk struct {
 
 // server is the whole way.
 func (w *nginxWalk) server() verdict {
+	v, locations := w.locations()
+	if v.fault != nil && len(locations) > 0 {
+		_, text := locationOf(locations[len(locations)-1])
+		v.fault.Own = strings.Trim(text, "/") == strings.Trim(challengePath, "/")
+	}
+	return v
+}
+
+// locations is the way, and the locations that it has come to.
+func (w *nginxWalk) locations() (verdict, []statement) {
 	server := w.rules.scopes[1]
 	if v, ended, _ := w.rewrite(server); ended {
-		return v
+		v.ofHost = true
+		return v, nil
 	}
 	for range mostLed {
 		locations := w.locate(server, 0)
@@ -34,16 +45,16 @@ func (w *nginxWalk) server() verdict {
 		if len(locations) > 0 {
 			v, ended, again := w.rewrite(scopes[len(scopes)-1])
 			if ended {
-				return v
+				return v, locations
 			}
 			if again {
 				continue
 			}
 		}
-		return w.content(scopes, locations)
+		return w.content(scopes, locations), locations
 	}
 	w.doubts = append(w.doubts, Note{Words: "it is rewritten again and again"})
-	return verdict{}
+	return verdict{}, nil
 }
 
 // rewrite runs the statements of ngx_http_rewrite_module. again says that a location is to be found

@@ -76,6 +76,7 @@ func (t *nginxText) block(depth int) []statement {
 				all = append(all, s)
 			}
 		case anOpening:
+			s.open = t.line
 			switch {
 			case strings.HasSuffix(s.name(), "_by_lua_block") || depth >= mostDepth:
 				t.skipBlock()

@@ -183,3 +183,9 @@ func valueOf(args []string, flag string) string {
 	}
 	return ""
 }
+
+// KindOf is the web server that a program is; none where it is another program.
+func KindOf(program string) Kind {
+	kind, _ := kindOf(program)
+	return kind
+}

@@ -30,13 +30,9 @@ func rewritesOf(block []statement, dir string) rewrites {
 func (w *apacheWalk) fixups(sections []section) (verdict, bool) {
 	var rules rewrites
 	for _, s := range sections {
-		if s.dir == "" {
-			continue
-		}
-		if r := rewritesOf(s.block, s.dir); r.on {
+		r := rewritesOf(s.block, s.dir)
+		if _, found := last(s.block, "rewriteengine"); found && (!r.on || s.dir != "") {
 			rules = r
-		} else if _, found := last(s.block, "rewriteengine"); found {
-			rules = rewrites{} // off
 		}
 	}
 	if rules.on {

@@ -1,5 +1,7 @@
 package webserver
 
+import "strings"
+
 // Both servers' configurations are statements, of which some hold others. What they mean differs;
 // how they are kept does not.
 
@@ -7,9 +9,20 @@ package webserver
 type statement struct {
 	Place
 	words []string
+	text  string      // of Apache's, as it stands
 	block []statement // of a section
+	open  int         // the line in which that begins
+	end   int         // of Apache's, the line that ends it
 	// foggy says that a variable in it has no known value.
 	foggy bool
+}
+
+// said is the statement for a person.
+func (s statement) said() string {
+	if s.text != "" {
+		return s.text
+	}
+	return strings.Join(s.words, " ")
 }
 
 func (s statement) name() string {

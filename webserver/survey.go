@@ -35,7 +35,10 @@ func lookIn(ctx context.Context, proc string) *Survey {
 	s.Servers = make([]*Server, len(asked))
 	var all parts.Group
 	for i, p := range asked {
-		all.Go(func() { s.Servers[i] = read(ctx, p) })
+		all.Go(func() {
+			s.Servers[i] = read(ctx, p)
+			s.Servers[i].Reload = reloading(proc, p)
+		})
 	}
 	all.Wait()
 	return s

@@ -1,9 +1,9 @@
 // Package webserver reads what the web servers of this host say of themselves: which names they
 // serve, on which ports, with which certificates, and what becomes of a request for a challenge's
 // token (RFC 8555 section 8.3). It runs nginx and Apache with a bound, to have them show their
-// configuration, and reads the files that they name. It must never change anything, never ask the
-// network, never execute a program that another user than root could have written, and never call
-// wrong what it does not understand: that is said as a doubt.
+// configuration, and reads the files that they name. It must never change anything, ask no address
+// but this host's own, never execute a program that another user than root could have written, and
+// never call wrong what it does not understand: that is said as a doubt.
 package webserver
 
 import (
@@ -51,6 +51,10 @@ type Server struct {
 	Kind    Kind
 	Program string // what is executed
 	PID     int    // of its first process; 0 where it does not run
+	// Reload are the commands that let it read its configuration again, each if the one before has
+	// succeeded; none where it does not run.
+	Reload [][]string
+	Main   string // its main file
 	// Broken says why it would not start with the configuration that is on disk; nil where it would.
 	Broken *Note
 	// Hosts are its virtual hosts, in the order in which they stand.
@@ -70,6 +74,8 @@ type Host struct {
 	Names        []Name
 	Listens      []Listen
 	Certificates []Certificate
+	// Open is the line in which what is in it begins; End, of Apache's, the line that ends it.
+	Open, End int
 	// Doubt says what of its names or addresses is not understood; empty where all is.
 	Doubt string
 
