@@ -58,6 +58,12 @@ func (e *Exam) webSites(ctx context.Context) *sites {
 	if e.sites != nil {
 		return e.sites
 	}
+	if e.Tell != nil {
+		slow := time.AfterFunc(time.Second, func() {
+			e.Tell("Waiting for the web servers of this host to show their configuration.")
+		})
+		defer slow.Stop()
+	}
 	s := &sites{Survey: e.Web.Look(ctx)}
 	s.Read = e.customersFile()
 	for _, x := range e.renewing() {

@@ -270,6 +270,12 @@ func TestThirtySitesAreMadeWellAsTheDoctorSays(t *testing.T) {
 		t.Error("the CA was asked")
 	}
 	d.diagnosed(found)
+	d.reload() // a command that tries a document root asks what runs
+	for _, p := range d.all {
+		if p.read(filepath.Join(p.other, "index.html")) == "moved" {
+			until(t, p.domain+" has moved", func() bool { return p.answers("/index.html") == "moved" })
+		}
+	}
 	d.treat(found)
 	d.recovered()
 }
