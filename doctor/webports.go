@@ -59,11 +59,7 @@ func (e *Exam) wouldNotStart(server *webserver.Server) Finding {
 			}
 		}
 	}
-	test := []string{server.Program, "-t"}
-	if server.Kind == webserver.Nginx && server.Main != "" {
-		test = append(test, "-c", server.Main)
-	}
-	f := e.onHost("D35", failure.Config, failure.Remedy("Correct it there; `"+string(failure.Shell(test...))+
+	f := e.onHost("D35", failure.Config, failure.Remedy("Correct it there; `"+string(failure.Shell(server.Test...))+
 		"` says whether it is right."), "%s would not start or reload with its configuration: %s", server.Kind,
 		server.Broken.Words)
 	f.File, f.Line, f.Since, f.Cause = place.File, place.Line, touched(place.File), "broken"

@@ -71,6 +71,9 @@ func TestNobodyElseMakesAnError(t *testing.T) {
 					t.Errorf("%s: failure.New makes an Error", set.Position(n.Pos()))
 				}
 			case *ast.AssignStmt:
+				if strings.HasPrefix(path, "../doctor/") || strings.HasPrefix(path, "../digest/") {
+					return true // a finding's cause is another thing, and an Error's made nowhere there
+				}
 				for _, to := range n.Lhs {
 					if field, ok := to.(*ast.SelectorExpr); ok && field.Sel.Name == "Cause" {
 						t.Errorf("%s: failure.Wrap has the cause", set.Position(n.Pos()))

@@ -143,7 +143,7 @@ func brokenApache(stderr string, err error, main string) *Note {
 
 // apacheServer is the server that a main file with its includes describes.
 func apacheServer(files *apacheFiles, main string) *Server {
-	s := &Server{Kind: Apache, Main: main}
+	s := &Server{Kind: Apache}
 	all := files.load(main)
 	if root, ok := last(all, "serverroot"); ok && root.arg(1) != files.root {
 		files.root = root.arg(1)

@@ -14,7 +14,7 @@ import (
 // nginxServer is the server that a main file with its includes describes. prefix is what relative
 // paths of document roots begin with.
 func nginxServer(files *nginxFiles, main, prefix string) *Server {
-	s := &Server{Kind: Nginx, Main: main}
+	s := &Server{Kind: Nginx}
 	for _, top := range files.load(main, 0) {
 		if top.name() != "http" || top.block == nil {
 			continue

@@ -32,9 +32,28 @@ func reloading(proc string, p Process) [][]string {
 		flags := picked(p.Args, "-c", "-p", "-g", "-e")
 		return [][]string{append(append([]string{p.Program}, flags...), "-s", "reload")}
 	}
-	flags := picked(p.Args, "-f", "-d", "-D", "-C", "-c")
-	if control, ok := installed("apachectl", "apache2ctl"); ok && len(flags) == 0 {
+	if control, ok := control(p); ok {
 		return [][]string{{control, "graceful"}}
 	}
-	return [][]string{append(append([]string{p.Program}, flags...), "-t"), {"kill", "-USR1", strconv.Itoa(p.PID)}}
+	return [][]string{configTest(p), {"kill", "-USR1", strconv.Itoa(p.PID)}}
+}
+
+// control is Apache's own script, which knows what its configuration refers to; it knows one
+// configuration alone.
+func control(p Process) (string, bool) {
+	if len(picked(p.Args, "-f", "-d", "-D", "-C", "-c")) > 0 {
+		return "", false
+	}
+	return installed("apachectl", "apache2ctl")
+}
+
+// configTest is the command that says whether a server's configuration is right.
+func configTest(p Process) []string {
+	if p.Kind == Nginx {
+		return append(append([]string{p.Program}, picked(p.Args, "-c", "-p", "-g")...), "-t")
+	}
+	if control, ok := control(p); ok {
+		return []string{control, "configtest"}
+	}
+	return append(append([]string{p.Program}, picked(p.Args, "-f", "-d", "-D", "-C", "-c")...), "-t")
 }

@@ -64,7 +64,7 @@ func read(ctx context.Context, p Process) *Server {
 	case Apache:
 		s = readApache(ctx, p)
 	}
-	s.Kind, s.Program, s.PID = p.Kind, p.Program, p.PID
+	s.Kind, s.Program, s.PID, s.Test = p.Kind, p.Program, p.PID, configTest(p)
 	return s
 }
 

@@ -54,7 +54,8 @@ type Server struct {
 	// Reload are the commands that let it read its configuration again, each if the one before has
 	// succeeded; none where it does not run.
 	Reload [][]string
-	Main   string // its main file
+	// Test is the command that says whether its configuration is right.
+	Test []string
 	// Broken says why it would not start with the configuration that is on disk; nil where it would.
 	Broken *Note
 	// Hosts are its virtual hosts, in the order in which they stand.
