@@ -109,7 +109,13 @@ func (s *Store) restoreParts(r *Renewal) (restored bool, err error) {
 
 // lostParts are the files that restoreParts makes, and what is in them.
 func (r *Renewal) lostParts() map[string][]byte {
-	if r.pair() != nil {
+	gone := map[string]string{} // paths by kind
+	for kind, link := range map[string]string{"cert": r.Cert, "chain": r.Chain} {
+		if path, lost := r.lost(link); lost {
+			gone[kind] = path
+		}
+	}
+	if len(gone) == 0 || r.pair() != nil { // mostly nothing is, and no pair is taken apart for it
 		return nil
 	}
 	key, keyErr := os.ReadFile(r.PrivKey)
@@ -122,8 +128,8 @@ func (r *Renewal) lostParts() map[string][]byte {
 		return nil
 	}
 	parts := map[string][]byte{}
-	for kind, link := range map[string]string{"cert": r.Cert, "chain": r.Chain} {
-		if path, lost := r.lost(link); lost && len(v[kind]) > 0 {
+	for kind, path := range gone {
+		if len(v[kind]) > 0 {
 			parts[path] = v[kind]
 		}
 	}

@@ -91,13 +91,13 @@ func Probe(dir, owner string) error {
 
 func probe(dir, owner string) error {
 	clearProbes(dir, owner)
-	defer clearProbes(dir, owner)
 	from, to := probeNames(dir, owner)
 	err := tryProbe(from, to)
 	for attempt := 0; attempt < 3 && errors.Is(err, fs.ErrNotExist); attempt++ {
 		err = tryProbe(from, to) // a run that mends the lineage sweeps what is not the lineage's
 	}
 	if err != nil {
+		clearProbes(dir, owner)
 		return err
 	}
 	var st unix.Statfs_t
