@@ -237,6 +237,9 @@ func (e *Exam) wrongServers(name string, only func(zone.Heard) bool) string {
 	if z.Named > len(z.Servers) {
 		text += fmt.Sprintf(" (of %d servers, the first %d were looked at)", z.Named, len(z.Servers))
 	}
+	if z.GivenUp {
+		text += "; so many questions in a row brought nothing that no more were asked"
+	}
 	return text
 }
 

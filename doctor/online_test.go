@@ -233,6 +233,12 @@ func TestWhatTheNetworkShowsIsFound(t *testing.T) {
 		{"nobody answers at IPv6", func(w *internet) { w.www("A "+home4, "AAAA 2606:2800::9") }, []string{"D41 note ipv6-broken www.shop.com"}, "falls back"},
 		{"a private address", func(w *internet) { w.www("A 10.0.0.1") }, []string{"D42 fails address-refused www.shop.com"}, "10.0.0.1"},
 		{"a private address beside", func(w *internet) { w.www("A 10.0.0.1", "A "+home4) }, []string{"D42 note address-refused www.shop.com"}, "passes over"},
+		{"a private address with a private CA", func(w *internet) {
+			w.dir.Server = "https://ca.example/directory"
+			w.www("A 10.0.0.1")
+		}, []string{"D42 fails address-refused www.shop.com"}, "private CA"},
+		{"a redirect to a private address", away(other, http.RedirectHandler("http://10.0.0.1/", http.StatusFound)),
+			[]string{"D37 fails address-refused www.shop.com"}, "10.0.0.1"},
 		{"a lame server", func(w *internet) {
 			w.www("A " + home4)
 			w.server.Twist(func(_, answer *dns.Msg, _ bool) *dns.Msg { answer.Authoritative = false; return answer })
@@ -242,6 +248,12 @@ func TestWhatTheNetworkShowsIsFound(t *testing.T) {
 				w.names.Serve(fmt.Sprintf("8.1.0.%d", i+1)) // which serve no zone
 			}
 		}, []string{"D43 fails dns-broken shop.com", "D43 fails dns-broken www.shop.com"}, "REFUSED"},
+		{"two hundred servers that do not answer", func(w *internet) {
+			w.names.Remove("8.1.0.1", "8.1.0.2")
+			for i := range 200 {
+				w.com.Add(fmt.Sprintf("shop.com. NS x%d.shop.com.", i), fmt.Sprintf("x%d.shop.com. A 8.2.0.%d", i, i))
+			}
+		}, []string{"D43 fails dns-silent shop.com", "D43 fails dns-silent www.shop.com"}, "of 202 servers, the first 8 were looked at"},
 		{"CAA is not answered", func(w *internet) {
 			w.www("A " + home4)
 			for i := range 2 {
@@ -266,6 +278,18 @@ func TestWhatTheNetworkShowsIsFound(t *testing.T) {
 		{"CAA for another", caa(`CAA 0 issue "other.example"`), []string{"D45 fails caa-forbids www.shop.com"}, "allow other.example alone, and not Let's Encrypt"},
 		{"CAA for nobody", caa(`CAA 0 issue ";"`), []string{"D45 fails caa-forbids www.shop.com"}, "nobody"},
 		{"CAA for wildcards alone", caa(`CAA 0 issuewild ";"`), nil, ""},
+		{"CAA against wildcards of a certificate with one", func(w *internet) {
+			w.dir.Others = []string{"*.shop.com"}
+			w.shop.Add(`@ CAA 0 issue "letsencrypt.org"`, `@ CAA 0 issuewild "other.example"`)
+		}, []string{"D45 fails caa-forbids *.shop.com"}, "issuewild"},
+		{"CAA of a CA that is not known", func(w *internet) {
+			w.dir.Server = "https://ca.example/directory"
+			w.www("A "+home4, `CAA 0 issue "other.example"`)
+		}, []string{"D45 doubtful caa-forbids www.shop.com"}, "not known here"},
+		{"CAA of a CA that is not known in its own name", func(w *internet) {
+			w.dir.Server = "https://acme.ca.example/directory"
+			w.www("A "+home4, `CAA 0 issue "ca.example"`)
+		}, nil, ""},
 		{"CAA with an unknown tag", caa(`CAA 128 odd "x"`, `CAA 0 issue "letsencrypt.org"`), []string{"D45 fails caa-forbids www.shop.com"}, "critical"},
 		{"CAA for another method", caa(`CAA 0 issue "letsencrypt.org; validationmethods=dns-01"`), []string{"D45 fails caa-forbids www.shop.com"}, "dns-01 alone"},
 		{"CAA for this method", caa(`CAA 0 issue "letsencrypt.org; validationmethods=dns-01,http-01"`), nil, ""},

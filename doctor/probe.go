@@ -22,11 +22,11 @@ func (n *network) probe(x *Lineage, name string) (preflight.Everywhere, bool) {
 func parted(found preflight.Everywhere) (served, missed []preflight.Seen) {
 	for _, at := range found.At {
 		switch {
-		case at.Served() || at.Result.Remedy != "" && at.Result.Verdict == preflight.Warn &&
-			at.Status == 200: // served with too many blanks behind it
+		case at.Served(),
+			// served with too many blanks behind it
+			at.Result.Verdict == preflight.Warn && at.Result.Class == failure.HTTPWrong:
 			served = append(served, at)
-		case at.NoRoute, at.Result.Class == failure.AddressRefuse && at.Status == 0,
-			at.Result.Class == failure.Stopped:
+		case at.NoRoute, isForbidden(at), at.Result.Class == failure.Stopped:
 		default:
 			missed = append(missed, at)
 		}
@@ -138,10 +138,19 @@ func brokenIPv6(e *Exam, n *network, x *Lineage, name string) []Finding {
 		name, six[0].Result.Sentence)}
 }
 
-// reserved tells of addresses that no public CA connects to.
+// reserved tells of addresses that no public CA connects to. A private CA may: there it is the checks
+// before an order that would refuse, and what they say is told.
 func reserved(e *Exam, n *network, x *Lineage, name string) []Finding {
-	if !x.fetched(name) || !isPublic(x.Server) {
+	if !x.fetched(name) {
 		return nil
+	}
+	if !isPublic(x.Server) {
+		found, _ := n.probe(x, name)
+		if !allForbidden(found.At) {
+			return nil
+		}
+		r := found.At[0].Result
+		return []Finding{e.suspects(x, "D42", []string{name}, r.Class, r.Remedy, "%s", r.Sentence)}
 	}
 	all := n.looks[base(name)].Addresses()
 	var odd []string
@@ -162,4 +171,19 @@ func reserved(e *Exam, n *network, x *Lineage, name string) []Finding {
 	return []Finding{e.suspects(x, "D42", []string{name}, failure.AddressRefuse, remedy,
 		"%s has only addresses that are private or reserved, to which no CA connects: %s", name,
 		strings.Join(odd, ", "))}
+}
+
+// isForbidden reports whether an address itself is not connected to, as against where a redirect from
+// there leads.
+func isForbidden(at preflight.Seen) bool {
+	return at.Result.Class == failure.AddressRefuse && at.Status == 0
+}
+
+func allForbidden(all []preflight.Seen) bool {
+	for _, at := range all {
+		if !isForbidden(at) {
+			return false
+		}
+	}
+	return len(all) > 0
 }
