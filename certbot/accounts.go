@@ -121,6 +121,11 @@ func (s Accounts) accountsIn(dir, server string) (accounts []Account, damaged er
 }
 
 func damagedAccount(err error, dir string) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return failure.Wrap(err, failure.Account,
+			"Run the command as root, or as a user who may read it.",
+			"the account in %s cannot be read", dir)
+	}
 	return failure.Wrap(err, failure.Account,
 		"Restore the directory from a backup, or remove it if the account is no longer wanted.",
 		"the account in %s cannot be read", dir)
@@ -130,7 +135,11 @@ func damagedAccount(err error, dir string) error {
 // missing, or if dir is something else than a directory.
 func readAccount(dir, server string) (Account, error) {
 	a := Account{Server: server, Dir: dir}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return a, err // which says nothing about what is there
+	}
+	if err != nil || !info.IsDir() {
 		return a, fs.ErrNotExist
 	}
 	var regr struct {
@@ -154,7 +163,6 @@ func readAccount(dir, server string) (Account, error) {
 	if a.URL == "" {
 		return a, fmt.Errorf("%s has no uri", filepath.Join(dir, "regr.json"))
 	}
-	var err error
 	if a.Key, err = readKey(filepath.Join(dir, "private_key.json")); err != nil {
 		return a, err
 	}
@@ -201,7 +209,8 @@ func (s Accounts) Get(server, id string) (Account, error) {
 		if err == nil {
 			return a, nil
 		}
-		if info, statErr := os.Stat(dir); statErr == nil && info.IsDir() {
+		info, statErr := os.Stat(dir)
+		if errors.Is(err, fs.ErrPermission) || statErr == nil && info.IsDir() {
 			return Account{}, damagedAccount(err, dir)
 		}
 	}
