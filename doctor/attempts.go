@@ -110,7 +110,7 @@ func failedForEver(e *Exam, x *Lineage, _ *certbot.Lineage) []Finding {
 	if x.Standing.Class == "" || x.Due.At.IsZero() || e.At.Sub(x.Due.At) <= life || e.At.Before(x.NotAfter) {
 		return nil
 	}
-	f := x.finds("D29", failure.Expired, "If nobody needs it any more: "+failure.Do(failure.Delete, x.Name)+".",
+	f := x.finds("D29", failure.Expired, "If its names have moved or are gone, put it aside: "+failure.Do(failure.Retire, x.Name)+".",
 		"it expired on %s, and has been due since %s without being renewed: longer than it was valid",
 		x.NotAfter.UTC().Format(time.DateOnly), x.Due.At.UTC().Format(time.DateOnly))
 	f.Severity, f.Since = Note, x.Due.At

@@ -64,7 +64,9 @@ func TestTheDoctorMendsNothingBesideCertbot(t *testing.T) {
 		t.Errorf("a look waits for nobody: %s", r)
 	}
 	run := h.start("doctor", "--fix", "-y")
-	until(t, "it says whom it waits for", func() bool { return strings.Contains(run.err.String(), "Waiting for another instance of certbot (process ") })
+	until(t, "it says whom it waits for", func() bool {
+		return strings.Contains(run.err.String(), "Waiting for another instance of certbot (process ")
+	})
 	if now := keyVersions(t, all); now["privkey1.pem"] != 1 {
 		t.Errorf("changed beside certbot: %v", now)
 	}
