@@ -23,10 +23,11 @@ type Sights struct {
 	Ledger ledger.Store
 	Clock  order.Clock
 
-	mu    sync.Mutex
-	read  bool
-	known map[string]ledger.Sighting // before this run, by name
-	seen  map[string]ledger.Sighting // in this run, and not written yet
+	mu     sync.Mutex
+	read   bool
+	known  map[string]ledger.Sighting // before this run, by name
+	seen   map[string]ledger.Sighting // in this run, and not written yet
+	learnt map[netip.Addr]bool        // nil until it is asked for
 }
 
 // learntFor is for how long an address counts as one that leads here after this host was last
@@ -54,19 +55,26 @@ func (s *Sights) earlier() map[string]ledger.Sighting {
 func (s *Sights) Learnt() map[netip.Addr]bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	learnt := map[netip.Addr]bool{}
-	since := s.Clock.Now().Add(-learntFor)
-	for _, from := range []map[string]ledger.Sighting{s.earlier(), s.seen} {
-		for _, v := range from {
-			if !v.ServedAt.After(since) || !v.ElsewhereSince.IsZero() || !v.DeadSince.IsZero() {
-				continue
-			}
-			for _, a := range v.Addresses {
-				learnt[a.Unmap()] = true
+	if s.learnt == nil { // once: a host may have moved sites by the hundred, and names by the thousand
+		s.learnt = map[netip.Addr]bool{}
+		for _, from := range []map[string]ledger.Sighting{s.earlier(), s.seen} {
+			for _, v := range from {
+				s.learn(v)
 			}
 		}
 	}
-	return learnt
+	return maps.Clone(s.learnt)
+}
+
+// learn takes up the addresses at which a name is served. The caller holds mu.
+func (s *Sights) learn(v ledger.Sighting) {
+	if s.learnt == nil || !v.ServedAt.After(s.Clock.Now().Add(-learntFor)) ||
+		!v.ElsewhereSince.IsZero() || !v.DeadSince.IsZero() {
+		return
+	}
+	for _, a := range v.Addresses {
+		s.learnt[a.Unmap()] = true
+	}
 }
 
 // Seen implements preflight.Memory.
@@ -131,6 +139,7 @@ func (s *Sights) keep(v ledger.Sighting) {
 		s.seen = map[string]ledger.Sighting{}
 	}
 	s.seen[v.Name] = v
+	s.learn(v)
 }
 
 // proven takes up that the CA reached this host under names of an order: what cannot be reached from
