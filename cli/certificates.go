@@ -62,7 +62,7 @@ type certificates struct {
 	domains  []string
 	due      bool
 	known    renewal.Known
-	retired  string // how many were put aside
+	retired  int // how many were put aside
 }
 
 func newCertificates(env Env, p *printer) *cobra.Command {
@@ -101,7 +101,8 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 	if f.certName != "" {
 		names = slices.DeleteFunc(names, func(name string) bool { return name != f.certName })
 	}
-	f.retired = retiredLine(p, disk)
+	aside, _ := disk.Retired() // who may not read that directory sees the certificates all the same
+	f.retired = len(aside)
 	found, invalid := f.list(p, disk, names)
 	if ctx.Err() != nil { // half a list must not look like a whole one
 		return context.Cause(ctx)
@@ -118,11 +119,13 @@ func (f *certificates) execute(ctx context.Context, env Env, p *printer) error {
 			Version      int               `json:"version"`
 			Certificates []certificateView `json:"certificates"`
 			Invalid      []invalidView     `json:"invalid"`
-		}{1, views, invalid})
+			Retired      int               `json:"retired"`
+		}{1, views, invalid, f.retired})
 		return nil
 	}
 	if f.due {
 		printDue(p, found, invalid)
+		p.mention(f.retired)
 		objections(p, found, invalid)
 		return nil
 	}
@@ -302,9 +305,7 @@ func (f *certificates) print(p *printer, found []listed, invalid []invalidView) 
 		p.Say("  %s", v.Path)
 	}
 	p.Say(frame)
-	if f.retired != "" {
-		p.Say("%s", f.retired)
-	}
+	p.mention(f.retired)
 	objections(p, found, invalid)
 }
 

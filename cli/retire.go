@@ -5,7 +5,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func newRetire(env Env, p *printer) *cobra.Command {
 		RunE: func(c *cobra.Command, names []string) error {
 			return f.execute(c.Context(), env, p, names)
 		},
-		ValidArgsFunction: lineagesForShell,
+		ValidArgsFunction: f.forShell,
 	}
 	c.Flags().BoolVar(&f.undo, "undo", false, "take back what was put aside")
 	f.addDeadline(c.Flags())
@@ -48,6 +47,20 @@ func newRetire(env Env, p *printer) *cobra.Command {
 	f.addAddresses(c.Flags())
 	f.places.add(c.Flags())
 	return c
+}
+
+// forShell offers what can be put aside, or taken back.
+func (f *retire) forShell(c *cobra.Command, args []string, typed string) ([]string,
+	cobra.ShellCompDirective) {
+	if !f.undo {
+		return lineagesForShell(c, args, typed)
+	}
+	var names []string
+	aside, _ := (&certbot.Store{Dirs: f.dirs}).Retired() // a directory that cannot be read has none
+	for _, one := range aside {
+		names = append(names, one.Name)
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 func (f *retire) execute(ctx context.Context, env Env, p *printer, names []string) error {
@@ -279,11 +292,9 @@ func (p *printer) retired(all []retiredView) {
 	p.Say("%s", p.remedy(failure.Advise("%s takes one back.", failure.Do(failure.Unretire, "CERTIFICATE"))))
 }
 
-// retiredLine says how many certificates were put aside, "" for none: they are in no other list.
-func retiredLine(p *printer, disk *certbot.Store) string {
-	aside, err := disk.Retired()
-	if err != nil || len(aside) == 0 {
-		return ""
+// mention says how many certificates were put aside, if any: they are in no other list.
+func (p *printer) mention(retired int) {
+	if retired > 0 {
+		p.Say("%d retired: %s", retired, p.remedy(failure.Do(failure.Retire)))
 	}
-	return fmt.Sprintf("%d retired: %s", len(aside), p.remedy(failure.Do(failure.Retire)))
 }

@@ -56,6 +56,7 @@ func remedies() map[string]string {
 		"orderly pending release": "case look",
 		"orderly pending scan":    "it needs logs; TestWhatCertbotsLogsLeaveOpen",
 		"orderly failures":        look,
+		"orderly digest":          look,
 		"orderly why":             look,
 		"orderly pending":         look,
 		"orderly limits":          look,

@@ -75,6 +75,8 @@ func TestASiteThatMovedAwayIsPutAside(t *testing.T) {
 	}
 	h.must("renew").says(t, 0)
 	h.must("certificates").says(t, 0, "Certificate Name: "+kept, "1 retired: `orderly retire")
+	h.must("certificates", "--due").says(t, 0, "1 retired: `orderly retire")
+	h.must("certificates", "--json").says(t, 0, `"retired": 1`)
 	h.orderly("renew", "--cert-name", name).says(t, 1, "No certificate found with name "+name, "was put aside", "retire --undo "+name)
 	if r := h.mustCertbot("certificates"); strings.Contains(r.stdout, name) || !strings.Contains(r.stdout, kept) {
 		t.Errorf("certbot: %s", r)

@@ -19,8 +19,10 @@ type Memo struct {
 // Sighting is what was last seen of a name from this host: where it points, and when a file put
 // into its document root was served under it. It says nothing of what a CA sees.
 type Sighting struct {
-	Name      string       `json:"name"`
-	Addresses []netip.Addr `json:"addresses,omitempty"` // as they were last resolved
+	Name string `json:"name"`
+	// Addresses are those at which this host was reached under it, or that it has had since it is
+	// elsewhere.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
 	// ServedAt is when this host was last known to be reached under the name.
 	ServedAt time.Time `json:"served_at,omitzero"`
 	// ElsewhereSince is since when the name has had only addresses that are none of ours, and this
