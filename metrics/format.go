@@ -14,7 +14,8 @@ func Text(all []Family) string {
 	for _, f := range all {
 		fmt.Fprintf(&text, "# HELP %s %s\n# TYPE %s gauge\n", f.Name, escaped(f.Help, false), f.Name)
 		for _, s := range f.Samples {
-			fmt.Fprintf(&text, "%s%s %s\n", f.Name, labels(s.Labels), strconv.FormatFloat(s.Value, 'f', -1, 64))
+			fmt.Fprintf(&text, "%s%s %s\n", f.Name, labels(s.Labels),
+				strconv.FormatFloat(s.Value, 'f', -1, 64))
 		}
 	}
 	return text.String()

@@ -45,12 +45,15 @@ func runs(ctx context.Context, f Facts) ([]Family, error) {
 	if err != nil {
 		return nil, err
 	}
-	start := Family{Name: "orderly_run_start_timestamp_seconds", Help: "When the last run of a command began."}
-	end := Family{Name: "orderly_run_end_timestamp_seconds", Help: "When the last run of a command that came to an end ended."}
+	start := Family{Name: "orderly_run_start_timestamp_seconds",
+		Help: "When the last run of a command began."}
+	end := Family{Name: "orderly_run_end_timestamp_seconds",
+		Help: "When the last run of a command that came to an end ended."}
 	took := Family{Name: "orderly_run_duration_seconds", Help: "How long that took."}
 	exit := Family{Name: "orderly_run_exit_code", Help: "Its exit code."}
 	active := Family{Name: "orderly_runs_active", Help: "Runs that are at work."}
-	killed := Family{Name: "orderly_run_killed", Help: "Whether the last run of a command was killed before it came to an end."}
+	killed := Family{Name: "orderly_run_killed",
+		Help: "Whether the last run of a command was killed before it came to an end."}
 	active.add(0)
 	begun, over := map[string]bool{}, map[string]bool{}
 	for _, r := range all { // the newest first
@@ -198,9 +201,12 @@ func messages(ctx context.Context, f Facts) ([]Family, error) {
 	if err != nil {
 		return nil, err
 	}
-	waiting := one("orderly_messages_waiting", "Messages to people that are not delivered yet.", float64(len(all)))
-	failed := Family{Name: "orderly_messages_failing", Help: "Of these, those that could not be delivered when that was tried, by channel."}
-	oldest := Family{Name: "orderly_message_oldest_timestamp_seconds", Help: "When the oldest of them was made."}
+	waiting := one("orderly_messages_waiting", "Messages to people that are not delivered yet.",
+		float64(len(all)))
+	failed := Family{Name: "orderly_messages_failing",
+		Help: "Of these, those that could not be delivered when that was tried, by channel."}
+	oldest := Family{Name: "orderly_message_oldest_timestamp_seconds",
+		Help: "When the oldest of them was made."}
 	for _, m := range all {
 		oldest.least(seconds(m.Created))
 		if m.Tries > 0 {

@@ -55,7 +55,8 @@ const mostSamples = 200
 // Gather counts. Every family is a gauge: what is counted can become less.
 func Gather(ctx context.Context, f Facts) ([]Family, error) {
 	all := []Family{
-		one("orderly_build_info", "The version of Orderly that wrote these metrics.", 1, "version", f.Version),
+		one("orderly_build_info", "The version of Orderly that wrote these metrics.", 1,
+			"version", f.Version),
 		one("orderly_metrics_timestamp_seconds", "When these metrics were written.", seconds(f.At)),
 	}
 	all = append(all, certificates(f)...)
@@ -128,6 +129,8 @@ func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 // sort puts samples in the order of their labels: files that say the same are the same.
 func (f *Family) sort() {
 	slices.SortFunc(f.Samples, func(a, b Sample) int {
-		return slices.CompareFunc(a.Labels, b.Labels, func(x, y Label) int { return strings.Compare(x.Value, y.Value) })
+		return slices.CompareFunc(a.Labels, b.Labels, func(x, y Label) int {
+			return strings.Compare(x.Value, y.Value)
+		})
 	})
 }

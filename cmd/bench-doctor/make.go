@@ -79,21 +79,23 @@ func makeReports(dir string, servers, names int) error {
 	now := time.Now().UTC().Truncate(time.Second)
 	each1 := names / servers / 2
 	return each(servers, func(s int) error {
-		r := doctor.Report{Server: fmt.Sprintf("web%04d.example.net", s), At: now, Lineages: each1, Clean: each1 - each1/10}
+		r := doctor.Report{Server: fmt.Sprintf("web%04d.example.net", s), At: now, Lineages: each1,
+			Clean: each1 - each1/10}
 		for i := range each1 {
 			name := site(s*each1 + i)
 			if i == 0 && s > 0 {
 				name = site((s-1)*each1 + 1)
 			}
 			issued := now.Add(-time.Duration(i%60) * day)
-			l := doctor.DocumentLineage{Name: name, Names: []string{name, "www." + name}, Issued: issued,
-				Expires: issued.Add(90 * day), Due: issued.Add(60 * day)}
+			l := doctor.DocumentLineage{Name: name, Names: []string{name, "www." + name},
+				Issued: issued, Expires: issued.Add(90 * day), Due: issued.Add(60 * day)}
 			r.Held = append(r.Held, l)
 			if i%10 == 3 {
-				r.Findings = append(r.Findings, doctor.Finding{ID: "D21", Class: failure.WebrootGone, Severity: doctor.WillFail,
-					Lineage: name, Names: []string{name}, File: "/etc/letsencrypt/renewal/" + name + ".conf", Since: issued, HurtsAt: l.Due,
-					Sentence: "the document root /srv/www/" + name + " of " + name + " is gone", Fix: doctor.FixNo,
-					Remedy: failure.Remedy("Make /srv/www/" + name + " again, or name another document root.")})
+				r.Findings = append(r.Findings, doctor.Finding{ID: "D21", Class: failure.WebrootGone,
+					Severity: doctor.WillFail, Lineage: name, Names: []string{name},
+					File: "/etc/letsencrypt/renewal/" + name + ".conf", Since: issued, HurtsAt: l.Due,
+					Sentence: "document root /srv/www/" + name + " does not exist", Fix: doctor.FixNo,
+					Remedy: failure.Remedy("Run `mkdir -p /srv/www/" + name + "`.")})
 			}
 		}
 		text, err := json.MarshalIndent(r.Document(func(r failure.Remedy) string { return string(r) }), "", "  ")

@@ -1,7 +1,8 @@
 package fleet
 
-// One document, read as it streams by. Whoever wrote it may mean harm: each number has a bound, each
-// text is cleaned before it is kept, and what is not asked for is passed over without being kept.
+// One document, read as it streams by. Whoever wrote it may mean harm: each number has a bound,
+// each text is cleaned before it is kept, and what is not asked for is passed over without being
+// kept.
 
 import (
 	"context"
@@ -46,16 +47,22 @@ var (
 	errDeep  = errors.New("not a report of the doctor's: it is nested too deep")
 )
 
+// document is one that was read, and how much of it is kept.
+type document struct {
+	server Server
+	kept   amount
+}
+
 // read reads a document of a directory.
-func read(ctx context.Context, dir string, f file) (Server, amount, error) {
-	plain, opened, err := open(ctx, dir, f)
+func read(ctx context.Context, dir string, f file, most int64) (document, error) {
+	plain, opened, err := open(ctx, dir, f, most)
 	if err != nil {
-		return Server{}, amount{}, err
+		return document{}, err
 	}
 	defer func() { _ = opened.Close() }() // nothing was written
 	s, n, err := parse(plain)
 	if err != nil {
-		return Server{}, n, err
+		return document{}, err
 	}
 	s.File = failure.Clean(f.name)
 	if s.Name == "" {
@@ -69,7 +76,7 @@ func read(ctx context.Context, dir string, f file) (Server, amount, error) {
 	for i := range s.Findings {
 		s.Findings[i].Server = s.Name
 	}
-	return s, n, nil
+	return document{s, n}, nil
 }
 
 // parse parses a document. What it says of itself may be missing: it is "" or zero then.
@@ -256,9 +263,11 @@ func (p *parsing) judge() error {
 	case !p.findings || !p.summary:
 		return errOther
 	case p.version != doctor.DocumentVersion:
-		return fmt.Errorf("a report of version %d, where %d is understood here", p.version, doctor.DocumentVersion)
+		return fmt.Errorf("a report of version %d, where %d is understood here", p.version,
+			doctor.DocumentVersion)
 	case p.partial:
-		return errors.New("not all that there is of its server: a report of some certificates, or of what is new")
+		return errors.New("not all that there is of its server: a report of some certificates, or of " +
+			"what is new")
 	case sum.Servers != 0:
 		return errors.New("a report of several servers")
 	case sum.Lineages < 0 || sum.Lineages > mostCounted || sum.Clean < 0 || sum.Clean > sum.Lineages:

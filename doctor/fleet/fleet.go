@@ -1,6 +1,6 @@
-// Package fleet puts the reports of many servers together: a directory with one document a server, as
-// `doctor --json` and `digest --export` write it. What a document says is its server's own word: it
-// is cleaned and counted, and checked against nothing. It must never follow what a document or a
+// Package fleet puts the reports of many servers together: a directory with one document a server,
+// as `doctor --json` and `digest --export` write it. What a document says is its server's own word:
+// it is cleaned and counted, and checked against nothing. It must never follow what a document or a
 // file's name says to another file, never run, fetch or write anything, and never let one document,
 // however broken or huge, hide another.
 package fleet
@@ -44,7 +44,14 @@ type Options struct {
 	Tell func(format string, args ...any) // told what is waited for
 	// Progress is called as documents are read, from one goroutine at a time; nil for nobody.
 	Progress func(done, all int)
+	// MostBytes is how much of a document is read, unpacked; 0 for what is usual.
+	MostBytes int64
 }
+
+// usualMost is how much of a document is usually read: twenty thousand certificates take 20 MB.
+const usualMost = 64 << 20
+
+func (o Options) most() int64 { return cmp.Or(o.MostBytes, usualMost) }
 
 // silentAfter is how old a report is that says its server is silent: two nights were missed.
 const silentAfter = 48 * time.Hour
@@ -52,27 +59,28 @@ const silentAfter = 48 * time.Hour
 // mostAhead is how far another server's clock may be ahead of this one's.
 const mostAhead = time.Hour
 
-// Read reads a directory of documents, one a server, each in a file called *.json or *.json.gz. Each
-// is read as it streams by, and little of it is kept: documents of 1,500 servers with 300,000 names
-// take some tens of megabytes. Of several of one server the newest counts. What cannot be read is told in Unread, with a
-// sentence each, and the rest goes on; an error is one that leaves nothing to go on with.
+// Read reads a directory of documents, one a server, each in a file called *.json or *.json.gz.
+// Each is read as it streams by, and little of it is kept: documents of 1,500 servers with 300,000
+// names take some tens of megabytes. Of several of one server the newest counts. What cannot be read
+// is told in Unread, with a sentence each, and the rest goes on; an error is one that leaves nothing
+// to go on with.
 func Read(ctx context.Context, dir string, o Options) (Fleet, error) {
-	files, unread, err := list(ctx, dir)
+	slow := time.AfterFunc(time.Second, func() { o.Tell("Reading the reports in %s.", dir) })
+	defer slow.Stop()
+	listed, err := within(ctx, func(ctx context.Context) (listing, error) { return list(ctx, dir) })
 	if err != nil {
 		return Fleet{}, err
 	}
-	slow := time.AfterFunc(time.Second, func() {
-		o.Tell("Reading %d reports in %s.", len(files), dir)
-	})
-	defer slow.Stop()
-	r := reading{Options: o, dir: dir, files: files, unread: unread}
+	r := reading{Options: o, dir: dir, files: listed.files, unread: listed.unread}
 	if err := r.all(ctx); err != nil {
 		return Fleet{}, err
 	}
 	f := Fleet{At: o.Now(), Servers: r.servers, Unread: r.unread}
 	f.newestOfEach()
 	f.silent()
-	slices.SortStableFunc(f.Unread, func(a, b doctor.Unread) int { return cmp.Compare(a.File, b.File) })
+	slices.SortStableFunc(f.Unread, func(a, b doctor.Unread) int {
+		return cmp.Compare(a.File, b.File)
+	})
 	if len(f.Servers) == 0 {
 		return f, nothing(dir, f.Unread)
 	}
@@ -81,12 +89,14 @@ func Read(ctx context.Context, dir string, o Options) (Fleet, error) {
 
 // nothing is the error that no document could be read: a mistyped directory must not look healthy.
 func nothing(dir string, unread []doctor.Unread) error {
-	const remedy = "Name a directory that has one report a server, each in a file called NAME.json or NAME.json.gz."
+	const remedy = "Name a directory that has one report a server, each in a file called NAME.json " +
+		"or NAME.json.gz."
 	if len(unread) == 0 {
 		return failure.New(failure.Config, remedy, "there is no report in %s", dir)
 	}
-	return failure.New(failure.Config, remedy, "none of the %d files in %s can be used; the first is %s: %s",
-		len(unread), dir, unread[0].File, unread[0].Sentence)
+	return failure.New(failure.Config, remedy,
+		"none of the %d files in %s can be used; the first is %s: %s", len(unread), dir,
+		unread[0].File, unread[0].Sentence)
 }
 
 // reading is one directory being read.
@@ -101,9 +111,6 @@ type reading struct {
 	unread  []doctor.Unread
 }
 
-// patience is how long one file is waited for: a file system that hangs keeps one of them.
-const patience = time.Minute
-
 // all reads each file, several at once.
 func (r *reading) all(ctx context.Context) error {
 	next := make(chan file)
@@ -111,8 +118,10 @@ func (r *reading) all(ctx context.Context) error {
 	for range min(len(r.files), runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
 			for f := range next {
-				s, n, err := r.bounded(ctx, f)
-				r.add(f, s, n, err)
+				d, err := within(ctx, func(ctx context.Context) (document, error) {
+					return read(ctx, r.dir, f, r.most())
+				})
+				r.add(f, d.server, d.kept, err)
 			}
 		})
 	}
@@ -130,27 +139,30 @@ func (r *reading) all(ctx context.Context) error {
 	return nil
 }
 
-// bounded reads one file, and goes on without it where that takes too long or ctx ends. Nothing can
-// call back who hangs in the kernel: he ends with the process.
-func (r *reading) bounded(ctx context.Context, f file) (Server, amount, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience,
-		failure.New(failure.Config, "", "it could not be read within %s", patience))
+// patience is how long a file, or the directory, is waited for.
+const patience = time.Minute
+
+// within does something that may hang on a file system, and goes on without it where that takes too
+// long or ctx ends. Nothing can call back who hangs in the kernel: he ends with the process.
+func within[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, failure.New(failure.Config,
+		"See whether its file system hangs.", "it could not be read within %s", patience))
 	defer cancel()
 	type answer struct {
-		server Server
-		kept   amount
-		err    error
+		of  T
+		err error
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		s, n, err := read(ctx, r.dir, f)
-		answers <- answer{s, n, err}
+		of, err := do(ctx)
+		answers <- answer{of, err}
 	}()
 	select {
 	case a := <-answers:
-		return a.server, a.kept, a.err
+		return a.of, a.err
 	case <-ctx.Done():
-		return Server{}, amount{}, context.Cause(ctx)
+		var none T
+		return none, context.Cause(ctx)
 	}
 }
 
@@ -163,19 +175,21 @@ func (r *reading) add(f file, s Server, n amount, err error) {
 		r.Progress(r.done, len(r.files))
 	}
 	if all := r.kept.plus(n); err == nil && all.over(mostOfAll) {
-		err = fmt.Errorf("not used: with the reports of the other servers it is more than %d findings or %d names",
-			mostOfAll.findings, mostOfAll.names)
+		err = fmt.Errorf("not used: with the reports of the other servers it is more than %d "+
+			"findings or %d names", mostOfAll.findings, mostOfAll.names)
 	} else if err == nil {
 		r.kept = all
 		r.servers = append(r.servers, s)
 	}
 	if err != nil {
-		r.unread = append(r.unread, doctor.Unread{File: failure.Clean(f.name), Sentence: failure.Clean(err.Error())})
+		r.unread = append(r.unread, doctor.Unread{File: failure.Clean(f.name),
+			Sentence: failure.Clean(err.Error())})
 		return
 	}
 	if n.odd > 0 {
 		r.unread = append(r.unread, doctor.Unread{File: failure.Clean(f.name), Server: s.Name,
-			Sentence: fmt.Sprintf("%d of its findings are of no check or severity that is known here", n.odd)})
+			Sentence: fmt.Sprintf("%d of its findings are of no check or severity that is known here",
+				n.odd)})
 	}
 }
 
@@ -192,14 +206,14 @@ func (f *Fleet) newestOfEach() {
 			continue
 		}
 		f.Unread = append(f.Unread, doctor.Unread{File: s.File, Server: s.Name,
-			Sentence: failure.Words("an older report of %s: %s counts. If these are two servers, name one of them otherwise",
-				s.Name, kept[len(kept)-1].File)})
+			Sentence: failure.Words("an older report of %s: %s counts. If these are two servers, "+
+				"name one of them otherwise", s.Name, kept[len(kept)-1].File)})
 	}
 	f.Servers = kept
 }
 
-// trusted is when a report was made, as far as that can be: no report is from the future, and a clock
-// that is wrong must not win over one that is right.
+// trusted is when a report was made, as far as that can be: no report is from the future, and a
+// clock that is wrong must not win over one that is right.
 func (f *Fleet) trusted(s Server) time.Time {
 	if s.At.After(f.At.Add(mostAhead)) {
 		return time.Time{}
@@ -213,8 +227,8 @@ func (f *Fleet) silent() {
 		var said string
 		switch age := f.At.Sub(s.At); {
 		case age > silentAfter:
-			said = failure.Words("%s is silent: its last report is of %s. See there whether its report is still written, and sent",
-				s.Name, s.At.UTC().Format("2006-01-02 15:04"))
+			said = failure.Words("%s is silent: its last report is of %s. See there whether its report "+
+				"is still written, and sent", s.Name, s.At.UTC().Format("2006-01-02 15:04"))
 		case age < -mostAhead:
 			said = failure.Words("%s says that it is %s: see to its clock", s.Name,
 				s.At.UTC().Format("2006-01-02 15:04"))

@@ -3,7 +3,9 @@ package fleet_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,7 +68,7 @@ func (p *place) read() fleet.Fleet {
 }
 
 func (p *place) options() fleet.Options {
-	return fleet.Options{Now: func() time.Time { return p.now }, Tell: p.t.Logf}
+	return fleet.Options{Now: func() time.Time { return p.now }, Tell: p.t.Logf, MostBytes: 2 << 20}
 }
 
 func packed(text []byte) []byte {
@@ -102,9 +104,9 @@ func TestATornForeignOrHostileDocumentHidesNoOther(t *testing.T) {
 		"empty.json":         "half a report",
 		"half.json.gz":       "half a report",
 		"plain.json.gz":      "cannot be read to its end",
-		"bomb.json.gz":       "larger than 64 MB",
+		"bomb.json.gz":       "larger than 2 MB",
 		"blanks.json.gz":     "blanks in a row",
-		"huge.json":          "larger than 64 MB",
+		"huge.json":          "larger than 2 MB",
 		"list.json":          "not a report",
 		"certificates.json":  "not a report",
 		"newer.json":         "version 2",
@@ -131,8 +133,8 @@ func TestATornForeignOrHostileDocumentHidesNoOther(t *testing.T) {
 	whole := packed(good)
 	p.put("half.json.gz", whole[:len(whole)/2])
 	p.put("plain.json.gz", good)
-	p.put("bomb.json.gz", packed(append([]byte(`{"x":"`), bytes.Repeat([]byte("x"), 65<<20)...)))
-	p.put("blanks.json.gz", packed(bytes.Repeat([]byte(" "), 63<<20)))
+	p.put("bomb.json.gz", packed(append([]byte(`{"x":"`), bytes.Repeat([]byte("x"), 3<<20)...)))
+	p.put("blanks.json.gz", packed(bytes.Repeat([]byte(" "), 1<<20)))
 	p.put("huge.json", nil)
 	if err := os.Truncate(filepath.Join(p.dir, "huge.json"), 10<<30); err != nil {
 		t.Fatal(err)
@@ -322,5 +324,23 @@ func TestANameLiveOnTwoServersIsFound(t *testing.T) {
 	}
 	if groups := r.Groups(); len(groups) != 1 || r.Exit() != 3 {
 		t.Errorf("%d groups, exit %d", len(groups), r.Exit())
+	}
+}
+
+// Who is told to end says so, and makes no half report.
+func TestAReadingThatIsStoppedIsNoReport(t *testing.T) {
+	p := newPlace(t)
+	for i := range 20 {
+		p.put(fmt.Sprintf("web%d.json", i), p.text(p.report(fmt.Sprintf("web%d", i), "a.example")))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	o := p.options()
+	o.Progress = func(done, _ int) {
+		if done == 3 {
+			cancel()
+		}
+	}
+	if f, err := fleet.Read(ctx, p.dir, o); !errors.Is(err, context.Canceled) || len(f.Servers) != 0 {
+		t.Errorf("%d servers, %v", len(f.Servers), err)
 	}
 }

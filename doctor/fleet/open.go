@@ -24,9 +24,6 @@ import (
 	"orderly/failure"
 )
 
-// mostBytes is how much of a document is read, unpacked: twenty thousand certificates take 20 MB.
-const mostBytes = 64 << 20
-
 // mostFiles is how many files a directory may have.
 const mostFiles = 50_000
 
@@ -36,44 +33,59 @@ type file struct {
 	size int64
 }
 
-// list lists the documents of a directory, the smallest first, so that a giant costs the others
-// nothing; and why others are none. Hidden files are passed over: whoever copies makes some.
-func list(ctx context.Context, dir string) (files []file, unread []doctor.Unread, err error) {
+// listing is a directory: its documents, the smallest first, so that a giant costs the others
+// nothing; and why others are none.
+type listing struct {
+	files  []file
+	unread []doctor.Unread
+}
+
+// list lists a directory. Hidden files are passed over: whoever copies makes some.
+func list(ctx context.Context, dir string) (l listing, err error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil, nil, failure.Wrap(err, failure.Config, "Name a directory that can be read.",
-			"the directory %s cannot be read", dir)
+		return l, unlisted(dir, err)
 	}
 	defer func() { _ = d.Close() }() // nothing is written
 	for {
 		entries, err := d.ReadDir(1000)
 		for _, e := range entries {
-			if strings.HasPrefix(e.Name(), ".") {
-				continue
-			}
-			if f, why := lookedAt(e); why == "" {
-				files = append(files, f)
-			} else {
-				unread = append(unread, doctor.Unread{File: failure.Clean(e.Name()), Sentence: why})
-			}
+			l.take(e)
 		}
 		switch {
 		case errors.Is(err, io.EOF):
-			slices.SortFunc(files, func(a, b file) int {
+			slices.SortFunc(l.files, func(a, b file) int {
 				return cmp.Or(cmp.Compare(a.size, b.size), strings.Compare(a.name, b.name))
 			})
-			return files, unread, nil
+			return l, nil
 		case err != nil:
-			return nil, nil, failure.Wrap(err, failure.Config, "Name a directory that can be read.",
-				"the directory %s cannot be read", dir)
+			return l, unlisted(dir, err)
 		case ctx.Err() != nil:
-			return nil, nil, context.Cause(ctx)
-		case len(files)+len(unread) > mostFiles:
-			return nil, nil, failure.New(failure.Config,
+			return l, context.Cause(ctx)
+		case len(l.files)+len(l.unread) > mostFiles:
+			return l, failure.New(failure.Config,
 				"Name a directory that has one report a server, and nothing else.",
 				"the directory %s has more than %d files", dir, mostFiles)
 		}
 	}
+}
+
+func unlisted(dir string, err error) error {
+	return failure.Wrap(err, failure.Config, "Name a directory that can be read.",
+		"the directory %s cannot be read", dir)
+}
+
+// take takes an entry of the directory.
+func (l *listing) take(e fs.DirEntry) {
+	if strings.HasPrefix(e.Name(), ".") {
+		return
+	}
+	f, why := lookedAt(e)
+	if why == "" {
+		l.files = append(l.files, f)
+		return
+	}
+	l.unread = append(l.unread, doctor.Unread{File: failure.Clean(e.Name()), Sentence: why})
 }
 
 // lookedAt is an entry of the directory as a file, or why it is no document.
@@ -94,12 +106,12 @@ func lookedAt(e fs.DirEntry) (f file, why string) {
 	return file{e.Name(), info.Size()}, ""
 }
 
-var errTooLarge = fmt.Errorf("larger than %d MB", mostBytes>>20)
+func tooLarge(most int64) error { return fmt.Errorf("larger than %d MB", most>>20) }
 
 // open opens a document, unpacked.
-func open(ctx context.Context, dir string, f file) (io.Reader, *os.File, error) {
-	if f.size > mostBytes {
-		return nil, nil, errTooLarge
+func open(ctx context.Context, dir string, f file, most int64) (io.Reader, *os.File, error) {
+	if f.size > most {
+		return nil, nil, tooLarge(most)
 	}
 	path := filepath.Join(dir, f.name)
 	// Whoever puts a link or a pipe in the file's place meanwhile is not followed, nor waited for.
@@ -116,7 +128,7 @@ func open(ctx context.Context, dir string, f file) (io.Reader, *os.File, error) 
 			return nil, nil, errors.Join(unread(err), opened.Close())
 		}
 	}
-	return &bounded{Reader: plain, ctx: ctx, left: mostBytes}, opened, nil
+	return &bounded{Reader: plain, ctx: ctx, most: most}, opened, nil
 }
 
 // mostBlanks is how many blanks may follow each other: encoding/json looks at all of them again
@@ -129,7 +141,8 @@ var errBlanks = fmt.Errorf("%w: %d blanks in a row", errOther, mostBlanks)
 type bounded struct {
 	io.Reader
 	ctx    context.Context
-	left   int
+	most   int64
+	came   int64
 	blanks int // at the end of what was read
 }
 
@@ -139,8 +152,8 @@ func (b *bounded) Read(p []byte) (int, error) {
 		return 0, context.Cause(b.ctx)
 	}
 	n, err := b.Reader.Read(p)
-	if b.left -= n; b.left < 0 {
-		return 0, errTooLarge
+	if b.came += int64(n); b.came > b.most {
+		return 0, tooLarge(b.most)
 	}
 	rest := bytes.TrimRight(p[:n], " \t\r\n")
 	if len(rest) > 0 {

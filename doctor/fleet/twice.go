@@ -1,7 +1,7 @@
 package fleet
 
-// Names that are live on two servers. A site that was moved leaves its certificate behind, which its
-// old server goes on renewing until that fails; nobody sees it but who sees both.
+// Names that are live on two servers. A site that was moved leaves its certificate behind, which
+// its old server goes on renewing until that fails; nobody sees it but who sees both.
 
 import (
 	"cmp"
@@ -110,8 +110,9 @@ func (f *Fleet) compare(a, b held) int {
 func (f *Fleet) finding(p pair, names []string) doctor.Finding {
 	older, newer := f.certificate(p.older), f.certificate(p.newer)
 	here, there := f.Servers[p.older.server].Name, f.Servers[p.newer.server].Name
-	said := failure.Words("%s live on %s and on %s; the certificate there (%s of %s, here of %s) is the newer, and probably the one in use",
-		are(names), here, there, newer.Name, newer.Issued.Format(time.DateOnly), older.Issued.Format(time.DateOnly))
+	said := failure.Words("%s live on %s and on %s; the certificate there (%s of %s, here of %s) is "+
+		"the newer, and probably the one in use", are(names), here, there, newer.Name,
+		newer.Issued.Format(time.DateOnly), older.Issued.Format(time.DateOnly))
 	if newer.Issued.Equal(older.Issued) {
 		said = failure.Words("%s live on %s and on %s, with certificates of the same time (%s)",
 			are(names), here, there, newer.Issued.Format(time.DateOnly))
@@ -119,8 +120,8 @@ func (f *Fleet) finding(p pair, names []string) doctor.Finding {
 	return doctor.Finding{ID: doctor.LiveTwice, Server: here, Class: failure.DNSElsewhere,
 		Severity: doctor.Note, Lineage: older.Name, Names: names, Since: newer.Issued,
 		HurtsAt: older.Expires, Sentence: said, Fix: doctor.FixNo,
-		Remedy: failure.Advise("See to which of the two each name points. Where the site moved, the certificate that is left "+
-			"behind will fail: on its server, see %s.", failure.Do(failure.ListCertificates))}
+		Remedy: failure.Advise("See to which of the two each name points. Where the site moved, put "+
+			"what is left aside on %s: %s.", here, failure.Do(failure.Retire, older.Name))}
 }
 
 // are is which names are somewhere, for a sentence.
