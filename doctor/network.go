@@ -146,7 +146,7 @@ func (e *Exam) fetch(ctx context.Context, n *network) {
 	}
 	checker := *e.Online.Checker
 	checker.Lookup = e.Online.Zones.Addresses
-	checker.Tell = once(e.Tell)
+	checker.Tell, checker.Dial = once(e.Tell), newPatience(checker.Dial).connect
 	var mu sync.Mutex
 	each(slices.Sorted(maps.Keys(roots)), func(root string) {
 		found := checker.Each(ctx, roots[root])

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -392,6 +393,33 @@ func TestNoPrivateAddressIsConnectedTo(t *testing.T) {
 				t.Errorf("connected to %s", address)
 			}
 		}
+	}
+}
+
+// Where nobody answers, nobody is waited for a hundred times.
+func TestAnAddressWithoutAnAnswerIsNotTriedForEachName(t *testing.T) {
+	w := newInternet(t)
+	w.dir.Others = nil
+	for i := range 100 {
+		name := fmt.Sprintf("n%d.shop.com", i)
+		w.dir.Others = append(w.dir.Others, name)
+		w.shop.Add(name + ". A 93.184.216.77")
+	}
+	var tried atomic.Int32
+	w.check.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if strings.HasPrefix(address, "93.184.216.77:") {
+			tried.Add(1)
+			return nil, &net.OpError{Op: "dial", Net: network, Err: os.ErrDeadlineExceeded}
+		}
+		return w.dial(ctx, network, address)
+	}
+	got := shown(w.online())
+	if len(got) != 100 || !strings.HasPrefix(got[0], "D37 doubtful http-unreachable n") {
+		t.Errorf("%d findings: %q", len(got), got)
+	}
+	// at most those that are under way when the third comes back
+	if n := tried.Load(); n > 3+16 {
+		t.Errorf("tried %d times", n)
 	}
 }
 
