@@ -65,8 +65,8 @@ func (e *Exam) uncovered(ctx context.Context, s *sites) []Finding {
 	covered := map[string]bool{}
 	for _, all := range [][]*Lineage{e.Lineages, e.Others} {
 		for _, x := range all {
-			if x.Err != nil {
-				return nil // which names those have is not known
+			if len(x.Names) == 0 {
+				return nil // which names it has is not known
 			}
 			for _, name := range x.Names {
 				covered[strings.ToLower(name)] = true
