@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
+	"orderly/deliver"
 	"orderly/testca"
 )
 
@@ -128,4 +130,44 @@ func TestTheHelpOfDigestHasEverySetting(t *testing.T) {
 			t.Errorf("%s is not in the help: %s", name, help)
 		}
 	}
+}
+
+// What the README shows works as it is typed.
+func TestTheChannelInTheReadmeIsUnderstood(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "/orderly/digest.toml <<'END'\n")
+	example, _, found := strings.Cut(after, "    END\n")
+	if !found {
+		t.Fatal("the README has no example")
+	}
+	config, err := deliver.Parse(strings.ReplaceAll(example, "\n    ", "\n"), "digest.toml")
+	if err != nil || len(config.Channels) != 1 || config.Every != 20*time.Hour {
+		t.Errorf("%+v, %v", config, err)
+	}
+}
+
+// With `every`, an hourly run delivers what waits, and makes no digest before its time.
+func TestADigestIsMadeAsOftenAsIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	h.orderly("renew").says(t, 0, "")
+	out := digests(t, h, "")
+	path := filepath.Join(h.config, "orderly", "digest.toml")
+	h.write(path, "every = \"20h\"\n"+h.read(path))
+	h.write(h.conf("a.example.com"), "a bare word\n")
+	h.orderly("digest").says(t, 0, "Somebody must act")
+	h.write(h.conf("b.example.com"), "a bare word\n")
+	told := h.read(out)
+	h.orderly("digest").says(t, 0, "It is not time for another digest yet (every = 20h0m0s).")
+	h.orderly("digest", "--json").says(t, 0, `"digest": null`)
+	if h.read(out) != told {
+		t.Errorf("told: %s", h.read(out))
+	}
+	h.write(path, strings.Replace(h.read(path), "20h", "0s", 1))
+	h.orderly("digest").says(t, 0, "Somebody must act: 1 certificate")
 }

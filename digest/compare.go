@@ -21,6 +21,9 @@ type comparing struct {
 	d             *Digest
 	before, after State
 	sick          map[string]string // certificates whose renewal fails, and why
+	found         map[string]bool   // certificates of which something is found
+	held          map[string]bool   // certificates that could be read
+	unseen        map[string]bool   // checks that could not be made, by server
 }
 
 // forgotten is how long a server of a fleet may be silent before what was told of it is forgotten.
@@ -46,7 +49,10 @@ func rank(s doctor.Severity) int {
 
 // findings compares what was found with what was told.
 func (c *comparing) findings() {
-	c.sick = map[string]string{}
+	c.sick, c.found, c.held, c.unseen = map[string]string{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for server, l := range c.in.Held {
+		c.held[lineageKey(server, l.Name)] = true
+	}
 	still := map[string]bool{} // checks that find something at a certificate, whatever the cause
 	now := map[string]Told{}
 	for _, f := range c.in.Report.Findings {
@@ -60,6 +66,10 @@ func (c *comparing) findings() {
 		now[key] = one
 		still[strings.Join([]string{f.Server, f.ID, f.Lineage}, separator)] = true
 		at := lineageKey(f.Server, f.Lineage)
+		c.found[at] = true
+		if f.Unseen {
+			c.unseen[f.Server+separator+f.ID] = true
+		}
 		if _, known := c.sick[at]; !known && rank(f.Severity) <= rank(doctor.WillFail) && f.Lineage != "" {
 			c.sick[at] = f.Sentence
 		}
@@ -89,9 +99,11 @@ func (c *comparing) findings() {
 		told := c.before.Told[key]
 		switch {
 		case c.after.Told[key].ID != "":
-		case !c.looked(told.Server):
-			c.after.Told[key] = told // nobody has looked
-		case !still[strings.Join([]string{told.Server, told.ID, told.Lineage}, separator)]:
+		case !c.unseen[told.Server+separator+told.ID] &&
+			still[strings.Join([]string{told.Server, told.ID, told.Lineage}, separator)]:
+		case !c.looked(told):
+			c.after.Told[key] = told
+		default:
 			c.d.Mended = append(c.d.Mended, Mended{Server: told.Server, ID: told.ID, Title: titleOf(told.ID),
 				Lineage: told.Lineage, Since: told.At})
 		}
@@ -104,9 +116,17 @@ func titleOf(id string) string {
 	return failure.Clean(groups[0].Check.Title)
 }
 
-// looked reports whether a server was looked at this time. What concerns no server alone is looked
-// at always.
-func (c *comparing) looked(server string) bool {
+// looked reports whether somebody looked for what was told: a server that is silent, a check that could
+// not be made and a certificate that cannot be read have nothing mended.
+func (c *comparing) looked(told Told) bool {
+	at := lineageKey(told.Server, told.Lineage)
+	return c.spoke(told.Server) && !c.unseen[told.Server+separator+told.ID] &&
+		(told.Lineage == "" || c.held[at] || !c.found[at])
+}
+
+// spoke reports whether a server was looked at this time. What concerns no server alone is looked at
+// always.
+func (c *comparing) spoke(server string) bool {
 	return c.in.Looked == nil || server == "" || c.in.Looked[server]
 }
 
@@ -154,7 +174,7 @@ func (c *comparing) ends() {
 	})
 	for key, told := range c.before.Ends {
 		server, _, _ := strings.Cut(key, separator)
-		if _, there := c.after.Ends[key]; !there && !c.looked(server) {
+		if _, there := c.after.Ends[key]; !there && !c.spoke(server) {
 			c.after.Ends[key] = told
 		}
 	}

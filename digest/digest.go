@@ -67,7 +67,8 @@ type Group struct {
 	Cause    string          `json:"cause,omitempty"`
 	Severity doctor.Severity `json:"severity"`
 	HurtsAt  time.Time       `json:"hurts_at,omitzero"`
-	Remedy   string          `json:"remedy"` // "" where each has its own
+	Remedy   string          `json:"remedy"`            // "" where each has its own
+	Servers  int             `json:"servers,omitempty"` // of a fleet
 	Items    []Item          `json:"findings"`
 	More     int             `json:"more,omitempty"` // that are left out
 }
@@ -219,7 +220,11 @@ func (c *comparing) group(all []doctor.Finding) []Group {
 		if same {
 			one.Remedy = c.in.Say(g.Findings[0].Remedy)
 		}
+		servers := map[string]bool{}
 		for _, f := range g.Findings {
+			if f.Server != "" {
+				servers[f.Server] = true
+			}
 			item := Item{Server: f.Server, Class: f.Class, Lineage: f.Lineage, Names: f.Names, File: f.File,
 				Line: f.Line, Since: f.Since, HurtsAt: f.HurtsAt, Sentence: failure.Clean(f.Sentence)}
 			if !same {
@@ -230,6 +235,7 @@ func (c *comparing) group(all []doctor.Finding) []Group {
 			}
 			one.Items = append(one.Items, item)
 		}
+		one.Servers = len(servers)
 		groups = append(groups, one)
 	}
 	return groups

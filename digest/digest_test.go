@@ -166,6 +166,25 @@ func TestNothingIsMendedThatNobodyLookedAt(t *testing.T) {
 	}
 }
 
+// A check that could not be made, and a certificate that cannot be read, have nothing mended; one that
+// is gone has.
+func TestNothingIsMendedThatCouldNotBeLookedAt(t *testing.T) {
+	a := []doctor.DocumentLineage{{Name: "a.example", Issued: morning, Expires: morning.AddDate(0, 0, 90)}}
+	host := finding("D23", "", doctor.WillFail)
+	l := &life{at: morning}
+	l.digest(a, finding("D4", "a.example", doctor.WillFail), host)
+	unseen := doctor.Finding{ID: "D23", Severity: doctor.Note, Unseen: true, Sentence: "this could not be looked at"}
+	if d := l.digest(nil, finding("D1", "a.example", doctor.Fails), unseen); len(d.Mended) != 0 || len(d.New) != 1 || d.New[0].ID != "D1" {
+		t.Errorf("%+v", d)
+	}
+	if d := l.digest(a, finding("D4", "a.example", doctor.WillFail), host); len(d.New) != 0 || len(d.Mended) != 1 || d.Mended[0].ID != "D1" {
+		t.Errorf("%+v", d)
+	}
+	if d := l.digest(nil, host); len(d.Mended) != 1 || d.Mended[0].ID != "D4" {
+		t.Errorf("%+v", d)
+	}
+}
+
 func TestAStateIsReadAsItWasKept(t *testing.T) {
 	store := memory.New()
 	l := &life{at: morning}

@@ -206,6 +206,9 @@ func (g Group) when() string {
 	if g.Severity == doctor.WillFail && !g.HurtsAt.IsZero() {
 		word += " from " + g.HurtsAt.UTC().Format(time.DateOnly) + " on"
 	}
+	if g.Servers > 1 {
+		word += fmt.Sprintf("; %d on %d servers", len(g.Items)+g.More, g.Servers)
+	}
 	return " (" + word + ")"
 }
 

@@ -56,6 +56,8 @@ type Finding struct {
 	// Cause tells findings of one check apart whose remedy differs for all that share it, such as
 	// the zone whose name servers fail: those of one cause are told together. "" is a cause as well.
 	Cause string
+	// Unseen: the check could not be made, so that nothing is known of what it finds.
+	Unseen bool
 }
 
 // hurts reports whether a renewal fails of it.

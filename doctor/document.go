@@ -56,6 +56,7 @@ type DocumentFinding struct {
 	Remedy   string        `json:"remedy"`
 	Fix      Fix           `json:"fix"`
 	Cause    string        `json:"cause,omitempty"`
+	Unseen   bool          `json:"unseen,omitempty"` // the check could not be made
 }
 
 // Summary counts.
@@ -91,7 +92,7 @@ func (f Finding) Document(say func(failure.Remedy) string) DocumentFinding {
 	return DocumentFinding{Server: f.Server, ID: f.ID, Class: f.Class,
 		Severity: f.Severity, Lineage: f.Lineage, Names: names, File: f.File, Line: f.Line,
 		Since: moment(f.Since), HurtsAt: moment(f.HurtsAt), Sentence: f.Sentence,
-		Remedy: say(f.Remedy), Fix: f.Fix, Cause: f.Cause}
+		Remedy: say(f.Remedy), Fix: f.Fix, Cause: f.Cause, Unseen: f.Unseen}
 }
 
 // Finding is the finding of a document that anybody may have written, cleaned. Its remedy is in words.
@@ -99,7 +100,8 @@ func (d DocumentFinding) Finding() Finding {
 	f := Finding{ID: d.ID, Server: failure.Clean(d.Server), Class: failure.Class(failure.Clean(string(d.Class))),
 		Severity: d.Severity, Lineage: failure.Clean(d.Lineage), Names: d.Names,
 		File: failure.Clean(d.File), Line: max(d.Line, 0), Sentence: failure.Clean(d.Sentence),
-		Remedy: failure.Remedy(failure.Clean(d.Remedy)), Fix: d.Fix, Cause: failure.Clean(d.Cause)}
+		Remedy: failure.Remedy(failure.Clean(d.Remedy)), Fix: d.Fix, Cause: failure.Clean(d.Cause),
+		Unseen: d.Unseen}
 	for i, name := range f.Names {
 		f.Names[i] = failure.Clean(name)
 	}

@@ -188,7 +188,7 @@ func Examine(ctx context.Context, h Host, w Wanted) (Report, error) {
 
 // unseen is the finding that a check could not be made.
 func (e *Exam) unseen(c Check, err error) Finding {
-	return Finding{ID: c.ID, Class: failure.ClassOf(err), Severity: Note, Fix: FixNo,
+	return Finding{ID: c.ID, Class: failure.ClassOf(err), Severity: Note, Fix: FixNo, Unseen: true,
 		Sentence: failure.Words("this could not be looked at: %v", err),
 		Remedy:   failure.RemedyOf(err)}
 }

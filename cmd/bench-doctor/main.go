@@ -97,8 +97,13 @@ func (b bench) fleet(ctx context.Context, out io.Writer, dir string) error {
 	if err := makeReports(dir, b.servers, b.names); err != nil {
 		return err
 	}
-	for _, args := range [][]string{{"doctor", "--merge", dir}, {"doctor", "--merge", dir, "--json"}} {
-		err := b.row(ctx, out, fmt.Sprintf("%s, %d servers, %d names", join(append(args[:2:2], args[3:]...)),
+	config, err := makeChannel(dir + "-digest")
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{{"doctor", "--merge", dir}, {"doctor", "--merge", dir, "--json"},
+		{"digest", "--merge", dir, "--json", "--config-dir", config}} {
+		err := b.row(ctx, out, fmt.Sprintf("%s, %d servers, %d names", join(append(args[:2:2], args[3:min(4, len(args))]...)),
 			b.servers, b.names), args, target{10, 500})
 		if err != nil {
 			return err

@@ -24,7 +24,8 @@ func TestEachReportIsMadeAndMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"doctor, 10 certificates", "doctor --json, 10 certificates", "metrics, 60 certificates",
-		"doctor --online, 60 names", "doctor --merge, 10 servers, 400 names", "doctor --merge --json, 10 servers, 400 names", "10 s, 500 MB"} {
+		"doctor --online, 60 names", "doctor --merge, 10 servers, 400 names", "doctor --merge --json, 10 servers, 400 names",
+		"digest --merge --json, 10 servers, 400 names", "10 s, 500 MB"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is missing in\n%s", want, &out)
 		}
