@@ -285,6 +285,18 @@ func TestADirectoryOfAnotherHostIsTold(t *testing.T) {
 	for _, f := range r.Findings {
 		found[f.ID]++
 	}
+	if err := os.Remove(filepath.Join(p.dir, "www")); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range p.examine().Groups() {
+		if g.Check.ID == "D21" && (g.Cause != filepath.Join(p.dir, "www") || len(g.Findings) != count ||
+			g.Findings[0].Remedy != g.Findings[count-1].Remedy) {
+			t.Errorf("%+v", g)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(p.dir, "www"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if len(r.Groups()) != 2 || found["D11"] != count || found["D21"] != count || r.Clean != 0 {
 		t.Errorf("%v in %d groups", found, len(r.Groups()))
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -113,13 +114,22 @@ func (e *Exam) speaksForRuns() bool {
 func lostRoots(ctx context.Context, e *Exam) ([]Finding, error) {
 	var all []Finding
 	found, users, mounts := e.grounds(ctx), e.users(), e.mounts()
+	ends := map[string]int{} // how many document roots something is missing for
+	for _, is := range found {
+		ends[is.Absent]++
+	}
 	for _, root := range slices.Sorted(maps.Keys(found)) {
 		is := found[root]
 		if err := is.trouble(); err == nil || is.Reached {
 			continue
 		}
 		for _, x := range users[root] {
-			all = append(all, x.lostRoot(root, is, mounts))
+			f := x.lostRoot(root, is, mounts)
+			if f.Cause == string(failure.WebrootGone) && is.Absent != "" && ends[is.Absent] > 1 {
+				f.Cause, f.Remedy = is.Absent, failure.Advise("Put %s back, which they are all in: `%s`.",
+					is.Absent, failure.Shell("ls", "-la", filepath.Dir(is.Absent)))
+			}
+			all = append(all, f)
 		}
 	}
 	return all, nil
@@ -138,7 +148,7 @@ func (x *Lineage) lostRoot(root string, is looking, mounts mounts) Finding {
 	err := is.trouble()
 	f := x.findsError("D21", err)
 	f.Cause = string(f.Class)
-	if is.Absent {
+	if is.Absent != "" {
 		f.Since = is.Changed
 		if point := mounts.missing(root); point != "" {
 			f.Sentence += failure.Words("; %s, which /etc/fstab lists, is not mounted", point)

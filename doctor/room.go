@@ -160,7 +160,7 @@ func (e *Exam) unwritable(first time.Time) ([]Finding, error) {
 		}
 		f := Finding{ID: "D23", Class: failure.Config, Severity: WillFail, File: dir, HurtsAt: first,
 			Sentence: failure.Words("nothing can be written to %s: %v", dir, err),
-			Remedy:   remedyFor(err, dir), Cause: err.Error()}
+			Remedy:   e.mounts().remedy(err, dir), Cause: err.Error()}
 		all = append(all, f)
 		if errors.Is(err, unix.EROFS) {
 			break // the others are on it as well, or are the least of it
@@ -169,12 +169,12 @@ func (e *Exam) unwritable(first time.Time) ([]Finding, error) {
 	return all, nil
 }
 
-// remedyFor is what is to be done about a directory that cannot be written.
-func remedyFor(err error, dir string) failure.Remedy {
+// remedy is what is to be done about a directory that cannot be written.
+func (m mounts) remedy(err error, dir string) failure.Remedy {
 	switch {
 	case errors.Is(err, unix.EROFS):
-		return "Mount the file system writable: `" + failure.Shell("mount", "-o", "remount,rw", dir) +
-			"`, or its own mount point."
+		return "Mount the file system writable: `" +
+			failure.Shell("mount", "-o", "remount,rw", cmp.Or(m.of(dir), dir)) + "`."
 	case errors.Is(err, unix.EPERM):
 		return "Take the attribute away: `" + failure.Shell("chattr", "-i", "-a", dir) + "`."
 	}
@@ -193,7 +193,7 @@ func barred(e *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 		if err == nil || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		f := x.finds("D23", failure.Config, remedyFor(err, dir), "nothing can be written to %s: %v", dir, err)
+		f := x.finds("D23", failure.Config, e.mounts().remedy(err, dir), "nothing can be written to %s: %v", dir, err)
 		f.File, f.Cause = dir, err.Error()
 		all = append(all, f)
 	}

@@ -47,8 +47,9 @@ func TestFileSystemsThatAreNearlyFullAreTold(t *testing.T) {
 
 // The remedy is that of the reason.
 func TestADirectoryThatCannotBeWrittenHasTheRemedyOfItsReason(t *testing.T) {
-	for err, words := range map[unix.Errno]string{unix.EROFS: "remount,rw", unix.EPERM: "chattr -i", unix.EACCES: "ls -ld"} {
-		if got := string(remedyFor(err, "/etc/letsencrypt")); !strings.Contains(got, words) {
+	m := mounts{are: []string{"/", "/etc"}}
+	for err, words := range map[unix.Errno]string{unix.EROFS: "remount,rw /etc`", unix.EPERM: "chattr -i", unix.EACCES: "ls -ld"} {
+		if got := string(m.remedy(err, "/etc/letsencrypt")); !strings.Contains(got, words) {
 			t.Errorf("%v: %s", err, got)
 		}
 	}

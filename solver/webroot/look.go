@@ -22,8 +22,8 @@ type Ground struct {
 	Err error
 	// Reached says that the document root is there: what is in the way is in it.
 	Reached bool
-	// Absent says that nothing of its name is there.
-	Absent bool
+	// Absent is the first on the way to it that is not there, "" where all is.
+	Absent string
 	// Changed is when the directory in which the way ended was changed last: what is gone went then.
 	Changed time.Time
 	// Left are the tokens that stand there, oldest first, at most mostLeft; Dir is where.
@@ -79,7 +79,9 @@ func (w *Writer) Look(ctx context.Context, root string) (Ground, error) {
 	if o := r.Obstacle; o != nil {
 		g.Err = w.explain(abs, o)
 		g.Reached = r.Site != nil && o.Level > 0 && o.Path != r.Site.Path
-		g.Absent = o.Kind == absent && o.Level == 0
+		if o.Kind == absent && o.Level == 0 {
+			g.Absent = o.Path
+		}
 	}
 	return g, nil
 }
