@@ -190,3 +190,16 @@ func TestWhatWasNotFoundOutIsNoSight(t *testing.T) {
 		t.Errorf("proven by a hook: %+v", seen)
 	}
 }
+
+// A resolver that keeps silent costs a refusal that is certain already next to nothing, and shows nothing.
+func TestASilentResolverDoesNotKeepARefusal(t *testing.T) {
+	w := newWorld(t)
+	w.owns("198.41.0.4")
+	w.checker.Memory = memory{}
+	w.checker.DNSTimeout, w.checker.Timeout = time.Hour, time.Hour // only the look's own bound ends it
+	w.code("a.example", -1)
+	report := w.checkAll(preflight.Site{Name: "a.example", Root: w.root + "/gone"})
+	if seen, ok := sight(report); ok || report.Refusal() == nil || report.Refusal().Class != failure.WebrootGone {
+		t.Errorf("%+v, %+v", seen, report.Refusal())
+	}
+}

@@ -240,6 +240,9 @@ func (s *subject) noteStop(r *round) {
 	}
 }
 
+// glance bounds a look-up on which no verdict waits.
+const glance = 2 * time.Second
+
 // lookAfterGone asks where a name leads whose document root is gone, or not known: a site that was moved away and
 // tidied up would otherwise never be known for one. It is nobody's verdict.
 func (s *subject) lookAfterGone(ctx context.Context, r *round) {
@@ -247,6 +250,8 @@ func (s *subject) lookAfterGone(ctx context.Context, r *round) {
 	if r.Memory == nil || class != failure.WebrootGone && class != failure.WebrootUnset || r.Skip[DNS] || r.Skip[HTTP] {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, glance)
+	defer cancel()
 	said := r.fetcher.resolver.lookup(ctx, s.site.Name)
 	s.looked, s.probed = &said, missed
 }
