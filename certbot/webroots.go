@@ -127,6 +127,21 @@ func (r *Renewal) entry(name string) int {
 	return -1
 }
 
+// Mapped reports whether somebody wrote something behind a name in the map, usable or not.
+func (r *Renewal) Mapped(name string) bool {
+	i := r.entry(name)
+	if i < 0 || r.file == nil {
+		return false
+	}
+	for _, path := range [][]string{{"renewalparams", "webroot_map"}, {"webroot_map"}} {
+		if s, ok := r.file.Section(path...); ok {
+			raw, _ := s.Raw(r.Params.WebrootMap[i].Name)
+			return strings.Trim(raw, " \t'\"") != ""
+		}
+	}
+	return false
+}
+
 func (r *Renewal) mapLine(name string) int {
 	if r.file == nil {
 		return 0 // made in memory, not read

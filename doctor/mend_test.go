@@ -15,6 +15,7 @@ import (
 	"orderly/certbot"
 	"orderly/certbot/damage"
 	"orderly/doctor"
+	"orderly/ledger"
 )
 
 // treeOf is what stands below a directory but Orderly's own: kind, mode, owner, time and content.
@@ -207,5 +208,134 @@ func TestWhatChangedMeanwhileIsLeft(t *testing.T) {
 	}
 	if changed := differing(before, treeOf(t, p.dir)); len(changed) > 0 {
 		t.Errorf("changed %q", changed)
+	}
+}
+
+// What is a matter of taste is mended where its check is named, and nothing else is.
+func TestWhatIsAskedForIsMended(t *testing.T) {
+	cases := map[string]damage.Case{}
+	for _, c := range damage.Cases() {
+		cases[c.Name] = c
+	}
+	for _, name := range []string{"relative-entry", "entry-of-two-paths", "hook-with-comma", "account-gone", "retired-server",
+		"from-another-directory", "zero-bytes-beside-a-certificate"} {
+		t.Run(name, func(t *testing.T) {
+			p := newPlace(t)
+			d := p.at("a.example")
+			d.Others = []string{"www.a.example"}
+			if err := cases[name].Make(d); err != nil {
+				t.Fatal(err)
+			}
+			if name == "zero-bytes-beside-a-certificate" { // whose names another lineage has as well
+				twin := p.at("twin.example")
+				twin.Others, twin.Root = []string{"a.example", "www.a.example"}, d.Root
+				if err := twin.Healthy(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if name == "retired-server" { // of whose successor there is an account
+				key, err := p.disk().Accounts().PendingKey("https://acme-v02.api.letsencrypt.org/directory")
+				if err == nil {
+					_, err = p.disk().Accounts().Save(certbot.Account{Server: "https://acme-v02.api.letsencrypt.org/directory",
+						URL: "https://acme-v02.api.letsencrypt.org/acct/1", Key: key, Created: p.now, Host: "here"})
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := treeOf(t, p.dir)
+			if changed := p.mend(p.examine(), doctor.FixYes); len(changed) > 0 && name != "hook-with-comma" {
+				t.Errorf("mended without being named: %q", changed)
+			}
+			for range 2 { // where one repair makes another one possible
+				p.mend(p.examine(), doctor.FixAsk)
+			}
+			for _, f := range p.examine().Findings {
+				if f.Lineage == d.Name && f.Severity != doctor.Note || f.Fix == doctor.FixAsk {
+					t.Errorf("%s is left: %s", f.ID, f.Sentence)
+				}
+			}
+			if l, err := p.disk().Open(d.Name); err != nil || l.Usable() != nil || !slices.Equal(l.Certificate.Names, d.Names()) {
+				t.Errorf("%v, %v", err, l)
+			}
+			for _, path := range differing(before, treeOf(t, p.dir)) {
+				if info, err := os.Lstat(path); path != d.Conf() && (err != nil || !info.IsDir()) {
+					t.Errorf("%s was changed", path)
+				}
+			}
+		})
+	}
+}
+
+// Of several accounts the one by which the last certificate was ordered is named.
+func TestTheAccountOfTheLastCertificateIsNamed(t *testing.T) {
+	p := newPlace(t)
+	d := p.at("a.example")
+	if err := d.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	second := p.newAccount()
+	text, err := os.ReadFile(d.Conf())
+	if err == nil {
+		err = os.WriteFile(d.Conf(), []byte(strings.Replace(string(text), "account = "+d.Account+"\n", "", 1)), 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := only(t, p.examine().Findings, "D12"); f.Fix != doctor.FixNo {
+		t.Errorf("nothing says which: %+v", f)
+	}
+	used := &ledger.Account{Server: second.Server, URL: second.URL}
+	if err := p.store.Commit(t.Context(), &ledger.Change{Account: used}); err != nil {
+		t.Fatal(err)
+	}
+	o := &ledger.Order{AccountID: used.ID, Lineage: d.Name, Names: d.Names(), State: ledger.Installed, CreatedAt: p.now,
+		UpdatedAt: p.now, SettledAt: p.now, Request: ledger.Request{Lineage: d.Name, Names: d.Names(), Server: used.Server}}
+	if err := p.store.Commit(t.Context(), &ledger.Change{Orders: []*ledger.Order{o}, Certificate: &ledger.Certificate{
+		AccountID: used.ID, Lineage: d.Name, Names: d.Names(), Serial: "01", IssuedAt: p.now}}); err != nil {
+		t.Fatal(err)
+	}
+	p.mend(p.examine(), doctor.FixAsk)
+	l, err := p.disk().Open(d.Name)
+	if err != nil || l.Renewal.Params.Account != second.ID {
+		t.Errorf("%v, %+v", err, l.Renewal.Params)
+	}
+}
+
+// A key becomes as narrow as it is meant; one that was given to a group stays that group's, and one
+// with a second name elsewhere is nobody's to change.
+func TestOnlyThisFilesModeBecomesNarrower(t *testing.T) {
+	p := newPlace(t)
+	d := p.at("a.example")
+	if err := d.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	key := d.Archived("privkey", 2)
+	err := os.Chmod(key, 0o644)
+	for dir := filepath.Dir(key); dir != filepath.Dir(filepath.Dir(p.dir)) && err == nil; dir = filepath.Dir(dir) {
+		err = os.Chmod(dir, 0o755) // else nobody gets to it
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := only(t, p.examine().Findings, "D17")
+	if f.Fix != doctor.FixYes {
+		t.Fatalf("%+v", f)
+	}
+	other := key + ".second"
+	if err := os.Link(key, other); err != nil {
+		t.Fatal(err)
+	}
+	if f := only(t, p.examine().Findings, "D17"); f.Fix != doctor.FixNo {
+		t.Errorf("with a second name: %+v", f)
+	}
+	if err := os.Remove(other); err != nil {
+		t.Fatal(err)
+	}
+	if shown := p.mend(p.examine(), doctor.FixYes); !slices.Equal(shown, []string{key}) {
+		t.Errorf("shown %q", shown)
+	}
+	if info, err := os.Stat(key); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
 	}
 }

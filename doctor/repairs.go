@@ -8,12 +8,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"orderly/certbot"
@@ -92,6 +90,10 @@ func leftoverGone(_ context.Context, e *Exam, f Finding) (plan, error) {
 	if filepath.Dir(f.File) != filepath.Dir(e.Disk.Dirs.Renewal("x")) || !strings.HasSuffix(f.File, ".conf.new") {
 		return plan{}, nil
 	}
+	info, err := os.Lstat(f.File)
+	if err != nil || !info.Mode().IsRegular() {
+		return plan{}, err // a pipe would be waited for
+	}
 	text, err := os.ReadFile(f.File)
 	if err != nil {
 		return plan{}, err
@@ -104,37 +106,6 @@ func leftoverGone(_ context.Context, e *Exam, f Finding) (plan, error) {
 func removeDurably(path string) error {
 	return errors.Join(os.Remove(path), syncDir(filepath.Dir(path)))
 }
-
-// narrowed takes from others, and from a group where that is not one of its own, what they may do
-// with a private key.
-func narrowed(_ context.Context, _ *Exam, f Finding) (plan, error) {
-	path, err := filepath.EvalSymlinks(f.File)
-	if err != nil {
-		return plan{}, err
-	}
-	info, err := os.Lstat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return plan{}, err
-	}
-	mode := info.Mode().Perm()
-	narrow := mode &^ 0o077
-	if f.ID == "D17" && forGroup(info) {
-		narrow = mode &^ 0o037
-	}
-	if narrow == mode {
-		return plan{}, nil
-	}
-	return plan{FixYes, []certbot.Edit{{Kind: certbot.Chmoded, Path: path, Before: octal(mode), After: octal(narrow)}},
-		func(context.Context) error { return os.Chmod(path, narrow) }}, nil
-}
-
-// forGroup reports whether a file was given to a group: what reads it by that goes on to.
-func forGroup(info os.FileInfo) bool {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Gid) != os.Getegid()
-}
-
-func octal(mode os.FileMode) string { return fmt.Sprintf("%#04o", mode) }
 
 // settings is the planner of what is mended by settings of a lineage's renewal file.
 func settings(fix Fix, which func(ctx context.Context, e *Exam, l *certbot.Lineage) (certbot.Params, bool)) planner {
@@ -252,7 +223,7 @@ func rootNamed(_ context.Context, e *Exam, f Finding) (plan, error) {
 	for _, w := range now.WebrootMap {
 		if !slices.Contains(bare, strings.ToLower(w.Name)) {
 			p.WebrootMap = append(p.WebrootMap, w)
-		} else if w.Path != "" {
+		} else if l.Renewal.Mapped(w.Name) {
 			fix = FixAsk
 		}
 	}
