@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"orderly/failure"
@@ -147,12 +148,14 @@ func Parse(text, name string) (*Config, error) {
 	return config, nil
 }
 
-var channelName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+var channelName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+})
 
 // check refuses what can never tell anybody anything, with the key that is wrong, and fills in what
 // is not said. Files are relative to dir.
 func (c *Channel) check(dir string) (key string, err error) {
-	if !channelName.MatchString(c.Name) {
+	if !channelName().MatchString(c.Name) {
 		return "name", fmt.Errorf("name = %q: a channel has a name of letters, digits and -", c.Name)
 	}
 	checks := map[Kind]func(string) (string, error){

@@ -4,6 +4,7 @@ package doctor
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"orderly/failure"
@@ -20,6 +21,7 @@ func movedAway(e *Exam, n *network, x *Lineage, name string) []Finding {
 	for _, a := range addresses {
 		words = append(words, a.String())
 	}
+	slices.Sort(words) // servers give them in turns, which is nothing new
 	before := n.sightings[base(name)]
 	was := ""
 	if !before.ServedAt.IsZero() {

@@ -135,7 +135,7 @@ func open(ctx context.Context, dir string, f file, most int64) (io.Reader, *os.F
 // whenever more of a document has come, so that megabytes of them would take hours.
 const mostBlanks = 64 << 10
 
-var errBlanks = fmt.Errorf("%w: %d blanks in a row", errOther, mostBlanks)
+func errBlanks() error { return fmt.Errorf("%w: %d blanks in a row", errOther, mostBlanks) }
 
 // bounded is a document that ends with an error where it is too large or ctx has ended.
 type bounded struct {
@@ -160,7 +160,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 		b.blanks = 0
 	}
 	if b.blanks += n - len(rest); b.blanks > mostBlanks {
-		return 0, errBlanks
+		return 0, errBlanks()
 	}
 	if err != nil && err != io.EOF {
 		return n, unread(err)
