@@ -21,6 +21,9 @@ import (
 // promtool runs Prometheus' own judge, which scripts/deps installs.
 func promtool(t *testing.T, stdin string, args ...string) {
 	t.Helper()
+	if _, err := exec.LookPath("promtool"); err != nil {
+		t.Fatalf("make deps installs promtool: %v", err)
+	}
 	c := exec.CommandContext(t.Context(), "promtool", args...)
 	c.Stdin = strings.NewReader(stdin)
 	if out, err := c.CombinedOutput(); err != nil {
