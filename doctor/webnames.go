@@ -25,12 +25,12 @@ func unpaired(ctx context.Context, e *Exam) ([]Finding, error) {
 // unserved are names of lineages that no host has. Where anything is not understood, it may have
 // them.
 func (e *Exam) unserved(ctx context.Context, s *sites) []Finding {
-	if len(s.Servers) == 0 || len(s.Elsewhere) > 0 || !s.understood() {
+	if len(s.Servers) == 0 || s.Servers[0].PID == 0 || len(s.Elsewhere) > 0 || !s.understood() {
 		return nil
 	}
 	var g gathered
 	for _, v := range s.visits {
-		named := slices.ContainsFunc(s.Servers, func(server *webserver.Server) bool {
+		named := slices.ContainsFunc(slices.Concat(s.Servers, s.Idle), func(server *webserver.Server) bool {
 			return len(server.Named(v.name)) > 0
 		})
 		byDefault := slices.IndexFunc(v.answers, func(a webserver.Answer) bool {

@@ -18,7 +18,7 @@ func notAnswering(ctx context.Context, e *Exam) ([]Finding, error) {
 	s := e.webSites(ctx)
 	var all []Finding
 	for _, server := range s.Servers {
-		if server.Broken != nil && (server.PID != 0 || len(s.Servers) == 1) {
+		if server.Broken != nil {
 			all = append(all, e.wouldNotStart(server))
 		}
 	}
@@ -34,8 +34,29 @@ func notAnswering(ctx context.Context, e *Exam) ([]Finding, error) {
 		if f, ok := e.takenPort(s, listeners); ok {
 			all = append(all, f)
 		}
+		all = append(all, e.idle(s)...)
 	}
 	return all, nil
+}
+
+// idle are servers that have names which nobody else has, and do not run.
+func (e *Exam) idle(s *sites) []Finding {
+	var g gathered
+	for _, v := range s.visits {
+		if slices.ContainsFunc(v.answers, func(a webserver.Answer) bool { return !a.ByDefault }) {
+			continue
+		}
+		for _, server := range s.Idle {
+			if len(server.Named(v.name)) == 0 {
+				continue
+			}
+			f := v.finds("D35", failure.HTTPUnreached, failure.Remedy("Start it: `"+string(failure.Shell("systemctl",
+				"start", filepath.Base(server.Program)))+"`."), "%s, which has %s, does not run", server.Kind, v.name)
+			f.File, f.Line, f.Cause = server.Named(v.name)[0].File, server.Named(v.name)[0].Line, "idle"
+			g.add(string(server.Kind), v.name, f)
+		}
+	}
+	return g.all
 }
 
 // onHost is a finding about the host: it hurts with the first renewal of all.

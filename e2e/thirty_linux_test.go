@@ -25,6 +25,7 @@ type ward struct {
 	*host
 	front, back realServer
 	https       int
+	online      string // what the doctor is asked to look at beside files
 	all         []*sick
 }
 
@@ -128,7 +129,7 @@ func newWard(t *testing.T) *ward {
 	port := freePort(t)
 	w := newWorld(t, testca.Config{HTTPPort: port})
 	w.web.port = port
-	d := &ward{host: w.host("one"), https: freePort(t)}
+	d := &ward{host: w.host("one"), https: freePort(t), online: "--online"}
 	for _, dir := range []string{w.dir, filepath.Dir(w.dir)} { // the servers' users look in
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -244,7 +245,7 @@ type doctorsFinding struct {
 // doctor is what the doctor finds, and its exit code.
 func (d *ward) doctor() ([]doctorsFinding, int) {
 	d.t.Helper()
-	r := d.orderly("doctor", "--web", "--online", "--json")
+	r := d.orderly("doctor", "--web", d.online, "--json")
 	var report struct{ Findings []doctorsFinding }
 	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil {
 		d.t.Fatalf("%v: %s", err, r)

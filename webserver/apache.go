@@ -52,8 +52,12 @@ func readApache(ctx context.Context, p Process) *Server {
 	files := newApacheFiles(said.root, said.variables, said.modules)
 	s := apacheServer(files, said.main)
 	s.unread(said.hosts)
-	if err != nil {
-		s.Broken = brokenApache(stderr, err, said.main)
+	switch why := brokenApache(stderr, err, said.main); {
+	case err == nil:
+	case p.PID == 0: // Debian makes its directory for what runs when it starts it
+		s.Puzzles = append(s.Puzzles, *why)
+	default:
+		s.fails(err, why)
 	}
 	return s
 }

@@ -141,6 +141,8 @@ func schemeOf(tls bool) string {
 // Survey is what the web servers of this host are, and what listens on its ports.
 type Survey struct {
 	Servers []*Server
+	// Idle are servers that are installed and do not run, while another kind does.
+	Idle []*Server
 	// Elsewhere are web servers that run in a container, or as another user: what they serve is not
 	// known.
 	Elsewhere []Process

@@ -3,7 +3,6 @@ package webserver
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os/exec"
 	"syscall"
 	"time"
@@ -45,7 +44,7 @@ func run(ctx context.Context, environ []string, program string, args ...string) 
 	cmd.Stdout, cmd.Stderr = &out, &problems
 	err = cmd.Run()
 	if ctx.Err() != nil {
-		err = errors.Join(context.Cause(ctx), err)
+		err = context.Cause(ctx) // that it was killed is no word of its own
 	}
 	return out.String(), problems.String(), err
 }

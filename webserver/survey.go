@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,10 +31,11 @@ func lookIn(ctx context.Context, proc string) *Survey {
 			asked = append(asked, p)
 		}
 	}
+	idle := notRunning(asked)
 	if len(asked) == 0 && len(s.Elsewhere) == 0 {
-		asked = notRunning()
+		asked, idle = idle, nil
 	}
-	s.Servers = make([]*Server, len(asked))
+	s.Servers, s.Idle = make([]*Server, len(asked)), make([]*Server, len(idle))
 	var all parts.Group
 	for i, p := range asked {
 		all.Go(func() {
@@ -40,17 +43,23 @@ func lookIn(ctx context.Context, proc string) *Survey {
 			s.Servers[i].Reload = reloading(proc, p)
 		})
 	}
+	for i, p := range idle {
+		all.Go(func() { s.Idle[i] = read(ctx, p) })
+	}
 	all.Wait()
 	return s
 }
 
-// notRunning are the servers that could be started.
-func notRunning() []Process {
+// notRunning are the servers that could be started beside those that run.
+func notRunning(running []Process) []Process {
 	var all []Process
-	if program, ok := installed("nginx", "openresty"); ok {
+	runs := func(kind Kind) bool {
+		return slices.ContainsFunc(running, func(p Process) bool { return p.Kind == kind })
+	}
+	if program, ok := installed("nginx", "openresty"); ok && !runs(Nginx) {
 		all = append(all, Process{Kind: Nginx, Program: program})
 	}
-	if program, ok := installed("apache2", "httpd"); ok {
+	if program, ok := installed("apache2", "httpd"); ok && !runs(Apache) {
 		all = append(all, Process{Kind: Apache, Program: program, Environ: debianEnvironment(envvars)})
 	}
 	return all
@@ -69,7 +78,7 @@ func read(ctx context.Context, p Process) *Server {
 }
 
 func readNginx(ctx context.Context, p Process) *Server {
-	flags := picked(p.Args, "-c", "-p", "-g")
+	flags := picked(p.Args, "-c", "-p", "-g", "-e")
 	_, built, _ := run(ctx, nil, p.Program, "-V")
 	prefix, conf := valueOf(p.Args, "-p"), valueOf(p.Args, "-c")
 	if prefix == "" {
@@ -86,8 +95,23 @@ func readNginx(ctx context.Context, p Process) *Server {
 	// what it would not start with is read all the same: what else is wrong is to be known, too
 	conf = from(prefix, conf)
 	s := nginxServer(onDisk(filepath.Dir(conf)), conf, prefix)
-	s.Broken = brokenNginx(stderr, err, conf)
+	if strings.Contains(stderr, `invalid option: "T"`) { // before 1.9.2
+		if _, stderr, err = run(ctx, nil, p.Program, append(flags, "-t")...); err == nil {
+			return s
+		}
+	}
+	s.fails(err, brokenNginx(stderr, err, conf))
 	return s
+}
+
+// fails notes that a server would not start, where it said so itself, and to somebody who may start
+// it: who was not let wait for it, or may not read its keys, knows nothing.
+func (s *Server) fails(err error, why *Note) {
+	if _, said := errors.AsType[*exec.ExitError](err); said && os.Geteuid() == 0 {
+		s.Broken = why
+		return
+	}
+	s.Puzzles = append(s.Puzzles, *why)
 }
 
 // builtAs is what `nginx -V` says of how it was built.

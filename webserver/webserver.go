@@ -189,10 +189,3 @@ func (s *Server) Named(name string) []*Host {
 	}
 	return all
 }
-
-// listens reports whether a host answers on a port, in clear or with TLS.
-func (h *Host) listens(port int, tls bool) bool {
-	return slices.ContainsFunc(h.Listens, func(l Listen) bool {
-		return (l.Port == port || l.Port == 0) && l.TLS == tls
-	})
-}
