@@ -9,23 +9,12 @@ import (
 	"iter"
 	"time"
 
-	"orderly/certbot"
 	"orderly/digest"
 	"orderly/doctor"
 	"orderly/doctor/fleet"
 	"orderly/failure"
 	"orderly/history"
 )
-
-// looks examines this server.
-func (s *session) looks(ctx context.Context) (doctor.Report, error) {
-	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(s.env.Getenv), Now: time.Now,
-		Schedule: s.p.renewals, Tell: s.p.Tell}
-	if s.ledger != nil {
-		h.Ledger = s.ledger
-	}
-	return doctor.Examine(ctx, h, doctor.Wanted{})
-}
 
 // failed is what failed on this server since a moment, by class.
 func (s *session) failed(ctx context.Context, since, now time.Time) ([]history.ClassGroup, error) {
@@ -43,7 +32,7 @@ func (s *session) failed(ctx context.Context, since, now time.Time) ([]history.C
 }
 
 func (t *telling) ofServer(ctx context.Context, before digest.State) (digest.Input, error) {
-	report, err := t.s.looks(ctx)
+	report, err := (&doctoring{places: t.places}).examine(ctx, t.s, true, nil)
 	if err != nil {
 		return digest.Input{}, err
 	}
@@ -94,15 +83,13 @@ func heldOf(servers []fleet.Server) iter.Seq2[string, doctor.DocumentLineage] {
 
 // printDocument prints what this server has to tell a fleet's digest.
 func (f *digesting) printDocument(ctx context.Context, env Env, p *printer) error {
-	s, has, err := f.look(ctx, env, p)
+	d := doctoring{places: f.places}
+	s, has, err := d.open(ctx, env, p)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = s.close() }() // nothing was written
-	if err := there(s.dirs.Config); err != nil {
-		return err
-	}
-	report, err := s.looks(ctx)
+	report, err := d.examine(ctx, s, has, nil)
 	if err != nil {
 		return err
 	}

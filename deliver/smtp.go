@@ -81,9 +81,7 @@ func (c *Channel) sendSMTP(ctx context.Context, w World, l *Letter) receipt {
 		return failed(trouble("", "%s: no connection: %s", c.Server, plainly(ctx, err)))
 	}
 	defer func() { _ = conn.Close() }() // the letter is judged by the server's answers alone
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline) // a connection without one is ended by what follows
-	}
+	// not by the context's own deadline: the connection could end before it, and be blamed for that
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	t := &talk{ctx: ctx, c: c}

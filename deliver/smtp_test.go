@@ -2,6 +2,7 @@ package deliver_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/pem"
@@ -76,10 +77,10 @@ func (s *server) serve(conn net.Conn) {
 	}
 	in := bufio.NewReader(conn)
 	say := func(text string) { fmt.Fprint(conn, text+"\r\n") }
-	if s.greeting == "" {
-		s.greeting = "220 mail.example.com"
-	}
-	say(s.greeting)
+	s.mu.Lock()
+	greeting, replies := cmp.Or(s.greeting, "220 mail.example.com"), s.say
+	s.mu.Unlock()
+	say(greeting)
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
@@ -90,8 +91,8 @@ func (s *server) serve(conn net.Conn) {
 		s.heard = append(s.heard, line)
 		s.mu.Unlock()
 		answer := ""
-		if s.say != nil {
-			answer = s.say(line)
+		if replies != nil {
+			answer = replies(line)
 		}
 		word, _, _ := strings.Cut(strings.ToUpper(line), " ")
 		switch {
@@ -124,8 +125,8 @@ func (s *server) serve(conn net.Conn) {
 				mail.WriteString(line)
 			}
 			end := "250 taken"
-			if s.say != nil && s.say(".") != "" {
-				end = s.say(".")
+			if replies != nil && replies(".") != "" {
+				end = replies(".")
 			}
 			if end[0] == '2' {
 				s.mu.Lock()
@@ -152,6 +153,13 @@ func said(answers ...string) func(string) string {
 		}
 		return ""
 	}
+}
+
+// good makes it a good server, from the next connection on.
+func (s *server) good() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.greeting, s.say = "", nil
 }
 
 func (s *server) commands(word string) (all []string) {
@@ -280,7 +288,7 @@ func TestAHalfAcceptedLetterReachesEverybodyOnce(t *testing.T) {
 		strings.Contains(got.Problem, "\x1b") || len(s.mails) != 1 {
 		t.Fatalf("%+v, %d mails", got, len(s.mails))
 	}
-	s.say = nil
+	s.good()
 	if got := o.run(); got.Waiting != 1 || len(s.mails) != 1 { // it is let alone for minutes
 		t.Fatalf("%+v, %d mails", got, len(s.mails))
 	}
@@ -415,8 +423,8 @@ func TestAServerThatHangsHoldsNothingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := newOffice(t, deliver.Channel{Name: "mute", Kind: deliver.SMTP, From: "a@example.com", To: []string{"b@example.com"},
 			Server: "mail.example.com:25", TLS: "none"})
-		var said []string
-		o.Tell = func(format string, args ...any) { said = append(said, fmt.Sprintf(format, args...)) }
+		tells := make(chan string, 9)
+		o.Tell = func(format string, args ...any) { tells <- fmt.Sprintf(format, args...) }
 		var ends []net.Conn
 		o.World.Dial = func(context.Context, string, string) (net.Conn, error) {
 			here, there := net.Pipe()
@@ -431,6 +439,12 @@ func TestAServerThatHangsHoldsNothingUp(t *testing.T) {
 		if took := time.Since(began); took != deliver.Patience || len(ends) != 1 {
 			t.Errorf("%s, %d connections", took, len(ends))
 		}
+		close(tells)
+		said := slices.Collect(func(yield func(string) bool) {
+			for text := range tells {
+				yield(text)
+			}
+		})
 		if got.Waiting != 2 || !strings.Contains(got.Problem, "no answer in time") ||
 			!slices.Equal(said, []string{"Waiting for the channel mute: mail.example.com:25."}) {
 			t.Errorf("%+v, %q", got, said)
@@ -482,7 +496,7 @@ func TestAMessageIsGivenUpInTheEnd(t *testing.T) {
 	if all := o.troubles(); len(all) != 1 || all[0].Lost != 1 || all[0].Since != began {
 		t.Errorf("%+v", all)
 	}
-	s.greeting = ""
+	s.good()
 	o.put("the next")
 	if got := o.run(); got.Delivered != 1 || len(o.troubles()) != 0 {
 		t.Errorf("%+v, %+v", got, o.troubles())

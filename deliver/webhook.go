@@ -60,8 +60,10 @@ func (c *Channel) origin() string {
 
 func (c *Channel) answered(answer *http.Response) receipt {
 	said := "HTTP " + strconv.Itoa(answer.StatusCode)
-	if text := c.words(answer.Body); text != "" && answer.StatusCode >= 400 {
-		said += ": " + text
+	if answer.StatusCode >= 400 {
+		if text := c.words(answer.Body); text != "" {
+			said += ": " + text
+		}
 	}
 	switch code := answer.StatusCode; {
 	case code >= 200 && code < 300:

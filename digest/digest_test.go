@@ -253,6 +253,30 @@ func TestALongDigestIsCutAndWholeBeside(t *testing.T) {
 	}
 }
 
+// However much is wrong, and however long the texts are that others wrote, a letter has its bounds.
+func TestALetterHasItsBounds(t *testing.T) {
+	long := strings.Repeat("x", 400)
+	var all []doctor.Finding
+	for i := range 15_000 {
+		f := finding("D38", fmt.Sprintf("n%05d.example", i), doctor.Fails)
+		f.Cause, f.Sentence, f.Remedy = fmt.Sprint(i%2500), long, failure.Remedy(fmt.Sprint(i, long))
+		all = append(all, f)
+	}
+	letter, err := (&life{at: morning}).digest(nil, all...).Letter()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, n := range map[string]int{"text": len(letter.Text), "file": len(letter.Whole), "HTML": len(letter.HTML),
+		"document": len(letter.Document), "chat": len(letter.Brief)} {
+		if n > 4<<20 || n == 0 {
+			t.Errorf("%s: %d bytes", what, n)
+		}
+	}
+	if !strings.Contains(letter.Whole, "which has no room here") || !strings.Contains(letter.Whole, "All that is open") {
+		t.Error("the file says nothing of what it lacks")
+	}
+}
+
 // A command in a remedy is pasted: it stands on one line, as it is.
 func TestACommandIsNeverBroken(t *testing.T) {
 	command := "orderly reconfigure --cert-name a.example --webroot -w /var/www/a/very/long/path/to/the/document/root/of/this/site"

@@ -13,13 +13,19 @@ import (
 	"orderly/failure"
 )
 
-// mostEntries is how many entries of a list a webhook gets.
-const mostEntries = 1000
+// What a webhook gets: so many entries of each list, fewer where that is longer than so many bytes.
+const (
+	mostEntries  = 1000
+	mostDocument = 2 << 20
+)
 
 // Letter is the digest as a message.
 func (d *Digest) Letter() (deliver.Letter, error) {
 	text, whole := d.Text()
 	document, err := json.Marshal(d.Bounded(mostEntries))
+	for n := mostEntries / 4; err == nil && len(document) > mostDocument && n > 0; n /= 4 {
+		document, err = json.Marshal(d.Bounded(n))
+	}
 	if err != nil {
 		return deliver.Letter{}, fmt.Errorf("a digest cannot be written: %w", err)
 	}

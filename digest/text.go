@@ -19,7 +19,10 @@ const (
 	mostGroups = 30
 	mostWhole  = 2_000 // entries of a list in the file
 	mostBrief  = 2_800 // bytes of the text for a chat
-	mostLine   = 76    // of a paragraph, in characters
+	// bytes of the text and of the file: a mail server takes some megabytes, and the outbox less than
+	// a fleet can have wrong with it
+	mostText, mostFile = 400 << 10, 3 << 20
+	mostLine           = 76 // of a paragraph, in characters
 )
 
 // Subject is the digest's subject.
@@ -66,16 +69,16 @@ func items(groups []Group) (n int) {
 }
 
 // bounds are how much of a list is told.
-type bounds struct{ groups, items int }
+type bounds struct{ groups, items, bytes int }
 
 // Text is the digest for a mail. whole is the same with far more entries, "" where text has them
 // all.
 func (d *Digest) Text() (text, whole string) {
-	w := &writer{b: bounds{mostGroups, mostItems}}
+	w := &writer{b: bounds{mostGroups, mostItems, mostText}}
 	d.write(w)
 	text = w.text.String()
 	if w.cut {
-		w = &writer{b: bounds{mostWhole, mostWhole}}
+		w = &writer{b: bounds{mostWhole, mostWhole, mostFile}}
 		d.write(w)
 		whole = w.text.String()
 	}
@@ -87,9 +90,18 @@ type writer struct {
 	b    bounds
 	text strings.Builder
 	cut  bool
+	full bool
 }
 
 func (w *writer) line(format string, args ...any) {
+	if w.full {
+		return
+	}
+	if w.text.Len() > w.b.bytes {
+		w.cut, w.full = true, true
+		w.text.WriteString("\nand more, which has no room here\n")
+		return
+	}
 	w.text.WriteString(strings.TrimRight(outside.Line(fmt.Sprintf(format, args...)), " ") + "\n")
 }
 
@@ -116,6 +128,7 @@ func (d *Digest) write(w *writer) {
 	w.failures(d)
 	w.mended(d.Mended)
 	w.silent(d.Silent)
+	w.full, w.b.bytes = false, w.b.bytes*2 // of what and when this is must be seen
 	for _, line := range d.footer() {
 		w.line("%s", line)
 	}
