@@ -46,6 +46,8 @@ func newMetrics(env Env, p *printer) *cobra.Command {
 	}
 	c.Flags().StringVar(&f.textfile, "textfile", "",
 		"write them to this `file`, such as /var/lib/prometheus/node-exporter/orderly.prom")
+	// It fails where there is no such flag, and then no command line with it is understood.
+	_ = c.MarkFlagFilename("textfile", "prom")
 	c.Flags().BoolVar(&f.rules, "rules", false, "print alerting rules for Prometheus instead")
 	f.places.add(c.Flags())
 	return c
