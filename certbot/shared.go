@@ -93,8 +93,8 @@ func (s *Store) originals(found []*Lineage) []*Lineage {
 func (s *Store) SharedFailure(name, original string) error { return s.shared(name, original, name) }
 
 func (s *Store) shared(name, other, copied string) error {
-	return failure.New(failure.LineageBroken, "Remove the renewal file that is the copy: "+
-		failure.Shell("rm", s.Dirs.Renewal(copied)),
+	return failure.New(failure.LineageBroken, "Remove the renewal file that is the copy: `"+
+		failure.Shell("rm", s.Dirs.Renewal(copied))+"`.",
 		"the files of %s are also those of %s", name, other)
 }
 

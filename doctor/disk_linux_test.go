@@ -324,3 +324,52 @@ func TestThousandsOfCopiesAreOneGroup(t *testing.T) {
 		t.Errorf("since %v", at)
 	}
 }
+
+// Remedies that are commands of the shell's, followed to the letter, leave nothing of what was found.
+func TestRemediesThatAreCommandsWork(t *testing.T) {
+	for id, make := range map[string]func(p *place){
+		"D3": func(p *place) { p.write(p.at("a.example").Conf()+".new", "torn") },
+		"D17": func(p *place) {
+			for _, dir := range []string{filepath.Dir(p.dir), filepath.Join(p.dir, "etc/archive")} {
+				if err := os.Chmod(dir, 0o755); err != nil {
+					p.t.Fatal(err)
+				}
+			}
+			if err := os.Chmod(p.at("a.example").Archived("privkey", 2), 0o644); err != nil {
+				p.t.Fatal(err)
+			}
+		},
+		"D19": func(p *place) {
+			text, err := os.ReadFile(p.at("a.example").Conf())
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			p.write(filepath.Join(p.dir, "etc/renewal/it's a copy.conf"), string(text))
+		},
+		"D20": func(p *place) { p.write(filepath.Join(p.dir, "etc/live/gone.example/cert.pem"), "torn") },
+		"D21": func(p *place) {
+			if err := os.Remove(p.at("a.example").Root); err != nil {
+				p.t.Fatal(err)
+			}
+		},
+		"D22": func(p *place) { p.write(filepath.Join(p.at("a.example").Root, ".well-known"), "a file") },
+		"D24": func(p *place) { p.write(filepath.Join(p.dir, "etc/renewal-hooks/post/reload"), "#!/bin/sh\n") },
+	} {
+		p := later(t)
+		p.healthy("a.example")
+		make(p)
+		r := p.examine()
+		if len(r.Findings) != 1 || r.Findings[0].ID != id {
+			t.Errorf("%s: %+v", id, r.Findings)
+			continue
+		}
+		_, command, _ := strings.Cut(string(r.Findings[0].Remedy), "`")
+		command, _, _ = strings.Cut(command, "`")
+		if out, err := exec.Command("/bin/sh", "-c", command).CombinedOutput(); command == "" || err != nil {
+			t.Errorf("%s: %s: %v: %s", id, command, err, out)
+		}
+		if r := p.examine(); len(r.Findings) != 0 {
+			t.Errorf("%s, after %s: %+v", id, command, r.Findings)
+		}
+	}
+}

@@ -112,11 +112,12 @@ func (e *Exam) isDir(top string, entry fs.DirEntry) bool {
 
 // stray tells of directories that belong to no renewal file.
 func (e *Exam) stray(name string, dirs []string) Finding {
-	kept := failure.Shell(append([]string{"tar", "-czf", "/root/" + name + ".tar.gz"}, dirs...)...)
+	kept := failure.Shell(append([]string{"tar", "-czPf",
+		filepath.Join(e.Disk.Dirs.Config, name+".tar.gz")}, dirs...)...)
 	return Finding{ID: "D20", Class: failure.LineageTaken, Severity: Note, File: dirs[0],
 		Since: changed(dirs[0]),
 		Sentence: failure.Words("there is no renewal file for %s: nobody renews what is in %s", name,
 			strings.Join(dirs, " and ")),
-		Remedy: failure.Remedy("If a server uses it, obtain it anew; if none does, put it aside: `") + kept +
+		Remedy: failure.Remedy("If a server uses it, obtain it anew; if none does, put it aside: `umask 077 && ") + kept +
 			" && " + failure.Shell(append([]string{"rm", "-r"}, dirs...)...) + "`."}
 }
