@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -439,14 +438,9 @@ func TestAServerThatHangsHoldsNothingUp(t *testing.T) {
 		if took := time.Since(began); took != deliver.Patience || len(ends) != 1 {
 			t.Errorf("%s, %d connections", took, len(ends))
 		}
-		close(tells)
-		said := slices.Collect(func(yield func(string) bool) {
-			for text := range tells {
-				yield(text)
-			}
-		})
+		said := <-tells // once: the channel would hold another one
 		if got.Waiting != 2 || !strings.Contains(got.Problem, "no answer in time") ||
-			!slices.Equal(said, []string{"Waiting for the channel mute: mail.example.com:25."}) {
+			said != "Waiting for the channel mute: mail.example.com:25." || len(tells) != 0 {
 			t.Errorf("%+v, %q", got, said)
 		}
 	})
