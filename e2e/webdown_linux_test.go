@@ -1,10 +1,12 @@
 package e2e_test
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"orderly/testca"
 )
@@ -42,6 +44,19 @@ func TestTheDoctorTellsOfAWebServerThatIsBrokenOrGone(t *testing.T) {
 	if found, code := d.doctor(); code != 0 {
 		t.Errorf("exit %d: %+v", code, found)
 	}
+	// a rule that a renewal has outlived is doubtful: it succeeded in spite of it
+	d.write(conf, strings.Replace(front.config, " server {", " deny all;\n server {", 1))
+	if found, code := d.doctor(); code != 1 || len(found) != 1 || found[0].ID != "D36" || found[0].Severity != "will-fail" {
+		t.Errorf("exit %d: %+v", code, found)
+	}
+	past := time.Now().Add(-24 * time.Hour)
+	if err := os.Chtimes(conf, past, past); err != nil {
+		t.Fatal(err)
+	}
+	if found, code := d.doctor(); code != 3 || len(found) != 1 || found[0].ID != "D36" || found[0].Severity != "doubtful" {
+		t.Errorf("exit %d: %+v", code, found)
+	}
+	d.write(conf, front.config)
 	stop()
 	want("nothing listens on port", 0)
 }

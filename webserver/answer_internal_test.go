@@ -37,6 +37,8 @@ func told(t *testing.T, s *Survey, name string) string {
 		switch {
 		case len(a.Doubts) > 0:
 			all = append(all, "?")
+		case a.ByDefault && a.Host.Has(name):
+			all = append(all, "by default?")
 		case a.Fault != nil:
 			all = append(all, fmt.Sprintf("%s:%d", a.Fault.Kind, a.Fault.Place.Line))
 		default:
@@ -80,6 +82,7 @@ func TestWhatBecomesOfATokenBehindNginx(t *testing.T) {
 		{"server { server_name *.example; root /w; } server { server_name ~^a\\.; root /r; } server { server_name a.example; root /n; }", "/n root:1"},
 		{"server { server_name *.example; root /w; } server { server_name ~^a\\.; root /r; }", "/w root:1"},
 		{"server { listen 80 default_server; root /d; } server { server_name b.example; root /b; }", "/d root:1"},
+		{"server { listen 80 default_server; return 301 https://$host$request_uri; }\nserver { listen 443 ssl; server_name a.example; root /t; }", "/t root:2"},
 		{"server { listen 8080; server_name a.example; root /d; }", ""},
 		{"server { listen 192.0.2.1:80; server_name a.example; root /x; } server { listen 80; server_name a.example; root /y; }", "/x root:1, /y root:1"},
 		{"server { server_name a.example; root rel; # ' \" { comment\n }", "/usr/share/nginx/rel root:1"},

@@ -45,7 +45,7 @@ type Fault struct {
 type Answer struct {
 	First *Host // the host that the CA speaks to
 	Host  *Host // the one that answers in the end
-	// ByDefault says that no host has the name, and First answers for all that nobody has.
+	// ByDefault says that no host has the name, and Host answers for all that nobody has.
 	ByDefault bool
 	// Dir is the directory in which the token's file is looked for; empty where there is a fault, or
 	// where that is not known.
@@ -214,7 +214,7 @@ func (s *Survey) step(a *Answer, q *query, to *target) bool {
 		return false
 	}
 	q.name, q.uri, q.port, q.tls, q.proxied = to.name, to.uri, to.port, tls, q.proxied || to.proxied
-	a.Host = next[0].host
+	a.Host, a.ByDefault = next[0].host, next[0].byDefault
 	return true
 }
 
