@@ -153,7 +153,8 @@ func apacheServer(files *apacheFiles, main string) *Server {
 		files.root = root.arg(1)
 		all = files.load(main)
 	}
-	common := &apacheMain{statements: all, root: files.root, parse: files.parse}
+	common := &apacheMain{statements: all, root: files.root, customer: files.confine().parse,
+		parsed: map[string][]statement{}}
 	var blocks []statement
 	for _, b := range all {
 		if b.name() == "<virtualhost" {

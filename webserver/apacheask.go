@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // The way of a request through Apache: the host's rewrites, proxies, redirects and aliases, then the
@@ -19,7 +20,22 @@ type apacheMain struct {
 	statements []statement
 	own        []statement // outside of hosts
 	root       string
-	parse      func(file, text string) []statement
+	customer   func(file, text string) []statement // takes what a customer wrote apart
+
+	mu     sync.Mutex
+	parsed map[string][]statement // by file, for all names below a directory
+}
+
+// customers is what a customer's file says, taken apart once.
+func (m *apacheMain) customers(file, text string) []statement {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	block, ok := m.parsed[file]
+	if !ok {
+		block = m.customer(file, text)
+		m.parsed[file] = block
+	}
+	return block
 }
 
 // apacheRules are one host's.
@@ -139,7 +155,7 @@ func (w *apacheWalk) alias(s statement) (string, bool) {
 		rest, ok := below(w.uri, s.arg(1))
 		return s.arg(2) + rest, ok && s.arg(2) != ""
 	}
-	p, ok := compile(s.arg(1), false)
+	p, ok := w.compile(s.arg(1), false)
 	if !ok {
 		w.doubts = append(w.doubts, doubt(s, "its pattern is not understood"))
 		return "", false
@@ -176,7 +192,7 @@ func (w *apacheWalk) proxied() (verdict, bool) {
 	for _, s := range w.both("proxypass", "proxypassmatch") {
 		rest, ok := below(w.uri, s.arg(1))
 		if s.name() == "proxypassmatch" {
-			p, understood := compile(s.arg(1), false)
+			p, understood := w.compile(s.arg(1), false)
 			ok, rest = understood && p.matches(w.uri) == yes, w.uri
 			if !understood {
 				w.doubts = append(w.doubts, doubt(s, "its pattern is not understood"))
@@ -220,7 +236,7 @@ func (w *apacheWalk) redirect(s statement, where string) (verdict, bool) {
 	rest, ok := below(w.uri, args[0])
 	var groups []string
 	if s.name() == "redirectmatch" {
-		p, understood := compile(args[0], false)
+		p, understood := w.compile(args[0], false)
 		if !understood {
 			w.doubts = append(w.doubts, doubt(s, "its pattern is not understood"))
 			return verdict{}, false

@@ -31,7 +31,7 @@ func (w *apacheWalk) sections(ctx context.Context) []section {
 	}
 	for _, s := range all {
 		for _, inner := range s.block {
-			if inner.name() == "<if" && decides(inner.block) {
+			if (inner.name() == "<if" || inner.name() == "<iffile") && decides(inner.block) {
 				w.doubts = append(w.doubts, doubt(inner, "whether that holds for a CA is not known"))
 			}
 		}
@@ -126,7 +126,7 @@ func (w *apacheWalk) customer(ctx context.Context, dir string) []section {
 	if !found {
 		return nil
 	}
-	block := w.main.parse(path.Join(dir, name), text)
+	block := w.main.customers(path.Join(dir, name), text)
 	all := []section{{block: block, dir: dir}}
 	for _, s := range block {
 		if (s.name() == "<files" || s.name() == "<filesmatch") && w.fitsFile(s) {
@@ -161,7 +161,7 @@ func (w *apacheWalk) fitsPattern(s statement, subject string) bool {
 	if text == "~" {
 		text = s.arg(2)
 	}
-	p, ok := compile(text, false)
+	p, ok := w.compile(text, false)
 	if !ok && decides(s.block) {
 		w.doubts = append(w.doubts, doubt(s, "its pattern is not understood"))
 	}

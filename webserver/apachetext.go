@@ -19,8 +19,18 @@ type apacheFiles struct {
 	modules   map[string]bool
 	read      func(file string) (string, bool)
 	included  int
+	looked    int // names that were looked at for includes
 	puzzles   []Note
 	active    map[string]bool // files that are being read
+	// confined: what is read is a customer's .htaccess. It must not have root read, or look for, any
+	// file that he names, nor define anything for others.
+	confined bool
+}
+
+// confine is for what a customer wrote.
+func (f *apacheFiles) confine() *apacheFiles {
+	return &apacheFiles{root: f.root, variables: f.variables, modules: f.modules, confined: true,
+		read: func(string) (string, bool) { return "", false }, active: map[string]bool{}}
 }
 
 func newApacheFiles(root string, variables map[string]string, modules map[string]bool) *apacheFiles {
@@ -60,18 +70,17 @@ type apacheText struct {
 // line is the next one, with those that continue it.
 func (p *apacheText) line() (text string, number int) {
 	number = p.at + 1
+	var all strings.Builder
 	for p.at < len(p.lines) {
 		line := strings.TrimRight(p.lines[p.at], "\r")
 		p.at++
-		if !strings.HasSuffix(line, `\`) {
-			return strings.TrimSpace(text + line), number
-		}
-		text += strings.TrimSuffix(line, `\`)
-		if len(text) > largestFile {
+		part, continued := strings.CutSuffix(line, `\`)
+		all.WriteString(part)
+		if !continued {
 			break
 		}
 	}
-	return strings.TrimSpace(text), number
+	return strings.TrimSpace(all.String()), number
 }
 
 // block are the statements up to the end of the section; live says whether they count.
@@ -179,6 +188,9 @@ func apacheWords(text string) []string {
 
 // statement is what a line comes to: itself, what it includes, or nothing.
 func (f *apacheFiles) statement(s statement) []statement {
+	if f.confined {
+		return []statement{s} // Apache allows none of the following there
+	}
 	switch s.name() {
 	case "define":
 		f.variables[s.arg(1)] = s.arg(2)
@@ -218,6 +230,9 @@ func (f *apacheFiles) matching(pattern string) []string {
 	}
 	var files []string
 	for _, name := range found {
+		if f.looked++; f.looked > mostIncludes {
+			break // links that lead round and round multiply with each level
+		}
 		info, err := os.Stat(name)
 		if err == nil && info.IsDir() {
 			entries, _ := os.ReadDir(name)
@@ -244,6 +259,9 @@ func (f *apacheFiles) holds(s statement) (counts, transparent bool) {
 		_, defined := f.variables[word]
 		return defined != negated, true
 	case "<iffile":
+		if f.confined {
+			return true, false // whether it is there is a doubt
+		}
 		_, err := os.Stat(from(f.root, word))
 		return (err == nil) != negated, true
 	case "<ifdirective", "<ifsection":

@@ -71,6 +71,7 @@ type query struct {
 	port    int
 	tls     bool
 	proxied bool
+	tried   int // patterns
 	read    func(ctx context.Context, dir, name string) (string, bool)
 }
 
@@ -154,6 +155,9 @@ type Survey struct {
 // MostRules is how much of a customer's .htaccess is read, in bytes.
 const MostRules = 256 << 10
 
+// mostDoubts bounds what is kept of each step: each of a customer's ten thousand rules can be one.
+const mostDoubts = 20
+
 // mostLed is how often a CA lets itself be led on.
 const mostLed = 10
 
@@ -177,7 +181,7 @@ func (s *Survey) follow(ctx context.Context, a *Answer, q query) {
 			return
 		}
 		v := a.Host.rules.ask(ctx, &q)
-		a.Doubts = append(a.Doubts, v.doubts...)
+		a.Doubts = append(a.Doubts, v.doubts[:min(len(v.doubts), mostDoubts)]...)
 		ended := v.to == nil || v.fault != nil || !s.step(a, &q, v.to)
 		if a.Fault = cmp.Or(v.fault, a.Fault); a.Fault != nil {
 			a.Fault.OfHost = v.ofHost

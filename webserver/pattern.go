@@ -2,7 +2,9 @@ package webserver
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
+	"sync"
 )
 
 // Both servers speak PCRE, which RE2 understands but for what looks around. The commonest of those,
@@ -62,6 +64,28 @@ type lookahead struct {
 // longestPattern bounds what is compiled.
 const longestPattern = 2000
 
+// repeats are counted repetitions, each of which is compiled as often as it counts.
+var repeats = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\{(\d+)?,?(\d+)?\}`)
+})
+
+// mostRepeats bounds the sum of what a pattern repeats by count: rules are customers', and a line of
+// them could come to a program of a million steps for each character.
+const mostRepeats = 1000
+
+// modest reports whether a pattern repeats little by count.
+func modest(text string) bool {
+	sum := 0
+	for _, m := range repeats().FindAllStringSubmatch(text, -1) {
+		least, _ := strconv.Atoi(m[1]) // none is none
+		most, _ := strconv.Atoi(m[2])
+		if sum += max(least, most); sum > mostRepeats {
+			return false
+		}
+	}
+	return true
+}
+
 // compile reports false for what RE2 does not know.
 func compile(text string, foldCase bool) (*pattern, bool) {
 	if len(text) > longestPattern {
@@ -70,6 +94,9 @@ func compile(text string, foldCase bool) (*pattern, bool) {
 	flags := ""
 	if foldCase {
 		flags = "(?i)"
+	}
+	if !modest(flags + text) {
+		return nil, false
 	}
 	if re, err := regexp.Compile(flags + text); err == nil {
 		return &pattern{whole: re}, true
@@ -172,21 +199,45 @@ func (p *pattern) matches(subject string) truth {
 	if len(subject) > longestSubject {
 		return unknown
 	}
-	return truthOf(p.from(subject, 0))
+	t := try{pattern: p, failed: map[[2]int]bool{}, left: mostTried}
+	fits := t.from(subject, 0)
+	if t.left < 0 {
+		return unknown
+	}
+	return truthOf(fits)
+}
+
+// mostTried bounds, in bytes, what a pattern with parts is tried on. Patterns are customers': what
+// looks ahead five times would be tried for years.
+const mostTried = 1 << 20
+
+// try is a pattern with parts that is tried on a subject.
+type try struct {
+	*pattern
+	failed map[[2]int]bool // from which part on, with how much of the subject left
+	left   int             // of mostTried
 }
 
 // from reports whether the parts from the nth on fit the beginning of what is left; the first part
 // may begin anywhere.
-func (p *pattern) from(left string, n int) bool {
-	if n == len(p.parts)-1 {
-		return p.parts[n].MatchString(left)
+func (t *try) from(left string, n int) bool {
+	if n == len(t.parts)-1 {
+		return t.parts[n].MatchString(left)
+	}
+	state := [2]int{n, len(left)}
+	if t.failed[state] {
+		return false
 	}
 	for end := 0; end <= len(left); end++ {
-		if p.parts[n].MatchString(left[:end]) &&
-			p.ahead[n].at.MatchString(left[end:]) == p.ahead[n].wanted && p.from(left[end:], n+1) {
+		if t.left -= len(left) + 1; t.left < 0 {
+			return false
+		}
+		if t.parts[n].MatchString(left[:end]) &&
+			t.ahead[n].at.MatchString(left[end:]) == t.ahead[n].wanted && t.from(left[end:], n+1) {
 			return true
 		}
 	}
+	t.failed[state] = true
 	return false
 }
 

@@ -48,9 +48,8 @@ func running(proc string) []Process {
 		if err != nil {
 			continue
 		}
-		exe, err := os.Readlink(filepath.Join(proc, e.Name(), "exe"))
-		exe = strings.TrimSuffix(exe, " (deleted)") // replaced by an update
-		if _, ok := kindOf(exe); err == nil && ok {
+		exe := program(filepath.Join(proc, e.Name()))
+		if _, ok := kindOf(exe); ok {
 			programs[pid], parents[pid] = exe, parentOf(proc, pid)
 		}
 	}
@@ -81,6 +80,8 @@ func parentOf(proc string, pid int) int {
 func look(proc string, pid int, exe string) Process {
 	dir := filepath.Join(proc, strconv.Itoa(pid))
 	p := Process{PID: pid, Program: exe}
+	// before and after what it says of itself: a number may be given to another meanwhile
+	before := runsAs(dir, os.Geteuid())
 	p.Kind, _ = kindOf(exe)
 	text, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
 	p.Args = argsOf(string(text))
@@ -90,20 +91,47 @@ func look(proc string, pid int, exe string) Process {
 			p.Environ = append(p.Environ, entry)
 		}
 	}
-	info, err := os.Stat(dir)
 	own, errOwn := os.Readlink(filepath.Join(proc, "self/ns/mnt"))
 	its, errIts := os.Readlink(filepath.Join(dir, "ns/mnt"))
 	switch {
-	case err != nil || errOwn != nil || errIts != nil:
+	case errOwn != nil || errIts != nil:
 		p.Foreign = "it cannot be looked at"
 	case own != its:
 		p.Foreign = "it sees other files, as in a container"
-	case info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()):
+	case !before || !runsAs(dir, os.Geteuid()):
 		p.Foreign = "it runs as another user"
+	case program(dir) != exe:
+		p.Foreign = "it became another program meanwhile"
 	case !executable(exe):
 		p.Foreign = "another user could have written its program"
 	}
 	return p
+}
+
+// program is the executable of a process; "" where that is not to be known.
+func program(dir string) string {
+	exe, _ := os.Readlink(filepath.Join(dir, "exe"))
+	return strings.TrimSuffix(exe, " (deleted)") // replaced by an update
+}
+
+// runsAs reports whether all of a process's user ids are this one. The owner of its directory in
+// /proc does not say so: that is root for every process that may not be dumped, and anybody can make
+// his own one of those. What he started it with would be executed by root.
+func runsAs(dir string, uid int) bool {
+	text, err := os.ReadFile(filepath.Join(dir, "status"))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(text)) {
+		ids, ok := strings.CutPrefix(line, "Uid:")
+		if !ok {
+			continue
+		}
+		all := strings.Fields(ids)
+		return len(all) == 4 && !slices.ContainsFunc(all,
+			func(id string) bool { return id != strconv.Itoa(uid) })
+	}
+	return false
 }
 
 // argsOf are the arguments in a command line; nginx writes its own over it.

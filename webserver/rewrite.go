@@ -63,10 +63,26 @@ func (w *apacheWalk) fixups(sections []section) (verdict, bool) {
 	return verdict{}, false
 }
 
+// mostPatterns bounds the patterns that are tried for one name: a customer may write ten thousand
+// rules, and let each be tried again and again.
+const mostPatterns = 20_000
+
+// compile is compile, counted.
+func (w *apacheWalk) compile(text string, foldCase bool) (*pattern, bool) {
+	if w.q.tried++; w.q.tried > mostPatterns {
+		return nil, false
+	}
+	return compile(text, foldCase)
+}
+
 // rewrite runs the rules of one place.
 func (w *apacheWalk) rewrite(r rewrites) (verdict, bool) {
 	var conditions []statement
 	for _, s := range r.block {
+		if w.q.tried > mostPatterns {
+			w.doubts = append(w.doubts, doubt(s, "there are too many rules before it"))
+			return verdict{}, true
+		}
 		switch s.name() {
 		case "rewritecond":
 			conditions = append(conditions, s)
@@ -100,7 +116,7 @@ func (w *apacheWalk) rule(r rewrites, s statement, conditions []statement) (v ve
 	to := s.arg(2)
 	subject := w.subject(r)
 	fits, groups := unknown, []string(nil)
-	if p, ok := compile(text, flags.has("nc", "nocase")); ok {
+	if p, ok := w.compile(text, flags.has("nc", "nocase")); ok {
 		fits = p.matches(subject)
 		groups = p.groups(subject)
 	}
@@ -196,7 +212,7 @@ func (w *apacheWalk) condition(s statement) truth {
 		nocase := flagsOf(s.arg(3)).has("nc", "nocase")
 		if wanted, ok := strings.CutPrefix(pattern, "="); ok {
 			t = truthOf(subject == wanted || nocase && strings.EqualFold(subject, wanted))
-		} else if p, ok := compile(pattern, nocase); ok && !strings.HasPrefix(pattern, "<") && !strings.HasPrefix(pattern, ">") {
+		} else if p, ok := w.compile(pattern, nocase); ok && !strings.HasPrefix(pattern, "<") && !strings.HasPrefix(pattern, ">") {
 			t = p.matches(subject)
 		}
 	}

@@ -3,6 +3,7 @@ package webserver
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
 	"orderly/parts"
 )
@@ -138,12 +140,18 @@ func onDisk(prefix string) *nginxFiles {
 
 // readFile is a plain file that a web server reads as root.
 func readFile(name string) (string, bool) {
-	info, err := os.Stat(name)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > largestFile {
+	// a pipe would be waited for, for ever, and a file may become one between a look and an open
+	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
 		return "", false
 	}
-	text, err := os.ReadFile(name)
-	return string(text), err == nil
+	defer func() { _ = file.Close() }() // it was read
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return "", false
+	}
+	text, err := io.ReadAll(io.LimitReader(file, largestFile+1)) // some have no size, and no end
+	return string(text), err == nil && len(text) <= largestFile
 }
 
 var errNoWords = errors.New("it said nothing")
