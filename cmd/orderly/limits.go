@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"syscall"
 )
 
@@ -24,14 +26,35 @@ func enoughFiles() {
 	os.Exit(1)
 }
 
-// garbage is how much of it there may be beside what is used, in percent. A run uses some megabytes
-// and is over in seconds; with Go's own 100 it spends a tenth of its time on collecting, for memory
-// that nobody misses.
-const garbage = 200
+// garbage is how much of it there may be beside what is used, in percent, while that is little. Most
+// runs use some megabytes and are over in seconds; with Go's own 100 they spend a tenth of their time
+// on collecting, for memory that nobody misses.
+const (
+	garbage  = 200
+	usual    = 100
+	littleMB = 8
+)
 
-// collectLater says so to Go, unless a person did.
+// collectLater says so to Go, unless a person did, until more than a little is used: a host with
+// thousands of certificates would miss the memory.
 func collectLater() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
+	if os.Getenv("GOGC") != "" {
+		return
 	}
+	debug.SetGCPercent(garbage)
+	afterCollection()
+}
+
+// afterCollection looks, after each collection, at how much it has left.
+func afterCollection() {
+	type passing struct{ _ *byte } // with a pointer, since what has none may be kept with others
+	runtime.AddCleanup(new(passing), func(int) {
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		if live[0].Value.Uint64() > littleMB<<20 {
+			debug.SetGCPercent(usual)
+			return
+		}
+		afterCollection()
+	}, 0)
 }
