@@ -117,7 +117,7 @@ func public(name string) bool {
 
 func (s *sites) bareHost(ctx context.Context, port int, h *webserver.Host, names []string) Finding {
 	remedy := failure.Do(failure.ObtainAt, append([]string{""}, names...)...)
-	if answers := s.Ask(ctx, names[0], port); len(answers) > 0 && answers[0].Fault == nil && len(answers[0].Doubts) == 0 {
+	if answers := s.Ask(ctx, names[0], port); len(answers) > 0 && !answers[0].ByDefault && answers[0].Fault == nil && len(answers[0].Doubts) == 0 {
 		if root, ok := answers[0].Root(); ok {
 			remedy = failure.Do(failure.ObtainIn, append([]string{root}, names...)...)
 		}
