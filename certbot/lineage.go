@@ -255,7 +255,9 @@ func forbidden(err error, name string) error {
 
 func broken(cause error, name, format string, args ...any) error {
 	return failure.Wrap(cause, failure.LineageBroken,
-		failure.Remedy(fmt.Sprintf("Let the links in live/%s lead to a complete version in archive/%s, or restore both directories from a backup with their links.", name, name)),
+		failure.Remedy(fmt.Sprintf("Let the links in live/%s lead to a complete version in archive/%s, or restore "+
+			"both directories from a backup with their links. Where there is neither, make it anew: ", name, name))+
+			failure.Do(failure.Delete, name)+", then "+failure.Do(failure.ObtainAt, name, "NAME")+".",
 		format, args...)
 }
 

@@ -125,7 +125,9 @@ func (r *Renewal) read(d Dirs) error {
 	if !ok {
 		r.Params, r.Notes = Params{}, nil
 		r.Unusable = marked(failure.New(failure.RenewalFile,
-			"Obtain the certificate anew with "+failure.Do(failure.Obtain, r.Name)+".",
+			"Empty the file, and obtain the certificate anew, which replaces it: `"+
+				failure.Shell("truncate", "-s", "0", r.Path)+"`, then "+
+				failure.Do(failure.ObtainAt, r.Name, "NAME")+".",
 			"the renewal file %s lacks the section [renewalparams]", r.Path), FaultSyntax, 0)
 		return nil
 	}

@@ -79,7 +79,7 @@ func TestUnreadableRenewalFilesNameLineAndRemedy(t *testing.T) {
 		"bare word":        {head + "oops\n", "does not parse: line 7: neither", "Correct"},
 		"duplicate key":    {head + "cert = x\n", `line 7: duplicate key "cert"`, "Remove one of the two"},
 		"no link":          {strings.Replace(head, "chain =", "# chain =", 1), "missing a required file reference: chain", "Write the line chain = "},
-		"no params":        {head, "lacks the section [renewalparams]", string(failure.Do(failure.Obtain, "a.example"))},
+		"no params":        {head, "lacks the section [renewalparams]", string(failure.Do(failure.ObtainAt, "a.example", "NAME"))},
 		"comma in a word":  {params + "server = a, b\n", "line 8: the comma makes a list of the value of server", "double quotes"},
 		"relative link":    {strings.Replace(params, "/etc/letsencrypt/live/a.example/cert", "live/a.example/cert", 1), "line 3: cert is no absolute path", "Write the line cert = /"},
 		"no challenge":     {params + "pref_challs = http, tls-sni-01\n", "line 8: Unrecognized challenges: tls-sni-01", "http-01,"},

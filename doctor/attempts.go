@@ -5,6 +5,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"orderly/certbot"
@@ -81,6 +82,24 @@ func failedLately(e *Exam, x *Lineage, _ *certbot.Lineage) []Finding {
 	f := x.finds("D28", failure.Class(s.Class), failure.Kept(s.Remedy), "%s%s: %s", x.ending(e.At), attempts, s.Sentence)
 	f.Since, f.Cause = t.first, s.Class
 	return []Finding{f}
+}
+
+// onceEach leaves out what the last attempts failed of where it is found to be so today: a person
+// reads of one cause once, with the place and the remedy.
+func onceEach(findings []Finding) []Finding {
+	type cause struct {
+		lineage string
+		class   failure.Class
+	}
+	today := map[cause]bool{}
+	for _, f := range findings {
+		if f.ID != "D28" && f.hurts() && f.Class != "" {
+			today[cause{f.Lineage, f.Class}] = true
+		}
+	}
+	return slices.DeleteFunc(findings, func(f Finding) bool {
+		return f.ID == "D28" && today[cause{f.Lineage, f.Class}]
+	})
 }
 
 // endsSoon is how long before it a certificate's end is told with what keeps it from being renewed.

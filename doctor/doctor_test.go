@@ -161,6 +161,44 @@ func TestWhatHurtsFirstStandsFirst(t *testing.T) {
 	}
 }
 
+// Below "fails" stands nothing that the next run of renew mends by itself.
+func TestNotesHaveAGroupOfTheirOwn(t *testing.T) {
+	all := []doctor.Finding{
+		{ID: "D14", Severity: doctor.Note, Lineage: "mended.example"},
+		{ID: "D14", Severity: doctor.Fails, Lineage: "torn.example"},
+		{ID: "D14", Severity: doctor.WillFail, Lineage: "later.example"},
+	}
+	doctor.Arrange(all)
+	groups := doctor.Report{Findings: all}.Groups()
+	if len(groups) != 2 || len(groups[0].Findings) != 2 || groups[0].Severity() != doctor.Fails ||
+		groups[1].Severity() != doctor.Note {
+		t.Errorf("%+v", groups)
+	}
+}
+
+// What the last attempts failed of is told once where it is found today, too.
+func TestWhatFailedAndIsFoundTodayIsToldOnce(t *testing.T) {
+	p := newPlace(t)
+	p.healthy("a.example")
+	if err := os.RemoveAll(p.at("a.example").Root); err != nil {
+		t.Fatal(err)
+	}
+	for class, ids := range map[failure.Class]string{failure.WebrootGone: "D21", failure.DNSMissing: "D21 D28"} {
+		err := p.store.Commit(t.Context(), &ledger.Change{Standings: []ledger.Standing{{Lineage: "a.example",
+			Failures: 2, At: p.now, Reason: ledger.Because(class, "Mend it.", "it failed")}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found []string
+		for _, f := range p.examine().Findings {
+			found = append(found, f.ID)
+		}
+		if got := strings.Join(found, " "); got != ids {
+			t.Errorf("failed of %s: %s, not %s", class, got, ids)
+		}
+	}
+}
+
 // The schema is fixed: monitoring reads it.
 func TestTheDocumentHasItsFields(t *testing.T) {
 	r := doctor.Report{Lineages: 2, Clean: 1, Findings: []doctor.Finding{{ID: "D1", Severity: doctor.Note}}}

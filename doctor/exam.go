@@ -385,6 +385,7 @@ func (e *Exam) report(ctx context.Context, findings []Finding) Report {
 		e.promise(ctx, f)
 		sick[f.Lineage] = true
 	}
+	findings = onceEach(findings)
 	Arrange(findings)
 	r := Report{Findings: findings, Lineages: len(e.Lineages), Server: e.Name, At: e.At,
 		Partial: len(e.Wanted.Names) > 0, exam: e}

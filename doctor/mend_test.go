@@ -339,3 +339,38 @@ func TestOnlyThisFilesModeBecomesNarrower(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 }
+
+// A copy of a configuration directory names the files of the one it was copied from, whose locks
+// nobody holds: nothing is mended there.
+func TestAnotherDirectorysFilesAreNotMended(t *testing.T) {
+	p := later(t)
+	ok := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range damage.Cases() {
+		if c.Name == "newest-not-linked" {
+			ok(c.Make(p.at("a.example")))
+		}
+	}
+	if f := only(t, p.examine().Findings, "D14"); f.Fix != doctor.FixYes {
+		t.Fatalf("%+v", f)
+	}
+	there := filepath.Join(t.TempDir(), "copied-from")
+	ok(os.Mkdir(there, 0o755))
+	for _, kind := range []string{"live", "archive"} {
+		ok(os.Rename(filepath.Join(p.disk().Dirs.Config, kind), filepath.Join(there, kind)))
+	}
+	conf := filepath.Join(p.disk().Dirs.Config, "renewal", "a.example.conf")
+	text, err := os.ReadFile(conf)
+	ok(err)
+	for _, kind := range []string{"/live/", "/archive/"} {
+		text = []byte(strings.ReplaceAll(string(text), p.disk().Dirs.Config+kind, there+kind))
+	}
+	ok(os.WriteFile(conf, text, 0o644))
+	if f := only(t, p.examine().Findings, "D14"); f.ID == "" || f.Fix != doctor.FixNo {
+		t.Errorf("%+v", f)
+	}
+}

@@ -73,6 +73,9 @@ func relinked(_ context.Context, e *Exam, f Finding) (plan, error) {
 	if err != nil {
 		return plan{}, err
 	}
+	if slices.ContainsFunc(edits, func(edit certbot.Edit) bool { return !e.within(edit.Path) }) {
+		return plan{}, nil // the files of another directory, whose locks are not held
+	}
 	fix := FixYes
 	if slices.ContainsFunc(edits, func(edit certbot.Edit) bool {
 		return edit.Path == e.Disk.Dirs.Renewal(f.Lineage)

@@ -58,9 +58,11 @@ func (s *wishes) passedOver(w Wish) error {
 		if len(has) == 0 || foreign {
 			continue
 		}
-		return failure.Wrap(err, failure.LineageBroken,
-			failure.Advise("%s Or %s, and run the same command again.",
-				failure.RemedyOf(err), failure.Do(failure.Delete, name)),
+		remedy, remove := failure.RemedyOf(err), failure.Do(failure.Delete, name)
+		if !strings.Contains(string(remedy), string(remove)) {
+			remedy = failure.Advise("%s Or %s, and run the same command again.", remedy, remove)
+		}
+		return failure.Wrap(err, failure.LineageBroken, remedy,
 			"the certificate %s is for these names (%s) and cannot be used", name,
 			s.Disk.Dirs.Renewal(name))
 	}

@@ -125,7 +125,8 @@ func (s *rounds) mend(ctx context.Context, names []string, views []view, round R
 		switch {
 		case openErr == nil:
 			good = append(good, v)
-		case !errors.Is(openErr, certbot.ErrBlank) || slices.Contains(standing, names[i]):
+		case standing != nil && !slices.Contains(standing, names[i]): // an empty one that went just now
+		default:
 			broken = append(broken, s.invalid(names[i], openErr))
 		}
 	}
