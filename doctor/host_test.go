@@ -156,7 +156,7 @@ func TestRunsThatAreKilledAlikeAreTold(t *testing.T) {
 func TestFailedAttemptsAreCounted(t *testing.T) {
 	p := newPlace(t)
 	p.healthy("a.example")
-	p.now = p.now.Add(51 * 24 * time.Hour)
+	p.now = p.now.Add(51*24*time.Hour + time.Hour) // not at the turn of a day
 	first := p.now.Add(-14 * 24 * time.Hour)
 	change := &ledger.Change{Standings: []ledger.Standing{{Lineage: "a.example", At: p.now,
 		Reason: ledger.Because(failure.DNSMissing, "Create it.", "a.example has no address")}}}
