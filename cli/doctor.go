@@ -230,7 +230,8 @@ func (f *doctoring) open(ctx context.Context, env Env, p *printer) (s *session, 
 // examine looks at the host, and at its ledger where there is one.
 func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 	names []string) (doctor.Report, error) {
-	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(s.env.Getenv), Now: time.Now, Schedule: s.p.renewals, Tell: s.p.Tell}
+	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(s.env.Getenv), Now: time.Now, Schedule: s.p.renewals, Tell: s.p.Tell,
+		Say: s.p.remedy}
 	h.NoLedger, h.Unsynchronised = f.noLedger, doctor.Unsynchronised
 	if there {
 		h.Ledger = s.ledger

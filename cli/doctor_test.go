@@ -122,3 +122,20 @@ func TestTheDoctorIsCompleted(t *testing.T) {
 		}
 	}
 }
+
+// A step that a finding's sentence names is named as it is typed, for people and for programs.
+func TestASentenceOfTheDoctorNamesFlagsInWords(t *testing.T) {
+	c := newClinic(t)
+	c.due("a.example", 30, func(d damage.Dir) error {
+		text, err := os.ReadFile(d.Conf())
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(d.Conf(), []byte(strings.Replace(string(text), "[renewalparams]\n", "[renewalparams]\nrenew_hook = reload-of-the-old-panel\n", 1)), 0o644)
+	})
+	for _, args := range [][]string{nil, {"--json"}} {
+		if _, out := c.doctor(args...); !strings.Contains(out, "reload-of-the-old-panel") || strings.Contains(out, "unchecked-hooks") || !strings.Contains(out, "--disable-hook-validation") {
+			t.Errorf("%q: %s", args, out)
+		}
+	}
+}

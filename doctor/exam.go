@@ -48,6 +48,8 @@ type Host struct {
 	Web *Web
 	// Tell is told what is waited for.
 	Tell func(format string, args ...any)
+	// Say puts steps that a sentence names into words; nil leaves their names.
+	Say func(failure.Remedy) string
 }
 
 // Wanted is what is to be looked at.
@@ -371,6 +373,14 @@ func (e *Exam) allNamed() error {
 	return nil
 }
 
+// inWords is a sentence in which each step is named as whoever looks would type it.
+func (e *Exam) inWords(sentence string) string {
+	if e.Say != nil {
+		sentence = e.Say(failure.Remedy(sentence).Cleaned())
+	}
+	return failure.Clean(sentence)
+}
+
 // report puts findings in order, and says of each whether it hurts already and can be mended.
 func (e *Exam) report(ctx context.Context, findings []Finding) Report {
 	sick := map[string]bool{}
@@ -378,7 +388,7 @@ func (e *Exam) report(ctx context.Context, findings []Finding) Report {
 		f := &findings[i]
 		f.Comes(e.At)
 		slices.Sort(f.Names)
-		f.Sentence = failure.Clean(f.Sentence)
+		f.Sentence = e.inWords(f.Sentence)
 		if f.Lineage != "" { // who checks a document root knows names alone
 			f.Remedy = f.Remedy.For(f.Lineage)
 		}
