@@ -150,6 +150,22 @@ func TestTheChannelInTheReadmeIsUnderstood(t *testing.T) {
 	}
 }
 
+// What the help shows works as it is pasted.
+func TestTheChannelsInTheHelpAreUnderstood(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	help := w.host("one").orderly("digest", "--help").stdout
+	_, after, _ := strings.Cut(help, "/orderly/digest.toml:\n\n")
+	pasted, _, found := strings.Cut(after, "Exit codes: ")
+	if !found {
+		t.Fatalf("the help has no example: %s", help)
+	}
+	config, err := deliver.Parse(pasted, "/etc/letsencrypt/orderly/digest.toml")
+	if err != nil || len(config.Channels) != 4 || config.Every != 20*time.Hour {
+		t.Errorf("%+v, %v", config, err)
+	}
+}
+
 // With `every`, an hourly run delivers what waits, and makes no digest before its time.
 func TestADigestIsMadeAsOftenAsIsSaid(t *testing.T) {
 	t.Parallel()

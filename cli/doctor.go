@@ -188,7 +188,7 @@ func (f *doctoring) tell(ctx context.Context, s *session, report doctor.Report, 
 		if n != nil {
 			n.tell(s.p)
 		}
-		printReport(s.p, report, f.asked)
+		printReport(s.p, report, f.asked, n != nil)
 	}
 	if n != nil {
 		if err := n.keep(ctx); err != nil {

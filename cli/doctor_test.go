@@ -65,7 +65,7 @@ func TestTheDoctorTellsWhatIsNew(t *testing.T) {
 	if code, out := c.doctor("--new"); code != 1 || !strings.Contains(out, "first look with --new") || !strings.Contains(out, "a.example") {
 		t.Errorf("first: %d, %s", code, out)
 	}
-	if code, out := c.doctor("--new"); code != 0 || !strings.Contains(out, "Compared with ") || !strings.Contains(out, "nothing found") {
+	if code, out := c.doctor("--new"); code != 0 || !strings.Contains(out, "Compared with ") || !strings.Contains(out, "nothing new") {
 		t.Errorf("second: %d, %s", code, out)
 	}
 	c.due("b.example", 30, mixed)

@@ -23,8 +23,9 @@ const (
 	widestSubject  = 40 // columns
 )
 
-// printReport prints findings by cause. The names are those that were asked for.
-func printReport(p *printer, r doctor.Report, names []string) {
+// printReport prints findings by cause. The names are those that were asked for; fresh is a report of
+// what is new alone.
+func printReport(p *printer, r doctor.Report, names []string, fresh bool) {
 	groups := r.Groups()
 	each := max(fewestShown, min(screenFindings, screenLines/max(len(groups), 1)))
 	for _, g := range groups[:min(len(groups), screenCauses)] {
@@ -33,7 +34,11 @@ func printReport(p *printer, r doctor.Report, names []string) {
 	if more := len(groups) - screenCauses; more > 0 {
 		p.Say("And %d more causes: --json has all of them.\n", more)
 	}
-	p.Say("%s", verdict(r))
+	said := verdict(r)
+	if fresh && len(r.Findings) == 0 {
+		said = strings.Replace(said, "nothing found", "nothing new", 1)
+	}
+	p.Say("%s", said)
 	if line := mendsMost(r, names); line != "" {
 		p.Say("%s", line)
 	}

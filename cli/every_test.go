@@ -216,6 +216,7 @@ func TestADirectoryThatIsNotTheOneMeantIsTold(t *testing.T) {
 		{"renew", file, 1, "remedy: Name a directory with --config-dir"},
 		{"pending", file, 1, "remedy: Name a directory with --config-dir"},
 		{"certificates", file, 1, "remedy: Name a directory with --config-dir"},
+		{"doctor", file, 1, "the directory " + file + " cannot be looked at"}, // and none is made
 	} {
 		code, _, problems := run(t, "orderly", one.verb, "--config-dir", one.config,
 			"--work-dir", filepath.Join(dir, "lib"), "--logs-dir", filepath.Join(dir, "log"))

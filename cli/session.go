@@ -72,6 +72,15 @@ func (f *places) look(ctx context.Context, env Env, p *printer) (*session, bool,
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, false, nil
 	}
+	// who only looks is not told that he may not make what he asked nobody to make
+	if _, err := os.Stat(s.ledgerDir()); err != nil {
+		remedy := failure.Remedy("Run the command as a user who may read it, or name another one with ")
+		if !errors.Is(err, fs.ErrPermission) { // rights are of no use to a file
+			remedy = "Name a directory with "
+		}
+		return nil, false, failure.Wrap(err, failure.Config, remedy+failure.Do(failure.ConfigDir)+".",
+			"the directory %s cannot be looked at", s.dirs.Config)
+	}
 	if err := s.openLedger(ctx, false); err != nil {
 		return nil, false, errors.Join(err, s.close())
 	}
