@@ -225,7 +225,7 @@ func (l *Lineage) Usable() error {
 // Orderable says which name of the certificate no CA can be asked for; whoever made the certificate
 // could write anything.
 func (l *Lineage) Orderable() error {
-	remedy := "Name what it is to be for: " + failure.Do(failure.ObtainFor, l.Name, "NAME") + "."
+	remedy := "Name what it is to be for: " + failure.Do(failure.ObtainFor, l.Name, "", "NAME") + "."
 	if len(l.Certificate.Names) == 0 {
 		return failure.New(failure.BadName, remedy, "the certificate of %s has no name", l.Name)
 	}

@@ -148,7 +148,8 @@ func typedArguments(step failure.Step, args []string) []string {
 	case failure.RenewWith:
 		return slices.Concat([]string{"--cert-name", arg(0, "")}, keyFlags(rest))
 	case failure.ObtainFor:
-		return slices.Concat([]string{"--cert-name", arg(0, "")}, each("-d", rest))
+		return slices.Concat([]string{"--cert-name", arg(0, "")}, proving(arg(1, "")),
+			each("-d", args[min(2, len(args)):]))
 	case failure.ObtainAt:
 		at := []string{"--webroot", "-w", "DIR"}
 		if lineage := arg(0, ""); lineage != "" {
@@ -167,6 +168,18 @@ func typedArguments(step failure.Step, args []string) []string {
 		return []string{"--server", arg(0, ""), "--account", arg(1, "")}
 	}
 	return args
+}
+
+// proving is how certonly is told the way in which names are proven: a document root, or an
+// authenticator. It takes none from the renewal file.
+func proving(way string) []string {
+	switch way {
+	case "standalone", "manual":
+		return []string{"--" + way}
+	case "":
+		way = "DIR"
+	}
+	return []string{"--webroot", "-w", way}
 }
 
 // each puts a flag before each value.

@@ -36,7 +36,7 @@ func TestEveryStepIsTyped(t *testing.T) {
 			"`orderly renew --cert-name a --new-key`"},
 		failure.RenewAll:  {[]string{"/a b"}, "`orderly renew --config-dir '/a b'`"},
 		failure.Obtain:    {[]string{"a"}, "certonly --cert-name a"},
-		failure.ObtainFor: {[]string{"a", "b", "c"}, "`orderly certonly --cert-name a -d b -d c`"},
+		failure.ObtainFor: {[]string{"a", "/srv/a", "b", "c"}, "`orderly certonly --cert-name a --webroot -w /srv/a -d b -d c`"},
 		failure.ObtainAt: {[]string{"", "b", "c"},
 			"`orderly certonly --webroot -w DIR -d b -d c`"},
 		failure.NameRoot: {nil, "`orderly reconfigure --cert-name CERTIFICATE --webroot -w DIR`"},

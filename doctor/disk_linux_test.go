@@ -169,6 +169,10 @@ func TestCertificatesThatShareNamesAreTold(t *testing.T) {
 	if f := causes["same"]; !strings.Contains(f.Sentence, "b.example, www.b.example") {
 		t.Errorf("%+v", f)
 	}
+	if f := causes["common"]; f.Remedy != "If that is not meant, leave them out of one: "+
+		failure.Do(failure.ObtainFor, "c.example", p.at("c.example").Root, "NAME")+"." {
+		t.Errorf("not to be pasted: %q", f.Remedy)
+	}
 	if f := causes["common"]; !slices.Equal(f.Names, []string{"mail.example"}) || !strings.Contains(f.Sentence, "c.example, d.example") {
 		t.Errorf("%+v", f)
 	}

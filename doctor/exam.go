@@ -383,9 +383,18 @@ func (e *Exam) inWords(sentence string) string {
 
 // report puts findings in order, and says of each whether it hurts already and can be mended.
 func (e *Exam) report(ctx context.Context, findings []Finding) Report {
-	sick := map[string]bool{}
+	sick, lost := map[string]bool{}, map[string]bool{}
+	for _, x := range e.Lineages {
+		lost[x.Name] = x.Err != nil && x.NotAfter.IsZero()
+	}
 	for i := range findings {
 		f := &findings[i]
+		if f.HurtsAt.IsZero() && f.hurts() && lost[f.Lineage] { // renew fails of it each day
+			f.HurtsAt = f.Since
+			if f.HurtsAt.IsZero() {
+				f.HurtsAt = e.At
+			}
+		}
 		f.Comes(e.At)
 		slices.Sort(f.Names)
 		f.Sentence = e.inWords(f.Sentence)

@@ -212,7 +212,7 @@ func (e *Exam) common(some []*Lineage, names []string) []Finding {
 	}
 	x := some[0]
 	f := x.notesThat("D19", "If that is not meant, leave them out of one: "+
-		failure.Do(failure.ObtainFor, x.Name, "NAME")+".",
+		failure.Do(failure.ObtainFor, x.Name, x.way(x.Names), "NAME")+".",
 		"%d certificates have these names in common: %s", len(some), called(some))
 	f.Class, f.Names, f.Cause = failure.LimitSet, names, "common"
 	return []Finding{f}

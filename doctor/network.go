@@ -220,7 +220,19 @@ func (x *Lineage) without(gone func(name string) bool) failure.Remedy {
 	case len(left) > most:
 		return "renew without it"
 	}
-	return "renew without it: " + failure.Do(failure.ObtainFor, append([]string{x.Name}, left...)...)
+	return "renew without it: " + failure.Do(failure.ObtainFor, append([]string{x.Name, x.way(left)}, left...)...)
+}
+
+// way is how names are proven: their document root, "" where they have several or none, or an
+// authenticator without any.
+func (x *Lineage) way(names []string) string {
+	if x.Authenticator == "standalone" || x.Authenticator == "manual" {
+		return x.Authenticator
+	}
+	if len(names) == 0 || slices.ContainsFunc(names, func(n string) bool { return x.Roots[n] != x.Roots[names[0]] }) {
+		return ""
+	}
+	return x.Roots[names[0]]
 }
 
 // succeededLately reports whether a renewal succeeded within 90 days and none has failed since.

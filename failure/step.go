@@ -37,8 +37,8 @@ const (
 	RenewDue         Step = "renew-due"          // renew what is due
 	RenewAll         Step = "renew-all"          // renew what a directory holds: the directory
 	Obtain           Step = "obtain"             // order a certificate: its name, or none
-	ObtainFor        Step = "obtain-for"         // the same for other names: lineage, the names
-	ObtainAt         Step = "obtain-at"          // the same by a document root: as ObtainFor
+	ObtainFor        Step = "obtain-for"         // the same for other names: lineage, document root or authenticator, the names
+	ObtainAt         Step = "obtain-at"          // the same by a document root: lineage, the names
 	ObtainIn         Step = "obtain-in"          // the same by this document root: it, the names
 	NameRoot         Step = "name-root"          // name a document root: lineage, or none; the root, or none
 	SetDeployHook    Step = "set-deploy-hook"    // name a deploy hook: lineage, the command
