@@ -199,6 +199,29 @@ func TestTheManualSaysWhatBecameOfCertbotsFlags(t *testing.T) {
 	}
 }
 
+// Settings of a file stand in the manual line by line, as they are typed.
+func TestTheManualDoesNotFillSettings(t *testing.T) {
+	env := Env{Program: "orderly", Getenv: func(string) string { return "" }}
+	c, _, err := newRoot(env, &printer{getenv: env.Getenv}).Find([]string{"digest"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	filled, settings := true, 0
+	for line := range strings.Lines(page(c)) {
+		switch line = strings.TrimSpace(line); {
+		case line == ".nf", line == ".fi":
+			filled = line == ".fi"
+		case strings.HasPrefix(line, "[[channel]]"), strings.HasPrefix(line, `kind = "`):
+			if settings++; filled {
+				t.Errorf("filled: %s", line)
+			}
+		}
+	}
+	if settings != 8 {
+		t.Errorf("%d lines of settings, not 8", settings)
+	}
+}
+
 // A directory that is mistyped is one in which nothing is due; where it is no directory, rights help
 // nobody.
 func TestADirectoryThatIsNotTheOneMeantIsTold(t *testing.T) {

@@ -78,7 +78,7 @@ func page(c *cobra.Command) string {
 		roff(strings.ReplaceAll(c.CommandPath(), " ", "-")), roff(c.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n%s\n", roff(c.UseLine()))
 	if c.Long != "" {
-		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roff(c.Long))
+		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", described(c.Long))
 	}
 	if c.HasAvailableLocalFlags() {
 		b.WriteString(".SH OPTIONS\n")
@@ -107,6 +107,21 @@ func page(c *cobra.Command) string {
 		}
 	}
 	return b.String()
+}
+
+// described is a description whose settings of a file stand as they are typed: filled like prose,
+// they would be one line that nothing can read.
+func described(long string) string {
+	paragraphs := strings.Split(long, "\n\n")
+	for i, text := range paragraphs {
+		first, _, _ := strings.Cut(text, "\n")
+		key, _, setting := strings.Cut(first, " = ")
+		paragraphs[i] = roff(text)
+		if strings.HasPrefix(first, "[[") || setting && !strings.Contains(key, " ") {
+			paragraphs[i] = ".nf\n" + roff(text) + "\n.fi"
+		}
+	}
+	return strings.Join(paragraphs, "\n\n")
 }
 
 func option(f *pflag.Flag) string {
