@@ -60,3 +60,16 @@ func TestFlagsOfTheNetworkNeedTheNetwork(t *testing.T) {
 		}
 	}
 }
+
+// A group that will fail, and of which a part is doubtful, says both: a doubt forbids nothing.
+func TestTheHeadOfAGroupTellsItsDoubts(t *testing.T) {
+	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	g := doctor.Group{Findings: []doctor.Finding{{Severity: doctor.WillFail, HurtsAt: at}, {Severity: doctor.Doubtful}}}
+	if got := hurting(g); got != " (will fail from 2026-12-01 on; 1 of 2 doubtful)" {
+		t.Error(got)
+	}
+	g.Findings = g.Findings[:1]
+	if got := hurting(g); got != " (will fail from 2026-12-01 on)" {
+		t.Error(got)
+	}
+}

@@ -122,9 +122,20 @@ func hurting(g doctor.Group) string {
 		return " (" + word + ")"
 	}
 	if g.Severity() == doctor.Fails {
-		return fmt.Sprintf(" (%s, due since %s)", word, at.UTC().Format(time.DateOnly))
+		word += ", due since " + at.UTC().Format(time.DateOnly)
+	} else {
+		word += " from " + at.UTC().Format(time.DateOnly) + " on"
 	}
-	return fmt.Sprintf(" (%s from %s on)", word, at.UTC().Format(time.DateOnly))
+	doubts := 0 // which forbid nothing
+	for _, f := range g.Findings {
+		if f.Severity == doctor.Doubtful {
+			doubts++
+		}
+	}
+	if doubts > 0 {
+		word += fmt.Sprintf("; %d of %d doubtful", doubts, len(g.Findings))
+	}
+	return " (" + word + ")"
 }
 
 func severityColour(s doctor.Severity) string {

@@ -28,9 +28,10 @@ func movedAway(e *Exam, n *network, x *Lineage, name string) []Finding {
 		was = " (this host was last reached under it on " + day(before.ServedAt) + ")"
 	}
 	f := e.suspects(x, "D39", []string{name}, failure.DNSElsewhere, failure.Advise(
-		"Let %s point to this server again, or renew without it. Where that address leads to this server "+
-			"or its fleet, name it in a file: %s. If the whole certificate has moved for good: %s.", name,
-		failure.Do(failure.FleetAddresses, "FILE"), failure.Do(failure.Retire, x.Name)),
+		"Let %s point to this server again, or %s. Where that address leads to this server "+
+			"or its fleet, name it in a file: %s.", name,
+		x.without(func(other string) bool { return e.elsewhere(n, x, other) }),
+		failure.Do(failure.FleetAddresses, "FILE")),
 		"%s points to %s, no address that is known to lead here, and does not serve the probe%s", name,
 		strings.Join(words, ", "), was)
 	if !before.ElsewhereSince.IsZero() {

@@ -379,6 +379,9 @@ func TestASiteThatHasMovedIsToldFromABrokenOne(t *testing.T) {
 	if got := shown(r); !slices.Equal(got, []string{"D39 fails dns-elsewhere www.shop.com"}) || !r.Findings[0].Since.Equal(since) {
 		t.Errorf("%q %+v", got, r.Findings)
 	}
+	if want := failure.Do(failure.ObtainFor, "shop.com", w.dir.Root, "shop.com"); !strings.Contains(string(r.Findings[0].Remedy), string(want)) {
+		t.Errorf("nothing to be pasted in %q", r.Findings[0].Remedy)
+	}
 }
 
 // A site that nothing of this host is behind must not be connected to where a customer points it.
