@@ -85,6 +85,15 @@ func (s *Sights) Seen(name string) (served, elsewhere time.Time) {
 	return v.ServedAt, v.ElsewhereSince
 }
 
+// Reaches implements preflight.Memory. What a CA alone has reached was looked at before it was
+// served, if at all.
+func (s *Sights) Reaches(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.last(strings.ToLower(name))
+	return !v.ServedAt.After(v.LookedAt)
+}
+
 // last is what was last seen of a name. The caller holds mu.
 func (s *Sights) last(name string) ledger.Sighting {
 	if v, ok := s.seen[name]; ok {
@@ -111,7 +120,9 @@ func (s *Sights) sighted(one preflight.Sight) ledger.Sighting {
 		return ledger.Sighting{Name: name, Addresses: one.Addresses, ServedAt: now, LookedAt: now}
 	}
 	v := s.last(name)
-	v.LookedAt = now
+	if one.Elsewhere || one.Dead || !v.ServedAt.After(v.LookedAt) { // see Reaches
+		v.LookedAt = now
+	}
 	if v.ServedAt.IsZero() || one.Elsewhere || one.Dead {
 		// otherwise the addresses at which it was served stay known for ours, lest one that it was
 		// given since becomes one
@@ -156,8 +167,10 @@ func (s *Sights) proven(o *ledger.Order) {
 		if v.ServedAt.After(a.AnswerSentAt) {
 			continue
 		}
+		if v.LookedAt.Equal(v.ServedAt) { // the probe was served as well
+			v.LookedAt = a.AnswerSentAt
+		}
 		v.ServedAt, v.ElsewhereSince, v.DeadSince = a.AnswerSentAt, time.Time{}, time.Time{}
-		v.LookedAt = v.ServedAt
 		s.keep(v)
 	}
 }

@@ -164,3 +164,36 @@ func TestALedgerThatCannotSayWhatWasSeenIsAskedOnce(t *testing.T) {
 		t.Errorf("asked %d times, %v", store.asked, list)
 	}
 }
+
+// A load balancer's front that this host never reaches by itself changes its addresses: that a CA
+// once came through it does not make a move of that.
+func TestWhatACAAloneReachedIsKnownForThat(t *testing.T) {
+	store, clock := memory.New(), &stopped{now: time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)}
+	const name = "a.example"
+	run := func(ordered bool, sights ...preflight.Sight) bool {
+		t.Helper()
+		clock.now = clock.now.Add(60 * 24 * time.Hour)
+		s := sightsOn(store, clock)
+		before := s.Reaches(name)
+		s.take(sights)
+		if ordered {
+			s.proven(&ledger.Order{Authorizations: []*ledger.Authorization{{Name: name, Status: ledger.AuthorizationValid,
+				ChallengeType: ledger.HTTP01, AnswerSentAt: clock.now.Add(time.Minute)}}})
+		}
+		written(t, s)
+		return before
+	}
+	unreached := preflight.Sight{Name: name, Addresses: []netip.Addr{netip.MustParseAddr("198.41.0.4")}}
+	run(true, unreached)
+	for i := range 3 {
+		if run(i > 0, unreached) {
+			t.Errorf("run %d: it is told that this host reaches it", i)
+		}
+	}
+	served := unreached
+	served.Served = true
+	run(true, served)
+	if !run(false, unreached) {
+		t.Error("the probe was served, and it is told that a CA alone reached it")
+	}
+}

@@ -33,6 +33,9 @@ type Memory interface {
 	// Seen is when this host was last reached under a name, and since when it is known to be
 	// elsewhere; both zero where nothing is known.
 	Seen(name string) (served, elsewhere time.Time)
+	// Reaches reports whether this host reached itself under a name when it was last looked at, as
+	// against a CA alone that did.
+	Reaches(name string) bool
 }
 
 // ours are the addresses that are known to lead to this host or its fleet.
@@ -99,7 +102,7 @@ func (r *round) sights(names []*subject) []Sight {
 				known = &o
 			}
 			// where one kind of address was not heard of, it may be the one that leads here
-			sight.Elsewhere = known.strange(addresses) &&
+			sight.Elsewhere = known.strange(addresses) && !s.veiled(r) &&
 				s.looked.judge("", r.fetcher.resolver).Verdict == Pass
 		case s.probed != found:
 			continue
@@ -110,6 +113,16 @@ func (r *round) sights(names []*subject) []Sight {
 		all = append(all, sight)
 	}
 	return all
+}
+
+// veiled reports whether it says nothing that a name was not reached: a load balancer's front that
+// only the outside reaches, as a CA did, changes its addresses from week to week.
+func (s *subject) veiled(r *round) bool {
+	if s.results[slices.Index(Checks(), HTTP)].Verdict != Warn || r.Memory == nil {
+		return false
+	}
+	served, _ := r.Memory.Seen(s.site.Name)
+	return !served.IsZero() && !r.Memory.Reaches(s.site.Name)
 }
 
 // probed is what became of a probe.

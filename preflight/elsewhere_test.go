@@ -18,6 +18,7 @@ import (
 type memory struct {
 	learnt            []string
 	served, elsewhere time.Time
+	veiled            bool // a CA alone has reached the name
 }
 
 func (m memory) Learnt() map[netip.Addr]bool {
@@ -29,6 +30,8 @@ func (m memory) Learnt() map[netip.Addr]bool {
 }
 
 func (m memory) Seen(string) (time.Time, time.Time) { return m.served, m.elsewhere }
+
+func (m memory) Reaches(string) bool { return !m.veiled }
 
 // sight is what the checks saw of a.example; ok is false for nothing.
 func sight(r preflight.Report) (s preflight.Sight, ok bool) {
@@ -89,6 +92,10 @@ func TestANameIsElsewhereOnlyWhereThatIsCertain(t *testing.T) {
 			w.points("a.example", "198.41.0.5")
 			w.checker.Memory = memory{served: was}
 		}, true, failure.DNSElsewhere, []string{"198.41.0.5", "cannot be reached"}},
+		{"not reached, and only a CA ever was", func(w *world) {
+			w.points("a.example", "198.41.0.5")
+			w.checker.Memory = memory{served: was, veiled: true}
+		}, false, failure.HTTPUnreached, nil},
 		{"where nobody may dial", func(w *world) { w.points("a.example", "10.9.9.9") }, true, failure.AddressRefuse, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
