@@ -29,6 +29,7 @@ func remedies() map[string]string {
 		"mount":                   "needs a file system that is mounted read-only",
 		"chattr":                  "solver/webroot, where the file system has attributes",
 		"rm":                      "case renewal file that stands for nothing",
+		"truncate":                "case renewal file without its settings",
 		"curl":                    "it looks; what it shows is for whoever knows the CA's address",
 		"getent":                  "it looks; what it shows is for whoever runs the resolver",
 		"df":                      "it looks; it is given the mount, which is there",
@@ -327,6 +328,17 @@ func TestRemediesHelpWhenPasted(t *testing.T) {
 		{"renewal file that stands for nothing", func(h *host, name string) {
 			h.write(conf(h, name), "\x00\x00")
 			h.refusedThen([]string{"renew"}, "rm ")
+		}},
+		{"renewal file without its settings", func(h *host, name string) {
+			root := lineage(h, name)
+			h.edit(conf(h, name), `(?s)\[renewalparams\].*$`, "")
+			r := h.orderly(append([]string{"renew"}, server...)...)
+			if r.code == 0 {
+				t.Errorf("%s", r)
+			}
+			h.paste(r, "truncate")
+			h.paste(r, "orderly certonly", "DIR", root, "NAME", name)
+			h.must("renew")
 		}},
 		{"lineage that is gone", func(h *host, name string) {
 			root := lineage(h, name)
