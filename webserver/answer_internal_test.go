@@ -12,7 +12,7 @@ import (
 // nginxOf is the server that this http block describes.
 func nginxOf(http string) *Survey {
 	const main = "/etc/nginx/nginx.conf"
-	_, files := dump(marker + main + ":\nevents {}\nhttp {\n" + http + "\n}\n")
+	_, files, _ := dump(marker + main + ":\nevents {}\nhttp {\n" + http + "\n}\n")
 	return &Survey{Servers: []*Server{nginxServer(dumped(main, files), main, "/usr/share/nginx")}}
 }
 
@@ -201,7 +201,7 @@ func manyNginx(n int) string {
 func TestManyHostsAreReadAndAsked(t *testing.T) {
 	const sites = 1500
 	begun := time.Now()
-	main, files := dump(manyNginx(sites))
+	main, files, _ := dump(manyNginx(sites))
 	s := &Survey{Servers: []*Server{nginxServer(dumped(main, files), main, "/")}}
 	for i := range sites {
 		if got, want := told(t, s, fmt.Sprintf("www.%d.example", i)), fmt.Sprintf("/srv/%d root:2", i); got != want {

@@ -121,3 +121,16 @@ func TestAnIncludedDirectoryThatLeadsToItselfEnds(t *testing.T) {
 		t.Errorf("%d names were looked at", f.looked)
 	}
 }
+
+// nginx prints each file once: a customer's, which is included, could have the line in it that begins
+// another's, and speak for that.
+func TestAFileThatNginxPrintsTwiceIsReadItself(t *testing.T) {
+	const others = marker + "/etc/nginx/other.conf:\nserver { }\n"
+	const printed = marker + "/etc/nginx/nginx.conf:\nhttp { }\n" + others
+	if _, _, twice := dump(printed); twice {
+		t.Error("all are printed once")
+	}
+	if _, _, twice := dump(printed + marker + "/home/mallory/a.conf:\n" + others); !twice {
+		t.Error("one is printed twice")
+	}
+}

@@ -15,13 +15,15 @@ import (
 const marker = "# configuration file "
 
 // dump takes apart what `nginx -T` printed. The first file is the main one.
-func dump(text string) (main string, files map[string]string) {
+func dump(text string) (main string, files map[string]string, twice bool) {
 	files = map[string]string{}
 	var file string
 	var begun int
 	at := 0
 	finish := func(end int) {
 		if file != "" {
+			_, again := files[file]
+			twice = twice || again
 			files[file] = text[begun:end]
 		}
 	}
@@ -37,7 +39,7 @@ func dump(text string) (main string, files map[string]string) {
 		at += len(line)
 	}
 	finish(len(text))
-	return main, files
+	return main, files, twice
 }
 
 // nginxText is a file that is taken apart.

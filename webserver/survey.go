@@ -91,7 +91,10 @@ func readNginx(ctx context.Context, p Process) *Server {
 	}
 	stdout, stderr, err := run(ctx, nil, p.Program, append(flags, "-T")...)
 	if err == nil {
-		main, files := dump(stdout)
+		main, files, twice := dump(stdout)
+		if twice { // one that is included has such a line in it: the files themselves are no forgery
+			return nginxServer(onDisk(filepath.Dir(main)), main, prefix)
+		}
 		return nginxServer(dumped(main, files), main, prefix)
 	}
 	// what it would not start with is read all the same: what else is wrong is to be known, too
