@@ -17,7 +17,7 @@ func process(t *testing.T, proc string, pid, parent int, exe, cmdline string) {
 	err := os.MkdirAll(filepath.Join(dir, "ns"), 0o755)
 	for name, text := range map[string]string{"cmdline": cmdline, "environ": "APACHE_RUN_DIR=/run/a\x00SECRET=x\x00",
 		"status": fmt.Sprintf("Name:\tng\nUid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d\n", os.Geteuid()),
-		"stat": fmt.Sprintf("%d (ng) inx) S %d 1 1", pid, parent)} {
+		"stat":   fmt.Sprintf("%d (ng) inx) S %d 1 1", pid, parent)} {
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644)
 		}

@@ -89,15 +89,17 @@ func (t *task) prove(c *cut) Chain {
 	var keys, trusted []*dns.DNSKEY
 	for _, r := range records {
 		key, ok := r.(*dns.DNSKEY)
-		if !ok {
+		if !ok || len(keys) > maxKeys {
 			continue
 		}
 		keys = append(keys, key)
-		if isNamed(key, all) {
+		if len(all) <= maxKeys && isNamed(key, all) {
 			trusted = append(trusted, key)
 		}
 	}
 	switch {
+	case len(keys) > maxKeys || len(all) > maxKeys:
+		return Chain{State: Unknown}
 	case len(keys) == 0:
 		return Chain{State: Broken, Why: "its parent has a DS record, and the zone has no keys"}
 	case len(trusted) == 0:
@@ -152,6 +154,10 @@ func earlier(a, b time.Time) time.Time {
 // maxSignatures bounds what a message may cost: keys and signatures that are tried one with the
 // other are work without an end (KeyTrap).
 const maxSignatures = 8
+
+// maxKeys bounds the keys of a zone, and the DS records that name them: a message holds thousands of
+// both, each of which would be tried with each.
+const maxKeys = 64
 
 // life is that of a signature.
 type life struct{ begins, ends time.Time }

@@ -628,3 +628,29 @@ func TestTheEndOfTheContextIsObeyed(t *testing.T) {
 	w.delegate(shop(), "shop.example", 2)[0].Twist(func(*dns.Msg, *dns.Msg, bool) *dns.Msg { cancel(); return nil })
 	zone.New(w.config).LookAll(ctx, []string{"www.shop.example", "shop.example"})
 }
+
+// A zone may send thousands of keys, and its parent name as many: they are not tried one with the
+// other.
+func TestAZoneWithTooManyKeysIsNotJudged(t *testing.T) {
+	w := newWorld(t)
+	z := shop()
+	ds := z.Sign(now.Add(-time.Hour), now.Add(time.Hour))
+	w.Serve(rootAt, zonetest.NewZone(".", "example. NS ns.nic.example.", "ns.nic.example. A "+topAt, w.top.Sign(now.Add(-time.Hour), now.Add(time.Hour))))
+	w.top.Add(ds)
+	w.delegate(z, "shop.example", 1)[0].Twist(only(dns.TypeDNSKEY, func(_, answer *dns.Msg, _ bool) *dns.Msg {
+		answer = answer.Copy()
+		for range 100 {
+			key, err := dns.NewRR("shop.example. 60 IN DNSKEY 256 3 13 aaaa")
+			if err != nil {
+				t.Error(err)
+				return answer
+			}
+			answer.Answer = append(answer.Answer, key)
+		}
+		return answer
+	}))
+	look := w.look("www.shop.example")
+	if state := w.zone("shop.example").Chain.State; state != zone.Unknown || look.A.Bogus != "" {
+		t.Errorf("%s, %+v", state, look.A)
+	}
+}
