@@ -5,8 +5,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -211,7 +213,7 @@ type doctorView struct {
 // open opens what is looked at, and the ledger where there is one.
 func (f *doctoring) open(ctx context.Context, env Env, p *printer) (s *session, there bool, err error) {
 	s, there, err = f.look(ctx, env, p)
-	if failure.ClassOf(err) == failure.Ledger { // of what files show nothing is lost by it
+	if failure.ClassOf(err) == failure.Ledger || errors.Is(err, syscall.EROFS) { // files show as much
 		f.noLedger = err
 		s, err = f.begin(env, p)
 	}

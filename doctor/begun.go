@@ -5,7 +5,9 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"orderly/failure"
@@ -21,6 +23,9 @@ const leftFor = 36 * time.Hour
 
 // leftBehind tells of a ledger that cannot be used, and of what it knows to be begun.
 func leftBehind(ctx context.Context, e *Exam) ([]Finding, error) {
+	if errors.Is(e.NoLedger, syscall.EROFS) {
+		return nil, nil // D23 tells how it is mounted
+	}
 	if e.NoLedger != nil {
 		return []Finding{{ID: "D30", Class: failure.ClassOf(e.NoLedger), Severity: WillFail, Fix: FixNo, HurtsAt: e.At,
 			Cause: "ledger", Sentence: e.NoLedger.Error(), Remedy: failure.RemedyOf(e.NoLedger)}}, nil

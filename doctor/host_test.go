@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -210,6 +211,12 @@ func TestWhatNobodyGoesOnWithIsTold(t *testing.T) {
 		h.Ledger, h.NoLedger = nil, failure.New(failure.Ledger, "Adopt it.", "the ledger was written on another host")
 	}), "D30")
 	says(t, f, doctor.Fails, "another host")
+	f = only(t, p.wholly(func(h *doctor.Host) { // which D23 tells, with how it is mounted
+		h.Ledger, h.NoLedger = nil, failure.Wrap(syscall.EROFS, failure.Config, "Mount it.", "no lock")
+	}), "D30")
+	if f.ID != "" {
+		t.Errorf("a read-only file system is told twice: %+v", f)
+	}
 }
 
 func TestAClockThatCannotBeRightIsTold(t *testing.T) {
