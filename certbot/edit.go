@@ -22,6 +22,7 @@ const (
 	Linked  EditKind = "link"   // a link leads elsewhere, or is made
 	Removed EditKind = "remove" // a file, a link or an empty directory goes
 	Chmoded EditKind = "mode"   // the mode bits change
+	Moved   EditKind = "move"   // it goes elsewhere as it is, to After
 )
 
 // Edit is one change to a name in a directory.

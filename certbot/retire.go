@@ -58,6 +58,20 @@ func (s *Store) Retirable(name string) error {
 	return s.oneDisk(name)
 }
 
+// ForeseeRetire says what Retire would move, and changes nothing. The error is Retirable's.
+func (s *Store) ForeseeRetire(name string) ([]Edit, error) {
+	if err := s.Retirable(name); err != nil {
+		return nil, err
+	}
+	var edits []Edit
+	for _, p := range s.Dirs.pieces(name) {
+		if exists(p.place) {
+			edits = append(edits, Edit{Kind: Moved, Path: p.place, After: p.aside})
+		}
+	}
+	return edits, nil
+}
+
 // oneDisk returns an error where a piece would have to be copied from one file system to another.
 func (s *Store) oneDisk(name string) error {
 	device := func(path string) (uint64, error) {

@@ -112,6 +112,7 @@ type fixing struct {
 	talk    *dialogue
 	mender  *doctor.Mender
 	run     *ledger.Run
+	aside   *asideRun // what puts certificates aside, once one is
 	done    []repaired
 	changed int
 	unasked int // of those that nobody was there to be asked about
@@ -123,10 +124,12 @@ func (f *doctoring) fix(ctx context.Context, env Env, s *session, report doctor.
 	w := &fixing{f: f, s: s, p: s.p, talk: f.talk(env, s.p), mender: report.Mender()}
 	wanted := slices.DeleteFunc(slices.Clone(report.Findings),
 		func(found doctor.Finding) bool { return !f.fixes.concerns(found) })
+	w.leave(ctx, report)
 	if len(wanted) == 0 {
 		s.p.Say("%s", f.fixes.nothing(report))
 		return w, nil
 	}
+	w.mender.PutAside = w.putAside
 	w.mender.Backup = &doctor.Backup{Top: s.ledgerDir() + "/backup", Now: time.Now}
 	if f.yes {
 		release, err := w.alone(ctx)
@@ -153,6 +156,22 @@ func (f *fixFlag) nothing(report doctor.Report) string {
 		return "Nothing is found that --fix mends."
 	}
 	return "Nothing is found of " + strings.Join(f.ids, ", ") + " that --fix mends."
+}
+
+// leave says of what is named why it is left.
+func (w *fixing) leave(ctx context.Context, report doctor.Report) {
+	for _, found := range report.Findings {
+		if found.Fix != doctor.FixNo || !slices.Contains(w.f.fixes.ids, found.ID) {
+			continue
+		}
+		if _, err := w.mender.Plan(ctx, found); err != nil {
+			w.p.Say("%s  %s", w.p.paintOut(bold, found.ID), findingLine(found))
+			w.p.Say("    left: %s", err)
+			if remedy := failure.RemedyOf(err); remedy != "" {
+				w.p.Say("    %s%s", w.p.paintOut(bold, "remedy: "), w.p.remedy(remedy))
+			}
+		}
+	}
 }
 
 // one shows what would be done about a finding, asks, and does it.
@@ -287,6 +306,7 @@ func (w *fixing) close(err error) error {
 	if w.unasked > 0 {
 		w.p.Say("Nothing was changed: nobody is here to be asked. Add -y to mend what is shown.")
 	}
+	err = errors.Join(err, w.aside.close(err))
 	if w.run == nil {
 		return err
 	}

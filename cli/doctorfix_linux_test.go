@@ -213,3 +213,20 @@ func TestAPersonIsAskedForEachRepair(t *testing.T) {
 		}
 	}
 }
+
+// Of what is named and cannot be mended it is said why, and what would let it be.
+func TestWhatIsNamedAndLeftIsToldWhy(t *testing.T) {
+	c := newClinic(t)
+	for _, names := range [][2]string{{"a.example", "www.a.example"}, {"www.a.example", "a.example"}} {
+		d := c.lineage(names[0], nil)
+		d.Others = names[1:]
+		if err := d.Healthy(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, out := c.doctor("--fix", "D19", "-y")
+	if code != 3 || !strings.Contains(out, "left: what is in use only the web servers can say") ||
+		!strings.Contains(out, "--web") || !strings.Contains(out, "Nothing is found of D19 that --fix mends.") {
+		t.Errorf("%d, %s", code, out)
+	}
+}

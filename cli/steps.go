@@ -88,6 +88,7 @@ func flags() map[failure.Step]string {
 		failure.SkipCheck:         "--skip-preflight",
 		failure.AllowNetwork:      "--preflight-allow",
 		failure.FleetAddresses:    "--addresses",
+		failure.AskWebServers:     "--web",
 		failure.Resolver:          "--resolver",
 		failure.ContactAddress:    "-m",
 		failure.NoContact:         "--register-unsafely-without-email",

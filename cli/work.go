@@ -50,6 +50,11 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 	if err := s.openLedger(ctx, false); err != nil {
 		return err
 	}
+	return s.openServer(ctx, settings)
+}
+
+// openServer puts the server together; the ledger and the log are open.
+func (s *session) openServer(ctx context.Context, settings renewal.Settings) error {
 	client, err := acme.HTTPClient(s.env.Getenv)
 	if err != nil {
 		return err

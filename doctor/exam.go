@@ -78,8 +78,11 @@ type Exam struct {
 	refusals  map[string][]ledger.Event  // of the lineages that fail
 	memo      *memo
 
-	network *network // what it showed, once a check has needed it
-	sites   *sites   // what the web servers said, likewise
+	network *network       // what it showed, once a check has needed it
+	sites   *sites         // what the web servers said, likewise
+	kin     map[string]kin // of the findings about names in common, by kinOf
+	usage   *usage         // what uses certificates, likewise
+	mender  *Mender        // whose hands the deeds are that need more than files
 }
 
 // memo is what is looked at once, however many lineages it concerns.

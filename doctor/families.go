@@ -106,6 +106,7 @@ func (e *Exam) twins(g *family) []Finding {
 	f.Class, f.Names = failure.LimitSet, x.Names
 	f.File, f.Cause = g.members[len(g.members)-1].Path, "same"
 	f.Since = g.members[len(g.members)-1].NotBefore
+	e.relate(f, kin{keep: g.members, spare: g.members})
 	return []Finding{f}
 }
 
@@ -202,6 +203,7 @@ func (e *Exam) part(g, around *family) []Finding {
 	f := x.notesThat("D19", "If nothing uses it, delete it: "+
 		failure.Do(failure.Delete, x.Name)+".", "all its names are also those of %s", other.Name)
 	f.Class, f.Names, f.Cause = failure.LimitSet, x.Names, "part"
+	e.relate(f, kin{keep: around.members, spare: []*Lineage{x}})
 	return []Finding{f}
 }
 

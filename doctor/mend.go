@@ -18,6 +18,8 @@ type Mender struct {
 	exam *Exam
 	// Lock takes the lock of a lineage; free is false where another process is at work on it.
 	Lock func(lineage string) (unlock func() error, free bool, err error)
+	// PutAside puts a lineage aside as `retire` does, where certain, asked under its lock, says so.
+	PutAside func(ctx context.Context, lineage string, certain func() error) error
 	// Backup keeps what is replaced.
 	Backup *Backup
 }
@@ -27,7 +29,8 @@ func (r Report) Mender() *Mender {
 	if r.exam == nil {
 		return nil
 	}
-	return &Mender{exam: r.exam}
+	r.exam.mender = &Mender{exam: r.exam}
+	return r.exam.mender
 }
 
 // Repair is what would be done about a finding. It is shown before it is done.
@@ -48,16 +51,12 @@ var ErrBusy = errors.New("another run is at work on it")
 // Mend does what was shown. Who calls holds certbot's lock. Where things changed since it was shown
 // nothing is done, and the error says so.
 func (m *Mender) Mend(ctx context.Context, r Repair) error {
-	if r.Finding.Lineage != "" {
-		unlock, free, err := m.Lock(r.Finding.Lineage)
+	if r.Finding.Lineage != "" && r.Finding.ID != "D19" { // which locks each of a family by itself
+		unlock, err := m.lock(r.Finding.Lineage)
 		if err != nil {
 			return err
 		}
-		if !free {
-			return failure.Wrap(ErrBusy, failure.Locked, "Run the same command again when it has ended.",
-				"%s is left as it is", r.Finding.Lineage)
-		}
-		defer func() { _ = unlock() }() // it cannot outlive the process
+		defer unlock()
 	}
 	now, err := m.exam.planFor(ctx, r.Finding)
 	if err != nil {
@@ -74,4 +73,17 @@ func (m *Mender) Mend(ctx context.Context, r Repair) error {
 		return err
 	}
 	return now.do(ctx)
+}
+
+// lock takes the lock of a lineage, unless another run has it.
+func (m *Mender) lock(lineage string) (unlock func(), err error) {
+	release, free, err := m.Lock(lineage)
+	if err != nil {
+		return nil, err
+	}
+	if !free {
+		return nil, failure.Wrap(ErrBusy, failure.Locked, "Run the same command again when it has ended.",
+			"%s is left as it is", lineage)
+	}
+	return func() { _ = release() }, nil // it cannot outlive the process
 }

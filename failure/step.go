@@ -92,6 +92,7 @@ const (
 	SkipCheck         Step = "skip-check"         // leave out a check
 	AllowNetwork      Step = "allow-network"      // a network that names may point to
 	FleetAddresses    Step = "fleet-addresses"    // a file of what leads here: the file
+	AskWebServers     Step = "ask-web-servers"    // let the web servers of this host be asked as well
 	Resolver          Step = "resolver"           // which DNS server
 	ContactAddress    Step = "contact-address"    // whom the CA writes to
 	NoContact         Step = "no-contact"         // nobody

@@ -40,19 +40,43 @@ func (s *retirements) Retire(ctx context.Context, name string) error {
 		return err
 	}
 	defer func() { _ = unlock() }()
+	return s.retire(ctx, name, func() error { return s.gone(ctx, name) })
+}
+
+// Spare puts a lineage aside as Retire does, though its names are served from here: certain, which
+// is asked under its lock, says whether another one has them all and nothing uses this one. One that
+// another run works on is left.
+func (s *retirements) Spare(ctx context.Context, name string, certain func() error) error {
+	if s.done[name] == ledger.RetireTask {
+		return nil // this run has just finished what an earlier one began
+	}
+	unlock, free, err := s.Locks.TryLock(order.LineageLock(name))
+	if err != nil {
+		return err
+	}
+	if !free {
+		return failure.New(failure.Locked, "Run the same command again when it has ended.",
+			"another run is at work on %s, which is left as it is", failure.Clean(name))
+	}
+	defer func() { _ = unlock() }()
+	return s.retire(ctx, name, certain)
+}
+
+// retire puts a lineage aside for one who holds its lock, where nothing speaks against it.
+func (s *retirements) retire(ctx context.Context, name string, certain func() error) error {
 	if err := s.base.retiredAs(name); err != nil {
 		return err
 	}
 	if err := s.Disk.Retirable(name); err != nil {
 		return err
 	}
-	if err := s.gone(ctx, name); err != nil {
+	if err := certain(); err != nil {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
 	p := deletion{File: s.renewalSum(name)}
 	var t *ledger.Task
-	err = s.forsake(ctx, name, order.LineageRetired, func(change ledger.Change) (err error) {
+	err := s.forsake(ctx, name, order.LineageRetired, func(change ledger.Change) (err error) {
 		t, err = s.tasks().Undertake(ctx, ledger.RetireTask, name, p, change)
 		return err
 	})

@@ -12,6 +12,7 @@ import (
 
 	"orderly/failure"
 	"orderly/ledger"
+	"orderly/order"
 	"orderly/renewal"
 	"orderly/testca"
 )
@@ -241,5 +242,45 @@ func TestWhatHasBeenAwayForAMonthIsListed(t *testing.T) {
 	}
 	if !slices.Equal(got, []string{"dead.example", "elsewhere.example"}) || !list[0].Since.Equal(after(1).Truncate(time.Microsecond)) || len(list[0].Names) != 1 {
 		t.Errorf("%+v", list)
+	}
+}
+
+// What is put aside because another one has its names goes by the same task: a kill at any effect
+// leaves it whole, or the next run ends what was begun. What somebody works on, and what is not
+// certain at the last moment, is left.
+func TestWhatIsSparedIsWholeOrAside(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	sure := func() error { return nil }
+	over := 0
+	for at := 1; ; at += 2 {
+		name := fmt.Sprintf("a%d.example.com", at)
+		h.has(name)
+		died := h.killed(at, "doctor --fix", func(s *renewal.Server) error { return s.Spare(t.Context(), name, sure) })
+		h.night()
+		switch {
+		case h.retired(name):
+			over++
+		case over > 0 || !h.whole(name):
+			t.Errorf("killed at effect %d: it is neither whole nor put aside", at)
+		}
+		if !died {
+			break
+		}
+	}
+	if over < 4 {
+		t.Errorf("only %d came to their end", over)
+	}
+	h.has("b.example.com")
+	other, s := h.process("renew"), h.process("doctor --fix")
+	unlock, err := other.Locks.Lock(t.Context(), order.LineageLock("b.example.com"))
+	must(t, err)
+	if err := s.Spare(t.Context(), "b.example.com", sure); failure.ClassOf(err) != failure.Locked {
+		t.Errorf("under another run: %v", err)
+	}
+	must(t, unlock())
+	doubt := failure.New(failure.Config, "", "it is in use")
+	if err := s.Spare(t.Context(), "b.example.com", func() error { return doubt }); err == nil || !h.whole("b.example.com") {
+		t.Errorf("in use: %v", err)
 	}
 }

@@ -1,0 +1,148 @@
+package doctor
+
+// D19 is mended by putting aside what nothing uses, as `retire` does: its files are kept, and it can
+// come back. The web servers' word says which certificate is served; what any other program's
+// configuration names is in use as well, and so is one with a hook of its own, which may copy it.
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"orderly/certbot"
+	"orderly/failure"
+)
+
+// kin are lineages of which some may be spared, since another has all their names.
+type kin struct{ keep, spare []*Lineage }
+
+// relate remembers of a finding which lineages it is about.
+func (e *Exam) relate(f Finding, k kin) {
+	if e.kin == nil {
+		e.kin = map[string]kin{}
+	}
+	e.kin[kinOf(f)] = k
+}
+
+func kinOf(f Finding) string { return f.Cause + " " + f.Lineage }
+
+// spared puts those of a family aside that nothing uses, where one that is served has all their names
+// and is renewed.
+func spared(ctx context.Context, e *Exam, f Finding) (plan, error) {
+	k, ok := e.kin[kinOf(f)]
+	if !ok {
+		return plan{}, failure.New(failure.LimitSet, f.Remedy,
+			"none of them has all names of the others, so that each is needed")
+	}
+	u, err := e.used(ctx, false)
+	if err != nil {
+		return plan{}, err
+	}
+	kept, err := e.kept(u, k)
+	if err != nil {
+		return plan{}, err
+	}
+	var edits []certbot.Edit
+	var spare []*Lineage
+	var problems error
+	for _, x := range k.spare {
+		if u.serves[x.Name] || away(x) {
+			continue
+		}
+		err := e.sparable(u, x, kept)
+		if err == nil {
+			var some []certbot.Edit
+			if some, err = e.Disk.ForeseeRetire(x.Name); err == nil {
+				edits, spare = append(edits, some...), append(spare, x)
+			}
+		}
+		problems = errors.Join(problems, err)
+	}
+	if len(spare) == 0 {
+		return plan{}, problems
+	}
+	return plan{FixAsk, edits, func(ctx context.Context) error { return e.spare(ctx, kept, spare) }}, nil
+}
+
+// away reports whether a lineage was there and is put aside or deleted by now.
+func away(x *Lineage) bool {
+	_, err := os.Lstat(x.Path)
+	return errors.Is(err, os.ErrNotExist)
+}
+
+// kept is the lineage that is served and renewed, for whose sake others may go.
+func (e *Exam) kept(u *usage, k kin) (*Lineage, error) {
+	served := false
+	for _, x := range k.keep {
+		if !u.serves[x.Name] {
+			continue
+		}
+		served = true
+		if x.Err == nil && len(x.Refusals) == 0 && !x.off() && x.Standing.Class == "" &&
+			x.NotAfter.After(e.At) {
+			return x, nil
+		}
+	}
+	if served {
+		return nil, failure.New(failure.Config, "See to it first: "+failure.Do(failure.RenewDue)+".",
+			"the one that is served is not renewed, so that the others are kept")
+	}
+	return nil, failure.New(failure.Config, "Look by hand which of them is in use.",
+		"no web server names a certificate that has all names: %s", called(k.keep))
+}
+
+// sparable returns why a lineage may not be put aside for the sake of another one.
+func (e *Exam) sparable(u *usage, x, kept *Lineage) error {
+	if file := u.named[x.Name]; file != "" {
+		return failure.New(failure.Config, failure.Advise("If that is no longer used, take it out of %s.", file),
+			"%s is named in %s, and may be in use", x.Name, file)
+	}
+	l, err := e.Disk.Look(x.Name)
+	if err != nil {
+		return err
+	}
+	if l.Renewal.Params.DeployHook != "" {
+		return failure.New(failure.Config, failure.Advise("Take the hook out of %s if it is not needed.", x.Path),
+			"%s has a hook of its own, which may give the certificate to somebody", x.Name)
+	}
+	other, err := e.Disk.Look(kept.Name)
+	if err != nil {
+		return err
+	}
+	has := lowered(other.Certificate.Names)
+	for _, name := range l.Certificate.Names {
+		if _, ok := slices.BinarySearch(has, strings.ToLower(name)); !ok {
+			return failure.New(failure.Config, "", "%s is only in %s, not in %s", name, x.Name, kept.Name)
+		}
+	}
+	return nil
+}
+
+// spare puts lineages aside under the lock of the one that is kept, which nobody deletes or changes
+// meanwhile.
+func (e *Exam) spare(ctx context.Context, kept *Lineage, some []*Lineage) error {
+	unlock, err := e.mender.lock(kept.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, x := range some {
+		err := e.mender.PutAside(ctx, x.Name, func() error {
+			u, err := e.used(ctx, true) // a person may have thought for an hour
+			if err != nil {
+				return err
+			}
+			if !u.serves[kept.Name] || u.serves[x.Name] || away(kept) {
+				return failure.New(failure.Config, "Run the same command again.",
+					"what the web servers use was changed meanwhile: %s is left as it is", x.Name)
+			}
+			return e.sparable(u, x, kept)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
