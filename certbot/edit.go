@@ -22,6 +22,7 @@ const (
 	Linked  EditKind = "link"   // a link leads elsewhere, or is made
 	Removed EditKind = "remove" // a file, a link or an empty directory goes
 	Chmoded EditKind = "mode"   // the mode bits change
+	Ran     EditKind = "run"    // a program is run, of which Path is the command line
 	Moved   EditKind = "move"   // it goes elsewhere as it is, to After
 )
 

@@ -234,6 +234,7 @@ func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 	names []string) (doctor.Report, error) {
 	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(s.env.Getenv), Now: time.Now, Schedule: s.p.renewals, Tell: s.p.Tell,
 		Say: s.p.remedy}
+	h.Run = runQuietly
 	h.NoLedger, h.Unsynchronised = f.noLedger, doctor.Unsynchronised
 	if there {
 		h.Ledger = s.ledger

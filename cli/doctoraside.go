@@ -6,6 +6,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"os/exec"
+	"time"
 
 	"orderly/failure"
 )
@@ -59,4 +61,18 @@ func (a *asideRun) close(err error) error {
 		outcome, exit, detail = "stopped", failure.ClassOf(err).ExitCode(), failure.Clean(err.Error())
 	}
 	return errors.Join(a.s.server.End(outcome, exit, detail), a.s.close())
+}
+
+// runQuietly runs a program of the system's. What it says is told where it fails.
+func runQuietly(ctx context.Context, program string, args ...string) error {
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Dir, cmd.WaitDelay = "/", time.Second
+	out, err := cmd.CombinedOutput()
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // that it was killed is no word of its own
+	}
+	if err != nil {
+		return errors.Join(err, errors.New(failure.Clean(string(out))))
+	}
+	return nil
 }

@@ -163,7 +163,7 @@ func notTyped() []string {
 		"--webroot-from %s: %w",
 		// what is done here with other programs
 		"-c", "-u", "trap '' TERM; read -r never; kill -TERM 0; sleep 1; kill -KILL 0",
-		"-d /run/systemd/system", "--orderly-webroot-helper=",
+		"-d /run/systemd/system", "--orderly-webroot-helper=", "--now",
 		"%d files can still be made there (df -i)",
 		"Set the clock, and look at its source (timedatectl, chronyc tracking, ntpq -p).",
 		// what acme.sh says, and what is typed at zstd

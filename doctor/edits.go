@@ -23,6 +23,8 @@ func Shown(e certbot.Edit) []string {
 			failure.Clean(e.After))}
 	case certbot.Removed:
 		return []string{"remove " + path}
+	case certbot.Ran:
+		return []string{"run " + path}
 	case certbot.Moved:
 		return []string{fmt.Sprintf("move %s to %s", path, failure.Clean(e.After))}
 	case certbot.Chmoded:

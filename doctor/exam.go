@@ -35,6 +35,8 @@ type Host struct {
 	Schedule schedule.Host // what starts renewals; without Self nobody is told from ourselves
 	// Alive reports whether a run of the ledger's is at work; nil where that cannot be told.
 	Alive func(run int64) (bool, error)
+	// Run runs what a repair runs; nil where nothing is.
+	Run Runner
 	// Unsynchronised reports whether nothing keeps the clock right; nil where nobody is asked.
 	Unsynchronised func() bool
 	// NoLedger is why the ledger cannot be used, though there is one.

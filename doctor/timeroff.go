@@ -1,0 +1,58 @@
+package doctor
+
+// D25 is mended where certbot's own timer renews what a timer or cron table of Orderly's renews as
+// well: it is disabled by systemctl. Timers of other names may do more than renew, and lines of cron
+// tables are somebody's own words: those are left.
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"orderly/certbot"
+	"orderly/failure"
+	"orderly/schedule"
+)
+
+// Runner runs a program of the system's, and ends it with the context.
+type Runner func(ctx context.Context, program string, args ...string) error
+
+// disabling is how long systemd may take to disable a timer.
+const disabling = 30 * time.Second
+
+// timerOff disables certbot's timer.
+func timerOff(_ context.Context, e *Exam, f Finding) (plan, error) {
+	all := e.Schedule.All()
+	at := slices.IndexFunc(all, func(r schedule.Renewer) bool { return e.distroTimer(r) && r.File == f.File })
+	if at < 0 || e.Run == nil || f.Unseen {
+		return plan{}, failure.New(failure.Config, f.Remedy,
+			"this is no timer of certbot's own for these certificates, and may do more than renew")
+	}
+	if !slices.ContainsFunc(all, func(r schedule.Renewer) bool { return r.Ours && e.sameDirectory(r) }) {
+		return plan{}, failure.New(failure.Config,
+			"Let a timer or a cron table run "+failure.Do(failure.RenewDue)+" first.",
+			"nobody would renew: no timer and no cron table runs Orderly for these certificates")
+	}
+	name := all[at].Name
+	args := []string{"disable", "--now", name}
+	edit := certbot.Edit{Kind: certbot.Ran,
+		Path: string(failure.Shell(append([]string{"systemctl"}, args...)...))}
+	return plan{FixAsk, []certbot.Edit{edit}, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, disabling)
+		defer cancel()
+		if err := e.Run(ctx, "systemctl", args...); err != nil {
+			return failure.Wrap(err, failure.Config, f.Remedy, "%s cannot be disabled", name)
+		}
+		if slices.ContainsFunc(e.Schedule.All(), func(r schedule.Renewer) bool { return r.Name == name && !r.Ours }) {
+			return failure.New(failure.Config, f.Remedy, "%s is still enabled", name)
+		}
+		return nil
+	}}, nil
+}
+
+// distroTimer reports whether a renewer is a timer that comes with certbot, and does nothing but
+// renew this directory.
+func (e *Exam) distroTimer(r schedule.Renewer) bool {
+	return !r.Ours && r.Certbots && e.sameDirectory(r) &&
+		slices.Contains([]string{"certbot.timer", "certbot-renew.timer"}, r.Name)
+}
