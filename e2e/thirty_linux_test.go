@@ -27,6 +27,7 @@ type ward struct {
 	https       int
 	online      string // what the doctor is asked to look at beside files
 	all         []*sick
+	dns         *wardDNS
 }
 
 // sick is one site.
@@ -64,6 +65,10 @@ func inCustomers(text string) illness {
 }
 
 func illnesses() []illness {
+	return append(append(illnessesOfNet(), illnessesOfFiles()...), illnessesOfWeb()...)
+}
+
+func illnessesOfWeb() []illness {
 	const challenge = "/.well-known/acme-challenge"
 	return []illness{
 		{}, {apache: true},
@@ -83,12 +88,9 @@ func illnesses() []illness {
 			_ = os.Chmod(p.root+".reload", 0o755)
 		}},
 		{id: "D34", apache: false, befall: func(p *sick) { p.moveSite(); p.replace("root "+p.root, "root "+p.other) }},
-		inServer("D34", false, "location ^~ "+challenge+"/ { alias OTHER/; }"),
 		inServer("D36", false, `location ~ /\. { deny all; }`),
 		inServer("D36", false, "auth_basic \"Members\"; auth_basic_user_file /dev/null;"),
 		{id: "D36", apache: false, befall: func(p *sick) { p.replace("try_files $uri =404;", "return 301 https://"+p.domain+"/;") }},
-		{id: "D36", apache: false, befall: func(p *sick) { p.replace("try_files $uri =404;", "rewrite . /index.html break;") }},
-		inServer("D36", false, "location /.well-known { return 404; }"),
 		inServer("D36", false, "allow 192.0.2.0/24; deny all;"),
 		{id: "D33", apache: false, befall: func(p *sick) {
 			p.replace(filepath.Join(p.config, "live"), filepath.Join(p.config, "archive"))
@@ -99,12 +101,10 @@ func illnesses() []illness {
 		inServer("D36", true, "<Directory ROOT>\nRequire all denied\n</Directory>"),
 		inServer("D36", true, "<Location /.well-known>\nRequire ip 192.0.2.1\n</Location>"),
 		inServer("D36", true, "<DirectoryMatch \"/\\.\">\nRequire all denied\n</DirectoryMatch>"),
-		inServer("D36", true, "RewriteEngine on\nRewriteRule ^ /index.html [L]"),
 		{id: "D34", apache: true, befall: func(p *sick) { p.moveSite(); p.replace("DocumentRoot "+p.root, "DocumentRoot "+p.other) }},
 		inServer("D34", true, "Alias "+challenge+"/ OTHER/"),
 		inCustomers("Require all denied\n"),
 		inCustomers("AuthType Basic\nAuthName Members\nAuthUserFile /dev/null\nRequire valid-user\n"),
-		inCustomers("RewriteEngine On\nRewriteRule (^|/)\\. - [F]\n"),
 		inCustomers("RewriteEngine On\nRewriteRule ^(.*)$ index.html [L]\n"),
 		{id: "D51", apache: false, befall: func(p *sick) { p.must("delete", "--cert-name", p.domain, "-n"); p.write(p.file, p.inFront(false)) }},
 		{id: "D51", apache: false, befall: func(p *sick) { _ = os.Remove(p.file) }},
@@ -145,6 +145,9 @@ func newWard(t *testing.T) *ward {
 	}
 	d.back = apacheServer(back, freePort(t), modules+"<Directory "+d.dir+"/sites>\nAllowOverride All\n</Directory>\nIncludeOptional "+
 		back+"/sites/*.conf\n")
+	d.dns = newWardDNS(t)
+	d.setenv("ORDERLY_RESOLVER", d.dns.server.Address())
+	d.dns.neighbour(t, port)
 	for i, ill := range illnesses() {
 		p := &sick{ward: d, illness: ill, domain: fmt.Sprintf("s%02d.example.com", i)}
 		p.root, p.other = filepath.Join(d.dir, "sites", p.domain), filepath.Join(d.dir, "sites", "other-"+p.domain)
@@ -157,6 +160,7 @@ func newWard(t *testing.T) *ward {
 			p.write(p.file, fmt.Sprintf("<VirtualHost 127.0.0.1:%d>\nServerName %s\nDocumentRoot %s\n</VirtualHost>\n",
 				d.back.port, p.domain, p.root))
 		}
+		d.dns.zone.Add(p.domain + ". A 127.0.0.1")
 		d.all = append(d.all, p)
 	}
 	return d
@@ -299,9 +303,12 @@ func TestThirtySitesAreMadeWellAsTheDoctorSays(t *testing.T) {
 	if code != 1 {
 		t.Errorf("the doctor ends with %d", code)
 	}
-	if after := d.ca.Truth(); len(after.Requests) != len(before.Requests) {
-		t.Error("the CA was asked")
+	after := d.ca.Truth()
+	if len(after.Requests) != len(before.Requests) || len(after.Orders) != len(before.Orders) || after.Pending() != 0 {
+		t.Errorf("the CA was asked: %d requests, %d orders, %d pending", len(after.Requests)-len(before.Requests),
+			len(after.Orders)-len(before.Orders), after.Pending())
 	}
+	d.accountTold(found)
 	d.diagnosed(found)
 	d.treat(found)
 	d.recovered()

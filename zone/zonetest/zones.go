@@ -44,6 +44,15 @@ func (z *Zone) Add(lines ...string) {
 	}
 }
 
+// Remove takes away all records of names, which are given in full.
+func (z *Zone) Remove(names ...string) {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	for _, name := range names {
+		delete(z.records, strings.ToLower(dns.Fqdn(name)))
+	}
+}
+
 // Sign gives the zone a key, with which its answers are signed for a time; it returns the DS record
 // that its parent is to have.
 func (z *Zone) Sign(begins, ends time.Time) (ds string) {
