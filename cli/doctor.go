@@ -260,5 +260,10 @@ func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 		defer end()
 		w.Needs = append(w.Needs, doctor.WebServer)
 	}
-	return doctor.Examine(ctx, h, w)
+	report, err := doctor.Examine(ctx, h, w)
+	if err != nil && ctx.Err() != nil {
+		return report, failure.Wrap(context.Cause(ctx), failure.Stopped,
+			"Run the same command again: nothing was changed.", "stopped in time")
+	}
+	return report, err
 }

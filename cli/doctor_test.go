@@ -1,6 +1,8 @@
 package cli_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -137,5 +139,18 @@ func TestASentenceOfTheDoctorNamesFlagsInWords(t *testing.T) {
 		if _, out := c.doctor(args...); !strings.Contains(out, "reload-of-the-old-panel") || strings.Contains(out, "unchecked-hooks") || !strings.Contains(out, "--disable-hook-validation") {
 			t.Errorf("%q: %s", args, out)
 		}
+	}
+}
+
+// A look that is told to end says that, and promises nothing that it does not do.
+func TestADoctorThatIsStoppedBeginsAnew(t *testing.T) {
+	c := newClinic(t)
+	c.due("a.example", 30, nil)
+	ctx, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("SIGTERM"))
+	env, _, problems := c.env(nil)
+	code := cli.Main(ctx, env)
+	if said := problems.String(); code != 75 || !strings.Contains(said, "nothing was changed") || strings.Contains(said, "goes on") {
+		t.Errorf("%d, %s", code, said)
 	}
 }

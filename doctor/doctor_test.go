@@ -233,3 +233,24 @@ func TestEveryCheckIsDocumented(t *testing.T) {
 		t.Errorf("documented are %q, made %q", listed, made)
 	}
 }
+
+// Who asks for one certificate is told of it, and not of what the host could do better.
+func TestOneCertificateIsAskedForAlone(t *testing.T) {
+	p := newPlace(t)
+	if err := p.at("a.example").Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	stray := filepath.Join(p.dir, "etc", "archive", "gone.example")
+	if err := os.MkdirAll(stray, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(stray, "cert1.pem"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if ids, _ := of(p.examine(), ""); !slices.Contains(ids, "D20") {
+		t.Errorf("the host: %q", ids)
+	}
+	if ids, _ := of(p.examine("a.example"), ""); len(ids) > 0 {
+		t.Errorf("the certificate: %q", ids)
+	}
+}

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"orderly/certbot"
@@ -44,7 +43,7 @@ type Host struct {
 	// Online is how the network is asked, for Needs Network.
 	Online *Online
 	// Progress is told how many lineages were looked at; nil for nobody. It is called from several
-	// goroutines.
+	// goroutines, one at a time.
 	Progress func(done, all int)
 	// Web is how the web servers are asked, for Needs WebServer.
 	Web *Web
@@ -190,8 +189,15 @@ func Examine(ctx context.Context, h Host, w Wanted) (Report, error) {
 		}
 		findings = append(findings, some...)
 	}
+	if len(w.Names) > 0 {
+		findings = slices.DeleteFunc(findings, ofNobodyAskedFor)
+	}
 	return e.report(ctx, findings), nil
 }
+
+// ofNobodyAskedFor reports whether a finding is about the host alone, and keeps nothing from being
+// renewed: who asks for one certificate does not ask for it.
+func ofNobodyAskedFor(f Finding) bool { return f.Lineage == "" && len(f.Names) == 0 && !f.hurts() }
 
 // unseen is the finding that a check could not be made.
 func (e *Exam) unseen(c Check, err error) Finding {
@@ -262,11 +268,13 @@ func (e *Exam) progress(all int) (looked func()) {
 	if e.Progress == nil {
 		return func() {}
 	}
-	var done atomic.Int64
-	step := int64(max(1, all/100))
+	var mu sync.Mutex // held while it is told: a bar must not go back
+	done, step := 0, max(1, all/100)
 	return func() {
-		if n := done.Add(1); n%step == 0 {
-			e.Progress(int(n), all)
+		mu.Lock()
+		defer mu.Unlock()
+		if done++; done%step == 0 {
+			e.Progress(done, all)
 		}
 	}
 }
