@@ -99,11 +99,15 @@ func (e *Exam) sparable(u *usage, x, kept *Lineage) error {
 		return failure.New(failure.Config, failure.Advise("If that is no longer used, take it out of %s.", file),
 			"%s is named in %s, and may be in use", x.Name, file)
 	}
+	if u.hands != "" {
+		return failure.New(failure.Config, failure.Advise("Look by hand to whom %s gives certificates.", u.hands),
+			"%s may give each renewed certificate to somebody, %s as well", u.hands, x.Name)
+	}
 	l, err := e.Disk.Look(x.Name)
 	if err != nil {
 		return err
 	}
-	if l.Renewal.Params.DeployHook != "" {
+	if p := l.Renewal.Params; p.DeployHook != "" || !onlyReloads(p.PostHook) {
 		return failure.New(failure.Config, failure.Advise("Take the hook out of %s if it is not needed.", x.Path),
 			"%s has a hook of its own, which may give the certificate to somebody", x.Name)
 	}

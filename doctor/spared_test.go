@@ -71,6 +71,10 @@ func TestWhatNothingUsesIsPutAside(t *testing.T) {
 	p.named("old.a.example", "a.example")
 	p.named("alone.example")
 	p.write(filepath.Join(p.dir, "etc/ssl.conf"), "cert = "+p.at("alone.example").Live("cert"))
+	p.write(filepath.Join(p.dir, "etc/renewal-hooks/deploy/nginx"), // which gives nothing to anybody
+		"#!/bin/sh\nset -e\n/usr/sbin/nginx -t 2>/dev/null && systemctl reload nginx || exit 1\n")
+	p.write(filepath.Join(p.dir, "etc/cron.d/tls"), "1 1 * * * root orderly renew --deploy-hook 'systemctl reload nginx'\n")
+	p.write(filepath.Join(p.dir, "root/.bash_history"), "rm -r "+filepath.Dir(p.at("old.a.example").Live("cert")))
 	r := p.web(func() *webserver.Survey { return p.nginx("a.example", "alone.example") })
 	before := treeOf(t, p.dir)
 	m := p.mender(r)
@@ -138,6 +142,57 @@ func TestWhatMayBeInUseIsNotPutAside(t *testing.T) {
 			p.write(filepath.Join(p.dir, "etc/cron.daily/tls"), "for d in "+p.dir+"/etc/live/*; do :; done")
 			return p.nginx("a.example")
 		}, "by a pattern"},
+		"in words of haproxy's": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/haproxy/haproxy.cfg"), "crt-base "+p.dir+"/etc/live\nbind :443 ssl crt www.a.example/both.pem\n")
+			return p.nginx("a.example")
+		}, "all certificates"},
+		"by a link to all": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/dovecot.conf"), "ssl_cert = <"+p.dir+"/etc/tls/www.a.example/fullchain.pem")
+			live, tls := filepath.Join(p.dir, "etc/live"), filepath.Join(p.dir, "etc/tls")
+			elsewhere := filepath.Join(p.dir, "data")
+			if err := firstError(os.Rename(live, elsewhere), os.Symlink(elsewhere, live),
+				os.Symlink(elsewhere, tls)); err != nil {
+				p.t.Fatal(err)
+			}
+			return p.nginx("a.example")
+		}, "leads to all certificates"},
+		"by links of links": {func(p *place) *webserver.Survey {
+			if err := firstError(os.Symlink(p.at("www.a.example").Live("fullchain"), filepath.Join(p.dir, "mail.pem")),
+				os.Symlink("../mail.pem", filepath.Join(p.dir, "etc/mail.pem"))); err != nil {
+				p.t.Fatal(err)
+			}
+			return p.nginx("a.example")
+		}, "etc/mail.pem"},
+		"a script of nobody's": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "usr/local/bin/tls"), "cp "+p.at("www.a.example").Live("fullchain")+" /srv")
+			return p.nginx("a.example")
+		}, "usr/local/bin/tls"},
+		"a container's volume": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "opt/mail/compose.yml"), "volumes:\n - "+p.dir+"/etc:/etc/letsencrypt:ro\n")
+			return p.nginx("a.example")
+		}, "all certificates"},
+		"a container's mount": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "var/lib/docker/containers/1/config.v2.json"), `{"Source":"`+p.dir+`/etc","Destination":"/x"}`)
+			return p.nginx("a.example")
+		}, "all certificates"},
+		"a hook for all": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/renewal-hooks/deploy/mail"), "#!/bin/sh\n/root/bin/mail-tls\n")
+			return p.nginx("a.example")
+		}, "to somebody"},
+		"a hook for all in the settings": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/cli.ini"), "deploy-hook = /root/bin/mail-tls\n")
+			return p.nginx("a.example")
+		}, "to somebody"},
+		"a hook for all in a table": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/cron.d/tls"), "1 1 * * * root orderly renew --deploy-hook '/root/bin/mail-tls'\n")
+			return p.nginx("a.example")
+		}, "to somebody"},
+		"a hook behind all of its own": {func(p *place) *webserver.Survey {
+			if err := p.edit(p.at("www.a.example"), "[renewalparams]\n", "[renewalparams]\npost_hook = /bin/mail-tls\n"); err != nil {
+				p.t.Fatal(err)
+			}
+			return p.nginx("a.example")
+		}, "hook of its own"},
 		"a hook of its own": {func(p *place) *webserver.Survey {
 			if err := p.edit(p.at("www.a.example"), "[renewalparams]\n", "[renewalparams]\nrenew_hook = /bin/true\n"); err != nil {
 				p.t.Fatal(err)

@@ -88,6 +88,10 @@ func (e *Exam) strayIsFree(ctx context.Context, name string, dirs []string, now 
 			return failure.New(failure.Config, "See to that one first.", "links of %s lead to the files of %s", x.Name, name)
 		}
 	}
+	if away, ok := e.Disk.RetiredAs(name); ok {
+		return failure.New(failure.Config, failure.Advise("Look by hand what belongs to %s.", away.Dir),
+			"a certificate %s was put aside, and these may be files of it", name)
+	}
 	if err := e.begun(ctx, name); err != nil || !now {
 		return err
 	}

@@ -83,6 +83,11 @@ func TestFilesThatMayBeNeededAreLeft(t *testing.T) {
 			return p.store.Commit(t.Context(), &ledger.Change{Tasks: []*ledger.Task{{RunID: run.ID,
 				Kind: ledger.RetireTask, Subject: "gone.example", BegunAt: p.now}}})
 		}, "unfinished"},
+		"of one that was put aside": {func(p *place, d damage.Dir) error {
+			aside := filepath.Join(p.dir, "etc/orderly/retired/gone.example/renewal/gone.example.conf")
+			p.write(aside, "version = 2\n")
+			return nil
+		}, "was put aside"},
 		"unreadable": {func(p *place, _ damage.Dir) error {
 			return os.WriteFile(p.at("b.example").Conf(), []byte("no setting\n"), 0o644)
 		}, "cannot be read"},

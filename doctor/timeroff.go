@@ -6,7 +6,9 @@ package doctor
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"orderly/certbot"
@@ -28,10 +30,12 @@ func timerOff(_ context.Context, e *Exam, f Finding) (plan, error) {
 		return plan{}, failure.New(failure.Config, f.Remedy,
 			"this is no timer of certbot's own for these certificates, and may do more than renew")
 	}
-	if !slices.ContainsFunc(all, func(r schedule.Renewer) bool { return r.Ours && e.sameDirectory(r) }) {
-		return plan{}, failure.New(failure.Config,
-			"Let a timer or a cron table run "+failure.Do(failure.RenewDue)+" first.",
-			"nobody would renew: no timer and no cron table runs Orderly for these certificates")
+	if more := all[at].Part + all[at].More; more != "" {
+		return plan{}, failure.New(failure.Config, f.Remedy,
+			"it may do more than renew, which would be done no more: look at %s in %s", more, f.File)
+	}
+	if err := e.renewsAll(all); err != nil {
+		return plan{}, err
 	}
 	name := all[at].Name
 	args := []string{"disable", "--now", name}
@@ -48,6 +52,41 @@ func timerOff(_ context.Context, e *Exam, f Finding) (plan, error) {
 		}
 		return nil
 	}}, nil
+}
+
+// renewedLately is how old Orderly's last round may be: a timer may be enabled and not started, and
+// a table may be one that cron does not read.
+const renewedLately = 2 * 24 * time.Hour
+
+// renewsAll returns an error unless Orderly renews all certificates by itself, and did so.
+func (e *Exam) renewsAll(all []schedule.Renewer) error {
+	if !slices.ContainsFunc(all, func(r schedule.Renewer) bool {
+		return r.Ours && e.sameDirectory(r) && r.Part == "" && read(r)
+	}) {
+		return failure.New(failure.Config,
+			"Let a timer or a cron table run "+failure.Do(failure.RenewDue)+" first.",
+			"nobody would renew: no timer and no cron table of root's runs Orderly for all these "+
+				"certificates")
+	}
+	if last, known := e.lastRound(); !known || e.At.Sub(ended(last)) > renewedLately {
+		return failure.New(failure.Config,
+			"Look whether it runs, or run "+failure.Do(failure.RenewDue)+" once.",
+			"nobody might renew: Orderly has not gone over all certificates for two days")
+	}
+	return nil
+}
+
+// read reports whether whatever a renewer stands in is certainly gone by, as root: tables of other
+// users' may read no keys, and files with such endings are what packages and people put aside.
+func read(r schedule.Renewer) bool {
+	dir, name := filepath.Split(r.Name)
+	switch {
+	case strings.HasPrefix(dir, "/var/"):
+		return name == "root"
+	case dir == "/" || dir == "" || dir == "/etc/":
+		return true
+	}
+	return !strings.ContainsAny(name, ".~")
 }
 
 // distroTimer reports whether a renewer is a timer that comes with certbot, and does nothing but

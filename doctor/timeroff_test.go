@@ -30,6 +30,11 @@ func (p *place) timer(name, command string) {
 	}
 }
 
+// unit makes a service another one.
+func (p *place) unit(name, lines string) {
+	p.put("lib/systemd/system/"+name+".service", "[Service]\n"+lines+"\n")
+}
+
 // certbot's own timer is disabled where Orderly has one for the same certificates; never another
 // one, and never the only one.
 func TestOnlyCertbotsOwnTimerIsDisabledBesideOurs(t *testing.T) {
@@ -38,11 +43,39 @@ func TestOnlyCertbotsOwnTimerIsDisabledBesideOurs(t *testing.T) {
 		ours, broken bool
 		fix          doctor.Fix
 		want         string
+		also         func(p *place) // what else is there
 	}{
-		{"beside ours", "certbot", true, false, doctor.FixAsk, ""},
-		{"systemd refuses", "certbot", true, true, doctor.FixAsk, "cannot be disabled"},
-		{"the only one", "certbot", false, false, doctor.FixNo, "nobody would renew"},
-		{"a timer of the customer's", "nightly", true, false, doctor.FixNo, "may do more than renew"},
+		{"beside ours", "certbot", true, false, doctor.FixAsk, "", nil},
+		{"systemd refuses", "certbot", true, true, doctor.FixAsk, "cannot be disabled", nil},
+		{"the only one", "certbot", false, false, doctor.FixNo, "nobody would renew", nil},
+		{"a timer of the customer's", "nightly", true, false, doctor.FixNo, "may do more than renew", nil},
+		{"ours has made no round", "certbot", true, false, doctor.FixNo, "for two days", nil},
+		{"ours renews one", "certbot", true, false, doctor.FixNo, "nobody would renew", func(p *place) {
+			p.unit("tls", "ExecStart=/usr/local/bin/orderly renew --cert-name a.example --config-dir "+p.dir+"/etc")
+		}},
+		{"ours was put aside", "certbot", false, false, doctor.FixNo, "nobody would renew", func(p *place) {
+			p.put("etc/cron.d/tls.disabled", "1 1 * * * root /usr/local/bin/orderly renew --config-dir "+p.dir+"/etc\n")
+		}},
+		{"ours is a user's", "certbot", false, false, doctor.FixNo, "nobody would renew", func(p *place) {
+			p.put("var/spool/cron/crontabs/www", "1 1 * * * /usr/local/bin/orderly renew --config-dir "+p.dir+"/etc\n")
+		}},
+		{"ours is root's", "certbot", false, false, doctor.FixAsk, "", func(p *place) {
+			p.put("var/spool/cron/crontabs/root", "1 1 * * * /usr/local/bin/orderly renew --config-dir "+p.dir+"/etc\n")
+		}},
+		{"it tells somebody", "certbot", true, false, doctor.FixNo, "ExecStartPost", func(p *place) {
+			p.put("etc/systemd/system/certbot.service.d/tell.conf", "[Service]\nExecStartPost=/usr/local/bin/tell\n")
+		}},
+		{"it runs a hook", "certbot", true, false, doctor.FixNo, "--deploy-hook", func(p *place) {
+			p.unit("certbot", "ExecStart=/usr/bin/certbot renew --deploy-hook x --config-dir "+p.dir+"/etc")
+		}},
+		{"a file gives it a hook", "certbot", true, false, doctor.FixNo, "sysconfig/certbot", func(p *place) {
+			p.put("etc/sysconfig/certbot", "PRE_HOOK=\"\"\nDEPLOY_HOOK=\"--deploy-hook x\"\n")
+			p.unit("certbot", "EnvironmentFile=/etc/sysconfig/certbot\nExecStart=/usr/bin/certbot renew $DEPLOY_HOOK --config-dir "+p.dir+"/etc")
+		}},
+		{"a file gives it nothing", "certbot", true, false, doctor.FixAsk, "", func(p *place) {
+			p.put("etc/sysconfig/certbot", "PRE_HOOK=\"\"\n")
+			p.unit("certbot", "EnvironmentFile=-/etc/sysconfig/certbot\nExecStart=/usr/bin/certbot renew $PRE_HOOK --config-dir "+p.dir+"/etc")
+		}},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			p := newPlace(t)
@@ -56,8 +89,14 @@ func TestOnlyCertbotsOwnTimerIsDisabledBesideOurs(t *testing.T) {
 			p.timer(c.timer, "/usr/bin/certbot -q renew"+dir)
 			if c.ours {
 				p.timer("tls", "/usr/local/bin/orderly renew"+dir)
-			} else {
-				p.ran(ledger.Run{Command: "renew", Round: true, StartedAt: p.now.Add(-time.Hour)}, time.Minute)
+			}
+			age := time.Hour
+			if c.what == "ours has made no round" {
+				age = 3 * 24 * time.Hour
+			}
+			p.ran(ledger.Run{Command: "renew", Round: true, StartedAt: p.now.Add(-age)}, time.Minute)
+			if c.also != nil {
+				c.also(p)
 			}
 			var ran []string
 			r, err := doctor.Examine(t.Context(), doctor.Host{Disk: p.disk(), Ledger: p.store, Root: p.dir,

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"orderly/failure"
 	"orderly/webserver"
@@ -21,6 +22,7 @@ import (
 type usage struct {
 	serves map[string]bool   // lineages that a running web server uses
 	named  map[string]string // the file in which a lineage is named, by lineage
+	hands  string            // what may give each renewed certificate to somebody, "" for nothing
 	err    error             // why nothing of it is certain
 }
 
@@ -50,25 +52,67 @@ func (e *Exam) usesOf(ctx context.Context, survey *webserver.Survey) (*usage, er
 		return nil, err
 	}
 	u := &usage{serves: map[string]bool{}, named: map[string]string{}}
-	dirs := map[string]bool{filepath.Join("/", e.Root, "etc"): true,
-		filepath.Join("/", e.Root, "usr/local/etc"):        true,
-		filepath.Join(e.Disk.Dirs.Config, "renewal-hooks"): true}
+	dirs := e.written()
 	for _, server := range slices.Concat(survey.Servers, survey.Idle) {
 		for _, h := range server.Hosts {
 			if filepath.IsAbs(h.File) && !customers(h.File) {
-				dirs[filepath.Dir(h.File)] = true
+				dirs[filepath.Dir(h.File)] = 0
 			}
 			if err := e.taken(u, h, server.PID != 0); err != nil {
 				return nil, err
 			}
 		}
 	}
-	for dir := range dirs {
-		if err := e.mentions(ctx, u, dir); err != nil {
-			return nil, err
-		}
+	if err := e.searched(ctx, u, dirs); err != nil {
+		return nil, err
 	}
 	return u, nil
+}
+
+// searching is how long the search may take: a file server that is away may keep it for ever.
+const searching = 2 * time.Minute
+
+// searched looks through all directories. After an error nobody may read u: the search may still go
+// on.
+func (e *Exam) searched(ctx context.Context, u *usage, dirs map[string]int) error {
+	if e.Tell != nil {
+		notice := time.AfterFunc(time.Second, func() {
+			e.Tell("Looking through the files of /etc and of programs for what uses the certificates.")
+		})
+		defer notice.Stop()
+	}
+	ctx, cancel := context.WithTimeout(ctx, searching)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		for dir, deep := range dirs {
+			if err := e.mentions(ctx, u, dir, deep); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return failure.Wrap(context.Cause(ctx), failure.Config, "Look by hand what uses them.",
+			"what uses the certificates was not found out in time")
+	}
+}
+
+// written are the directories in which people write what uses certificates, and how deep in them,
+// 0 for wholly: where programs are installed and sites are kept lie too many files that are nobody's
+// word.
+func (e *Exam) written() map[string]int {
+	dirs := map[string]int{filepath.Join(e.Disk.Dirs.Config, "renewal-hooks"): 0}
+	for dir, deep := range map[string]int{"etc": 0, "usr/local/etc": 0, "usr/local/bin": 0,
+		"usr/local/sbin": 0, "var/spool/cron": 0, "root": 3, "opt": 3, "srv": 3,
+		"var/lib/docker/containers": 2} {
+		dirs[filepath.Join("/", e.Root, dir)] = deep
+	}
+	return dirs
 }
 
 // unclear returns what keeps the web servers' word from being the whole truth.
@@ -160,8 +204,8 @@ const (
 )
 
 // mentions looks through a directory for files that name lineages, and for links to them.
-func (e *Exam) mentions(ctx context.Context, u *usage, dir string) error {
-	seen := 0
+func (e *Exam) mentions(ctx context.Context, u *usage, dir string, deep int) error {
+	seen, words := 0, e.wording()
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if seen++; ctx.Err() != nil || seen > mostNaming {
 			return errors.Join(context.Cause(ctx), errors.New("it is too much to be looked through"))
@@ -171,22 +215,19 @@ func (e *Exam) mentions(ctx context.Context, u *usage, dir string) error {
 			return nil
 		case err != nil:
 			return err
-		case entry.IsDir() && e.neverUses(path):
-			return fs.SkipDir
+		case path != dir && deep > 0 && (entry.Name()[0] == '.' || depth(dir, path) > deep):
+			return skipped(entry) // what a shell remembers uses nothing
+		case e.neverUses(path):
+			return skipped(entry)
 		}
 		text, err := textOf(path, entry)
-		if err != nil {
-			return err
+		if err == nil && entry.Type()&fs.ModeSymlink != 0 && e.leadsToAll(path) {
+			err = errors.New(path + " leads to all certificates")
 		}
-		for _, name := range namedIn(text) {
-			if strings.ContainsAny(name, "$*{") && strings.Contains(text, e.Disk.Dirs.Config+"/live/"+name) {
-				return errors.New(path + " names certificates by a pattern")
-			}
-			if u.named[name] == "" {
-				u.named[name] = path
-			}
+		if err == nil {
+			err = words.note(u, path, text)
 		}
-		return nil
+		return err
 	})
 	if err == nil {
 		return nil
@@ -195,22 +236,64 @@ func (e *Exam) mentions(ctx context.Context, u *usage, dir string) error {
 		"whether something in %s uses the certificates is not known", dir)
 }
 
-// neverUses reports whether nothing in a directory says what is in use: lineages' own, and rules by
-// which programs may read all of them.
-func (e *Exam) neverUses(path string) bool {
-	switch filepath.Base(path) {
-	case "apparmor.d", ".git":
-		return true
-	case "live", "archive", "renewal", "accounts", "orderly":
-		return filepath.Dir(path) == filepath.Clean(e.Disk.Dirs.Config)
+// depth is how many directories below another one something lies.
+func depth(dir, path string) int {
+	return strings.Count(strings.TrimPrefix(path, dir), string(filepath.Separator))
+}
+
+// skipped leaves an entry out.
+func skipped(entry fs.DirEntry) error {
+	if entry.IsDir() {
+		return fs.SkipDir
+	}
+	return nil
+}
+
+// leadsToAll reports whether a link leads to a directory of all lineages', by which each of them can
+// be named in words that are not known. The configuration directory's own links are no use of it.
+func (e *Exam) leadsToAll(path string) bool {
+	for _, top := range []string{"live", "archive"} {
+		dir := filepath.Join(e.Disk.Dirs.Config, top)
+		if path == dir {
+			return false
+		}
+		if isOne(path, dir) {
+			return true
+		}
 	}
 	return false
 }
 
-// textOf is what a file says, or where a link leads.
+// isOne reports whether two paths lead to the same file or directory.
+func isOne(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
+// neverUses reports whether nothing at a path says what is in use: lineages' own, rules by which
+// programs may read all of them, and etckeeper's list of modes.
+func (e *Exam) neverUses(path string) bool {
+	switch filepath.Base(path) {
+	case "apparmor.d", ".git", ".etckeeper":
+		return true
+	case "live", "archive", "renewal", "accounts", "orderly":
+		return isOne(filepath.Dir(path), e.Disk.Dirs.Config)
+	}
+	return false
+}
+
+// textOf is what a file says, or where a link leads, next and in the end.
 func textOf(path string, entry fs.DirEntry) (string, error) {
 	if entry.Type()&fs.ModeSymlink != 0 {
-		return os.Readlink(path)
+		next, err := os.Readlink(path)
+		if end, broken := filepath.EvalSymlinks(path); broken == nil {
+			next += "\n" + end
+		}
+		return next, err
 	}
 	info, err := entry.Info()
 	if err != nil || !info.Mode().IsRegular() || info.Size() > largestNaming {

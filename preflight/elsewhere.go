@@ -102,7 +102,7 @@ func (r *round) sights(names []*subject) []Sight {
 				known = &o
 			}
 			// where one kind of address was not heard of, it may be the one that leads here
-			sight.Elsewhere = known.strange(addresses) && !s.veiled(r) &&
+			sight.Elsewhere = known.strange(addresses) && !s.veiled(r, *known, addresses) &&
 				s.looked.judge("", r.fetcher.resolver).Verdict == Pass
 		case s.probed != found:
 			continue
@@ -116,10 +116,15 @@ func (r *round) sights(names []*subject) []Sight {
 }
 
 // veiled reports whether it says nothing that a name was not reached: a load balancer's front that
-// only the outside reaches, as a CA did, changes its addresses from week to week.
-func (s *subject) veiled(r *round) bool {
+// only the outside reaches, as a CA did, changes its addresses from week to week, and a host behind
+// NAT that was moved knows none of its new ones, and may not reach them.
+func (s *subject) veiled(r *round, known ours, addresses []netip.Addr) bool {
 	if s.results[slices.Index(Checks(), HTTP)].Verdict != Warn || r.Memory == nil {
 		return false
+	}
+	known.learnt = nil // copied: the caller's stays
+	if !known.strange(addresses) {
+		return true
 	}
 	served, _ := r.Memory.Seen(s.site.Name)
 	return !served.IsZero() && !r.Memory.Reaches(s.site.Name)

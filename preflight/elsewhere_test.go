@@ -92,6 +92,17 @@ func TestANameIsElsewhereOnlyWhereThatIsCertain(t *testing.T) {
 			w.points("a.example", "198.41.0.5")
 			w.checker.Memory = memory{served: was}
 		}, true, failure.DNSElsewhere, []string{"198.41.0.5", "cannot be reached"}},
+		{"NAT, not reached, and only learnt addresses speak against it", func(w *world) {
+			w.owns("10.1.2.3")
+			w.points("a.example", "198.41.0.5")
+			w.checker.Memory = memory{served: was, learnt: []string{own}}
+		}, false, failure.HTTPUnreached, nil},
+		{"NAT, not reached, and the fleet is known", func(w *world) {
+			w.owns("10.1.2.3")
+			w.points("a.example", "198.41.0.5")
+			w.checker.Memory = memory{served: was}
+			w.checker.Fleet = []netip.Prefix{netip.MustParsePrefix("198.41.0.4/32")}
+		}, true, failure.DNSElsewhere, nil},
 		{"not reached, and only a CA ever was", func(w *world) {
 			w.points("a.example", "198.41.0.5")
 			w.checker.Memory = memory{served: was, veiled: true}

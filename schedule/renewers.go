@@ -19,6 +19,10 @@ type Renewer struct {
 	// Certbots: it renews what certbot's directory holds, that of ConfigDir, "" for certbot's default.
 	Certbots  bool
 	ConfigDir string
+	// Part is the flag by which it renews some certificates only, or none; "" for all that are due.
+	Part string
+	// More is what it does, or may do, beside renewing; "" for nothing.
+	More string
 	// Bound is after how long the command is ended by whoever starts it, "" if that is not said.
 	Bound string
 }
@@ -95,6 +99,9 @@ func (h Host) timerRenewers() []Renewer {
 				continue
 			}
 			r.Name, r.File = name, h.unitFile(service)
+			if r.More == "" {
+				r.More = h.more(lines, command)
+			}
 			for _, key := range []string{"RuntimeMaxSec", "TimeoutStartSec"} {
 				if values := settings(lines, key); len(values) > 0 && r.Bound == "" && values[len(values)-1] != "infinity" {
 					r.Bound = values[len(values)-1]
@@ -104,6 +111,44 @@ func (h Host) timerRenewers() []Renewer {
 		}
 	}
 	return all
+}
+
+// given is the first of some flags that stands in a command line; "" for none.
+func given(behind []string, flags ...string) string {
+	for _, word := range behind {
+		if flag, _, _ := strings.Cut(word, "="); slices.Contains(flags, flag) {
+			return flag
+		}
+	}
+	return ""
+}
+
+// more is what a service does beside one command, or may do by variables in it.
+func (h Host) more(lines []string, command string) string {
+	for _, key := range []string{"ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecStop",
+		"OnSuccess", "OnFailure"} {
+		if len(settings(lines, key)) > 0 {
+			return key
+		}
+	}
+	if len(settings(lines, "ExecStart")) > 1 {
+		return "ExecStart"
+	}
+	if !strings.Contains(command, "$") {
+		return ""
+	}
+	if len(settings(lines, "Environment")) > 0 {
+		return "Environment"
+	}
+	for _, file := range settings(lines, "EnvironmentFile") {
+		file = strings.TrimPrefix(file, "-")
+		for _, line := range h.read(h.path(file)) {
+			if _, value, ok := strings.Cut(line, "="); ok && strings.Trim(value, "\"' \t") != "" {
+				return file
+			}
+		}
+	}
+	return ""
 }
 
 // unitFile is where a unit stands.
@@ -140,6 +185,10 @@ func (h Host) renewer(command string) (Renewer, bool) {
 			}
 			r.Ours = h.same(r.Program)
 			r.ConfigDir = valueOf(all[i+1:], "--config-dir")
+			r.Part = given(all[i+1:], "--cert-name", "-d", "--domain", "--domains", "--dry-run",
+				"--staging", "--test-cert", "--help", "-h")
+			r.More = given(all[i+1:], "--pre-hook", "--post-hook", "--deploy-hook", "--renew-hook",
+				"--deploy-hook-once")
 			return r, true
 		}
 	}
