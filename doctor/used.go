@@ -6,12 +6,14 @@ package doctor
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"orderly/failure"
@@ -108,7 +110,7 @@ func (e *Exam) searched(ctx context.Context, u *usage, dirs map[string]int) erro
 func (e *Exam) written() map[string]int {
 	dirs := map[string]int{filepath.Join(e.Disk.Dirs.Config, "renewal-hooks"): 0}
 	for dir, deep := range map[string]int{"etc": 0, "usr/local/etc": 0, "usr/local/bin": 0,
-		"usr/local/sbin": 0, "var/spool/cron": 0, "root": 3, "opt": 3, "srv": 3,
+		"usr/local/sbin": 0, "var/spool/cron": 0, "root": 4, "opt": 4, "srv": 3,
 		"var/lib/docker/containers": 2} {
 		dirs[filepath.Join("/", e.Root, dir)] = deep
 	}
@@ -215,7 +217,8 @@ func (e *Exam) mentions(ctx context.Context, u *usage, dir string, deep int) err
 			return nil
 		case err != nil:
 			return err
-		case path != dir && deep > 0 && (entry.Name()[0] == '.' || depth(dir, path) > deep):
+		case path != dir && deep > 0 && (entry.Name()[0] == '.' ||
+			entry.IsDir() && depth(dir, path) >= deep):
 			return skipped(entry) // what a shell remembers uses nothing
 		case e.neverUses(path):
 			return skipped(entry)
@@ -295,13 +298,22 @@ func textOf(path string, entry fs.DirEntry) (string, error) {
 		}
 		return next, err
 	}
-	info, err := entry.Info()
-	if err != nil || !info.Mode().IsRegular() || info.Size() > largestNaming {
-		return "", nil // it is gone, no file, or none that a person writes
+	if !entry.Type().IsRegular() {
+		return "", nil
 	}
-	text, err := os.ReadFile(path)
+	// a customer's file may become a link or a pipe between a look and an open
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() > largestNaming {
+		return "", err // no file, or none that a person writes
+	}
+	text, err := io.ReadAll(io.LimitReader(file, largestNaming))
 	return string(text), err
 }

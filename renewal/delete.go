@@ -69,6 +69,7 @@ type deletion struct {
 	// another lineage, made since by certbot or by hand, and stays.
 	File    string `json:"file"`
 	Revoked bool   `json:"revoked,omitempty"` // it is deleted because its certificate was revoked
+	Spared  bool   `json:"spared,omitempty"`  // it is put aside because nothing used it at that time
 }
 
 // Delete removes a lineage from the disk, as certbot's delete does. Its unfinished orders go first,

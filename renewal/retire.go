@@ -40,7 +40,7 @@ func (s *retirements) Retire(ctx context.Context, name string) error {
 		return err
 	}
 	defer func() { _ = unlock() }()
-	return s.retire(ctx, name, func() error { return s.gone(ctx, name) })
+	return s.retire(ctx, name, deletion{}, func() error { return s.gone(ctx, name) })
 }
 
 // Spare puts a lineage aside as Retire does, though its names are served from here: certain, which
@@ -59,11 +59,12 @@ func (s *retirements) Spare(ctx context.Context, name string, certain func() err
 			"another run is at work on %s, which is left as it is", failure.Clean(name))
 	}
 	defer func() { _ = unlock() }()
-	return s.retire(ctx, name, certain)
+	return s.retire(ctx, name, deletion{Spared: true}, certain)
 }
 
 // retire puts a lineage aside for one who holds its lock, where nothing speaks against it.
-func (s *retirements) retire(ctx context.Context, name string, certain func() error) error {
+func (s *retirements) retire(ctx context.Context, name string, p deletion,
+	certain func() error) error {
 	if err := s.base.retiredAs(name); err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (s *retirements) retire(ctx context.Context, name string, certain func() er
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	p := deletion{File: s.renewalSum(name)}
+	p.File = s.renewalSum(name)
 	var t *ledger.Task
 	err := s.forsake(ctx, name, order.LineageRetired, func(change ledger.Change) (err error) {
 		t, err = s.tasks().Undertake(ctx, ledger.RetireTask, name, p, change)
@@ -164,7 +165,8 @@ func (s *retirements) putAside(ctx context.Context, t *ledger.Task) error {
 }
 
 // goOnRetiring finishes what another run began. A lineage that somebody works on is left to a later
-// run; one that was changed since, or made anew, stays.
+// run; one that was changed since, or made anew, stays, and so does one that may have come into use:
+// by what was certain when another run looked, nothing is begun.
 func (s *retirements) goOnRetiring(ctx context.Context, t *ledger.Task) error {
 	var p deletion
 	if err := json.Unmarshal([]byte(t.Payload), &p); err != nil {
@@ -178,7 +180,13 @@ func (s *retirements) goOnRetiring(ctx context.Context, t *ledger.Task) error {
 	ctx = context.WithoutCancel(ctx)
 	_, begun := s.Disk.RetiredAs(t.Subject)
 	_, err = os.Lstat(s.Disk.Dirs.Renewal(t.Subject))
-	if there := err == nil; there && (begun || p.File != s.renewalSum(t.Subject)) {
+	there := err == nil
+	if there && p.Spared && !begun && p.File == s.renewalSum(t.Subject) {
+		s.Report.Warn("that %s is put aside, which run %d began, is given up: something may use it by now",
+			t.Subject, t.RunID)
+		return s.tasks().End(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "retirement given up"})
+	}
+	if there && (begun || p.File != s.renewalSum(t.Subject)) {
 		s.Report.Warn("that %s is put aside, which run %d began, is given up: %s was made or changed since",
 			t.Subject, t.RunID, s.Disk.Dirs.Renewal(t.Subject))
 		return s.tasks().End(ctx, t, ledger.Event{Lineage: t.Subject, Kind: "retirement given up"})

@@ -252,13 +252,21 @@ func TestWhatIsSparedIsWholeOrAside(t *testing.T) {
 	t.Parallel()
 	h := newHost(t, testca.Config{})
 	sure := func() error { return nil }
-	over := 0
-	for at := 1; ; at += 2 {
+	over, meant := 0, 0
+	for at := 1; ; at++ {
 		name := fmt.Sprintf("a%d.example.com", at)
 		h.has(name)
 		died := h.killed(at, "doctor --fix", func(s *renewal.Server) error { return s.Spare(t.Context(), name, sure) })
+		tasks, err := h.ledger.Tasks(t.Context())
+		must(t, err)
+		untouched := len(tasks) > 0 && h.whole(name)
 		h.night()
+		if untouched {
+			meant++
+		}
 		switch {
+		case untouched && h.retired(name):
+			t.Errorf("killed at effect %d: it was put aside by another run, which asked nobody", at)
 		case h.retired(name):
 			over++
 		case over > 0 || !h.whole(name):
@@ -268,8 +276,8 @@ func TestWhatIsSparedIsWholeOrAside(t *testing.T) {
 			break
 		}
 	}
-	if over < 4 {
-		t.Errorf("only %d came to their end", over)
+	if over < 4 || meant == 0 {
+		t.Errorf("only %d came to their end, and %d were meant alone", over, meant)
 	}
 	h.has("b.example.com")
 	other, s := h.process("renew"), h.process("doctor --fix")
