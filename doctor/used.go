@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -189,11 +190,13 @@ func (e *Exam) below(path, name string) bool {
 }
 
 // naming finds where files of lineages are named, as a path or in a script.
-var naming = regexp.MustCompile(`(?:live|archive)/([^/\s"'` + "`" + `;:,)\\]+)`)
+var naming = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:live|archive)/([^/\s"'` + "`" + `;:,)\\]+)`)
+})
 
 // namedIn are the lineages that a text may name.
 func namedIn(text string) (names []string) {
-	for _, found := range naming.FindAllStringSubmatch(text, -1) {
+	for _, found := range naming().FindAllStringSubmatch(text, -1) {
 		names = append(names, found[1])
 	}
 	return names

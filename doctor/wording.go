@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // wording finds in a text what uses certificates.
@@ -56,17 +57,23 @@ func (w wording) note(u *usage, path, text string) error {
 	return nil
 }
 
-var (
-	// handing finds what takes up which certificate was renewed.
-	handing = regexp.MustCompile(`RENEWED_(?:LINEAGE|DOMAINS)`)
-	// hooking finds hooks in command lines and in settings.
-	hooking = regexp.MustCompile(`(?m)^[^#\n]*--(?:deploy|renew|post)-hook(?:-once)?[ =]+` +
+// handing finds what takes up which certificate was renewed.
+var handing = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`RENEWED_(?:LINEAGE|DOMAINS)`)
+})
+
+// hooking finds hooks in command lines, setting those in settings.
+var hooking = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^[^#\n]*--(?:deploy|renew|post)-hook(?:-once)?[ =]+` +
 		`("[^"\n]*"|'[^'\n]*'|\S+)`)
-	setting = regexp.MustCompile(`(?m)^[ \t]*(?:deploy|renew|post)[-_]hook[ \t]*=[ \t]*(.*)$`)
-)
+})
+
+var setting = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^[ \t]*(?:deploy|renew|post)[-_]hook[ \t]*=[ \t]*(.*)$`)
+})
 
 // between stands between the commands of a line.
-var between = regexp.MustCompile(`&&|\|\||;|\|`)
+var between = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`&&|\|\||;|\|`) })
 
 // handsOn reports whether a file's program may give each renewed certificate to somebody.
 func (w wording) handsOn(path, text string) bool {
@@ -74,12 +81,12 @@ func (w wording) handsOn(path, text string) bool {
 	if strings.HasPrefix(text, "\x7fELF") && !hook {
 		return false // certbot's own words are in programs that are like it
 	}
-	if handing.MatchString(text) || hook && !onlyReloads(text) {
+	if handing().MatchString(text) || hook && !onlyReloads(text) {
 		return true
 	}
-	found := hooking.FindAllStringSubmatch(text, -1)
+	found := hooking().FindAllStringSubmatch(text, -1)
 	if path == w.own {
-		found = append(found, setting.FindAllStringSubmatch(text, -1)...)
+		found = append(found, setting().FindAllStringSubmatch(text, -1)...)
 	}
 	return slices.ContainsFunc(found, func(f []string) bool {
 		return !onlyReloads(strings.Trim(f[1], "\"'\r "))
@@ -98,7 +105,7 @@ func onlyReloads(script string) bool {
 		if strings.ContainsAny(line, "`$\\") {
 			return false
 		}
-		for _, command := range between.Split(line, -1) {
+		for _, command := range between().Split(line, -1) {
 			words := strings.Fields(command)
 			if len(words) > 0 && !slices.Contains(plain, filepath.Base(words[0])) {
 				return false
