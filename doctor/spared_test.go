@@ -167,6 +167,18 @@ func TestWhatMayBeInUseIsNotPutAside(t *testing.T) {
 			p.write(filepath.Join(p.dir, "usr/local/bin/tls"), "cp "+p.at("www.a.example").Live("fullchain")+" /srv")
 			return p.nginx("a.example")
 		}, "usr/local/bin/tls"},
+		"in XML": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/jabber.xml"), "<dir>"+filepath.Dir(p.at("www.a.example").Live("cert"))+"</dir>")
+			return p.nginx("a.example")
+		}, "is named in"},
+		"in JSON with a slash too many": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/tls.json"), `{"cert": "\/etc\/letsencrypt\/live\/\/www.a.example\/cert.pem"}`)
+			return p.nginx("a.example")
+		}, "etc/tls.json"},
+		"given to other hosts": {func(p *place) *webserver.Survey {
+			p.write(filepath.Join(p.dir, "etc/exports"), p.dir+"/etc 10.0.0.0/8(ro)\n")
+			return p.nginx("a.example")
+		}, "all certificates"},
 		"a container's volume": {func(p *place) *webserver.Survey {
 			p.write(filepath.Join(p.dir, "opt/mail/compose.yml"), "volumes:\n - "+p.dir+"/etc:/etc/letsencrypt:ro\n")
 			return p.nginx("a.example")

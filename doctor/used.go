@@ -191,13 +191,19 @@ func (e *Exam) below(path, name string) bool {
 
 // naming finds where files of lineages are named, as a path or in a script.
 var naming = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`(?:live|archive)/([^/\s"'` + "`" + `;:,)\\]+)`)
+	return regexp.MustCompile(`(?:live|archive)(?:\\?/(?:\.\\?/)?)+([^/\s"'` + "`" + `;:,)\\]+)`)
 })
+
+// patterns are what stands in a name for others.
+const patterns = "$*?%{[@"
 
 // namedIn are the lineages that a text may name.
 func namedIn(text string) (names []string) {
 	for _, found := range naming().FindAllStringSubmatch(text, -1) {
 		names = append(names, found[1])
+		if end := strings.IndexAny(found[1], "<>}](&|#!=^~"); end > 0 { // of a tag, a list, a comment
+			names = append(names, found[1][:end])
+		}
 	}
 	return names
 }

@@ -17,6 +17,7 @@ import (
 type wording struct {
 	config string         // the configuration directory's own name
 	all    *regexp.Regexp // where all lineages are named at once
+	dir    *regexp.Regexp // the configuration directory, or something in it
 	hooks  []string       // the directories whose programs are told what was renewed
 	own    string         // the settings of every run
 }
@@ -34,6 +35,7 @@ func (e *Exam) wording() wording {
 			path + "(?:/live|/archive)?/?:/|" + // a volume
 			"\"[Ss]ource\": *\"" + path + "/?\"|" +
 			path + "/?\\s+/\\S+\\s+\\S+\\s+\\S*bind"), // a bind mount
+		regexp.MustCompile(path + "(?:[/\\s\"]|$)"),
 		[]string{filepath.Join(dir, "renewal-hooks/deploy"), filepath.Join(dir, "renewal-hooks/post")},
 		filepath.Join(dir, "cli.ini")}
 }
@@ -41,20 +43,30 @@ func (e *Exam) wording() wording {
 // note takes up what a text names. An error is why each lineage may be in use.
 func (w wording) note(u *usage, path, text string) error {
 	for _, name := range namedIn(text) {
-		if strings.ContainsAny(name, "$*?%{[<@") && strings.Contains(text, w.config+"/") {
+		pattern := strings.ContainsAny(name, patterns) || name[0] == '<'
+		if pattern && strings.Contains(text, w.config+"/") {
 			return errors.New(path + " names certificates by a pattern")
 		}
 		if u.named[name] == "" {
 			u.named[name] = path
 		}
 	}
-	if w.all.MatchString(text) {
+	if w.all.MatchString(text) || offers(path) && w.dir.MatchString(text) {
 		return errors.New(path + " names the directory of all certificates")
 	}
 	if u.hands == "" && w.handsOn(path, text) {
 		u.hands = path
 	}
 	return nil
+}
+
+// offers reports whether a file says what is given to other hosts.
+func offers(path string) bool {
+	switch filepath.Base(path) {
+	case "exports", "rsyncd.conf", "smb.conf":
+		return true
+	}
+	return filepath.Base(filepath.Dir(path)) == "exports.d"
 }
 
 // handing finds what takes up which certificate was renewed.
