@@ -168,7 +168,7 @@ func TestWhereANameLeadsIsSeenThoughItsDocumentRootIsGone(t *testing.T) {
 	w := newWorld(t)
 	w.owns("198.41.0.4")
 	gone := preflight.Site{Name: "a.example", Root: w.root + "/gone"}
-	if _, ok := sight(w.checkAll(gone)); ok || w.asked["a.exampleA"] > 0 {
+	if _, ok := sight(w.checkAll(gone)); ok || w.questions()["a.exampleA"] > 0 {
 		t.Error("it was looked up though nobody remembers it")
 	}
 	w.checker.Memory = memory{}

@@ -80,7 +80,7 @@ func TestAFetchDialsTheGivenAddressesAlone(t *testing.T) {
 			if got := strings.Join(w.dials(), " "); got != test.dialled {
 				t.Errorf("dialled %s", got)
 			}
-			if w.asked["a.exampleA"]+w.asked["a.exampleAAAA"] != 0 {
+			if w.questions()["a.exampleA"]+w.questions()["a.exampleAAAA"] != 0 {
 				t.Error("the name was looked up")
 			}
 		})

@@ -79,8 +79,8 @@ func TestWhatTheDocumentRootForbidsIsNeverAskedOfTheNetwork(t *testing.T) {
 					t.Errorf("%s: %s", check, got)
 				}
 			}
-			if len(w.asked) != 0 || len(w.dials()) != 0 {
-				t.Errorf("asked %v, dialled %v", w.asked, w.dials())
+			if len(w.questions()) != 0 || len(w.dials()) != 0 {
+				t.Errorf("asked %v, dialled %v", w.questions(), w.dials())
 			}
 			if refusal := report.Refusal(); refusal == nil || refusal.Class != test.class || !report.Certain() {
 				t.Errorf("refusal %+v, certain %v", refusal, report.Certain())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -201,6 +202,13 @@ func (w *world) dial(ctx context.Context, network, address string) (net.Conn, er
 		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
 	}
 	return new(net.Dialer).DialContext(ctx, network, really)
+}
+
+// questions are those that DNS was asked, by name and type, and how often.
+func (w *world) questions() map[string]int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.asked)
 }
 
 func (w *world) dials() []string {
