@@ -166,6 +166,8 @@ func notTyped() []string {
 		"-d /run/systemd/system", "--orderly-webroot-helper=", "--now",
 		"%d files can still be made there (df -i)",
 		"Set the clock, and look at its source (timedatectl, chronyc tracking, ntpq -p).",
+		// what is looked for in others' files
+		`(?m)^[^#\n]*--(?:deploy|renew|post)-hook(?:-once)?[ =]+`,
 		// what acme.sh says, and what is typed at zstd
 		"Please add '--debug'",
 		"needs too much memory to unpack: unpack it with `zstd -d --long=31` first",
