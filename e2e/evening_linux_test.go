@@ -127,8 +127,10 @@ func (h *host) hooksThatServe(s realServer, name string) {
 			_ = syscall.Kill(id, syscall.SIGTERM)
 		}
 	})
-	begin := fmt.Sprintf("setsid %s >/dev/null 2>&1 & echo $! >%s.hook", strings.Join(s.command, " "), pid)
-	end := fmt.Sprintf("kill $(cat %s) && rm %s.hook", pid, pid)
+	// They stay in the renewal file: a later round runs them beside the test's own server, where a
+	// second one would wait for the port, and outlive the test.
+	begin := fmt.Sprintf("test -e %[2]s || { setsid %[1]s >/dev/null 2>&1 & echo $! >%[2]s.hook; }", strings.Join(s.command, " "), pid)
+	end := fmt.Sprintf("test ! -e %[1]s.hook || { kill $(cat %[1]s) && rm %[1]s.hook; }", pid)
 	h.orders(1, func() {
 		h.must("renew", "--force-renewal", "--cert-name", name, "--pre-hook", begin, "--post-hook", end)
 	})
