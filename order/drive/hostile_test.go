@@ -340,7 +340,8 @@ func TestAFinalizeThatIsRefusedIsSentOnceByARun(t *testing.T) {
 				}
 			}
 			sends(1, c.class)
-			sends(2, c.class) // a person has mended it, perhaps
+			looks := w.requests("order") // before, the CA validated, and was looked at as long as it took
+			sends(2, c.class)            // a person has mended it, perhaps
 			for i, rest := range []time.Duration{time.Minute, 10 * time.Minute, 100 * time.Minute, 24 * time.Hour} {
 				sends(2+i, failure.BackOff)
 				w.clock.skip(rest - 5*time.Second)
@@ -348,8 +349,8 @@ func TestAFinalizeThatIsRefusedIsSentOnceByARun(t *testing.T) {
 				w.clock.skip(10 * time.Second)
 				sends(3+i, c.class)
 			}
-			if w.requests("order") > 20 {
-				t.Errorf("%d looks", w.requests("order"))
+			if n := w.requests("order") - looks; n > 20 {
+				t.Errorf("%d looks", n)
 			}
 			w.ca.ClearFaults()
 			p.Force = true

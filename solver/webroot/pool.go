@@ -79,7 +79,8 @@ func (w *Writer) pursue(ctx context.Context, q question) (reply, error) {
 		}
 		fd = got
 		switch {
-		case err != nil && ctx.Err() != nil:
+		case ctx.Err() != nil && (err != nil || r.silent()):
+			// What others heard when all were told to end is no verdict on the document root.
 			return reply{}, failure.Wrap(context.Cause(ctx), failure.Stopped, "Run the same command again.",
 				"stopped while document root %s was worked on", failure.Clean(q.Root))
 		case err != nil:
@@ -94,6 +95,9 @@ func (w *Writer) pursue(ctx context.Context, q question) (reply, error) {
 	}
 	return reply{}, errors.New("a walk to a document root does not come to an end")
 }
+
+// silent reports whether nothing is known but that a file system does not answer.
+func (r reply) silent() bool { return r.Obstacle != nil && r.Obstacle.Kind == silent }
 
 // put asks the helper of an identity, which is started if there is none.
 func (p *pursuit) put(ctx context.Context, as who, q question, fd int) (reply, int, error) {
