@@ -96,7 +96,7 @@ func TestWhatIsUnknownEndsWithTwo(t *testing.T) {
 func TestTheNamesOfCertbot(t *testing.T) {
 	for program, want := range map[string]string{
 		"certbot": "certbot 2.1.0\n", "/usr/bin/letsencrypt": "certbot 2.1.0\n", "./letsencrypt-auto": "certbot 2.1.0\n", "certbot-auto": "certbot 2.1.0\n",
-		"/snap/bin/certbot3": "certbot 2.1.0\n", "orderly": "orderly " + Version() + "\n", "/opt/certbot/orderly": "orderly " + Version() + "\n",
+		"/snap/bin/certbot3": "certbot 2.1.0\n", "orderly": "orderly " + built().String() + "\n", "/opt/certbot/orderly": "orderly " + built().String() + "\n",
 	} {
 		if code, out, problems := run(t, program, "--version"); code != 0 || out != want || problems != "" {
 			t.Errorf("%s --version: exit %d, %q, %s", program, code, out, problems)
@@ -187,7 +187,7 @@ func TestTheTableAndTheCommandsAgreeOnValues(t *testing.T) {
 func TestTheManualSaysWhatBecameOfCertbotsFlags(t *testing.T) {
 	env := Env{Program: "orderly", Getenv: func(string) string { return "" }}
 	for _, c := range newRoot(env, &printer{getenv: env.Getenv}).Commands() {
-		text := strings.ReplaceAll(page(c), `\-`, "-")
+		text := strings.ReplaceAll(page(c, "2026-11"), `\-`, "-")
 		for _, o := range argparse.Others(c) {
 			if !strings.Contains(text, o.Name) {
 				t.Errorf("the manual of %s is silent about %s", c.Name(), o.Name)
@@ -207,7 +207,7 @@ func TestTheManualDoesNotFillSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	filled, settings := true, 0
-	for line := range strings.Lines(page(c)) {
+	for line := range strings.Lines(page(c, "2026-11")) {
 		switch line = strings.TrimSpace(line); {
 		case line == ".nf", line == ".fi":
 			filled = line == ".fi"

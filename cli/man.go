@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,7 +17,7 @@ import (
 	"orderly/ownfile"
 )
 
-func newMan(_ Env, p *printer) *cobra.Command {
+func newMan(env Env, p *printer) *cobra.Command {
 	f := &places{}
 	c := &cobra.Command{
 		Use:   "man DIR",
@@ -30,7 +29,7 @@ func newMan(_ Env, p *printer) *cobra.Command {
 				return failure.Wrap(err, failure.Config, "Name a directory that can be made.",
 					"no manual pages can be written to %s", args[0])
 			}
-			pages, err := writePages(c.Root(), args[0])
+			pages, err := writePages(c.Root(), args[0], pagesDate(built(), env.Getenv))
 			if err != nil {
 				return err
 			}
@@ -48,18 +47,18 @@ func newMan(_ Env, p *printer) *cobra.Command {
 	return c
 }
 
-// writePages writes the page of a command and those of the commands below it, and returns their
-// paths.
-func writePages(c *cobra.Command, dir string) ([]string, error) {
+// writePages writes the page of a command and those of the commands below it, with a date on each, and
+// returns their paths.
+func writePages(c *cobra.Command, dir, date string) ([]string, error) {
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-") + ".1"
 	pages := []string{filepath.Join(dir, name)}
-	if err := ownfile.Replace(pages[0], []byte(page(c)), 0o644); err != nil {
+	if err := ownfile.Replace(pages[0], []byte(page(c, date)), 0o644); err != nil {
 		return nil, failure.Wrap(err, failure.Config, "Make room, or name another directory.",
 			"the manual page %s cannot be written", name)
 	}
 	for _, sub := range c.Commands() {
 		if sub.IsAvailableCommand() && sub.Name() != "help" {
-			more, err := writePages(sub, dir)
+			more, err := writePages(sub, dir, date)
 			if err != nil {
 				return nil, err
 			}
@@ -70,12 +69,11 @@ func writePages(c *cobra.Command, dir string) ([]string, error) {
 }
 
 // page is a command's manual page in man(7).
-func page(c *cobra.Command) string {
+func page(c *cobra.Command, date string) string {
 	var b strings.Builder
 	title := strings.ToUpper(strings.ReplaceAll(c.CommandPath(), " ", "-"))
 	fmt.Fprintf(&b, ".TH %s 1 %q \"orderly %s\"\n.SH NAME\n%s \\- %s\n", title,
-		time.Now().UTC().Format("2006-01"), Version(),
-		roff(strings.ReplaceAll(c.CommandPath(), " ", "-")), roff(c.Short))
+		date, Version(), roff(strings.ReplaceAll(c.CommandPath(), " ", "-")), roff(c.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n%s\n", roff(c.UseLine()))
 	if c.Long != "" {
 		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", described(c.Long))

@@ -16,12 +16,12 @@ import (
 // printVersion answers --version as the program's name wants it.
 func (p *printer) printVersion() {
 	if !p.certbot {
-		fmt.Fprintf(p.out, "orderly %s\n", Version())
+		fmt.Fprintf(p.out, "orderly %s\n", built())
 		return
 	}
 	fmt.Fprintf(p.out, "certbot %s\n", argparse.Certbot)
 	if p.tty {
-		fmt.Fprintf(p.err, "orderly %s stands in its place.\n", Version())
+		fmt.Fprintf(p.err, "orderly %s stands in its place.\n", built())
 	}
 }
 
