@@ -1,7 +1,7 @@
 package digest
 
-// What is new, worse and mended. A finding is the same as one that was told if it is of the same
-// check, certificate and cause: its sentence may say another number of days each morning.
+// What is new, worse and mended. Whether a finding is one that was told, and goes no further, its Key
+// and Extent say, as for `doctor --new`.
 
 import (
 	"cmp"
@@ -31,81 +31,76 @@ const forgotten = 30 * 24 * time.Hour
 
 const separator = "\x1f" // nothing that is cleaned has it
 
-// keyOf is what a finding is, whatever it says of it today.
-func keyOf(f doctor.Finding) string {
-	file := f.File
-	if f.Lineage != "" {
-		file = "" // it moves with the version of the certificate
-	}
-	return strings.Join([]string{f.Server, f.ID, f.Lineage, f.Cause, file}, separator)
-}
-
 func lineageKey(server, lineage string) string { return server + separator + lineage }
 
-// ranks are severities, the worst first.
-func rank(s doctor.Severity) int {
-	return slices.Index([]doctor.Severity{doctor.Fails, doctor.WillFail, doctor.Note, doctor.Doubtful}, s)
+// checkKey is a check of a certificate, whatever it finds there.
+func checkKey(server, id, lineage string) string {
+	return server + separator + id + separator + lineage
 }
 
 // findings compares what was found with what was told.
 func (c *comparing) findings() {
-	c.sick, c.found, c.held, c.unseen = map[string]string{}, map[string]bool{}, map[string]bool{}, map[string]bool{}
+	c.survey()
+	still := map[string]bool{} // checks that find something at a certificate, whatever the cause
+	var fresh, worse []doctor.Finding
+	open := map[string]bool{}
+	for _, f := range c.in.Report.Findings {
+		still[checkKey(f.Server, f.ID, f.Lineage)] = true
+		key := f.Key()
+		told, known := c.before.Told[key]
+		switch {
+		case !known:
+			fresh, told = append(fresh, f), Told{At: c.in.At.UTC()}
+		case !told.Covers(f):
+			worse = append(worse, f)
+		default:
+			open[key] = true
+		}
+		c.after.Told[key] = Told{ID: f.ID, Server: f.Server, Lineage: f.Lineage, At: told.At}
+	}
+	for key, extent := range doctor.Extents(c.in.Report.Findings) {
+		one := c.after.Told[key]
+		one.Extent = extent
+		c.after.Told[key] = one
+	}
+	c.d.New, c.d.Worse, c.d.Open = c.group(fresh), c.group(worse), len(open)
+	c.missing(still)
+}
+
+// survey is what was looked at, and of what something was found.
+func (c *comparing) survey() {
+	c.sick, c.found = map[string]string{}, map[string]bool{}
+	c.held, c.unseen = map[string]bool{}, map[string]bool{}
 	for server, l := range c.in.Held {
 		c.held[lineageKey(server, l.Name)] = true
 	}
-	still := map[string]bool{} // checks that find something at a certificate, whatever the cause
-	now := map[string]Told{}
 	for _, f := range c.in.Report.Findings {
-		key := keyOf(f)
-		one, seen := now[key]
-		if !seen {
-			one = Told{ID: f.ID, Server: f.Server, Lineage: f.Lineage, Rank: rank(f.Severity), At: c.in.At.UTC()}
-		}
-		one.Rank = min(one.Rank, rank(f.Severity))
-		one.Names += len(f.Names)
-		now[key] = one
-		still[strings.Join([]string{f.Server, f.ID, f.Lineage}, separator)] = true
 		at := lineageKey(f.Server, f.Lineage)
 		c.found[at] = true
 		if f.Unseen {
 			c.unseen[f.Server+separator+f.ID] = true
 		}
-		if _, known := c.sick[at]; !known && rank(f.Severity) <= rank(doctor.WillFail) && f.Lineage != "" {
+		hurts := f.Severity == doctor.Fails || f.Severity == doctor.WillFail
+		if _, known := c.sick[at]; !known && hurts && f.Lineage != "" {
 			c.sick[at] = f.Sentence
 		}
 	}
-	var fresh, worse []doctor.Finding
-	open := map[string]bool{}
-	for _, f := range c.in.Report.Findings {
-		key := keyOf(f)
-		told, known := c.before.Told[key]
-		switch {
-		case !known:
-			fresh = append(fresh, f)
-		case now[key].Rank < told.Rank || now[key].Names > told.Names:
-			worse = append(worse, f)
-		default:
-			open[key] = true
-		}
-	}
-	c.d.New, c.d.Worse, c.d.Open = c.group(fresh), c.group(worse), len(open)
-	for key, one := range now {
-		if told, known := c.before.Told[key]; known {
-			one.At = told.At
-		}
-		c.after.Told[key] = one
-	}
+}
+
+// missing tells of what was told and is not found any more: it is mended where somebody looked, and
+// the check finds no other cause there.
+func (c *comparing) missing(still map[string]bool) {
 	for _, key := range slices.Sorted(maps.Keys(c.before.Told)) {
 		told := c.before.Told[key]
 		switch {
 		case c.after.Told[key].ID != "":
 		case !c.unseen[told.Server+separator+told.ID] &&
-			still[strings.Join([]string{told.Server, told.ID, told.Lineage}, separator)]:
+			still[checkKey(told.Server, told.ID, told.Lineage)]:
 		case !c.looked(told):
 			c.after.Told[key] = told
 		default:
-			c.d.Mended = append(c.d.Mended, Mended{Server: told.Server, ID: told.ID, Title: titleOf(told.ID),
-				Lineage: told.Lineage, Since: told.At})
+			c.d.Mended = append(c.d.Mended, Mended{Server: told.Server, ID: told.ID,
+				Title: titleOf(told.ID), Lineage: told.Lineage, Since: told.At})
 		}
 	}
 }
@@ -170,7 +165,8 @@ func (c *comparing) ends() {
 	}
 	slices.SortFunc(c.d.Ending, byTime)
 	slices.SortStableFunc(c.d.Mended, func(a, b Mended) int {
-		return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.Lineage, b.Lineage))
+		return cmp.Or(cmp.Compare(a.Server, b.Server), cmp.Compare(a.Lineage, b.Lineage),
+			cmp.Compare(a.ID, b.ID))
 	})
 	for key, told := range c.before.Ends {
 		server, _, _ := strings.Cut(key, separator)

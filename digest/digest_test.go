@@ -88,6 +88,51 @@ func TestAFindingIsToldOnce(t *testing.T) {
 	}
 }
 
+// `doctor --new` and the digest have one notion of what was told: neither words, lines, numbers, the
+// version of a certificate nor the addresses of a balancer make a finding another one; another name,
+// check, cause or file does, and a worse severity.
+func TestTheDoctorAndTheDigestAgreeOnWhatIsNew(t *testing.T) {
+	base := finding("D28", "a.example", doctor.WillFail)
+	base.File, base.Line, base.Cause = "/etc/letsencrypt/archive/a.example/cert4.pem", 3, "dns-missing"
+	host := doctor.Finding{ID: "D22", Severity: doctor.Note, File: "/srv/a", Cause: "tokens", Sentence: "12 tokens"}
+	away := finding("D39", "a.example", doctor.WillFail)
+	away.Cause = "198.51.100.7 198.51.100.8"
+	for _, test := range []struct {
+		what   string
+		first  doctor.Finding
+		change func(f *doctor.Finding)
+		news   bool
+	}{
+		{"nothing", base, func(*doctor.Finding) {}, false},
+		{"words, dates and lines", base, func(f *doctor.Finding) {
+			f.Sentence, f.Since, f.HurtsAt, f.Line = "it ends in 3 days", morning, morning, 9
+		}, false},
+		{"the certificate's version", base, func(f *doctor.Finding) { f.File = "/etc/letsencrypt/archive/a.example/cert5.pem" }, false},
+		{"a number of the host's", host, func(f *doctor.Finding) { f.Sentence = "13 tokens" }, false},
+		{"a balancer's addresses", away, func(f *doctor.Finding) { f.Cause = "198.51.100.9" }, false},
+		{"better", base, func(f *doctor.Finding) { f.Severity = doctor.Doubtful }, false},
+		{"worse", base, func(f *doctor.Finding) { f.Severity = doctor.Fails }, true},
+		{"a doubt that was a note", host, func(f *doctor.Finding) { f.Severity = doctor.Doubtful }, true},
+		{"another name", base, func(f *doctor.Finding) { f.Names = []string{"www.a.example"} }, true},
+		{"one name more", base, func(f *doctor.Finding) { f.Names = []string{"a.example", "www.a.example"} }, true},
+		{"the whole certificate", base, func(f *doctor.Finding) { f.Names = nil }, true},
+		{"another cause", base, func(f *doctor.Finding) { f.Cause = "caa-forbids" }, true},
+		{"another file of the host's", host, func(f *doctor.Finding) { f.File = "/srv/b" }, true},
+	} {
+		second := test.first
+		second.Names = slices.Clone(test.first.Names)
+		test.change(&second)
+		_, seen := doctor.Report{At: morning, Findings: []doctor.Finding{test.first}}.New(nil)
+		fresh, _ := doctor.Report{At: morning.AddDate(0, 0, 1), Findings: []doctor.Finding{second}}.New(&seen)
+		l := &life{at: morning}
+		l.digest(nil, test.first)
+		d := l.digest(nil, second)
+		if byDoctor, byDigest := len(fresh.Findings) > 0, len(d.New)+len(d.Worse) > 0; byDoctor != test.news || byDigest != test.news {
+			t.Errorf("%s: news for doctor --new: %v, for the digest: %v", test.what, byDoctor, byDigest)
+		}
+	}
+}
+
 // Each threshold is told once, and the renewal that comes in the end.
 func TestEachThresholdIsToldOnce(t *testing.T) {
 	cert := doctor.DocumentLineage{Name: "a.example", Names: []string{"a.example"}, Issued: morning.AddDate(0, 0, -70),

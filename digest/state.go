@@ -13,10 +13,11 @@ import (
 	"io"
 	"time"
 
+	"orderly/doctor"
 	"orderly/ledger"
 )
 
-const stateVersion = 1
+const stateVersion = 2
 
 // mostState is how much of a state is unpacked, in bytes.
 const mostState = 512 << 20
@@ -33,12 +34,11 @@ type State struct {
 
 // Told is a finding that was told.
 type Told struct {
+	doctor.Extent
 	ID      string    `json:"i"`
 	Server  string    `json:"s,omitempty"`
 	Lineage string    `json:"l,omitempty"`
-	Rank    int       `json:"r"`           // how bad it was
-	Names   int       `json:"n,omitempty"` // how many it concerned
-	At      time.Time `json:"at"`          // first
+	At      time.Time `json:"at"` // first
 }
 
 // End is a certificate whose end was told.

@@ -27,7 +27,7 @@ func movedAway(e *Exam, n *network, x *Lineage, name string) []Finding {
 	if !before.ServedAt.IsZero() {
 		was = " (this host was last reached under it on " + day(before.ServedAt) + ")"
 	}
-	f := e.suspects(x, "D39", []string{name}, failure.DNSElsewhere, failure.Advise(
+	f := e.suspects(x, leadsAway, []string{name}, failure.DNSElsewhere, failure.Advise(
 		"Let %s point to this server again, or %s. Where that address leads to this server "+
 			"or its fleet, name it in a file: %s.", name,
 		x.without(func(other string) bool { return e.elsewhere(n, x, other) }),

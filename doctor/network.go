@@ -250,7 +250,7 @@ func networkChecks() []Check {
 	all := []Check{
 		{ID: "D37", Title: "The probe is not served under the name", Host: named(probeMissed)},
 		{ID: "D38", Title: "A name does not exist, or has no address", Host: named(noAddress)},
-		{ID: "D39", Title: "A name leads to another server", Host: named(movedAway)},
+		{ID: leadsAway, Title: "A name leads to another server", Host: named(movedAway)},
 		{ID: "D40", Title: "Not every address serves the probe", Host: named(notEverywhere)},
 		{ID: "D41", Title: "IPv6 leads elsewhere", Host: named(brokenIPv6)},
 		{ID: "D42", Title: "A name has an address that no CA connects to", Host: named(reserved)},

@@ -5,12 +5,9 @@ package doctor
 // what the network shows comes and goes, and who is told of it each time stops reading.
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -24,10 +21,15 @@ type Seen struct {
 
 // SeenFinding is a finding of an earlier look.
 type SeenFinding struct {
-	Severity Severity  `json:"severity"`
-	At       time.Time `json:"at"`
-	Check    string    `json:"id"`
+	Extent
+	At    time.Time `json:"at"`
+	Check string    `json:"id"`
+	// Gone is when each name that it does not concern any more was last found, by the name's sum.
+	Gone map[uint32]time.Time `json:"gone,omitempty"`
 }
+
+// seenVersion is that of Seen.
+const seenVersion = 2
 
 const (
 	// returns is for how long a finding that is gone is no news when it comes back.
@@ -37,23 +39,13 @@ const (
 	forgotten = 60 * 24 * time.Hour
 )
 
-// key is what a finding is, whatever it says today.
-func (f Finding) key() string {
-	file := f.File
-	if f.Lineage != "" {
-		file = "" // it moves with the version of the certificate
-	}
-	sum := sha256.Sum256([]byte(strings.Join([]string{f.ID, f.Lineage, strings.Join(f.Names, ","), f.Cause, file}, "\x00")))
-	return base64.RawURLEncoding.EncodeToString(sum[:12])
-}
-
 // ReadSeen reads what was kept; nil, which nothing was found in, for what this version cannot read.
 func ReadSeen(text []byte) (*Seen, error) {
 	var s Seen
 	if err := json.Unmarshal(text, &s); err != nil {
 		return nil, err
 	}
-	if s.Version != 1 {
+	if s.Version != seenVersion {
 		return nil, errors.New("another version wrote it")
 	}
 	return &s, nil
@@ -62,31 +54,70 @@ func ReadSeen(text []byte) (*Seen, error) {
 // New is the report with what is new, or worse, since what was seen (nil: all of it), and what is to
 // be remembered now.
 func (r Report) New(before *Seen) (fresh Report, now Seen) {
-	now = Seen{Version: 1, At: r.At.UTC().Truncate(time.Second), Findings: map[string]SeenFinding{}}
-	if before != nil {
-		for key, seen := range before.Findings {
-			keep := returns
-			if r.exam == nil || r.Partial || !r.exam.made(seen.Check) {
-				keep = forgotten
-			}
-			if r.At.Sub(seen.At) <= keep {
-				now.Findings[key] = seen
-			}
-		}
-	}
+	now = Seen{Version: seenVersion, At: r.At.UTC().Truncate(time.Second),
+		Findings: r.remembered(before)}
 	fresh = r
 	fresh.Findings = nil
+	ids := map[string]string{}
 	for _, f := range r.Findings {
-		key := f.key()
+		key := f.Key()
 		seen, known := now.Findings[key]
-		if !known || rank(f.Severity) < rank(seen.Severity) {
+		if !known || !seen.Covers(f) {
 			fresh.Findings = append(fresh.Findings, f)
 		}
+		ids[key] = f.ID
 	}
-	for _, f := range r.Findings {
-		now.Findings[f.key()] = SeenFinding{f.Severity, now.At, f.ID}
+	for key, extent := range Extents(r.Findings) {
+		now.Findings[key] = SeenFinding{extent, now.At, ids[key], now.Findings[key].gone(extent)}
 	}
 	return fresh, now
+}
+
+// remembered is what was seen and counts still, with the names that went from it lately.
+func (r Report) remembered(before *Seen) map[string]SeenFinding {
+	kept := map[string]SeenFinding{}
+	if before == nil {
+		return kept
+	}
+	for key, seen := range before.Findings {
+		keep := returns
+		if r.exam == nil || r.Partial || !r.exam.made(seen.Check) {
+			keep = forgotten
+		}
+		if r.At.Sub(seen.At) > keep {
+			continue
+		}
+		if len(seen.Names) > 0 {
+			names := slices.Clone(seen.Names)
+			for name, at := range seen.Gone {
+				if r.At.Sub(at) <= returns {
+					names = append(names, name)
+				}
+			}
+			slices.Sort(names)
+			seen.Names = names
+		}
+		kept[key] = seen
+	}
+	return kept
+}
+
+// gone are the names that a finding had, and has not now.
+func (s SeenFinding) gone(now Extent) map[uint32]time.Time {
+	var all map[uint32]time.Time
+	for _, name := range s.Names {
+		if _, there := slices.BinarySearch(now.Names, name); there || len(now.Names) == 0 {
+			continue
+		}
+		if all == nil {
+			all = map[uint32]time.Time{}
+		}
+		all[name] = s.At
+		if before, was := s.Gone[name]; was {
+			all[name] = before
+		}
+	}
+	return all
 }
 
 // made reports whether a check was made.

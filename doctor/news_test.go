@@ -44,14 +44,17 @@ func TestOnlyWhatIsNewIsTold(t *testing.T) {
 		{1, false, []doctor.Finding{link}, ""},
 		{1, false, []doctor.Finding{gone, link}, ""}, // it flaps
 		{1, false, []doctor.Finding{gone, with(gone, func(f *doctor.Finding) { f.Names = []string{"www.a.example"} }), link}, "D21 "},
-		{1, true, []doctor.Finding{gone}, ""},
-		{20, true, []doctor.Finding{gone, link}, ""}, // nobody looked for the other
+		{1, false, []doctor.Finding{gone, link}, ""},
+		{1, false, []doctor.Finding{with(gone, func(f *doctor.Finding) { f.Names = []string{"www.a.example"} }), link}, ""}, // one name flaps
+		{8, true, []doctor.Finding{with(gone, func(f *doctor.Finding) { f.Names = []string{"www.a.example"} })}, ""},
+		{1, true, []doctor.Finding{gone}, "D21 "},    // its other name was well for more than a week
+		{10, true, []doctor.Finding{gone, link}, ""}, // nobody looked for the other
 	} {
 		if got := look(step.days, step.partial, step.found...); got != step.want {
 			t.Errorf("look %d: new are %q, not %q", i, got, step.want)
 		}
 	}
-	if _, err := doctor.ReadSeen([]byte(`{"version":2}`)); err == nil {
+	if _, err := doctor.ReadSeen([]byte(`{"version":3}`)); err == nil {
 		t.Error("another version is read")
 	}
 }
