@@ -112,11 +112,13 @@ func titleOf(id string) string {
 }
 
 // looked reports whether somebody looked for what was told: a server that is silent, a check that could
-// not be made and a certificate that cannot be read have nothing mended.
+// not be made and a certificate that cannot be read have nothing mended. A certificate that is gone
+// takes with it what was told of it, whatever could not be looked at.
 func (c *comparing) looked(told Told) bool {
 	at := lineageKey(told.Server, told.Lineage)
-	return c.spoke(told.Server) && !c.unseen[told.Server+separator+told.ID] &&
-		(told.Lineage == "" || c.held[at] || !c.found[at])
+	gone := told.Lineage != "" && !c.held[at] && !c.found[at]
+	return c.spoke(told.Server) && (gone || !c.unseen[told.Server+separator+told.ID] &&
+		(told.Lineage == "" || c.held[at]))
 }
 
 // spoke reports whether a server was looked at this time. What concerns no server alone is looked at

@@ -230,6 +230,20 @@ func TestNothingIsMendedThatCouldNotBeLookedAt(t *testing.T) {
 	}
 }
 
+// What was told of a certificate that is gone is not kept for as long as a check cannot be made.
+func TestNothingIsKeptOfACertificateThatIsGone(t *testing.T) {
+	a := []doctor.DocumentLineage{{Name: "a.example", Issued: morning, Expires: morning.AddDate(0, 0, 90)}}
+	unseen := doctor.Finding{ID: "D21", Severity: doctor.Note, Unseen: true, Sentence: "this could not be looked at"}
+	l := &life{at: morning}
+	l.digest(a, finding("D21", "a.example", doctor.WillFail))
+	if d := l.digest(a, unseen); len(d.Mended) != 0 {
+		t.Errorf("%+v", d)
+	}
+	if d := l.digest(nil, unseen); len(d.Mended) != 1 || len(l.state.Told) != 1 {
+		t.Errorf("%+v, %+v", d, l.state.Told)
+	}
+}
+
 func TestAStateIsReadAsItWasKept(t *testing.T) {
 	store := memory.New()
 	l := &life{at: morning}

@@ -28,7 +28,11 @@ type Sights struct {
 	known  map[string]ledger.Sighting // before this run, by name
 	seen   map[string]ledger.Sighting // in this run, and not written yet
 	learnt map[netip.Addr]bool        // nil until it is asked for
+	gone   []ledger.Sighting          // to be forgotten
 }
+
+// mostForgotten is how many sightings one run forgets: its last commit must not keep others waiting.
+const mostForgotten = 10_000
 
 // learntFor is for how long an address counts as one that leads here after this host was last
 // reached at it: longer than from one renewal to the next.
@@ -189,5 +193,32 @@ func (s *Sights) Taken() []ledger.Sighting {
 		}
 	}
 	s.seen = nil
+	return list
+}
+
+// Forget lets those be forgotten that were last looked at before a moment, and are of no name that is
+// needed. A run that saw nothing itself forgets nothing: it would read them all for that.
+func (s *Sights) Forget(before time.Time, needed map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.seen) == 0 {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.earlier())) {
+		v := s.known[name]
+		_, again := s.seen[name]
+		if !again && !needed[name] && v.LookedAt.Before(before) && v.ServedAt.Before(before) &&
+			len(s.gone) < mostForgotten {
+			s.gone = append(s.gone, v)
+		}
+	}
+}
+
+// Forgotten are the sightings that are to be removed. Whoever takes them removes them.
+func (s *Sights) Forgotten() []ledger.Sighting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.gone
+	s.gone = nil
 	return list
 }

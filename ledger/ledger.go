@@ -147,6 +147,7 @@ type Change struct {
 	RenewalInfosOver time.Time  // those of RenewalInfos whose certificate expired before are removed
 	Memos            []Memo     // replaced, by key
 	Sightings        []Sighting // replaced, by name
+	SightingsGone    []Sighting // removed, by name, where nobody has looked since (LookedAt)
 	// inserted (ID 0) and given an id in place; one with an ID moves on (NextAt, Tries, Problem)
 	// where it is still there, and is let be where another process delivered it meanwhile
 	Messages  []Message
@@ -171,7 +172,7 @@ func (c *Change) Empty() bool {
 		len(c.Events) == 0 && len(c.Revocations) == 0 && len(c.Tasks) == 0 &&
 		len(c.Found) == 0 && c.FoundOver.IsZero() && len(c.Logged) == 0 && c.LoggedOver.IsZero() &&
 		len(c.RenewalInfos) == 0 && c.RenewalInfosOver.IsZero() && len(c.Memos) == 0 &&
-		len(c.Sightings) == 0 && len(c.Messages) == 0 && len(c.Delivered) == 0
+		len(c.Sightings) == 0 && len(c.SightingsGone) == 0 && len(c.Messages) == 0 && len(c.Delivered) == 0
 }
 
 // Account is an ACME account at one CA. Its key is in certbot's account directory, not here.

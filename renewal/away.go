@@ -87,3 +87,36 @@ func awayOf(l *certbot.Lineage, seen map[string]ledger.Sighting) Away {
 	}
 	return a
 }
+
+const (
+	// sightsKept is for how long it is remembered what was seen of a name that no certificate has:
+	// who asks for one in vain every night looks at it each time.
+	sightsKept = 180 * 24 * time.Hour
+	// sightsKeptUnread is the same where the names of a certificate cannot be read: it may be theirs.
+	sightsKeptUnread = 4 * sightsKept
+)
+
+// forgetSights lets the run's last commit forget what was seen of names that no certificate has any
+// more. Otherwise a host on which sites come and go remembers them all for ever.
+func (s *rounds) forgetSights(round Round, views []view, broken []Result) {
+	if round.CertName != "" || s.Settings.Rehearsal {
+		return
+	}
+	kept := sightsKept
+	for _, r := range broken {
+		if r.Outcome == Invalid { // one that is skipped is a copy of another, with its names
+			kept = sightsKeptUnread
+		}
+	}
+	needed := map[string]bool{}
+	for _, v := range views {
+		names := v.kept.Names
+		if v.lineage != nil {
+			names = v.lineage.Certificate.Names
+		}
+		for _, name := range names {
+			needed[strings.ToLower(name)] = true
+		}
+	}
+	s.host.Sights.Forget(s.Clock.Now().Add(-kept), needed)
+}

@@ -3,6 +3,7 @@ package renewal_test
 import (
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -136,5 +137,51 @@ func TestARehearsalKeepsNothingOfWhatItSees(t *testing.T) {
 	must(t, s.End("failed", 1, ""))
 	if list, err := h.ledger.Sightings(t.Context()); err != nil || len(list) > 0 {
 		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+// What was seen of a name that no certificate has any more is forgotten after half a year, in a commit
+// that a run makes anyway; what certificates have, and may have, is not.
+func TestWhatWasSeenOfNamesThatNobodyHasIsForgotten(t *testing.T) {
+	t.Parallel()
+	h := newHost(t, testca.Config{})
+	h.movable()
+	h.has("a.example", "idle.example")
+	now := h.clock.Now()
+	var seen []ledger.Sighting
+	for name, days := range map[string]int{"gone.example": 181, "lately.example": 170, "idle.example": 400, "ancient.example": 800} {
+		at := now.AddDate(0, 0, -days)
+		seen = append(seen, ledger.Sighting{Name: name, ServedAt: at, LookedAt: at})
+	}
+	must(t, h.ledger.Commit(t.Context(), &ledger.Change{Sightings: seen}))
+	left := func() (names string) {
+		list, err := h.ledger.Sightings(t.Context())
+		must(t, err)
+		for _, v := range list {
+			names += v.Name + " "
+		}
+		return names
+	}
+	all := "a.example ancient.example gone.example idle.example lately.example "
+	_, err := h.renew(renewal.Round{})
+	must(t, err)
+	if got := left(); got != all {
+		t.Errorf("a round that saw nothing left %s", got)
+	}
+	path, text := h.disk().Dirs.Renewal("idle.example"), h.conf("idle.example")
+	must(t, os.WriteFile(path, []byte("[renewalparams"), 0o644)) // whose names nobody knows now
+	h.due("a.example")
+	if _, err := h.renew(renewal.Round{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(); got != strings.Replace(all, "ancient.example ", "", 1) {
+		t.Errorf("beside a broken renewal file are left %s", got)
+	}
+	must(t, os.WriteFile(path, []byte(text), 0o644))
+	if _, err := h.renew(renewal.Round{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := left(); got != "a.example idle.example lately.example " {
+		t.Errorf("left are %s", got)
 	}
 }

@@ -131,7 +131,7 @@ func (s *Server) End(outcome string, exit int, detail string) error {
 	if !s.Begun() {
 		return nil
 	}
-	change := &ledger.Change{Sightings: s.host.Sights.Taken()}
+	change := &ledger.Change{Sightings: s.host.Sights.Taken(), SightingsGone: s.host.Sights.Forgotten()}
 	if !s.run.EndedAt.IsZero() && s.run.ExitCode == exit {
 		// recorded together with the order's own end
 		return s.Ledger.Commit(context.Background(), change)

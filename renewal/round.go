@@ -102,6 +102,7 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	g := &going{rounds: s, round: round, views: views, results: make([]*Result, len(views)),
 		progress: Progress{All: len(names), Done: len(results)}}
 	err = g.over(ctx)
+	s.forgetSights(round, views, results)
 	return append(results, g.all()...), err
 }
 

@@ -3,6 +3,7 @@ package ledgertest
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"orderly/ledger"
 )
@@ -12,6 +13,7 @@ import (
 var seenTests = []test{
 	{"a memo comes back, and the next one with its key replaces it", memoIsReplaced},
 	{"a sighting comes back, and the next one of its name replaces it", sightingIsReplaced},
+	{"a sighting is removed, but for one that was looked at since", sightingIsForgotten},
 	{"a message comes back with an id that it keeps until it was delivered", messageStays},
 	{"a message that was delivered meanwhile does not come again", deliveredStaysAway},
 	{"a refused change remembers, sees, tells and delivers nothing", seenIsTakenBack},
@@ -50,6 +52,25 @@ func sightingIsReplaced(b *bench) {
 	next := ledger.Sighting{Name: v.Name, LookedAt: day}
 	b.commit(&ledger.Change{Sightings: []ledger.Sighting{next}})
 	b.same("the next", must(b.handle().Sightings(b.ctx))(b), []ledger.Sighting{other, next})
+}
+
+func sightingIsForgotten(b *bench) {
+	f := &filler{}
+	var v, other ledger.Sighting
+	f.record(&v)
+	f.record(&other)
+	v.Name, other.Name = "b.example", "a.example"
+	never := ledger.Sighting{Name: "c.example"} // nobody ever looked at
+	b.commit(&ledger.Change{Sightings: []ledger.Sighting{v, other, never}})
+	looked := other
+	looked.LookedAt = other.LookedAt.Add(time.Second)
+	b.commitTo(b.handle(), &ledger.Change{Sightings: []ledger.Sighting{looked}})
+	b.commit(&ledger.Change{SightingsGone: []ledger.Sighting{v, other, never, {Name: "nobody.example"}}})
+	b.same("what is left", must(b.handle().Sightings(b.ctx))(b), []ledger.Sighting{looked})
+	b.refused(&ledger.Change{Tasks: []*ledger.Task{{ID: 99}}, SightingsGone: []ledger.Sighting{looked}}, nil)
+	b.same("after a refused change", must(b.store.Sightings(b.ctx))(b), []ledger.Sighting{looked})
+	b.commit(&ledger.Change{SightingsGone: []ledger.Sighting{looked}})
+	b.equal("sightings", len(must(b.store.Sightings(b.ctx))(b)), 0)
 }
 
 func messageStays(b *bench) {

@@ -33,6 +33,11 @@ func (w *clerk) seen(c *ledger.Change) {
 		s.Addresses = cloned(s.Addresses)
 		put(w, w.sightings, s.Name, s)
 	}
+	for _, s := range c.SightingsGone {
+		if !w.sightings[s.Name].LookedAt.After(micro(s.LookedAt)) {
+			remove(w, w.sightings, s.Name)
+		}
+	}
 	for i := range c.Messages {
 		w.message(&c.Messages[i])
 	}

@@ -20,7 +20,7 @@ const (
 
 func (w *writer) seen(c *ledger.Change) {
 	if w.dialect.NothingSeen != nil {
-		if len(c.Memos)+len(c.Sightings)+len(c.Messages) > 0 {
+		if len(c.Memos)+len(c.Sightings)+len(c.SightingsGone)+len(c.Messages) > 0 {
 			w.refuse(w.dialect.NothingSeen)
 		}
 		return
@@ -37,6 +37,9 @@ func (w *writer) seen(c *ledger.Change) {
 				dead_since = excluded.dead_since, looked_at = excluded.looked_at`,
 			s.Name, w.json(s.Addresses), micros(s.ServedAt), micros(s.ElsewhereSince),
 			micros(s.DeadSince), micros(s.LookedAt))
+	}
+	for _, s := range c.SightingsGone {
+		w.exec(`DELETE FROM sightings WHERE name = ? AND looked_at <= ?`, s.Name, micros(s.LookedAt))
 	}
 	for i := range c.Messages {
 		w.message(&c.Messages[i])
