@@ -39,8 +39,8 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 		Short: "Say which certificates will not be renewed, and why",
 		Long: "Look at the certificates of this host, or at those of these names, and say what will keep\n" +
 			"them from being renewed: what, where, since when, when it will hurt, and what to do about it.\n" +
-			"What hurts first stands first. Nothing is ordered, no CA is asked and nothing is changed. Each\n" +
-			"finding has the id of its check (docs/doctor.md), which never changes its meaning.\n\n" +
+			"What hurts first stands first. Nothing is ordered, no CA is asked (but with --ca) and nothing is\n" +
+			"changed. Each finding has the id of its check (docs/doctor.md), which never changes its meaning.\n\n" +
 			"With --fix, what is marked yes is mended: each change is shown, and asked for at a terminal or\n" +
 			"made with -y. What is marked ask is mended where its id is named, as in --fix=D10 or --fix D10.\n" +
 			"certbot and other runs are kept away meanwhile, and what is replaced is kept in\n" +
@@ -251,6 +251,12 @@ func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 		}
 		defer end()
 		w.Needs = append(w.Needs, doctor.Network)
+	}
+	if f.network.ca {
+		if err := f.network.askCAs(s, &h); err != nil {
+			return doctor.Report{}, err
+		}
+		w.Needs = append(w.Needs, doctor.Authorities)
 	}
 	if f.network.web {
 		end, err := f.network.ask(s, &h)

@@ -4,10 +4,13 @@ package cli
 // Internet by the same ways.
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"orderly/account"
+	"orderly/acme"
 	"orderly/doctor"
 	"orderly/failure"
 	"orderly/host"
@@ -21,12 +24,15 @@ type networkFlags struct {
 	working
 	online bool
 	web    bool
+	ca     bool // CAs are asked as well
 }
 
 func (f *networkFlags) add(set *pflag.FlagSet, getenv func(string) string) {
 	set.BoolVar(&f.online, "online", false,
 		"look at the network as well: name servers, CAA records, whether a probe file is served, and "+
 			"with which certificate")
+	set.BoolVar(&f.ca, "ca", false,
+		"with --online: ask the CAs as well what they have revoked, and want replaced by now")
 	set.BoolVar(&f.web, "web", false,
 		"ask the web servers of this host (nginx, Apache) for their configuration, and for the "+
 			"certificates that they serve")
@@ -45,6 +51,10 @@ func (f *networkFlags) check(set *pflag.FlagSet, merge bool) error {
 	if (f.online || f.web) && merge {
 		return failure.New(failure.Usage, "Leave one of them out.",
 			"--merge reads what other servers said, and asks no network and no web server")
+	}
+	if f.ca && !f.online {
+		return failure.New(failure.Usage, "Add --online, or leave --ca away.",
+			"--ca asks CAs over the network, which is done with --online alone")
 	}
 	for _, name := range []string{"resolver", "preflight-port", "preflight-allow", "addresses"} {
 		if set.Changed(name) && !f.online && !(f.web && name == "preflight-port") {
@@ -79,6 +89,18 @@ func (f *networkFlags) reach(s *session, h *doctor.Host) (end func(), err error)
 		h.Online.TLSPort = -1 // which one stands in for 443 nobody said
 	}
 	return writer.Close, nil
+}
+
+// askCAs lets CAs be asked what they say of certificates.
+func (f *networkFlags) askCAs(s *session, h *doctor.Host) error {
+	client, err := acme.HTTPClient(s.env.Getenv)
+	if err != nil {
+		return err
+	}
+	clients := &account.Clients{HTTP: client, Agent: userAgent(), Now: time.Now,
+		Log: slog.New(slog.DiscardHandler), Date: func(time.Time) {}}
+	h.Authority = &doctor.Authority{Client: clients.For, HTTP: client}
+	return nil
 }
 
 // ask lets a host's web servers be asked. end takes away what is needed for that.

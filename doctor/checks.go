@@ -25,10 +25,11 @@ type Check struct {
 type Needs int
 
 const (
-	Nothing   Needs = iota
-	Network         // DNS, and the sites themselves: --online
-	WebServer       // the web servers' own word on their configuration: --web
-	Fleet           // the reports of several servers: --merge (package fleet)
+	Nothing     Needs = iota
+	Network           // DNS, and the sites themselves: --online
+	WebServer         // the web servers' own word on their configuration: --web
+	Authorities       // the CAs, by questions that change nothing: --ca
+	Fleet             // the reports of several servers: --merge (package fleet)
 )
 
 // Checks are all of them.
@@ -37,7 +38,8 @@ func Checks() []Check {
 	for _, some := range [][]Check{fileChecks(), linkChecks(), accountChecks(),
 		familyChecks(), strayChecks(), groundChecks(), roomChecks(), hookChecks(),
 		renewerChecks(), runChecks(),
-		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), fleetChecks(),
+		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), authorityChecks(),
+		fleetChecks(),
 		tellingChecks(), webChecks()} {
 		all = append(all, some...)
 	}

@@ -1,8 +1,9 @@
 // Package doctor says which certificates of a host will not be renewed, and why, before anything is
 // ordered. It looks at files, at the ledger and, where that was asked for, at DNS and at the sites
-// themselves. It must never ask a CA, never change a file of certbot's or of a customer's while it
-// looks (a Mender does, where it was told to, under the locks of a renewal), and never call certain
-// what the network alone shows: who is told of a fault that is none stops reading.
+// themselves. It must never ask a CA but where that was asked for, and then for nothing that changes
+// there, never change a file of certbot's or of a customer's while it looks (a Mender does, where it
+// was told to, under the locks of a renewal), and never call certain what the network alone shows:
+// who is told of a fault that is none stops reading.
 package doctor
 
 import (

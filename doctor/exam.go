@@ -45,6 +45,8 @@ type Host struct {
 	// Progress is told how many lineages were looked at; nil for nobody. It is called from several
 	// goroutines, one at a time.
 	Progress func(done, all int)
+	// Authority is how CAs are asked, for Needs Authorities.
+	Authority *Authority
 	// Web is how the web servers are asked, for Needs WebServer.
 	Web *Web
 	// Tell is told what is waited for.
@@ -92,6 +94,7 @@ type memo struct {
 	grounds grounds
 	whole   sync.Once
 	cannot  bool // the configuration directory cannot be written
+	issued  issuedHere
 }
 
 // looked is what a look came to.

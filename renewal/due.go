@@ -202,6 +202,12 @@ func KnownSuggestions(ctx context.Context, store ledger.Store,
 	return known, err
 }
 
+// Said is what a CA said of a certificate, or of itself with the id ""; the zero value where nothing
+// is known.
+func (k Suggestions) Said(server, id string) ledger.RenewalInfo {
+	return k.said[suggestion{server, id}]
+}
+
 func (k Suggestions) take(info ledger.RenewalInfo) {
 	k.said[suggestion{info.Server, info.ID}] = info
 	if info.Early {
