@@ -7,7 +7,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 
 $(shell mkdir -p $(BIN))
 
-.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz digest-picture deps clean
+.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz digest-picture deb deps clean
 
 all: build
 
@@ -29,6 +29,11 @@ lint:
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt would change:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+
+# The package for Debian, of the last commit: bin/dist/orderly_VERSION_ARCH.deb (the one of an earlier build goes). nfpm comes
+# with Go from the module proxy (packaging/tools); nothing else is needed.
+deb:
+	$(GO) run ./packaging/build -o $(BIN)/dist deb
 
 cross:
 	GOOS=linux   GOARCH=amd64 $(GO) build -o /dev/null ./cmd/orderly

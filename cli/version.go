@@ -16,7 +16,8 @@ import (
 // unreleased is the version that CHANGELOG.md speaks of.
 const unreleased = "0.1.0"
 
-// commitText is commit.txt: "COMMIT DATE" in a source archive, git's placeholders elsewhere.
+// commitText is commit.txt: "COMMIT DATE" in a source archive, git's placeholders elsewhere. In place of
+// the latter packaging/build puts "COMMIT DATE", and "changed" behind it where the source is not the commit's.
 //
 //go:embed commit.txt
 var commitText string
@@ -39,9 +40,10 @@ func built() origin {
 // unpacked in somebody else's repository, as packagers do, the stamp is of that one.
 func originOf(info *debug.BuildInfo, archived string) origin {
 	s := origin{version: unreleased}
-	commit, at, _ := strings.Cut(strings.TrimSpace(archived), " ")
+	commit, rest, _ := strings.Cut(strings.TrimSpace(archived), " ")
+	at, changed, _ := strings.Cut(rest, " ")
 	if moment, err := time.Parse(time.RFC3339, at); err == nil {
-		s.commit, s.at = commit, moment.UTC()
+		s.commit, s.at, s.changed = commit, moment.UTC(), changed == "changed"
 		return s
 	}
 	if info == nil {

@@ -72,14 +72,15 @@ func TestTheVersionNamesTheCommit(t *testing.T) {
 		archived string
 		want     string
 	}{
-		"a commit":            {stamped("v0.0.0-20261128220825-22ceb6e137bd", "false"), commitText, unreleased + " (commit 22ceb6e137bd, 2026-11-28)"},
-		"a commit after tags": {stamped("v0.3.1-0.20261128220825-22ceb6e137bd", "false"), "", unreleased + " (commit 22ceb6e137bd, 2026-11-28)"},
-		"a changed tree":      {stamped("v0.0.0-20261128220825-22ceb6e137bd+dirty", "true"), "", unreleased + " (commit 22ceb6e137bd with changes, 2026-11-28)"},
-		"a tag":               {stamped("v0.3.0", "false"), "", "0.3.0 (commit 22ceb6e137bd, 2026-11-28)"},
-		"a candidate":         {stamped("v0.3.0-rc.1", "false"), "", "0.3.0-rc.1 (commit 22ceb6e137bd, 2026-11-28)"},
-		"no stamp":            {&debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "$Format:%H %cI$\n", unreleased},
-		"nothing at all":      {nil, "", unreleased},
-		"an archive":          {nil, commit + " 2026-11-28T23:30:00-02:00\n", unreleased + " (commit 22ceb6e137bd, 2026-11-29)"},
+		"a commit":                    {stamped("v0.0.0-20261128220825-22ceb6e137bd", "false"), commitText, unreleased + " (commit 22ceb6e137bd, 2026-11-28)"},
+		"a commit after tags":         {stamped("v0.3.1-0.20261128220825-22ceb6e137bd", "false"), "", unreleased + " (commit 22ceb6e137bd, 2026-11-28)"},
+		"a changed tree":              {stamped("v0.0.0-20261128220825-22ceb6e137bd+dirty", "true"), "", unreleased + " (commit 22ceb6e137bd with changes, 2026-11-28)"},
+		"a tag":                       {stamped("v0.3.0", "false"), "", "0.3.0 (commit 22ceb6e137bd, 2026-11-28)"},
+		"a candidate":                 {stamped("v0.3.0-rc.1", "false"), "", "0.3.0-rc.1 (commit 22ceb6e137bd, 2026-11-28)"},
+		"no stamp":                    {&debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "$Format:%H %cI$\n", unreleased},
+		"nothing at all":              {nil, "", unreleased},
+		"an archive":                  {nil, commit + " 2026-11-28T23:30:00-02:00\n", unreleased + " (commit 22ceb6e137bd, 2026-11-29)"},
+		"a package of a changed tree": {nil, commit + " " + day + " changed\n", unreleased + " (commit 22ceb6e137bd with changes, 2026-11-28)"},
 		"an archive in a packager's repository": {stamped("v9.9.9", "true"),
 			"00112233445566778899aabbccddeeff00112233 2026-11-27T01:02:03+00:00", unreleased + " (commit 001122334455, 2026-11-27)"},
 	} {

@@ -1,0 +1,62 @@
+// Command build makes Orderly's packages: it builds the program, gathers what belongs beside it in
+// a tree, and has nfpm pack that. It needs Go, and what `go mod download` brings: no dpkg, no rpm,
+// no gzip. It must never write outside of the directory it is told, and nothing of the machine it
+// runs on may get into what it makes: the same commit gives the same bytes everywhere.
+package main
+
+// The Makefile calls it: `make deb`, `make dist`, `make install`.
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+const usage = `usage: go run ./packaging/build [-o DIR] [-arch ARCH] deb|tree
+  deb   DIR/orderly_VERSION_ARCH.deb
+  tree  DIR/tree: what ` + "`make install`" + ` copies
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "packaging/build:", err)
+		os.Exit(1)
+	}
+}
+
+// run does what the command line says, in the working directory, the top of the source.
+func run(ctx context.Context, args []string) error {
+	flags := flag.NewFlagSet("build", flag.ContinueOnError)
+	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
+	out := flags.String("o", "bin/dist", "")
+	arch := flags.String("arch", "", "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() != 1 {
+		return errors.New("say what to build: deb or tree")
+	}
+	b, err := newBuilder(ctx, ".")
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	switch flags.Arg(0) {
+	case "deb":
+		if *arch == "" {
+			*arch = b.hostArch
+		}
+		return b.packages(*out, []string{*arch}, "deb")
+	case "tree":
+		return b.tree(filepath.Join(*out, "tree"))
+	}
+	return fmt.Errorf("%q is nothing that can be built", flags.Arg(0))
+}

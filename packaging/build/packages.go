@@ -1,0 +1,78 @@
+package main
+
+// nfpm makes the packages, as packaging/orderly.yaml describes them.
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// packages makes a package of each architecture, and removes those of earlier builds from there:
+// whoever installs orderly_*.deb means the one that was built last.
+func (b *builder) packages(out string, archs []string, kind string) error {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return err
+	}
+	for _, arch := range archs {
+		target := filepath.Join(out, b.packageName(kind, arch))
+		earlier, err := filepath.Glob(filepath.Join(out, fmt.Sprintf("orderly[_\\-]*[_.]%s.%s",
+			packageArch(kind, arch), kind)))
+		if err != nil {
+			return err
+		}
+		for _, old := range earlier {
+			if err := os.Remove(old); err != nil {
+				return err
+			}
+		}
+		if err := b.onePackage(kind, arch, target); err != nil {
+			return err
+		}
+		fmt.Println(target)
+	}
+	return nil
+}
+
+// onePackage makes one.
+func (b *builder) onePackage(kind, arch, target string) error {
+	binary, err := b.binary("linux", arch)
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(b.work, kind+"-"+arch)
+	s := &stage{root: filepath.Join(root, "usr"), date: b.release.date}
+	if err := b.fill(s, kind, binary); err != nil {
+		return err
+	}
+	if err := s.finish(); err != nil {
+		return err
+	}
+	target, err = filepath.Abs(target)
+	if err != nil {
+		return err
+	}
+	err = b.tool([]string{"ARCH=" + arch, "VERSION=" + b.release.packageVersion(), "STAGE=" + root},
+		"nfpm", "package", "-f", "packaging/orderly.yaml", "-p", kind, "-t", target)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(target, 0o644)
+}
+
+// packageName is what a package is called where such packages come from.
+func (b *builder) packageName(kind, arch string) string {
+	version := b.release.packageVersion()
+	if kind == "rpm" {
+		return fmt.Sprintf("orderly-%s-1.%s.rpm", version, packageArch(kind, arch))
+	}
+	return fmt.Sprintf("orderly_%s_%s.%s", version, packageArch(kind, arch), kind)
+}
+
+// packageArch is what packages call an architecture.
+func packageArch(kind, arch string) string {
+	if kind == "rpm" {
+		return map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]
+	}
+	return arch
+}
