@@ -119,8 +119,11 @@ func (p *printer) received(r renewal.Result) {
 	if task.Ours {
 		return
 	}
-	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. Let a "+
-		"timer run %s twice a day.", p.pasted("`orderly renew`"))
+	how := "Let a timer run " + p.pasted("`orderly renew`") + " twice a day."
+	if timer := p.renewals.Waiting(); timer != "" {
+		how = "Enable its timer: " + string(failure.Shell("systemctl", "enable", "--now", timer)) + "."
+	}
+	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. %s", how)
 	if found {
 		p.Say("- %s runs %s, which is another program: %s.", task.Name, task.Program, task.End())
 	}

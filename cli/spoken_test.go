@@ -74,3 +74,24 @@ func TestWhatFollowsANewCertificateIsOfTheRunsDirectories(t *testing.T) {
 		t.Errorf("no %q in %s", want, &out)
 	}
 }
+
+// A timer that came with the package and is not enabled is named with what enables it.
+func TestATimerThatIsNotEnabledIsTheNextStep(t *testing.T) {
+	root := t.TempDir()
+	for path, text := range map[string]string{"usr/bin/orderly": "us", "run/systemd/system/x": "",
+		"usr/lib/systemd/system/orderly-renew.timer":   "[Timer]\nOnCalendar=daily\n",
+		"usr/lib/systemd/system/orderly-renew.service": "[Service]\nExecStart=/usr/bin/orderly renew -q\n"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(root, path)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(root, path), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	p := &printer{out: &out, renewals: schedule.Host{Root: root, Self: "/usr/bin/orderly"}}
+	p.received(renewal.Result{})
+	if !strings.Contains(out.String(), "Enable its timer: systemctl enable --now orderly-renew.timer.") {
+		t.Errorf("%s", out.String())
+	}
+}

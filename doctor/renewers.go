@@ -87,8 +87,12 @@ func renewsToo(_ context.Context, e *Exam) ([]Finding, error) {
 		if r.Certbots {
 			what = "which renews the same certificates"
 		}
+		runs := r.Client + " (" + r.Program + ")"
+		if r.Script != "" {
+			runs += " by " + r.Script
+		}
 		findings = append(findings, Finding{ID: "D25", Class: failure.Config, Severity: Note, File: r.File, Line: r.Line,
-			Cause: r.Client, Fix: FixNo, Sentence: failure.Words("%s runs %s, %s", r.Name, r.Client+" ("+r.Program+")", what),
+			Cause: r.Client, Fix: FixNo, Sentence: failure.Words("%s runs %s, %s", r.Name, runs, what),
 			Remedy: "If it is no longer wanted, " + r.End() + "."})
 	}
 	return findings, nil
@@ -108,6 +112,9 @@ func nobodyRenews(_ context.Context, e *Exam) ([]Finding, error) {
 	}
 	f := Finding{ID: "D26", Class: failure.Config, Severity: WillFail, Fix: FixNo,
 		Remedy: "Let a timer or a cron table run " + failure.Do(failure.RenewDue) + " twice a day."}
+	if timer := e.Schedule.Waiting(); timer != "" {
+		f.Remedy = failure.Advise("Enable its timer: %s.", failure.Shell("systemctl", "enable", "--now", timer))
+	}
 	last, known := e.lastRound()
 	overdue, first := e.overdue()
 	f.HurtsAt = first
@@ -153,5 +160,5 @@ func (e *Exam) overdue() (n int, first time.Time) {
 // host: in a container they are started from outside, and other directories have their own callers.
 func (e *Exam) hasScheduler() bool {
 	usual := filepath.Clean(e.Disk.Dirs.Config) == certbot.DefaultDirs().Config
-	return usual && e.Schedule.Booted()
+	return usual && e.Schedule.Scheduled()
 }

@@ -1,8 +1,7 @@
 package doctor
 
 // D25 is mended where certbot's own timer renews what a timer or cron table of Orderly's renews as
-// well: it is disabled by systemctl. Timers of other names may do more than renew, and lines of cron
-// tables are somebody's own words: those are left.
+// well: it is disabled by systemctl. Timers of other names may do more than renew: those are left.
 
 import (
 	"context"
@@ -22,13 +21,23 @@ type Runner func(ctx context.Context, program string, args ...string) error
 // disabling is how long systemd may take to disable a timer.
 const disabling = 30 * time.Second
 
+// renewerOff ends what renews beside Orderly, as far as that is certain.
+func renewerOff(_ context.Context, e *Exam, f Finding) (plan, error) {
+	for _, r := range e.Schedule.All() {
+		if r.File == f.File && r.Line == f.Line && f.Line > 0 && !f.Unseen && !r.Ours && r.Certbots && e.sameDirectory(r) {
+			return lineOff(e, f, r)
+		}
+	}
+	return timerOff(e, f)
+}
+
 // timerOff disables certbot's timer.
-func timerOff(_ context.Context, e *Exam, f Finding) (plan, error) {
+func timerOff(e *Exam, f Finding) (plan, error) {
 	all := e.Schedule.All()
 	at := slices.IndexFunc(all, func(r schedule.Renewer) bool { return e.distroTimer(r) && r.File == f.File })
 	if at < 0 || e.Run == nil || f.Unseen {
 		return plan{}, failure.New(failure.Config, f.Remedy,
-			"this is no timer of certbot's own for these certificates, and may do more than renew")
+			"this is no timer of certbot's own and no line of root's for these certificates, and may do more than renew")
 	}
 	if more := all[at].Part + all[at].More; more != "" {
 		return plan{}, failure.New(failure.Config, f.Remedy,

@@ -32,26 +32,48 @@ func (t Task) End() failure.Remedy {
 			"), or let its service run this one (" +
 			failure.Shell("systemctl", "edit", unit+".service") + ")"
 	}
+	if !strings.HasPrefix(t.Name, "/") {
+		return failure.Remedy("turn it off in " + t.Name) // a panel
+	}
 	return "take the line out of that file, or let it run this one"
 }
 
-// Find returns what renews: what runs Self before what runs another program; ok is false where
-// there is nothing.
+// Find returns what renews the certificates of certbot's directory: what runs Self before what runs
+// another program; ok is false where there is nothing.
 func (h Host) Find() (task Task, ok bool) {
-	var all []Task
-	if h.systemd() {
-		all = h.timers()
-	}
-	all = append(all, h.tables()...)
-	for _, t := range all {
-		if t.Ours {
-			return t, true
+	for _, r := range h.All() {
+		if !r.Certbots || r.Part != "" || !h.rootReads(r.File) {
+			continue // it renews others, or one of them, or cannot read the keys
+		}
+		if r.Ours {
+			return r.Task, true
+		}
+		if !ok {
+			task, ok = r.Task, true
 		}
 	}
-	if len(all) == 0 {
-		return Task{}, false
+	return task, ok
+}
+
+// Waiting is the timer that would run Self, and that is not enabled; "" for none.
+func (h Host) Waiting() string {
+	if !h.systemd() {
+		return ""
 	}
-	return all[0], true
+	enabled := h.enabledTimers()
+	for _, dir := range unitDirs() {
+		files, _ := filepath.Glob(h.path(dir, "*.timer")) // well formed
+		for _, file := range files {
+			name := filepath.Base(file)
+			for _, command := range settings(h.unit(h.serviceOf(name)), "ExecStart") {
+				r, ok := h.renewer(command)
+				if ok && r.Ours && r.Part == "" && len(h.unit(name)) > 0 && !slices.Contains(enabled, name) {
+					return name
+				}
+			}
+		}
+	}
+	return ""
 }
 
 func (h Host) path(elements ...string) string {
@@ -62,28 +84,20 @@ func (h Host) path(elements ...string) string {
 // scheduler and clock are its own business.
 func (h Host) Booted() bool { return h.systemd() }
 
+// Scheduled reports whether a scheduler runs here, so that what renews would be found.
+func (h Host) Scheduled() bool {
+	for _, file := range []string{"run/crond.pid", "run/cron.pid", "var/run/cron.pid", "var/run/crond.pid"} {
+		if _, err := os.Lstat(h.path(file)); err == nil {
+			return true
+		}
+	}
+	return h.systemd()
+}
+
 // systemd reports whether the host was booted with it (sd_booted(3)).
 func (h Host) systemd() bool {
 	info, err := os.Lstat(h.path("run/systemd/system"))
 	return err == nil && info.IsDir()
-}
-
-// task says what a command line runs, if that renews: its program, and behind it the word renew.
-func (h Host) task(name, command string) (Task, bool) {
-	all := words(command)
-	for i, word := range all {
-		word = strings.TrimLeft(word, "@-:+!") // systemd's, before a program
-		base := filepath.Base(word)
-		known := slices.ContainsFunc([]string{"certbot", "letsencrypt", "orderly"},
-			func(p string) bool { return strings.HasPrefix(base, p) })
-		if !known || !slices.Contains(all[i+1:], "renew") {
-			continue
-		}
-		if program := h.program(word); program != "" {
-			return Task{Name: name, Program: program, Ours: h.same(program)}, true
-		}
-	}
-	return Task{}, false
 }
 
 // program is the path of a program as services and cron find it, "" if it is not there.

@@ -16,19 +16,6 @@ func unitDirs() []string {
 		"usr/lib/systemd/system", "lib/systemd/system"}
 }
 
-// timers are the enabled timers whose service renews.
-func (h Host) timers() []Task {
-	var tasks []Task
-	for _, name := range h.enabledTimers() {
-		for _, command := range settings(h.unit(h.serviceOf(name)), "ExecStart") {
-			if t, ok := h.task(name, command); ok {
-				tasks = append(tasks, t)
-			}
-		}
-	}
-	return tasks
-}
-
 // enabledTimers are the names of the timers that something wants, and that are not masked.
 func (h Host) enabledTimers() []string {
 	var names []string
@@ -91,28 +78,4 @@ func settings(lines []string, key string) []string {
 		values = append(values, value)
 	}
 	return values
-}
-
-// tables are the lines of cron's tables, and the daily scripts, that renew. Debian's certbot has
-// one that does nothing where systemd runs.
-func (h Host) tables() []Task {
-	files := []string{h.path("etc/crontab")}
-	for _, pattern := range []string{"etc/cron.d/*", "var/spool/cron/crontabs/root", "var/spool/cron/root", "var/cron/tabs/root",
-		"etc/cron.daily/*", "etc/cron.hourly/*", "etc/cron.weekly/*", "etc/periodic/daily/*"} {
-		found, _ := filepath.Glob(h.path(pattern)) // well formed
-		files = append(files, found...)
-	}
-	var tasks []Task
-	for _, file := range files {
-		for _, line := range h.read(file) {
-			if strings.Contains(line, "-d /run/systemd/system") && h.systemd() {
-				continue
-			}
-			name, err := filepath.Rel(h.path(), file)
-			if t, ok := h.task("/"+name, line); ok && err == nil {
-				tasks = append(tasks, t)
-			}
-		}
-	}
-	return tasks
 }
