@@ -48,7 +48,8 @@ func newDoctor(env Env, p *printer) *cobra.Command {
 			"With --online DNS is asked as a CA does, each server of a zone by itself, and a probe file is put\n" +
 			"into each document root, fetched from every address of its names, and removed again. With --web\n" +
 			"nginx and Apache are asked for their configuration: which document roots, certificates and rules\n" +
-			"they have for the names. Nothing of it is changed.\n\n" +
+			"they have for the names. Nothing of it is changed. With --online --ca the CAs are asked what they\n" +
+			"have revoked and want replaced, with --online --via the sites are fetched from another place, too.\n\n" +
 			"With --new, what the last doctor --new found is left out, unless it is worse by now; the exit code\n" +
 			"counts what is new. With --nagios the first line and the exit code are what Nagios reads: 0 OK,\n" +
 			"1 WARNING, 2 CRITICAL (something fails, or will within 7 days), 3 UNKNOWN (it could not be looked).\n\n" +

@@ -16,6 +16,7 @@ import (
 	"orderly/host"
 	"orderly/preflight"
 	"orderly/solver/webroot"
+	"orderly/vantage"
 	"orderly/webserver"
 	"orderly/zone"
 )
@@ -25,6 +26,7 @@ type networkFlags struct {
 	online bool
 	web    bool
 	ca     bool // CAs are asked as well
+	via    string
 }
 
 func (f *networkFlags) add(set *pflag.FlagSet, getenv func(string) string) {
@@ -33,6 +35,9 @@ func (f *networkFlags) add(set *pflag.FlagSet, getenv func(string) string) {
 			"with which certificate")
 	set.BoolVar(&f.ca, "ca", false,
 		"with --online: ask the CAs as well what they have revoked, and want replaced by now")
+	set.StringVar(&f.via, "via", "",
+		"with --online: look at the sites from another place as well, through the proxy with this `URL` "+
+			"there: socks5://HOST:PORT (as of ssh -D) or http://HOST:PORT")
 	set.BoolVar(&f.web, "web", false,
 		"ask the web servers of this host (nginx, Apache) for their configuration, and for the "+
 			"certificates that they serve")
@@ -56,7 +61,7 @@ func (f *networkFlags) check(set *pflag.FlagSet, merge bool) error {
 		return failure.New(failure.Usage, "Add --online, or leave --ca away.",
 			"--ca asks CAs over the network, which is done with --online alone")
 	}
-	for _, name := range []string{"resolver", "preflight-port", "preflight-allow", "addresses"} {
+	for _, name := range []string{"resolver", "preflight-port", "preflight-allow", "addresses", "via"} {
 		if set.Changed(name) && !f.online && !(f.web && name == "preflight-port") {
 			return failure.New(failure.Usage, failure.Advise("Add --online, or leave --%s away.", name),
 				"--%s says how the network is asked, which is done with --online alone", name)
@@ -85,6 +90,11 @@ func (f *networkFlags) reach(s *session, h *doctor.Host) (end func(), err error)
 		asked.Roots = zone.RootServers()
 	}
 	h.Online = &doctor.Online{Zones: zone.New(asked), Checker: checker}
+	if f.via != "" {
+		if h.Online.Abroad, err = vantage.Parse(f.via); err != nil {
+			return nil, err
+		}
+	}
 	if settings.PreflightPort != 80 {
 		h.Online.TLSPort = -1 // which one stands in for 443 nobody said
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"orderly/certbot/damage"
 	"orderly/doctor"
+	"orderly/vantage/vantagetest"
 	"orderly/zone/zonetest"
 )
 
@@ -49,11 +51,49 @@ func TestTheDoctorLooksAtTheNetwork(t *testing.T) {
 	}
 }
 
+// doctor --via looks from another place as well, which connects to nothing of this host's own that
+// was not allowed.
+func TestTheDoctorLooksFromAnotherPlace(t *testing.T) {
+	dir := t.TempDir()
+	at := damage.Dir{Config: filepath.Join(dir, "etc"), Name: "shop.example", Root: t.TempDir(),
+		Server: "https://ca.example/directory", Account: "0123", Left: 60 * 24 * time.Hour}
+	if err := at.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	names := zonetest.New()
+	t.Cleanup(names.Close)
+	resolver := names.Serve("192.0.2.53", zonetest.NewZone("example", "shop A 127.0.0.1"))
+	web := httptest.NewServer(http.FileServer(http.Dir(at.Root)))
+	t.Cleanup(web.Close)
+	abroad := httptest.NewServer(http.HandlerFunc(func(to http.ResponseWriter, _ *http.Request) { to.WriteHeader(451) }))
+	t.Cleanup(abroad.Close)
+	proxy := &vantagetest.Proxy{User: "me", Password: "word", Reach: func(string) (net.Conn, error) {
+		return net.Dial("tcp", abroad.Listener.Addr().String())
+	}}
+	if err := proxy.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(proxy.Close)
+	command := []string{"doctor", "--online", "--json", "--config-dir", at.Config, "--work-dir", filepath.Join(dir, "lib"),
+		"--logs-dir", filepath.Join(dir, "log"), "--resolver", resolver.Address(), "--preflight-port", web.URL[strings.LastIndexByte(web.URL, ':')+1:],
+		"--via", "http://me:word@" + proxy.Address()}
+	for _, allowed := range []bool{false, true} {
+		if allowed {
+			command = append(command, "--preflight-allow", "127.0.0.0/8")
+		}
+		_, out, problems := run(t, "orderly", command...)
+		if strings.Contains(out, `"D48"`) != allowed || strings.Contains(out, "451") != allowed || len(proxy.Asked()) > 0 != allowed ||
+			strings.Contains(out+problems, "word@") {
+			t.Errorf("allowed %t: %s%s, connected to %q", allowed, out, problems, proxy.Asked())
+		}
+	}
+}
+
 // A flag that would be ignored is refused.
 func TestFlagsOfTheNetworkNeedTheNetwork(t *testing.T) {
 	dir := t.TempDir()
 	for _, flags := range [][]string{{"--resolver", "127.0.0.1:53"}, {"--preflight-port", "81"}, {"--preflight-allow", "10.0.0.0/8"},
-		{"--addresses", "/dev/null"}, {"--online", "--merge", dir}, {"--online", "--resolver", "nonsense"}} {
+		{"--addresses", "/dev/null"}, {"--via", "socks5://127.0.0.1:1"}, {"--online", "--via", "127.0.0.1:1"}, {"--ca"}, {"--online", "--merge", dir}, {"--online", "--resolver", "nonsense"}} {
 		command := append([]string{"doctor", "--config-dir", dir, "--work-dir", dir, "--logs-dir", dir}, flags...)
 		if code, _, problems := run(t, "orderly", command...); code != 2 || problems == "" {
 			t.Errorf("%v: exit %d %s", flags, code, problems)

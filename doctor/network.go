@@ -18,6 +18,7 @@ import (
 	"orderly/ledger"
 	"orderly/parts"
 	"orderly/preflight"
+	"orderly/vantage"
 	"orderly/zone"
 )
 
@@ -26,6 +27,7 @@ type Online struct {
 	Zones   *zone.Asker
 	Checker *preflight.Checker // puts the probes in place, and knows where may be connected to
 	TLSPort int                // stands in for 443; below 0 where no port is known that does
+	Abroad  *vantage.Place     // from which sites are looked at as well; nil for none
 }
 
 // network is what the network showed.
@@ -35,7 +37,8 @@ type network struct {
 	looks     map[string]zone.Look            // by name
 	probes    map[string]preflight.Everywhere // by place
 	served    map[string][]offer              // by name
-	sightings map[string]ledger.Sighting      // of earlier runs, by name
+	abroad    abroad
+	sightings map[string]ledger.Sighting // of earlier runs, by name
 }
 
 const (
@@ -147,15 +150,26 @@ func (e *Exam) fetch(ctx context.Context, n *network) {
 	checker := *e.Online.Checker
 	checker.Lookup = e.Online.Zones.Addresses
 	checker.Tell, checker.Dial = once(e.Tell), newPatience(checker.Dial).connect
+	n.probes = placed(ctx, &checker, roots)
+	if e.Online.Abroad != nil {
+		n.lookFromAbroad(ctx, e.Online.Abroad, checker, roots)
+	}
+}
+
+// placed is what a checker sees of the probes of all document roots, by place.
+func placed(ctx context.Context, checker *preflight.Checker,
+	roots map[string][]preflight.Placed) map[string]preflight.Everywhere {
+	all := map[string]preflight.Everywhere{}
 	var mu sync.Mutex
 	each(slices.Sorted(maps.Keys(roots)), func(root string) {
 		found := checker.Each(ctx, roots[root])
 		mu.Lock()
 		defer mu.Unlock()
 		for _, one := range found {
-			n.probes[place(one.Name, root)] = one
+			all[place(one.Name, root)] = one
 		}
 	})
+	return all
 }
 
 // addresses are those of a name that are looked at.
@@ -259,6 +273,7 @@ func networkChecks() []Check {
 		{ID: "D45", Title: "CAA records forbid this CA to issue", Host: caaForbids},
 		{ID: "D46", Title: "A CDN stands in front", Host: named(behindCDN)},
 		{ID: "D47", Title: "No public CA issues for a name", Host: named(unissuable)},
+		{ID: "D48", Title: "A site is served here and not elsewhere", Host: blockedAbroad},
 		{ID: "D49", Title: "Another certificate is served", Host: named(otherServed)},
 	}
 	for i := range all {

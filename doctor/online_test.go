@@ -32,6 +32,7 @@ import (
 	"orderly/ledger"
 	"orderly/preflight"
 	"orderly/solver/webroot"
+	"orderly/vantage"
 	"orderly/zone"
 	"orderly/zone/zonetest"
 )
@@ -47,6 +48,7 @@ type internet struct {
 	config zone.Config
 	check  preflight.Checker
 	dir    damage.Dir
+	from   *vantage.Place // another place to look from
 
 	account certbot.Account
 
@@ -113,9 +115,14 @@ func (w *internet) www(lines ...string) {
 
 // web lets handler answer at port 80 of an address.
 func (w *internet) web(address string, handler http.Handler) {
+	w.leads(net.JoinHostPort(address, "80"), w.site(handler))
+}
+
+// site starts a web server, and returns its IP:PORT.
+func (w *internet) site(handler http.Handler) string {
 	s := httptest.NewServer(handler)
 	w.t.Cleanup(s.Close)
-	w.leads(net.JoinHostPort(address, "80"), s.Listener.Addr().String())
+	return s.Listener.Addr().String()
 }
 
 // tls lets a web server with a certificate of nobody answer at port 443 of an address.
@@ -166,7 +173,7 @@ func (w *internet) look(ctx context.Context) (doctor.Report, error) {
 		Work: filepath.Join(w.place.dir, "lib"), Logs: filepath.Join(w.place.dir, "log")}}
 	return doctor.Examine(ctx, doctor.Host{Disk: disk, Ledger: w.store, Root: w.place.dir,
 		Now: func() time.Time { return w.now }, Tell: w.t.Logf,
-		Online: &doctor.Online{Zones: zone.New(w.config), Checker: &w.check}},
+		Online: &doctor.Online{Zones: zone.New(w.config), Checker: &w.check, Abroad: w.from}},
 		doctor.Wanted{Needs: []doctor.Needs{doctor.Network}})
 }
 
