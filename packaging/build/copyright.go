@@ -10,30 +10,34 @@ import (
 	"strings"
 )
 
-// plain is every text under the modules that it is from.
-func (all licences) plain() []byte {
+// plain is every text under the module that it is from, or those of one kind.
+func (all licences) plain(kinds ...string) []byte {
 	var b strings.Builder
-	b.WriteString("Orderly is under the Apache License 2.0. What follows are the licences of what is linked\n" +
-		"into its binary, SQLite's among them, which modernc.org/sqlite translated to Go.\n")
+	b.WriteString("Orderly is under the Apache License 2.0. What follows is about what is linked into its\n" +
+		"binary, SQLite among it, which modernc.org/sqlite translated to Go.\n")
 	for _, l := range all {
-		fmt.Fprintf(&b, "\n%s\n%s %s\n", strings.Repeat("=", 80), l.module, l.version)
 		for _, t := range l.texts {
-			fmt.Fprintf(&b, "\n--- %s ---\n\n%s\n", t.path, strings.TrimSpace(t.body))
+			if len(kinds) > 0 && !slices.Contains(kinds, t.kind()) {
+				continue
+			}
+			fmt.Fprintf(&b, "\n%s\n%s %s, %s\n\n%s\n", strings.Repeat("=", 80), l.module, l.version,
+				t.path, strings.TrimSpace(t.body))
 		}
 	}
 	return []byte(b.String())
 }
 
-// kind names the licence that a text gives, as Debian and SPDX do.
+// kind names the licence that a text gives, as Debian and SPDX do. "various" is what holds several,
+// or lists other works.
 func (t text) kind() string {
-	has := func(words string) bool {
-		return strings.Contains(strings.Join(strings.Fields(t.body), " "), words)
-	}
+	words := strings.Join(strings.Fields(t.body), " ")
+	has := func(s string) bool { return strings.Contains(words, s) }
+	const apache = "Apache License Version 2.0, January 2004"
 	switch {
-	case strings.Contains(t.path, "3RD-PARTY"):
-		return "notices"
-	case has("Apache License Version 2.0, January 2004"):
+	case strings.HasPrefix(words, apache):
 		return "Apache-2.0"
+	case has(apache), strings.Contains(t.path, "3RD-PARTY"):
+		return "various"
 	case has("Permission is hereby granted, free of charge"):
 		return "Expat"
 	case has("Additional IP Rights Grant (Patents)"):
@@ -51,12 +55,16 @@ func (t text) kind() string {
 
 // owners are the lines that say whose a work is.
 func (l licensed) owners() []string {
-	said := regexp.MustCompile(`(?im)^[^a-z0-9©]{0,6}((?:copyright )?(?:\(c\)|©|copyright)[ :]*(?:\d.*))$`)
-	prefix := regexp.MustCompile(`(?i)^(copyright|\(c\)|©|[ :,])+`)
+	said := regexp.MustCompile(`(?im)^[^a-z0-9©]*(?:(?:original|modified) work )?` +
+		`(?:copyright )?(?:\(c\)|©|copyright)[ :]*(?:\(c\) )?(\d.*)$`)
+	behind := regexp.MustCompile(`(?i)( or|[. ]*(use of this|it is licensed).*|[ *#|]+)$`)
 	var owners []string
 	for _, t := range l.texts {
+		if strings.Contains(t.path, "3RD-PARTY") {
+			continue
+		}
 		for _, m := range said.FindAllStringSubmatch(t.body, -1) {
-			owner := strings.TrimRight(prefix.ReplaceAllString(m[1], ""), " *#|")
+			owner := behind.ReplaceAllString(strings.TrimSpace(m[1]), "")
 			if !slices.Contains(owners, owner) {
 				owners = append(owners, owner)
 			}
@@ -119,8 +127,11 @@ func (all licences) dep5() []byte {
 	}
 	for _, t := range names.texts {
 		body := t.body
-		if t.kind() == "Apache-2.0" {
+		switch t.kind() {
+		case "Apache-2.0":
 			body = "On Debian systems, the whole text is in /usr/share/common-licenses/Apache-2.0."
+		case "various":
+			body = "The whole text is in /usr/share/doc/orderly/NOTICES.gz."
 		}
 		fmt.Fprintf(&b, "\nLicense: %s\n%s", names.of(t), folded(body))
 	}

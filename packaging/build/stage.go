@@ -167,6 +167,8 @@ func (b *builder) documents(s *stage, kind, binary string, compress bool) error 
 		return nil
 	}
 	s.put(doc+"copyright", 0o644, all.dep5())
+	s.document(doc+"NOTICES", all.plain("various"), true)
+	s.copyOf("share/lintian/overrides/orderly", 0o644, filepath.Join(b.top, "packaging/deb/lintian-overrides"))
 	changes, err := b.debianChangelog()
 	if err != nil {
 		return err
