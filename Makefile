@@ -7,9 +7,9 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 
 $(shell mkdir -p $(BIN))
 
-.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz digest-picture deb deps clean
+.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz digest-picture deb dist tree install uninstall deps clean
 
-all: build
+all: build tree
 
 build:
 	$(GO) build -ldflags "-s -w" -o $(BIN)/ ./cmd/orderly ./cmd/testca ./cmd/demo
@@ -33,7 +33,36 @@ lint:
 # The package for Debian, of the last commit: bin/dist/orderly_VERSION_ARCH.deb (the one of an earlier build goes). nfpm comes
 # with Go from the module proxy (packaging/tools); nothing else is needed.
 deb:
-	$(GO) run ./packaging/build -o $(BIN)/dist deb
+	$(GO) run ./packaging/build -go $(GO) -o $(BIN)/dist deb
+
+# All that a version is given out as, in bin/dist: archives for /usr/local, .deb and .rpm, bills of materials, SHA256SUMS.
+# The same commit gives the same bytes, whoever builds it where and when, with the same Go.
+dist:
+	$(GO) run ./packaging/build -go $(GO) -o $(BIN)/dist dist
+
+# `make && sudo make install`: what is copied is made by the first, since root often has no Go. Packagers say DESTDIR=…
+# PREFIX=/usr. Below another PREFIX neither systemd nor cron looks: UNITDIR=… and CRONDIR=… say where they do.
+PREFIX  ?= /usr/local
+UNITDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib/systemd/system)
+CRONDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc/cron.d)
+INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' UNITDIR='$(UNITDIR)' CRONDIR='$(CRONDIR)' ./packaging/install
+
+tree: $(BIN)/tree.made
+
+# A commit changes what the program says it is, and no file.
+ifneq ($(filter all tree install,$(or $(MAKECMDGOALS),all)),)
+SOURCES := $(shell find . -path ./$(BIN) -prune -o -path ./.git -prune -o -type f -print) \
+	$(wildcard $(shell git rev-parse --git-path logs/HEAD 2>/dev/null))
+endif
+$(BIN)/tree.made: $(SOURCES)
+	$(GO) run ./packaging/build -go $(GO) -o $(BIN) tree
+	@touch $@
+
+install: tree
+	@$(INSTALL) install $(BIN)/tree
+
+uninstall:
+	@$(INSTALL) uninstall
 
 cross:
 	GOOS=linux   GOARCH=amd64 $(GO) build -o /dev/null ./cmd/orderly

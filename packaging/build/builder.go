@@ -20,6 +20,8 @@ import (
 // builder builds one release.
 type builder struct {
 	ctx              context.Context
+	goProgram        string
+	nameless         bool // may the source be of no commit?
 	release          release
 	changes          []change // what CHANGELOG.md says
 	work             string   // scratch
@@ -33,46 +35,47 @@ type builder struct {
 var kept = [...]string{"GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE",
 	"GOMODCACHE", "GOCACHE", "GOPATH", "GOTOOLCHAIN", "GOAUTH", "GOVCS", "GOHOSTOS", "GOHOSTARCH"}
 
-// newBuilder builds the program for this machine and learns from it what it is.
-func newBuilder(ctx context.Context, top string) (_ *builder, err error) {
-	b := &builder{ctx: ctx}
+// begin builds the program for this machine and learns from it what it is.
+func (b *builder) begin(top string) (err error) {
 	if b.top, err = filepath.Abs(top); err != nil {
-		return nil, err
+		return err
 	}
 	if err := b.environment(); err != nil {
-		return nil, err
+		return err
 	}
 	if b.release, err = commitOf(b.top); err != nil {
-		return nil, err
+		if !b.nameless {
+			return err
+		}
+		b.release = release{date: time.Unix(0, 0).UTC()} // what `make install` copies has the time of the copy
 	}
 	if b.work, err = os.MkdirTemp("", "orderly-build-"); err != nil {
-		return nil, err
+		return err
 	}
-	defer func() {
-		if err != nil {
-			b.close()
-		}
-	}()
 	if b.program, err = b.binary(b.hostOS, b.hostArch); err != nil {
-		return nil, err
+		return err
 	}
 	said, err := b.output(b.program, "--version")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	words := strings.Fields(said)
 	if len(words) < 2 {
-		return nil, fmt.Errorf("orderly --version says %q", said)
+		return fmt.Errorf("orderly --version says %q", said)
 	}
 	b.release.version = words[1]
-	return b, b.changelog()
+	return b.changelog()
 }
 
-func (b *builder) close() { _ = os.RemoveAll(b.work) }
+func (b *builder) close() {
+	if b.work != "" {
+		_ = os.RemoveAll(b.work)
+	}
+}
 
 // environment finds what the go commands are run with.
 func (b *builder) environment() error {
-	command := exec.CommandContext(b.ctx, "go", append([]string{"env", "-json"}, kept[:]...)...)
+	command := exec.CommandContext(b.ctx, b.goProgram, append([]string{"env", "-json"}, kept[:]...)...)
 	command.Dir = b.top
 	out, err := command.Output()
 	if err != nil {
@@ -102,12 +105,16 @@ func (b *builder) binary(system, arch string) (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	overlay, err := b.overlay()
-	if err != nil {
-		return "", err
+	args := []string{"build", "-trimpath", "-ldflags", "-s -w", "-buildvcs=false", "-o", path}
+	if b.release.commit != "" {
+		overlay, err := b.overlay()
+		if err != nil {
+			return "", err
+		}
+		args = append(args, "-overlay", overlay)
 	}
-	return path, b.goCommand([]string{"GOOS=" + system, "GOARCH=" + arch}, io.Discard, "build", "-trimpath",
-		"-ldflags", "-s -w", "-buildvcs=false", "-overlay", overlay, "-o", path, "./cmd/orderly")
+	return path, b.goCommand([]string{"GOOS=" + system, "GOARCH=" + arch}, io.Discard,
+		append(args, "./cmd/orderly")...)
 }
 
 // overlay makes the program find its commit where `git archive` would have written it. What Go stamps
@@ -132,14 +139,14 @@ func (b *builder) overlay() (string, error) {
 
 // tool runs a tool of packaging/tools at the top of the source.
 func (b *builder) tool(env []string, args ...string) error {
-	env = append(env, "SOURCE_DATE_EPOCH="+strconv.FormatInt(b.release.date.Unix(), 10))
+	env = append(env, "GOFLAGS=-trimpath", "SOURCE_DATE_EPOCH="+strconv.FormatInt(b.release.date.Unix(), 10))
 	return b.goCommand(env, io.Discard,
 		append([]string{"tool", "-modfile=" + filepath.Join(b.top, "packaging/tools/go.mod")}, args...)...)
 }
 
 // goCommand runs a go command at the top of the source; what it says is shown if it fails.
 func (b *builder) goCommand(env []string, out io.Writer, args ...string) error {
-	command := exec.CommandContext(b.ctx, "go", args...)
+	command := exec.CommandContext(b.ctx, b.goProgram, args...)
 	command.Dir = b.top
 	command.Env = append(append([]string{}, b.env...), env...)
 	var problems strings.Builder

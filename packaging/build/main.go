@@ -17,8 +17,9 @@ import (
 	"syscall"
 )
 
-const usage = `usage: go run ./packaging/build [-o DIR] [-arch ARCH] deb|tree
+const usage = `usage: go run ./packaging/build [-go COMMAND] [-o DIR] [-arch ARCH] deb|dist|tree
   deb   DIR/orderly_VERSION_ARCH.deb
+  dist  archives, packages, bills of materials and SHA256SUMS of every system, in DIR
   tree  DIR/tree: what ` + "`make install`" + ` copies
 `
 
@@ -38,23 +39,26 @@ func run(ctx context.Context, args []string) error {
 	flags.Usage = func() { fmt.Fprint(os.Stderr, usage) }
 	out := flags.String("o", "bin/dist", "")
 	arch := flags.String("arch", "", "")
+	program := flags.String("go", "go", "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() != 1 {
-		return errors.New("say what to build: deb or tree")
+		return errors.New("say what to build: deb, dist or tree")
 	}
-	b, err := newBuilder(ctx, ".")
-	if err != nil {
+	b := &builder{ctx: ctx, goProgram: *program, nameless: flags.Arg(0) == "tree"}
+	defer b.close()
+	if err := b.begin("."); err != nil {
 		return err
 	}
-	defer b.close()
 	switch flags.Arg(0) {
 	case "deb":
 		if *arch == "" {
 			*arch = b.hostArch
 		}
 		return b.packages(*out, []string{*arch}, "deb")
+	case "dist":
+		return b.dist(*out)
 	case "tree":
 		return b.tree(filepath.Join(*out, "tree"))
 	}

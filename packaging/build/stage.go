@@ -148,10 +148,11 @@ func (b *builder) fill(s *stage, kind, binary string) error {
 // documents puts what there is to read below share/doc/orderly.
 func (b *builder) documents(s *stage, kind, binary string, compress bool) error {
 	const doc = "share/doc/orderly/"
-	for _, name := range []string{"README.md", "CHANGELOG.md"} {
-		if kind == "deb" && name == "CHANGELOG.md" {
-			continue
-		}
+	names := []string{"README.md", "CHANGELOG.md", "LICENSE"}
+	if kind == "deb" {
+		names = names[:1] // it has forms of its own for the others
+	}
+	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(b.top, name))
 		if err != nil {
 			return err
@@ -163,7 +164,7 @@ func (b *builder) documents(s *stage, kind, binary string, compress bool) error 
 		return err
 	}
 	if kind != "deb" {
-		s.document(doc+"LICENSES", all.plain(), false)
+		s.document(doc+"NOTICES", all.plain(), compress)
 		return nil
 	}
 	s.put(doc+"copyright", 0o644, all.dep5())
