@@ -30,7 +30,7 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# The package for Debian, of the last commit: bin/dist/orderly_VERSION_ARCH.deb (the one of an earlier build goes). nfpm comes
+# The packages for Debian, of the last commit: bin/dist/orderly_VERSION_ARCH.deb and orderly-certbot's (those of an earlier build go). nfpm comes
 # with Go from the module proxy (packaging/tools); nothing else is needed.
 deb:
 	$(GO) run ./packaging/build -go $(GO) -o $(BIN)/dist deb

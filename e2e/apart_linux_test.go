@@ -2,20 +2,19 @@ package e2e_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"orderly/e2e/namespace"
 )
 
 // apartVariable tells the test program that it runs in a mount namespace of its own, and where orderly is.
 const apartVariable = "ORDERLY_E2E_APART"
 
-// apart reports whether the test is in a mount namespace of its own, so that it may mount what it likes and nothing of it
-// is left. If not, it runs the same test there, takes its result for its own, and the caller returns. It needs the right to
-// mount, which a container may deny even to root.
+// apart reports whether the test is in a mount namespace of its own; if not, the caller returns.
 func apart(t *testing.T) bool {
 	t.Helper()
 	return apartWith(t, 0)
@@ -24,35 +23,7 @@ func apart(t *testing.T) bool {
 // apartWith is apart with more that is its own: with CLONE_NEWPID, /proc shows no process of another test.
 func apartWith(t *testing.T, more uintptr) bool {
 	t.Helper()
-	if os.Getenv(apartVariable) != "" {
-		if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-			t.Fatal("making mounts private: ", err)
-		}
-		if more&syscall.CLONE_NEWPID != 0 {
-			if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
-				t.Fatal("mounting /proc: ", err)
-			}
-		}
-		return true
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.v")
-	c.Env = append(os.Environ(), apartVariable+"="+program)
-	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | more, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() != 0 {
-		c.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		c.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		c.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := c.CombinedOutput()
-	if err != nil {
-		t.Errorf("in a mount namespace of its own: %v\n%s", err, out)
-	}
-	t.Logf("%s", out) // figures are printed there
-	return false
+	return namespace.Own(t, apartVariable, program, more)
 }
 
 // mount mounts, and unmounts before the directory is removed.

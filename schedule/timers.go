@@ -16,14 +16,16 @@ func unitDirs() []string {
 		"usr/lib/systemd/system", "lib/systemd/system"}
 }
 
-// enabledTimers are the names of the timers that something wants, and that are not masked.
+// enabledTimers are the names of the timers that something wants, and that are neither masked nor
+// kept still by a condition.
 func (h Host) enabledTimers() []string {
 	var names []string
 	for _, dir := range unitDirs() {
 		links, _ := filepath.Glob(h.path(dir, "*.wants", "*.timer")) // the pattern is well formed
 		for _, link := range links {
 			name := filepath.Base(link)
-			if !slices.Contains(names, name) && len(h.unit(name)) > 0 {
+			unit := h.unit(name)
+			if !slices.Contains(names, name) && len(unit) > 0 && !h.forbidden(unit) {
 				names = append(names, name)
 			}
 		}

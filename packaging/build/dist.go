@@ -44,6 +44,9 @@ func (b *builder) dist(out string) error {
 			}
 		}
 	}
+	if _, err := b.certbotPackage(made); err != nil {
+		return err
+	}
 	if err := sums(made); err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 const usage = `usage: go run ./packaging/build [-go COMMAND] [-o DIR] [-arch ARCH] deb|dist|tree
-  deb   DIR/orderly_VERSION_ARCH.deb
+  deb   DIR/orderly_VERSION_ARCH.deb and DIR/orderly-certbot_VERSION_all.deb
   dist  archives, packages, bills of materials and SHA256SUMS of every system, in DIR
   tree  DIR/tree: what ` + "`make install`" + ` copies
 `
@@ -56,7 +56,14 @@ func run(ctx context.Context, args []string) error {
 		if *arch == "" {
 			*arch = b.hostArch
 		}
-		return b.packages(*out, []string{*arch}, "deb")
+		if err := b.packages(*out, []string{*arch}, "deb"); err != nil {
+			return err
+		}
+		target, err := b.certbotPackage(*out)
+		if err == nil {
+			fmt.Println(target)
+		}
+		return err
 	case "dist":
 		return b.dist(*out)
 	case "tree":

@@ -1,0 +1,12 @@
+package packagetest
+
+import "testing"
+
+// What the packages promise, each in Debian systems of its own.
+func TestThePackages(t *testing.T) {
+	if !inside(t) {
+		return
+	}
+	b := newBench(t)
+	t.Run("in every order beside Debian's certbot", func(t *testing.T) { everyOrder(t, b) })
+}
