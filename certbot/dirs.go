@@ -41,30 +41,31 @@ func (d Dirs) Abs() (Dirs, error) {
 	return d, nil
 }
 
-// Prepare makes what is missing of the three directories and of renewal-hooks/{pre,deploy,post},
-// with certbot's modes, and checks that they can be written. Modes of what exists are left alone.
-// The error is of class Config.
+// Prepare makes what is missing of the directories of configuration and work and of
+// renewal-hooks/{pre,deploy,post}, with certbot's modes, and checks that they can be written. Modes
+// of what exists are left alone. The error is of class Config.
 func (d Dirs) Prepare() error {
-	for _, dir := range []struct {
-		path string
-		mode os.FileMode
-	}{
-		{d.Config, 0o755},
-		{d.Work, 0o755},
-		{d.Logs, 0o700},
-		{d.hooks("pre"), 0o755},
-		{d.hooks("deploy"), 0o755},
-		{d.hooks("post"), 0o755},
-	} {
-		if err := ownfile.Reaches(dir.path); err != nil {
-			return err // a link of another user's on the way
+	for _, dir := range []string{d.Config, d.Work, d.hooks("pre"), d.hooks("deploy"), d.hooks("post")} {
+		if err := prepare(dir, 0o755); err != nil {
+			return err
 		}
-		if err := makeDirs(dir.path, dir.mode); err != nil {
-			return unusable(err, dir.path)
-		}
-		if err := unix.Access(dir.path, unix.W_OK|unix.X_OK); err != nil {
-			return unusable(err, dir.path)
-		}
+	}
+	return nil
+}
+
+// PrepareLogs is Prepare for the directory of logs: a run that lacks the others can do nothing, and
+// one that lacks this one all but tell of it afterwards.
+func (d Dirs) PrepareLogs() error { return prepare(d.Logs, 0o700) }
+
+func prepare(dir string, mode os.FileMode) error {
+	if err := ownfile.Reaches(dir); err != nil {
+		return err // a link of another user's on the way
+	}
+	if err := makeDirs(dir, mode); err != nil {
+		return unusable(err, dir)
+	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return unusable(err, dir)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package certbot_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -148,8 +149,8 @@ func TestUniqueNameCountsAsCertbotDoes(t *testing.T) {
 func TestPrepareMakesCertbotsDirectories(t *testing.T) {
 	s := newStore(t)
 	must(t, os.MkdirAll(s.Dirs.Work, 0o711))
-	must(t, s.Dirs.Prepare())
-	must(t, s.Dirs.Prepare())
+	must(t, errors.Join(s.Dirs.Prepare(), s.Dirs.PrepareLogs()))
+	must(t, errors.Join(s.Dirs.Prepare(), s.Dirs.PrepareLogs()))
 	for path, want := range map[string]os.FileMode{
 		s.Dirs.Config: 0o755, s.Dirs.Work: 0o711, s.Dirs.Logs: 0o700,
 		s.Dirs.Config + "/renewal-hooks": 0o755, s.Dirs.Config + "/renewal-hooks/pre": 0o755,
@@ -162,11 +163,12 @@ func TestPrepareMakesCertbotsDirectories(t *testing.T) {
 	write(t, filepath.Join(s.Dirs.Config, "file"), "", 0o644)
 	for _, bad := range []string{filepath.Join(s.Dirs.Config, "file"), filepath.Join(s.Dirs.Config, "file", "below"), "/proc/orderly"} {
 		dirs := s.Dirs
-		dirs.Logs = bad
-		err := dirs.Prepare()
-		class(t, err, failure.Config)
-		if !strings.Contains(err.Error(), bad) {
-			t.Errorf("%s is not named in %v", bad, err)
+		dirs.Logs, dirs.Work = bad, bad
+		for _, err := range []error{dirs.Prepare(), dirs.PrepareLogs()} {
+			class(t, err, failure.Config)
+			if !strings.Contains(err.Error(), bad) {
+				t.Errorf("%s is not named in %v", bad, err)
+			}
 		}
 	}
 	dirs, err := certbot.Dirs{Config: "etc", Work: "/lib", Logs: "log"}.Abs()

@@ -37,9 +37,7 @@ func (w *fixing) beginAside(ctx context.Context) (*asideRun, error) {
 	s.closers = nil // the ledger's and the locks' are w.s's
 	err = s.dirs.Prepare()
 	if err == nil {
-		err = s.openLog(w.f.verbose)
-	}
-	if err == nil {
+		s.openLog(&w.f.places)
 		err = s.openServer(ctx, settings)
 	}
 	if err == nil {

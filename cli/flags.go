@@ -31,6 +31,7 @@ type places struct {
 	verbose        bool
 	json           bool
 	noninteractive bool
+	backups        int  // --max-log-backups
 	forced         bool // --force-interactive
 	dialogue       *dialogue
 }
@@ -55,6 +56,9 @@ func (f *places) add(set *pflag.FlagSet) {
 		"certbot's configuration `directory`; the ledger is in its sub-directory orderly")
 	set.StringVar(&f.dirs.Work, "work-dir", d.Work, "certbot's working `directory`")
 	set.StringVar(&f.dirs.Logs, "logs-dir", d.Logs, "`directory` of orderly.log")
+	f.backups = defaultBackups
+	set.Var((*backupsFlag)(&f.backups), "max-log-backups", "keep so `many` files beside orderly.log, "+
+		"which is set aside as orderly.log.1 at 8 MiB; 0: it is never set aside, and grows")
 	set.BoolVarP(&f.quiet, "quiet", "q", false, "print nothing but errors")
 	set.BoolVarP(&f.verbose, "verbose", "v", false, "print every step on stderr")
 	set.BoolVar(&f.json, "json", false, "print the result as JSON on stdout")

@@ -1,18 +1,21 @@
 package cli
 
 // The log has everything that a person was told, and every step. It is set aside by its size, since
-// nobody rotates what they do not know of.
+// nobody rotates what they do not know of. No run waits for it, and none fails for it.
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
 
 	"orderly/failure"
 	"orderly/host"
-	"orderly/ownfile"
+	"orderly/logfile"
 )
 
 // logName is the file in --logs-dir that Orderly writes.
@@ -26,8 +29,42 @@ func (p *printer) saving(path string) {
 	}
 }
 
-// logLimit is the size at which orderly.log is set aside as orderly.log.1.
-const logLimit = 8 << 20
+// The log's bounds.
+const (
+	// logLimit is the size at which orderly.log is set aside as orderly.log.1.
+	logLimit = 8 << 20
+	// defaultBackups is how many of these are kept where nobody says: 88 MiB in all, a year of a
+	// thousand certificates. certbot's 1000 would be 8 GiB.
+	defaultBackups = 10
+	// logPatience is how long a line is waited for: longer than a busy disk takes, and short beside
+	// the two seconds in which a run that is told to end has to.
+	logPatience = 250 * time.Millisecond
+	// slogTime is how package slog writes a moment.
+	slogTime = "2006-01-02T15:04:05.000Z07:00"
+)
+
+// backupsFlag is --max-log-backups, as certbot reads it.
+type backupsFlag int
+
+// Set implements pflag.Value.
+func (f *backupsFlag) Set(text string) error {
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if n < 0 {
+		return failure.New(failure.Usage, "Give the number of files, or 0 to let orderly.log grow.",
+			"argument --max-log-backups: value must be non-negative")
+	}
+	*f = backupsFlag(n)
+	if errors.Is(err, strconv.ErrRange) {
+		return nil // more than anybody has
+	}
+	return err
+}
+
+// String implements pflag.Value.
+func (f *backupsFlag) String() string { return strconv.Itoa(int(*f)) }
+
+// Type implements pflag.Value.
+func (*backupsFlag) Type() string { return "int" }
 
 // logged puts the steps of what the log is to hold into words.
 func (p *printer) logged(_ []string, a slog.Attr) slog.Attr {
@@ -42,33 +79,50 @@ func (p *printer) logged(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
-// openLog opens LOGS/orderly.log for everything, and stderr for --verbose.
-func (s *session) openLog(verbose bool) error {
-	path := filepath.Join(s.dirs.Logs, logName)
-	if info, err := os.Stat(path); err == nil && info.Size() > logLimit {
-		if err := ownfile.Rename(path, logName+".1"); err != nil {
-			return failure.Wrap(err, failure.Config,
-				"Make the directory writable, or name another with --logs-dir.",
-				"the log cannot be set aside")
-		}
-	}
-	file, err := ownfile.Open(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
-		return failure.Wrap(err, failure.Config, remedyOr(err,
-			"Make the directory writable, or name another with --logs-dir."),
-			"the log cannot be opened")
-	}
-	s.onClose(file.Close)
-	s.p.saving(path)
-	s.p.verbose = verbose
+// openLog opens LOGS/orderly.log for everything, and stderr for --verbose. A log that cannot be
+// written is said, and no reason to lose an order or to leave a certificate to its end.
+func (s *session) openLog(f *places) {
+	s.p.verbose = f.verbose
 	options := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: s.p.logged}
-	var handler slog.Handler = slog.NewTextHandler(file, options)
-	s.p.file = slog.New(handler).With("pid", s.env.PID)
-	if verbose {
-		handler = slog.NewMultiHandler(handler, slog.NewTextHandler(s.p.err, options))
+	var handlers []slog.Handler
+	if file := s.logFile(f.backups); file != nil {
+		handler := slog.NewTextHandler(file, options)
+		handlers = append(handlers, handler)
+		s.p.file = slog.New(handler).With("pid", s.env.PID)
 	}
-	s.p.logger = slog.New(about{handler}).With("pid", s.env.PID)
-	return nil
+	if f.verbose {
+		handlers = append(handlers, slog.NewTextHandler(s.p.err, options))
+	}
+	s.p.logger = slog.New(about{slog.NewMultiHandler(handlers...)}).With("pid", s.env.PID)
+}
+
+// logFile opens the file; nil where there is none.
+func (s *session) logFile(backups int) *logfile.File {
+	path := filepath.Join(s.dirs.Logs, logName)
+	none := func(err error) {
+		s.p.Warn("the run goes on without a whole log: %s: %v. %s", path, err, remedyOr(err,
+			"Make room, or make the directory writable, or name another one with "+failure.Do(failure.LogsDir)+"."))
+	}
+	file, err := logfile.Open(logfile.Options{Path: path, Prepare: s.dirs.PrepareLogs, Limit: logLimit,
+		Keep: backups, Patience: logPatience, Gap: missing})
+	if err != nil {
+		none(err)
+		return nil
+	}
+	s.p.saving(path)
+	s.onClose(func() error {
+		if err := file.Close(); err != nil {
+			none(err)
+		}
+		return nil
+	})
+	return file
+}
+
+// missing is the line that stands for lines that are missing.
+func missing(lines int, why error) []byte {
+	return fmt.Appendf(nil, "time=%s level=WARN msg=%q\n", time.Now().Format(slogTime),
+		fmt.Sprintf("%d lines are missing here: %v", lines, why))
 }
 
 // about adds which certificate a line is about, where the context says so: of many at once the lines

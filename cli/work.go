@@ -39,9 +39,7 @@ func (s *session) prepare(ctx context.Context, f *places, settings renewal.Setti
 	if err := s.dirs.Prepare(); err != nil {
 		return err
 	}
-	if err := s.openLog(f.verbose); err != nil {
-		return err
-	}
+	s.openLog(f)
 	if !s.beside {
 		if err := s.lockOutCertbot(ctx); err != nil {
 			return err

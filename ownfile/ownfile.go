@@ -182,6 +182,23 @@ func Rename(path, name string) error {
 	return unix.Renameat(dir, filepath.Base(path), dir, name)
 }
 
+// Remove removes a file of Orderly's own from its directory, which is reached as Open reaches it.
+func Remove(path string) error {
+	if os.Geteuid() != 0 {
+		return os.Remove(path)
+	}
+	links := 0
+	dir, err := openDir(filepath.Dir(path), &links)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Close(dir) }() // nothing was written through it
+	if err := unix.Unlinkat(dir, filepath.Base(path), 0); err != nil {
+		return &os.PathError{Op: "remove", Path: path, Err: err}
+	}
+	return nil
+}
+
 // Reaches reports why a directory cannot be reached without a link of another user's; nil where it
 // does not exist yet.
 func Reaches(dir string) error {

@@ -20,7 +20,7 @@ type configured struct {
 func TestConfigurationFilesStandBeforeTheCommandLine(t *testing.T) {
 	const debian = "# Because we are using logrotate\nmax-log-backups = 0\n# Adjust\npreconfigured-renewal = True\n"
 	for _, c := range []configured{
-		{name: "Debian's", system: debian, given: "renew", want: "renew"},
+		{name: "Debian's", system: debian, given: "renew", want: "renew --max-log-backups=0"},
 		{name: "values", system: "email = a@b.example\nkey-type: rsa\nrsa-key-size 4096", given: "certonly --webroot",
 			want: "certonly --email=a@b.example --key-type=rsa --rsa-key-size=4096 --webroot"},
 		{name: "the command line counts more", system: "email = a@b.example", given: "certonly -m c@d.example", want: "certonly --email=c@d.example"},

@@ -31,10 +31,7 @@ func flagsOfRuns() []row {
 			names: "force-interactive", verbs: "renew", kind: refused,
 			why: "--force-interactive cannot be used with renew", use: "Leave it out.",
 		},
-		{
-			names: "max-log-backups", value: "N", verbs: "*", kind: harmless,
-			why: "orderly.log is set aside by its size",
-		},
+		{names: "max-log-backups", value: "N", verbs: "*"},
 		{
 			names: "preconfigured-renewal", verbs: "*", kind: harmless,
 			why: "certonly looks at what renews on this host, and says that",

@@ -16,7 +16,7 @@ import (
 
 // The flags that several commands have: NAME, "NAME=" where it takes a value, ",x" for a short one.
 const (
-	places = " config-dir= work-dir= logs-dir= quiet,q verbose,v json non-interactive,n noninteractive"
+	places = " config-dir= work-dir= logs-dir= max-log-backups= quiet,q verbose,v json non-interactive,n noninteractive"
 	verb   = " config,c=" + places
 	asked  = " server= account= agree-tos email,m= register-unsafely-without-email eab-kid= eab-hmac-key=" +
 		" eab-hmac-alg= staging test-cert deadline="
