@@ -2,8 +2,12 @@ package certbot
 
 import (
 	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
 
 	"orderly/certbot/configobj"
+	"orderly/failure"
 )
 
 // Errors about lineages share few classes, and whoever sorts them needs more: what kind of thing is
@@ -47,6 +51,17 @@ func marked(err error, fault Fault, line int) error {
 		return nil
 	}
 	return &faulty{err, fault, line}
+}
+
+// CorrectLine is what to do about a line of a renewal file that a person has to correct: how it is
+// looked at, and how it is known that it is right.
+func CorrectLine(path string, line int, how string) failure.Remedy {
+	again := failure.Do(failure.Examine, strings.TrimSuffix(filepath.Base(path), ".conf"))
+	if line == 0 {
+		return failure.Advise("%s %s says whether it can be used then.", how, again)
+	}
+	return failure.Advise("%s `%s` shows the line, and %s says whether it is right then.", how,
+		failure.Shell("sed", "-n", fmt.Sprint(line, "p"), path), again)
 }
 
 // FaultOf tells of which kind an error about a lineage is, and about which line of the renewal file;

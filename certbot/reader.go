@@ -45,7 +45,7 @@ func (r *reader) fail(s *configobj.Section, key, sentence string) {
 
 func (r *reader) failWith(s *configobj.Section, key string, fault Fault, remedy, sentence string) {
 	if r.err == nil {
-		r.err = marked(failure.New(failure.RenewalFile, failure.Remedy(remedy),
+		r.err = marked(failure.New(failure.RenewalFile, CorrectLine(r.path, s.Line(key), remedy),
 			"the renewal file %s, line %d: %s", r.path, s.Line(key), sentence), fault, s.Line(key))
 	}
 }

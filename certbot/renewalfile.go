@@ -104,7 +104,7 @@ func parseFailure(err error, path string) error {
 			fault = FaultTwice
 		}
 	}
-	return marked(failure.Wrap(err, failure.RenewalFile, failure.Remedy(remedy),
+	return marked(failure.Wrap(err, failure.RenewalFile, CorrectLine(path, line, remedy),
 		"the renewal file %s does not parse", path), fault, line)
 }
 
@@ -146,7 +146,7 @@ func (r *Renewal) reference(in *reader, l link, d Dirs) {
 	remedy := fmt.Sprintf("Write the line %s = %s, as certbot does.", l.kind,
 		filepath.Join(d.live(r.Name), l.kind+".pem"))
 	if *l.path == "" {
-		in.err = marked(failure.New(failure.RenewalFile, failure.Remedy(remedy),
+		in.err = marked(failure.New(failure.RenewalFile, CorrectLine(r.Path, 0, remedy),
 			"the renewal file %s is missing a required file reference: %s", r.Path, l.kind),
 			FaultSyntax, 0)
 		return

@@ -261,7 +261,7 @@ func TestWhatAListAndUnregisterSayHasItsRemedy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for verb, says := range map[string]string{
-		"certificates": "Skipping.\n    remedy: Correct the line.",
+		"certificates": "Skipping.\n    remedy: Correct the line. `sed -n ",
 		"unregister":   "remedy: Nothing is to be done: no CA has an account on this host.",
 		"show_account": "remedy: Register one: ",
 	} {

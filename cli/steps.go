@@ -35,10 +35,14 @@ func verbs() map[failure.Step][]string {
 		failure.RenewWith:        {"renew"},
 		failure.RenewAll:         {"renew", "--config-dir"},
 		failure.ObtainFor:        {"certonly"},
+		failure.ObtainAgain:      {"certonly"},
 		failure.ObtainAt:         {"certonly"},
 		failure.ObtainIn:         {"certonly"},
 		failure.NameRoot:         {"reconfigure"},
 		failure.SetDeployHook:    {"reconfigure"},
+		failure.SetHook:          {"reconfigure"},
+		failure.Examine:          {"doctor"},
+		failure.Mend:             {"doctor"},
 		failure.Delete:           {"delete", "--cert-name"},
 		failure.Retire:           {"retire"},
 		failure.Unretire:         {"retire", "--undo"},
@@ -151,6 +155,8 @@ func typedArguments(step failure.Step, args []string) []string {
 	case failure.ObtainFor:
 		return slices.Concat([]string{"--cert-name", arg(0, "")}, proving(arg(1, "")),
 			each("-d", args[min(2, len(args)):]))
+	case failure.ObtainAgain:
+		return slices.Concat(typedArguments(failure.ObtainFor, rest), each("--server", args[:min(1, len(args))]))
 	case failure.ObtainAt:
 		at := []string{"--webroot", "-w", "DIR"}
 		if lineage := arg(0, ""); lineage != "" {
@@ -163,6 +169,10 @@ func typedArguments(step failure.Step, args []string) []string {
 		return []string{"--cert-name", arg(0, "CERTIFICATE"), "--webroot", "-w", arg(1, "DIR")}
 	case failure.SetDeployHook:
 		return []string{"--cert-name", arg(0, ""), "--deploy-hook", arg(1, "")}
+	case failure.SetHook:
+		return []string{"--cert-name", arg(0, ""), "--" + arg(1, "deploy-hook"), arg(2, "COMMAND")}
+	case failure.Mend:
+		return slices.Concat([]string{"--fix=" + arg(0, ""), "-y"}, rest)
 	case failure.Register:
 		return each("--server", args)
 	case failure.ChangeAccountKey:

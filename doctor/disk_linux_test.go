@@ -201,6 +201,13 @@ func TestFilesThatBelongToNoLineageAreTold(t *testing.T) {
 	if len(r.Findings) != 1 || !strings.Contains(f.Sentence, "archive/gone.example and ") || f.Since.IsZero() {
 		t.Errorf("%+v", r.Findings)
 	}
+	pasted := strings.Split(string(f.Remedy), "`")[1]
+	if said, err := exec.CommandContext(t.Context(), "sh", "-c", pasted).CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", pasted, err, said)
+	}
+	if r := p.examine(); len(r.Findings) != 0 {
+		t.Errorf("after %s: %+v", pasted, r.Findings)
+	}
 }
 
 // A hook that is not there is told with its line; what only the shell understands is not judged.

@@ -418,6 +418,7 @@ func (e *Exam) report(ctx context.Context, findings []Finding) Report {
 			f.Remedy = f.Remedy.For(f.Lineage)
 		}
 		e.promise(ctx, f)
+		f.byFix()
 		sick[f.Lineage] = true
 	}
 	findings = onceEach(findings)

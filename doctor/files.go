@@ -120,7 +120,7 @@ func (x *Lineage) notes(id string, l *certbot.Lineage, kind certbot.Fault) []Fin
 	var all []Finding
 	for _, n := range l.Renewal.Notes {
 		if n.Fault == kind {
-			f := x.notesThat(id, "Correct the line.", "%s", n.Sentence)
+			f := x.notesThat(id, certbot.CorrectLine(n.Path, n.Line, "Correct the line."), "%s", n.Sentence)
 			f.Line, f.File = n.Line, n.Path
 			all = append(all, f)
 		}
@@ -185,7 +185,7 @@ func staleEntries(_ *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 	all := x.notes("D6", l, certbot.FaultStale)
 	for i := range all {
 		all[i].Sentence += "; certbot breaks off where its directory is gone"
-		all[i].Remedy = "Remove the line."
+		all[i].Remedy = certbot.CorrectLine(all[i].File, all[i].Line, "Remove the line.")
 	}
 	return all
 }
@@ -194,7 +194,8 @@ func staleEntries(_ *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 func misplaced(_ *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 	all := x.notes("D5", l, certbot.FaultMisplaced)
 	for i := range all {
-		all[i].Remedy = "Move the line below [renewalparams], or remove it."
+		all[i].Remedy = certbot.CorrectLine(all[i].File, all[i].Line,
+			"Move the line below [renewalparams], or remove it.")
 	}
 	return all
 }
@@ -219,7 +220,7 @@ func hiddenPath(_ *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 func misread(_ *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 	notes := x.notes("D8", l, certbot.FaultComma)
 	for i := range notes {
-		notes[i].Remedy = "Put the whole value in double quotes."
+		notes[i].Remedy = certbot.CorrectLine(notes[i].File, notes[i].Line, "Put the whole value in double quotes.")
 	}
 	return append(x.refusals("D8"), notes...)
 }

@@ -58,7 +58,7 @@ func lostHooks(e *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 			continue
 		}
 		f := x.findsError("D24", err)
-		f.Cause = c.text
+		f.Cause, f.Remedy = c.text, c.remedy(x.Name, os.Getenv("PATH"))
 		_, f.Line = l.Renewal.Written(c.key)
 		if !strings.HasPrefix(c.kind, "manual") {
 			f.Severity = Note
@@ -66,6 +66,29 @@ func lostHooks(e *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 		all = append(all, f)
 	}
 	return all
+}
+
+// remedy is what is to be done about a command that cannot be run: what keeps its program from it, the
+// same program where it is now, or another.
+func (c command) remedy(lineage, path string) failure.Remedy {
+	program, rest, _ := strings.Cut(strings.TrimSpace(c.text), " ")
+	if info, err := os.Stat(program); err == nil && info.Mode().IsRegular() {
+		return "Make it executable: `" + failure.Shell("chmod", "+x", program) + "`."
+	}
+	for _, dir := range filepath.SplitList(path + ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") {
+		there := filepath.Join(dir, filepath.Base(program))
+		info, err := os.Stat(there)
+		if err != nil || !filepath.IsAbs(there) || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+			continue
+		}
+		return failure.Advise("Run it from where it is now: %s.", failure.Do(failure.SetHook, lineage, c.kind,
+			strings.TrimSpace(there+" "+rest)))
+	}
+	if strings.HasPrefix(c.kind, "manual") {
+		return failure.Advise("Put it back, or name another: %s.", failure.Do(failure.SetHook, lineage, c.kind))
+	}
+	return failure.Advise("Put it back, or name another: %s, where '' is none.",
+		failure.Do(failure.SetHook, lineage, c.kind))
 }
 
 // idleHooks tells of files in the directories of hooks that are not run since nobody may execute
@@ -88,7 +111,7 @@ func idleHooks(_ context.Context, e *Exam) ([]Finding, error) {
 				Remedy:   "If it should run: `" + failure.Shell("chmod", "+x", path) + "`."}
 			if err != nil {
 				f.Sentence = failure.Words("the hook %s is not run: the link leads nowhere", path)
-				f.Remedy = "Remove it, or put back what it leads to."
+				f.Remedy = "Put back what it leads to, or remove it: `" + failure.Shell("rm", path) + "`."
 			} else {
 				f.Since = info.ModTime()
 			}

@@ -27,6 +27,9 @@ func linkChecks() []Check {
 	}
 }
 
+// nextRun is the remedy of what a renewal begins with.
+const nextRun failure.Remedy = "The next run of renew mends it."
+
 // mends says of a finding that a renewal meets it no more, where that begins by mending it.
 func (x *Lineage) mends(e *Exam, f *Finding) (certain bool) {
 	edits, err := e.Disk.Foresee(x.Name)
@@ -34,7 +37,7 @@ func (x *Lineage) mends(e *Exam, f *Finding) (certain bool) {
 		return false
 	}
 	f.Severity, f.HurtsAt = Note, time.Time{}
-	f.Remedy = "The next run of renew mends it."
+	f.Remedy = nextRun
 	return true
 }
 
@@ -61,9 +64,38 @@ func (x *Lineage) brokenFiles(e *Exam, id string) []Finding {
 	for i := range all {
 		all[i].File = x.dirOf(e, nil)
 		all[i].Since = wentAt(all[i].File)
-		x.mends(e, &all[i])
+		if anew := x.anew(); !x.mends(e, &all[i]) && anew != "" {
+			all[i].Remedy = anew
+		}
 	}
 	return all
+}
+
+// anew is how a certificate is made once more of which no version is whole, with what is known of it;
+// "" where its names are not known.
+func (x *Lineage) anew() failure.Remedy {
+	if len(x.Names) == 0 {
+		return ""
+	}
+	way := ""
+	if x.Authenticator == "standalone" {
+		way = x.Authenticator
+	}
+	roots := map[string]bool{}
+	for _, root := range x.Roots {
+		if roots[root] = true; len(roots) == 1 {
+			way = root
+		}
+	}
+	if len(roots) > 1 || len(roots) == 1 && len(x.Roots) < len(x.Names) {
+		way = "" // a person has to say which is whose
+	}
+	again := failure.Do(failure.ObtainAgain, append([]string{x.Server, x.Name, way}, x.Names...)...)
+	if x.DeployHook != "" { // which goes with the renewal file
+		again += ", then " + failure.Do(failure.SetDeployHook, x.Name, x.DeployHook)
+	}
+	return failure.Advise("Restore live/%s and archive/%s from a backup, with the links. Where there is none, "+
+		"make it anew: %s, then %s.", x.Name, x.Name, failure.Do(failure.Delete, x.Name), again)
 }
 
 // unreadable tells of the lineages that whoever asks may not look at: in one sentence, since there is

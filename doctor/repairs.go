@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"orderly/certbot"
+	"orderly/failure"
 )
 
 // plan is what would be done about a finding. Without edits there is nothing to do, or nothing that
@@ -64,6 +65,23 @@ func (e *Exam) promise(ctx context.Context, f *Finding) {
 	f.Fix = FixNo
 	if p, err := e.planFor(ctx, *f); err == nil {
 		f.Fix = p.fix
+	}
+}
+
+// byFix puts the command first that mends a finding, where its own remedy tells a person what to
+// write. What is mended without a question is so at all certificates at once: they have one remedy.
+func (f *Finding) byFix() {
+	ids := []string{f.ID}
+	if f.Fix == FixAsk && f.Lineage != "" {
+		ids = append(ids, f.Lineage)
+	}
+	mend := failure.Do(failure.Mend, ids...)
+	switch {
+	case f.Fix == FixNo:
+	case f.Remedy == nextRun:
+		f.Remedy = failure.Advise("The next run of renew mends it, and %s does now.", mend)
+	case slices.Contains([]string{"D4", "D5", "D6", "D7", "D8", "D10", "D11", "D12"}, f.ID):
+		f.Remedy = failure.Advise("Let it be mended: %s. Or by hand: %s", mend, f.Remedy)
 	}
 }
 

@@ -30,6 +30,11 @@ func remedies() map[string]string {
 		"chattr":                  "solver/webroot, where the file system has attributes",
 		"rm":                      "case renewal file that stands for nothing",
 		"truncate":                "case renewal file without its settings",
+		"sed":                     "case renewal file with a line that cannot be read",
+		"ps":                      "it looks; it is given the process, which is there",
+		"dig":                     "it looks; what it shows is for whoever runs the name servers",
+		"orderly doctor":          "cases renewal file with a line that cannot be read, setting in the wrong place",
+		"tar":                     "./doctor TestFilesThatBelongToNoLineageAreTold",
 		"curl":                    "it looks; what it shows is for whoever knows the CA's address",
 		"getent":                  "it looks; what it shows is for whoever runs the resolver",
 		"df":                      "it looks; it is given the mount, which is there",
@@ -125,9 +130,9 @@ func TestEveryCommandInARemedyIsTried(t *testing.T) {
 			t.Errorf("%s: no case runs %s", where, strings.Join(words, " "))
 		}
 	}
-	for _, dir := range []string{"account", "acme", "certbot", "cli", "diagnose",
+	for _, dir := range []string{"account", "acme", "certbot", "cli", "deliver", "diagnose", "digest", "doctor",
 		"failure", "history", "hook", "host", "ledger", "limit", "lock", "order", "ownfile", "preflight",
-		"renewal", "scan", "schedule", "solver"} {
+		"renewal", "scan", "schedule", "solver", "webserver", "zone"} {
 		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || path == "../cli/steps.go" || path == "../cli/remedy.go" || path == "../cli/help.go" {
 				return err
@@ -206,15 +211,40 @@ func leading(args []ast.Expr) []string {
 	return words
 }
 
+// mended looks for a finding of a check at a certificate, gives to a shell what its remedy names, and looks again.
+func (h *host) mended(id, name, want string, fill ...string) {
+	h.t.Helper()
+	before := h.orderly("doctor", name)
+	_, own, found := strings.Cut(before.stdout, id+"  ")
+	if !found {
+		h.t.Fatalf("no %s: %s", id, before)
+	}
+	own, _, _ = strings.Cut(own, "\n\n")
+	if r := h.pasted(own, want, fill...); r.code != 0 && !strings.Contains(own, "--fix") { // whose code is of all that is found
+		h.t.Errorf("%s\nof %s", r, own)
+	}
+	if after := h.orderly("doctor", name); strings.Contains(after.stdout, id+"  ") {
+		h.t.Errorf("after its remedy: %s\nbefore: %s", after, before)
+	}
+}
+
 var inBackquotes = regexp.MustCompile("`([^`]+)`")
 
 // paste gives the commands in what a run printed as remedy to a shell, literally but for the words that a person fills in.
 // Of several in one remedy, which are alternatives, want chooses.
 func (h *host) paste(r result, want string, fill ...string) {
 	h.t.Helper()
-	_, remedy, ok := strings.Cut(r.stderr, "remedy: ")
+	if got := h.pasted(r.stderr, want, fill...); got.code != 0 {
+		h.t.Errorf("pasted: %s\nfrom %s", got, r)
+	}
+}
+
+// pasted is what the last of the commands in a text's remedy did.
+func (h *host) pasted(text, want string, fill ...string) (last result) {
+	h.t.Helper()
+	_, remedy, ok := strings.Cut(text, "remedy: ")
 	if !ok {
-		h.t.Fatalf("no remedy: %s", r)
+		h.t.Fatalf("no remedy: %s", text)
 	}
 	bin := filepath.Join(h.dir, "bin")
 	if err := os.MkdirAll(bin, 0o755); err != nil {
@@ -231,14 +261,15 @@ func (h *host) paste(r result, want string, fill ...string) {
 		}
 		run = true
 		command := strings.NewReplacer(fill...).Replace(found[1])
-		c := h.spawn("sh", "-c", command)
-		if got := c.wait(); got.code != 0 {
-			h.t.Errorf("pasted: %s\n%s\nfrom %s", command, got, r)
+		if last = h.spawn("sh", "-c", command).wait(); last.code != 0 {
+			h.t.Logf("pasted: %s\n%s", command, last)
+			return last
 		}
 	}
 	if !run {
 		h.t.Errorf("no %s in: %s", want, remedy)
 	}
+	return last
 }
 
 // refusedThen runs a command that is to fail, pastes its remedy, and wants it to pass.
@@ -344,6 +375,68 @@ func TestRemediesHelpWhenPasted(t *testing.T) {
 			root := lineage(h, name)
 			h.edit(conf(h, name), `(?m)^`+regexp.QuoteMeta("[renewalparams]")+`$`, "[renewalparams")
 			h.refusedThen(h.certonly(root, name), "orderly delete")
+		}},
+		{"renewal file with a line that cannot be read", func(h *host, name string) {
+			lineage(h, name)
+			h.write(conf(h, name), h.read(conf(h, name))+"[[broken\n")
+			r := h.orderly("renew")
+			if r.code == 0 {
+				t.Errorf("%s", r)
+			}
+			if line := h.pasted(r.stderr, "sed"); line.stdout != "[[broken\n" {
+				t.Errorf("%s", line)
+			}
+			h.edit(conf(h, name), `\[\[broken\n`, "")
+			if again := h.pasted(r.stderr, "orderly doctor"); strings.Contains(again.stdout, "D1 ") {
+				t.Errorf("%s", again)
+			}
+		}},
+		{"setting in the wrong place", func(h *host, name string) {
+			lineage(h, name)
+			h.write(conf(h, name), h.read(conf(h, name))+"post_hook = true\n")
+			h.mended("D5", name, "orderly doctor --fix")
+		}},
+		{"certificate of which nothing is whole", func(h *host, name string) {
+			root := lineage(h, name)
+			h.edit(conf(h, name), `(?m)^\[renewalparams\]$`, "[renewalparams]\nrenew_hook = true")
+			for _, dir := range []string{"archive", "live"} {
+				for _, kind := range []string{"privkey", "fullchain"} {
+					files, _ := filepath.Glob(filepath.Join(h.config, dir, name, kind+"*.pem"))
+					for _, file := range files {
+						if err := os.Remove(file); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+			}
+			h.mended("D14", name, "orderly", "DIR", root)
+			if text := h.read(conf(h, name)); !strings.Contains(text, "renew_hook = true") {
+				t.Errorf("without its hook: %s", text)
+			}
+		}},
+		{"hook that cannot be run", func(h *host, name string) {
+			root := lineage(h, name)
+			hook := filepath.Join(h.dir, "hook of "+name)
+			h.write(hook, "#!/bin/sh\n")
+			if err := os.Chmod(hook, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			moved := filepath.Join(h.dir, "hook-"+name)
+			if err := os.Rename(hook, moved); err != nil {
+				t.Fatal(err)
+			}
+			h.refusedThen(append(h.certonly(root, name), "--deploy-hook", moved, "--force-renewal"), "chmod")
+			if err := os.Chmod(moved, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			h.mended("D24", name, "chmod")
+			h.edit(conf(h, name), `(?m)^renew_hook = .*$`, "renew_hook = /nowhere/true --quietly")
+			h.mended("D24", name, "orderly reconfigure")
+			if text := h.read(conf(h, name)); !strings.Contains(text, "bin/true --quietly") {
+				t.Errorf("%s", text)
+			}
+			h.edit(conf(h, name), `(?m)^renew_hook = .*$`, "renew_hook = /nowhere/no-such-program")
+			h.mended("D24", name, "orderly reconfigure", "COMMAND", "''")
 		}},
 		{"no account", func(h *host, name string) {
 			h.refusedThen(append([]string{"show_account"}, server...), "orderly register", "ADDRESS", "a@example.com")

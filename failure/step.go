@@ -38,10 +38,14 @@ const (
 	RenewAll         Step = "renew-all"          // renew what a directory holds: the directory
 	Obtain           Step = "obtain"             // order a certificate: its name, or none
 	ObtainFor        Step = "obtain-for"         // the same for other names: lineage, document root or authenticator, the names
+	ObtainAgain      Step = "obtain-again"       // the same once more: CA, lineage, document root or authenticator, the names
 	ObtainAt         Step = "obtain-at"          // the same by a document root: lineage, the names
 	ObtainIn         Step = "obtain-in"          // the same by this document root: it, the names
 	NameRoot         Step = "name-root"          // name a document root: lineage, or none; the root, or none
 	SetDeployHook    Step = "set-deploy-hook"    // name a deploy hook: lineage, the command
+	SetHook          Step = "set-hook"           // name a hook, or none: lineage, its kind; the command
+	Examine          Step = "examine"            // look at a certificate: lineage
+	Mend             Step = "mend"               // let it be mended: the check that found it; lineage, or none
 	Delete           Step = "delete"             // delete a certificate: lineage
 	Retire           Step = "retire"             // put certificates aside: lineage, or none
 	Unretire         Step = "unretire"           // take one back: lineage

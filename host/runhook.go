@@ -88,7 +88,8 @@ func CheckHook(kind, command string, getenv func(string) string) error {
 		failure.Do(failure.UncheckedHooks) + "."
 	if info, err := os.Stat(word); err == nil && !info.IsDir() {
 		return failure.New(failure.Hook,
-			"Make it executable, or add "+failure.Do(failure.UncheckedHooks)+".",
+			"Make it executable: `"+failure.Shell("chmod", "+x", word)+"`, or add "+
+				failure.Do(failure.UncheckedHooks)+".",
 			"%s command %s exists, but is not executable.", kind, failure.Clean(word))
 	}
 	return failure.New(failure.Hook, remedy,
