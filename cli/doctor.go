@@ -236,7 +236,7 @@ func (f *doctoring) examine(ctx context.Context, s *session, there bool,
 	h := doctor.Host{Disk: &certbot.Store{Dirs: s.dirs}, Name: serverName(s.env.Getenv), Now: time.Now, Schedule: s.p.renewals, Tell: s.p.Tell,
 		Say: s.p.remedy}
 	h.Run = runQuietly
-	h.NoLedger, h.Unsynchronised = f.noLedger, doctor.Unsynchronised
+	h.NoLedger, h.Unsynchronised, h.Quota = f.noLedger, doctor.Unsynchronised, doctor.UserQuota
 	if there {
 		h.Ledger = s.ledger
 		h.Alive = func(run int64) (bool, error) { return s.locks.Held(host.RunLock(run)) }

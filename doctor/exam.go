@@ -38,6 +38,9 @@ type Host struct {
 	Run Runner
 	// Unsynchronised reports whether nothing keeps the clock right; nil where nobody is asked.
 	Unsynchronised func() bool
+	// Quota asks what a user may have on the file system of a device; nil where nobody is asked. Its
+	// error is that there is no quota, or that it cannot be asked.
+	Quota func(device string, uid uint32) (Quota, error)
 	// NoLedger is why the ledger cannot be used, though there is one.
 	NoLedger error
 	// Online is how the network is asked, for Needs Network.

@@ -15,15 +15,24 @@ import (
 type mounts struct {
 	are    []string // that are mounted
 	wanted []string // that fstab wants mounted at each start
+	from   map[string]source
 }
+
+// source is what is mounted somewhere: a device, and the kind of file system on it.
+type source struct{ kind, device string }
 
 // mounts reads both lists. A host that has none has nothing to say.
 func (e *Exam) mounts() mounts {
-	var m mounts
+	m := mounts{from: map[string]source{}}
 	text, _ := os.ReadFile(filepath.Join(e.Root, "/proc/self/mountinfo"))
 	for line := range strings.Lines(string(text)) {
 		if fields := strings.Fields(line); len(fields) > 4 {
-			m.are = append(m.are, unescaped(fields[4]))
+			point := unescaped(fields[4])
+			m.are = append(m.are, point)
+			_, behind, _ := strings.Cut(line, " - ")
+			if what := strings.Fields(behind); len(what) > 1 { // the last one is on top
+				m.from[point] = source{what[0], unescaped(what[1])}
+			}
 		}
 	}
 	text, _ = os.ReadFile(filepath.Join(e.Root, "/etc/fstab"))

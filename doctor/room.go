@@ -79,7 +79,7 @@ func fullDisks(ctx context.Context, e *Exam) ([]Finding, error) {
 	}) {
 		all = append(all, d.full(e)...)
 	}
-	return all, err
+	return append(all, e.overQuota(ctx)...), err
 }
 
 // first is when the first of some lineages is renewed, and how many they are.

@@ -86,6 +86,14 @@ func (w *Writer) Look(ctx context.Context, root string) (Ground, error) {
 	return g, nil
 }
 
+// WrittenBy is as which user a token would be put there; false where that was not found out.
+func (g Ground) WrittenBy() (uid uint32, known bool) {
+	if g.spot == nil {
+		return 0, false
+	}
+	return g.spot.UID, true
+}
+
 // Of is the placement of a token that was left, for Remove.
 func (g Ground) Of(root string, l Left) Placement {
 	abs, err := absolute(root)
