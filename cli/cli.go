@@ -83,7 +83,11 @@ func Answer(env Env) (code int, answered bool) {
 func newPrinter(env *Env) (*printer, *witness) {
 	out := &witness{Writer: guard{env.Stdout, isTerminal(env.Stdout)},
 		watched: isTerminal(env.Stdout)}
+	journalled := toJournal(env.Stderr, env.Getenv)
 	env.Stderr = after{guard{env.Stderr, isTerminal(env.Stderr)}, out}
+	if journalled { // what no one says otherwise of is an error
+		env.Stderr = urgent{&journal{Writer: env.Stderr}, priorityErr}
+	}
 	return &printer{out: out, err: env.Stderr, getenv: env.Getenv,
 		caller: caller{certbot: argparse.AsCertbot(env.Program)}, tty: out.watched,
 		renewals: env.Renewals}, out

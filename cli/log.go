@@ -25,7 +25,7 @@ const logName = "orderly.log"
 func (p *printer) saving(path string) {
 	p.logPath = path
 	if p.certbot && !p.quiet && !p.json {
-		fmt.Fprintf(p.err, "Saving debug log to %s\n", path)
+		fmt.Fprintf(p.as(priorityInfo), "Saving debug log to %s\n", path)
 	}
 }
 
@@ -91,7 +91,7 @@ func (s *session) openLog(f *places) {
 		s.p.file = slog.New(handler).With("pid", s.env.PID)
 	}
 	if f.verbose {
-		handlers = append(handlers, slog.NewTextHandler(s.p.err, options))
+		handlers = append(handlers, slog.NewTextHandler(s.p.as(priorityDebug), options))
 	}
 	s.p.logger = slog.New(about{slog.NewMultiHandler(handlers...)}).With("pid", s.env.PID)
 }

@@ -75,7 +75,7 @@ func (p *printer) Tell(format string, args ...any) {
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
-		p.above(p.err, text)
+		p.above(p.as(priorityInfo), text)
 	}
 }
 
@@ -90,7 +90,7 @@ func (p *printer) Warn(format string, args ...any) {
 		if p.certbot {
 			prefix = "" // scripts look for certbot's sentences at the beginning of a line
 		}
-		p.above(p.err, prefix+text)
+		p.above(p.as(priorityWarning), prefix+text)
 	}
 }
 

@@ -95,7 +95,7 @@ func TestTheVersionIsOneThatScriptsUnderstand(t *testing.T) {
 			t.Errorf("%v: %s", args, r)
 		}
 	}
-	if r := h.spawn(program, "--version").wait(); !regexp.MustCompile(`^orderly \S+\n$`).MatchString(r.stdout) {
+	if r := h.spawn(program, "--version").wait(); !regexp.MustCompile(`^orderly \d+\.\d+\.\d+( \(commit [0-9a-f]{12}( with changes)?, \d{4}-\d\d-\d\d\))?\n$`).MatchString(r.stdout) {
 		t.Errorf("by its own name: %s", r)
 	}
 }
