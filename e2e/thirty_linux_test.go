@@ -75,17 +75,12 @@ func illnessesOfWeb() []illness {
 		{id: "D4", apache: false, befall: func(p *sick) {
 			p.edit(p.settings(), `(?m)^(webroot_path|`+regexp.QuoteMeta(p.domain)+`) = .*\n`, "")
 		}},
-		{id: "D14", apache: false, befall: func(p *sick) { _ = os.Remove(filepath.Join(p.config, "live", p.domain, "chain.pem")) },
-			mend: func(p *sick) { p.must("renew") }},
-		{id: "D5", befall: func(p *sick) { p.write(p.settings(), p.read(p.settings())+"post_hook = true\n") },
-			mend: func(p *sick) { p.edit(p.settings(), `(?m)^post_hook = .*\n`, "") }},
+		{id: "D14", apache: false, befall: func(p *sick) { _ = os.Remove(filepath.Join(p.config, "live", p.domain, "chain.pem")) }},
+		{id: "D5", befall: func(p *sick) { p.write(p.settings(), p.read(p.settings())+"post_hook = true\n") }},
 		{id: "D21", apache: true, befall: func(p *sick) { _ = os.Rename(p.root, p.root+".old") }},
 		{id: "D22", apache: true, befall: func(p *sick) { p.write(filepath.Join(p.root, ".well-known"), "in the way") }},
 		{id: "D24", befall: func(p *sick) {
 			p.edit(p.settings(), `(?m)^authenticator = .*$`, "authenticator = webroot\nrenew_hook = "+p.root+".reload")
-		}, mend: func(p *sick) {
-			p.write(p.root+".reload", "#!/bin/sh\n")
-			_ = os.Chmod(p.root+".reload", 0o755)
 		}},
 		{id: "D34", apache: false, befall: func(p *sick) { p.moveSite(); p.replace("root "+p.root, "root "+p.other) }},
 		inServer("D36", false, `location ~ /\. { deny all; }`),
@@ -358,8 +353,9 @@ func (d *ward) treat(found []doctorsFinding) {
 			continue
 		}
 		for _, command := range inBackquotes.FindAllStringSubmatch(f.Remedy, -1) {
-			typed := strings.ReplaceAll(command[1], " DIR ", " "+filepath.Join(d.dir, "sites", f.Lineage)+" ")
-			if r := d.spawn("sh", "-c", typed).wait(); r.code != 0 {
+			typed := strings.NewReplacer(" DIR ", " "+filepath.Join(d.dir, "sites", f.Lineage)+" ", " COMMAND ", " true ").Replace(command[1])
+			r := d.spawn("sh", "-c", typed).wait()
+			if r.code != 0 && !strings.HasPrefix(typed, "orderly doctor ") { // whose code is of what is ill still
 				d.t.Errorf("%s of %s: pasted: %s\n%s", f.ID, f.Lineage, typed, r)
 			}
 		}
