@@ -107,6 +107,6 @@ func (s *session) recorded(ctx context.Context, what string,
 	}
 	err = errors.Join(err, s.server.End(outcome, code, detail))
 	s.p.log("run ended", outcome, "commits", s.ledger.Commits(), "transactions",
-		s.ledger.Transactions(), "preflight", s.server.PreflightTook())
+		s.ledger.Transactions(), "syncs", s.ledger.Syncs(), "preflight", s.server.PreflightTook())
 	return code, err
 }

@@ -103,7 +103,7 @@ func New(p Parts) *Host {
 		Ports: h.Ports, Roots: h.Roots, Installer: h.Installer, Sights: h.Sights}
 	h.leftovers = leftovers{disk: p.Disk, ledger: p.Ledger, locks: h.Locks, kept: h.Kept,
 		proofs: h.Proofs, voice: h.Voice,
-		clock: p.Clock, log: p.Log}
+		clock: p.Clock, log: p.Log, run: p.Run}
 	return h
 }
 

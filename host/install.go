@@ -86,10 +86,24 @@ func (i *Installer) Deploy(ctx context.Context, o *ledger.Order) error {
 	if !o.Request.Rehearsal {
 		i.Sights.proven(o)
 	}
-	if o.Request.Rehearsal && !i.RunDeployHooks || len(o.Request.CSR) > 0 {
+	if !i.hooked(o) {
 		return nil
 	}
 	return i.Hooks.Deploy(ctx, o.Lineage, o.Request.Names, Read(o.Request).Hooks.Deploy)
+}
+
+// Deploys implements order.Installer. Of hooks that cannot be listed there may be some.
+func (i *Installer) Deploys(o *ledger.Order) bool {
+	if !i.hooked(o) {
+		return false
+	}
+	all, err := i.Hooks.All("deploy", Read(o.Request).Hooks.Deploy)
+	return err != nil || len(all) > 0
+}
+
+// hooked reports whether an order has deploy hooks, where there are any.
+func (i *Installer) hooked(o *ledger.Order) bool {
+	return len(o.Request.CSR) == 0 && (!o.Request.Rehearsal || i.RunDeployHooks)
 }
 
 func (i *Installer) installable(r Request) error {

@@ -35,6 +35,7 @@ type leftovers struct {
 	voice  *Voice
 	clock  order.Clock
 	log    *slog.Logger
+	run    *ledger.Run
 }
 
 func (l leftovers) sweep(ctx context.Context) error {
@@ -132,8 +133,8 @@ func (l leftovers) sweepUnfinished(ctx context.Context) error {
 func (l leftovers) sweepKeys(ctx context.Context) error {
 	for _, id := range l.kept.Orders() {
 		o, err := l.ledger.Order(ctx, id)
-		if err != nil || o.SettledAt.IsZero() {
-			continue
+		if err != nil || o.SettledAt.IsZero() || !o.SettledAt.Before(l.run.StartedAt) {
+			continue // the end of one that ended just now may not be synced, as this run's begin is
 		}
 		unlock, free, err := l.locks.TryLock(order.LineageLock(o.Lineage))
 		if err != nil {

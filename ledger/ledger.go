@@ -20,8 +20,8 @@ import (
 // Store is a durable ledger, shared by any number of processes.
 //
 // What every implementation guarantees:
-//   - Commit is atomic and durable when it returns nil: after a power cut the whole change is there. When it returns an
-//     error, none of it is, and the ids it gave to records are taken back. A context that ends while Commit waits for
+//   - Commit is atomic and durable when it returns nil: after a power cut the whole change is there, unless it is
+//     Unsynced. When it returns an error, none of it is, and the ids it gave to records are taken back. A context that ends while Commit waits for
 //     another writer ends the wait; once it writes, nothing stops it half-way.
 //   - At most one live order exists per account, lineage, profile and name set (invariant I2): Commit of a second one
 //     answers ErrLive.
@@ -154,6 +154,11 @@ type Change struct {
 	Delivered []int64 // ids of Messages that are removed; one that is not there is no error
 	Events    []Event // inserted; get the change's run where they name none; see Event.Of
 	Guards    []Guard // of the locks under which it is written; see Guard
+
+	// Unsynced: it may be lost in a power cut until a later change is synced, which never is there
+	// without the earlier ones. Whatever ends the process, it is there. For what is found out again
+	// by looking.
+	Unsynced bool
 }
 
 // Guard is what a lock gave its holder that can be lost, as a lease can: with each holder of Key

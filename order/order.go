@@ -81,6 +81,8 @@ type Installer interface {
 	Install(ctx context.Context, o *ledger.Order, privateKey, chain []byte) (Installation, error)
 	// Deploy is called for what was put in place alone. It runs the deploy hooks of an installed order. A hook that fails is reported by the hook's own output, not here.
 	Deploy(ctx context.Context, o *ledger.Order) error
+	// Deploys reports whether Deploy would run a hook.
+	Deploys(o *ledger.Order) bool
 }
 
 // Proof is what the CA's validation of one name is to find.

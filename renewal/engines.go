@@ -32,6 +32,9 @@ type engines struct {
 
 	mu   sync.Mutex // held while an engine is made: two would write two rows for one account
 	made map[string]*drive.Engine
+
+	listing sync.Mutex
+	every   []*drive.Engine // those too that are made for one wish or order
 }
 
 // newEngines makes none yet. finish goes on with an order that an earlier run left.
@@ -44,6 +47,15 @@ func newEngines(b *base, finish func(context.Context, *ledger.Order) error) *eng
 // on are the engines of the same accounts on another host, a rehearsal's.
 func (s *engines) on(b *base) *engines {
 	return &engines{base: b, accounts: s.accounts, made: map[string]*drive.Engine{}}
+}
+
+// synced says that the ledger was synced after everything that the engines did.
+func (s *engines) synced() {
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	for _, e := range s.every {
+		e.Synced()
+	}
 }
 
 // Accounts keeps the accounts of this host, for this run.
@@ -198,7 +210,7 @@ func (h enrolling) Enrol(ctx context.Context, r ledger.Request) (drive.Enrolment
 // engine makes an engine on a host. Without a key it asks the CA nothing.
 func (s *engines) engine(on drive.Host, client *acme.Client, key *acme.Key,
 	row *ledger.Account) (*drive.Engine, error) {
-	return drive.New(drive.Config{
+	e, err := drive.New(drive.Config{
 		Store: s.Ledger, Session: drive.NewSession(client, key, row), Profiles: s.Profiles,
 		LongestValidation: s.Settings.LongestValidation, Host: on, Clock: s.Clock, Log: s.Log,
 		Run: s.run,
@@ -206,6 +218,12 @@ func (s *engines) engine(on drive.Host, client *acme.Client, key *acme.Key,
 			Patience:    cmp.Or(s.Settings.Patience, drive.DefaultPatience),
 			LongestWait: drive.DefaultLongestWait},
 	})
+	if err == nil {
+		s.listing.Lock()
+		defer s.listing.Unlock()
+		s.every = append(s.every, e)
+	}
+	return e, err
 }
 
 // abandon ends orders without a word to their CA: see drive.Engine.Abandon.

@@ -139,5 +139,9 @@ func (s *Server) End(outcome string, exit int, detail string) error {
 	change.Run = s.run
 	s.run.EndedAt, s.run.Outcome, s.run.ExitCode, s.run.Detail = s.Clock.Now(), outcome, exit,
 		detail
-	return s.Ledger.Commit(context.Background(), change)
+	err := s.Ledger.Commit(context.Background(), change)
+	if err == nil {
+		s.engines.synced()
+	}
+	return err
 }

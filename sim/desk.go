@@ -45,7 +45,7 @@ func (c *process) desk() *desk {
 var errDead = failure.New(failure.Internal, "", "the process is dead")
 
 // begin is called by the committer, in a goroutine of its own.
-func (d *desk) begin(context.Context) (*batch, error) {
+func (d *desk) begin(context.Context, bool) (*batch, error) {
 	d.asks <- struct{}{}
 	if b := <-d.opens; b != nil {
 		return b, nil
@@ -115,6 +115,9 @@ func (e *entry) Write(b *batch) (own bool, err error) {
 	e.own = err != nil
 	return e.own, err
 }
+
+// Synced implements committer.Change.
+func (e *entry) Synced() bool { return !e.c.Unsynced }
 
 // Undo implements committer.Change. The batch takes back what it gave.
 func (e *entry) Undo() {}

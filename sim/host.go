@@ -226,6 +226,9 @@ func (v installer) Install(_ context.Context, o *ledger.Order, privateKey, chain
 	return order.Installation{}, nil
 }
 
+// Deploys implements order.Installer.
+func (installer) Deploys(*ledger.Order) bool { return true }
+
 // Deploy implements order.Installer.
 func (v installer) Deploy(ctx context.Context, o *ledger.Order) error {
 	p := v.p.at()

@@ -31,6 +31,7 @@ type spent struct {
 	memory       float64 // MB
 	commits      int
 	transactions int
+	synced       int // of the transactions
 }
 
 // left is how long the certificates of a yard are valid still: they are due by their age.
@@ -149,24 +150,27 @@ func (y *yard) execute(ctx context.Context, before []string, args ...string) (s 
 	if usage, ok := p.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		s.memory = float64(usage.Maxrss) / 1024
 	}
-	s.commits, s.transactions = y.logged()
+	y.logged(&s)
 	return s, nil
 }
 
 // logged reads what orderly's log says of its last run.
-func (y *yard) logged() (commits, transactions int) {
+func (y *yard) logged(s *spent) {
 	text, err := os.ReadFile(filepath.Join(y.dir, "log", "orderly.log"))
 	if err != nil {
-		return 0, 0
+		return
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	for field := range strings.FieldsSeq(lines[len(lines)-1]) {
-		if value, ok := strings.CutPrefix(field, "commits="); ok {
-			commits, _ = strconv.Atoi(value) // 0 is seen by whoever reads the table
-		}
-		if value, ok := strings.CutPrefix(field, "transactions="); ok {
-			transactions, _ = strconv.Atoi(value)
+		name, value, _ := strings.Cut(field, "=")
+		n, _ := strconv.Atoi(value) // 0 is seen by whoever reads the table
+		switch name {
+		case "commits":
+			s.commits = n
+		case "transactions":
+			s.transactions = n
+		case "syncs":
+			s.synced = n
 		}
 	}
-	return commits, transactions
 }

@@ -39,9 +39,10 @@ type manyRow struct {
 	CPUOne  float64 `json:"cpu_ms_per_certificate_one_job"`
 	Memory  float64 `json:"memory_mb"` // the highest of all
 	Commits float64 `json:"commits_per_certificate"`
-	// Transactions are what the ledger says of itself in the runs that are timed, Syncs what strace
-	// saw in one that is not; nil where there is no strace.
+	// Transactions are what the ledger says of itself in the runs that are timed, Synced those of them
+	// that cost a sync, Syncs what strace saw in one that is not timed; nil where there is no strace.
 	Transactions float64  `json:"transactions_per_certificate"`
+	Synced       float64  `json:"synced_transactions_per_certificate"`
 	Syncs        *float64 `json:"syncs_per_certificate"`
 }
 
@@ -81,7 +82,7 @@ func (b bench) many(ctx context.Context, paces []pace) (rows []manyRow, err erro
 func (b bench) compare(ctx context.Context, sites *testca.Sites, p pace, pairs int) (manyRow,
 	error) {
 	r := manyRow{CA: p.name, Pairs: pairs, Target: p.wall}
-	var one, many, ratios, cpuOne, cpu, commits, transactions []float64
+	var one, many, ratios, cpuOne, cpu, commits, transactions, synced []float64
 	each := func(f float64) float64 { return f / float64(b.due) }
 	for range pairs {
 		fast, err := b.round(ctx, sites, p, atOnce)
@@ -98,11 +99,12 @@ func (b bench) compare(ctx context.Context, sites *testca.Sites, p pace, pairs i
 		cpu = append(cpu, each(milliseconds(fast.cpu)))
 		commits = append(commits, each(float64(fast.commits)))
 		transactions = append(transactions, each(float64(fast.transactions)))
+		synced = append(synced, each(float64(fast.synced)))
 		r.Memory = max(r.Memory, fast.memory)
 	}
 	r.One, r.Many, r.Ratio = middle(one), middle(many), middle(ratios)
 	r.CPUOne, r.CPU, r.Commits = middle(cpuOne), middle(cpu), middle(commits)
-	r.Transactions = middle(transactions)
+	r.Transactions, r.Synced = middle(transactions), middle(synced)
 	syncs, err := b.syncs(ctx, sites, p)
 	if err != nil {
 		return r, err

@@ -58,7 +58,7 @@ func showMany(w io.Writer, b bench, rows []manyRow) {
 		line("CPU a certificate", fmt.Sprintf("%.1f ms", r.CPU),
 			fmt.Sprintf("target ≤ %.0f ms; --jobs 1: %.1f ms", targetCPU, r.CPUOne))
 		line("commits a certificate", fmt.Sprintf("%.1f", r.Commits),
-			fmt.Sprintf("in %.2f transactions, which sync once each", r.Transactions))
+			fmt.Sprintf("in %.2f transactions, of which %.2f sync", r.Transactions, r.Synced))
 		target := fmt.Sprintf("target ≤ %.1f; strace, a run of its own", targetSyncs)
 		if r.Syncs == nil {
 			line("syncs of the ledger a certificate", "not counted",

@@ -19,6 +19,7 @@ type book struct {
 	batches                    []string // the words of each commit
 
 	open   bool
+	synced []bool                          // what each transaction was begun for
 	begin  func(ctx context.Context) error // in place of waiting for nobody
 	commit func(words []string) error      // before a commit is durable
 	back   func() error                    // before a rollback to a savepoint
@@ -33,7 +34,8 @@ type sheet struct {
 }
 
 func (b *book) committer() *committer.Committer[*sheet] {
-	return committer.New(func(ctx context.Context) (*sheet, error) {
+	return committer.New(func(ctx context.Context, synced bool) (*sheet, error) {
+		b.synced = append(b.synced, synced)
 		if b.begin != nil {
 			if err := b.begin(ctx); err != nil {
 				return nil, err
@@ -110,6 +112,7 @@ type entry struct {
 	id     int // given by Write, taken back by Undo
 	tries  int
 	record *[]string // shared by entries, nil for none
+	loose  bool      // it need not be synced
 	before func(try int, s *sheet) (own bool, err error)
 }
 
@@ -127,6 +130,8 @@ func (e *entry) Write(s *sheet) (bool, error) {
 	s.write(e.word)
 	return false, nil
 }
+
+func (e *entry) Synced() bool { return !e.loose }
 
 func (e *entry) Undo() {
 	e.id = 0

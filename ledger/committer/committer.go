@@ -42,6 +42,9 @@ type Change[T Tx] interface {
 	// the transaction as good as it was, once it is rolled back to before the change. Any other may
 	// have ended the transaction. It is called again where a batch failed.
 	Write(tx T) (own bool, err error)
+	// Synced reports whether Commit is to return only when the change outlives a power cut. Others
+	// share such a transaction where one is to be made anyway.
+	Synced() bool
 	// Undo takes back what Write gave to the caller's records, since nothing of it is durable.
 	Undo()
 }
@@ -55,7 +58,7 @@ var ErrBusy = errors.New("another writer was in the way")
 
 // Committer gathers changes. Make it with New.
 type Committer[T Tx] struct {
-	begin func(ctx context.Context) (T, error)
+	begin func(ctx context.Context, synced bool) (T, error)
 
 	mu      sync.Mutex
 	waiting []*member[T] // in the order in which they came; a leader without a transaction is first
@@ -63,9 +66,10 @@ type Committer[T Tx] struct {
 	joined  int
 }
 
-// New returns a committer. begin opens a transaction and waits for other writers as long as its
-// context lasts; what it returns does not end with that context.
-func New[T Tx](begin func(ctx context.Context) (T, error)) *Committer[T] {
+// New returns a committer. begin opens a transaction, one whose Commit syncs where that is asked
+// for, and waits for other writers as long as its context lasts; what it returns does not end with
+// that context.
+func New[T Tx](begin func(ctx context.Context, synced bool) (T, error)) *Committer[T] {
 	return &Committer[T]{begin: begin}
 }
 
@@ -190,12 +194,13 @@ func (c *Committer[T]) lead(ctx context.Context, m *member[T]) {
 		c.requeue(failed)
 	}()
 	before := c.yield()
-	tx, err := c.begin(ctx)
+	synced := c.synced()
+	tx, err := c.begin(ctx, synced)
 	if err != nil {
 		c.refuse(m, before, err)
 		return
 	}
-	b = c.take(tx)
+	b = c.take(tx, synced)
 	failed = b.run()
 	returned = true
 }
@@ -239,12 +244,21 @@ func (c *Committer[T]) refuse(m *member[T], before int, err error) {
 	c.pass()
 }
 
-// take makes a batch of those that wait. One whose batch failed is one by itself.
-func (c *Committer[T]) take(tx T) *batch[T] {
+// synced reports whether one of those that wait is to be synced.
+func (c *Committer[T]) synced() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.waiting, func(m *member[T]) bool { return m.change.Synced() })
+}
+
+// take makes a batch of those that wait, up to the first that the transaction is not good enough
+// for: it came while that was opened. One whose batch failed is one by itself.
+func (c *Committer[T]) take(tx T, synced bool) *batch[T] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := 1
-	for !c.waiting[0].alone && n < len(c.waiting) && !c.waiting[n].alone {
+	for !c.waiting[0].alone && n < len(c.waiting) && !c.waiting[n].alone &&
+		(synced || !c.waiting[n].change.Synced()) {
 		n++
 	}
 	b := &batch[T]{tx: tx, leader: c.waiting[0], members: slices.Clone(c.waiting[:n]),

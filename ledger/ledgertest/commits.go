@@ -17,6 +17,22 @@ var commitTests = []test{
 	{"what is written under a lost lock leaves nothing", lostLockLeavesNothing},
 	{"one change may save an order twice", orderTwiceInAChange},
 	{"what names no run or order belongs to the change's", changeFillsIn},
+	{"what is not synced is there for others as if it were", unsyncedIsThere},
+}
+
+// Unsynced changes and others take turns, and none is lost on the way.
+func unsyncedIsThere(b *bench) {
+	other := b.handle()
+	for i := range 6 {
+		o := b.order(fmt.Sprint("unsynced", i), ledger.Creating)
+		b.commit(&ledger.Change{Orders: []*ledger.Order{o}, Unsynced: i%3 != 2})
+		seen, err := other.Order(b.ctx, o.ID)
+		if err != nil || seen.Lineage != o.Lineage {
+			b.Errorf("another handle sees %+v, %v", seen, err)
+		}
+	}
+	twin := b.order("unsynced0", ledger.Creating)
+	b.refused(&ledger.Change{Orders: []*ledger.Order{twin}, Unsynced: true}, ledger.ErrLive)
 }
 
 func failedChangeLeavesNothing(b *bench) {

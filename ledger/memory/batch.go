@@ -17,6 +17,7 @@ type Batch struct {
 	undos   []func()
 	mark    int // undos before the savepoint
 	changes int64
+	synced  bool
 }
 
 // Begin begins a batch. Nobody else writes before it has ended.
@@ -31,6 +32,7 @@ func (b *Batch) Write(c *ledger.Change) error {
 	if err == nil {
 		b.undos = append(b.undos, undos...)
 		b.changes++
+		b.synced = b.synced || !c.Unsynced
 	}
 	return err
 }
@@ -54,6 +56,7 @@ func (b *Batch) RollBackTo() error {
 // Commit implements committer.Tx.
 func (b *Batch) Commit() error {
 	b.s.commits.Add(b.changes)
+	b.s.keep(b.undos, b.synced)
 	<-b.s.writing
 	return nil
 }

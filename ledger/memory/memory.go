@@ -24,6 +24,8 @@ type Store struct {
 	commits atomic.Int64
 
 	writing chan struct{} // full while one Commit writes, also while it asks a Spend
+	// unsynced is how what a power cut would lose is taken back; whoever fills writing has it
+	unsynced []func()
 
 	mu       sync.Mutex
 	last     map[string]int64 // the last id given, by kind of record
@@ -92,6 +94,22 @@ func New() *Store {
 
 // Commits returns how many changes were written.
 func (s *Store) Commits() int64 { return s.commits.Load() }
+
+// PowerCut loses what a power cut would: what was written unsynced since the last change that was
+// not. Nobody may be at work on the ledger.
+func (s *Store) PowerCut() {
+	s.writing <- struct{}{}
+	defer func() { <-s.writing }()
+	s.takeBack(s.unsynced)
+	s.unsynced = nil
+}
+
+// keep notes how what was written is taken back, where it is not synced.
+func (s *Store) keep(undos []func(), synced bool) {
+	if s.unsynced = append(s.unsynced, undos...); synced {
+		s.unsynced = nil
+	}
+}
 
 // Close implements ledger.Store. Nothing is lost by it.
 func (s *Store) Close() error { return nil }

@@ -33,8 +33,9 @@ func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("writing the ledger: %w", err)
 	}
-	_, err := s.write(c)
+	undos, err := s.write(c)
 	if err == nil {
+		s.keep(undos, !c.Unsynced)
 		s.commits.Add(1)
 	}
 	return err

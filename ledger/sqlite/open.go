@@ -75,6 +75,7 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 		Duplicate:   duplicate,
 		Busy:        busy,
 		Explain:     func(err error) error { return explain(path, err) },
+		Sync:        sync,
 		NothingSeen: nothingSeen(have, path),
 		// begun as deferred: it takes no lock a writer would wait for
 		Snapshot: sql.TxOptions{ReadOnly: true},
@@ -124,6 +125,18 @@ func damaged(path, how string) error {
 func connect(path, synchronous string) (*sql.DB, error) {
 	return dial(path, 1, url.Values{"_txlock": {"immediate"},
 		"_pragma": {patience, "foreign_keys(1)", "synchronous(" + synchronous + ")"}})
+}
+
+// sync says whether commits sync the -wal. It holds all of them in their order, so that none that is
+// synced later outlives a power cut without those before it. The statement takes effect when it is
+// compiled, and so is not kept compiled.
+func sync(ctx context.Context, db *sql.DB, on bool) error {
+	statement := `PRAGMA synchronous = NORMAL`
+	if on {
+		statement = `PRAGMA synchronous = FULL`
+	}
+	_, err := db.ExecContext(ctx, statement)
+	return err
 }
 
 // mostReaders is how many looks there are at once. A command that reads one thing after another

@@ -167,6 +167,22 @@ func TestCommitsAreCounted(t *testing.T) {
 	}
 }
 
+// A change that need not be synced is not, and the one after it is.
+func TestOnlyWhatIsToBeSyncedIs(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "ledger"))
+	before := s.Syncs()
+	for i, unsynced := range []bool{true, true, false, true, false, false} {
+		c := oneOrder(fmt.Sprint(i))
+		c.Unsynced = unsynced
+		if err := s.Commit(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if commits, syncs := s.Commits(), s.Syncs()-before; commits != 6 || syncs != 3 {
+		t.Errorf("%d commits cost %d syncs", commits, syncs)
+	}
+}
+
 // What must not be lost is committed although a signal came; but a signal ends the wait for another writer, too (trial P9).
 // Once it is over, a commit still goes through where nobody is in its way.
 func TestTheLastCommitsOfARunWaitTogetherAndNotForLong(t *testing.T) {

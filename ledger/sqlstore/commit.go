@@ -3,7 +3,6 @@ package sqlstore
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"orderly/failure"
@@ -42,8 +41,11 @@ func (s *Store) Await(w Wait) {
 // Commits returns how many changes this store has made durable since it was opened.
 func (s *Store) Commits() int64 { return s.commits.Load() }
 
-// Transactions returns in how many transactions it did that; each cost one sync.
+// Transactions returns in how many transactions it did that.
 func (s *Store) Transactions() int64 { return s.transactions.Load() }
+
+// Syncs returns how many of them cost a sync.
+func (s *Store) Syncs() int64 { return s.syncs.Load() }
 
 // Commit implements ledger.Store.
 func (s *Store) Commit(ctx context.Context, c *ledger.Change) error {
@@ -83,6 +85,9 @@ func (w *writing) Write(tx *transaction) (own bool, err error) {
 // Undo implements committer.Change.
 func (w *writing) Undo() { w.undo() }
 
+// Synced implements committer.Change.
+func (w *writing) Synced() bool { return !w.c.Unsynced }
+
 // waiting is the context of a commit's wait for other writers: it ends with ctx, or with the last
 // wait of all, which gives one that comes after it a moment still.
 func (s *Store) waiting(ctx context.Context) (waiting context.Context, over func()) {
@@ -101,8 +106,9 @@ func errLast() error {
 // transaction implements committer.Tx.
 type transaction struct {
 	*session
-	committed *atomic.Int64
-	done      func()
+	s      *Store
+	synced bool
+	done   func()
 }
 
 // inTheWay is the error of a database that waited for another writer in vain, word for word.
@@ -111,17 +117,17 @@ type inTheWay struct{ error }
 // Unwrap lets errors.Is and errors.As see both.
 func (i inTheWay) Unwrap() []error { return []error{i.error, committer.ErrBusy} }
 
-// begin opens a transaction. It waits for other writers as long as ctx lasts; after that the
+// begin opens a transaction, whose COMMIT syncs where that is asked for. It waits for other writers as long as ctx lasts; after that the
 // transaction is cut loose from ctx, since one cancelled around its COMMIT could be durable and yet
 // be reported as failed.
-func (s *Store) begin(ctx context.Context) (*transaction, error) {
+func (s *Store) begin(ctx context.Context, synced bool) (*transaction, error) {
 	own, done := context.WithCancel(context.WithoutCancel(ctx))
 	attached, told := context.AfterFunc(ctx, done), s.tell()
-	tx, err := s.writer.begin(own, nil)
+	tx, err := s.open(own, synced)
 	told()
 	cut := attached()
 	if err == nil && cut {
-		return &transaction{tx, &s.transactions, done}, nil
+		return &transaction{tx, s, synced, done}, nil
 	}
 	if err == nil {
 		_ = tx.Rollback() // nothing was written yet
@@ -134,6 +140,19 @@ func (s *Store) begin(ctx context.Context) (*transaction, error) {
 		err = inTheWay{err}
 	}
 	return nil, err
+}
+
+// open begins a transaction once the database is told whether to sync. Where another connection
+// has taken the place of the one that was told, it syncs.
+func (s *Store) open(ctx context.Context, synced bool) (*session, error) {
+	if synced == s.unsynced {
+		s.unsynced = true // as far as is known where the answer does not arrive
+		if err := s.dialect.Sync(ctx, s.writer.db, synced); err != nil {
+			return nil, err
+		}
+		s.unsynced = !synced
+	}
+	return s.writer.begin(ctx, nil)
 }
 
 // tell tells of a wait that takes its time, unless it is over before.
@@ -182,9 +201,17 @@ func (t *transaction) Commit() error {
 	defer t.done()
 	err := t.Tx.Commit()
 	if err == nil {
-		t.committed.Add(1)
+		t.s.committed(t.synced)
 	}
 	return err
+}
+
+// committed counts a transaction.
+func (s *Store) committed(synced bool) {
+	s.transactions.Add(1)
+	if synced {
+		s.syncs.Add(1)
+	}
 }
 
 // Rollback implements committer.Tx.

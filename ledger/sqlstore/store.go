@@ -28,6 +28,9 @@ type Dialect struct {
 	Busy func(err error) bool
 	// Explain turns a database error into a sentence with a remedy, or returns it unchanged.
 	Explain func(err error) error
+	// Sync says whether transactions that begin from now on are synced when they are committed.
+	// It is asked between two of them.
+	Sync func(ctx context.Context, db *sql.DB, on bool) error
 	// NothingSeen is the error of writing memos, sightings and messages where the database has no
 	// tables for them yet and cannot be given them. There are none then. Otherwise it is nil.
 	NothingSeen error
@@ -43,6 +46,8 @@ type Store struct {
 	committer    *committer.Committer[*transaction]
 	commits      atomic.Int64
 	transactions atomic.Int64
+	syncs        atomic.Int64
+	unsynced     bool // what the database was told last; whoever opens a transaction has it
 	wait         Wait
 	last         context.Context // over once the last wait for another writer is
 }

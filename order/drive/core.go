@@ -83,10 +83,17 @@ func (c *core) changeAccount(change func(*ledger.Account)) {
 func (c *core) commit(ctx context.Context, more ledger.Change) error {
 	more = c.gathered(more)
 	more.Guards = order.GuardsOf(ctx)
+	more.Unsynced = more.Unsynced && !c.unwritten.told()
+	var over []*ledger.Order
+	if !more.Unsynced {
+		over = c.e.session.takeEnded()
+	}
 	if err := c.e.store.Commit(context.WithoutCancel(ctx), &more); err != nil {
+		c.e.session.ended(over...)
 		return err
 	}
 	c.unwritten = unwritten{}
+	c.e.forgetKeys(over)
 	return nil
 }
 

@@ -26,7 +26,8 @@ const (
 	brokenFor     = 7 * 24 * time.Hour
 )
 
-// download fetches the certificate and makes it durable.
+// download fetches the certificate and commits it. That need not be synced, as the CA shows it again,
+// unless hooks follow: one that takes the power away is to be known by it, and not run for ever.
 func (i *issuance) download(ctx context.Context) error {
 	rctx, cancel := outliving(ctx)
 	defer cancel()
@@ -54,7 +55,8 @@ func (i *issuance) download(ctx context.Context) error {
 		i.note("certificate is odd", "%s", failure.Clean(note))
 		i.e.tell("Of the certificate for %s: %s.", i.o.Subject(), failure.Clean(note))
 	}
-	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
+	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf),
+		Unsynced: !i.e.host.Deploys(i.o)})
 }
 
 // otherwise is the first of the CA's other chains that is whole, where the certificate in its

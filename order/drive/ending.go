@@ -11,14 +11,32 @@ import (
 
 // The end of an order: its row, what is written beside it, and what it costs the lineage.
 
-// settle ends the order: nothing remains to be done for it.
+// settle ends the order: nothing remains to be done for it. A good end, where the run goes on, is
+// not synced: after a power cut the certificate is in the ledger, and is put in its place once more,
+// for which its key is kept.
 func (c *core) settle(ctx context.Context, act order.Action) error {
-	if err := c.commit(ctx, c.conclude(ctx, act)); err != nil {
+	more := c.conclude(ctx, act)
+	more.Unsynced = act.State == ledger.Installed && more.Run == nil && !c.o.Request.Rehearsal
+	if err := c.commit(ctx, more); err != nil {
 		return err
 	}
-	c.settled = true
-	c.e.host.Keys().Remove(c.o)
+	if c.settled = true; more.Unsynced {
+		c.e.session.ended(c.o)
+		return nil
+	}
+	c.e.forgetKeys([]*ledger.Order{c.o})
 	return nil
+}
+
+// Synced says that the ledger was synced after the engine's last order: what was kept until then is
+// removed.
+func (e *Engine) Synced() { e.forgetKeys(e.session.takeEnded()) }
+
+// forgetKeys removes the keys of orders whose end is there to stay.
+func (e *Engine) forgetKeys(over []*ledger.Order) {
+	for _, o := range over {
+		e.host.Keys().Remove(o)
+	}
 }
 
 // conclude brings the order to its end, whoever wants it. What it returns is to be committed with

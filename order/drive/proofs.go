@@ -119,8 +119,9 @@ func (p *proofs) block(a *ledger.Authorization, why error) {
 	p.note("not answered", "%s: %s", failure.Clean(a.FullName()), failure.Clean(why.Error()))
 }
 
-// place puts tokens in place. What is about to stand where is durable before, so that the next
-// process can remove it.
+// place puts tokens in place. What is about to stand where is in the ledger before, so that the next
+// process can remove it. Of files it need not be synced: who takes the order up after a power cut
+// puts the same ones in the same places. The answers, which are synced, are about to follow.
 func (p *proofs) place(ctx context.Context, list []*ledger.Authorization) error {
 	for i, a := range list {
 		if p.fixed(a) {
@@ -141,7 +142,9 @@ func (p *proofs) place(ctx context.Context, list []*ledger.Authorization) error 
 			delete(p.left, a.URL)
 		}
 	}
-	if err := p.commit(ctx, ledger.Change{}); err != nil {
+	noFile := func(a *ledger.Authorization) bool { return p.way(a).Answers != order.SiteAnswers }
+	files := !slices.ContainsFunc(list, noFile)
+	if err := p.commit(ctx, ledger.Change{Unsynced: files}); err != nil {
 		return err
 	}
 	for _, a := range p.unblocked(list) {

@@ -27,6 +27,9 @@ type Session struct {
 	speaker *acme.Account
 	key     *acme.Key
 	ca      order.CA // zero until the directory was read
+	// over are orders whose end is not synced yet: a power cut may take it back, and whoever goes
+	// on with them then needs their keys.
+	over []*ledger.Order
 }
 
 // Turn lets one order at a time go on, in the order in which they came, as slot.Turn does.
@@ -74,6 +77,22 @@ func (s *Session) learnt(ca order.CA) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ca = ca
+}
+
+// ended keeps orders whose end is not synced yet.
+func (s *Session) ended(orders ...*ledger.Order) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = append(s.over, orders...)
+}
+
+// takeEnded returns the orders whose end is synced with the next change that is.
+func (s *Session) takeEnded() []*ledger.Order {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	over := s.over
+	s.over = nil
+	return over
 }
 
 // acme is the account as it speaks to its CA, with its key.

@@ -16,6 +16,10 @@ type unwritten struct {
 	account bool // the account's row changed
 }
 
+// told reports whether the CA said something that no look at it shows again: what it charged for,
+// and what it wants no newOrder for.
+func (u *unwritten) told() bool { return len(u.charges) > 0 || len(u.holds) > 0 }
+
 // into adds the order and all that is to be written with it to a change. Events that are nobody's
 // are the order's.
 func (u *unwritten) into(c ledger.Change, o *ledger.Order, account ledger.Account) ledger.Change {

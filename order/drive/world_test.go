@@ -179,6 +179,7 @@ type disk struct {
 	// superseded is what has taken the place of each certificate that comes; "" for nothing.
 	superseded string
 	onDeploy   func()
+	hookless   bool // no hook is run by Deploy
 	key        []byte // that came with the last certificate
 }
 
@@ -210,6 +211,9 @@ func (d *disk) Deploy(_ context.Context, o *ledger.Order) error {
 	}
 	return nil
 }
+
+// Deploys implements order.Installer.
+func (d *disk) Deploys(*ledger.Order) bool { return !d.hookless }
 
 // has reports whether a lineage's certificate is in place.
 func (d *disk) has(lineage string) bool {
@@ -392,11 +396,13 @@ func obtain(ctx context.Context, e *drive.Engine, p order.Plan) (drive.Outcome, 
 // get asks a new engine for a certificate and wants it.
 func (w *world) get(r ledger.Request) drive.Outcome {
 	w.t.Helper()
-	out, err := obtain(w.t.Context(), w.engine(), order.Plan{Request: r})
+	e := w.engine()
+	out, err := obtain(w.t.Context(), e, order.Plan{Request: r})
 	if err != nil {
 		w.explain()
 		w.t.Fatalf("%s: %v", r.Lineage, err)
 	}
+	e.Synced() // as with the run's end
 	return out
 }
 

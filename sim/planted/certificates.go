@@ -28,12 +28,12 @@ func certificates() []Bug {
 		i.trouble("finalize", err)
 `)}},
 		{"key-removed-at-download", "the key is removed when the certificate is in the ledger, before it is in place", "rule 7, I7", 1, "", []Patch{on("order/drive/download.go",
-			`	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
+			`	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf),
 `,
 			`	if planted("key-removed-at-download") {
 		defer i.e.host.Keys().Remove(i.o)
 	}
-	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf)})
+	return i.commit(ctx, ledger.Change{Certificate: i.certificate(got.Leaf),
 `)}},
 		{"first-is-the-leaf", "the first certificate that the CA serves is taken for the one that was asked for", "rule 6", 1, "", []Patch{on("order/received.go",
 			`		if !SamePublicKey(leaf.PublicKey, a.Key) {

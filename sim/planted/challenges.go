@@ -47,20 +47,12 @@ func challenges() []Bug {
 		stands, err := p.remove(ctx, a)
 `)}},
 		{"placement-not-recorded", "where a token stands is not durable before it stands", "wall 2, rule 9", 5, "", []Patch{on("order/drive/proofs.go",
-			`			a.Placement = plan // which knows of the old one, if that still stands
-			delete(p.left, a.URL)
-		}
-	}
-	if err := p.commit(ctx, ledger.Change{}); err != nil {
+			`	if err := p.commit(ctx, ledger.Change{Unsynced: files}); err != nil {
 		return err
 	}
 `,
-			`			a.Placement = plan // which knows of the old one, if that still stands
-			delete(p.left, a.URL)
-		}
-	}
-	if !planted("placement-not-recorded") {
-		if err := p.commit(ctx, ledger.Change{}); err != nil {
+			`	if !planted("placement-not-recorded") {
+		if err := p.commit(ctx, ledger.Change{Unsynced: files}); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,20 @@ func commits() []Bug {
 `,
 				`	if err != nil && len(b.members) > 1 && !planted("failed-batch-as-durable") {
 `)}},
+		{Name: "synced-in-an-unsynced-batch", What: "what is to be synced goes with a transaction that is not", Breaks: breaks,
+			Test: "./ledger/committer TestWhatIsToBeSyncedWaitsForATransactionThatIs",
+			Patches: []Patch{on("ledger/committer/committer.go",
+				`		(synced || !c.waiting[n].change.Synced()) {
+`,
+				`		(synced || !c.waiting[n].change.Synced() || planted("synced-in-an-unsynced-batch")) {
+`)}},
+		{Name: "key-removed-unsynced", What: "the key of an order is removed before a power cut cannot take its end back", Breaks: "rule 7, I7",
+			Test: "./order/drive TestAKeyIsKeptUntilTheEndOfItsOrderIsSynced",
+			Patches: []Patch{on("order/drive/ending.go",
+				`	if c.settled = true; more.Unsynced {
+`,
+				`	if c.settled = true; more.Unsynced && !planted("key-removed-unsynced") {
+`)}},
 		{Name: "error-of-a-failed-batch", What: "a change is refused because of another one that was never durable", Breaks: breaks,
 			Test: "./ledger/committer TestAnErrorThatRestsOnAFailedBatchIsNotTold",
 			Patches: []Patch{on(batch,
