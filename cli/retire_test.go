@@ -17,6 +17,12 @@ import (
 // remember puts what was seen of names into the host's ledger.
 func (h *host) remember(sightings ...ledger.Sighting) {
 	h.t.Helper()
+	h.commit(&ledger.Change{Sightings: sightings})
+}
+
+// commit writes into the host's ledger.
+func (h *host) commit(c *ledger.Change) {
+	h.t.Helper()
 	dir := filepath.Join(h.config, "orderly")
 	locks, err := lock.Open(filepath.Join(dir, "lock"))
 	if err != nil {
@@ -29,7 +35,7 @@ func (h *host) remember(sightings ...ledger.Sighting) {
 		h.t.Fatal(err)
 	}
 	defer store.Close()
-	if err := store.Commit(h.t.Context(), &ledger.Change{Sightings: sightings}); err != nil {
+	if err := store.Commit(h.t.Context(), c); err != nil {
 		h.t.Fatal(err)
 	}
 }

@@ -5,6 +5,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,12 @@ import (
 )
 
 func hookChecks() []Check {
-	return []Check{{ID: "D24", Title: "A hook cannot be run", Lineage: lostHooks, Host: idleHooks}}
+	return []Check{{ID: "D24", Title: "A hook cannot be run, or hung", Lineage: lostHooks,
+		Host: func(ctx context.Context, e *Exam) ([]Finding, error) {
+			idle, err := idleHooks(ctx, e)
+			hung, more := hungHooks(ctx, e)
+			return append(idle, hung...), errors.Join(err, more)
+		}}}
 }
 
 // command is one that a renewal file names.

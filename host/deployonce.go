@@ -74,7 +74,7 @@ func (h *Hooks) deployOnce(ctx context.Context, command string, lineages, names 
 	slices.Sort(names)
 	err := h.execute(ctx, "deploy-hook", command, []string{
 		h.namesVariable("RENEWED_LINEAGE", lineages, mostLineages),
-		h.namesVariable("RENEWED_DOMAINS", slices.Compact(names), mostLineages)})
+		h.namesVariable("RENEWED_DOMAINS", slices.Compact(names), mostLineages)}, nil)
 	h.noteBroken(ctx, Broken{Hook: OnceHook, Command: command, Lineages: namesOf(lineages)}, err)
 }
 

@@ -39,6 +39,10 @@ type Hooks struct {
 	turn slot.Turn
 	mu   sync.Mutex
 	book
+
+	long     time.Duration // after which a hook is noted that is at work; 0: longHook
+	knewHung sync.Once
+	hung     []HungHook // that the ledger knew when the first hook of the run ended
 }
 
 // book is what hooks have done and are told in this run.

@@ -22,20 +22,22 @@ import (
 // run runs a hook about some lineages, and tells which one it was if it fails.
 func (h *Hooks) run(ctx context.Context, kind, command string, env []string, lineages ...string) {
 	h.noteBroken(ctx, Broken{Hook: kind, Command: command, Lineages: lineages},
-		h.execute(ctx, kind, command, env))
+		h.execute(ctx, kind, command, env, lineages))
 }
 
 // execute runs a hook as certbot does: by /bin/sh, its output shown, its failure told but not the
 // command's.
-func (h *Hooks) execute(ctx context.Context, kind, command string, env []string) error {
+func (h *Hooks) execute(ctx context.Context, kind, command string, env, lineages []string) error {
 	// certbot says so with -v alone
 	h.Log.InfoContext(ctx, "Running "+kind+" command", "command", failure.Clean(command))
 	env = slices.Concat([]string{"PATH=" + hookPath(os.Getenv("PATH"))}, h.known().deployed, env)
 	var out, complaints hook.Output
 	ended := h.Voice.Slowly("the %s to end: %s", kind, failure.Clean(command))
+	watched := h.watch(ctx, kind, command, lineages)
 	var err error
 	slot.Slowly(ctx, func() { err = hook.Run(ctx, command, env, &out, &complaints) })
 	ended()
+	watched.ended(ctx)
 	voice := h.Voice.In(ctx)
 	var exit *exec.ExitError
 	switch {
