@@ -56,18 +56,26 @@ func run(ctx context.Context, args []string) error {
 		if *arch == "" {
 			*arch = b.hostArch
 		}
-		if err := b.packages(*out, []string{*arch}, "deb"); err != nil {
-			return err
-		}
-		target, err := b.certbotPackage(*out)
-		if err == nil {
-			fmt.Println(target)
-		}
-		return err
+		return b.debs(*out, *arch)
 	case "dist":
 		return b.dist(*out)
 	case "tree":
 		return b.tree(filepath.Join(*out, "tree"))
 	}
 	return fmt.Errorf("%q is nothing that can be built", flags.Arg(0))
+}
+
+// debs makes the two packages for Debian, and says where they are.
+func (b *builder) debs(out, arch string) error {
+	for _, one := range []func() (string, error){
+		func() (string, error) { return b.deb(out, arch) },
+		func() (string, error) { return b.certbotPackage(out) },
+	} {
+		target, err := one()
+		if err != nil {
+			return err
+		}
+		fmt.Println(target)
+	}
+	return nil
 }

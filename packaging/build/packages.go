@@ -8,30 +8,23 @@ import (
 	"path/filepath"
 )
 
-// packages makes a package of each architecture, and removes those of earlier builds from there:
-// whoever installs orderly_*.deb means the one that was built last.
-func (b *builder) packages(out string, archs []string, kind string) error {
+// deb makes the package of an architecture, and removes those of earlier builds from there: whoever
+// installs orderly_*.deb means the one that was built last.
+func (b *builder) deb(out, arch string) (target string, err error) {
 	if err := os.MkdirAll(out, 0o755); err != nil {
-		return err
+		return "", err
 	}
-	for _, arch := range archs {
-		target := filepath.Join(out, b.packageName(kind, arch))
-		earlier, err := filepath.Glob(filepath.Join(out, fmt.Sprintf("orderly[_\\-]*[_.]%s.%s",
-			packageArch(kind, arch), kind)))
-		if err != nil {
-			return err
-		}
-		for _, old := range earlier {
-			if err := os.Remove(old); err != nil {
-				return err
-			}
-		}
-		if err := b.onePackage(kind, arch, target); err != nil {
-			return err
-		}
-		fmt.Println(target)
+	earlier, err := filepath.Glob(filepath.Join(out, "orderly_*_"+arch+".deb"))
+	if err != nil {
+		return "", err
 	}
-	return nil
+	for _, old := range earlier {
+		if err := os.Remove(old); err != nil {
+			return "", err
+		}
+	}
+	target = filepath.Join(out, b.packageName("deb", arch))
+	return target, b.onePackage("deb", arch, target)
 }
 
 // onePackage makes one.
