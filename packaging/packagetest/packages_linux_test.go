@@ -10,4 +10,5 @@ func TestThePackages(t *testing.T) {
 	b := newBench(t)
 	t.Run("in every order beside Debian's certbot", func(t *testing.T) { everyOrder(t, b) })
 	t.Run("under a real systemd", func(t *testing.T) { underSystemd(t, b) })
+	t.Run("under Debian's cron", func(t *testing.T) { underCron(t, b) })
 }
