@@ -1,18 +1,31 @@
 package e2e_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"io"
+	"log"
+	"math/big"
 	"net"
 	"net/http"
+	"net/http/httputil"
+	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
+	"orderly/e2e/namespace"
 	"orderly/zone/zonetest"
 )
 
@@ -37,20 +50,61 @@ func newWardDNS(t *testing.T) *wardDNS {
 	return w
 }
 
-// neighbour is a web server of somebody else's: it knows none of the sites.
-func (w *wardDNS) neighbour(t *testing.T, port int) {
-	for _, address := range []string{"127.0.0.2", "::1"} {
-		listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			_, _ = io.WriteString(w, "a neighbour")
-		})}
-		done := make(chan struct{})
-		go func() { defer close(done); _ = server.Serve(listener) }()
-		t.Cleanup(func() { _ = server.Close(); <-done })
+// Addresses in a network where nobody else has them: only the first is this host's.
+const (
+	public    = "93.184.215.1"
+	elsewhere = "93.184.215.14" // of a server to which a site has moved
+	inFront   = "93.184.215.20" // of a proxy with a certificate of its own
+)
+
+// neighbours are web servers of somebody else's: they know none of the sites, but for the proxy, which passes all on.
+func (d *ward) neighbours() {
+	d.t.Helper()
+	if err := namespace.Neighbourhood(netip.MustParseAddr(public)); err != nil {
+		d.t.Fatal(err)
 	}
+	stranger := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a neighbour") })
+	for _, address := range []string{"127.0.0.2", "::1", elsewhere} {
+		d.listen(address, d.front.port, stranger, nil)
+	}
+	ours := &url.URL{Scheme: "http", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(d.front.port))}
+	d.listen(inFront, d.front.port, &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(ours)
+		r.Out.Host = r.In.Host
+	}}, nil)
+	d.listen(inFront, d.https, stranger, &tls.Config{GetCertificate: func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		return selfSigned(hello.ServerName)
+	}})
+}
+
+// listen serves at an address until the test ends.
+func (d *ward) listen(address string, port int, handler http.Handler, secure *tls.Config) {
+	d.t.Helper()
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
+	}
+	server := &http.Server{Handler: handler, ErrorLog: log.New(io.Discard, "", 0)}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(listener) }()
+	d.t.Cleanup(func() { _ = server.Close(); <-done })
+}
+
+// selfSigned is what a panel serves until it has something better.
+func selfSigned(name string) (*tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	// it is no older than the site's own, so that nobody forgot to reload
+	made := &x509.Certificate{SerialNumber: big.NewInt(now.UnixNano()), DNSNames: []string{name}, NotBefore: now.AddDate(0, 0, 1),
+		NotAfter: now.AddDate(1, 0, 0), Issuer: pkix.Name{CommonName: "a panel"}, Subject: pkix.Name{CommonName: "a panel"}}
+	der, err := x509.CreateCertificate(rand.Reader, made, made, key.Public(), key)
+	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, err
 }
 
 // says lets DNS say something else of a site's name.
@@ -73,6 +127,8 @@ func illnessesOfNet() []illness {
 		inDNS("D40", "A 127.0.0.1", "A 127.0.0.2"),
 		inDNS("D41", "A 127.0.0.1", "AAAA ::1"),
 		inDNS("D42", "A 192.0.2.7"),
+		inDNS("D39", "A "+elsewhere),
+		inDNS("D49", "A "+inFront),
 		inDNS("D45", "A 127.0.0.1", `CAA 0 issue "other-ca.example"`),
 		{id: "D43", befall: func(p *sick) { p.dns.broken.Store(p.domain, true) }, mend: func(p *sick) { p.dns.broken.Delete(p.domain) }},
 	}
