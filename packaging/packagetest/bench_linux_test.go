@@ -24,6 +24,9 @@ type bench struct {
 	base  []string // of every tree
 	// packages are the files of each, as a tree sees them: the older one, and a newer one.
 	packages map[string][2]string
+	pristine *tree               // the base and nothing else
+	both     []string            // the base with certbot and Orderly, once a trial has needed it
+	alone    map[string]manifest // what a package leaves where no other is, once known
 }
 
 // later is put behind a version to make the newer one.
@@ -32,7 +35,8 @@ const later = "+later"
 // newBench builds what the trials begin with.
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{t: t, place: t.TempDir(), packages: map[string][2]string{}}
+	b := &bench{t: t, place: t.TempDir(), packages: map[string][2]string{},
+		alone: map[string]manifest{}}
 	if err := unix.Mount("tmpfs", b.place, "tmpfs", 0, "mode=0755"); err != nil {
 		t.Fatal(err)
 	}
@@ -43,21 +47,28 @@ func newBench(t *testing.T) *bench {
 	}
 	certbot := b.system()
 	orderly, orderlyCertbot := ours(t)
-	b.both("certbot", certbot, func(dir string) {
+	b.twice("certbot", certbot, func(dir string) {
 		// A package's own configuration file that changes is what an upgrade handles with most care.
 		b.change(filepath.Join(dir, "etc/cron.d/certbot"), func(s string) string { return s + "# later\n" })
 	})
-	b.both("orderly", orderly, func(dir string) {
+	b.twice("orderly", orderly, func(dir string) {
 		b.change(filepath.Join(dir, "usr/bin/orderly"), func(s string) string { return s + "later" })
 	})
-	b.both("orderly-certbot", orderlyCertbot, func(string) {})
+	b.twice("orderly-certbot", orderlyCertbot, func(string) {})
+	b.pristine = b.tree(t)
 	return b
 }
 
 // tree makes a tree above the bench's base.
 func (b *bench) tree(t *testing.T) *tree {
 	t.Helper()
-	tr := newTree(t, b.place, b.base...)
+	return b.treeAbove(t, b.base)
+}
+
+// treeAbove makes a tree above another one's layers.
+func (b *bench) treeAbove(t *testing.T, base []string) *tree {
+	t.Helper()
+	tr := newTree(t, b.place, base...)
 	tr.mount(b.debs, "/mnt", "", unix.MS_BIND, "")
 	return tr
 }
@@ -151,8 +162,8 @@ func (b *bench) dpkgDeb(args ...string) {
 	}
 }
 
-// both takes a package file, and makes a newer version of it that differs by what change does.
-func (b *bench) both(name, file string, change func(dir string)) {
+// twice takes a package file, and makes a newer version of it that differs by what change does.
+func (b *bench) twice(name, file string, change func(dir string)) {
 	b.t.Helper()
 	b.packages[name] = [2]string{
 		b.variant(name+"-0.deb", file, "", func(string) {}),

@@ -81,14 +81,12 @@ func (tr *tree) state(name string) (status, version string) {
 
 // walk does every step of some packages in every situation that they can be in.
 type walk struct {
-	b        *bench
-	tr       *tree
-	pristine *tree // without any of them
-	on       []int // the packages
-	at       situation
-	done     map[string]bool
-	way      []string            // that was gone, for whoever looks for the reason of a failure
-	alone    map[string]manifest // what a package leaves where no other is
+	b    *bench
+	tr   *tree
+	on   []int // the packages
+	at   situation
+	done map[string]bool
+	way  []string // that was gone, for whoever looks for the reason of a failure
 }
 
 // steps are those that can be taken in a situation.
@@ -173,7 +171,7 @@ func (w *walk) look(t *testing.T) {
 			"diversion of /usr/share/man/man1/certbot.1.gz to /usr/share/man/man1/certbot.distrib.1.gz by orderly-certbot\n"
 	}
 	w.says(t, diversions, "/usr/bin/dpkg-divert", "--list", "*certbot*")
-	if d := w.tr.manifest(w.pristine).difference(want); d != "" {
+	if d := w.tr.manifest(w.b.pristine).difference(want); d != "" {
 		t.Error(d)
 	}
 	w.oneRenews(t)
@@ -192,7 +190,7 @@ func (w *walk) says(t *testing.T, want string, args ...string) {
 func (w *walk) leftBy(t *testing.T, name, status string, newer bool) manifest {
 	t.Helper()
 	key := fmt.Sprint(name, status, newer)
-	if w.alone[key] == nil {
+	if w.b.alone[key] == nil {
 		tr := w.b.tree(t)
 		which := 0
 		if newer {
@@ -202,21 +200,20 @@ func (w *walk) leftBy(t *testing.T, name, status string, newer bool) manifest {
 		if status == removed {
 			tr.run("/usr/bin/dpkg", "-r", name)
 		}
-		w.alone[key] = tr.manifest(w.pristine)
+		w.b.alone[key] = tr.manifest(w.b.pristine)
 		tr.end()
 	}
 	if name != "certbot" || w.at[2] != installed {
-		return w.alone[key]
+		return w.b.alone[key]
 	}
-	return w.alone[key].renamed(map[string]string{"/usr/bin/certbot": "/usr/bin/certbot.distrib",
+	return w.b.alone[key].renamed(map[string]string{"/usr/bin/certbot": "/usr/bin/certbot.distrib",
 		"/usr/share/man/man1/certbot.1.gz": "/usr/share/man/man1/certbot.distrib.1.gz"})
 }
 
 // newWalk begins one with none of the packages.
 func newWalk(t *testing.T, b *bench, on ...int) *walk {
 	t.Helper()
-	return &walk{b: b, tr: b.tree(t), pristine: b.tree(t), on: on, done: map[string]bool{},
-		at: situation{absent, absent, absent}, alone: map[string]manifest{}}
+	return &walk{b: b, tr: b.tree(t), on: on, done: map[string]bool{}, at: situation{absent, absent, absent}}
 }
 
 // everyOrder walks over the two packages where Orderly is installed, or over all three.

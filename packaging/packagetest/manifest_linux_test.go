@@ -24,25 +24,24 @@ func volatile(path string) bool {
 		func(dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") })
 }
 
-// manifest compares the tree with a pristine one of the same base.
+// manifest compares the tree with a pristine one, of the same base or of one further down.
 func (tr *tree) manifest(pristine *tree) manifest {
 	tr.t.Helper()
 	m := manifest{}
-	err := filepath.WalkDir(tr.own, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		name := strings.TrimPrefix(path, tr.own)
-		if name == "" || volatile(name) {
+	for _, layer := range tr.below()[:len(tr.below())-len(pristine.base)] {
+		err := filepath.WalkDir(layer, func(path string, _ fs.DirEntry, err error) error {
+			name := strings.TrimPrefix(path, layer)
+			if err != nil || name == "" || volatile(name) {
+				return err
+			}
+			if now := describe(tr.path(name)); now != describe(pristine.path(name)) {
+				m[name] = now
+			}
 			return nil
+		})
+		if err != nil {
+			tr.t.Fatal(err)
 		}
-		if now := describe(tr.path(name)); now != describe(pristine.path(name)) {
-			m[name] = now
-		}
-		return nil
-	})
-	if err != nil {
-		tr.t.Fatal(err)
 	}
 	return m
 }

@@ -11,4 +11,8 @@ func TestThePackages(t *testing.T) {
 	t.Run("in every order beside Debian's certbot", func(t *testing.T) { everyOrder(t, b) })
 	t.Run("under a real systemd", func(t *testing.T) { underSystemd(t, b) })
 	t.Run("under Debian's cron", func(t *testing.T) { underCron(t, b) })
+	t.Run("an installation that is refused", func(t *testing.T) { refused(t, b) })
+	t.Run("dpkg is killed", func(t *testing.T) { killed(t, b) })
+	t.Run("what is the administrator's", func(t *testing.T) { somebodysOwn(t, b) })
+	t.Run("a lineage from installation to purge and on", func(t *testing.T) { life(t, b) })
 }

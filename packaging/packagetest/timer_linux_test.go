@@ -41,7 +41,7 @@ func underSystemd(t *testing.T, b *bench) {
 	r.must("dpkg", "-i", b.packages["orderly"][0])
 	tr.units(t)
 	for _, trial := range []func(*testing.T){r.timerIsThere, r.nothingToRenew, r.obtained, r.startedByTheTimer,
-		r.hooksFeelNothing, r.endedInTime, r.upgradedMeanwhile, r.failureShows} {
+		r.hooksFeelNothing, r.endedInTime, r.upgradedMeanwhile, r.failureShows, r.certbotsTimer} {
 		if trial(t); t.Failed() {
 			t.Fatal(r.journal())
 		}
