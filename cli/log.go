@@ -16,6 +16,7 @@ import (
 	"orderly/failure"
 	"orderly/host"
 	"orderly/logfile"
+	"orderly/order"
 )
 
 // logName is the file in --logs-dir that Orderly writes.
@@ -70,13 +71,25 @@ func (*backupsFlag) Type() string { return "int" }
 func (p *printer) logged(_ []string, a slog.Attr) slog.Attr {
 	switch value := a.Value.Any().(type) {
 	case string:
-		a.Value = slog.StringValue(p.pasted(value))
+		a.Value = slog.StringValue(bounded(p.pasted(value)))
 	case failure.Remedy:
-		a.Value = slog.StringValue(p.remedy(value))
+		a.Value = slog.StringValue(bounded(p.remedy(value)))
 	case error:
-		a.Value = slog.StringValue(p.pasted(value.Error()))
+		a.Value = slog.StringValue(bounded(p.pasted(value.Error())))
 	}
 	return a
+}
+
+// mostOfAText is how many bytes of one text stand in a line: what a hook or a CA says may be long.
+const mostOfAText = 16 << 10
+
+// bounded is a text that is cut where it is too long for a line.
+func bounded(text string) string {
+	if len(text) <= mostOfAText {
+		return text
+	}
+	kept := strings.ToValidUTF8(text[:mostOfAText], "")
+	return fmt.Sprintf("%s … (%d bytes more)", kept, len(text)-len(kept))
 }
 
 // openLog opens LOGS/orderly.log for everything, and stderr for --verbose. A log that cannot be
@@ -125,17 +138,40 @@ func missing(lines int, why error) []byte {
 		fmt.Sprintf("%d lines are missing here: %v", lines, why))
 }
 
-// about adds which certificate a line is about, where the context says so: of many at once the lines
-// stand mixed.
+// about adds which certificate a line is about, and which order, where the context says so: of many
+// at once the lines stand mixed. What failed is told by its class as well, for whoever counts.
 type about struct{ slog.Handler }
 
 // Handle implements slog.Handler.
 func (h about) Handle(ctx context.Context, r slog.Record) error {
-	if lineage := host.LineageIn(ctx); lineage != "" {
+	var more []slog.Attr
+	r.Attrs(func(a slog.Attr) bool {
+		err, ok := a.Value.Any().(error)
+		if known, isOurs := errors.AsType[*failure.Error](err); ok && isOurs {
+			more = append(more, slog.Any("class", known.Class))
+		}
+		return len(more) == 0
+	})
+	if more = append(more, aboutOf(ctx)...); len(more) > 0 {
 		r = r.Clone()
-		r.AddAttrs(slog.String("lineage", lineage))
+		r.AddAttrs(more...)
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+// aboutOf is what the context says of a line, the lineage last.
+func aboutOf(ctx context.Context) (all []slog.Attr) {
+	id, lineage := order.In(ctx)
+	if id != 0 {
+		all = append(all, slog.Int64("order", id))
+	}
+	if known := host.LineageIn(ctx); known != "" {
+		lineage = known
+	}
+	if lineage != "" {
+		all = append(all, slog.String("lineage", lineage))
+	}
+	return all
 }
 
 // WithAttrs implements slog.Handler.

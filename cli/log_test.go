@@ -3,6 +3,7 @@ package cli_test
 // The log as a whole command writes it. How its files are kept is tested in package logfile.
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -113,5 +114,123 @@ func TestNoCertificateFailsForItsLog(t *testing.T) {
 	}
 	if n := len(w.ca.Truth().Orders); n != 4 {
 		t.Errorf("%d orders of four", n)
+	}
+}
+
+// told is what a log says of one certificate or order: what follows " msg=" in the lines that have a
+// word, without their numbers.
+func told(log, word string) string {
+	var all strings.Builder
+	for line := range strings.Lines(log) {
+		if strings.Contains(line+" ", " "+word+" ") || strings.Contains(line, " "+word+"\n") {
+			all.WriteString(line)
+		}
+	}
+	return all.String()
+}
+
+// One certificate's whole story is found by its lineage, and an order's by its number: each step, each
+// request, what a person was told, what failed and why, and what came of it. The URL of the order is
+// there, and one line says which Orderly ran.
+func TestTheLogTellsACertificatesWholeStory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, testca.Config{})
+	h := w.host("one")
+	names := []string{"a.example.com", "b.example.com", "c.example.com"}
+	h.must(h.certonly(h.site(names[0]), names[0])...)
+	path := filepath.Join(h.logs, "orderly.log")
+	story := []string{"msg=preflight ", "check=http ", "say: Requesting a certificate for a.example.com", "new-order intent", "kind=new-order ",
+		"new-order answered", "kind=authorization ", "challenge intent", "kind=challenge ", "kind=finalize ", "certificate downloaded",
+		"msg=installed ", "msg=settled ", "outcome=issued "}
+	first := told(w.read(path), "lineage=a.example.com")
+	for _, step := range story {
+		if !strings.Contains(first, step) {
+			t.Errorf("certonly: no %q in\n%s", step, first)
+		}
+	}
+	h.lineages(names[1:]...)
+	if err := os.RemoveAll(w.site(names[1])); err != nil {
+		t.Fatal(err)
+	}
+	w.remove(path)
+	h.orderly("renew", "--force-renewal", "--jobs", "3", "--deploy-hook", "echo done; exit 4")
+	log := w.read(path)
+	story[2] = "say: Renewing an existing certificate for c.example.com"
+	story = append(story, "Running deploy-hook", "Hook 'deploy-hook' reported error code 4", "ran with output")
+	third := told(log, "lineage=c.example.com")
+	for _, step := range story {
+		if !strings.Contains(third, step) {
+			t.Errorf("renew: no %q in\n%s", step, third)
+		}
+	}
+	second := told(log, "lineage=b.example.com")
+	if !strings.Contains(second, "outcome=failed class=webroot-missing error=") || strings.Count(second, "level=ERROR") != 1 {
+		t.Errorf("what failed: %s", second)
+	}
+	var id string
+	for _, o := range w.ca.Truth().Orders {
+		if line := told(log, "lineage=c.example.com"); o.URL != "" && strings.Contains(line, o.URL) {
+			_, after, _ := strings.Cut(line, "new-order answered")
+			_, after, _ = strings.Cut(after, " order=")
+			id, _, _ = strings.Cut(after, " ")
+		}
+	}
+	ofOrder := told(log, "order="+id)
+	for _, step := range []string{"kind=new-order ", "new-order answered", "kind=authorization ", "kind=finalize ", "msg=settled "} {
+		if id == "" || !strings.Contains(ofOrder, step) {
+			t.Errorf("of order %q: no %q in\n%s", id, step, ofOrder)
+		}
+	}
+	if strings.Contains(ofOrder, "a.example.com") || strings.Contains(log, " order=0 ") {
+		t.Errorf("another's: %s", ofOrder)
+	}
+	if !strings.Contains(log, "run begins: renew\"") || !strings.Contains(log, "version=") || !strings.Contains(log, "run ended: failed") {
+		t.Errorf("of the run: %.300s", log)
+	}
+}
+
+// What is secret is in no line: keys, what a customer's key signs, what stands before @ in a URL, a
+// hook's environment.
+func TestNoSecretIsInTheLog(t *testing.T) {
+	t.Parallel()
+	const key, password = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3JldA", "pa55word"
+	w := newWorld(t, testca.Config{ExternalAccountRequired: true, ExternalAccountKeys: map[string]string{"customer": key}})
+	h := w.host("one")
+	h.env["HTTP_PROXY"] = "http://user:" + password + "@127.0.0.1:1"
+	h.env["MYSQL_PWD"] = password
+	domain := "a.example.com"
+	h.must(append(h.certonly(h.site(domain), domain), "-v", "--eab-kid", "customer", "--eab-hmac-key", key, "--deploy-hook", "true")...)
+	h.must("renew", "--force-renewal", "-v")
+	h.orderly("renew", "--force-renewal", "--server", "https://user:"+password+"@127.0.0.1:1/dir")
+	w.ca.Inject(testca.Fault{Kind: "finalize", Nth: 1, Action: testca.Respond, Status: 500})
+	h.orderly("renew", "--force-renewal", "-v")
+	log := w.read(filepath.Join(h.logs, "orderly.log"))
+	secrets := map[string]string{"the customer's key": key, "a password": password}
+	err := filepath.WalkDir(h.config, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		switch {
+		case err != nil:
+			return err
+		case strings.Contains(string(text), "PRIVATE KEY-----"):
+			secrets[path] = strings.Split(string(text), "\n")[1]
+		case filepath.Base(path) == "private_key.json":
+			var jwk struct{ D string }
+			if err := json.Unmarshal(text, &jwk); err != nil {
+				return err
+			}
+			secrets[path] = jwk.D
+		}
+		return nil
+	})
+	if err != nil || len(secrets) < 4 || len(log) < 10_000 {
+		t.Fatalf("%d secrets, %d bytes of log, %v", len(secrets), len(log), err)
+	}
+	for what, secret := range secrets {
+		if len(secret) < 8 || strings.Contains(log, secret) {
+			t.Errorf("%s is in the log, or is none: %.9q", what, secret)
+		}
 	}
 }

@@ -4,6 +4,7 @@ package cli
 // into the log.
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,9 +43,12 @@ type printer struct {
 }
 
 // Say prints a line that belongs to the command's result.
-func (p *printer) Say(format string, args ...any) {
-	text := p.pasted(fmt.Sprintf(format, args...))
-	p.log("say", text)
+func (p *printer) Say(format string, args ...any) { p.saying(fmt.Sprintf(format, args...)) }
+
+// saying is Say with what the log is to say of the line.
+func (p *printer) saying(text string, about ...any) {
+	text = p.pasted(text)
+	p.log("say", text, about...)
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet && !p.json {
@@ -67,9 +71,12 @@ func (p *printer) say(format string, args ...any) {
 }
 
 // Tell prints a line for a person who watches.
-func (p *printer) Tell(format string, args ...any) {
-	text := p.pasted(fmt.Sprintf(format, args...))
-	p.log("tell", text)
+func (p *printer) Tell(format string, args ...any) { p.telling(fmt.Sprintf(format, args...)) }
+
+// telling is Tell with what the log is to say of the line.
+func (p *printer) telling(text string, about ...any) {
+	text = p.pasted(text)
+	p.log("tell", text, about...)
 	p.block.Lock() // what is waited for by one lineage stands in no other's block
 	defer p.block.Unlock()
 	p.line.Lock()
@@ -80,9 +87,12 @@ func (p *printer) Tell(format string, args ...any) {
 }
 
 // Warn prints a line that somebody should read although the command goes on.
-func (p *printer) Warn(format string, args ...any) {
-	text := p.pasted(fmt.Sprintf(format, args...))
-	p.log("warning", text)
+func (p *printer) Warn(format string, args ...any) { p.warning(fmt.Sprintf(format, args...)) }
+
+// warning is Warn with what the log is to say of the line.
+func (p *printer) warning(text string, about ...any) {
+	text = p.pasted(text)
+	p.log("warning", text, about...)
 	p.line.Lock()
 	defer p.line.Unlock()
 	if !p.quiet {
@@ -104,15 +114,23 @@ func (p *printer) fault(format string, args ...any) {
 }
 
 func (p *printer) log(kind, text string, args ...any) {
-	if p.file != nil {
-		p.file.Debug(kind+": "+text, args...)
+	if p.file == nil {
+		return
 	}
+	level := slog.LevelInfo
+	switch kind {
+	case "warning":
+		level = slog.LevelWarn
+	case "fault", "error", "panic":
+		level = slog.LevelError
+	}
+	p.file.Log(context.Background(), level, kind+": "+text, args...)
 }
 
 // problem prints an error as a sentence and its remedy.
 func (p *printer) problem(err error) {
 	text := p.inOwnWords(p.pasted(err.Error()))
-	p.log("error", text)
+	p.log("error", text, "class", failure.ClassOf(err))
 	if p.json && !p.printed {
 		p.print(problemView{Version: 1, Class: failure.ClassOf(err), Error: text,
 			Remedy: p.remedy(failure.RemedyOf(err))})

@@ -23,7 +23,7 @@ func TestNothingThatIsToldForgesALine(t *testing.T) {
 	p.file = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug,
 		ReplaceAttr: p.logged}))
 	const forged = "a\nwarning: \x02insist\x03"
-	r := reporter{p}
+	r := reporter{p: p}
 	for _, tell := range []func(string, ...any){r.Say, r.Tell, r.Warn} {
 		tell("%s, %v, %v: %s", forged, errors.New(forged), []string{forged},
 			failure.Do(failure.RequestFile, forged))

@@ -71,7 +71,7 @@ func (s *session) openServer(ctx context.Context, settings renewal.Settings) err
 		Profiles: profiles,
 		Disk:     &certbot.Store{Dirs: s.dirs}, Ledger: s.ledger, Locks: s.locks, HTTP: client,
 		Agent: userAgent(),
-		Clock: host.Clock{}, Log: s.p.logger, Report: reporter{s.p}, Settings: settings,
+		Clock: host.Clock{}, Log: s.p.logger, Report: reporter{p: s.p}, Settings: settings,
 		KeyDir: filepath.Join(s.ledgerDir(), "keys"), Resuming: s.p.roundBar("Resuming"),
 	})
 	return nil

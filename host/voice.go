@@ -59,12 +59,27 @@ func LineageIn(ctx context.Context) string {
 	return lineage
 }
 
+// Apart is a Reporter that keeps what is said under one context apart from what is said under another:
+// its log says which certificate a line is about.
+type Apart interface {
+	Under(ctx context.Context) Reporter
+}
+
+// Under is r for what is said under ctx.
+func Under(ctx context.Context, r Reporter) Reporter {
+	if apart, ok := r.(Apart); ok {
+		return apart.Under(ctx)
+	}
+	return r
+}
+
 // In is the voice for what is said under ctx.
 func (v *Voice) In(ctx context.Context) *Voice {
-	if r, ok := ctx.Value(speakerKey{}).(Reporter); ok {
-		return &Voice{Reporter: r, once: v.once}
+	r, ok := ctx.Value(speakerKey{}).(Reporter)
+	if !ok {
+		r = v.Reporter
 	}
-	return v
+	return &Voice{Reporter: Under(ctx, r), once: v.once}
 }
 
 // WarnOnce warns of what a run may find more than once.

@@ -33,6 +33,9 @@ func (s *attempts) obtain(ctx context.Context, e *drive.Engine, lineage string, 
 		error)) (drive.Outcome, error) {
 	var left []string // the names that a subset has come down to, nil for all
 	orders := 0
+	if host.LineageIn(ctx) == "" {
+		ctx = host.About(ctx, lineage)
+	}
 	for {
 		var made *order.Plan
 		outcome, err := e.Obtain(ctx, lineage, names,

@@ -88,6 +88,7 @@ func (s *wishes) ObtainCSR(ctx context.Context, w Wish, csr []byte, files host.O
 	if err != nil {
 		result.fail(err)
 	}
+	s.logResult(ctx, result)
 	return result
 }
 

@@ -66,6 +66,7 @@ func (s *earlier) resumeEach(ctx context.Context, which func(*ledger.Order) bool
 				defer came.step(func(p *Progress) { p.UnderWay--; p.Done++ })
 				s.whole(ctx, &turn, func(ctx context.Context) { result, did = s.resumeGuarded(ctx, o) })
 				if did {
+					s.logResult(ctx, result)
 					came.keep(i, &result)
 				} else if held, err := s.Locks.Held(order.LineageLock(o.Lineage)); held && err == nil {
 					s.Report.Tell("Order %d is left alone: %v.", o.ID, s.host.Locks.By(ctx, o.Lineage))

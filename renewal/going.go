@@ -164,6 +164,7 @@ func (g *going) answer(ctx context.Context, i int, b *block) error {
 		g.round.looking(v.path)
 	}
 	result := g.resultOf(ctx, v)
+	g.logResult(ctx, result)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if result.gone {
@@ -262,6 +263,30 @@ func (b *block) Tell(format string, args ...any) { b.to.Tell(format, args...) }
 
 // Warn implements host.Reporter.
 func (b *block) Warn(format string, args ...any) {
+	b.keep(func() { b.to.Warn(format, args...) })
+}
+
+// Under implements host.Apart: what is said under ctx stands in the same block.
+func (b *block) Under(ctx context.Context) host.Reporter {
+	return inBlock{b, host.Under(ctx, b.to)}
+}
+
+// inBlock is a block for what is said under one context.
+type inBlock struct {
+	*block
+	to host.Reporter
+}
+
+// Say implements host.Reporter.
+func (b inBlock) Say(format string, args ...any) {
+	b.keep(func() { b.to.Say(format, args...) })
+}
+
+// Tell implements host.Reporter.
+func (b inBlock) Tell(format string, args ...any) { b.to.Tell(format, args...) }
+
+// Warn implements host.Reporter.
+func (b inBlock) Warn(format string, args ...any) {
 	b.keep(func() { b.to.Warn(format, args...) })
 }
 

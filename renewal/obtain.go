@@ -20,8 +20,8 @@ var errMoved = errors.New("another process made or renamed the lineage meanwhile
 const mostDecisions = 5
 
 // Obtain fulfils a wish: it keeps, makes or renews a certificate.
-func (s *wishes) Obtain(ctx context.Context, w Wish) Result {
-	var result Result
+func (s *wishes) Obtain(ctx context.Context, w Wish) (result Result) {
+	defer func() { s.logResult(ctx, result) }()
 	w.answers = map[string]int{}
 	s.heal(ctx, w)
 	for range mostDecisions {

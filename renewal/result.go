@@ -3,12 +3,14 @@ package renewal
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
 	"orderly/failure"
 	"orderly/host"
 	"orderly/ledger"
+	"orderly/order"
 )
 
 // What comes of a lineage, for a person, for JSON and for the exit code.
@@ -83,6 +85,30 @@ func (r *Result) fail(err error) {
 	case failure.Locked:
 		r.Outcome = Locked
 	}
+}
+
+// logResult notes in one line what came of a certificate, where something did.
+func (s *base) logResult(ctx context.Context, r Result) {
+	level := slog.LevelInfo
+	switch r.Outcome {
+	case "", Kept, Skipped:
+		return
+	case Failed, Invalid:
+		level = slog.LevelError
+	case Stopped, Locked:
+		level = slog.LevelWarn
+	}
+	about := []any{"outcome", r.Outcome}
+	if id, _ := order.In(ctx); r.Order != 0 && id == 0 {
+		about = append(about, "order", r.Order)
+	}
+	if r.Class != "" {
+		about = append(about, "class", r.Class, "error", r.Sentence)
+	}
+	if host.LineageIn(ctx) == "" {
+		about = append(about, "lineage", r.Lineage)
+	}
+	s.Log.Log(ctx, level, "what came of it", about...)
 }
 
 // Exit is the exit code that results amount to: 75 when something was stopped in time, 1 when

@@ -93,6 +93,7 @@ func (s *rounds) RenewAll(ctx context.Context, round Round) ([]Result, error) {
 	for _, broken := range results {
 		round.looking(broken.Path)
 		round.looked(broken)
+		s.logResult(ctx, broken)
 	}
 	if err := s.checkClock(ctx, views); err != nil && !s.Settings.Force {
 		return results, err

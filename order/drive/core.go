@@ -63,7 +63,7 @@ func (c *core) note(kind, format string, args ...any) {
 	detail := failure.Words(format, args...)
 	c.unwritten.events = append(c.unwritten.events,
 		ledger.Event{At: c.e.clock.Now(), RunID: c.e.run.ID, Of: c.o, Kind: kind, Detail: detail})
-	c.e.log.Debug(kind, "order", c.o.ID, "lineage", c.o.Lineage, "detail", detail)
+	c.e.log.DebugContext(order.About(context.Background(), c.o), kind, "detail", detail)
 }
 
 // gathered adds the order and everything buffered to a change.

@@ -60,6 +60,7 @@ func (d *driver) facts() order.Facts {
 // drive asks Next and obeys until the order is settled or nothing can be done now. A nil error
 // means that the certificate is in place, or that a superseded order has come to rest.
 func (d *driver) drive(ctx context.Context) error {
+	ctx = order.About(ctx, d.o)
 	if err := cmp.Or(d.newOrder.takeCount(ctx), d.issuance.takeRefusal(ctx)); err != nil {
 		return err
 	}

@@ -119,6 +119,6 @@ func (e *Engine) tolerate(err error, o *ledger.Order) error {
 	case failure.Account, failure.Ledger, failure.Locked, failure.Internal:
 		return err
 	}
-	e.log.Info("an earlier order could not be finished", "order", o.ID, "lineage", o.Lineage, "why", err)
+	e.log.InfoContext(order.About(context.Background(), o), "an earlier order could not be finished", "why", err)
 	return nil
 }
