@@ -143,7 +143,7 @@ func TestNothingButTheCommandLineSpellsOne(t *testing.T) {
 // speaks reports whether a directory holds a command line, reads those of other programs, or is no
 // part of the product.
 func speaks(path string) bool {
-	return slices.Contains([]string{"cli", "cmd", "testca", "sim", "e2e", "docs", ".git",
+	return slices.Contains([]string{"cli", "cmd", "testca", "sim", "e2e", "docs", ".git", "packaging",
 		"certbot/damage", "ledger/ledgertest", "schedule", "webserver"}, filepath.ToSlash(strings.TrimPrefix(path, "../")))
 }
 
