@@ -35,6 +35,8 @@ const (
 	hungKey  = "hung-hooks"
 	mostHung = 50
 	hungFor  = 90 * 24 * time.Hour
+	// hungPatience is how long the ledger may take to keep it: a run that is told to end waits for it.
+	hungPatience = time.Second
 	// longHook is after how long a hook is noted that is at work.
 	longHook = time.Minute
 )
@@ -125,7 +127,8 @@ func (h *Hooks) noteHung(ctx context.Context, one HungHook) {
 
 // changeHung changes what the ledger knows.
 func (h *Hooks) changeHung(ctx context.Context, change func([]HungHook) []HungHook) {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hungPatience)
+	defer cancel()
 	all, err := HungHooks(ctx, h.Ledger)
 	var body []byte
 	if err == nil {
