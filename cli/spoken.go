@@ -120,7 +120,7 @@ func (p *printer) received(r renewal.Result) {
 		return
 	}
 	how := "Let a timer run " + p.pasted("`orderly renew`") + " twice a day."
-	if timer := p.renewals.Waiting(); timer != "" {
+	if timer := p.renewals.Waiting().Name; timer != "" {
 		how = "Enable its timer: " + string(failure.Shell("systemctl", "enable", "--now", timer)) + "."
 	}
 	p.Say("\nNEXT STEPS:\n- The certificate will need to be renewed before it expires. %s", how)

@@ -99,7 +99,7 @@ func TestATimerThatIsNotEnabledIsTheRemedy(t *testing.T) {
 	p.now = p.now.Add(45 * 24 * time.Hour)
 	p.put("run/systemd/system/x", "")
 	p.put("usr/local/bin/orderly", "orderly")
-	p.timer("orderly-renew", "/usr/local/bin/orderly renew -q")
+	p.timer("orderly-renew", "/usr/local/bin/orderly renew -q --config-dir "+filepath.Join(p.dir, "etc"))
 	wanted := filepath.Join(p.dir, "etc/systemd/system/timers.target.wants/orderly-renew.timer")
 	if err := os.Remove(wanted); err != nil {
 		t.Fatal(err)

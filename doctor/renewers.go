@@ -112,7 +112,7 @@ func nobodyRenews(_ context.Context, e *Exam) ([]Finding, error) {
 	}
 	f := Finding{ID: "D26", Class: failure.Config, Severity: WillFail, Fix: FixNo,
 		Remedy: "Let a timer or a cron table run " + failure.Do(failure.RenewDue) + " twice a day."}
-	if timer := e.Schedule.Waiting(); timer != "" {
+	if timer := e.waitingTimer(); timer != "" {
 		f.Remedy = failure.Advise("Enable its timer: %s.", failure.Shell("systemctl", "enable", "--now", timer))
 	}
 	last, known := e.lastRound()
@@ -137,6 +137,14 @@ func nobodyRenews(_ context.Context, e *Exam) ([]Finding, error) {
 		f.Remedy = "Look at what became of its last runs: it does not run, or ends before it begins."
 	}
 	return []Finding{f}, nil
+}
+
+// waitingTimer is the timer that would renew this directory and is not enabled; "" for none.
+func (e *Exam) waitingTimer() string {
+	if r := e.Schedule.Waiting(); r.Name != "" && e.sameDirectory(r) {
+		return r.Name
+	}
+	return ""
 }
 
 // overdue counts the lineages that should have been renewed long ago and that nobody tried, and says

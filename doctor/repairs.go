@@ -39,7 +39,7 @@ func planners() map[string]planner {
 		"D11": settings(FixAsk, onlyAccount), "D12": settings(FixAsk, accountOfLedger),
 		"D13": narrowed, "D14": relinked, "D15": relinked, "D16": relinked, "D17": narrowed,
 		"D18": relinked, "D19": spared, "D20": strayMoved, "D22": tokensGone,
-		"D25": renewerOff,
+		"D25": renewerOff, "D26": timerOn,
 	}
 }
 

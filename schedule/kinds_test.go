@@ -80,8 +80,8 @@ func TestThePackagesTimerAndCronFileAreOneRenewer(t *testing.T) {
 				t.Errorf("%s: %+v", c.what, r)
 			}
 		}
-		if strings.Join(got, " ") != c.want || h.Waiting() != c.waiting || !h.Scheduled() {
-			t.Errorf("%s: %q renew, %q waits", c.what, got, h.Waiting())
+		if strings.Join(got, " ") != c.want || h.Waiting().Name != c.waiting || !h.Scheduled() {
+			t.Errorf("%s: %q renew, %q waits", c.what, got, h.Waiting().Name)
 		}
 		if task, ok := h.Find(); ok != (c.want != "") || task.Name != c.want {
 			t.Errorf("%s: certonly is told %+v", c.what, task)

@@ -55,10 +55,10 @@ func (h Host) Find() (task Task, ok bool) {
 	return task, ok
 }
 
-// Waiting is the timer that would run Self, and that is not enabled; "" for none.
-func (h Host) Waiting() string {
+// Waiting is the timer that would run Self, and that is not enabled; one without a name for none.
+func (h Host) Waiting() Renewer {
 	if !h.systemd() {
-		return ""
+		return Renewer{}
 	}
 	enabled := h.enabledTimers()
 	for _, dir := range unitDirs() {
@@ -68,12 +68,13 @@ func (h Host) Waiting() string {
 			for _, command := range settings(h.unit(h.serviceOf(name)), "ExecStart") {
 				r, ok := h.renewer(command)
 				if ok && r.Ours && r.Part == "" && len(h.unit(name)) > 0 && !slices.Contains(enabled, name) {
-					return name
+					r.Name = name
+					return r
 				}
 			}
 		}
 	}
-	return ""
+	return Renewer{}
 }
 
 func (h Host) path(elements ...string) string {
