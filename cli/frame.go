@@ -29,6 +29,7 @@ func (f *places) run(ctx context.Context, env Env, p *printer, w *working, what 
 	if err != nil {
 		return endedBy(ctx, err)
 	}
+	s.env.ending = ctx // the deadline as well
 	p.log("run begins", what, "version", built().String())
 	code, err := s.recorded(ctx, what, work)
 	if err = errors.Join(err, s.close()); err != nil {

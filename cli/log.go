@@ -37,9 +37,11 @@ const (
 	// defaultBackups is how many of these are kept where nobody says: 88 MiB in all, a year of a
 	// thousand certificates. certbot's 1000 would be 8 GiB.
 	defaultBackups = 10
-	// logPatience is how long a line is waited for: longer than a busy disk takes, and short beside
+	// logPatience is how long a line is waited for: longer than a disk mostly takes, and short beside
 	// the two seconds in which a run that is told to end has to.
 	logPatience = 250 * time.Millisecond
+	// logOpening and logClosing are how long the file is waited for before and after all work.
+	logOpening, logClosing = time.Second, 5 * time.Second
 	// slogTime is how package slog writes a moment.
 	slogTime = "2006-01-02T15:04:05.000Z07:00"
 )
@@ -114,17 +116,21 @@ func (s *session) logFile(backups int) *logfile.File {
 	path := filepath.Join(s.dirs.Logs, logName)
 	none := func(err error) {
 		s.p.Warn("the run goes on without a whole log: %s: %v. %s", path, err, remedyOr(err,
-			"Make room, or make the directory writable, or name another one with "+failure.Do(failure.LogsDir)+"."))
+			"Make room, or make the directory writable, or name another one with "+
+				failure.Do(failure.LogsDir)+"."))
 	}
-	file, err := logfile.Open(logfile.Options{Path: path, Prepare: s.dirs.PrepareLogs, Limit: logLimit,
-		Keep: backups, Patience: logPatience, Gap: missing})
+	file, err := logfile.Open(logfile.Options{Path: path, Prepare: s.dirs.PrepareLogs,
+		Limit: logLimit, Keep: backups, Patience: logPatience, Opening: logOpening,
+		Closing: logClosing, Gap: missing})
 	if err != nil {
 		none(err)
 		return nil
 	}
 	s.p.saving(path)
 	s.onClose(func() error {
-		if err := file.Close(); err != nil {
+		slow := time.AfterFunc(time.Second, func() { s.p.Tell("Waiting for %s to be written.", path) })
+		defer slow.Stop()
+		if err := file.Close(s.env.ending); err != nil {
 			none(err)
 		}
 		return nil

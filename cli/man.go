@@ -88,7 +88,9 @@ func page(c *cobra.Command, date string) string {
 		b.WriteString(".SH FILES\n" +
 			roff("/etc/letsencrypt/cli.ini, ~/.config/letsencrypt/cli.ini: long names of flags, "+
 				"one a line, as key = value;") + "\n" +
-			roff("the command line counts more. --config names another one.") + "\n")
+			roff("the command line counts more. --config names another one.") + "\n.br\n" +
+			roff("/var/log/letsencrypt/orderly.log, orderly.log.1 and so on: every step, a line each; "+
+				"--logs-dir names another directory.") + "\n")
 	}
 	b.WriteString(".SH EXIT STATUS\n0: done, or nothing to do. 1: something failed. 2: the " +
 		"command line is wrong. 75: stopped in time by a signal or\n" +

@@ -10,6 +10,7 @@ package logfile
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -30,18 +31,19 @@ type Options struct {
 	Limit int64
 	// Keep is how many of these are kept. 0: the file is never set aside, and grows.
 	Keep int
-	// Patience is how long a line is waited for, and the file when it is opened or closed.
-	Patience time.Duration
+	// Patience is how long a line is waited for, Opening and Closing how long the file is: these once a
+	// run, of which the last holds up nothing any more.
+	Patience, Opening, Closing time.Duration
 	// Gap makes the line that stands for lines that could not be written.
 	Gap func(lines int, why error) []byte
 }
 
 // File is a log. Its methods may be called from any goroutine.
 type File struct {
-	patience time.Duration
-	ended    chan struct{} // the writer's end
-	trouble  trouble
-	late     atomic.Bool // the writer is held up: nobody waits for it
+	patience, closing time.Duration
+	ended             chan struct{} // the writer's end
+	trouble           trouble
+	late              atomic.Bool // the writer is held up: nobody waits for it
 
 	mu     sync.Mutex
 	queue  chan job
@@ -58,16 +60,12 @@ type job struct {
 // is there, and what is written to it waits.
 func Open(o Options) (*File, error) {
 	w := &writer{Options: o, limit: o.Limit, rename: ownfile.Rename}
-	return start(o.Patience, w, w.begin)
-}
-
-// start lets a writer of the file begin, and waits for it as long as for a line.
-func start(patience time.Duration, w *writer, begin func() error) (*File, error) {
-	f := &File{patience: patience, ended: make(chan struct{}), queue: make(chan job, mostWaiting)}
+	f := &File{patience: o.Patience, closing: o.Closing, ended: make(chan struct{}),
+		queue: make(chan job, mostWaiting)}
 	w.trouble = &f.trouble
 	opened := make(chan error, 1)
-	go f.serve(w, begin, opened)
-	timer := time.NewTimer(patience)
+	go f.serve(w, opened)
+	timer := time.NewTimer(o.Opening)
 	defer timer.Stop()
 	select {
 	case err := <-opened:
@@ -82,9 +80,9 @@ func start(patience time.Duration, w *writer, begin func() error) (*File, error)
 }
 
 // serve writes what comes, until the queue is closed.
-func (f *File) serve(w *writer, begin func() error, opened chan<- error) {
+func (f *File) serve(w *writer, opened chan<- error) {
 	defer close(f.ended)
-	err := begin()
+	err := w.begin()
 	f.trouble.note(err)
 	opened <- err
 	for j := range f.queue {
@@ -124,9 +122,9 @@ func (f *File) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// Close waits for what is not written yet, as long as for a line, and says what is missing of the log
-// and why.
-func (f *File) Close() error {
+// Close waits for what is not written yet, no longer than for a line once ctx has ended, and says what
+// is missing of the log and why.
+func (f *File) Close(ctx context.Context) error {
 	f.mu.Lock()
 	if f.closed {
 		f.mu.Unlock()
@@ -135,14 +133,22 @@ func (f *File) Close() error {
 	f.closed = true
 	close(f.queue)
 	f.mu.Unlock()
-	timer := time.NewTimer(f.patience)
+	timer := time.NewTimer(f.closing)
 	defer timer.Stop()
 	select {
 	case <-f.ended:
 		return f.trouble.said(0)
 	case <-timer.C:
-		return f.trouble.said(len(f.queue) + 1)
+	case <-ctx.Done():
+		last := time.NewTimer(f.patience)
+		defer last.Stop()
+		select {
+		case <-f.ended:
+			return f.trouble.said(0)
+		case <-last.C:
+		}
 	}
+	return f.trouble.said(len(f.queue) + 1)
 }
 
 // trouble is what went wrong with a log.

@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -27,7 +28,7 @@ func must(t *testing.T, errs ...error) {
 
 // small is a log of which little fits into a file.
 func small(path string, keep int) Options {
-	return Options{Path: path, Limit: 100, Keep: keep, Patience: ample,
+	return Options{Path: path, Limit: 100, Keep: keep, Patience: ample, Opening: ample, Closing: ample,
 		Gap: func(lines int, why error) []byte { return fmt.Appendf(nil, "%d missing: %v\n", lines, why) }}
 }
 
@@ -40,7 +41,7 @@ func says(t *testing.T, o Options, lines ...string) {
 		_, err := f.Write([]byte(line + "\n"))
 		must(t, err)
 	}
-	must(t, f.Close())
+	must(t, f.Close(context.Background()))
 }
 
 // numberedLines are so many lines of 20 bytes.
@@ -189,7 +190,7 @@ func TestManyWriteOneLog(t *testing.T) {
 			for _, line := range numberedLines(run*lines, (run+1)*lines) {
 				_, _ = f.Write([]byte(line + "\n"))
 			}
-			if err := f.Close(); err != nil {
+			if err := f.Close(context.Background()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -236,7 +237,7 @@ func TestTheNameIsFollowed(t *testing.T) {
 	write("second")
 	must(t, os.Remove(path))
 	write("third")
-	must(t, f.Close())
+	must(t, f.Close(context.Background()))
 	if got := everything(t, path); !slices.Equal(got, []string{"first", "third"}) {
 		t.Errorf("%q", got)
 	}
@@ -289,7 +290,7 @@ func stuck(patience time.Duration) (f *File, let chan struct{}, path string, err
 	}
 	path, let = filepath.Join(dir, "o.log"), make(chan struct{})
 	o := small(path, 0)
-	o.Patience = patience
+	o.Patience, o.Opening, o.Closing = patience, patience, patience
 	o.Prepare = func() error {
 		<-let
 		return nil
@@ -311,10 +312,10 @@ func TestASilentFileSystemHoldsNobodyUp(t *testing.T) {
 			t.Fatalf("%d, %v", n, err)
 		}
 	}
-	if err := f.Close(); !errors.Is(err, errHeldUp) || !strings.Contains(err.Error(), "lines are missing") {
+	if err := f.Close(context.Background()); !errors.Is(err, errHeldUp) || !strings.Contains(err.Error(), "lines are missing") {
 		t.Errorf("closed: %v", err)
 	}
-	if err := f.Close(); err != nil {
+	if err := f.Close(context.Background()); err != nil {
 		t.Errorf("closed twice: %v", err)
 	}
 	if _, err := f.Write([]byte("afterwards\n")); err != nil {
@@ -328,6 +329,22 @@ func TestASilentFileSystemHoldsNobodyUp(t *testing.T) {
 	}
 }
 
+// Who is told to end waits no longer for the log than for a line of it.
+func TestTheEndIsObeyed(t *testing.T) {
+	t.Parallel()
+	f, let, path, err := stuck(time.Millisecond)
+	must(t, err)
+	defer func() { _ = os.RemoveAll(filepath.Dir(path)) }()
+	f.closing = time.Hour
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := f.Close(ctx); !errors.Is(err, errHeldUp) {
+		t.Errorf("closed: %v", err)
+	}
+	close(let)
+	<-f.ended
+}
+
 // The lines go on to be waited for when the file system has answered.
 func TestAFileSystemThatAnswersAgain(t *testing.T) {
 	t.Parallel()
@@ -336,7 +353,7 @@ func TestAFileSystemThatAnswersAgain(t *testing.T) {
 	defer func() { _ = os.RemoveAll(filepath.Dir(path)) }()
 	_, _ = f.Write([]byte("first\n"))
 	close(let)
-	f.patience = ample
+	f.patience, f.closing = ample, ample
 	for f.late.Load() {
 		time.Sleep(time.Millisecond)
 	}
@@ -344,7 +361,7 @@ func TestAFileSystemThatAnswersAgain(t *testing.T) {
 	if got := everything(t, path); !slices.Equal(got, []string{"first", "second"}) {
 		t.Errorf("%q", got)
 	}
-	must(t, f.Close())
+	must(t, f.Close(context.Background()))
 }
 
 // A disk that takes no more: the run is not told until its end, the next line stands by itself, and
@@ -391,7 +408,7 @@ func limited(path string) {
 		panic(err)
 	}
 	_, _ = f.Write([]byte("last\n"))
-	if err := f.Close(); !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "(2 lines are missing in it)") {
+	if err := f.Close(context.Background()); !errors.Is(err, syscall.EFBIG) || !strings.Contains(err.Error(), "(2 lines are missing in it)") {
 		panic(err)
 	}
 }
@@ -417,7 +434,7 @@ func TestALogThatIsNone(t *testing.T) {
 	for _, line := range numberedLines(0, 20) {
 		_, _ = f.Write([]byte(line + "\n"))
 	}
-	if err := f.Close(); err == nil || strings.Contains(err.Error(), "missing") {
+	if err := f.Close(context.Background()); err == nil || strings.Contains(err.Error(), "missing") {
 		t.Errorf("closed: %v", err)
 	}
 	if text, err := os.ReadFile(path); err != nil || bytes.Count(text, []byte("\n")) != 20 {

@@ -121,7 +121,8 @@ func (w *writer) take(file *os.File) {
 	former, err := w.file.Stat()
 	if owner, known := ownerOf(former, err); known && former.Mode().Perm()&^0o600 != 0 {
 		// An administrator gave it to a group. Where that fails, the log is root's alone.
-		if fresh, err := file.Stat(); err == nil && fresh.Size() == 0 && file.Chown(-1, int(owner.Gid)) == nil {
+		fresh, err := file.Stat()
+		if err == nil && fresh.Size() == 0 && file.Chown(-1, int(owner.Gid)) == nil {
 			_ = file.Chmod(former.Mode().Perm() &^ others)
 		}
 	}
