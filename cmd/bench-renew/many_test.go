@@ -28,8 +28,9 @@ func TestWhatManyThatAreDueCost(t *testing.T) {
 		t.Errorf("%.2f commits a certificate in %.2f transactions, more than %d", r.Commits,
 			r.Transactions, most)
 	}
-	if r.Synced < 0.1 || r.Synced > r.Transactions-0.5 {
-		t.Errorf("%.2f of %.2f transactions sync", r.Synced, r.Transactions)
+	const mostSynced = 5 // four of an order's seven, and some of the run's own
+	if r.Synced < 0.1 || r.Synced > min(mostSynced, r.Transactions) {
+		t.Errorf("%.2f of %.2f transactions a certificate sync", r.Synced, r.Transactions)
 	}
 	if r.Syncs == nil {
 		t.Fatal("strace is missing: scripts/deps installs it")
