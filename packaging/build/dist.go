@@ -130,7 +130,8 @@ func (b *builder) local(s *stage, from, to string, mode fs.FileMode) error {
 	return s.err
 }
 
-// packed is a tree as a compressed archive, which says nothing of who made it where.
+// packed is a tree as a compressed archive, which says nothing of who made it where. Directories that
+// others use as well are not in it: unpacked by root, it would give /usr/local/bin another owner.
 func packed(root string, r release) ([]byte, error) {
 	var out bytes.Buffer
 	compressor, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
@@ -154,6 +155,9 @@ func packed(root string, r release) ([]byte, error) {
 			Gname: "root", ModTime: r.date, Mode: int64(info.Mode().Perm()), Typeflag: tar.TypeReg,
 			Size: info.Size()}
 		if d.IsDir() {
+			if d.Name() != "orderly" {
+				return nil
+			}
 			header.Typeflag, header.Size, header.Name = tar.TypeDir, 0, header.Name+"/"
 			return w.WriteHeader(header)
 		}
@@ -167,7 +171,8 @@ func packed(root string, r release) ([]byte, error) {
 		_, err = w.Write(data)
 		return err
 	})
-	return out.Bytes(), errors.Join(err, w.Close(), compressor.Close())
+	err = errors.Join(err, w.Close(), compressor.Close())
+	return out.Bytes(), err
 }
 
 // billOfMaterials lists the modules of a binary in CycloneDX's form: no serial number and no time
