@@ -22,6 +22,7 @@ const (
 	Linked  EditKind = "link"   // a link leads elsewhere, or is made
 	Removed EditKind = "remove" // a file, a link or an empty directory goes
 	Chmoded EditKind = "mode"   // the mode bits change
+	Chowned EditKind = "owner"  // it belongs to another user
 	Ran     EditKind = "run"    // a program is run, of which Path is the command line
 	Moved   EditKind = "move"   // it goes elsewhere as it is, to After
 )
@@ -30,7 +31,7 @@ const (
 type Edit struct {
 	Kind EditKind
 	Path string
-	// Before and After are the content of a file, where a link leads, or modes in octal digits;
+	// Before and After are the content of a file, where a link leads, modes in octal digits, or users;
 	// "" for what is not there. No private key is ever in them.
 	Before, After string
 }

@@ -38,14 +38,14 @@ func printReport(p *printer, r doctor.Report, names []string, fresh bool) {
 	if fresh && len(r.Findings) == 0 {
 		said = strings.Replace(said, "nothing found", "nothing new", 1)
 	}
-	p.Say("%s", said)
+	p.hanging("", said)
 	if line := mendsMost(r, names); line != "" {
-		p.Say("%s", line)
+		p.hanging("", line)
 	}
 }
 
 func printGroup(p *printer, g doctor.Group, most int) {
-	p.Say("%s  %s%s", p.paintOut(severityColour(g.Severity()), g.Check.ID), p.paintOut(bold, g.Check.Title), hurting(g))
+	p.cause(g, hurting(g))
 	one := sameRemedy(g.Findings)
 	shown := g.Findings[:min(len(g.Findings), most)]
 	wide := 0
@@ -53,18 +53,48 @@ func printGroup(p *printer, g doctor.Group, most int) {
 		wide = max(wide, min(widestSubject, cells(f.Lineage)))
 	}
 	for _, f := range shown {
-		p.Say("  %s", strings.TrimRight(padded(f.Lineage, wide)+findingText(f), " "))
+		p.hanging("  "+padded(f.Lineage, wide), findingText(f))
 		if !one && f.Remedy != "" {
-			p.Say("      %s", p.remedy(f.Remedy))
+			p.hanging("      ", p.remedy(f.Remedy))
 		}
 	}
 	if more := len(g.Findings) - most; more > 0 {
 		p.Say("  and %d more: --json has all of them.", more)
 	}
 	if remedy := g.Findings[0].Remedy; one && remedy != "" {
-		p.Say("    %s%s", p.paintOut(bold, "remedy: "), p.remedy(remedy))
+		p.hanging("    remedy: ", p.remedy(remedy))
 	}
 	p.Say("")
+}
+
+// cause prints what is wrong with some certificates, and how bad that is.
+func (p *printer) cause(g doctor.Group, how string) {
+	lines := wrap(g.Check.Title+how, p.room()-len(g.Check.ID)-gap)
+	if rest, whole := strings.CutPrefix(lines[0], g.Check.Title); whole { // else it is torn
+		lines[0] = p.paintOut(bold, g.Check.Title) + rest
+	}
+	p.Say("%s  %s", p.paintOut(severityColour(g.Severity()), g.Check.ID),
+		strings.Join(lines, "\n"+strings.Repeat(" ", len(g.Check.ID)+gap)))
+}
+
+// hanging prints a text behind a head, and where a terminal is too narrow for both, goes on below the
+// text's begin; below a head that leaves no room, the whole text stands on lines of its own.
+func (p *printer) hanging(head, text string) {
+	const least = 24 // columns in which a sentence can be read
+	text, at, room := p.pasted(text), cells(head), p.room()
+	if room == 0 || room-indent < least {
+		p.Say("%s", strings.TrimRight(head+text, " "))
+		return
+	}
+	if room-at < least {
+		p.Say("%s", strings.TrimRight(head, " "))
+		at = indent
+		head = strings.Repeat(" ", at)
+	}
+	if label := strings.TrimSpace(head); strings.HasPrefix(label, "remedy") && strings.HasSuffix(label, ":") {
+		head = strings.Replace(head, label, p.paintOut(bold, label), 1)
+	}
+	p.Say("%s", strings.TrimRight(head+strings.Join(wrap(text, room-at), "\n"+strings.Repeat(" ", at)), " "))
 }
 
 // padded is what a finding is about, in a column.

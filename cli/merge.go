@@ -93,9 +93,9 @@ func printMerged(p *printer, r doctor.Report) {
 		p.Warn("and %d more files: --json has all of them.", more)
 	}
 	if line := worst(r); line != "" {
-		p.Say("%s", line)
+		p.hanging("", line)
 	}
-	p.Say("%s; %s", counted(r.Servers, "server"), verdict(r))
+	p.hanging("", counted(r.Servers, "server")+"; "+verdict(r))
 }
 
 // worst are the servers on which most certificates fail or will.
@@ -126,14 +126,13 @@ type onServer struct {
 // printCause prints a cause, and the servers that have most of it.
 func printCause(p *printer, g doctor.Group) {
 	servers := byServer(g.Findings)
-	p.Say("%s  %s%s: %d on %s", p.paintOut(severityColour(g.Severity()), g.Check.ID), p.paintOut(bold, g.Check.Title),
-		hurting(g), len(g.Findings), counted(len(servers), "server"))
+	p.cause(g, fmt.Sprintf("%s: %d on %s", hurting(g), len(g.Findings), counted(len(servers), "server")))
 	for _, s := range servers[:min(len(servers), screenWorst)] {
 		more := ""
 		if n := len(s.findings) - 1; n > 0 {
 			more = fmt.Sprintf(" (and %d more there)", n)
 		}
-		p.Say("  %s: %s%s", s.server, findingLine(s.findings[0]), more)
+		p.hanging("  "+s.server+": ", findingLine(s.findings[0])+more)
 	}
 	if more := len(servers) - screenWorst; more > 0 {
 		p.Say("  and %s: --json has all of them.", counted(more, "more server"))
@@ -142,9 +141,9 @@ func printCause(p *printer, g doctor.Group) {
 	switch {
 	case first.Remedy == "":
 	case sameRemedy(g.Findings):
-		p.Say("    %s%s", p.paintOut(bold, "remedy: "), p.remedy(first.Remedy))
+		p.hanging("    remedy: ", p.remedy(first.Remedy))
 	default:
-		p.Say("    %s%s", p.paintOut(bold, "remedy for the first: "), p.remedy(first.Remedy))
+		p.hanging("    remedy for the first: ", p.remedy(first.Remedy))
 	}
 	p.Say("")
 }

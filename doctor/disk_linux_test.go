@@ -121,8 +121,28 @@ func TestKeysThatOthersCanReadAreTold(t *testing.T) {
 	if err := os.Chown(d.Archived("privkey", 2), 1600, 1600); err != nil {
 		t.Fatal(err)
 	}
-	if f := p.told(p.examine(), "D17", "a.example"); f.Severity != doctor.Note || f.Cause != "owner" {
+	if f := p.told(p.examine(), "D17", "a.example"); f.Severity != doctor.Note || f.Cause != "owner" || f.Fix != doctor.FixAsk {
 		t.Errorf("%+v", f)
+	}
+	mode(filepath.Join(p.dir, "etc/archive"), 0o777)
+	if f := p.told(p.examine(), "D17", "a.example"); f.Fix != doctor.FixNo {
+		t.Errorf("where anybody may put another file: %+v", f)
+	}
+	mode(filepath.Join(p.dir, "etc/archive"), 0o755)
+	if err := os.Chown(filepath.Join(p.dir, "etc/archive"), 1600, -1); err != nil {
+		t.Fatal(err)
+	}
+	if f := p.told(p.examine(), "D17", "a.example"); f.Fix != doctor.FixNo {
+		t.Errorf("in somebody's directory: %+v", f)
+	}
+	if err := os.Chown(filepath.Join(p.dir, "etc/archive"), 0, -1); err != nil {
+		t.Fatal(err)
+	}
+	if shown := p.mend(p.examine(), doctor.FixAsk); !slices.Equal(shown, []string{d.Archived("privkey", 2)}) {
+		t.Errorf("shown %q", shown)
+	}
+	if r := p.examine(); len(r.Findings) > 0 {
+		t.Errorf("taken back: %+v", r.Findings)
 	}
 }
 

@@ -29,6 +29,8 @@ func Shown(e certbot.Edit) []string {
 		return []string{fmt.Sprintf("move %s to %s", path, failure.Clean(e.After))}
 	case certbot.Chmoded:
 		return []string{fmt.Sprintf("mode %s to %s: %s", e.Before, e.After, path)}
+	case certbot.Chowned:
+		return []string{fmt.Sprintf("owner %s to %s: %s", e.Before, e.After, path)}
 	}
 	return unified(path, e.Before, e.After)
 }

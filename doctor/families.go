@@ -19,6 +19,9 @@ func familyChecks() []Check {
 	return []Check{{ID: "D19", Title: "Several certificates have the same names", Host: families}}
 }
 
+// copied is the cause of D19 that a renewal file is a copy.
+const copied = "copy"
+
 // shownLineages is how many lineages a sentence names.
 const shownLineages = 6
 
@@ -86,7 +89,7 @@ func (e *Exam) copies(all []*Lineage) ([]Finding, map[string]string) {
 		}
 		err := e.Disk.SharedFailure(name, copies[name])
 		f := x.findsError("D19", err)
-		f.Severity, f.HurtsAt, f.Cause = Note, time.Time{}, "copy"
+		f.Severity, f.HurtsAt, f.Cause = Note, time.Time{}, copied
 		f.Since = changed(x.Path)
 		found = append(found, f)
 	}

@@ -234,11 +234,14 @@ func openKey(_ *Exam, x *Lineage, l *certbot.Lineage) []Finding {
 	if owner := ownerOf(key); err == nil && owner != 0 && owner != ownerOf(dir) {
 		f := x.notesThat("D17", "Take it back: `"+failure.Shell("chown", "root", path)+"`.",
 			"the private key %s belongs to user %d, and not to whom its directory does", path, owner)
-		f.Class, f.File, f.Cause = failure.Config, path, "owner"
+		f.Class, f.File, f.Cause = failure.Config, path, keyOwner
 		all = append(all, f)
 	}
 	return all
 }
+
+// keyOwner is the cause of D17 that a key belongs to somebody else.
+const keyOwner = "owner"
 
 // entered reports whether users of a kind may enter a directory: every user (0001), or some group as
 // well (0011).

@@ -51,7 +51,7 @@ var ErrBusy = errors.New("another run is at work on it")
 // Mend does what was shown. Who calls holds certbot's lock. Where things changed since it was shown
 // nothing is done, and the error says so.
 func (m *Mender) Mend(ctx context.Context, r Repair) error {
-	if r.Finding.Lineage != "" && r.Finding.ID != "D19" { // which locks each of a family by itself
+	if f := r.Finding; f.Lineage != "" && (f.ID != "D19" || f.Cause == copied) { // a family's are locked one by one
 		unlock, err := m.lock(r.Finding.Lineage)
 		if err != nil {
 			return err

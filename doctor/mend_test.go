@@ -374,3 +374,43 @@ func TestAnotherDirectorysFilesAreNotMended(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// A renewal file that somebody copied goes where it is named, and is kept; one beside which a live
+// directory stands may be in use.
+func TestACopiedRenewalFileGoesWhereItHasNoFiles(t *testing.T) {
+	p := newPlace(t)
+	d := p.at("a.example")
+	if err := d.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(d.Conf())
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(filepath.Dir(d.Conf()), "a.example.bak.conf")
+	p.write(copied, string(text))
+	live := filepath.Join(p.dir, "etc/live/a.example.bak")
+	if err := os.Mkdir(live, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if f := only(t, p.examine().Findings, "D19"); f.Fix != doctor.FixNo {
+		t.Errorf("beside files of its own: %+v", f)
+	}
+	if err := os.Remove(live); err != nil {
+		t.Fatal(err)
+	}
+	r := p.examine()
+	if f := only(t, r.Findings, "D19"); f.Fix != doctor.FixAsk {
+		t.Errorf("%+v", f)
+	}
+	if shown := p.mend(r, doctor.FixAsk); !slices.Equal(shown, []string{copied}) {
+		t.Errorf("shown %q", shown)
+	}
+	if r := p.examine(); len(r.Findings) != 0 {
+		t.Errorf("%+v", r.Findings)
+	}
+	kept, err := filepath.Glob(filepath.Join(p.dir, "etc/orderly/backup/*", copied))
+	if err != nil || len(kept) != 1 {
+		t.Errorf("%q, %v", kept, err)
+	}
+}

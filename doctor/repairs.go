@@ -37,7 +37,7 @@ func planners() map[string]planner {
 		"D6": settings(FixYes, withoutStale), "D7": settings(FixYes, mapped),
 		"D8": settings(FixAsk, tidied), "D10": settings(FixAsk, todaysServer),
 		"D11": settings(FixAsk, onlyAccount), "D12": settings(FixAsk, accountOfLedger),
-		"D13": narrowed, "D14": relinked, "D15": relinked, "D16": relinked, "D17": narrowed,
+		"D13": narrowed, "D14": relinked, "D15": relinked, "D16": relinked, "D17": closed,
 		"D18": relinked, "D19": spared, "D20": strayMoved, "D22": tokensGone,
 		"D25": renewerOff, "D26": timerOn,
 	}

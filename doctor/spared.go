@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -31,6 +32,9 @@ func kinOf(f Finding) string { return f.Cause + " " + f.Lineage }
 // spared puts those of a family aside that nothing uses, where one that is served has all their names
 // and is renewed.
 func spared(ctx context.Context, e *Exam, f Finding) (plan, error) {
+	if f.Cause == copied {
+		return e.copyGone(f)
+	}
 	k, ok := e.kin[kinOf(f)]
 	if !ok {
 		return plan{}, failure.New(failure.LimitSet, f.Remedy,
@@ -64,6 +68,31 @@ func spared(ctx context.Context, e *Exam, f Finding) (plan, error) {
 		return plan{}, problems
 	}
 	return plan{FixAsk, edits, func(ctx context.Context) error { return e.spare(ctx, kept, spare) }}, nil
+}
+
+// copyGone removes a renewal file that is a copy of another's and has no files of its own: no web server
+// can name any, so that nobody has to be asked what it uses.
+func (e *Exam) copyGone(f Finding) (plan, error) {
+	path := e.Disk.Dirs.Renewal(f.Lineage)
+	if e.Disk.NotCopied(f.Lineage) == nil {
+		return plan{}, nil
+	}
+	for _, dir := range []string{"live", "archive"} {
+		own := filepath.Join(e.Disk.Dirs.Config, dir, f.Lineage)
+		if _, err := os.Lstat(own); !errors.Is(err, os.ErrNotExist) {
+			return plan{}, failure.New(failure.Config, f.Remedy, "%s is there as well, and may be in use", own)
+		}
+	}
+	info, err := os.Lstat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return plan{}, err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return plan{}, err
+	}
+	return plan{FixAsk, []certbot.Edit{{Kind: certbot.Removed, Path: path, Before: string(text)}},
+		func(context.Context) error { return removeDurably(path) }}, nil
 }
 
 // away reports whether a lineage was there and is put aside or deleted by now.
