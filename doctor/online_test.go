@@ -5,9 +5,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -125,10 +129,28 @@ func (w *internet) site(handler http.Handler) string {
 	return s.Listener.Addr().String()
 }
 
-// tls lets a web server with a certificate of nobody answer at port 443 of an address.
-func (w *internet) tls(address string) {
+// weak is a certificate for the site with a key that is too short.
+func (w *internet) weak() tls.Certificate {
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	var der []byte
+	if err == nil {
+		leaf := &x509.Certificate{SerialNumber: big.NewInt(7), DNSNames: []string{"shop.com", "www.shop.com"},
+			NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.Add(time.Hour)}
+		der, err = x509.CreateCertificate(rand.Reader, leaf, leaf, &key.PublicKey, key)
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// tls lets a web server with a certificate, or one of nobody, answer at port 443 of an address.
+func (w *internet) tls(address string, with ...tls.Certificate) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	if len(with) > 0 {
+		s.TLS = &tls.Config{Certificates: with}
+	}
 	s.StartTLS()
 	w.t.Cleanup(s.Close)
 	w.leads(net.JoinHostPort(address, "443"), s.Listener.Addr().String())
@@ -313,6 +335,8 @@ func TestWhatTheNetworkShowsIsFound(t *testing.T) {
 		}, nil, ""},
 		{"a certificate of nobody", func(w *internet) { w.www("A " + home4); w.tls(home4) },
 			[]string{"D49 note http-wrong-answer shop.com", "D49 note http-wrong-answer www.shop.com"}, "for other names: example.com"},
+		{"a weak key", func(w *internet) { w.www("A " + home4); w.tls(home4, w.weak()) },
+			[]string{"D49 note http-wrong-answer shop.com", "D49 note http-wrong-answer www.shop.com"}, "with an RSA key of 1024 bits"},
 		{"a name with too many labels", func(w *internet) {
 			name := "a.b.c.d.e.f.g.h.i.shop.com"
 			w.dir.Others = []string{name}

@@ -5,11 +5,13 @@ package doctor
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -25,8 +27,9 @@ type offer struct {
 	issuer    string
 	notBefore time.Time
 	notAfter  time.Time
-	covers    bool // the name
-	alone     bool // without an intermediate certificate, which its issuer says there is
+	covers    bool   // the name
+	weak      string // why browsers refuse it whoever issued it; "" for nothing
+	alone     bool   // without an intermediate certificate, which its issuer says there is
 }
 
 const tlsPatience = 4 * time.Second
@@ -112,8 +115,21 @@ func (e *Exam) offered(ctx context.Context, name string, a netip.Addr) (offer, b
 	leaf := certificates[0]
 	return offer{address: a, serial: leaf.SerialNumber.Text(16), names: leaf.DNSNames,
 		issuer: issuerName(leaf), notBefore: leaf.NotBefore, notAfter: leaf.NotAfter,
-		covers: leaf.VerifyHostname(name) == nil,
-		alone:  len(certificates) == 1 && len(leaf.IssuingCertificateURL) > 0}, true
+		covers: leaf.VerifyHostname(name) == nil, weak: weakness(leaf),
+		alone: len(certificates) == 1 && len(leaf.IssuingCertificateURL) > 0}, true
+}
+
+// weakness is what of a certificate no browser accepts any more, "" for nothing.
+func weakness(leaf *x509.Certificate) string {
+	const shortest = 2048 // bits of an RSA key, by the Baseline Requirements
+	switch leaf.SignatureAlgorithm {
+	case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
+		return "that is signed by way of " + leaf.SignatureAlgorithm.String()
+	}
+	if key, is := leaf.PublicKey.(*rsa.PublicKey); is && key.N.BitLen() < shortest {
+		return "with an RSA key of " + strconv.Itoa(key.N.BitLen()) + " bits"
+	}
+	return ""
 }
 
 func issuerName(leaf *x509.Certificate) string {
@@ -149,6 +165,8 @@ func (e *Exam) oddity(x *Lineage, name string, o offer) (what, cause string, men
 		return "serves a certificate that ended on " + day(o.notAfter) + " (by " + o.issuer + ")", "ended", use
 	case !o.covers:
 		return "serves a certificate for other names: " + some(o.names), "other names", use
+	case o.weak != "":
+		return "serves a certificate " + o.weak + ", which browsers refuse (by " + o.issuer + ")", "weak", use
 	case o.alone && front == "":
 		return "serves its certificate without the intermediate one: many clients cannot verify it", "alone",
 			failure.Advise("Let the web server of %s use fullchain.pem instead of cert.pem.", name)
