@@ -7,7 +7,7 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 
 $(shell mkdir -p $(BIN))
 
-.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz digest-picture deb dist tree install uninstall deps clean
+.PHONY: all build demo test lint cross unit bench bench-renew bench-scan bench-doctor scan-trial torture many swap simulate planted fuzz digest-picture deb dist tree install uninstall package-test deps clean
 
 all: build tree
 
@@ -39,6 +39,14 @@ deb:
 # The same commit gives the same bytes, whoever builds it where and when, with the same Go.
 dist:
 	$(GO) run ./packaging/build -go $(GO) -o $(BIN)/dist dist
+
+# The packages by the real dpkg in a minimal Debian that debootstrap makes once (in bin), without network: in every order beside
+# Debian's certbot, from installation to purge and on, under systemd; and lintian. `make test` does it over this machine's files.
+PACKAGE_TREE ?= $(BIN)/package-tree
+package-test:
+	./scripts/package-tree $(PACKAGE_TREE)
+	ORDERLY_PACKAGE_TREE=$(abspath $(PACKAGE_TREE))/tree ORDERLY_PACKAGE_DEBS=$(abspath $(PACKAGE_TREE))/debs \
+		ORDERLY_PACKAGE_LINTIAN=$(abspath $(PACKAGE_TREE))/lintian $(GO) test -count=1 -timeout 60m -v -run TestThePackages ./packaging/packagetest
 
 # `make && sudo make install`: what is copied is made by the first, since root often has no Go. Packagers say DESTDIR=…
 # PREFIX=/usr. Below another PREFIX neither systemd nor cron looks: UNITDIR=… and CRONDIR=… say where they do.

@@ -101,21 +101,31 @@ func (b *bench) system() (certbot string) {
 // installed installs what certbot needs, without network, and returns certbot's own package file.
 func (b *bench) installed(tr *tree, from string) (certbot string) {
 	b.t.Helper()
+	for _, file := range tr.installAll(from, "certbot_") {
+		certbot = file
+	}
+	return certbot
+}
+
+// installAll installs the packages of a directory in the order that they need, but for those whose
+// files begin with some words, which it returns.
+func (tr *tree) installAll(from, but string) (left []string) {
+	tr.t.Helper()
 	found, err := filepath.Glob(filepath.Join(from, "*.deb"))
 	if err != nil || len(found) == 0 {
-		b.t.Fatalf("no packages in %q: %v", from, err)
+		tr.t.Fatalf("no packages in %q: %v", from, err)
 	}
-	tr.mount(from, "/mnt", "", unix.MS_BIND|unix.MS_RDONLY, "")
-	args := []string{"/usr/bin/dpkg", "-i"}
+	tr.mount(from, "/media", "", unix.MS_BIND|unix.MS_RDONLY, "")
+	args := []string{"/usr/bin/apt-get", "install", "-q", "-y", "--no-install-recommends", "-o", "APT::Sandbox::User=root"}
 	for _, file := range found {
-		if name := filepath.Base(file); strings.HasPrefix(name, "certbot_") {
-			certbot = file
+		if name := filepath.Base(file); but != "" && strings.HasPrefix(name, but) {
+			left = append(left, file)
 		} else {
-			args = append(args, "/mnt/"+name)
+			args = append(args, "/media/"+name)
 		}
 	}
 	tr.run(args...)
-	return certbot
+	return left
 }
 
 // repacked makes the package file of what is installed, as dpkg-repack does: without network there

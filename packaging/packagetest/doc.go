@@ -4,5 +4,6 @@
 //
 // A system is an overlay: below it is the machine itself, as it was when scripts/deps had installed
 // certbot (`make test`), or what debootstrap made (`make package-test`, which sets ORDERLY_PACKAGE_TREE
-// to that directory and ORDERLY_PACKAGE_DEBS to one with certbot's packages and those they need).
+// to that directory, ORDERLY_PACKAGE_DEBS to one with certbot's packages and those they need, and
+// ORDERLY_PACKAGE_LINTIAN to one with lintian's).
 package packagetest

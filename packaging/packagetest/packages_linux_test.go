@@ -1,6 +1,9 @@
 package packagetest
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 // What the packages promise, each in Debian systems of its own.
 func TestThePackages(t *testing.T) {
@@ -15,4 +18,7 @@ func TestThePackages(t *testing.T) {
 	t.Run("dpkg is killed", func(t *testing.T) { killed(t, b) })
 	t.Run("what is the administrator's", func(t *testing.T) { somebodysOwn(t, b) })
 	t.Run("a lineage from installation to purge and on", func(t *testing.T) { life(t, b) })
+	if from := os.Getenv("ORDERLY_PACKAGE_LINTIAN"); from != "" {
+		t.Run("lintian", func(t *testing.T) { contentsOf(t, b, from) })
+	}
 }
