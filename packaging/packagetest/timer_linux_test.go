@@ -250,7 +250,9 @@ func (r *renewing) failureShows(t *testing.T) {
 	if said, err := r.in("systemctl", "start", service); err == nil || r.state() != "failed" {
 		t.Errorf("the service is %s: %s", r.state(), said)
 	}
-	if said := r.must("journalctl", "--no-pager", "-u", service); !strings.Contains(said, "/srv/site") {
+	// as an error: systemd took the priority off the line
+	said := r.must("journalctl", "--no-pager", "-o", "cat", "-p", "err", "-u", service)
+	if !strings.Contains(said, "/srv/site") || !strings.Contains(said, "remedy: ") || strings.Contains(said, "<3>") {
 		t.Errorf("the journal does not say what is wrong: %s", said)
 	}
 }
