@@ -327,6 +327,39 @@ func TestANameLiveOnTwoServersIsFound(t *testing.T) {
 	}
 }
 
+// A cluster with copies of its certificates is told of once for each certificate; an old copy that was
+// left on a server is told of beside it.
+func TestTheCopiesOfAClusterAreOneFinding(t *testing.T) {
+	p := newPlace(t)
+	for i := range 7 {
+		r := p.report(fmt.Sprintf("web%d", i), "shop.example", "blog.example")
+		if i == 6 {
+			r.Held[0].Issued, r.Held[0].Expires = r.Held[0].Issued.AddDate(0, 0, -60), p.now.AddDate(0, 0, 10)
+		}
+		p.put(r.Server+".json", p.text(r))
+	}
+	f := p.read()
+	r := f.Report()
+	var got []string
+	for _, one := range r.Findings {
+		got = append(got, fmt.Sprintf("%s %s %s", one.Server, one.Lineage, one.Sentence))
+	}
+	if len(got) != 3 {
+		t.Fatalf("%d findings:\n%s", len(got), strings.Join(got, "\n"))
+	}
+	all := strings.Join(got, "\n")
+	for _, want := range []string{"web0 shop.example shop.example, www.shop.example are live with the same certificate (shop.example of ",
+		"on 6 servers: web0, web1, web2, web3, web4 and 1 more", "on 7 servers: web0, web1, web2, web3, web4 and 2 more",
+		"web6 shop.example shop.example, www.shop.example are live on web6 and on web0; the certificate there"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q in\n%s", want, all)
+		}
+	}
+	if groups := r.Groups(); len(groups) != 2 {
+		t.Errorf("%d groups", len(groups))
+	}
+}
+
 // Who is told to end says so, and makes no half report.
 func TestAReadingThatIsStoppedIsNoReport(t *testing.T) {
 	p := newPlace(t)

@@ -21,19 +21,30 @@ type held struct{ server, lineage int32 }
 type pair struct{ older, newer held }
 
 // twice finds names that are live on several servers: on each of them but the one whose certificate
-// is the newest, which is probably the one in use.
+// is the newest, which is probably the one in use. Copies of one certificate are one finding.
 func (f *Fleet) twice() []doctor.Finding {
-	names := map[pair][]string{}
+	names, clusters := map[pair][]string{}, map[held]*copies{}
 	for name, all := range f.shared() {
-		newest := slices.MaxFunc(all, f.compare)
-		for _, one := range all {
-			if one.server != newest.server {
+		sets := f.apart(all)
+		newest := slices.MaxFunc(sets, func(a, b []held) int { return f.compare(a[0], b[0]) })[0]
+		for _, set := range sets {
+			one := set[0]
+			if len(set) > 1 {
+				if clusters[one] == nil {
+					clusters[one] = &copies{}
+				}
+				clusters[one].add(set, name)
+			}
+			if one != newest {
 				p := pair{one, newest}
 				names[p] = append(names[p], name)
 			}
 		}
 	}
 	var findings []doctor.Finding
+	for _, c := range clusters {
+		findings = append(findings, f.cluster(c))
+	}
 	for p, shared := range names {
 		slices.Sort(shared)
 		findings = append(findings, f.finding(p, shared))
