@@ -13,6 +13,7 @@ func TestThePackages(t *testing.T) {
 	b := newBench(t)
 	t.Run("in every order beside Debian's certbot", func(t *testing.T) { everyOrder(t, b) })
 	t.Run("under a real systemd", func(t *testing.T) { underSystemd(t, b) })
+	t.Run("FreeBSD's scripts", func(t *testing.T) { onFreeBSD(t, b) })
 	t.Run("under Debian's cron", func(t *testing.T) { underCron(t, b) })
 	t.Run("an installation that is refused", func(t *testing.T) { refused(t, b) })
 	t.Run("dpkg is killed", func(t *testing.T) { killed(t, b) })
