@@ -51,6 +51,7 @@ package-test:
 # `make && sudo make install`: what is copied is made by the first, since root often has no Go. Packagers say DESTDIR=…
 # PREFIX=/usr. Below another PREFIX neither systemd nor cron looks: UNITDIR=… and CRONDIR=… say where they do.
 PREFIX  ?= /usr/local
+override PREFIX := $(patsubst %/,%,$(PREFIX))
 UNITDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib/systemd/system)
 CRONDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc/cron.d)
 INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' UNITDIR='$(UNITDIR)' CRONDIR='$(CRONDIR)' ./packaging/install

@@ -183,3 +183,30 @@ func TestInstallElsewhere(t *testing.T) {
 		t.Errorf("left: %v", after)
 	}
 }
+
+// A timer that a package has as well is not to be disabled when what was installed beside it goes.
+func TestUninstallSpeaksOfNoTimerButItsOwn(t *testing.T) {
+	i := newInstalling(t)
+	i.write(filepath.Join(i.dest, "etc/systemd/system/timers.target.wants/orderly-renew.timer"), "enabled")
+	const still = "systemctl disable --now orderly-renew.timer"
+	i.must("install", i.tree)
+	if out := i.must("uninstall"); !strings.Contains(out, still) {
+		t.Errorf("of a timer that is left enabled without a unit: %q", out)
+	}
+	i.write(filepath.Join(i.dest, "usr/lib/systemd/system/orderly-renew.timer"), "the package's")
+	i.must("install", i.tree)
+	if out := i.must("uninstall"); strings.Contains(out, still) {
+		t.Errorf("of the package's timer: %q", out)
+	}
+}
+
+// A prefix is the same one with a slash at its end: systemd and cron look there.
+func TestASlashAtThePrefixsEnd(t *testing.T) {
+	command := exec.CommandContext(t.Context(), "make", "-n", "uninstall", "PREFIX=/usr/local/")
+	command.Dir = filepath.Join("..", "..")
+	out, err := command.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "PREFIX='/usr/local'") ||
+		!strings.Contains(string(out), "UNITDIR='/usr/local/lib/systemd/system'") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
