@@ -41,9 +41,11 @@ dist:
 	$(GO) run ./packaging/build -go $(GO) -o $(BIN)/dist dist
 
 # The packages by the real dpkg in a minimal Debian that debootstrap makes once (in bin), without network: in every order beside
-# Debian's certbot, from installation to purge and on, under systemd; and lintian. `make test` does it over this machine's files.
+# Debian's certbot, from installation to purge and on, under systemd; and lintian. Before, all that `make dist` makes is built twice,
+# compared and judged by lintian, rpm and sha256sum (scripts/package-check). `make test` does it over this machine's files.
 PACKAGE_TREE ?= $(BIN)/package-tree
 package-test:
+	./scripts/package-check
 	./scripts/package-tree $(PACKAGE_TREE)
 	ORDERLY_PACKAGE_TREE=$(abspath $(PACKAGE_TREE))/tree ORDERLY_PACKAGE_DEBS=$(abspath $(PACKAGE_TREE))/debs \
 		ORDERLY_PACKAGE_LINTIAN=$(abspath $(PACKAGE_TREE))/lintian $(GO) test -count=1 -timeout 60m -v -run TestThePackages ./packaging/packagetest

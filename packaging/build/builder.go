@@ -161,8 +161,7 @@ func (b *builder) goCommand(env []string, out io.Writer, args ...string) error {
 func (b *builder) output(program string, args ...string) (string, error) {
 	command := exec.CommandContext(b.ctx, program, args...)
 	command.Dir = b.work
-	command.Env = []string{"HOME=/nonexistent", "PATH=/usr/bin:/bin", "LC_ALL=C",
-		"SOURCE_DATE_EPOCH=" + strconv.FormatInt(b.release.date.Unix(), 10)}
+	command.Env = []string{"HOME=/nonexistent", "PATH=/usr/bin:/bin", "LC_ALL=C"}
 	var problems strings.Builder
 	command.Stderr = &problems
 	out, err := command.Output()

@@ -140,39 +140,41 @@ func packed(root string, r release) ([]byte, error) {
 	}
 	w := tar.NewWriter(compressor)
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err != nil || d.IsDir() && d.Name() != "orderly" {
 			return err
 		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		name, err := filepath.Rel(filepath.Dir(root), path)
-		if err != nil {
-			return err
-		}
-		header := &tar.Header{Format: tar.FormatUSTAR, Name: filepath.ToSlash(name), Uname: "root",
-			Gname: "root", ModTime: r.date, Mode: int64(info.Mode().Perm()), Typeflag: tar.TypeReg,
-			Size: info.Size()}
-		if d.IsDir() {
-			if d.Name() != "orderly" {
-				return nil
-			}
-			header.Typeflag, header.Size, header.Name = tar.TypeDir, 0, header.Name+"/"
-			return w.WriteHeader(header)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		if err := w.WriteHeader(header); err != nil {
-			return err
-		}
-		_, err = w.Write(data)
-		return err
+		return pack(w, root, path, d, r)
 	})
 	err = errors.Join(err, w.Close(), compressor.Close())
 	return out.Bytes(), err
+}
+
+// pack writes a file, or a directory, of a tree to an archive.
+func pack(w *tar.Writer, root, path string, d fs.DirEntry, r release) error {
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	name, err := filepath.Rel(filepath.Dir(root), path)
+	if err != nil {
+		return err
+	}
+	header := &tar.Header{Format: tar.FormatUSTAR, Name: filepath.ToSlash(name), Uname: "root",
+		Gname: "root", ModTime: r.date, Mode: int64(info.Mode().Perm()), Typeflag: tar.TypeReg,
+		Size: info.Size()}
+	if d.IsDir() {
+		header.Typeflag, header.Size, header.Name = tar.TypeDir, 0, header.Name+"/"
+		return w.WriteHeader(header)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := w.WriteHeader(header); err != nil {
+		return err
+	}
+	_, err = w.Write(data)
+	return err
 }
 
 // billOfMaterials lists the modules of a binary in CycloneDX's form: no serial number and no time

@@ -148,9 +148,9 @@ func (b *builder) fill(s *stage, kind, binary string) error {
 // documents puts what there is to read below share/doc/orderly.
 func (b *builder) documents(s *stage, kind, binary string, compress bool) error {
 	const doc = "share/doc/orderly/"
-	names := []string{"README.md", "CHANGELOG.md", "LICENSE"}
-	if kind == "deb" {
-		names = names[:1] // it has forms of its own for the others
+	names := []string{"README.md", "docs/doctor.md", "docs/doctor-findings.md", "docs/metrics.md"}
+	if kind != "deb" { // which has forms of its own for these
+		names = append(names, "CHANGELOG.md", "LICENSE")
 	}
 	for _, name := range names {
 		text, err := os.ReadFile(filepath.Join(b.top, name))
