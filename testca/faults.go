@@ -34,7 +34,8 @@ type Fault struct {
 	Kind string `json:"kind"`
 	// Name, where not "", leaves alone what is not about this name: its orders, their authorizations and certificates.
 	Name string `json:"name,omitempty"`
-	// Nth makes the fault act once, at the Nth request of the kind from now, beginning with 1; 0 is every one.
+	// Nth makes the fault act once, at the Nth request of the kind from now, beginning with 1, or at the first after it
+	// where an older fault acts on that one; 0 is every one.
 	Nth    int    `json:"nth"`
 	Action Action `json:"action"`
 	// Status is the status of Respond; 500 if 0.
@@ -96,7 +97,8 @@ type faultBook struct {
 
 type armed struct {
 	Fault
-	seen int
+	seen  int
+	acted bool
 }
 
 func newFaultBook() *faultBook {
@@ -146,8 +148,8 @@ func (b *faultBook) match(kind string, about func() []string) *Fault {
 			continue
 		}
 		f.seen++
-		if found == nil && (f.Nth == 0 || f.Nth == f.seen) {
-			found = &f.Fault
+		if found == nil && (f.Nth == 0 || f.seen >= f.Nth && !f.acted) {
+			found, f.acted = &f.Fault, true
 		}
 	}
 	return found

@@ -47,6 +47,18 @@ func TestAFaultActsAtItsRequestAlone(t *testing.T) {
 	}
 }
 
+// A fault whose turn comes at a request on which another acts is not lost: a test would wait for it in vain.
+func TestAFaultThatFindsAnotherAtItsRequestActsAtTheNext(t *testing.T) {
+	l := start(t, testca.Config{})
+	c := l.client()
+	l.ca.Inject(testca.Fault{Kind: "new-order", Name: "b.example.com", Action: testca.Respond, Status: 400, Problem: "rejectedIdentifier"})
+	l.ca.Inject(testca.Fault{Kind: "new-order", Nth: 2, Action: testca.Respond, Status: 503})
+	c.order("a.example.com").want(t, 201, "")
+	c.order("b.example.com").want(t, 400, "rejectedIdentifier")
+	c.order("a.example.com").want(t, 503, "")
+	c.order("a.example.com").want(t, 201, "")
+}
+
 func TestAFaultAtEveryRequestLastsUntilCleared(t *testing.T) {
 	l := start(t, testca.Config{})
 	c := l.client()
