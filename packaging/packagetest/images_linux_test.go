@@ -1,9 +1,12 @@
 package packagetest
 
 // Trees that are installed into from outside, as whoever makes images does, hosts on which there
-// never was a certbot, and those on which somebody keeps Orderly's timer from running.
+// never was a certbot, and those on which somebody keeps Orderly's timer from running, or has a
+// certbot of his own.
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -65,5 +68,20 @@ case "$*" in *is-active*) [ -e /tmp/active ] || case "$*" in *orderly-renew.time
 	w.tr.write("/tmp/active", "")
 	if said := w.tr.run("/usr/bin/dpkg", "-i", b.packages["orderly-certbot"][1]); strings.Contains(said, helps) {
 		t.Errorf("where Orderly's timer runs it said %q", said)
+	}
+}
+
+// anotherCertbotFirst has pip's certbot where cron finds it before Orderly: Orderly's line does not
+// step aside for one that does not run Orderly.
+func anotherCertbotFirst(t *testing.T, b *bench) {
+	w := beside(t, b)
+	w.tr.do(b, step{"install", 2})
+	if calls := w.tr.cronCalls(t); len(calls) != 1 {
+		t.Errorf("%q renew, and one should", calls)
+	}
+	w.tr.write("/usr/local/bin/certbot", fmt.Sprintf(noting, "pip"))
+	w.tr.sh("chmod 755 /usr/local/bin/certbot")
+	if calls := w.tr.cronCalls(t); !slices.Contains(calls, "orderly renew -q --no-random-sleep-on-renew") {
+		t.Errorf("%q renew, and Orderly does not", calls)
 	}
 }

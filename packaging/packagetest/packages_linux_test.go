@@ -20,6 +20,7 @@ func TestThePackages(t *testing.T) {
 	t.Run("what is the administrator's", func(t *testing.T) { somebodysOwn(t, b) })
 	t.Run("a lineage from installation to purge and on", func(t *testing.T) { life(t, b) })
 	t.Run("an image made from outside", func(t *testing.T) { fromOutside(t, b) })
+	t.Run("another certbot comes first", func(t *testing.T) { anotherCertbotFirst(t, b) })
 	t.Run("nobody renews any more", func(t *testing.T) { nobodyRenews(t, b) })
 	t.Run("a purge where certbot never was", func(t *testing.T) { purgedAlone(t, b) })
 	if from := os.Getenv("ORDERLY_PACKAGE_LINTIAN"); from != "" {
