@@ -141,7 +141,7 @@ func (e *Exam) exceeded(who spender, s spending, of string, a Allowance, needed 
 	f.Sentence = failure.Words("the quota of the user %s on %s leaves nothing for tokens: %s (certificates "+
 		"that are written as this user: %d)", name, who.point, why, s.users)
 	f.Remedy = "Raise it, or let the user remove something: `" +
-		failure.Shell("quota", "-v", "-u", name) + "` shows it."
+		failure.Shell("quota", "-v", "-u", name) + "` (package quota) shows it."
 	return f, true
 }
 

@@ -44,6 +44,8 @@ func remedies() map[string]string {
 		"ls":                      "it looks; it is given the directory, which is there",
 		"lsattr":                  "it looks",
 		"kill":                    "ends another run, which a person decides on",
+		"quota":                   "it looks, where the package of that name is installed",
+		"sh":                      "runs the operator's own hook, as `renew` does",
 		"sudo":                    "is how the run itself is begun",
 		"systemctl":               "needs systemd",
 		"orderly reconfigure":     "case no document root",
@@ -132,7 +134,7 @@ func TestEveryCommandInARemedyIsTried(t *testing.T) {
 	}
 	for _, dir := range []string{"account", "acme", "certbot", "cli", "deliver", "diagnose", "digest", "doctor",
 		"failure", "history", "hook", "host", "ledger", "limit", "lock", "order", "ownfile", "preflight",
-		"renewal", "scan", "schedule", "solver", "webserver", "zone"} {
+		"renewal", "scan", "schedule", "solver", "vantage", "webserver", "zone"} {
 		err := filepath.WalkDir(filepath.Join("..", dir), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || path == "../cli/steps.go" || path == "../cli/remedy.go" || path == "../cli/help.go" {
 				return err
