@@ -26,7 +26,7 @@ func TestTheDoctorPutsAsideAsRetireDoes(t *testing.T) {
 		}
 	}
 	var out, errs bytes.Buffer
-	env := Env{Program: "orderly", Stdout: &out, Stderr: &errs, PID: os.Getpid(), Getenv: func(string) string { return "" }}
+	env := Env{Program: "orderly", Stdout: &out, Stderr: &errs, PID: os.Getpid(), ending: t.Context(), Getenv: func(string) string { return "" }}
 	p, _ := newPrinter(&env)
 	f := &doctoring{places: places{dirs: dirs}, yes: true}
 	f.network.port = 80
