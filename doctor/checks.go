@@ -40,7 +40,7 @@ func Checks() []Check {
 		renewerChecks(), runChecks(),
 		attemptChecks(), begunChecks(), clockChecks(), hungChecks(), networkChecks(), authorityChecks(),
 		fleetChecks(),
-		tellingChecks(), webChecks()} {
+		tellingChecks(), webChecks(), ownPortChecks()} {
 		all = append(all, some...)
 	}
 	return all

@@ -3,6 +3,7 @@ package doctor_test
 import (
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -402,5 +403,43 @@ func TestRemediesThatAreCommandsWork(t *testing.T) {
 		if r := p.examine(); len(r.Findings) != 0 {
 			t.Errorf("%s, after %s: %+v", id, command, r.Findings)
 		}
+	}
+}
+
+// Where a renewal is to listen itself, another program must not: a hook may stop it, another address
+// is not in the way.
+func TestAPortThatAnotherProgramHasIsTold(t *testing.T) {
+	p := newPlace(t)
+	listener, err := net.Listen("tcp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	local, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	standalone := func(of net.Listener, more string) string {
+		return fmt.Sprintf("authenticator = standalone\nhttp01_port = %d\n%s", of.Addr().(*net.TCPAddr).Port, more)
+	}
+	p.edited("taken.example", "authenticator = webroot\n", standalone(listener, ""))
+	p.edited("hook.example", "authenticator = webroot\n", standalone(listener, "pre_hook = true\n"))
+	p.edited("local.example", "authenticator = webroot\n", standalone(local, "http01_address = 127.0.0.1\n"))
+	p.edited("other.example", "authenticator = webroot\n", standalone(local, "http01_address = 192.0.2.1\n"))
+	r := p.examine()
+	var told []string
+	for _, f := range r.Findings {
+		if f.ID == "D54" && f.Severity == doctor.Note && f.Line > 0 && strings.Contains(f.Sentence, fmt.Sprint("(process ", os.Getpid(), ")")) {
+			told = append(told, f.Lineage)
+		}
+	}
+	slices.Sort(told)
+	if len(told) != len(r.Findings) || !slices.Equal(told, []string{"local.example", "taken.example"}) {
+		t.Errorf("%+v", r.Findings)
+	}
+	p.write(filepath.Join(p.dir, "etc/cli.ini"), "pre-hook = systemctl stop nginx\n")
+	if r := p.examine(); len(r.Findings) != 0 {
+		t.Errorf("with a hook for all: %+v", r.Findings)
 	}
 }

@@ -95,6 +95,7 @@ type Exam struct {
 type memo struct {
 	hooks   sync.Map // looked, by kind and command
 	grounds grounds
+	ports   listening
 	whole   sync.Once
 	cannot  bool // the configuration directory cannot be written
 	issued  issuedHere
