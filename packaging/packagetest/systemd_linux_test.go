@@ -117,9 +117,10 @@ func removeGroups(top string) {
 	}
 }
 
-// command is one among the tree's processes, with cron's environment.
+// command is one among the tree's processes, with cron's environment. Their root is named, too: in a
+// chroot, the root of their mount namespace is the machine's.
 func (b *booted) command(args ...string) *exec.Cmd {
-	enter := []string{"-t", fmt.Sprint(b.pid), "-m", "-p", "-i", "-u", "-C", "--", "env", "-i"}
+	enter := []string{"-t", fmt.Sprint(b.pid), "-m", "-p", "-i", "-u", "-C", "-r", "-w", "--", "env", "-i"}
 	return exec.Command("nsenter", append(append(enter, b.env...), args...)...)
 }
 
