@@ -56,7 +56,10 @@ PREFIX  ?= /usr/local
 override PREFIX := $(patsubst %/,%,$(PREFIX))
 UNITDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),$(PREFIX)/lib/systemd/system)
 CRONDIR ?= $(if $(filter /usr /usr/local,$(PREFIX)),/etc/cron.d)
-INSTALL = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' UNITDIR='$(UNITDIR)' CRONDIR='$(CRONDIR)' ./packaging/install
+install uninstall: export PREFIX := $(PREFIX)
+install uninstall: export DESTDIR := $(DESTDIR)
+install uninstall: export UNITDIR := $(UNITDIR)
+install uninstall: export CRONDIR := $(CRONDIR)
 
 tree: $(BIN)/tree.made
 
@@ -70,10 +73,10 @@ $(BIN)/tree.made: $(SOURCES)
 	@touch $@
 
 install: tree
-	@$(INSTALL) install $(BIN)/tree
+	@./packaging/install install $(BIN)/tree
 
 uninstall:
-	@$(INSTALL) uninstall
+	@./packaging/install uninstall
 
 cross:
 	GOOS=linux   GOARCH=amd64 $(GO) build -o /dev/null ./cmd/orderly

@@ -56,7 +56,14 @@ func (b *builder) changelog() error {
 		return fmt.Errorf("CHANGELOG.md begins with %s, and the program says it is %s",
 			b.changes[0].version, b.release.version)
 	}
-	b.release.out = b.changes[0].date != "unreleased"
+	out := b.changes[0].date
+	if out == "unreleased" {
+		return nil
+	}
+	if _, err := time.Parse(time.DateOnly, out); err != nil {
+		return fmt.Errorf("CHANGELOG.md: %w", err)
+	}
+	b.release.out = out
 	return nil
 }
 
@@ -72,7 +79,7 @@ func (b *builder) debianChangelog() ([]byte, error) {
 		version, date := c.version, b.release.date
 		if i == 0 {
 			version = b.release.packageVersion()
-		} else if date, err = time.Parse("2006-01-02", c.date); err != nil {
+		} else if date, err = time.Parse(time.DateOnly, c.date); err != nil {
 			return nil, fmt.Errorf("CHANGELOG.md: %w", err)
 		}
 		fmt.Fprintf(&out, "orderly (%s) unstable; urgency=medium\n\n", version)

@@ -200,13 +200,41 @@ func TestUninstallSpeaksOfNoTimerButItsOwn(t *testing.T) {
 	}
 }
 
-// A prefix is the same one with a slash at its end: systemd and cron look there.
+// What a package has is the package's: nothing of it is replaced, and none of it goes with what was
+// installed beside it.
+func TestWhatAPackageHasIsThePackages(t *testing.T) {
+	i := newInstalling(t)
+	root := t.TempDir()
+	programs, owned := t.TempDir(), filepath.Join(t.TempDir(), "owned")
+	i.write(owned, "")
+	i.write(filepath.Join(programs, "dpkg-query"), "#!/bin/sh\nexec grep -qxF \"$2\" '"+owned+"'\n")
+	if err := os.Chmod(filepath.Join(programs, "dpkg-query"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	i.dest = ""
+	cron := filepath.Join(root, "cron.d")
+	i.settings = []string{"PREFIX=" + root, "UNITDIR=", "CRONDIR=" + cron,
+		"PATH=" + programs + ":" + os.Getenv("PATH")}
+	i.must("install", i.tree)
+	i.write(owned, filepath.Join(cron, "orderly")+"\n") // dpkg kept it, as --force-confold says
+	i.must("uninstall")
+	if i.dest = root; !slices.Equal(i.have(), []string{"/cron.d/", "/cron.d/orderly"}) {
+		t.Errorf("left are %q", i.have())
+	}
+	i.write(owned, filepath.Join(root, "bin/orderly")+"\n")
+	i.dest = ""
+	if out, err := i.run("install", i.tree); err == nil || !strings.Contains(out, "bin/orderly is a package's") {
+		t.Errorf("a package's program was replaced: %v\n%s", err, out)
+	}
+}
+
+// A prefix is the same one with a slash at its end: systemd and cron look there. A directory may have any name.
 func TestASlashAtThePrefixsEnd(t *testing.T) {
-	command := exec.CommandContext(t.Context(), "make", "-n", "uninstall", "PREFIX=/usr/local/")
+	command := exec.CommandContext(t.Context(), "make", "-p", "uninstall", "PREFIX=/usr/local/", "DESTDIR=/nowhere/it's a")
 	command.Dir = filepath.Join("..", "..")
 	out, err := command.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "PREFIX='/usr/local'") ||
-		!strings.Contains(string(out), "UNITDIR='/usr/local/lib/systemd/system'") {
+	if err == nil || !strings.Contains(string(out), "there is no /nowhere/it's a/usr/local/share/orderly/installed") ||
+		!strings.Contains(string(out), "UNITDIR := /usr/local/lib/systemd/system\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

@@ -18,8 +18,8 @@ type release struct {
 	version string // the program's own, such as 0.1.0
 	commit  string // 40 digits
 	date    time.Time
-	out     bool // CHANGELOG.md gives the version a date, instead of calling it unreleased
-	dirty   bool // the source is not the commit's
+	out     string // the day that CHANGELOG.md gives the version, 2006-01-02; "" before
+	dirty   bool   // the source is not the commit's
 }
 
 // commitFile is where `git archive` writes the commit that it packs (export-subst in .gitattributes),
@@ -63,12 +63,16 @@ func parseCommit(told string) (release, error) {
 }
 
 // packageVersion is the version of the packages. What is built before a version is out sorts before
-// it, and later commits after earlier ones, so that dpkg and rpm see an upgrade. No tag is asked: a
-// shallow clone has none, and would make other bytes.
+// it, what is built of a later day's commit or of changed source behind it, and later commits behind
+// earlier ones, so that dpkg and rpm see an upgrade, and no two packages of one version differ. No tag
+// is asked: a shallow clone has none, and would make other bytes.
 func (r release) packageVersion() string {
-	version := r.version
-	if !r.out || r.dirty {
-		version += "~" + r.date.Format("20060102150405") + "." + r.commit[:7]
+	version, mark := r.version, "+"
+	if r.out == "" {
+		mark = "~"
+	}
+	if r.out == "" || r.dirty || r.date.Format(time.DateOnly) > r.out {
+		version += mark + r.date.Format("20060102150405") + "." + r.commit[:7]
 	}
 	if r.dirty {
 		version += ".dirty"

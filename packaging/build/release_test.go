@@ -17,14 +17,17 @@ func TestLaterPackagesAreNewer(t *testing.T) {
 	changed.dirty = true
 	later := release{version: "0.1.0", commit: strings.Repeat("0", 40), date: at.Add(time.Second)}
 	out := later
-	out.out = true
-	tried := later
-	tried.out, tried.dirty = true, true
+	out.out = "2026-11-29"
+	behind := out // the version is out, and the work goes on
+	behind.date = behind.date.Add(24 * time.Hour)
+	tried := behind
+	tried.dirty = true
 	if out.packageVersion() != "0.1.0" || !strings.HasSuffix(tried.packageVersion(), ".dirty") {
 		t.Errorf("what is out is called %s, and with changes %s", out.packageVersion(), tried.packageVersion())
 	}
-	versions := []string{one.packageVersion(), changed.packageVersion(), later.packageVersion(), tried.packageVersion(),
-		out.packageVersion(), release{version: "0.2.0", commit: one.commit, date: at}.packageVersion()}
+	versions := []string{one.packageVersion(), changed.packageVersion(), later.packageVersion(), out.packageVersion(),
+		behind.packageVersion(), tried.packageVersion(),
+		release{version: "0.2.0", commit: one.commit, date: at}.packageVersion()}
 	for i := range versions[1:] {
 		if err := exec.CommandContext(t.Context(), "dpkg", "--compare-versions", versions[i], "lt", versions[i+1]).Run(); err != nil {
 			t.Errorf("%s is not before %s: %v", versions[i], versions[i+1], err)
