@@ -188,7 +188,7 @@ func TestTheTableAndTheCommandsAgreeOnValues(t *testing.T) {
 func TestTheManualSaysWhatBecameOfCertbotsFlags(t *testing.T) {
 	env := Env{Program: "orderly", Getenv: func(string) string { return "" }}
 	for _, c := range newRoot(env, &printer{getenv: env.Getenv}).Commands() {
-		text := strings.ReplaceAll(page(c, "2026-11"), `\-`, "-")
+		text := strings.ReplaceAll(page(c, "2026-11-29"), `\-`, "-")
 		for _, o := range argparse.Others(c) {
 			if !strings.Contains(text, o.Name) {
 				t.Errorf("the manual of %s is silent about %s", c.Name(), o.Name)
@@ -208,7 +208,7 @@ func TestTheManualDoesNotFillSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	filled, settings := true, 0
-	for line := range strings.Lines(page(c, "2026-11")) {
+	for line := range strings.Lines(page(c, "2026-11-29")) {
 		switch line = strings.TrimSpace(line); {
 		case line == ".nf", line == ".fi":
 			filled = line == ".fi"

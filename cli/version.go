@@ -98,5 +98,5 @@ func pagesDate(s origin, getenv func(string) string) string {
 	if s.at.IsZero() {
 		return ""
 	}
-	return s.at.UTC().Format("2006-01")
+	return s.at.UTC().Format(time.DateOnly)
 }

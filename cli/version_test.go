@@ -112,11 +112,11 @@ func TestASourceArchiveKnowsItsCommit(t *testing.T) {
 // Two builds of one commit make the same pages, whenever and wherever they are made.
 func TestThePagesAreDatedByTheCommit(t *testing.T) {
 	for name, c := range map[string]struct{ archived, epoch, want string }{
-		"the commit's":                {"22ceb6e 2026-11-30T23:30:00-02:00", "", "2026-12"},
-		"the packager's":              {"22ceb6e 2026-11-30T23:30:00-02:00", "1700000000", "2023-11"},
-		"the packager's alone":        {"", "1700000000", "2023-11"},
+		"the commit's":                {"22ceb6e 2026-11-30T23:30:00-02:00", "", "2026-12-01"},
+		"the packager's":              {"22ceb6e 2026-11-30T23:30:00-02:00", "1700000000", "2023-11-14"},
+		"the packager's alone":        {"", "1700000000", "2023-11-14"},
 		"nobody's":                    {"", "", ""},
-		"the packager's is no number": {"22ceb6e 2026-11-30T23:30:00-02:00", "today", "2026-12"},
+		"the packager's is no number": {"22ceb6e 2026-11-30T23:30:00-02:00", "today", "2026-12-01"},
 	} {
 		got := pagesDate(originOf(nil, c.archived), func(string) string { return c.epoch })
 		if got != c.want {
@@ -139,7 +139,7 @@ func TestThePagesAreDatedByTheCommit(t *testing.T) {
 		}
 		for _, page := range pages {
 			text, err := os.ReadFile(page)
-			if err != nil || !strings.Contains(string(text), " 1 \"2023-11\" \"orderly "+Version()+"\"\n") {
+			if err != nil || !strings.Contains(string(text), " 1 \"2023-11-14\" \"orderly "+Version()+"\"\n") {
 				t.Errorf("%s: %v, %.80s", page, err, text)
 			}
 			made[i] += string(text)

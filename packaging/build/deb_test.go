@@ -92,7 +92,7 @@ func contents(t *testing.T, files map[string]member) {
 		t.Fatalf("%d pages: %v", len(entries), err)
 	}
 	for _, page := range entries {
-		want["/usr/share/man/man1/"+page.Name()+".gz"] = `"2026-11" "orderly`
+		want["/usr/share/man/man1/"+page.Name()+".gz"] = `"2026-11-28" "orderly`
 	}
 	for name, said := range want {
 		m, there := files[name]
