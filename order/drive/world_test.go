@@ -179,7 +179,7 @@ type disk struct {
 	// superseded is what has taken the place of each certificate that comes; "" for nothing.
 	superseded string
 	onDeploy   func()
-	hookless   bool // no hook is run by Deploy
+	hookless   bool   // no hook is run by Deploy
 	key        []byte // that came with the last certificate
 }
 
