@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"orderly/certbot"
@@ -131,24 +132,39 @@ func (l leftovers) sweepUnfinished(ctx context.Context) error {
 // sweepKeys removes private keys of orders that were settled just before their process died. Keys
 // of orders that the ledger does not know stay: they may belong to a ledger that was moved aside.
 func (l leftovers) sweepKeys(ctx context.Context) error {
-	for _, id := range l.kept.Orders() {
+	over := slices.DeleteFunc(l.kept.Orders(), func(id int64) bool {
 		o, err := l.ledger.Order(ctx, id)
-		if err != nil || o.SettledAt.IsZero() || !o.SettledAt.Before(l.run.StartedAt) {
-			continue // the end of one that ended just now may not be synced, as this run's begin is
-		}
-		unlock, free, err := l.locks.TryLock(order.LineageLock(o.Lineage))
-		if err != nil {
-			return err
-		}
-		if !free {
-			continue // its process is about to remove them, or has taken the order up again
-		}
-		if o, err = l.ledger.Order(ctx, id); err == nil && !o.SettledAt.IsZero() {
-			l.kept.Remove(o)
-		}
-		if err := unlock(); err != nil {
-			return err
+		return err != nil || o.SettledAt.IsZero()
+	})
+	if len(over) == 0 {
+		return nil
+	}
+	// An end that another process wrote may not be synced, whatever its time says: a power cut takes
+	// it back, and whoever goes on with the order then needs its key. What is synced after it was
+	// seen syncs it. It is a row of its own, as SQLite writes, and syncs, none that stays the same.
+	event := ledger.Event{At: l.clock.Now(), RunID: l.run.ID, Kind: "keys swept",
+		Detail: failure.Words("%d orders are over that have keys still", len(over))}
+	err := l.ledger.Commit(context.WithoutCancel(ctx), &ledger.Change{Events: []ledger.Event{event}})
+	for _, id := range over {
+		if err == nil {
+			err = l.sweepKey(ctx, id)
 		}
 	}
-	return nil
+	return err
+}
+
+// sweepKey removes the key of an order whose end is synced, unless its process is about to.
+func (l leftovers) sweepKey(ctx context.Context, id int64) error {
+	o, err := l.ledger.Order(ctx, id)
+	if err != nil {
+		return nil // the time is up
+	}
+	unlock, free, err := l.locks.TryLock(order.LineageLock(o.Lineage))
+	if err != nil || !free {
+		return err
+	}
+	if o, err = l.ledger.Order(ctx, id); err == nil && !o.SettledAt.IsZero() {
+		l.kept.Remove(o)
+	}
+	return unlock()
 }

@@ -13,10 +13,17 @@ import (
 	"orderly/order/keys"
 )
 
-// The end of an order that another run settled since this one began may not be synced: a power cut
-// takes it back, and whoever goes on with the order then needs its key. What was settled before is
-// synced with this run's begin.
-func TestOnlyKeysWhoseOrdersEndedBeforeThisRunAreSwept(t *testing.T) {
+// A key that a dead run left is removed once the end of its order is there to stay: one that another
+// process has just written may not be synced, and may bear any time, by a clock that was set or where
+// it waited for this run's begin. Whoever goes on with an order after a power cut has its key.
+func TestAKeyIsSweptOnceTheEndOfItsOrderIsSynced(t *testing.T) {
+	for _, late := range []time.Duration{-time.Second, 0, time.Second, 1000 * time.Hour} {
+		t.Run(late.String(), func(t *testing.T) { sweptOnceSynced(t, late) })
+	}
+}
+
+// sweptOnceSynced sweeps the key of an order that was settled so long after the run began.
+func sweptOnceSynced(t *testing.T, late time.Duration) {
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -26,31 +33,33 @@ func TestOnlyKeysWhoseOrdersEndedBeforeThisRunAreSwept(t *testing.T) {
 	dir, book, begun := t.TempDir(), memory.New(), time.Now()
 	run := &ledger.Run{Command: "renew", StartedAt: begun}
 	account := &ledger.Account{Server: "https://ca.example/dir", URL: "https://ca.example/acct/1"}
-	must(book.Commit(t.Context(), &ledger.Change{Run: run, Account: account}))
 	kept := &keys.Store{Dir: filepath.Join(dir, "keys")}
-	settled := func(name string, at time.Time) *ledger.Order {
-		t.Helper()
-		o := &ledger.Order{AccountID: account.ID, Lineage: name, Names: []string{name},
-			Request: ledger.Request{Lineage: name, Names: []string{name}}, State: ledger.Installed,
-			CreatedAt: begun, UpdatedAt: begun, SettledAt: at}
-		must(book.Commit(t.Context(), &ledger.Change{Orders: []*ledger.Order{o}}))
-		var err error
-		o.Key, o.CSR, err = kept.Make(o)
-		must(err)
-		return o
-	}
-	before := settled("before.example", begun.Add(-time.Second))
-	since := settled("since.example", begun.Add(time.Second))
+	o := &ledger.Order{Lineage: "a.example", Names: []string{"a.example"},
+		Request: ledger.Request{Lineage: "a.example", Names: []string{"a.example"}},
+		State:   ledger.Valid, CreatedAt: begun, UpdatedAt: begun}
+	must(book.Commit(t.Context(), &ledger.Change{Run: run, Account: account, Orders: []*ledger.Order{o}}))
+	var err error
+	o.Key, o.CSR, err = kept.Make(o)
+	must(err)
 	locks, err := lock.Open(filepath.Join(dir, "locks"))
 	must(err)
 	defer func() { _ = locks.Close() }()
 	h := New(Parts{Disk: &certbot.Store{Dirs: certbot.Dirs{Config: dir}}, Ledger: book, Locks: locks,
 		Clock: Clock{}, Log: slog.New(slog.DiscardHandler), Report: quiet{}, Run: run, KeyDir: kept.Dir})
 	must(h.leftovers.sweepKeys(t.Context()))
-	if _, there := kept.Load(before); there {
-		t.Error("a key that a dead run left stays")
+	if _, there := kept.Load(o); !there {
+		t.Error("the key of an order that is not over is gone")
 	}
-	if _, there := kept.Load(since); !there {
-		t.Error("the key of an order whose end may not be synced is gone")
+	o.State, o.SettledAt = ledger.Installed, begun.Add(late)
+	must(book.Commit(t.Context(), &ledger.Change{Orders: []*ledger.Order{o}, Unsynced: true}))
+	must(h.leftovers.sweepKeys(t.Context()))
+	if _, there := kept.Load(o); there {
+		t.Error("the key of an order that is over stays")
+	}
+	book.PowerCut()
+	after, err := book.Order(t.Context(), o.ID)
+	must(err)
+	if after.SettledAt.IsZero() {
+		t.Error("the key of an order is gone that goes on after a power cut")
 	}
 }
