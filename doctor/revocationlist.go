@@ -30,6 +30,8 @@ const (
 	listsAtOnce = 2
 	// longestChain is what is read of a file with a chain.
 	longestChain = 1 << 20
+	// staleAfter is for how long after its end a list is a good one: clocks differ, caches lag.
+	staleAfter = time.Hour
 )
 
 // revocation is what a list says of one certificate.
@@ -61,7 +63,7 @@ func (e *Exam) readLists(ctx context.Context, all []*issued) (map[*issued]revoca
 			defer mu.Unlock()
 			maps.Copy(revoked, on)
 			if err != nil {
-				unread += len(byList[at])
+				unread += len(byList[at]) - len(on)
 				first = cmp.Or(first, fmt.Errorf("the CA's list %s cannot be used: %w", at, err))
 			}
 		})
@@ -77,7 +79,8 @@ func (e *Exam) readLists(ctx context.Context, all []*issued) (map[*issued]revoca
 			"redirects, and by the proxy of the environment where it names one."}}
 }
 
-// onList are those of some certificates that are on one list.
+// onList are those of some certificates that are on one list. It returns an error where the list says
+// nothing of one that is not on it: anybody on the way may have put an empty one, or an old one, there.
 func (e *Exam) onList(ctx context.Context, at string, all []*issued) (map[*issued]revocation, error) {
 	list, err := e.fetchList(ctx, at)
 	if err != nil {
@@ -87,27 +90,45 @@ func (e *Exam) onList(ctx context.Context, at string, all []*issued) (map[*issue
 	for _, one := range all {
 		ours[string(one.serial.Bytes())] = append(ours[string(one.serial.Bytes())], one)
 	}
-	signed := map[string]bool{} // by the issuer's own bytes: thousands have one
+	signed := signatures{list: list, known: map[string]error{}}
 	found := map[*issued]revocation{}
 	for _, r := range list.RevokedCertificateEntries {
 		for _, one := range ours[string(r.SerialNumber.Bytes())] {
-			issuer := one.issuer()
-			if issuer == nil {
-				continue
-			}
-			good, known := signed[string(issuer.Raw)]
-			if !known {
-				good = list.CheckSignatureFrom(issuer) == nil
-				signed[string(issuer.Raw)] = good
-			}
-			if good {
+			bad := signed.by(one.issuer())
+			if bad == nil {
 				found[one] = revocation{r.RevocationTime, r.ReasonCode}
-			} else {
-				err = errors.New("it is not signed by the issuer of the certificates")
 			}
+			err = cmp.Or(err, bad)
 		}
 	}
+	if len(signed.known) == 0 {
+		err = cmp.Or(err, signed.by(all[0].issuer()))
+	}
+	if next := list.NextUpdate; err == nil && !next.IsZero() && next.Before(e.At.Add(-staleAfter)) {
+		err = fmt.Errorf("it is an old one, which another was to replace by %s", day(next))
+	}
 	return found, err
+}
+
+// signatures are whose signature a list bears, by the issuer's own bytes: thousands have one.
+type signatures struct {
+	list  *x509.RevocationList
+	known map[string]error
+}
+
+// by returns an error unless the list is an issuer's, nil for one that is not known.
+func (s signatures) by(issuer *x509.Certificate) error {
+	if issuer == nil {
+		return errors.New("the issuer of the certificates, which signs it, is not in their chain")
+	}
+	err, known := s.known[string(issuer.Raw)]
+	if !known {
+		if s.list.CheckSignatureFrom(issuer) != nil {
+			err = errors.New("it is not signed by the issuer of the certificates")
+		}
+		s.known[string(issuer.Raw)] = err
+	}
+	return err
 }
 
 // fetchList fetches a list; redirects are not followed.

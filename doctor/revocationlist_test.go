@@ -97,7 +97,15 @@ func (i *issuer) issue(p *place, lineage string, serial int64) {
 
 // revoke makes the list that by signs.
 func (i *issuer) revoke(by *issuer, reason int, serials ...int64) {
-	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: time.Now(), NextUpdate: time.Now().Add(time.Hour)}
+	i.t.Helper()
+	i.revokeUntil(time.Hour, by, reason, serials...)
+}
+
+// revokeUntil makes one that another is to replace in some time.
+func (i *issuer) revokeUntil(end time.Duration, by *issuer, reason int, serials ...int64) {
+	i.t.Helper()
+	now := time.Now()
+	list := &x509.RevocationList{Number: big.NewInt(1), ThisUpdate: now.Add(end - time.Hour), NextUpdate: now.Add(end)}
 	for _, serial := range serials {
 		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries, x509.RevocationListEntry{
 			SerialNumber: big.NewInt(serial), RevocationTime: time.Now().Add(-time.Hour), ReasonCode: reason})
@@ -147,6 +155,9 @@ func TestWhatIsOnTheListsOfItsIssuerWasRevoked(t *testing.T) {
 		{func() { ca.revoke(ca, 1, 0x8001, 5) }, "a.example fails", "its key was compromised"},
 		{func() { ca.revoke(ca, 4, 77, 78) }, "b.example fails, c.example fails", "superseded"},
 		{func() { ca.revoke(other, 1, 77, 78) }, " note", "not signed by the issuer"},
+		{func() { ca.revoke(other, 1) }, " note", "not signed by the issuer"},
+		{func() { ca.revokeUntil(-2*time.Hour, ca, 1) }, " note", "it is an old one"},
+		{func() { ca.revokeUntil(-2*time.Hour, ca, 1, 77) }, "b.example fails,  note", "whether 2 certificates"},
 		{func() { ca.list = []byte("<html>busy</html>") }, " note", "no list of revoked"},
 		{func() { ca.list = nil }, " note", "status 403"},
 	} {

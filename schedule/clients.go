@@ -179,14 +179,19 @@ func valueOf(all []string, flag string) string {
 }
 
 // plainly matches a line of a table that renews and does nothing else: its times, perhaps a user,
-// questions, a wait, certbot without hooks, and where its output goes.
+// questions, a wait, certbot with flags that are known to add nothing, and where its output goes. A
+// flag that is not listed may be a hook, abbreviated or in a file of settings; a path with a shell's
+// signs in it is no path alone.
 var plainly = sync.OnceValue(func() *regexp.Regexp {
 	const wait = `(sleep\s+[\w$(){}%*+./\\ -]+|perl\s+-e\s+(\\?['"])sleep int\(rand\(\d+\)\);?(\\?['"]))`
+	const path, dirs = `(/[\w.,+@-]+)+`, `(/([\w.,+@-]+/)*)?`
+	const flags = `(\s+(-[nqv]+|--(quiet|verbose|non-interactive|noninteractive|no-self-upgrade|no-bootstrap|` +
+		`no-random-sleep-on-renew|agree-tos|keep|keep-until-expiring)|--max-log-backups[\s=]\d+|` +
+		`--(config|work|logs)-dir[\s=]` + path + `))*`
 	return regexp.MustCompile(`^(@\w+|(\S+\s+){4}\S+)\s+(root\s+)?` +
-		`((test|\[)\s[^;&|<>$()]*&&\s*|` + wait + `\s*(&&|;)\s*)*` +
-		`(nice(\s+-n)?\s+-?\d+\s+|(/\S*/)?timeout\s+\w+\s+)?` +
-		`(/\S*/)?(certbot|letsencrypt)(-auto)?(\s+-[\w-]+(=\S+)?|\s+--(config|work|logs)-dir\s+\S+)*\s+renew` +
-		`(\s+-[\w-]+(=\S+)?|\s+--(config|work|logs)-dir\s+\S+)*\s*` +
+		"((test|\\[)\\s[^;&|<>$()`]*&&\\s*|" + wait + `\s*(&&|;)\s*)*` +
+		`(nice(\s+-n)?\s+-?\d+\s+|` + dirs + `timeout\s+\w+\s+)?` +
+		dirs + `(certbot|letsencrypt)(-auto)?` + flags + `\s+renew` + flags + `\s*` +
 		`((\d|&)?>>?\s*(&\d|[\w/.-]+)\s*)*$`)
 })
 

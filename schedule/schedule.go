@@ -4,10 +4,12 @@
 package schedule
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"orderly/failure"
 )
@@ -135,6 +137,20 @@ func (h Host) read(path string) []string {
 	return lines
 }
 
+// textOf is the text of a file; of nothing else: a pipe would be waited for, and a device has no end.
+func textOf(path string) (string, bool) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return "", false
+	}
+	defer func() { _ = file.Close() }() // nothing was written
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return "", false
+	}
+	text, err := io.ReadAll(io.LimitReader(file, mostText+1))
+	return string(text), err == nil && len(text) <= mostText
+}
+
 // line is one of a file, with those that continue it.
 type line struct {
 	number int // of the first, 1-based
@@ -143,14 +159,14 @@ type line struct {
 
 // numbered is read with the numbers of the lines.
 func (h Host) numbered(path string) []line {
-	text, err := os.ReadFile(path)
-	if err != nil || len(text) > mostText {
+	text, ok := textOf(path)
+	if !ok {
 		return nil
 	}
 	var lines []line
 	number, begun := 0, 0
 	joined := ""
-	for part := range strings.Lines(string(text)) {
+	for part := range strings.Lines(text) {
 		number++
 		if joined == "" {
 			begun = number

@@ -1,11 +1,13 @@
 package schedule_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"orderly/schedule"
@@ -150,5 +152,19 @@ func TestWhoeverRenewsIsFound(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Nothing is waited for, and nothing without an end is read, where a table or a script should be.
+func TestWhatIsNoFileIsNotRead(t *testing.T) {
+	base := tree(t, map[string]string{"usr/bin/certbot": "x", "usr/bin/orderly": "us", "etc/cron.d/zero": "-> /dev/zero",
+		"etc/cron.d/real": "1 1 * * * root certbot renew\n2 2 * * * root /opt/pipe.sh\n", "opt/x": ""})
+	if err := errors.Join(syscall.Mkfifo(filepath.Join(base, "etc/cron.d/pipe"), 0o644),
+		syscall.Mkfifo(filepath.Join(base, "opt/pipe.sh"), 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	all := schedule.Host{Root: base, Self: "/usr/bin/orderly"}.All()
+	if len(all) != 1 || all[0].Name != "/etc/cron.d/real" {
+		t.Errorf("%+v", all)
 	}
 }

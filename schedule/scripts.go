@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -43,19 +42,9 @@ func (h Host) byScript(line string) (Renewer, bool) {
 
 // isShell reports whether a file is a script of a shell's.
 func isShell(file string) bool {
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > mostText {
-		return false
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = f.Close() }() // nothing was written
-	begin := make([]byte, 64)
-	n, _ := f.Read(begin) // what cannot be read is none
-	first, _, _ := bytes.Cut(begin[:n], []byte("\n"))
-	return bytes.HasPrefix(first, []byte("#!")) && bytes.Contains(first, []byte("sh"))
+	text, ok := textOf(file)
+	first, _, _ := strings.Cut(text, "\n")
+	return ok && strings.HasPrefix(first, "#!") && strings.Contains(first, "sh")
 }
 
 // script reports whether a file is run as a whole, line after line.
