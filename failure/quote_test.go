@@ -27,3 +27,18 @@ func TestAQuotedWordIsOneWordForAShell(t *testing.T) {
 		t.Error("a control character is not to be pasted")
 	}
 }
+
+// A path that cannot be shown as it is stays that path, and no other file's, in a command.
+func TestAPathInACommandIsNoOtherFiles(t *testing.T) {
+	for path, want := range map[string]string{"/home/u/a\nb": "", "/home/u/caf\xe9 x/$(id)%s\\n'": "", "/a\x1b[2J": "", "/a\tb": "",
+		"/home/u/a\n": "/home/u/a\n/.", "/home/bücher/it's": ""} {
+		if want == "" {
+			want = path
+		}
+		text := string(failure.Shell("printf", "%s", path))
+		out, err := exec.Command("/bin/sh", "-c", text).Output()
+		if err != nil || string(out) != want || strings.ContainsAny(text, "\x1b\n\t\xe9") {
+			t.Errorf("%q became %q by %s, %v", path, out, text, err)
+		}
+	}
+}
