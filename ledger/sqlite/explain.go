@@ -26,6 +26,12 @@ func busy(err error) bool {
 	return ok && e.Code()&0xff == sqlitelib.SQLITE_BUSY
 }
 
+// syncFailed reports whether err says that what was written may never come to the disk.
+func syncFailed(err error) bool {
+	e, ok := errors.AsType[*sqlite.Error](err)
+	return ok && e.Code() == sqlitelib.SQLITE_IOERR_FSYNC
+}
+
 // readOnly reports whether err says that the file can be read and not written.
 func readOnly(err error) bool {
 	e, ok := errors.AsType[*sqlite.Error](err)

@@ -76,6 +76,7 @@ func Open(ctx context.Context, o Options) (*sqlstore.Store, error) {
 		Busy:        busy,
 		Explain:     func(err error) error { return explain(path, err) },
 		Sync:        sync,
+		SyncFailed:  syncFailed,
 		NothingSeen: nothingSeen(have, path),
 		// begun as deferred: it takes no lock a writer would wait for
 		Snapshot: sql.TxOptions{ReadOnly: true},

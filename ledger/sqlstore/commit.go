@@ -145,6 +145,9 @@ func (s *Store) begin(ctx context.Context, synced bool) (*transaction, error) {
 // open begins a transaction once the database is told whether to sync. Where another connection
 // has taken the place of the one that was told, it syncs.
 func (s *Store) open(ctx context.Context, synced bool) (*session, error) {
+	if s.lost != nil {
+		return nil, s.lost
+	}
 	if synced == s.unsynced {
 		s.unsynced = true // as far as is known where the answer does not arrive
 		if err := s.dialect.Sync(ctx, s.writer.db, synced); err != nil {
@@ -196,12 +199,18 @@ func (t *transaction) exec(statement string) error {
 	return nil
 }
 
-// Commit implements committer.Tx.
+// Commit implements committer.Tx. After a sync that failed nothing is written any more: the kernel
+// takes what it could not write for written, so that the next sync would succeed though unsynced
+// changes before it are not on the disk, and a power cut would take both. Whoever closes the ledger
+// last writes them once more, as he checkpoints it.
 func (t *transaction) Commit() error {
 	defer t.done()
 	err := t.Tx.Commit()
-	if err == nil {
+	switch {
+	case err == nil:
 		t.s.committed(t.synced)
+	case t.s.dialect.SyncFailed(err):
+		t.s.lost = err
 	}
 	return err
 }

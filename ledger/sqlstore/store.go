@@ -31,6 +31,8 @@ type Dialect struct {
 	// Sync says whether transactions that begin from now on are synced when they are committed.
 	// It is asked between two of them.
 	Sync func(ctx context.Context, db *sql.DB, on bool) error
+	// SyncFailed reports whether err, of a COMMIT, says that a sync failed.
+	SyncFailed func(err error) bool
 	// NothingSeen is the error of writing memos, sightings and messages where the database has no
 	// tables for them yet and cannot be given them. There are none then. Otherwise it is nil.
 	NothingSeen error
@@ -47,7 +49,8 @@ type Store struct {
 	commits      atomic.Int64
 	transactions atomic.Int64
 	syncs        atomic.Int64
-	unsynced     bool // what the database was told last; whoever opens a transaction has it
+	unsynced     bool  // what the database was told last; whoever opens a transaction has it
+	lost         error // of a sync that failed; whoever has a transaction has it
 	wait         Wait
 	last         context.Context // over once the last wait for another writer is
 }
