@@ -39,14 +39,18 @@ func (h *Hooks) placed(lineage string, names []string) {
 
 // inherit makes what a dead run owed this one's own: what several left of one command is run once.
 func (h *Hooks) inherit(ctx context.Context, t ledger.Task) error {
+	begun := t.BegunAt
+	if !begun.Before(h.Run.StartedAt) { // the clock was set back: it would pass for this run's own
+		begun = h.Run.StartedAt.Add(-time.Microsecond)
+	}
 	own := &ledger.Task{RunID: h.Run.ID, Kind: t.Kind, Subject: t.Subject, Step: task.Intended,
-		BegunAt: t.BegunAt, Payload: t.Payload}
+		BegunAt: begun, Payload: t.Payload}
 	fresh := true
 	for _, known := range h.known().owed {
 		if known.Kind == t.Kind && known.Subject == t.Subject && known.EndedAt.IsZero() {
 			own, fresh = known, false
-			if t.BegunAt.Before(own.BegunAt) {
-				own.BegunAt, own.Payload = t.BegunAt, t.Payload
+			if begun.Before(own.BegunAt) {
+				own.BegunAt, own.Payload = begun, t.Payload
 			}
 		}
 	}
@@ -113,7 +117,7 @@ func (h *Hooks) lineagesSince(ctx context.Context, moment time.Time) (lineages, 
 			lineages = append(lineages, lineage)
 		}
 		names = append(names, o.Request.Names...)
-		left = left || o.CreatedAt.Before(h.Run.StartedAt)
+		left = left || o.CreatedAt.Before(h.Run.StartedAt) || o.CreatedAt.After(h.Clock.Now())
 	}
 	return lineages, names, left
 }

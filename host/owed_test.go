@@ -211,3 +211,29 @@ func (*warned) Tell(string, ...any) {}
 
 // Warn implements Reporter.
 func (w *warned) Warn(format string, args ...any) { *w = append(*w, fmt.Sprintf(format, args...)) }
+
+// The clock of the run that died was ahead, and was set right since: what that run left owed and put in
+// place is of a time that has not come. Its deploy hook is run all the same, once.
+func TestAClockThatWasSetBackKeepsNoDeployHookFromRunning(t *testing.T) {
+	t.Parallel()
+	for _, same := range []bool{false, true} {
+		o := newOwing(t)
+		once := o.notes("once $RENEWED_DOMAINS")
+		o.must(o.run(o.book, once).oweOnce(t.Context()))
+		o.installed(1)
+		if !same {
+			once = ""
+		}
+		for range 2 {
+			next := o.run(o.book, once)
+			clock := &passing{steps: time.Microsecond}
+			clock.at.Store(time.Now().Add(-time.Hour).UnixNano())
+			next.Clock, next.Run.StartedAt = clock, clock.Now()
+			o.must(next.PayDebts(t.Context()))
+			o.must(next.PayOwn(t.Context(), time.Minute))
+		}
+		if o.said() != "once s000.example" {
+			t.Errorf("%v: %q", same, o.said())
+		}
+	}
+}
