@@ -73,7 +73,9 @@ func (n *network) lookFromAbroad(ctx context.Context, there *vantage.Place, chec
 	checker.OwnAddresses = func() ([]net.Addr, error) { return nil, nil }
 	n.abroad = abroad{where: there.Name, kinds: map[bool]bool{},
 		probes: placed(ctx, &checker, reachable(roots, f.permits))}
-	n.abroad.unfit = f.unfit
+	f.mu.Lock()
+	n.abroad.unfit = f.unfit // a connection that nobody waits for any more may still be begun
+	f.mu.Unlock()
 	for key, found := range n.abroad.probes {
 		here := n.probes[key]
 		for _, at := range found.At {

@@ -22,6 +22,8 @@ const (
 	addressIPv4   = 1
 	addressDomain = 3
 	addressIPv6   = 4
+	// noSuchAddresses is the reply that it does not support that type of address.
+	noSuchAddresses = 8
 )
 
 // socks asks for a connection.
@@ -41,6 +43,9 @@ func socks(_ context.Context, conn net.Conn, p *Place, to netip.AddrPort) error 
 	var head [4]byte
 	if _, err := io.ReadFull(conn, head[:]); err != nil {
 		return ended(err)
+	}
+	if head[1] == noSuchAddresses && kind == addressIPv6 {
+		return syscall.ENETUNREACH // it has no IPv6, and may be a good one for all others
 	}
 	if err := socksError(head[1]); err != nil || head[0] != socksVersion {
 		if err == nil {

@@ -160,3 +160,31 @@ func TestWhatIsNoProxyIsRefused(t *testing.T) {
 		t.Error("a name was to be looked up there")
 	}
 }
+
+// A proxy that says it knows no IPv6 is one that cannot be used only where IPv4 was wanted.
+func TestAProxyWithoutIPv6IsAGoodOneForIPv4(t *testing.T) {
+	for address, fit := range map[string]bool{"[2001:db8::1]:80": true, "192.0.2.1:80": false} {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = listener.Close() })
+		go func() {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte{5, 0, 5, 8, 0, 1, 0, 0, 0, 0, 0, 0})
+			_, _ = io.Copy(io.Discard, conn)
+			_ = conn.Close()
+		}()
+		there, err := vantage.Parse("socks5://" + listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = there.Dial(t.Context(), "tcp", address)
+		if _, unfit := errors.AsType[*vantage.Unfit](err); err == nil || unfit == fit || errors.Is(err, syscall.ENETUNREACH) != fit {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
