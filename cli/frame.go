@@ -25,11 +25,11 @@ func (f *places) run(ctx context.Context, env Env, p *printer, w *working, what 
 	work func(context.Context, *session) (int, error)) error {
 	ctx, cancel := withDeadline(ctx, w.deadline)
 	defer cancel()
+	env.ending = ctx // the deadline as well
 	s, err := f.work(ctx, env, p, w)
 	if err != nil {
 		return endedBy(ctx, err)
 	}
-	s.env.ending = ctx // the deadline as well
 	p.log("run begins", what, "version", built().String())
 	code, err := s.recorded(ctx, what, work)
 	if err = errors.Join(err, s.close()); err != nil {

@@ -121,7 +121,7 @@ func (s *session) logFile(backups int) *logfile.File {
 	}
 	file, err := logfile.Open(logfile.Options{Path: path, Prepare: s.dirs.PrepareLogs,
 		Limit: logLimit, Keep: backups, Patience: logPatience, Opening: logOpening,
-		Closing: logClosing, Gap: missing})
+		Closing: logClosing, Ending: s.env.ending, Gap: missing})
 	if err != nil {
 		none(err)
 		return nil

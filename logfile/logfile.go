@@ -34,6 +34,9 @@ type Options struct {
 	// Patience is how long a line is waited for, Opening and Closing how long the file is: these once a
 	// run, of which the last holds up nothing any more.
 	Patience, Opening, Closing time.Duration
+	// Ending is what tells the run to end: from then on all lines together are waited for as long as
+	// one was before. nil: nothing does.
+	Ending context.Context
 	// Gap makes the line that stands for lines that could not be written.
 	Gap func(lines int, why error) []byte
 }
@@ -44,10 +47,12 @@ type File struct {
 	ended             chan struct{} // the writer's end
 	trouble           trouble
 	late              atomic.Bool // the writer is held up: nobody waits for it
+	ending            context.Context
 
 	mu     sync.Mutex
 	queue  chan job
 	closed bool
+	left   time.Duration // that is waited still once the run is told to end
 }
 
 // job is a line for the writer.
@@ -61,7 +66,10 @@ type job struct {
 func Open(o Options) (*File, error) {
 	w := &writer{Options: o, limit: o.Limit, rename: ownfile.Rename}
 	f := &File{patience: o.Patience, closing: o.Closing, ended: make(chan struct{}),
-		queue: make(chan job, mostWaiting)}
+		queue: make(chan job, mostWaiting), ending: o.Ending, left: o.Patience}
+	if f.ending == nil {
+		f.ending = context.Background()
+	}
 	w.trouble = &f.trouble
 	opened := make(chan error, 1)
 	go f.serve(w, opened)
@@ -112,14 +120,24 @@ func (f *File) Write(line []byte) (int, error) {
 	if f.late.Load() {
 		return len(line), nil
 	}
-	timer := time.NewTimer(f.patience)
+	f.await(j)
+	return len(line), nil
+}
+
+// await waits until a line is written, or too long. Whoever calls has mu.
+func (f *File) await(j job) {
+	patience, began := f.patience, time.Now()
+	if f.ending.Err() != nil {
+		patience = f.left
+		defer func() { f.left -= time.Since(began) }()
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case <-j.done:
 	case <-timer.C:
 		f.late.Store(true)
 	}
-	return len(line), nil
 }
 
 // Close waits for what is not written yet, no longer than for a line once ctx has ended, and says what

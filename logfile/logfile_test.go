@@ -345,6 +345,32 @@ func TestTheEndIsObeyed(t *testing.T) {
 	<-f.ended
 }
 
+// A file system that takes its time for each line would make of a moment for each of them more than a
+// run that is told to end has: all of them have that moment together.
+func TestOnceItIsToEndLinesAreWaitedForTogether(t *testing.T) {
+	t.Parallel()
+	f, let, path, err := stuck(time.Millisecond)
+	must(t, err)
+	defer func() { _ = os.RemoveAll(filepath.Dir(path)) }()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	f.ending, f.patience = ctx, time.Hour
+	lines := numberedLines(0, 5)
+	for _, line := range lines {
+		f.late.Store(false) // as if the one before was written
+		_, _ = f.Write([]byte(line + "\n"))
+	}
+	if f.left > 0 {
+		t.Errorf("%v are left of a moment", f.left)
+	}
+	close(let)
+	f.closing = ample
+	must(t, f.Close(t.Context()))
+	if got := everything(t, path); !slices.Equal(got, lines) {
+		t.Errorf("%q", got)
+	}
+}
+
 // The lines go on to be waited for when the file system has answered.
 func TestAFileSystemThatAnswersAgain(t *testing.T) {
 	t.Parallel()
