@@ -82,6 +82,10 @@ func (h Host) tableRenewers(file string) []Renewer {
 		}
 		if ok && !(h.systemd() && stepsAside(before, line.text)) {
 			r.Name, r.File, r.Line = h.within(file), file, line.number
+			like := func(o Renewer) bool { return o.Client == r.Client && o.ConfigDir == r.ConfigDir }
+			if !h.rootReads(file) && slices.ContainsFunc(all, like) {
+				continue // a customer's thousand lines would drown whatever else is told
+			}
 			all = append(all, r)
 		}
 	}

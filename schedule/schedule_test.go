@@ -168,3 +168,18 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 }
+
+// Whoever writes a table of his own drowns nothing else by it; each line of root's is told.
+func TestAUsersTableIsToldOnceForEachClient(t *testing.T) {
+	const lines = "1 1 * * * certbot renew\n"
+	base := tree(t, map[string]string{"usr/bin/certbot": "x", "usr/bin/orderly": "us", "root/.acme.sh/acme.sh": "x",
+		"var/spool/cron/crontabs/root": strings.Repeat(lines, 2),
+		"var/spool/cron/crontabs/www":  strings.Repeat(lines, 1000) + "2 2 * * * /root/.acme.sh/acme.sh --cron\n"})
+	told := map[string]int{}
+	for _, r := range (schedule.Host{Root: base, Self: "/usr/bin/orderly"}).All() {
+		told[filepath.Base(r.Name)+" "+r.Client]++
+	}
+	if len(told) != 3 || told["root certbot"] != 2 || told["www certbot"] != 1 || told["www acme.sh"] != 1 {
+		t.Errorf("%v", told)
+	}
+}
