@@ -11,6 +11,7 @@ package certbot
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -39,6 +40,27 @@ func (d Dirs) Abs() (Dirs, error) {
 		*dir = path
 	}
 	return d, nil
+}
+
+// Followed returns an error of class Config where the directory of configuration or of work is, or is
+// reached through, a link to what is not there, such as a disk that is not mounted: nothing in it is
+// something else than nothing there, and whoever mounts it finds it as it was.
+func (d Dirs) Followed() error {
+	for _, dir := range []string{d.Config, d.Work} {
+		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+			continue // what else is wrong with it is told where it is used
+		}
+		for path := dir; path != filepath.Dir(path); path = filepath.Dir(path) {
+			target, err := os.Readlink(path)
+			if err != nil {
+				continue
+			}
+			return failure.New(failure.Config, failure.Remedy("Mount or restore what the link leads to, or name another "+
+				"directory with ")+failure.Do(failure.ConfigDir)+" or "+failure.Do(failure.WorkDir)+".",
+				"%s is a link to %s, which is not there", failure.Clean(path), failure.Clean(target))
+		}
+	}
+	return nil
 }
 
 // Prepare makes what is missing of the directories of configuration and work and of
@@ -84,6 +106,9 @@ func unusable(err error, dir string) error {
 	remedy := failure.Remedy("Make the directory writable for the user who runs this command, or name another one with ")
 	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EEXIST) { // rights are of no use to a file
 		remedy = "Name a directory with "
+	}
+	if errors.Is(err, unix.EROFS) { // nor to whoever may do everything
+		remedy = "Mount its file system writable, or name another directory with "
 	}
 	return failure.Wrap(err, failure.Config,
 		remedy+failure.Do(failure.ConfigDir)+", "+failure.Do(failure.WorkDir)+" or "+

@@ -231,6 +231,10 @@ func TestADirectoryThatIsNotTheOneMeantIsTold(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	link, disk := filepath.Join(dir, "link"), filepath.Join(dir, "disk") // which is not mounted
+	if err := os.Symlink(disk, link); err != nil {
+		t.Fatal(err)
+	}
 	for _, one := range []struct {
 		verb, config string
 		code         int
@@ -241,6 +245,10 @@ func TestADirectoryThatIsNotTheOneMeantIsTold(t *testing.T) {
 		{"pending", file, 1, "remedy: Name a directory with --config-dir"},
 		{"certificates", file, 1, "remedy: Name a directory with --config-dir"},
 		{"doctor", file, 1, "the directory " + file + " cannot be looked at"}, // and none is made
+		{"renew", link, 1, link + " is a link to " + disk + ", which is not there"},
+		{"pending", link, 1, link + " is a link to " + disk + ", which is not there"},
+		{"certificates", filepath.Join(link, "letsencrypt"), 1, link + " is a link to " + disk + ", which is not there"},
+		{"doctor", link, 1, "Mount or restore what the link leads to"},
 	} {
 		code, _, problems := run(t, "orderly", one.verb, "--config-dir", one.config,
 			"--work-dir", filepath.Join(dir, "lib"), "--logs-dir", filepath.Join(dir, "log"))

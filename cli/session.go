@@ -114,6 +114,9 @@ func (f *places) begin(env Env, p *printer) (*session, error) {
 	p.quiet, p.json = f.quiet, f.json
 	f.noninteractive = f.noninteractive || f.quiet // as certbot
 	dirs, err := f.dirs.Abs()
+	if err == nil {
+		err = dirs.Followed()
+	}
 	return &session{env: env, p: p, dirs: dirs}, err
 }
 
