@@ -103,11 +103,16 @@ func (h Host) systemd() bool {
 	return err == nil && info.IsDir()
 }
 
-// program is the path of a program as services and cron find it, "" if it is not there.
+// program is the path of a program as services and cron find it, "" if it is not there. Of one that is
+// named outside of where systems keep theirs it is believed: any user's cron table may name a file
+// system that does not answer.
 func (h Host) program(word string) string {
 	places := []string{"/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin",
 		"/bin"}
 	if filepath.IsAbs(word) {
+		if !ofTheSystem(word) {
+			return filepath.Clean(word)
+		}
 		places, word = []string{filepath.Dir(word)}, filepath.Base(word)
 	}
 	for _, dir := range places {
@@ -119,7 +124,11 @@ func (h Host) program(word string) string {
 	return ""
 }
 
+// same reports whether a program is this one.
 func (h Host) same(program string) bool {
+	if !ofTheSystem(program) {
+		return program == h.Self
+	}
 	a, errA := os.Stat(h.path(program))
 	b, errB := os.Stat(h.path(h.Self))
 	return h.Self != "" && errA == nil && errB == nil && os.SameFile(a, b)

@@ -169,6 +169,16 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 	}
 }
 
+// What a user's table names on a file server that may not answer is believed, and not looked for.
+func TestAProgramOutsideOfTheSystemIsBelieved(t *testing.T) {
+	base := tree(t, map[string]string{"usr/bin/orderly": "us",
+		"var/spool/cron/crontabs/www": "1 1 * * * /net/silent/bin/certbot renew\n2 2 * * * /usr/local/bin/lego renew\n"})
+	all := schedule.Host{Root: base, Self: "/usr/bin/orderly"}.All()
+	if len(all) != 1 || all[0].Client != "certbot" {
+		t.Errorf("%+v", all)
+	}
+}
+
 // Whoever writes a table of his own drowns nothing else by it; each line of root's is told.
 func TestAUsersTableIsToldOnceForEachClient(t *testing.T) {
 	const lines = "1 1 * * * certbot renew\n"

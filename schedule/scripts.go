@@ -12,10 +12,13 @@ import (
 // Much of what renews stands in no table: the table starts a script, or a script asks first whether
 // it is its turn.
 
-// scriptPlaces are where scripts of root's are looked into. What is not there may be on a file
-// server that does not answer, and everybody who waits for a certificate would wait for it.
-func scriptPlaces() []string {
-	return []string{"/root/", "/etc/", "/usr/", "/opt/", "/bin/", "/sbin/", "/var/", "/www/"}
+// ofTheSystem reports whether a path is where root and packages keep programs and scripts, which are
+// looked at. What is not there may be on a file server that does not answer, and everybody who waits
+// for a certificate would wait for it.
+func ofTheSystem(path string) bool {
+	path = filepath.Clean(path)
+	return slices.ContainsFunc([]string{"/root/", "/etc/", "/usr/", "/opt/", "/bin/", "/sbin/", "/var/", "/snap/", "/www/"},
+		func(dir string) bool { return strings.HasPrefix(path, dir) })
 }
 
 // byScript says what a line starts by a shell script, if that renews.
@@ -23,9 +26,8 @@ func (h Host) byScript(line string) (Renewer, bool) {
 	for _, words := range commands(line) {
 		for _, word := range words {
 			word = strings.TrimLeft(word, "@-:+!") // systemd's, before a program
-			inside := func(dir string) bool { return strings.HasPrefix(filepath.Clean(word), dir) }
 			file := h.path(word)
-			if !slices.ContainsFunc(scriptPlaces(), inside) || !isShell(file) {
+			if !ofTheSystem(word) || !isShell(file) {
 				continue
 			}
 			lines := h.numbered(file)

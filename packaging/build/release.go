@@ -64,8 +64,8 @@ func parseCommit(told string) (release, error) {
 
 // packageVersion is the version of the packages. What is built before a version is out sorts before
 // it, what is built of a later day's commit or of changed source behind it, and later commits behind
-// earlier ones, so that dpkg and rpm see an upgrade, and no two packages of one version differ. No tag
-// is asked: a shallow clone has none, and would make other bytes.
+// earlier ones, so that dpkg and rpm see an upgrade, and packages of one version differ within its own
+// day (UTC) at most. No tag is asked: a shallow clone has none, and would make other bytes.
 func (r release) packageVersion() string {
 	version, mark := r.version, "+"
 	if r.out == "" {
