@@ -403,6 +403,20 @@ func TestACopiedRenewalFileGoesWhereItHasNoFiles(t *testing.T) {
 	if f := only(t, r.Findings, "D19"); f.Fix != doctor.FixAsk {
 		t.Errorf("%+v", f)
 	}
+	m := p.mender(r)
+	repair, err := m.Plan(t.Context(), only(t, r.Findings, "D19"))
+	if err == nil {
+		err = os.Rename(d.Conf(), d.Conf()+".away") // somebody kept the copy
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Mend(t.Context(), repair); err == nil || !strings.Contains(err.Error(), "is no copy any more") {
+		t.Errorf("%v", err)
+	}
+	if err := os.Rename(d.Conf()+".away", d.Conf()); err != nil {
+		t.Fatal(err)
+	}
 	if shown := p.mend(r, doctor.FixAsk); !slices.Equal(shown, []string{copied}) {
 		t.Errorf("shown %q", shown)
 	}
@@ -410,7 +424,7 @@ func TestACopiedRenewalFileGoesWhereItHasNoFiles(t *testing.T) {
 		t.Errorf("%+v", r.Findings)
 	}
 	kept, err := filepath.Glob(filepath.Join(p.dir, "etc/orderly/backup/*", copied))
-	if err != nil || len(kept) != 1 {
+	if err != nil || len(kept) != 2 { // one of each attempt
 		t.Errorf("%q, %v", kept, err)
 	}
 }

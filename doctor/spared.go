@@ -71,12 +71,10 @@ func spared(ctx context.Context, e *Exam, f Finding) (plan, error) {
 }
 
 // copyGone removes a renewal file that is a copy of another's and has no files of its own: no web server
-// can name any, so that nobody has to be asked what it uses.
+// can name any, so that nobody has to be asked what it uses. That it still is one is asked where it is
+// removed alone: all renewal files are read for it, of which copies may be thousands.
 func (e *Exam) copyGone(f Finding) (plan, error) {
 	path := e.Disk.Dirs.Renewal(f.Lineage)
-	if e.Disk.NotCopied(f.Lineage) == nil {
-		return plan{}, nil
-	}
 	for _, dir := range []string{"live", "archive"} {
 		own := filepath.Join(e.Disk.Dirs.Config, dir, f.Lineage)
 		if _, err := os.Lstat(own); !errors.Is(err, os.ErrNotExist) {
@@ -84,6 +82,9 @@ func (e *Exam) copyGone(f Finding) (plan, error) {
 		}
 	}
 	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return plan{}, nil
+	}
 	if err != nil || !info.Mode().IsRegular() {
 		return plan{}, err
 	}
@@ -92,7 +93,19 @@ func (e *Exam) copyGone(f Finding) (plan, error) {
 		return plan{}, err
 	}
 	return plan{FixAsk, []certbot.Edit{{Kind: certbot.Removed, Path: path, Before: string(text)}},
-		func(context.Context) error { return removeDurably(path) }}, nil
+		func(context.Context) error { return e.removeCopy(f.Lineage) }}, nil
+}
+
+// removeCopy removes the renewal file of a lineage that is a copy of another.
+func (e *Exam) removeCopy(lineage string) error {
+	switch err := e.Disk.NotCopied(lineage); {
+	case err == nil:
+		return failure.New(failure.Locked, "Run the same command again.",
+			"%s is no copy any more, and is left as it is", lineage)
+	case failure.ClassOf(err) != failure.LineageBroken:
+		return err // it is not known
+	}
+	return removeDurably(e.Disk.Dirs.Renewal(lineage))
 }
 
 // away reports whether a lineage was there and is put aside or deleted by now.
