@@ -313,6 +313,9 @@ func (f *Facts) valid() Action {
 	case o.Certificate == "":
 		return f.waitFor(Action{Kind: Look})
 	}
+	if left := f.standing(); len(left) > 0 { // another holder may have finalized it, and then the download is its end
+		return Action{Kind: Clear, Authorizations: left}
+	}
 	return f.poll(Action{Kind: Download})
 }
 

@@ -376,6 +376,10 @@ func TestNextOnceItIsFinalized(t *testing.T) {
 			in(f, ledger.Valid)
 			o.Certificate, a.Placement = "c", "p"
 		}, order.Clear, "", "a"},
+		{"nor is its certificate asked for: one of another holder's would be its end", func(f *order.Facts, o *ledger.Order, a, _ *ledger.Authorization) {
+			in(f, ledger.Valid)
+			f.Issuance.KeyReady, o.FinalizeSentAt, o.Certificate, a.Placement = true, noon, "c", "p"
+		}, order.Clear, "", "a"},
 		{"a downloaded certificate is installed, without a look", func(f *order.Facts, o *ledger.Order, _, _ *ledger.Authorization) {
 			in(f, ledger.Valid)
 			f.Issuance.KeyReady, f.Looked, o.Chain = true, false, []byte("chain")
