@@ -114,7 +114,7 @@ func TestTheChangelogInDebiansForm(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "orderly (0.2.0~20261128220825.22ceb6e) unstable; urgency=medium\n\n  * More.\n  * One that goes on here.\n  * `two`\n\n" +
-		" -- Orderly maintainers <maintainers@users.noreply.r-seed-e4cb9197.example>  Sat, 28 Nov 2026 22:08:25 +0000\n\n" +
+		" -- Orderly maintainers <maintainers@orderly.example>  Sat, 28 Nov 2026 22:08:25 +0000\n\n" +
 		"orderly (0.1.0) unstable; urgency=medium\n\n  * word "
 	if !strings.HasPrefix(string(text), want) || !strings.Contains(string(text), ">  Sun, 01 Nov 2026 00:00:00 +0000\n") {
 		t.Errorf("%s\nwant %s", text, want)
