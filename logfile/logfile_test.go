@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -373,21 +374,22 @@ func TestOnceItIsToEndLinesAreWaitedForTogether(t *testing.T) {
 
 // The lines go on to be waited for when the file system has answered.
 func TestAFileSystemThatAnswersAgain(t *testing.T) {
-	t.Parallel()
-	f, let, path, err := stuck(time.Millisecond)
-	must(t, err)
-	defer func() { _ = os.RemoveAll(filepath.Dir(path)) }()
-	_, _ = f.Write([]byte("first\n"))
-	close(let)
-	f.patience, f.closing = ample, ample
-	for f.late.Load() {
-		time.Sleep(time.Millisecond)
-	}
-	_, _ = f.Write([]byte("second\n"))
-	if got := everything(t, path); !slices.Equal(got, []string{"first", "second"}) {
-		t.Errorf("%q", got)
-	}
-	must(t, f.Close(context.Background()))
+	synctest.Test(t, func(t *testing.T) {
+		f, let, path, err := stuck(time.Millisecond)
+		must(t, err)
+		defer func() { _ = os.RemoveAll(filepath.Dir(path)) }()
+		_, _ = f.Write([]byte("first\n"))
+		close(let)
+		f.patience, f.closing = ample, ample
+		if synctest.Wait(); f.late.Load() {
+			t.Error("all is written, and nobody waits")
+		}
+		_, _ = f.Write([]byte("second\n"))
+		if got := everything(t, path); !slices.Equal(got, []string{"first", "second"}) {
+			t.Errorf("%q", got)
+		}
+		must(t, f.Close(t.Context()))
+	})
 }
 
 // A disk that takes no more: the run is not told until its end, the next line stands by itself, and

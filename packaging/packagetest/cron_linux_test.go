@@ -4,10 +4,12 @@ package packagetest
 // ones that note how they were called. No test can wait for noon: the line is run as cron starts.
 
 import (
+	"bufio"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -26,7 +28,7 @@ func underCron(t *testing.T, b *bench) {
 		t.Fatalf("twice a day is not said as cron reads it:\n%s", table)
 	}
 	// What ends last notes it, so that nobody waits for what never comes.
-	tr.write("/etc/cron.d/orderly", times.ReplaceAllString(table, "@reboot root $1; echo ended >>/root/called"))
+	tr.write("/etc/cron.d/orderly", times.ReplaceAllString(table, "@reboot root $1; echo ended >>/root/called; echo ended >/root/told"))
 	tr.sh("mkdir -p /usr/local/sbin")
 	note := func(path, name, more string) {
 		_ = os.Remove(tr.path(path)) // a link leads elsewhere
@@ -37,7 +39,7 @@ func underCron(t *testing.T, b *bench) {
 	}
 	note("/usr/local/sbin/sleep", "sleep", "")
 	note("/usr/bin/orderly", "orderly", "")
-	note("/usr/sbin/sendmail", "mail", "")
+	note("/usr/sbin/sendmail", "mail", "echo mail >/root/told\n")
 	// Whole before it is noted: from then on it is read.
 	tr.write("/usr/sbin/sendmail", strings.Replace(tr.read("/usr/sbin/sendmail"), "\n", "\ncat >/root/mail\n", 1))
 	first := tr.cron(t)
@@ -70,7 +72,15 @@ func underCron(t *testing.T, b *bench) {
 // cron starts cron, and returns what it called once that has ended.
 func (tr *tree) cron(t *testing.T) string {
 	t.Helper()
-	tr.sh("rm -f /run/crond.pid /run/crond.reboot; : >/root/called")
+	tr.sh("rm -f /run/crond.pid /run/crond.reboot /root/told; : >/root/called; mkfifo /root/told")
+	pipe, err := os.OpenFile(tr.path("/root/told"), os.O_RDWR|syscall.O_NONBLOCK, 0)
+	if err == nil {
+		defer func() { _ = pipe.Close() }()
+		err = pipe.SetReadDeadline(time.Now().Add(patience))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := tr.command("/usr/sbin/cron", "-f")
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -82,12 +92,14 @@ func (tr *tree) cron(t *testing.T) string {
 		// a mail is sent after the end of what it tells of
 		return strings.Contains(said, "ended\n") && (!mailed || strings.Contains(said, "mail "))
 	}
-	for end := time.Now().Add(patience); !ended(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("cron called nothing but %q", tr.read("/root/called"))
+	defer func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	}()
+	for told := bufio.NewScanner(pipe); !ended(); {
+		if !told.Scan() {
+			t.Fatalf("cron called nothing but %q: %v", tr.read("/root/called"), told.Err())
 		}
 	}
-	_ = c.Process.Kill()
-	_ = c.Wait()
 	return tr.read("/root/called")
 }

@@ -156,7 +156,8 @@ func (b *booted) shell(script string) string {
 	return b.must("/bin/sh", "-ec", script)
 }
 
-// until looks again and again.
+// until looks again and again: of a system that boots, and of units that end, nothing comes to us that
+// could be waited for. What is wanted is wanted within minutes, so that no speed decides.
 func (b *booted) until(what string, there func() bool) {
 	b.t.Helper()
 	for end := time.Now().Add(patience); !there(); time.Sleep(20 * time.Millisecond) {
