@@ -117,9 +117,9 @@ type inTheWay struct{ error }
 // Unwrap lets errors.Is and errors.As see both.
 func (i inTheWay) Unwrap() []error { return []error{i.error, committer.ErrBusy} }
 
-// begin opens a transaction, whose COMMIT syncs where that is asked for. It waits for other writers as long as ctx lasts; after that the
-// transaction is cut loose from ctx, since one cancelled around its COMMIT could be durable and yet
-// be reported as failed.
+// begin opens a transaction, whose COMMIT syncs where that is asked for. It waits for other writers as
+// long as ctx lasts; after that the transaction is cut loose from ctx, since one cancelled around its
+// COMMIT could be durable and yet be reported as failed.
 func (s *Store) begin(ctx context.Context, synced bool) (*transaction, error) {
 	own, done := context.WithCancel(context.WithoutCancel(ctx))
 	attached, told := context.AfterFunc(ctx, done), s.tell()
